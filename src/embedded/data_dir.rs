@@ -1,0 +1,123 @@
+//! The data dir belongs to one program at a time; others can find out where its servers are.
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+/// What a running program tells others about its servers, in `run.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Running {
+    pub pid: u32,
+    pub database_url: Option<String>,
+    pub nats_url: Option<String>,
+}
+
+/// The right to use a data dir; given back when dropped, and by the kernel when the process ends.
+pub(super) struct DataDir {
+    pub(super) path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    pub(super) fn take(path: &Path) -> anyhow::Result<Self> {
+        let is_new = !path.exists();
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("creating the data dir {}", path.display()))?;
+        if is_new {
+            // Nobody else's business. Under root, PostgreSQL's user has to walk through it to its own, closed part.
+            let mode = if nix::unistd::geteuid().is_root() {
+                0o711
+            } else {
+                0o700
+            };
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+                .context("closing the data dir to others")?;
+        }
+        // Absolute and without links: it goes into settings, command lines and the name of a socket.
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("looking up {}", path.display()))?;
+        let lock = open_lock(&path)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let by = read(&path)
+                    .map(|running| format!(" (process {})", running.pid))
+                    .unwrap_or_default();
+                anyhow::bail!(
+                    "another taskfold{by} is using the data dir {}: stop it, or choose another one with --data-dir",
+                    path.display()
+                )
+            }
+            Err(TryLockError::Error(error)) => Err(error).context("locking the data dir"),
+        }
+    }
+
+    /// Through a second file and a rename: a reader never sees half of it.
+    pub(super) fn announce(&self, running: &Running) -> anyhow::Result<()> {
+        let unfinished = self.path.join("run.json.unfinished");
+        std::fs::write(&unfinished, serde_json::to_vec_pretty(running)?)
+            .context("writing run.json")?;
+        std::fs::rename(&unfinished, self.path.join("run.json")).context("writing run.json")
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.path.join("run.json"));
+    }
+}
+
+/// The servers of the program that is running on this data dir, if one is.
+pub fn attach(data_dir: &Path) -> Option<Running> {
+    let lock = File::open(data_dir.join("lock")).ok()?;
+    // Shared, so that two who only look do not take each other for a running program.
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => read(data_dir),
+        _ => None,
+    }
+}
+
+fn open_lock(path: &Path) -> anyhow::Result<File> {
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.join("lock"))
+        .with_context(|| format!("opening the lock of the data dir {}", path.display()))
+}
+
+fn read(data_dir: &Path) -> Option<Running> {
+    serde_json::from_slice(&std::fs::read(data_dir.join("run.json")).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_program_at_a_time_and_others_find_it() -> anyhow::Result<()> {
+        let path = std::env::temp_dir().join(format!("taskfold-data-dir-{}", std::process::id()));
+        let held = DataDir::take(&path)?;
+        held.announce(&Running {
+            pid: 1,
+            database_url: Some("postgres://x".into()),
+            nats_url: None,
+        })?;
+        assert!(DataDir::take(&path).is_err());
+        assert_eq!(
+            attach(&path)
+                .and_then(|running| running.database_url)
+                .as_deref(),
+            Some("postgres://x")
+        );
+        drop(held);
+        assert!(attach(&path).is_none());
+        drop(DataDir::take(&path)?);
+        std::fs::remove_dir_all(&path)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! A private PostgreSQL and nats-server, run as children: the real servers, with nothing to install or to set up.
+//!
+//! Used by `taskfold` without `DATABASE_URL` and `NATS_URL`, and by the tests, through the same door.
+
+/// Where the servers' binaries come from.
+mod binaries;
+/// A server as a child process that ends with its parent.
+mod child;
+/// One program a data dir, and how others find its servers.
+mod data_dir;
+mod nats;
+/// What killed runs leave behind.
+mod orphans;
+/// The exact builds that are fetched.
+mod pins;
+mod postgres;
+/// Whom root gives PostgreSQL to.
+mod privileges;
+/// Keeps a server running.
+mod supervisor;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+
+pub use data_dir::{Running, attach};
+pub use supervisor::{ServerState, ServerStatus};
+
+use data_dir::DataDir;
+use supervisor::Supervised;
+
+const DATABASE: &str = "taskfold";
+
+/// What a power cut may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing that was acknowledged.
+    Full,
+    /// Everything. For tests, whose data nobody wants back.
+    TestsOnly,
+}
+
+/// Which servers to run, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Made if missing, kept between runs; one program at a time.
+    pub data_dir: PathBuf,
+    pub postgres: bool,
+    pub nats: bool,
+    pub durability: Durability,
+}
+
+/// The running servers. Dropping it stops them as well, but blocks meanwhile: prefer [`Stack::stop`].
+pub struct Stack {
+    postgres: Option<(Supervised, String)>,
+    nats: Option<(Supervised, String)>,
+    /// Last, so that the lock outlives the servers.
+    data_dir: DataDir,
+}
+
+impl Stack {
+    /// Starts the servers and waits until they are ready. The first time on a machine this fetches the binaries, the
+    /// first time in a data dir it makes the database: seconds. After that, less than one.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let Options {
+            data_dir,
+            postgres,
+            nats,
+            durability,
+        } = options;
+        let data_dir = DataDir::take(&data_dir)?;
+        let path = data_dir.path.clone();
+        let for_postgres = path.clone();
+        // Side by side: each may have to fetch its binaries.
+        let (postgres, nats) = tokio::try_join!(
+            set_up(postgres, move || {
+                let postgres = postgres::Postgres::set_up(&for_postgres, durability)?;
+                let url = postgres.url(DATABASE);
+                Ok((Supervised::start(postgres)?, url))
+            }),
+            set_up(nats, move || {
+                let nats = nats::Nats::set_up(&path)?;
+                let url = nats.url();
+                Ok((Supervised::start(nats)?, url))
+            }),
+        )?;
+        let stack = Self {
+            postgres,
+            nats,
+            data_dir,
+        };
+        if let Some((server, url)) = &stack.postgres {
+            server.until_up().await?;
+            create_database(url)
+                .await
+                .context("creating the embedded database")?;
+        }
+        if let Some((server, _)) = &stack.nats {
+            server.until_up().await?;
+        }
+        stack.data_dir.announce(&Running {
+            pid: std::process::id(),
+            database_url: stack.database_url(),
+            nats_url: stack.nats_url(),
+        })?;
+        Ok(stack)
+    }
+
+    /// The superuser's URL of the database `taskfold`, for sqlx and for psql. Stays the same through restarts.
+    pub fn database_url(&self) -> Option<String> {
+        self.database_url_for(DATABASE)
+    }
+
+    /// The same server, another database (which this does not create).
+    pub fn database_url_for(&self, database: &str) -> Option<String> {
+        let (_, url) = self.postgres.as_ref()?;
+        Some(url.replace(&format!("/{DATABASE}?"), &format!("/{database}?")))
+    }
+
+    pub fn nats_url(&self) -> Option<String> {
+        self.nats.as_ref().map(|(_, url)| url.clone())
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir.path
+    }
+
+    /// What each server is doing right now.
+    pub fn servers(&self) -> Vec<ServerStatus> {
+        self.supervised().map(Supervised::status).collect()
+    }
+
+    /// Stops the servers politely, both at once, and gives the data dir back. Takes seconds at most.
+    pub async fn stop(self) {
+        // Joining threads blocks, so not on the runtime's own.
+        let stopped = tokio::task::spawn_blocking(move || drop(self)).await;
+        if let Err(error) = stopped {
+            tracing::error!(%error, "stopping the embedded servers failed");
+        }
+    }
+
+    fn supervised(&self) -> impl Iterator<Item = &Supervised> {
+        self.postgres
+            .iter()
+            .chain(&self.nats)
+            .map(|(server, _)| server)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.supervised().for_each(Supervised::ask_to_stop);
+        for (server, _) in self.postgres.iter_mut().chain(&mut self.nats) {
+            server.join();
+        }
+    }
+}
+
+type Started = (Supervised, String);
+
+async fn set_up(
+    wanted: bool,
+    start: impl FnOnce() -> anyhow::Result<Started> + Send + 'static,
+) -> anyhow::Result<Option<Started>> {
+    if !wanted {
+        return Ok(None);
+    }
+    tokio::task::spawn_blocking(start).await?.map(Some)
+}
+
+async fn create_database(url: &str) -> anyhow::Result<()> {
+    let options: sqlx::postgres::PgConnectOptions = url.parse()?;
+    let connect = options
+        .clone()
+        .database("postgres")
+        .disable_statement_logging();
+    let mut connection = tokio::time::timeout(Duration::from_secs(10), connect.connect()).await??;
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(DATABASE)
+            .fetch_one(&mut connection)
+            .await?;
+    if !exists {
+        connection
+            .execute(format!("CREATE DATABASE {DATABASE}").as_str())
+            .await?;
+    }
+    connection.close().await?;
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! The private PostgreSQL: a cluster in the data dir, reachable through a Unix socket only.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+
+use super::Durability;
+use super::binaries::{self, PostgresBinaries};
+use super::orphans;
+use super::privileges::RunAs;
+use super::supervisor::Recipe;
+
+/// `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included.
+const LONGEST_SOCKET: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+const SOCKET: &str = ".s.PGSQL.5432";
+
+pub(super) struct Postgres {
+    binaries: PostgresBinaries,
+    run_as: RunAs,
+    cluster: PathBuf,
+    socket_dir: PathBuf,
+    durability: Durability,
+}
+
+impl Postgres {
+    /// Finds the binaries and makes the cluster if this is the first time. Blocks for seconds then.
+    pub(super) fn set_up(data_dir: &Path, durability: Durability) -> anyhow::Result<Self> {
+        let run_as = RunAs::decide()?;
+        let place = place(data_dir, &run_as)?;
+        let cluster = place.join("postgres");
+        let binaries = binaries::postgres(data_dir, &run_as, major_of(&cluster)?)?;
+        let postgres = Self {
+            socket_dir: socket_dir(&place, &run_as)?,
+            binaries,
+            run_as,
+            cluster,
+            durability,
+        };
+        if !postgres.cluster.exists() {
+            postgres.init().context("creating the embedded database")?;
+        }
+        postgres.end_orphan();
+        Ok(postgres)
+    }
+
+    pub(super) fn url(&self, database: &str) -> String {
+        // The host before the slash is ignored once `host=` names a socket folder; sqlx wants one to be there.
+        format!(
+            "postgres://postgres@localhost/{database}?host={}",
+            self.socket_dir.display()
+        )
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.binaries.bin.join(name));
+        // The current folder may be one that the other user cannot enter.
+        command
+            .current_dir("/")
+            .env_remove("LC_ALL")
+            .env("LC_MESSAGES", "C");
+        self.run_as.apply(&mut command);
+        command
+    }
+
+    /// Into a folder beside it and renamed, so that a cluster that is there is complete.
+    fn init(&self) -> anyhow::Result<()> {
+        let unfinished = self.cluster.with_extension("unfinished");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished).context("removing an unfinished cluster")?;
+        }
+        self.run_as.private_dir(&unfinished)?;
+        let mut initdb = self.tool("initdb");
+        initdb.arg("-D").arg(&unfinished).args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-instructions",
+        ]);
+        if self.binaries.major >= 17 {
+            // Sorts by code point and knows upper and lower case beyond ASCII, the same on every platform.
+            initdb.args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
+        }
+        if self.durability == Durability::TestsOnly {
+            initdb.arg("--no-sync");
+        }
+        let output = initdb
+            .stdin(Stdio::null())
+            .output()
+            .context("running initdb")?;
+        anyhow::ensure!(
+            output.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        std::fs::rename(&unfinished, &self.cluster).context("moving the new cluster to its place")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.cluster.join("postmaster.pid")
+    }
+
+    /// Nobody else may use this data dir (we hold its lock), so a server on it is left over from a killed program.
+    fn end_orphan(&self) {
+        if let Some(pid) = orphans::pid_in(&self.pid_file())
+            && orphans::mentions(pid, &self.cluster)
+        {
+            orphans::end("postgres", pid, &self.cluster, Signal::SIGINT, Duration::from_secs(20));
+        }
+    }
+
+    /// A lock file with the number of a process that lives but is something else would keep PostgreSQL from starting.
+    /// One whose process is gone is left alone: PostgreSQL looks into it for shared memory that is still in use.
+    fn clear_lock(&self, file: &Path) -> anyhow::Result<()> {
+        let Some(pid) = orphans::pid_in(file) else {
+            return Ok(());
+        };
+        if orphans::is_alive(pid) && !orphans::mentions(pid, &self.cluster) {
+            tracing::info!(file = %file.display(), pid, "removing a lock of a server that is gone");
+            std::fs::remove_file(file).with_context(|| format!("removing {}", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Recipe for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn prepare(&self) -> anyhow::Result<()> {
+        self.run_as.private_dir(&self.socket_dir)?;
+        self.clear_lock(&self.pid_file())?;
+        self.clear_lock(&self.socket_dir.join(format!("{SOCKET}.lock")))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.tool("postgres");
+        command.arg("-D").arg(&self.cluster);
+        let sockets = format!("unix_socket_directories={}", self.socket_dir.display());
+        let mut settings = vec![
+            // No TCP: whoever may open the socket's folder is who may connect.
+            "listen_addresses=",
+            &sockets,
+            "unix_socket_permissions=0700",
+            "port=5432",
+            "cluster_name=taskfold",
+            "shared_buffers=128MB",
+            "max_wal_size=2GB",
+            // Short queries only; planning a compilation costs more than it saves.
+            "jit=off",
+            "log_checkpoints=off",
+        ];
+        match self.durability {
+            Durability::Full => settings.push("max_connections=200"),
+            // Many test databases at once, none of which has to survive anything.
+            Durability::TestsOnly => settings.extend([
+                "max_connections=500",
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+            ]),
+        }
+        for setting in settings {
+            command.args(["-c", setting]);
+        }
+        command
+    }
+
+    /// The postmaster writes its state into the eighth line of its pid file; `pg_ctl` waits for the same word.
+    fn is_ready(&self, pid: u32) -> bool {
+        std::fs::read_to_string(self.pid_file()).is_ok_and(|text| says_ready(&text, pid))
+    }
+
+    /// "Fast shutdown": open transactions are rolled back, everything is flushed, the next start needs no recovery.
+    fn polite_signal(&self) -> Signal {
+        Signal::SIGINT
+    }
+}
+
+fn says_ready(pid_file: &str, pid: u32) -> bool {
+    let mut lines = pid_file.lines();
+    lines.next() == Some(pid.to_string().as_str())
+        && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+}
+
+/// Which major version made the cluster, if there is one.
+fn major_of(cluster: &Path) -> anyhow::Result<Option<u32>> {
+    match std::fs::read_to_string(cluster.join("PG_VERSION")) {
+        Ok(text) => Ok(Some(
+            text.trim()
+                .parse()
+                .context("reading PG_VERSION of the embedded database")?,
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("reading PG_VERSION of the embedded database"),
+    }
+}
+
+/// Where PostgreSQL's part of the data lives: in the data dir, unless the server's user cannot get there.
+fn place(data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
+    if run_as.can_traverse(data_dir) {
+        return Ok(data_dir.to_owned());
+    }
+    let place = Path::new("/var/lib/taskfold").join(short_name(data_dir));
+    std::fs::create_dir_all(&place).with_context(|| format!("creating {}", place.display()))?;
+    if let RunAs::Dropped { name, .. } = run_as {
+        tracing::info!(user = %name, data_dir = %data_dir.display(), place = %place.display(),
+            "PostgreSQL's user cannot enter the data dir, so its data lives elsewhere");
+    }
+    std::fs::write(data_dir.join("postgres.place"), place.display().to_string())
+        .context("noting the other place")?;
+    Ok(place)
+}
+
+/// In the place of the data if its path is short and plain enough for a socket and for a setting, else below /tmp
+/// under a name that follows from the path.
+fn socket_dir(place: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
+    let usual = place.join("socket");
+    if fits(&usual) {
+        return Ok(usual);
+    }
+    let elsewhere = PathBuf::from(format!("/tmp/taskfold-{}", short_name(place)));
+    // Anybody may make folders in /tmp: take only one that is ours, lest somebody else's server answers there.
+    let owner = match run_as {
+        RunAs::Ourselves => geteuid().as_raw(),
+        RunAs::Dropped { uid, .. } => *uid,
+    };
+    match std::fs::symlink_metadata(&elsewhere) {
+        Ok(meta) => anyhow::ensure!(
+            meta.is_dir() && meta.uid() == owner,
+            "{} belongs to somebody else; choose a data dir with a shorter path, so that it is not needed",
+            elsewhere.display()
+        ),
+        Err(_) => std::fs::create_dir(&elsewhere)
+            .with_context(|| format!("creating {}", elsewhere.display()))?,
+    }
+    tracing::info!(socket_dir = %elsewhere.display(), "the data dir's path is too long for a Unix socket");
+    Ok(elsewhere)
+}
+
+fn fits(dir: &Path) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    dir.join(SOCKET).as_os_str().len() <= LONGEST_SOCKET
+        && dir.to_str().is_some_and(|text| text.chars().all(plain))
+}
+
+/// The same short name for the same path, always (FNV-1a; it only has to differ between a few folders).
+fn short_name(path: &Path) -> String {
+    let hash = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_or_odd_path_is_no_place_for_a_socket() {
+        assert!(fits(Path::new("/srv/taskfold/.taskfold/socket")));
+        assert!(!fits(&Path::new("/srv").join("x".repeat(100))));
+        assert!(!fits(Path::new("/srv/one, two/socket")));
+        assert_eq!(short_name(Path::new("/a")), short_name(Path::new("/a")));
+        assert_ne!(short_name(Path::new("/a")), short_name(Path::new("/b")));
+    }
+
+    #[test]
+    fn ready_is_what_the_pid_file_of_this_very_process_says() {
+        let file = "4711\n/data\n1780000000\n5432\n/sockets\n\n  123 456\nready   \n";
+        assert!(says_ready(file, 4711));
+        assert!(!says_ready(file, 4712));
+        assert!(!says_ready(&file.replace("ready   ", "starting"), 4711));
+        assert!(!says_ready("4711\n/data\n", 4711));
+    }
+}

@@ -1,0 +1,93 @@
+//! Who the servers run as. PostgreSQL refuses to run as root, so root gives it away to an unprivileged user.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+use nix::unistd::{User, geteuid};
+
+/// The user that PostgreSQL is started as.
+#[derive(Debug, Clone)]
+pub(super) enum RunAs {
+    /// The program's own user, who is not root.
+    Ourselves,
+    /// We are root; the server is not.
+    Dropped { name: String, uid: u32, gid: u32 },
+}
+
+impl RunAs {
+    pub(super) fn decide() -> anyhow::Result<Self> {
+        if !geteuid().is_root() {
+            return Ok(Self::Ourselves);
+        }
+        for name in ["postgres", "nobody"] {
+            if let Some(user) = User::from_name(name).context("reading the user database")? {
+                return Ok(Self::Dropped {
+                    name: user.name,
+                    uid: user.uid.as_raw(),
+                    gid: user.gid.as_raw(),
+                });
+            }
+        }
+        anyhow::bail!(
+            "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it as: \
+             add one of them, start taskfold as an ordinary user, or set DATABASE_URL"
+        )
+    }
+
+    pub(super) fn apply(&self, command: &mut Command) {
+        if let Self::Dropped { uid, gid, .. } = self {
+            // The standard library also gives up root's supplementary groups when it changes the user.
+            command.uid(*uid).gid(*gid);
+        }
+    }
+
+    /// Makes `dir` if it is missing, owned by that user and closed to everybody else.
+    pub(super) fn private_dir(&self, dir: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        if let Self::Dropped { uid, gid, .. } = self {
+            chown(dir, Some(*uid), Some(*gid))
+                .with_context(|| format!("giving {} to PostgreSQL's user", dir.display()))?;
+        }
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("closing {} to others", dir.display()))
+    }
+
+    /// Whether that user can walk through every folder of `path` that exists. Mode bits only: access lists that
+    /// grant more than they say are not worth the trouble here, the other place works as well.
+    pub(super) fn can_traverse(&self, path: &Path) -> bool {
+        let Self::Dropped { uid, gid, .. } = self else {
+            return true;
+        };
+        path.ancestors()
+            .filter_map(|folder| std::fs::metadata(folder).ok())
+            .all(|meta| may_enter(meta.mode(), meta.uid(), meta.gid(), *uid, *gid))
+    }
+}
+
+fn may_enter(mode: u32, owner: u32, group: u32, uid: u32, gid: u32) -> bool {
+    if owner == uid {
+        mode & 0o100 != 0
+    } else if group == gid {
+        mode & 0o010 != 0
+    } else {
+        mode & 0o001 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_enter;
+
+    #[test]
+    fn a_closed_home_cannot_be_entered_by_another_user() {
+        assert!(!may_enter(0o700, 0, 0, 101, 104));
+        assert!(may_enter(0o755, 0, 0, 101, 104));
+        assert!(may_enter(0o750, 0, 104, 101, 104));
+        assert!(may_enter(0o700, 101, 0, 101, 104));
+        // the owner's bits win over the others', as in the kernel
+        assert!(!may_enter(0o077, 101, 0, 101, 104));
+    }
+}

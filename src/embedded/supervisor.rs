@@ -1,0 +1,285 @@
+//! Keeps one server running: starts it, notices its death, starts it again, ends it politely.
+
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::sync::watch;
+
+use super::child::{LastWords, spawn};
+
+const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+/// Up for this long, a server's next death is a new story and not the same one.
+const SETTLED: Duration = Duration::from_secs(10);
+/// PostgreSQL may have to replay its log before it is ready.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// Attempts of the very first start: leftovers of a killed run may take a moment to vanish, a wrong setting never does.
+const FIRST_ATTEMPTS: u32 = 5;
+
+/// What a server is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerState {
+    /// On its way up for the first time.
+    Starting,
+    /// Ready for connections.
+    Up,
+    /// It died and is being started again.
+    Restarting,
+    /// Ended, because we asked or because it never came up.
+    Stopped,
+}
+
+impl std::fmt::Display for ServerState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::Restarting => "restarting",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+/// A server at one moment; what health checks show, and where tests find the process to kill.
+#[derive(Debug, Clone)]
+pub struct ServerStatus {
+    pub name: &'static str,
+    pub state: ServerState,
+    pub pid: Option<u32>,
+    /// How often it was started again after a death.
+    pub restarts: u32,
+}
+
+/// How to run one kind of server.
+pub(super) trait Recipe: Send + 'static {
+    fn name(&self) -> &'static str;
+    /// Clears away what a killed server leaves behind; runs before every start.
+    fn prepare(&self) -> anyhow::Result<()>;
+    fn command(&self) -> Command;
+    /// Whether the process accepts connections by now. Must not block for longer than a moment.
+    fn is_ready(&self, pid: u32) -> bool;
+    fn polite_signal(&self) -> Signal;
+}
+
+/// A server in the care of its own thread.
+pub(super) struct Supervised {
+    status: watch::Receiver<ServerStatus>,
+    failure: watch::Receiver<Option<String>>,
+    stop: mpsc::Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Supervised {
+    pub(super) fn start(recipe: impl Recipe) -> std::io::Result<Self> {
+        let (status_tx, status) = watch::channel(ServerStatus {
+            name: recipe.name(),
+            state: ServerState::Starting,
+            pid: None,
+            restarts: 0,
+        });
+        let (failure_tx, failure) = watch::channel(None);
+        let (stop, asked_to_stop) = mpsc::channel();
+        // A thread of its own, not a task: the children live exactly as long as the thread that spawned them,
+        // whatever becomes of the async runtime (tests have many).
+        let thread = std::thread::Builder::new()
+            .name(format!("{}-supervisor", recipe.name()))
+            .spawn(move || {
+                Supervisor {
+                    recipe,
+                    status: status_tx,
+                    failure: failure_tx,
+                    asked_to_stop,
+                    words: LastWords::default(),
+                }
+                .run();
+            })?;
+        Ok(Self {
+            status,
+            failure,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn status(&self) -> ServerStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Waits for the first time that the server is up.
+    pub(super) async fn until_up(&self) -> anyhow::Result<()> {
+        let mut status = self.status.clone();
+        let state = status
+            .wait_for(|s| matches!(s.state, ServerState::Up | ServerState::Stopped))
+            .await;
+        if state.is_ok_and(|s| s.state == ServerState::Up) {
+            return Ok(());
+        }
+        let reason = self.failure.borrow().clone();
+        anyhow::bail!(reason.unwrap_or_else(|| "the server was stopped".into()))
+    }
+
+    /// Asks for a polite end; `join` waits for it.
+    pub(super) fn ask_to_stop(&self) {
+        let _ = self.stop.send(());
+    }
+
+    pub(super) fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Supervisor<R> {
+    recipe: R,
+    status: watch::Sender<ServerStatus>,
+    failure: watch::Sender<Option<String>>,
+    asked_to_stop: mpsc::Receiver<()>,
+    words: LastWords,
+}
+
+/// Why one run of a server is over.
+enum End {
+    AskedToStop,
+    Died(String),
+}
+
+impl<R: Recipe> Supervisor<R> {
+    fn run(self) {
+        let name = self.recipe.name();
+        let mut back_off = FIRST_BACK_OFF;
+        let mut attempts = 0;
+        let mut was_up = false;
+        loop {
+            attempts += 1;
+            let mut up_since = None;
+            let reason = match self.run_once(&mut up_since) {
+                End::AskedToStop => break,
+                End::Died(reason) => reason,
+            };
+            was_up |= up_since.is_some();
+            if !was_up && attempts == FIRST_ATTEMPTS {
+                self.failure.send_replace(Some(format!(
+                    "{name} does not start: {reason}\n{}",
+                    self.words.text()
+                )));
+                break;
+            }
+            if up_since.is_some_and(|since| since.elapsed() > SETTLED) {
+                back_off = FIRST_BACK_OFF;
+            }
+            self.set(|s| {
+                s.pid = None;
+                s.restarts += u32::from(up_since.is_some());
+                s.state = if was_up {
+                    ServerState::Restarting
+                } else {
+                    ServerState::Starting
+                };
+            });
+            if was_up {
+                tracing::warn!(
+                    server = name,
+                    reason,
+                    back_off_ms = back_off.as_millis(),
+                    "embedded server died, starting it again"
+                );
+            }
+            if self.stop_asked_within(back_off) {
+                break;
+            }
+            back_off = (back_off * 2).min(LONGEST_BACK_OFF);
+        }
+        self.set(|s| {
+            s.pid = None;
+            s.state = ServerState::Stopped;
+        });
+    }
+
+    fn run_once(&self, up_since: &mut Option<Instant>) -> End {
+        if let Err(error) = self.recipe.prepare() {
+            return End::Died(format!("{error:#}"));
+        }
+        let spawned = spawn(
+            self.recipe.name(),
+            self.recipe.command(),
+            self.recipe.polite_signal(),
+            &self.words,
+        );
+        let mut child = match spawned {
+            Ok(child) => child,
+            Err(error) => return End::Died(format!("it could not be executed: {error}")),
+        };
+        let pid = child.id();
+        self.set(|s| s.pid = Some(pid));
+        let started = Instant::now();
+        loop {
+            match child.try_wait() {
+                Ok(None) => {}
+                Ok(Some(status)) => return End::Died(format!("it ended with {status}")),
+                Err(error) => return End::Died(format!("it cannot be waited for: {error}")),
+            }
+            if up_since.is_none() {
+                if self.recipe.is_ready(pid) {
+                    *up_since = Some(Instant::now());
+                    self.set(|s| s.state = ServerState::Up);
+                    tracing::info!(
+                        server = self.recipe.name(),
+                        pid,
+                        took_ms = started.elapsed().as_millis(),
+                        "embedded server is up"
+                    );
+                } else if started.elapsed() > READY_LIMIT {
+                    self.end(&mut child);
+                    return End::Died(format!(
+                        "it was not ready after {} s",
+                        READY_LIMIT.as_secs()
+                    ));
+                }
+            }
+            let nap = Duration::from_millis(if up_since.is_some() { 50 } else { 10 });
+            if self.stop_asked_within(nap) {
+                self.end(&mut child);
+                return End::AskedToStop;
+            }
+        }
+    }
+
+    /// Politely, then not.
+    fn end(&self, child: &mut Child) {
+        // Not reaped yet, so the number still is this child's.
+        if let Ok(pid) = i32::try_from(child.id()) {
+            let _ = kill(Pid::from_raw(pid), self.recipe.polite_signal());
+        }
+        let until = Instant::now() + STOP_LIMIT;
+        while let Ok(None) = child.try_wait() {
+            if Instant::now() > until {
+                tracing::warn!(
+                    server = self.recipe.name(),
+                    "embedded server does not stop, killing it"
+                );
+                let _ = child.kill();
+                let _ = child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A closed channel is a stop as well: whoever wanted the server is gone.
+    fn stop_asked_within(&self, time: Duration) -> bool {
+        !matches!(
+            self.asked_to_stop.recv_timeout(time),
+            Err(mpsc::RecvTimeoutError::Timeout)
+        )
+    }
+
+    fn set(&self, change: impl FnOnce(&mut ServerStatus)) {
+        self.status.send_modify(change);
+    }
+}
