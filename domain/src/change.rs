@@ -1,0 +1,72 @@
+//! A Change: one event as callers see it, in replies, in the feed, on SSE and on NATS.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::Timestamp;
+use crate::ids::{ProjectId, UserId};
+use crate::project::ProjectEvent;
+use crate::task::TaskEvent;
+
+/// What an event is about: its aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub struct Subject {
+    pub kind: SubjectKind,
+    pub id: Uuid,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    Project,
+    Task,
+}
+
+impl SubjectKind {
+    /// Also the `aggregate_type` in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Project => crate::project::TYPE,
+            Self::Task => crate::task::TYPE,
+        }
+    }
+
+    pub fn from_aggregate_type(aggregate_type: &str) -> Option<Self> {
+        [Self::Project, Self::Task].into_iter().find(|k| k.as_str() == aggregate_type)
+    }
+}
+
+/// `type` and `changes` of a Change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Event {
+    Task(TaskEvent),
+    Project(ProjectEvent),
+}
+
+/// One event: what changed, from what to what, by whom and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Change {
+    /// Its number in the log, which is also the JetStream sequence, the SSE `id:` and the `since` cursor.
+    #[schema(example = 1042)]
+    pub position: u64,
+    /// The aggregate's version after it.
+    #[schema(example = 7)]
+    pub version: u64,
+    pub project_id: ProjectId,
+    pub subject: Subject,
+    pub actor_id: UserId,
+    pub command_id: Uuid,
+    /// When it happened as its author says; equal to `recorded_at` unless imported or sent late.
+    pub occurred_at: Timestamp,
+    pub recorded_at: Timestamp,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// The NATS subject of a Change: `<prefix>.events.<project_id>.<kind>.<id>.<event>`.
+pub fn nats_subject(prefix: &str, project_id: ProjectId, subject: Subject, event_type: &str) -> String {
+    let event = event_type.split_once('.').map_or(event_type, |(_, event)| event);
+    format!("{prefix}.events.{project_id}.{}.{}.{event}", subject.kind.as_str(), subject.id)
+}

@@ -1,0 +1,176 @@
+//! Texts and numbers a command may carry. They are checked while the request is read, so that a handler
+//! never sees one that is too long, empty or unstorable (PostgreSQL has no NUL in text).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub const TITLE_CHARS: usize = 500;
+pub const NAME_CHARS: usize = 500;
+pub const DESCRIPTION_BYTES: usize = 64 * 1024;
+pub const COMMENT_BYTES: usize = 16 * 1024;
+pub const REASON_CHARS: usize = 2000;
+pub const LABELS_PER_TASK: usize = 50;
+pub const ASSIGNEES_PER_TASK: usize = 50;
+pub const COLUMNS_PER_PROJECT: usize = 50;
+pub const LABELS_PER_PROJECT: usize = 500;
+pub const CHECKLISTS_PER_TASK: usize = 50;
+pub const ITEMS_PER_CHECKLIST: usize = 500;
+/// Comments of one task, removed ones included: a task is folded as a whole.
+pub const COMMENTS_PER_TASK: usize = 10_000;
+
+/// Why a text was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidInput {
+    #[error("must have {min} to {max} characters")]
+    Length { min: usize, max: usize },
+    #[error("must have at most {max} bytes of UTF-8")]
+    Bytes { max: usize },
+    #[error("must not contain the character U+0000")]
+    Nul,
+    #[error("must be a colour name of at most 30 characters, or #rrggbb")]
+    Color,
+    #[error("must be {min} to {max}")]
+    Range { min: i64, max: i64 },
+    #[error("must be a time between the years 0001 and 9999")]
+    Time,
+}
+
+fn chars(text: &str, min: usize, max: usize) -> Result<(), InvalidInput> {
+    no_nul(text)?;
+    let count = if text.len() <= max { text.chars().count() } else { text.chars().take(max + 1).count() };
+    if (min..=max).contains(&count) && (min == 0 || !text.trim().is_empty()) {
+        Ok(())
+    } else {
+        Err(InvalidInput::Length { min, max })
+    }
+}
+
+fn bytes(text: &str, max: usize) -> Result<(), InvalidInput> {
+    no_nul(text)?;
+    if text.len() <= max { Ok(()) } else { Err(InvalidInput::Bytes { max }) }
+}
+
+fn no_nul(text: &str) -> Result<(), InvalidInput> {
+    if text.contains('\0') { Err(InvalidInput::Nul) } else { Ok(()) }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident: $check:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(try_from = "String", into = "String")]
+        #[schema(value_type = String)]
+        pub struct $name(String);
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidInput;
+            fn try_from(text: String) -> Result<Self, InvalidInput> {
+                let check: fn(&str) -> Result<(), InvalidInput> = $check;
+                check(&text)?;
+                Ok(Self(text))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// A task's title, 1 to 500 characters.
+    Title: |t| chars(t, 1, TITLE_CHARS);
+    /// A name of a project, column, checklist or item: 1 to 500 characters.
+    Name: |t| chars(t, 1, NAME_CHARS);
+    /// A label's name, which may be empty: at most 500 characters.
+    LabelName: |t| chars(t, 0, NAME_CHARS);
+    /// Markdown, at most 64 KiB.
+    Description: |t| bytes(t, DESCRIPTION_BYTES);
+    /// A comment, at most 16 KiB and not empty.
+    CommentText: |t| { bytes(t, COMMENT_BYTES)?; chars(t, 1, COMMENT_BYTES) };
+    /// Why a task was cancelled or failed: at most 2,000 characters.
+    Reason: |t| chars(t, 1, REASON_CHARS);
+    /// A colour name, or `#rrggbb`.
+    Color: color;
+}
+
+fn color(text: &str) -> Result<(), InvalidInput> {
+    let hex = text.strip_prefix('#');
+    let ok = match hex {
+        Some(hex) => hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => {
+            (1..=30).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        }
+    };
+    if ok { Ok(()) } else { Err(InvalidInput::Color) }
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident: $min:tt..=$max:tt;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(try_from = "i64", into = "i64")]
+        #[schema(value_type = i32, minimum = $min, maximum = $max)]
+        pub struct $name(u32);
+
+        impl TryFrom<i64> for $name {
+            type Error = InvalidInput;
+            fn try_from(number: i64) -> Result<Self, InvalidInput> {
+                let out = InvalidInput::Range { min: $min, max: $max };
+                if !($min..=$max).contains(&number) {
+                    return Err(out);
+                }
+                u32::try_from(number).map(Self).map_err(|_| out)
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(number: $name) -> i64 {
+                i64::from(number.0)
+            }
+        }
+
+        impl $name {
+            pub fn get(self) -> u32 {
+                self.0
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// How many tasks a column may hold, 1 to 10,000.
+    WipLimit: 1..=10_000;
+    /// An estimate in minutes, up to about a working decade.
+    Minutes: 0..=10_000_000;
+    /// Progress of a running task in percent.
+    Percent: 0..=100;
+}
+
+/// A time a client may send: RFC 3339, years 0001 to 9999 (what PostgreSQL and every client can hold).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "crate::Timestamp", into = "crate::Timestamp")]
+#[schema(value_type = String, format = DateTime)]
+pub struct Time(crate::Timestamp);
+
+impl TryFrom<crate::Timestamp> for Time {
+    type Error = InvalidInput;
+    fn try_from(time: crate::Timestamp) -> Result<Self, InvalidInput> {
+        use chrono::Datelike;
+        if (1..=9999).contains(&time.utc().year()) { Ok(Self(time)) } else { Err(InvalidInput::Time) }
+    }
+}
+
+impl From<Time> for crate::Timestamp {
+    fn from(time: Time) -> Self {
+        time.0
+    }
+}

@@ -1,0 +1,40 @@
+//! What may happen in Taskfold, and the words callers see it in.
+//!
+//! Pure: no HTTP, SQL, NATS, clock or randomness. Time, ids and ranks come in with the command.
+
+/// Changes as callers see them: the published language of the log.
+pub mod change;
+/// A value before and after.
+pub mod delta;
+/// The macro that names an aggregate's events once, for storage, feed and documents.
+mod events;
+/// Typed ids.
+pub mod ids;
+/// Texts and numbers a command may carry, checked when they are read.
+pub mod input;
+/// Which changes touch the same thing, for merging edits made at the same time.
+pub mod merge;
+/// Merge-patch fields: absent, null, value.
+pub mod patch;
+/// The Project aggregate: columns, labels, members.
+pub mod project;
+/// Places between places.
+pub mod rank;
+/// Why a command was refused.
+pub mod refusal;
+/// What a member of a project may do.
+pub mod role;
+/// The Task aggregate: one card and all that hangs on it.
+pub mod task;
+/// UTC times, as PostgreSQL keeps them.
+pub mod timestamp;
+
+pub use change::{Change, Event, Subject, SubjectKind};
+pub use delta::{Added, Delta, Removed};
+pub use merge::Touch;
+pub use project::{Project, ProjectCommand, ProjectEvent};
+pub use rank::Rank;
+pub use refusal::{FieldError, Refusal};
+pub use role::Role;
+pub use task::{Task, TaskCommand, TaskEvent};
+pub use timestamp::Timestamp;

@@ -1,0 +1,140 @@
+//! What has happened to a project. The payloads are what callers see as `changes` and what the log keeps.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::state::{Column, Label, Member, WipPolicy};
+use crate::delta::{Added, Delta, Removed};
+use crate::events::events;
+use crate::ids::{ColumnId, ProjectId};
+use crate::patch;
+use crate::rank::Rank;
+
+events! {
+    /// An event of a project.
+    ProjectEvent {
+        "project.created" v "1" => Created(Box<Created>),
+        "project.renamed" v "1" => Renamed(Renamed),
+        "project.described" v "1" => Described(Described),
+        "project.column_added" v "1" => ColumnAdded(ColumnAdded),
+        "project.column_renamed" v "1" => ColumnRenamed(ColumnChanged),
+        "project.column_moved" v "1" => ColumnMoved(ColumnChanged),
+        "project.column_archived" v "1" => ColumnArchived(ColumnChanged),
+        "project.column_restored" v "1" => ColumnRestored(ColumnChanged),
+        "project.column_removed" v "1" => ColumnRemoved(ColumnRemoved),
+        "project.wip_limit_set" v "1" => WipLimitSet(ColumnChanged),
+        "project.label_added" v "1" => LabelAdded(LabelAdded),
+        "project.label_changed" v "1" => LabelChanged(LabelChanged),
+        "project.label_removed" v "1" => LabelRemoved(LabelRemoved),
+        "project.member_added" v "1" => MemberAdded(MemberAdded),
+        "project.member_role_changed" v "1" => MemberRoleChanged(MemberRoleChanged),
+        "project.member_removed" v "1" => MemberRemoved(MemberRemoved),
+        "project.archived" v "1" => Archived(Archived),
+        "project.restored" v "1" => Restored(Archived),
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectCreated)]
+pub struct Created {
+    pub id: Added<ProjectId>,
+    pub name: Added<String>,
+    pub description: Added<String>,
+    pub columns: Added<Vec<Column>>,
+    pub members: Added<Vec<Member>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectRenamed)]
+pub struct Renamed {
+    pub name: Delta<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectDescribed)]
+pub struct Described {
+    pub description: Delta<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectColumnAdded)]
+pub struct ColumnAdded {
+    pub column: Added<Column>,
+}
+
+/// Which column, and only the fields that change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ColumnDiff {
+    pub id: ColumnId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<Rank>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>)]
+    pub wip_limit: Option<Option<u32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wip_policy: Option<WipPolicy>,
+}
+
+impl ColumnDiff {
+    pub fn of(id: ColumnId) -> Self {
+        Self { id, name: None, rank: None, archived: None, wip_limit: None, wip_policy: None }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectColumnChanged)]
+pub struct ColumnChanged {
+    pub column: Delta<ColumnDiff>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectColumnRemoved)]
+pub struct ColumnRemoved {
+    pub column: Removed<Column>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectLabelAdded)]
+pub struct LabelAdded {
+    pub label: Added<Label>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectLabelChanged)]
+pub struct LabelChanged {
+    pub label: Delta<Label>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectLabelRemoved)]
+pub struct LabelRemoved {
+    pub label: Removed<Label>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectMemberAdded)]
+pub struct MemberAdded {
+    pub member: Added<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectMemberRoleChanged)]
+pub struct MemberRoleChanged {
+    pub member: Delta<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectMemberRemoved)]
+pub struct MemberRemoved {
+    pub member: Removed<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectArchived)]
+pub struct Archived {
+    pub archived: Delta<bool>,
+}

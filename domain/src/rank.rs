@@ -1,0 +1,176 @@
+//! A place in an ordered list, as text that sorts by bytes: there is always a place between two places.
+//!
+//! Digits are `0-9A-Za-z`, read as a fraction. A rank never ends in `0`, so that something fits below it.
+//! The last digits are jitter handed in by the caller, so that two callers who pick the same gap at the same
+//! time almost never make the same rank; the append refuses the rest.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Timestamp;
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE: u64 = 62;
+/// Ranks made from the clock sort behind all imported ones, whose first digit is lower.
+const CLOCK_PREFIX: char = 'a';
+const IMPORT_PREFIX: char = 'G';
+const CLOCK_DIGITS: usize = 8;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, example = "a0V")]
+pub struct Rank(String);
+
+impl Rank {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A stored rank, taken as it is.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Behind everything placed before `at`, without looking at what is there: the list's end is the clock.
+    pub fn at_end(at: Timestamp, jitter: u32) -> Self {
+        let millis = u64::try_from(at.millis()).unwrap_or(0);
+        let mut text = String::with_capacity(1 + CLOCK_DIGITS + 2);
+        text.push(CLOCK_PREFIX);
+        push_number(&mut text, millis, CLOCK_DIGITS);
+        push_jitter(&mut text, jitter);
+        Self(text)
+    }
+
+    /// Between two neighbours; `None` is the list's end on that side. With no upper neighbour it is the later of the
+    /// clock and just behind `lower`.
+    /// `None` when the neighbours are not in order, or equal: nothing fits.
+    pub fn between(lower: Option<&Self>, upper: Option<&Self>, at: Timestamp, jitter: u32) -> Option<Self> {
+        let low = lower.map_or("", Self::as_str).as_bytes();
+        let Some(upper) = upper else {
+            let end = Self::at_end(at, jitter);
+            if lower.is_none_or(|l| *l < end) {
+                return Some(end);
+            }
+            let mut text = midpoint(low, None)?;
+            push_jitter(&mut text, jitter);
+            return Some(Self(text));
+        };
+        let mut text = midpoint(low, Some(upper.0.as_bytes()))?;
+        push_jitter(&mut text, jitter);
+        Some(Self(text))
+    }
+
+    /// The place of an imported item, from its position number in the source: keeps the source's order.
+    /// `tie` orders items that share a position.
+    pub fn from_source(position: f64, tie: u16) -> Self {
+        // The bits of a non-negative float sort as the float does.
+        let bits = if position > 0.0 { position.to_bits() } else { 0 };
+        let mut text = String::with_capacity(16);
+        text.push(IMPORT_PREFIX);
+        push_number(&mut text, bits, 11);
+        push_number(&mut text, u64::from(tie), 3);
+        text.push('V');
+        Self(text)
+    }
+}
+
+fn digit(index: u64) -> char {
+    char::from(DIGITS[usize::try_from(index % BASE).unwrap_or(0)])
+}
+
+fn push_number(text: &mut String, mut number: u64, width: usize) {
+    let mut digits = vec!['0'; width];
+    for slot in digits.iter_mut().rev() {
+        *slot = digit(number);
+        number /= BASE;
+    }
+    text.extend(digits);
+}
+
+/// Two digits, the last never `0`.
+fn push_jitter(text: &mut String, jitter: u32) {
+    let jitter = u64::from(jitter);
+    text.push(digit(jitter));
+    text.push(digit((jitter / BASE) % (BASE - 1) + 1));
+}
+
+fn value(byte: u8) -> u64 {
+    DIGITS.iter().position(|d| *d == byte).map_or(0, |i| i as u64)
+}
+
+/// The shortest text strictly between `low` and `high` as fractions, such that appending digits to it stays below `high`.
+fn midpoint(low: &[u8], high: Option<&[u8]>) -> Option<String> {
+    if high.is_some_and(|h| low >= h) {
+        return None;
+    }
+    let mut text = String::new();
+    let mut high = high;
+    for i in 0.. {
+        let l = low.get(i).map_or(0, |b| value(*b));
+        let h = match high {
+            Some(h) => h.get(i).map_or(0, |b| value(*b)),
+            None => BASE,
+        };
+        if h > l + 1 {
+            text.push(digit(l + (h - l) / 2));
+            break;
+        }
+        text.push(digit(l));
+        if h == l + 1 {
+            // Anything that starts with `l` is below `high` from here on.
+            high = None;
+        }
+        if i > low.len() && high.is_some_and(|h| i > h.len()) {
+            return None;
+        }
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default().into()
+    }
+
+    #[test]
+    fn a_place_always_fits_between_neighbours() {
+        let mut ranks = vec![Rank::at_end(at(1_000), 5), Rank::at_end(at(1_001), 5)];
+        let mut seed = 7_u32;
+        for _ in 0..2_000 {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let gap = seed as usize % (ranks.len() + 1);
+            let lower = gap.checked_sub(1).map(|i| &ranks[i]);
+            let new = Rank::between(lower, ranks.get(gap), at(2_000), seed >> 7);
+            let new = new.unwrap_or_else(|| panic!("nothing fits in gap {gap}"));
+            assert!(lower.is_none_or(|l| *l < new), "{lower:?} < {new:?}");
+            assert!(ranks.get(gap).is_none_or(|u| new < *u));
+            ranks.insert(gap, new);
+        }
+    }
+
+    #[test]
+    fn inserting_at_the_front_again_and_again_grows_slowly() {
+        let mut first = Rank::at_end(at(1_000), 5);
+        for i in 0..1_000 {
+            first = Rank::between(None, Some(&first), at(1_000), i).unwrap_or_else(|| panic!("no room"));
+        }
+        assert!(first.as_str().len() < 300, "{}", first.as_str().len());
+    }
+
+    #[test]
+    fn nothing_fits_between_equals() {
+        let rank = Rank::at_end(at(1), 1);
+        assert_eq!(Rank::between(Some(&rank), Some(&rank), at(1), 1), None);
+    }
+
+    #[test]
+    fn imported_positions_keep_their_order_and_stay_before_new_cards() {
+        let positions = [0.0, 1.0, 8191.5, 16384.0, 65_535.0, 4_294_967_296.0];
+        let ranks: Vec<_> = positions.iter().map(|p| Rank::from_source(*p, 0)).collect();
+        assert!(ranks.is_sorted());
+        assert!(ranks.iter().all(|r| *r < Rank::at_end(at(0), 0)));
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a command was refused, by meaning. The API crates give each its status and code.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Timestamp;
+use crate::ids::UserId;
+use crate::role::Role;
+use crate::task::{Action, Status};
+
+/// One thing wrong with a request, found by a JSON pointer (RFC 6901) into its body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    #[schema(example = "/title")]
+    pub pointer: String,
+    #[schema(example = "must have 1 to 500 characters")]
+    pub detail: String,
+}
+
+impl FieldError {
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Not there, or not for this caller to know of.
+    #[error("not found")]
+    NotFound,
+    #[error("this needs the role {}", .needs.as_str())]
+    Forbidden { needs: Role },
+    #[error("only its author may edit a comment")]
+    NotTheAuthor,
+    #[error("the project is archived")]
+    ProjectArchived,
+    #[error("it exists already")]
+    AlreadyExists,
+    #[error("a task that is {} cannot do this", .status.as_str())]
+    IllegalTransition { status: Status, allowed: Vec<Action> },
+    #[error("the task is deleted")]
+    TaskDeleted { by: UserId, at: Timestamp },
+    #[error("the column holds as many tasks as it may")]
+    WipLimitReached,
+    #[error("the column still holds tasks")]
+    ColumnNotEmpty,
+    #[error("a project keeps at least one owner")]
+    LastOwner,
+    #[error("the request does not fit")]
+    Invalid(Vec<FieldError>),
+}
+
+impl Refusal {
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(pointer, detail)])
+    }
+}

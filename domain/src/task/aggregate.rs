@@ -1,0 +1,56 @@
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use uuid::Uuid;
+
+use super::commands::TaskCommand;
+use super::decide::{Context, Origin, decide};
+use super::events::TaskEvent;
+use super::state::Task;
+use crate::Timestamp;
+use crate::ids::UserId;
+use crate::project::Project;
+use crate::rank::Rank;
+use crate::refusal::Refusal;
+
+/// A command with all that deciding it needs, owned: what cqrs-es hands to an aggregate.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub command: TaskCommand,
+    pub actor: UserId,
+    pub at: Timestamp,
+    pub project: Project,
+    pub place: Option<Rank>,
+    pub end: Rank,
+    pub mentions: Vec<UserId>,
+    pub fresh_id: Uuid,
+    pub origin: Origin,
+}
+
+impl Aggregate for Task {
+    const TYPE: &'static str = super::TYPE;
+    type Command = Asked;
+    type Event = TaskEvent;
+    type Error = Refusal;
+    type Services = ();
+
+    async fn handle(&mut self, asked: Asked, _: &(), sink: &EventSink<Self>) -> Result<(), Refusal> {
+        let context = Context {
+            actor: asked.actor,
+            at: asked.at,
+            project: &asked.project,
+            place: asked.place,
+            end: asked.end,
+            mentions: asked.mentions,
+            fresh_id: asked.fresh_id,
+            origin: asked.origin,
+        };
+        for event in decide(self, &asked.command, &context)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: TaskEvent) {
+        Task::apply(self, event);
+    }
+}

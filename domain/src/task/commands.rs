@@ -1,0 +1,260 @@
+//! What may be asked of a task. These are the request bodies too, so an unknown field is refused.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::events::Priority;
+use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
+use crate::input::{CommentText, Description, Minutes, Name, Percent, Reason, Time, Title};
+use crate::patch;
+
+/// A command on one task, by the name the offline queue gives it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum TaskCommand {
+    #[serde(rename = "task.create")]
+    Create(Box<CreateTask>),
+    #[serde(rename = "task.edit")]
+    Edit(Box<EditTask>),
+    #[serde(rename = "task.move")]
+    Move(MoveTask),
+    #[serde(rename = "task.assign")]
+    Assign(Assignee),
+    #[serde(rename = "task.unassign")]
+    Unassign(Assignee),
+    #[serde(rename = "task.label")]
+    Label(TaskLabel),
+    #[serde(rename = "task.unlabel")]
+    Unlabel(TaskLabel),
+    #[serde(rename = "task.start")]
+    Start(Bare),
+    #[serde(rename = "task.pause")]
+    Pause(Bare),
+    #[serde(rename = "task.resume")]
+    Resume(Bare),
+    #[serde(rename = "task.complete")]
+    Complete(Bare),
+    #[serde(rename = "task.cancel")]
+    Cancel(WithReason),
+    #[serde(rename = "task.fail")]
+    Fail(WithReason),
+    #[serde(rename = "task.reopen")]
+    Reopen(Bare),
+    #[serde(rename = "task.progress")]
+    Progress(ProgressTask),
+    #[serde(rename = "task.archive")]
+    Archive(Bare),
+    #[serde(rename = "task.unarchive")]
+    Unarchive(Bare),
+    #[serde(rename = "task.delete")]
+    Delete(Bare),
+    #[serde(rename = "task.restore")]
+    Restore(Bare),
+    #[serde(rename = "task.comment")]
+    Comment(AddComment),
+    #[serde(rename = "task.edit_comment")]
+    EditComment(EditComment),
+    #[serde(rename = "task.remove_comment")]
+    RemoveComment(RemoveComment),
+    #[serde(rename = "task.add_checklist")]
+    AddChecklist(AddChecklist),
+    #[serde(rename = "task.rename_checklist")]
+    RenameChecklist(RenameChecklist),
+    #[serde(rename = "task.remove_checklist")]
+    RemoveChecklist(RemoveChecklist),
+    #[serde(rename = "task.add_checklist_item")]
+    AddChecklistItem(AddItem),
+    #[serde(rename = "task.change_checklist_item")]
+    ChangeChecklistItem(ChangeItem),
+    #[serde(rename = "task.remove_checklist_item")]
+    RemoveChecklistItem(RemoveItem),
+}
+
+/// A command that carries nothing: an empty object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bare {}
+
+/// A new task. Without `column_id` it goes to the first column of the category `todo`, at its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTask {
+    /// The client's own id (a UUID), for optimistic creation; else the server makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<TaskId>,
+    #[schema(min_length = 1, max_length = 500, example = "Write the release notes")]
+    pub title: Title,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column_id: Option<ColumnId>,
+    /// Members of the project, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assignee_ids: Vec<UserId>,
+    /// Labels of the project, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_ids: Vec<LabelId>,
+    #[serde(default)]
+    pub priority: Priority,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_minutes: Option<Minutes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<TaskId>,
+    /// Start it at once, in the first column of the category `in_progress`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub run: bool,
+}
+
+/// A merge patch (RFC 7396): absent fields stay, null clears.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditTask {
+    #[serde(default, deserialize_with = "patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    pub title: Option<Title>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub description: Option<Option<Description>>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Priority>)]
+    pub priority: Option<Option<Priority>>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub start_at: Option<Option<Time>>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub due_at: Option<Option<Time>>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i32>)]
+    pub estimate_minutes: Option<Option<Minutes>>,
+}
+
+/// To a column, behind `after` (null: the first place) or before `before` (null: the last place). With neither, the end
+/// of the column; a task that is in it already stays where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveTask {
+    pub column_id: ColumnId,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TaskId>)]
+    pub after: Option<Option<TaskId>>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TaskId>)]
+    pub before: Option<Option<TaskId>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assignee {
+    pub user_id: UserId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskLabel {
+    pub label_id: LabelId,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithReason {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    pub reason: Option<Reason>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProgressTask {
+    #[schema(value_type = i32, minimum = 0, maximum = 100)]
+    pub percent: Percent,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddComment {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<CommentId>,
+    /// At most 16 KiB; `@username` of a member mentions them.
+    pub text: CommentText,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditComment {
+    pub comment_id: CommentId,
+    pub text: CommentText,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveComment {
+    pub comment_id: CommentId,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddChecklist {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ChecklistId>,
+    pub title: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameChecklist {
+    pub checklist_id: ChecklistId,
+    pub title: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveChecklist {
+    pub checklist_id: ChecklistId,
+}
+
+/// A new item behind `after` (null: the first place); without `after`, the last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddItem {
+    pub checklist_id: ChecklistId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ItemId>,
+    pub text: ItemText,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ItemId>)]
+    pub after: Option<Option<ItemId>>,
+}
+
+/// A merge patch of one item; `after` moves it within its checklist.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeItem {
+    pub checklist_id: ChecklistId,
+    pub item_id: ItemId,
+    #[serde(default, deserialize_with = "patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub text: Option<ItemText>,
+    #[serde(default, deserialize_with = "patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub done: Option<bool>,
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ItemId>)]
+    pub after: Option<Option<ItemId>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveItem {
+    pub checklist_id: ChecklistId,
+    pub item_id: ItemId,
+}
+
+/// An item's text is as long as a comment may be.
+pub type ItemText = CommentText;

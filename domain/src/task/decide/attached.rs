@@ -1,0 +1,159 @@
+use super::{Context, Origin};
+use crate::delta::Delta;
+use crate::ids::{ChecklistId, CommentId, ItemId};
+use crate::input::{CHECKLISTS_PER_TASK, COMMENTS_PER_TASK, ITEMS_PER_CHECKLIST};
+use crate::project::Board;
+use crate::refusal::Refusal;
+use crate::role::Role;
+use crate::task::commands::{AddChecklist, AddComment, AddItem, ChangeItem, EditComment, RemoveItem, RenameChecklist};
+use crate::task::events::{
+    ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle, CommentAdded, CommentBody, CommentEdited,
+    CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem, TaskEvent,
+};
+use crate::task::state::{Card, Checklist, Comment, Item};
+
+pub fn comment(card: &Card, add: &AddComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    let id = add.id.unwrap_or(CommentId(context.fresh_id));
+    if card.comments.iter().any(|c| c.id == id) || card.removed_comments.contains(&id) {
+        return Err(Refusal::AlreadyExists);
+    }
+    if card.comments.len() + card.removed_comments.len() >= COMMENTS_PER_TASK {
+        return Err(Refusal::invalid("/text", format!("a task has at most {COMMENTS_PER_TASK} comments")));
+    }
+    let comment = Comment {
+        id,
+        author_id: context.actor,
+        text: add.text.as_str().to_owned(),
+        mentions: context.mentions.clone(),
+    };
+    Ok(vec![TaskEvent::Commented(CommentAdded { comment: comment.into() })])
+}
+
+pub fn edit_comment(card: &Card, edit: &EditComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    let comment = find_comment(card, edit.comment_id)?;
+    if comment.author_id != context.actor {
+        return Err(Refusal::NotTheAuthor);
+    }
+    if comment.text == edit.text.as_str() {
+        return Ok(vec![]);
+    }
+    let body =
+        |text: &str, mentions: &[_]| CommentBody { id: comment.id, text: text.to_owned(), mentions: mentions.to_vec() };
+    Ok(vec![TaskEvent::CommentEdited(CommentEdited {
+        comment: Delta::new(body(&comment.text, &comment.mentions), body(edit.text.as_str(), &context.mentions)),
+    })])
+}
+
+pub fn remove_comment(
+    card: &Card,
+    id: CommentId,
+    board: &Board,
+    context: &Context<'_>,
+) -> Result<Vec<TaskEvent>, Refusal> {
+    if card.removed_comments.contains(&id) {
+        return Ok(vec![]);
+    }
+    let comment = find_comment(card, id)?;
+    let may = context.origin == Origin::Import
+        || comment.author_id == context.actor
+        || board.role_of(context.actor).is_some_and(|role| role >= Role::Admin);
+    if !may {
+        return Err(Refusal::Forbidden { needs: Role::Admin });
+    }
+    Ok(vec![TaskEvent::CommentRemoved(CommentRemoved { comment: comment.clone().into() })])
+}
+
+fn find_comment(card: &Card, id: CommentId) -> Result<&Comment, Refusal> {
+    card.comments.iter().find(|c| c.id == id).ok_or(Refusal::NotFound)
+}
+
+pub fn add_checklist(card: &Card, add: &AddChecklist, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    let id = add.id.unwrap_or(ChecklistId(context.fresh_id));
+    if card.checklists.iter().any(|c| c.id == id) {
+        return Err(Refusal::AlreadyExists);
+    }
+    if card.checklists.len() >= CHECKLISTS_PER_TASK {
+        return Err(Refusal::invalid("/title", format!("a task has at most {CHECKLISTS_PER_TASK} checklists")));
+    }
+    let checklist = Checklist { id, title: add.title.as_str().to_owned(), items: vec![] };
+    Ok(vec![TaskEvent::ChecklistAdded(ChecklistAdded { checklist: checklist.into() })])
+}
+
+pub fn rename_checklist(card: &Card, rename: &RenameChecklist) -> Result<Vec<TaskEvent>, Refusal> {
+    let list = find_checklist(card, rename.checklist_id)?;
+    let titled = |title: &str| ChecklistTitle { id: list.id, title: title.to_owned() };
+    Ok(Delta::between(&titled(&list.title), titled(rename.title.as_str()))
+        .map(|checklist| TaskEvent::ChecklistRenamed(ChecklistRenamed { checklist }))
+        .into_iter()
+        .collect())
+}
+
+pub fn remove_checklist(card: &Card, id: ChecklistId) -> Result<Vec<TaskEvent>, Refusal> {
+    let list = find_checklist(card, id)?;
+    Ok(vec![TaskEvent::ChecklistRemoved(ChecklistRemoved { checklist: list.clone().into() })])
+}
+
+pub fn add_item(card: &Card, add: &AddItem, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    let list = find_checklist(card, add.checklist_id)?;
+    let id = add.id.unwrap_or(ItemId(context.fresh_id));
+    if card.checklists.iter().any(|c| c.items.iter().any(|i| i.id == id)) {
+        return Err(Refusal::AlreadyExists);
+    }
+    if list.items.len() >= ITEMS_PER_CHECKLIST {
+        return Err(Refusal::invalid("/text", format!("a checklist has at most {ITEMS_PER_CHECKLIST} items")));
+    }
+    let after = match add.after {
+        None => list.items.last().map(|i| i.id),
+        Some(after) => known(list, after, id)?,
+    };
+    let item = Item { id, text: add.text.as_str().to_owned(), done: add.done };
+    let placed = PlacedItem { checklist_id: list.id, item, after };
+    Ok(vec![TaskEvent::ChecklistItemAdded(ItemAdded { item: placed.into() })])
+}
+
+pub fn change_item(card: &Card, change: &ChangeItem) -> Result<Vec<TaskEvent>, Refusal> {
+    let list = find_checklist(card, change.checklist_id)?;
+    let from = placed(list, change.item_id)?;
+    let mut to = from.clone();
+    if let Some(text) = &change.text {
+        to.item.text = text.as_str().to_owned();
+    }
+    if let Some(done) = change.done {
+        to.item.done = done;
+    }
+    if let Some(after) = change.after {
+        to.after = known(list, after, change.item_id)?;
+    }
+    Ok(Delta::between(&from, to)
+        .map(|item| TaskEvent::ChecklistItemChanged(ItemChanged { item }))
+        .into_iter()
+        .collect())
+}
+
+pub fn remove_item(card: &Card, remove: &RemoveItem) -> Result<Vec<TaskEvent>, Refusal> {
+    let list = find_checklist(card, remove.checklist_id)?;
+    let item = placed(list, remove.item_id)?;
+    Ok(vec![TaskEvent::ChecklistItemRemoved(ItemRemoved { item: item.into() })])
+}
+
+fn find_checklist(card: &Card, id: ChecklistId) -> Result<&Checklist, Refusal> {
+    card.checklists.iter().find(|c| c.id == id).ok_or(Refusal::NotFound)
+}
+
+fn placed(list: &Checklist, id: ItemId) -> Result<PlacedItem, Refusal> {
+    let index = list.items.iter().position(|i| i.id == id).ok_or(Refusal::NotFound)?;
+    Ok(PlacedItem {
+        checklist_id: list.id,
+        item: list.items[index].clone(),
+        after: index.checked_sub(1).map(|before| list.items[before].id),
+    })
+}
+
+fn known(list: &Checklist, after: Option<ItemId>, own: ItemId) -> Result<Option<ItemId>, Refusal> {
+    match after {
+        Some(after) if after == own || !list.items.iter().any(|i| i.id == after) => {
+            Err(Refusal::invalid("/after", "not another item of the checklist"))
+        }
+        after => Ok(after),
+    }
+}

@@ -1,0 +1,131 @@
+use super::{Context, Origin};
+use crate::Timestamp;
+use crate::delta::Delta;
+use crate::ids::ColumnId;
+use crate::input::Reason;
+use crate::project::{Board, Column};
+use crate::rank::Rank;
+use crate::refusal::Refusal;
+use crate::task::events::{Lifecycle, Moved, Progressed, TaskEvent};
+use crate::task::lifecycle::{Action, Status};
+use crate::task::state::Card;
+
+/// The part of a card that status steps read and write.
+pub struct Clock {
+    status: Status,
+    running_since: Option<Timestamp>,
+    elapsed_ms: u64,
+    has_reason: Option<String>,
+}
+
+impl Clock {
+    pub const NEW: Self = Self { status: Status::Todo, running_since: None, elapsed_ms: 0, has_reason: None };
+
+    fn of(card: &Card) -> Self {
+        Self {
+            status: card.status,
+            running_since: card.running_since,
+            elapsed_ms: card.elapsed_ms,
+            has_reason: card.reason.clone(),
+        }
+    }
+
+    /// Takes one step and says it as an event.
+    fn step(&mut self, to: Status, reason: Option<String>, at: Timestamp) -> Lifecycle {
+        let status = Delta::new(self.status, to);
+        let running_since = Delta::between(&self.running_since, (to == Status::Running).then_some(at));
+        let ran_ms = self.running_since.map_or(0, |since| at.millis_since(since));
+        let elapsed_ms = Delta::between(&self.elapsed_ms, self.elapsed_ms.saturating_add(ran_ms));
+        let reason = Delta::between(&self.has_reason, reason);
+        self.status = to;
+        self.running_since = (to == Status::Running).then_some(at);
+        self.elapsed_ms = self.elapsed_ms.saturating_add(ran_ms);
+        self.has_reason = reason.as_ref().map_or_else(|| self.has_reason.clone(), |r| r.to.clone());
+        Lifecycle { status, running_since, elapsed_ms, reason }
+    }
+}
+
+pub fn steps(from: &Clock, actions: &[Action], reason: Option<&Reason>, at: Timestamp) -> Vec<TaskEvent> {
+    let mut clock = Clock { has_reason: from.has_reason.clone(), ..*from };
+    actions
+        .iter()
+        .filter_map(|action| {
+            let to = action.leads_to()?;
+            let step = clock.step(to, reason.map(|r| r.as_str().to_owned()), at);
+            Some(match action {
+                Action::Start => TaskEvent::Started(step),
+                Action::Pause => TaskEvent::Paused(step),
+                Action::Resume => TaskEvent::Resumed(step),
+                Action::Complete => TaskEvent::Completed(step),
+                Action::Cancel => TaskEvent::Cancelled(step),
+                Action::Fail => TaskEvent::Failed(step),
+                Action::Reopen => TaskEvent::Reopened(step),
+                Action::Progress => return None,
+            })
+        })
+        .collect()
+}
+
+/// A status step, and the move to the first column where a task of that status belongs.
+pub fn act(
+    card: &Card,
+    action: Action,
+    reason: Option<&Reason>,
+    board: &Board,
+    context: &Context<'_>,
+) -> Result<Vec<TaskEvent>, Refusal> {
+    let allowed = card.status.allowed();
+    if !allowed.contains(&action) {
+        return Err(Refusal::IllegalTransition { status: card.status, allowed: allowed.to_vec() });
+    }
+    let mut events = steps(&Clock::of(card), &[action], reason, context.at);
+    if let Some(category) = action.belongs_in()
+        && board.column(card.column_id).is_none_or(|c| c.category != category)
+        && let Some(column) = board.first_column(category)
+    {
+        events.push(move_event(card, column.id, context.end.clone()));
+    }
+    Ok(events)
+}
+
+/// A move, and what entering a column of another category does to the status.
+pub fn moved(card: &Card, to: ColumnId, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    let column = usable_column(board, to, context.origin)?;
+    if to == card.column_id {
+        return Ok(context.place.clone().map(|rank| move_event(card, to, rank)).into_iter().collect());
+    }
+    let rank = context.place.clone().unwrap_or_else(|| context.end.clone());
+    let mut events = vec![move_event(card, to, rank)];
+    if board.column(card.column_id).is_none_or(|from| from.category != column.category) {
+        let actions = Action::on_entering(column.category, card.status);
+        events.extend(steps(&Clock::of(card), actions, None, context.at));
+    }
+    Ok(events)
+}
+
+fn move_event(card: &Card, to: ColumnId, rank: Rank) -> TaskEvent {
+    TaskEvent::Moved(Moved {
+        column_id: Delta::between(&card.column_id, to),
+        rank: Delta::new(card.rank.clone(), rank),
+    })
+}
+
+pub fn progress(card: &Card, percent: u32) -> Result<Vec<TaskEvent>, Refusal> {
+    let allowed = card.status.allowed();
+    if !allowed.contains(&Action::Progress) {
+        return Err(Refusal::IllegalTransition { status: card.status, allowed: allowed.to_vec() });
+    }
+    Ok(Delta::between(&card.progress, Some(percent))
+        .map(|progress| TaskEvent::Progressed(Progressed { progress }))
+        .into_iter()
+        .collect())
+}
+
+/// A column that may take tasks: history may have put some into one that is archived by now.
+pub fn usable_column(board: &Board, id: ColumnId, origin: Origin) -> Result<&Column, Refusal> {
+    let column = board.column(id).ok_or_else(|| Refusal::invalid("/column_id", "not a column of the project"))?;
+    if column.archived && origin == Origin::Live {
+        return Err(Refusal::invalid("/column_id", "the column is archived"));
+    }
+    Ok(column)
+}

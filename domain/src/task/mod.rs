@@ -1,0 +1,24 @@
+//! One card and all that hangs on it.
+
+/// The thin adapter that lets cqrs-es fold, test and load it.
+mod aggregate;
+/// What may be asked.
+pub mod commands;
+/// What may be decided: a pure function from state and command to events or a refusal.
+mod decide;
+/// What has happened.
+pub mod events;
+/// Which statuses follow which.
+mod lifecycle;
+/// What a task is.
+mod state;
+
+pub use aggregate::Asked;
+pub use commands::TaskCommand;
+pub use decide::{Context, Origin, decide};
+pub use events::TaskEvent;
+pub use lifecycle::{Action, Status};
+pub use state::{Card, Checklist, Comment, Item, Situation, Task};
+
+/// `aggregate_type` in the log.
+pub const TYPE: &str = "task";
