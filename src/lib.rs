@@ -1,4 +1,24 @@
 //! The program `taskfold`: roles, settings, connections, supervision, and the servers it can bring along.
 
+/// Flags and environment.
+pub mod config;
+/// To PostgreSQL and NATS.
+pub mod connections;
 /// A private PostgreSQL and nats-server as children.
 pub mod embedded;
+/// No connection without a first word.
+mod first_bytes;
+/// Liveness, readiness, metrics.
+pub mod health;
+/// Signing keys of access tokens.
+pub mod keys;
+/// Signals, and parts that live and end together.
+pub mod lifecycle;
+/// The schema.
+pub mod migrate;
+/// Accepting connections.
+pub mod server;
+/// Whose PostgreSQL and NATS.
+pub mod servers;
+/// Logs and metrics.
+pub mod telemetry;

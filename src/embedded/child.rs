@@ -48,9 +48,7 @@ pub(super) fn spawn(
     if let Some(stderr) = child.stderr.take() {
         let words = words.clone();
         // A pipe that nobody reads fills up and stops the server.
-        std::thread::Builder::new()
-            .name(format!("{name}-stderr"))
-            .spawn(move || drain(name, stderr, &words))?;
+        std::thread::Builder::new().name(format!("{name}-stderr")).spawn(move || drain(name, stderr, &words))?;
     }
     Ok(child)
 }
@@ -65,10 +63,7 @@ fn drain(name: &'static str, stderr: ChildStderr, words: &LastWords) {
 }
 
 #[cfg(target_os = "linux")]
-#[expect(
-    unsafe_code,
-    reason = "code between fork and exec; it makes three system calls and allocates nothing"
-)]
+#[expect(unsafe_code, reason = "code between fork and exec; it makes three system calls and allocates nothing")]
 fn end_with_parent(command: &mut Command, signal: Signal) {
     let parent = nix::unistd::getpid();
     let hook = move || {

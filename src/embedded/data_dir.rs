@@ -24,29 +24,20 @@ pub(super) struct DataDir {
 impl DataDir {
     pub(super) fn take(path: &Path) -> anyhow::Result<Self> {
         let is_new = !path.exists();
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("creating the data dir {}", path.display()))?;
+        std::fs::create_dir_all(path).with_context(|| format!("creating the data dir {}", path.display()))?;
         if is_new {
             // Nobody else's business. Under root, PostgreSQL's user has to walk through it to its own, closed part.
-            let mode = if nix::unistd::geteuid().is_root() {
-                0o711
-            } else {
-                0o700
-            };
+            let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
                 .context("closing the data dir to others")?;
         }
         // Absolute and without links: it goes into settings, command lines and the name of a socket.
-        let path = path
-            .canonicalize()
-            .with_context(|| format!("looking up {}", path.display()))?;
+        let path = path.canonicalize().with_context(|| format!("looking up {}", path.display()))?;
         let lock = open_lock(&path)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                let by = read(&path)
-                    .map(|running| format!(" (process {})", running.pid))
-                    .unwrap_or_default();
+                let by = read(&path).map(|running| format!(" (process {})", running.pid)).unwrap_or_default();
                 anyhow::bail!(
                     "another taskfold{by} is using the data dir {}: stop it, or choose another one with --data-dir",
                     path.display()
@@ -59,8 +50,7 @@ impl DataDir {
     /// Through a second file and a rename: a reader never sees half of it.
     pub(super) fn announce(&self, running: &Running) -> anyhow::Result<()> {
         let unfinished = self.path.join("run.json.unfinished");
-        std::fs::write(&unfinished, serde_json::to_vec_pretty(running)?)
-            .context("writing run.json")?;
+        std::fs::write(&unfinished, serde_json::to_vec_pretty(running)?).context("writing run.json")?;
         std::fs::rename(&unfinished, self.path.join("run.json")).context("writing run.json")
     }
 }
@@ -102,18 +92,9 @@ mod tests {
     fn one_program_at_a_time_and_others_find_it() -> anyhow::Result<()> {
         let path = std::env::temp_dir().join(format!("taskfold-data-dir-{}", std::process::id()));
         let held = DataDir::take(&path)?;
-        held.announce(&Running {
-            pid: 1,
-            database_url: Some("postgres://x".into()),
-            nats_url: None,
-        })?;
+        held.announce(&Running { pid: 1, database_url: Some("postgres://x".into()), nats_url: None })?;
         assert!(DataDir::take(&path).is_err());
-        assert_eq!(
-            attach(&path)
-                .and_then(|running| running.database_url)
-                .as_deref(),
-            Some("postgres://x")
-        );
+        assert_eq!(attach(&path).and_then(|running| running.database_url).as_deref(), Some("postgres://x"));
         drop(held);
         assert!(attach(&path).is_none());
         drop(DataDir::take(&path)?);

@@ -64,12 +64,7 @@ impl Stack {
     /// Starts the servers and waits until they are ready. The first time on a machine this fetches the binaries, the
     /// first time in a data dir it makes the database: seconds. After that, less than one.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let Options {
-            data_dir,
-            postgres,
-            nats,
-            durability,
-        } = options;
+        let Options { data_dir, postgres, nats, durability } = options;
         let data_dir = DataDir::take(&data_dir)?;
         let path = data_dir.path.clone();
         let for_postgres = path.clone();
@@ -86,16 +81,10 @@ impl Stack {
                 Ok((Supervised::start(nats)?, url))
             }),
         )?;
-        let stack = Self {
-            postgres,
-            nats,
-            data_dir,
-        };
+        let stack = Self { postgres, nats, data_dir };
         if let Some((server, url)) = &stack.postgres {
             server.until_up().await?;
-            create_database(url)
-                .await
-                .context("creating the embedded database")?;
+            create_database(url).await.context("creating the embedded database")?;
         }
         if let Some((server, _)) = &stack.nats {
             server.until_up().await?;
@@ -132,6 +121,11 @@ impl Stack {
         self.supervised().map(Supervised::status).collect()
     }
 
+    /// The same, to follow.
+    pub fn watch(&self) -> Vec<tokio::sync::watch::Receiver<ServerStatus>> {
+        self.supervised().map(Supervised::watch).collect()
+    }
+
     /// Stops the servers politely, both at once, and gives the data dir back. Takes seconds at most.
     pub async fn stop(self) {
         // Joining threads blocks, so not on the runtime's own.
@@ -142,10 +136,7 @@ impl Stack {
     }
 
     fn supervised(&self) -> impl Iterator<Item = &Supervised> {
-        self.postgres
-            .iter()
-            .chain(&self.nats)
-            .map(|(server, _)| server)
+        self.postgres.iter().chain(&self.nats).map(|(server, _)| server)
     }
 }
 
@@ -172,20 +163,14 @@ async fn set_up(
 
 async fn create_database(url: &str) -> anyhow::Result<()> {
     let options: sqlx::postgres::PgConnectOptions = url.parse()?;
-    let connect = options
-        .clone()
-        .database("postgres")
-        .disable_statement_logging();
+    let connect = options.clone().database("postgres").disable_statement_logging();
     let mut connection = tokio::time::timeout(Duration::from_secs(10), connect.connect()).await??;
-    let exists: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-            .bind(DATABASE)
-            .fetch_one(&mut connection)
-            .await?;
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(DATABASE)
+        .fetch_one(&mut connection)
+        .await?;
     if !exists {
-        connection
-            .execute(format!("CREATE DATABASE {DATABASE}").as_str())
-            .await?;
+        connection.execute(format!("CREATE DATABASE {DATABASE}").as_str()).await?;
     }
     connection.close().await?;
     Ok(())

@@ -29,8 +29,7 @@ impl Nats {
         end_orphan(&dir);
         let port = port(&dir.join("port"))?;
         let nats = Self { binary, dir, port };
-        std::fs::write(nats.settings(), nats.settings_text())
-            .context("writing the settings of nats-server")?;
+        std::fs::write(nats.settings(), nats.settings_text()).context("writing the settings of nats-server")?;
         Ok(nats)
     }
 
@@ -45,8 +44,7 @@ impl Nats {
     /// A file and not flags, because only here can the folder of JetStream be exactly ours (the flag adds to it).
     fn settings_text(&self) -> String {
         // JSON's quoting is understood by this format as well.
-        let quoted =
-            |path: PathBuf| serde_json::Value::String(path.display().to_string()).to_string();
+        let quoted = |path: PathBuf| serde_json::Value::String(path.display().to_string()).to_string();
         format!(
             "# Written at every start.\nserver_name: taskfold\nlisten: \"127.0.0.1:{}\"\npid_file: {}\njetstream {{ store_dir: {} }}\n",
             self.port,
@@ -73,8 +71,7 @@ impl Recipe for Nats {
 
     /// The server greets with its INFO line; JetStream is up when that says so.
     fn is_ready(&self, _pid: u32) -> bool {
-        greeting(self.port)
-            .is_some_and(|info| info.starts_with("INFO ") && info.contains("\"jetstream\":true"))
+        greeting(self.port).is_some_and(|info| info.starts_with("INFO ") && info.contains("\"jetstream\":true"))
     }
 
     fn polite_signal(&self) -> Signal {
@@ -84,8 +81,7 @@ impl Recipe for Nats {
 
 fn greeting(port: u16) -> Option<String> {
     let limit = Duration::from_millis(200);
-    let mut stream =
-        TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit).ok()?;
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit).ok()?;
     stream.set_read_timeout(Some(limit)).ok()?;
     let mut buffer = [0; 4096];
     let read = stream.read(&mut buffer).ok()?;
@@ -103,20 +99,14 @@ fn end_orphan(dir: &Path) {
 
 /// The port of the last run if it is free, so that clients outside find the server again; else another one.
 fn port(file: &Path) -> anyhow::Result<u16> {
-    let is_free = |port| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr())
-    };
-    let kept = std::fs::read_to_string(file)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    let kept = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
     if let Some(port) = kept
         && is_free(port).is_ok()
     {
         return Ok(port);
     }
-    let port = is_free(0)
-        .context("finding a free port for nats-server")?
-        .port();
+    let port = is_free(0).context("finding a free port for nats-server")?.port();
     std::fs::write(file, port.to_string()).context("keeping the port of nats-server")?;
     Ok(port)
 }

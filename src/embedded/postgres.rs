@@ -34,13 +34,7 @@ impl Postgres {
         let place = place(data_dir, &run_as)?;
         let cluster = place.join("postgres");
         let binaries = binaries::postgres(data_dir, &run_as, major_of(&cluster)?)?;
-        let postgres = Self {
-            socket_dir: socket_dir(&place, &run_as)?,
-            binaries,
-            run_as,
-            cluster,
-            durability,
-        };
+        let postgres = Self { socket_dir: socket_dir(&place, &run_as)?, binaries, run_as, cluster, durability };
         if !postgres.cluster.exists() {
             postgres.init().context("creating the embedded database")?;
         }
@@ -50,19 +44,13 @@ impl Postgres {
 
     pub(super) fn url(&self, database: &str) -> String {
         // The host before the slash is ignored once `host=` names a socket folder; sqlx wants one to be there.
-        format!(
-            "postgres://postgres@localhost/{database}?host={}",
-            self.socket_dir.display()
-        )
+        format!("postgres://postgres@localhost/{database}?host={}", self.socket_dir.display())
     }
 
     fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(self.binaries.bin.join(name));
         // The current folder may be one that the other user cannot enter.
-        command
-            .current_dir("/")
-            .env_remove("LC_ALL")
-            .env("LC_MESSAGES", "C");
+        command.current_dir("/").env_remove("LC_ALL").env("LC_MESSAGES", "C");
         self.run_as.apply(&mut command);
         command
     }
@@ -92,15 +80,8 @@ impl Postgres {
         if self.durability == Durability::TestsOnly {
             initdb.arg("--no-sync");
         }
-        let output = initdb
-            .stdin(Stdio::null())
-            .output()
-            .context("running initdb")?;
-        anyhow::ensure!(
-            output.status.success(),
-            "initdb: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        let output = initdb.stdin(Stdio::null()).output().context("running initdb")?;
+        anyhow::ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr).trim());
         std::fs::rename(&unfinished, &self.cluster).context("moving the new cluster to its place")
     }
 
@@ -162,12 +143,9 @@ impl Recipe for Postgres {
         match self.durability {
             Durability::Full => settings.push("max_connections=200"),
             // Many test databases at once, none of which has to survive anything.
-            Durability::TestsOnly => settings.extend([
-                "max_connections=500",
-                "fsync=off",
-                "synchronous_commit=off",
-                "full_page_writes=off",
-            ]),
+            Durability::TestsOnly => {
+                settings.extend(["max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off"])
+            }
         }
         for setting in settings {
             command.args(["-c", setting]);
@@ -188,18 +166,13 @@ impl Recipe for Postgres {
 
 fn says_ready(pid_file: &str, pid: u32) -> bool {
     let mut lines = pid_file.lines();
-    lines.next() == Some(pid.to_string().as_str())
-        && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+    lines.next() == Some(pid.to_string().as_str()) && lines.nth(6).is_some_and(|state| state.trim() == "ready")
 }
 
 /// Which major version made the cluster, if there is one.
 fn major_of(cluster: &Path) -> anyhow::Result<Option<u32>> {
     match std::fs::read_to_string(cluster.join("PG_VERSION")) {
-        Ok(text) => Ok(Some(
-            text.trim()
-                .parse()
-                .context("reading PG_VERSION of the embedded database")?,
-        )),
+        Ok(text) => Ok(Some(text.trim().parse().context("reading PG_VERSION of the embedded database")?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context("reading PG_VERSION of the embedded database"),
     }
@@ -216,8 +189,7 @@ fn place(data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
         tracing::info!(user = %name, data_dir = %data_dir.display(), place = %place.display(),
             "PostgreSQL's user cannot enter the data dir, so its data lives elsewhere");
     }
-    std::fs::write(data_dir.join("postgres.place"), place.display().to_string())
-        .context("noting the other place")?;
+    std::fs::write(data_dir.join("postgres.place"), place.display().to_string()).context("noting the other place")?;
     Ok(place)
 }
 
@@ -240,8 +212,7 @@ fn socket_dir(place: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
             "{} belongs to somebody else; choose a data dir with a shorter path, so that it is not needed",
             elsewhere.display()
         ),
-        Err(_) => std::fs::create_dir(&elsewhere)
-            .with_context(|| format!("creating {}", elsewhere.display()))?,
+        Err(_) => std::fs::create_dir(&elsewhere).with_context(|| format!("creating {}", elsewhere.display()))?,
     }
     tracing::info!(socket_dir = %elsewhere.display(), "the data dir's path is too long for a Unix socket");
     Ok(elsewhere)
@@ -249,8 +220,7 @@ fn socket_dir(place: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
 
 fn fits(dir: &Path) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    dir.join(SOCKET).as_os_str().len() <= LONGEST_SOCKET
-        && dir.to_str().is_some_and(|text| text.chars().all(plain))
+    dir.join(SOCKET).as_os_str().len() <= LONGEST_SOCKET && dir.to_str().is_some_and(|text| text.chars().all(plain))
 }
 
 /// The same short name for the same path, always (FNV-1a; it only has to differ between a few folders).
@@ -259,9 +229,7 @@ fn short_name(path: &Path) -> String {
         .as_os_str()
         .as_encoded_bytes()
         .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 

@@ -24,11 +24,7 @@ impl RunAs {
         }
         for name in ["postgres", "nobody"] {
             if let Some(user) = User::from_name(name).context("reading the user database")? {
-                return Ok(Self::Dropped {
-                    name: user.name,
-                    uid: user.uid.as_raw(),
-                    gid: user.gid.as_raw(),
-                });
+                return Ok(Self::Dropped { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() });
             }
         }
         anyhow::bail!(

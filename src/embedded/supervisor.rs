@@ -76,46 +76,31 @@ pub(super) struct Supervised {
 
 impl Supervised {
     pub(super) fn start(recipe: impl Recipe) -> std::io::Result<Self> {
-        let (status_tx, status) = watch::channel(ServerStatus {
-            name: recipe.name(),
-            state: ServerState::Starting,
-            pid: None,
-            restarts: 0,
-        });
+        let (status_tx, status) =
+            watch::channel(ServerStatus { name: recipe.name(), state: ServerState::Starting, pid: None, restarts: 0 });
         let (failure_tx, failure) = watch::channel(None);
         let (stop, asked_to_stop) = mpsc::channel();
         // A thread of its own, not a task: the children live exactly as long as the thread that spawned them,
         // whatever becomes of the async runtime (tests have many).
-        let thread = std::thread::Builder::new()
-            .name(format!("{}-supervisor", recipe.name()))
-            .spawn(move || {
-                Supervisor {
-                    recipe,
-                    status: status_tx,
-                    failure: failure_tx,
-                    asked_to_stop,
-                    words: LastWords::default(),
-                }
+        let thread = std::thread::Builder::new().name(format!("{}-supervisor", recipe.name())).spawn(move || {
+            Supervisor { recipe, status: status_tx, failure: failure_tx, asked_to_stop, words: LastWords::default() }
                 .run();
-            })?;
-        Ok(Self {
-            status,
-            failure,
-            stop,
-            thread: Some(thread),
-        })
+        })?;
+        Ok(Self { status, failure, stop, thread: Some(thread) })
     }
 
     pub(super) fn status(&self) -> ServerStatus {
         self.status.borrow().clone()
     }
 
+    pub(super) fn watch(&self) -> watch::Receiver<ServerStatus> {
+        self.status.clone()
+    }
+
     /// Waits for the first time that the server is up.
     pub(super) async fn until_up(&self) -> anyhow::Result<()> {
         let mut status = self.status.clone();
-        let state = status
-            .wait_for(|s| matches!(s.state, ServerState::Up | ServerState::Stopped))
-            .await;
+        let state = status.wait_for(|s| matches!(s.state, ServerState::Up | ServerState::Stopped)).await;
         if state.is_ok_and(|s| s.state == ServerState::Up) {
             return Ok(());
         }
@@ -164,10 +149,7 @@ impl<R: Recipe> Supervisor<R> {
             };
             was_up |= up_since.is_some();
             if !was_up && attempts == FIRST_ATTEMPTS {
-                self.failure.send_replace(Some(format!(
-                    "{name} does not start: {reason}\n{}",
-                    self.words.text()
-                )));
+                self.failure.send_replace(Some(format!("{name} does not start: {reason}\n{}", self.words.text())));
                 break;
             }
             if up_since.is_some_and(|since| since.elapsed() > SETTLED) {
@@ -176,11 +158,7 @@ impl<R: Recipe> Supervisor<R> {
             self.set(|s| {
                 s.pid = None;
                 s.restarts += u32::from(up_since.is_some());
-                s.state = if was_up {
-                    ServerState::Restarting
-                } else {
-                    ServerState::Starting
-                };
+                s.state = if was_up { ServerState::Restarting } else { ServerState::Starting };
             });
             if was_up {
                 tracing::warn!(
@@ -205,12 +183,7 @@ impl<R: Recipe> Supervisor<R> {
         if let Err(error) = self.recipe.prepare() {
             return End::Died(format!("{error:#}"));
         }
-        let spawned = spawn(
-            self.recipe.name(),
-            self.recipe.command(),
-            self.recipe.polite_signal(),
-            &self.words,
-        );
+        let spawned = spawn(self.recipe.name(), self.recipe.command(), self.recipe.polite_signal(), &self.words);
         let mut child = match spawned {
             Ok(child) => child,
             Err(error) => return End::Died(format!("it could not be executed: {error}")),
@@ -236,10 +209,7 @@ impl<R: Recipe> Supervisor<R> {
                     );
                 } else if started.elapsed() > READY_LIMIT {
                     self.end(&mut child);
-                    return End::Died(format!(
-                        "it was not ready after {} s",
-                        READY_LIMIT.as_secs()
-                    ));
+                    return End::Died(format!("it was not ready after {} s", READY_LIMIT.as_secs()));
                 }
             }
             let nap = Duration::from_millis(if up_since.is_some() { 50 } else { 10 });
@@ -259,10 +229,7 @@ impl<R: Recipe> Supervisor<R> {
         let until = Instant::now() + STOP_LIMIT;
         while let Ok(None) = child.try_wait() {
             if Instant::now() > until {
-                tracing::warn!(
-                    server = self.recipe.name(),
-                    "embedded server does not stop, killing it"
-                );
+                tracing::warn!(server = self.recipe.name(), "embedded server does not stop, killing it");
                 let _ = child.kill();
                 let _ = child.wait();
                 return;
@@ -273,10 +240,7 @@ impl<R: Recipe> Supervisor<R> {
 
     /// A closed channel is a stop as well: whoever wanted the server is gone.
     fn stop_asked_within(&self, time: Duration) -> bool {
-        !matches!(
-            self.asked_to_stop.recv_timeout(time),
-            Err(mpsc::RecvTimeoutError::Timeout)
-        )
+        !matches!(self.asked_to_stop.recv_timeout(time), Err(mpsc::RecvTimeoutError::Timeout))
     }
 
     fn set(&self, change: impl FnOnce(&mut ServerStatus)) {

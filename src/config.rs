@@ -1,0 +1,228 @@
+//! What the program is told: flags and environment, checked as a whole so that every mistake is named at once.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// An event-sourced backend for collaborative task management.
+#[derive(Debug, Parser)]
+#[command(name = "taskfold", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub role: Option<Role>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// What this process is to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Role {
+    /// Everything in one process on one port (this is the default)
+    All,
+    /// Take commands: HTTP in, events appended
+    CommandApi,
+    /// Make events known: read tables and the NATS stream
+    Projector,
+    /// Answer reads: REST, history, live streams
+    QueryApi,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Build read tables again from the event log
+    Rebuild {
+        /// One projection; all of them without it
+        projection: Option<String>,
+    },
+    /// Prove that log, stream and read tables agree (exit code 1 if they do not)
+    Verify,
+    /// Project again the events that were set aside because they failed
+    Retry,
+    /// Write the API documents
+    Openapi {
+        /// Only say whether the files are current (exit code 1 if they are not)
+        #[arg(long)]
+        check: bool,
+        #[arg(default_value = "openapi")]
+        dir: PathBuf,
+    },
+    /// Import boards of other programs through a running server
+    #[command(subcommand)]
+    Import(Import),
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Import {
+    /// A board exported from Trello as JSON
+    Trello(ImportFile),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ImportFile {
+    pub file: PathBuf,
+    #[arg(long, env = "TASKFOLD_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub server: String,
+    /// An access token, as POST /v1/sessions gives it
+    #[arg(long, env = "TASKFOLD_TOKEN", hide_env_values = true)]
+    pub token: String,
+    /// Into this project; without it, a project of the board's own
+    #[arg(long)]
+    pub project_id: Option<uuid::Uuid>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// As they are written. Texts, because clap would stop at the first that it cannot read.
+#[derive(Debug, Args)]
+struct Flags {
+    /// Address and port to listen on
+    #[arg(long, env = "TASKFOLD_LISTEN", default_value = "127.0.0.1:8080", global = true)]
+    listen: String,
+    /// Data of the embedded servers and attachments
+    #[arg(long, env = "TASKFOLD_DATA_DIR", default_value = ".taskfold", global = true)]
+    data_dir: PathBuf,
+    /// A PostgreSQL to use instead of the embedded one
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    database_url: Option<String>,
+    /// A NATS to use instead of the embedded one; several servers with commas
+    #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
+    nats_url: Option<String>,
+    /// Name of the JetStream stream
+    #[arg(long, env = "TASKFOLD_STREAM", default_value = "TASKFOLD", global = true)]
+    stream: String,
+    /// First word of the stream's subjects
+    #[arg(long, env = "TASKFOLD_SUBJECT_PREFIX", default_value = "taskfold", global = true)]
+    subject_prefix: String,
+    /// Database connections of each service
+    #[arg(long, env = "TASKFOLD_POOL_SIZE", default_value = "16", global = true)]
+    pool_size: String,
+    /// Connections of clients at one time
+    #[arg(long, env = "TASKFOLD_MAX_CONNECTIONS", default_value = "10000", global = true)]
+    max_connections: String,
+    /// What to log, such as `info,taskfold_projector=debug`
+    #[arg(long, env = "TASKFOLD_LOG", default_value = "info,async_nats=warn,sqlx=warn", global = true)]
+    log: String,
+    /// How to log
+    #[arg(long, env = "TASKFOLD_LOG_FORMAT", default_value = "text", global = true)]
+    log_format: String,
+}
+
+/// Settings that have been checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    pub database_url: Option<String>,
+    pub nats_url: Option<String>,
+    pub stream: String,
+    pub subject_prefix: String,
+    pub pool_size: u32,
+    pub max_connections: usize,
+    pub log: String,
+    pub log_format: LogFormat,
+}
+
+impl Cli {
+    /// All that is wrong, one line each.
+    pub fn settings(&self) -> Result<Settings, Vec<String>> {
+        let flags = &self.flags;
+        let mut mistakes = Vec::new();
+        let mut note = |flag: &str, value: &str, wrong: &str| mistakes.push(format!("--{flag} {value:?}: {wrong}"));
+
+        let listen = flags.listen.to_socket_addrs().ok().and_then(|mut found| found.next());
+        if listen.is_none() {
+            note("listen", &flags.listen, "not an address and a port, such as 127.0.0.1:8080");
+        }
+        // A variable that is set to nothing is what scripts make of one that is not set.
+        let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
+        let database_url = given(&flags.database_url);
+        if let Some(url) = &database_url
+            && (!url.starts_with("postgres") || url.parse::<sqlx::postgres::PgConnectOptions>().is_err())
+        {
+            // Never the value: it may hold a password.
+            note("database-url", "...", "not a URL such as postgres://user:password@host:5432/database");
+        }
+        let nats_url = given(&flags.nats_url);
+        if let Some(url) = &nats_url
+            && url.split(',').any(|one| one.trim().parse::<async_nats::ServerAddr>().is_err())
+        {
+            note("nats-url", "...", "not a URL such as nats://host:4222, or several of them with commas");
+        }
+        if !is_token(&flags.stream) {
+            note("stream", &flags.stream, "a stream's name has letters, digits, `-` and `_` only");
+        }
+        if !is_token(&flags.subject_prefix) {
+            note("subject-prefix", &flags.subject_prefix, "it is one word of letters, digits, `-` and `_`");
+        }
+        let pool_size = flags.pool_size.parse().ok().filter(|size| (2..=1000).contains(size));
+        if pool_size.is_none() {
+            note("pool-size", &flags.pool_size, "a number from 2 to 1000");
+        }
+        let max_connections = flags.max_connections.parse().ok().filter(|count| (1..=1_000_000).contains(count));
+        if max_connections.is_none() {
+            note("max-connections", &flags.max_connections, "a number from 1 to 1000000");
+        }
+        if let Err(error) = EnvFilter::try_new(&flags.log) {
+            note("log", &flags.log, &error.to_string());
+        }
+        let log_format = LogFormat::from_str(&flags.log_format, true).ok();
+        if log_format.is_none() {
+            note("log-format", &flags.log_format, "`text` or `json`");
+        }
+        match (listen, pool_size, max_connections, log_format) {
+            (Some(listen), Some(pool_size), Some(max_connections), Some(log_format)) if mistakes.is_empty() => {
+                Ok(Settings {
+                    listen,
+                    data_dir: flags.data_dir.clone(),
+                    database_url,
+                    nats_url,
+                    stream: flags.stream.clone(),
+                    subject_prefix: flags.subject_prefix.clone(),
+                    pool_size,
+                    max_connections,
+                    log: flags.log.clone(),
+                    log_format,
+                })
+            }
+            _ => Err(mistakes),
+        }
+    }
+}
+
+/// What NATS takes in a name and in one word of a subject, without the characters that mean something there.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once_and_no_password_is_repeated() -> anyhow::Result<()> {
+        let cli = Cli::try_parse_from([
+            "taskfold",
+            "projector",
+            "--listen=nowhere",
+            "--pool-size=many",
+            "--stream=a.b",
+            "--log-format=xml",
+            "--database-url=mysql://ada:secret@host/db",
+        ])?;
+        let mistakes = cli.settings().expect_err("five of them are wrong");
+        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+        assert!(!mistakes.concat().contains("secret"));
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! How the process ends: the first signal politely, the second at once, and never with one part missing.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// More than the servers' own limit for open connections, so that theirs is the one that is met.
+const FINISH_LIMIT: Duration = Duration::from_secs(15);
+
+/// A token that the first SIGINT or SIGTERM cancels. The second ends the process where it stands; embedded servers
+/// then end by themselves.
+pub fn on_signals() -> std::io::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    tokio::spawn(async move {
+        either(&mut interrupt, &mut terminate).await;
+        tracing::info!("finishing; a second signal ends the program at once");
+        token.cancel();
+        either(&mut interrupt, &mut terminate).await;
+        tracing::warn!("second signal, ending at once");
+        std::process::exit(130);
+    });
+    Ok(shutdown)
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// The parts of a role, which live and end together.
+pub struct Parts {
+    shutdown: CancellationToken,
+    running: JoinSet<(&'static str, anyhow::Result<()>)>,
+}
+
+impl Parts {
+    pub fn new(shutdown: CancellationToken) -> Self {
+        Self { shutdown, running: JoinSet::new() }
+    }
+
+    /// A part is to end when the token is cancelled, and not before.
+    pub fn spawn(&mut self, name: &'static str, part: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.running.spawn(async move { (name, part.await) });
+    }
+
+    /// Until all have ended. One that ends by itself, fails or panics takes the others with it, and is the error.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut failure = None;
+        let mut limit = None;
+        loop {
+            let ended = match limit {
+                None => tokio::select! {
+                    ended = self.running.join_next() => ended,
+                    () = self.shutdown.cancelled() => {
+                        limit = Some(tokio::time::Instant::now() + FINISH_LIMIT);
+                        continue;
+                    }
+                },
+                Some(limit) => match tokio::time::timeout_at(limit, self.running.join_next()).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        tracing::warn!(left = self.running.len(), "parts did not finish in time, leaving without them");
+                        break;
+                    }
+                },
+            };
+            let Some(ended) = ended else { break };
+            let problem = match ended {
+                Ok((_, Ok(()))) if self.shutdown.is_cancelled() => continue,
+                Ok((name, Ok(()))) => anyhow::anyhow!("{name} ended although nobody asked it to"),
+                Ok((name, Err(error))) => error.context(format!("{name} failed")),
+                Err(panic) => anyhow::Error::from(panic).context("a part of the program ended"),
+            };
+            tracing::error!(error = format!("{problem:#}"), "a part of the program is gone, so the program ends");
+            failure.get_or_insert(problem);
+            self.shutdown.cancel();
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_by_itself_ends_the_others_and_is_the_failure() {
+        let shutdown = CancellationToken::new();
+        let mut parts = Parts::new(shutdown.clone());
+        let token = shutdown.clone();
+        parts.spawn("patient", async move {
+            token.cancelled().await;
+            Ok(())
+        });
+        parts.spawn("hasty", async { Ok(()) });
+        let failure = parts.run().await.expect_err("hasty ended").to_string();
+        assert!(failure.contains("hasty"), "{failure}");
+        assert!(shutdown.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn parts_that_end_when_asked_are_a_success() {
+        let shutdown = CancellationToken::new();
+        let mut parts = Parts::new(shutdown.clone());
+        let token = shutdown.clone();
+        parts.spawn("patient", async move {
+            token.cancelled().await;
+            Ok(())
+        });
+        shutdown.cancel();
+        assert!(parts.run().await.is_ok());
+    }
+}

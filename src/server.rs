@@ -1,0 +1,130 @@
+//! The HTTP door: accepts connections, bounds what each may cost, and closes without cutting anybody off.
+//!
+//! Our own loop, because `axum::serve` sets no timer (a client may take for ever to send its headers) and no limit on
+//! a connection's buffer or on the number of connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::first_bytes::FirstBytes;
+
+/// To send a request's head. Also how long an HTTP/1 connection may be idle between two requests.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+const HEAD_BYTES: usize = 64 * 1024;
+/// For answers that are under way when the program ends.
+const FINISH_LIMIT: Duration = Duration::from_secs(10);
+/// After an error of accepting, most likely that no file descriptor is left: one will be, soon.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `shutdown`, then finishes what is under way. Errors of single connections never end it.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    max_connections: usize,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let builder = Arc::new(builder());
+    let places = Arc::new(Semaphore::new(max_connections));
+    let graceful = GracefulShutdown::new();
+    let abort = CancellationToken::new();
+    // Dropped on every way out: what is still open then has had its time.
+    let _abort_at_the_end = abort.clone().drop_guard();
+    loop {
+        let (stream, peer, place) = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        let connection = serve_connection(Arc::clone(&builder), stream, peer, router.clone(), graceful.watcher());
+        let abort = abort.clone();
+        tokio::spawn(async move {
+            metrics::gauge!("taskfold_http_connections").increment(1);
+            tokio::select! {
+                () = connection => {}
+                () = abort.cancelled() => {}
+            }
+            metrics::gauge!("taskfold_http_connections").decrement(1);
+            drop(place);
+        });
+    }
+    drop(listener);
+    let open = graceful.count();
+    if tokio::time::timeout(FINISH_LIMIT, graceful.shutdown()).await.is_err() {
+        tracing::warn!(open_at_first = open, "connections did not finish in time, closing them");
+    }
+    Ok(())
+}
+
+/// A place first, then a client: who finds no place waits in the kernel's queue instead of costing memory here.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    loop {
+        // Never closed, so the error cannot happen; waiting again is as good as anything.
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { continue };
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, place),
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                metrics::counter!("taskfold_http_accept_errors_total").increment(1);
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES).keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_concurrent_streams(250)
+        .max_header_list_size(64 * 1024);
+    builder
+}
+
+async fn serve_connection(
+    builder: Arc<Builder<TokioExecutor>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) {
+    // Answers and events are small and complete when they are written: waiting for more only delays them.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let io = TokioIo::new(FirstBytes::new(stream, HEAD_LIMIT));
+    let connection = builder.serve_connection(io, service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        // Clients go away all the time; that is no news.
+        tracing::debug!(%peer, error, "connection ended with an error");
+    }
+}
+
+/// Room for the connections we are willing to hold: the soft limit of open files is often 1024.
+pub fn raise_open_files_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        // macOS reports "unlimited" and refuses to set it.
+        let wanted = hard.min(1 << 20);
+        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
