@@ -1,1 +1,12 @@
-//! placeholder
+//! Reading the log: its rows, its pages and its wake-ups. Beneath the services, which all read it.
+
+/// One row of the log, and the Change made from it.
+mod event;
+/// Reading by position.
+mod read;
+/// Being told of new positions.
+mod wake;
+
+pub use event::{LogError, LoggedEvent, RawChange};
+pub use read::{head, page_after, page_between, project_page_after, projected_position};
+pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};

@@ -1,0 +1,112 @@
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::FromRow;
+use taskfold_domain::change::{Event, Subject, SubjectKind, nats_subject};
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::{ProjectEvent, TaskEvent, Timestamp};
+use uuid::Uuid;
+
+/// One row of `events`. `changes` is kept as the text that was written.
+#[derive(Clone, Debug, FromRow)]
+pub struct LoggedEvent {
+    pub position: i64,
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub sequence: i64,
+    pub event_type: String,
+    pub event_version: String,
+    /// `payload -> 'changes'`; absent in a row that nobody of ours wrote.
+    pub changes: Option<String>,
+    pub project_id: Uuid,
+    pub actor_id: Uuid,
+    pub command_id: Uuid,
+    pub occurred_at: DateTime<Utc>,
+    pub recorded_at: DateTime<Utc>,
+    pub traceparent: Option<String>,
+}
+
+/// A row of the log that breaks its rules: which, and how.
+#[derive(Debug, thiserror::Error)]
+#[error("events, position {position}, column {column}: {problem}")]
+pub struct LogError {
+    pub position: i64,
+    pub column: &'static str,
+    pub problem: String,
+}
+
+/// A Change as it is sent: the same JSON as [`taskfold_domain::Change`], its `changes` passed through unread.
+#[derive(Clone, Debug, Serialize)]
+pub struct RawChange<'a> {
+    pub position: i64,
+    pub r#type: &'a str,
+    pub version: i64,
+    pub project_id: Uuid,
+    pub subject: Subject,
+    pub actor_id: Uuid,
+    pub command_id: Uuid,
+    pub occurred_at: Timestamp,
+    pub recorded_at: Timestamp,
+    pub changes: &'a RawValue,
+}
+
+impl LoggedEvent {
+    pub fn subject(&self) -> Result<Subject, LogError> {
+        let kind = SubjectKind::from_aggregate_type(&self.aggregate_type)
+            .ok_or_else(|| self.error("aggregate_type", format!("no such aggregate: {}", self.aggregate_type)))?;
+        let id = self.aggregate_id.parse().map_err(|_| self.error("aggregate_id", "no UUID".to_owned()))?;
+        Ok(Subject { kind, id })
+    }
+
+    /// The typed event, for those who fold it.
+    pub fn event(&self) -> Result<Event, LogError> {
+        #[derive(Serialize)]
+        struct Payload<'a> {
+            r#type: &'a str,
+            changes: &'a RawValue,
+        }
+        let payload = Payload { r#type: &self.event_type, changes: self.raw_changes()? };
+        let decode = || {
+            let json = serde_json::to_string(&payload)?;
+            match self.subject().ok().map(|s| s.kind) {
+                Some(SubjectKind::Project) => serde_json::from_str::<ProjectEvent>(&json).map(Event::Project),
+                _ => serde_json::from_str::<TaskEvent>(&json).map(Event::Task),
+            }
+        };
+        decode().map_err(|e| self.error("payload", e.to_string()))
+    }
+
+    pub fn change(&self) -> Result<RawChange<'_>, LogError> {
+        Ok(RawChange {
+            position: self.position,
+            r#type: &self.event_type,
+            version: self.sequence,
+            project_id: self.project_id,
+            subject: self.subject()?,
+            actor_id: self.actor_id,
+            command_id: self.command_id,
+            occurred_at: self.occurred_at.into(),
+            recorded_at: self.recorded_at.into(),
+            changes: self.raw_changes()?,
+        })
+    }
+
+    /// The Change as JSON text.
+    pub fn change_json(&self) -> Result<String, LogError> {
+        serde_json::to_string(&self.change()?).map_err(|e| self.error("payload", e.to_string()))
+    }
+
+    /// Where it is published, under `prefix`.
+    pub fn nats_subject(&self, prefix: &str) -> Result<String, LogError> {
+        Ok(nats_subject(prefix, ProjectId(self.project_id), self.subject()?, &self.event_type))
+    }
+
+    fn raw_changes(&self) -> Result<&RawValue, LogError> {
+        let text = self.changes.as_deref().ok_or_else(|| self.error("payload", "no `changes`".to_owned()))?;
+        serde_json::from_str(text).map_err(|e| self.error("payload", e.to_string()))
+    }
+
+    fn error(&self, column: &'static str, problem: String) -> LogError {
+        LogError { position: self.position, column, problem }
+    }
+}

@@ -1,0 +1,62 @@
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::event::LoggedEvent;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, ",
+            "(payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, ",
+            "traceparent FROM events ",
+            $rest
+        )
+    };
+}
+
+/// The last position of the log; 0 when it is empty.
+pub async fn head(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT position FROM log_head").fetch_one(db).await
+}
+
+/// Up to which position the read tables hold the log. Nothing beyond it is announced or served.
+pub async fn projected_position(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT position FROM projection_checkpoint").fetch_one(db).await
+}
+
+/// The next `limit` events behind `position`, in order.
+pub async fn page_after(db: impl PgExecutor<'_>, position: i64, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as(select!("WHERE position > $1 ORDER BY position LIMIT $2"))
+        .bind(position)
+        .bind(limit)
+        .fetch_all(db)
+        .await
+}
+
+/// The events from `first` to `last`, both included.
+pub async fn page_between(db: impl PgExecutor<'_>, first: i64, last: i64) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as(select!("WHERE position BETWEEN $1 AND $2 ORDER BY position"))
+        .bind(first)
+        .bind(last)
+        .fetch_all(db)
+        .await
+}
+
+/// The next `limit` events of these projects behind `after` and not beyond `upto`, in order.
+pub async fn project_page_after(
+    db: impl PgExecutor<'_>,
+    projects: &[Uuid],
+    after: i64,
+    upto: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as(select!(
+        "WHERE project_id = ANY ($1) AND position > $2 AND position <= $3 ORDER BY position LIMIT $4"
+    ))
+    .bind(projects)
+    .bind(after)
+    .bind(upto)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
