@@ -1,5 +1,7 @@
 //! The program `taskfold`: roles, settings, connections, supervision, and the servers it can bring along.
 
+/// What a person reads in the terminal.
+pub mod banner;
 /// Flags and environment.
 pub mod config;
 /// To PostgreSQL and NATS.
@@ -16,9 +18,15 @@ pub mod keys;
 pub mod lifecycle;
 /// The schema.
 pub mod migrate;
+/// What every role has in hand.
+pub mod program;
+/// One file a subcommand.
+pub mod roles;
 /// Accepting connections.
 pub mod server;
 /// Whose PostgreSQL and NATS.
 pub mod servers;
+/// One port's routes.
+pub mod site;
 /// Logs and metrics.
 pub mod telemetry;

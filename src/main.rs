@@ -1,20 +1,39 @@
-//! The program: picks the role.
+//! The program: reads the settings, picks the role.
 
-use taskfold::embedded::*;
+use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
-    let s = Stack::start(Options {
-        data_dir: std::env::args().nth(1).unwrap_or_default().into(),
-        postgres: true,
-        nats: true,
-        durability: Durability::Full,
-    })
-    .await?;
-    tracing::info!("{:?} {:?} {:?}", s.database_url(), s.nats_url(), s.servers());
-    tokio::signal::ctrl_c().await?;
-    tracing::info!("{:?}", s.servers());
-    s.stop().await;
-    Ok(())
+use clap::Parser as _;
+use taskfold::config::{Cli, Import, Role, Settings};
+use taskfold::program::Program;
+use taskfold::roles;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let settings = match cli.settings() {
+        Ok(settings) => settings,
+        Err(mistakes) => return fail(&mistakes.join("\n"), 2),
+    };
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(cli.role.unwrap_or(Role::All), settings)));
+    outcome.map_or_else(|error| fail(&format!("{error:#}"), 1), |()| ExitCode::SUCCESS)
+}
+
+async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
+    let program = Program::start(settings)?;
+    match role {
+        Role::All => roles::all::run(program).await,
+        Role::CommandApi => roles::command_api::run(program).await,
+        Role::Projector => roles::projector::run(program).await,
+        Role::QueryApi => roles::query_api::run(program).await,
+        Role::Migrate => roles::migrate::run(program).await,
+        Role::Rebuild { .. } | Role::Verify | Role::Retry | Role::Openapi { .. } => anyhow::bail!("not yet"),
+        Role::Import(Import::Trello(import)) => roles::import::run("trello", import).await,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word to the person who started it, also when the log is not up")]
+fn fail(why: &str, code: u8) -> ExitCode {
+    eprintln!("taskfold: {why}");
+    ExitCode::from(code)
 }

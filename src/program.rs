@@ -1,0 +1,120 @@
+//! What every role has in hand: settings, metrics, and the token that ends it; and what serving roles do alike.
+
+use std::future::Future;
+
+use anyhow::Context as _;
+use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
+use sqlx::PgPool;
+use taskfold_openapi::auth::Verifier;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::connections::{self, DatabaseRole};
+use crate::health::{self, Dependency};
+use crate::lifecycle::{self, Parts};
+use crate::servers::{Servers, Sharing};
+use crate::{keys, migrate, server, telemetry};
+
+/// Few are enough for keys, migrations and checks.
+const OWNER_CONNECTIONS: u32 = 2;
+
+/// A process that has read its settings and does not yet serve.
+#[derive(Clone)]
+pub struct Program {
+    pub settings: Settings,
+    pub metrics: PrometheusHandle,
+    pub shutdown: CancellationToken,
+}
+
+impl Program {
+    /// Inside the runtime, once.
+    pub fn start(settings: Settings) -> anyhow::Result<Self> {
+        let metrics = telemetry::init(&settings)?;
+        server::raise_open_files_limit();
+        Ok(Self { settings, metrics, shutdown: lifecycle::on_signals()? })
+    }
+
+    /// First of all, so that a port that is taken is said at once and not after seconds of starting servers.
+    pub async fn listen(&self) -> anyhow::Result<TcpListener> {
+        let address = self.settings.listen;
+        TcpListener::bind(address).await.with_context(|| {
+            format!("listening on {address}: is another program there? `--listen 127.0.0.1:0` takes any free port")
+        })
+    }
+
+    /// Finds or starts PostgreSQL and NATS, works with them, and stops what it has started, however the work ends.
+    pub async fn with_servers<W>(&self, sharing: Sharing, work: impl FnOnce(Site) -> W) -> anyhow::Result<()>
+    where
+        W: Future<Output = anyhow::Result<()>>,
+    {
+        // A signal while binaries are fetched or a database is on its way up.
+        let found = self.shutdown.run_until_cancelled(self.site(sharing)).await;
+        let (servers, site) = found.context("interrupted while starting")??;
+        let outcome = work(site).await;
+        servers.stop().await;
+        outcome
+    }
+
+    async fn site(&self, sharing: Sharing) -> anyhow::Result<(Servers, Site)> {
+        let servers = Servers::find(&self.settings, sharing).await?;
+        connections::wait_for_database(&servers.database_url).await?;
+        let embedded = servers.stack.as_ref().map(|stack| stack.watch()).unwrap_or_default();
+        let site = Site {
+            program: self.clone(),
+            owner: connections::pool(&servers.database_url, DatabaseRole::Owner, OWNER_CONNECTIONS)?,
+            database_url: servers.database_url.clone(),
+            nats_url: servers.nats_url.clone(),
+            dependencies: embedded.into_iter().map(Dependency::embedded).collect(),
+        };
+        Ok((servers, site))
+    }
+}
+
+/// A program with its PostgreSQL and NATS.
+pub struct Site {
+    pub program: Program,
+    pub database_url: String,
+    pub nats_url: String,
+    /// Connected as the owner of the tables.
+    pub owner: PgPool,
+    dependencies: Vec<Dependency>,
+}
+
+impl Site {
+    pub fn pool(&self, role: DatabaseRole) -> anyhow::Result<PgPool> {
+        connections::pool(&self.database_url, role, self.program.settings.pool_size)
+    }
+
+    pub async fn nats(&self) -> anyhow::Result<async_nats::Client> {
+        connections::nats(&self.nats_url, "taskfold").await
+    }
+
+    /// Every role but the one that migrates by itself refuses an old schema in one sentence, not in SQL errors.
+    pub async fn check_schema(&self) -> anyhow::Result<()> {
+        migrate::check(&self.owner).await
+    }
+
+    /// With all keys that are known, and kept current as a part of the process.
+    pub async fn verifier(&self, parts: &mut Parts) -> anyhow::Result<Verifier> {
+        let verifier = Verifier::default();
+        keys::load_into(&verifier, &self.owner).await?;
+        let kept = keys::keep_current(verifier.clone(), self.owner.clone(), self.program.shutdown.clone());
+        parts.spawn("keys", kept);
+        Ok(verifier)
+    }
+
+    /// Health with what was started here and what the role adds.
+    pub fn health(&mut self, more: impl IntoIterator<Item = Dependency>) -> Router {
+        let mut dependencies = std::mem::take(&mut self.dependencies);
+        dependencies.extend(more);
+        health::router(dependencies, self.program.metrics.clone(), self.program.shutdown.clone())
+    }
+
+    /// The HTTP door as a part of the process.
+    pub fn serve(&self, listener: TcpListener, router: Router, parts: &mut Parts) {
+        let Program { settings, shutdown, .. } = &self.program;
+        parts.spawn("http", server::serve(listener, router, settings.max_connections, shutdown.clone()));
+    }
+}

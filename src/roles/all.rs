@@ -1,0 +1,50 @@
+//! `taskfold`: every role in one process on one port, on servers of its own unless others are given.
+
+use crate::connections::DatabaseRole;
+use crate::health::Dependency;
+use crate::lifecycle::Parts;
+use crate::program::{Program, Site};
+use crate::servers::Sharing;
+use crate::site::site;
+use crate::{banner, keys, migrate};
+
+pub async fn run(program: Program) -> anyhow::Result<()> {
+    banner::starting(&program.settings);
+    let listener = program.listen().await?;
+    program.with_servers(Sharing::Alone, |site| serve(site, listener)).await
+}
+
+async fn serve(mut here: Site, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+    migrate::run(&here.owner).await?;
+    let shutdown = here.program.shutdown.clone();
+    let mut parts = Parts::new(shutdown.clone());
+    let signer = keys::signer(&here.owner).await?;
+    let verifier = here.verifier(&mut parts).await?;
+    let nats = here.nats().await?;
+    let stream = here.program.settings.stream.clone();
+
+    let commands = taskfold_command_api::service(taskfold_command_api::Deps {
+        pool: here.pool(DatabaseRole::Command)?,
+        signer,
+        verifier: verifier.clone(),
+        shutdown: shutdown.clone(),
+    });
+    let reads = taskfold_query_api::service(taskfold_query_api::Deps {
+        pool: here.pool(DatabaseRole::Query)?,
+        nats: nats.clone(),
+        stream: stream.clone(),
+        verifier,
+        shutdown: shutdown.clone(),
+    });
+    let pool = here.pool(DatabaseRole::Projector)?;
+    let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
+    parts.spawn("projector", async move {
+        taskfold_projector::run(taskfold_projector::Deps { pool, nats, stream, shutdown }).await.map_err(Into::into)
+    });
+    let router = site(vec![commands, reads], health, &mut parts);
+
+    let address = listener.local_addr()?;
+    here.serve(listener, router, &mut parts);
+    banner::ready(address, &here);
+    parts.run().await
+}

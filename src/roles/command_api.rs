@@ -1,0 +1,32 @@
+//! `taskfold command-api`: takes commands. Knows nothing of NATS.
+
+use tokio::net::TcpListener;
+
+use crate::connections::DatabaseRole;
+use crate::health::Dependency;
+use crate::lifecycle::Parts;
+use crate::program::{Program, Site};
+use crate::servers::Sharing;
+use crate::site::site;
+use crate::{banner, keys};
+
+pub async fn run(program: Program) -> anyhow::Result<()> {
+    let listener = program.listen().await?;
+    program.with_servers(Sharing::Attach, |site| serve(site, listener)).await
+}
+
+async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
+    here.check_schema().await?;
+    let shutdown = here.program.shutdown.clone();
+    let mut parts = Parts::new(shutdown.clone());
+    let signer = keys::signer(&here.owner).await?;
+    let verifier = here.verifier(&mut parts).await?;
+    let pool = here.pool(DatabaseRole::Command)?;
+    let health = here.health([Dependency::postgres(pool.clone())]);
+    let commands = taskfold_command_api::service(taskfold_command_api::Deps { pool, signer, verifier, shutdown });
+    let router = site(vec![commands], health, &mut parts);
+    let address = listener.local_addr()?;
+    here.serve(listener, router, &mut parts);
+    banner::listening("command-api", address);
+    parts.run().await
+}

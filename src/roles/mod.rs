@@ -1,0 +1,14 @@
+//! One file a role: what is put together, in which order, for each subcommand.
+
+/// Everything in one process on one port.
+pub mod all;
+/// Commands only.
+pub mod command_api;
+/// A client, not a server: sends an export of another program.
+pub mod import;
+/// The schema.
+pub mod migrate;
+/// Read tables and the stream.
+pub mod projector;
+/// Reads and live streams only.
+pub mod query_api;

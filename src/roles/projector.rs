@@ -1,0 +1,34 @@
+//! `taskfold projector`: read tables and the stream. Several may run; one works, the others stand by.
+
+use tokio::net::TcpListener;
+
+use crate::banner;
+use crate::connections::DatabaseRole;
+use crate::health::Dependency;
+use crate::lifecycle::Parts;
+use crate::program::{Program, Site};
+use crate::servers::Sharing;
+use crate::site::site;
+
+pub async fn run(program: Program) -> anyhow::Result<()> {
+    let listener = program.listen().await?;
+    program.with_servers(Sharing::Attach, |site| serve(site, listener)).await
+}
+
+async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
+    here.check_schema().await?;
+    let shutdown = here.program.shutdown.clone();
+    let mut parts = Parts::new(shutdown.clone());
+    let pool = here.pool(DatabaseRole::Projector)?;
+    let nats = here.nats().await?;
+    let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
+    let stream = here.program.settings.stream.clone();
+    parts.spawn("projector", async move {
+        taskfold_projector::run(taskfold_projector::Deps { pool, nats, stream, shutdown }).await.map_err(Into::into)
+    });
+    let router = site(Vec::new(), health, &mut parts);
+    let address = listener.local_addr()?;
+    here.serve(listener, router, &mut parts);
+    banner::listening("projector", address);
+    parts.run().await
+}

@@ -1,0 +1,33 @@
+//! `taskfold query-api`: answers reads. Without NATS its live streams read the log instead.
+
+use tokio::net::TcpListener;
+
+use crate::banner;
+use crate::connections::DatabaseRole;
+use crate::health::Dependency;
+use crate::lifecycle::Parts;
+use crate::program::{Program, Site};
+use crate::servers::Sharing;
+use crate::site::site;
+
+pub async fn run(program: Program) -> anyhow::Result<()> {
+    let listener = program.listen().await?;
+    program.with_servers(Sharing::Attach, |site| serve(site, listener)).await
+}
+
+async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
+    here.check_schema().await?;
+    let shutdown = here.program.shutdown.clone();
+    let mut parts = Parts::new(shutdown.clone());
+    let verifier = here.verifier(&mut parts).await?;
+    let pool = here.pool(DatabaseRole::Query)?;
+    let nats = here.nats().await?;
+    let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
+    let stream = here.program.settings.stream.clone();
+    let reads = taskfold_query_api::service(taskfold_query_api::Deps { pool, nats, stream, verifier, shutdown });
+    let router = site(vec![reads], health, &mut parts);
+    let address = listener.local_addr()?;
+    here.serve(listener, router, &mut parts);
+    banner::listening("query-api", address);
+    parts.run().await
+}
