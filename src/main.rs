@@ -13,9 +13,13 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(mistakes) => return fail(&mistakes.join("\n"), 2),
     };
-    let outcome = tokio::runtime::Runtime::new()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(cli.role.unwrap_or(Role::All), settings)));
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("starting the runtime: {error}"), 1),
+    };
+    let outcome = runtime.block_on(run(cli.role.unwrap_or(Role::All), settings));
+    // What still blocks a thread (a download that was interrupted) has nobody to work for.
+    runtime.shutdown_background();
     outcome.map_or_else(|error| fail(&format!("{error:#}"), 1), |()| ExitCode::SUCCESS)
 }
 

@@ -60,14 +60,9 @@ impl Program {
     async fn site(&self, sharing: Sharing) -> anyhow::Result<(Servers, Site)> {
         let servers = Servers::find(&self.settings, sharing).await?;
         connections::wait_for_database(&servers.database_url).await?;
+        let mut site = Site::new(self.clone(), servers.database_url.clone(), servers.nats_url.clone())?;
         let embedded = servers.stack.as_ref().map(|stack| stack.watch()).unwrap_or_default();
-        let site = Site {
-            program: self.clone(),
-            owner: connections::pool(&servers.database_url, DatabaseRole::Owner, OWNER_CONNECTIONS)?,
-            database_url: servers.database_url.clone(),
-            nats_url: servers.nats_url.clone(),
-            dependencies: embedded.into_iter().map(Dependency::embedded).collect(),
-        };
+        site.dependencies = embedded.into_iter().map(Dependency::embedded).collect();
         Ok((servers, site))
     }
 }
@@ -83,6 +78,12 @@ pub struct Site {
 }
 
 impl Site {
+    /// On servers that somebody else looks after, as tests do.
+    pub fn new(program: Program, database_url: String, nats_url: String) -> anyhow::Result<Self> {
+        let owner = connections::pool(&database_url, DatabaseRole::Owner, OWNER_CONNECTIONS)?;
+        Ok(Self { program, database_url, nats_url, owner, dependencies: Vec::new() })
+    }
+
     pub fn pool(&self, role: DatabaseRole) -> anyhow::Result<PgPool> {
         connections::pool(&self.database_url, role, self.program.settings.pool_size)
     }

@@ -128,3 +128,66 @@ pub fn raise_open_files_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+    #[tokio::test]
+    async fn what_is_under_way_at_the_end_is_finished() -> anyhow::Result<()> {
+        let (asked, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell, wait) = (Arc::clone(&asked), Arc::clone(&finish));
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                tell.notify_one();
+                wait.notified().await;
+                "done"
+            }),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, router, 10, shutdown.clone()));
+
+        let mut client = TcpStream::connect(address).await?;
+        client.write_all(REQUEST).await?;
+        asked.notified().await;
+        shutdown.cancel();
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        finish.notify_one();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await?;
+        assert!(answer.ends_with("done"), "{answer}");
+        served.await?
+    }
+
+    #[tokio::test]
+    async fn one_too_many_waits_for_a_place() -> anyhow::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shutdown = CancellationToken::new();
+        let router = Router::new().route("/", get(async || "done"));
+        let served = tokio::spawn(serve(listener, router, 1, shutdown.clone()));
+
+        let first = TcpStream::connect(address).await?;
+        let mut second = TcpStream::connect(address).await?;
+        second.write_all(REQUEST).await?;
+        let mut answer = String::new();
+        let early = tokio::time::timeout(Duration::from_millis(50), second.read_to_string(&mut answer)).await;
+        assert!(early.is_err(), "answered although the only place was taken");
+        drop(first);
+        second.read_to_string(&mut answer).await?;
+        assert!(answer.ends_with("done"), "{answer}");
+        shutdown.cancel();
+        served.await?
+    }
+}

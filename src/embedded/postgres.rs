@@ -178,18 +178,22 @@ fn major_of(cluster: &Path) -> anyhow::Result<Option<u32>> {
     }
 }
 
-/// Where PostgreSQL's part of the data lives: in the data dir, unless the server's user cannot get there.
+/// Where PostgreSQL's part of the data lives: in the data dir, unless the server's user could not get there when it was
+/// made. Noted then, and kept: whoever opens the folder later must not lose the data.
 fn place(data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
+    let note = data_dir.join("postgres.place");
+    if let Ok(noted) = std::fs::read_to_string(&note) {
+        return Ok(PathBuf::from(noted.trim()));
+    }
+    let RunAs::Dropped { name, .. } = run_as else { return Ok(data_dir.to_owned()) };
     if run_as.can_traverse(data_dir) {
         return Ok(data_dir.to_owned());
     }
     let place = Path::new("/var/lib/taskfold").join(short_name(data_dir));
     std::fs::create_dir_all(&place).with_context(|| format!("creating {}", place.display()))?;
-    if let RunAs::Dropped { name, .. } = run_as {
-        tracing::info!(user = %name, data_dir = %data_dir.display(), place = %place.display(),
-            "PostgreSQL's user cannot enter the data dir, so its data lives elsewhere");
-    }
-    std::fs::write(data_dir.join("postgres.place"), place.display().to_string()).context("noting the other place")?;
+    tracing::info!(user = %name, data_dir = %data_dir.display(), place = %place.display(),
+        "PostgreSQL's user cannot enter the data dir, so its data lives elsewhere");
+    std::fs::write(note, place.display().to_string()).context("noting the other place")?;
     Ok(place)
 }
 

@@ -1,5 +1,7 @@
 //! `taskfold`: every role in one process on one port, on servers of its own unless others are given.
 
+use tokio::net::TcpListener;
+
 use crate::connections::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
@@ -14,7 +16,8 @@ pub async fn run(program: Program) -> anyhow::Result<()> {
     program.with_servers(Sharing::Alone, |site| serve(site, listener)).await
 }
 
-async fn serve(mut here: Site, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+/// Until the program's token is cancelled. Brings the schema up to date first.
+pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     migrate::run(&here.owner).await?;
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
