@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How soon a key that another instance made is known here.
 const RELOAD: Duration = Duration::from_secs(60);
+/// The same before the very first key: somebody is making it right now.
+const FIRST_RELOAD: Duration = Duration::from_millis(500);
 /// Any number that nobody else locks; it spells "tf_keys".
 const LOCK: i64 = 0x74_66_5f_6b_65_79_73;
 
@@ -52,18 +54,20 @@ pub async fn load_into(verifier: &Verifier, pool: &PgPool) -> anyhow::Result<()>
         .fetch_all(pool)
         .await
         .context("reading the public keys")?;
-    verifier.replace(keys);
-    Ok(())
+    verifier.replace(keys).context("reading the public keys")
 }
 
 /// Keeps the verifier current until `shutdown`. With the database away, the keys known so far go on being good.
 pub async fn keep_current(verifier: Verifier, pool: PgPool, shutdown: CancellationToken) -> anyhow::Result<()> {
-    while shutdown.run_until_cancelled(tokio::time::sleep(RELOAD)).await.is_some() {
+    loop {
+        let pause = if verifier.public_keys().is_empty() { FIRST_RELOAD } else { RELOAD };
+        if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return Ok(());
+        }
         if let Err(error) = load_into(&verifier, &pool).await {
             tracing::warn!(error = format!("{error:#}"), "the public keys could not be read again");
         }
     }
-    Ok(())
 }
 
 struct NewKey {

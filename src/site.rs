@@ -1,6 +1,9 @@
 //! One port's routes: the services' own, their API document with a page to read it, health and metrics.
 
 use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
+use taskfold_openapi::layers;
 use taskfold_openapi::service::Service;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_swagger_ui::SwaggerUi;
@@ -22,7 +25,11 @@ pub fn site(services: Vec<Service>, health: Router, parts: &mut Parts) -> Router
         }
     }
     let document = document.unwrap_or_else(without_an_api);
-    router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+    // Whoever types the bare address is a person who looks for what is here.
+    let front_door = Router::new().route("/", get(async || Redirect::to("/docs/")));
+    let router = router.merge(front_door);
+    // Around everything at once, so that an unknown path is the same problem whichever service lacks it.
+    layers::around(router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document)))
 }
 
 /// Both services under one address are one API to a reader.
