@@ -1,1 +1,19 @@
-//! placeholder
+//! What callers may rely on, shared by the services that answer HTTP: errors, extractors, tokens, limits.
+
+/// Access tokens and stream tickets: made, checked, and the caller they name.
+pub mod auth;
+/// The one place that may ask for the time and new ids.
+pub mod clock;
+/// Request headers with a meaning of ours.
+pub mod headers;
+/// What every router has around it: fallbacks, panics, cross-origin, limits, metrics.
+pub mod layers;
+/// Errors as callers see them (RFC 9457).
+pub mod problem;
+/// Reading bodies, paths and queries into types, with a clear problem for each mistake.
+pub mod read;
+/// What a service hands to the program.
+pub mod service;
+
+pub use auth::Caller;
+pub use problem::{Code, Problem};

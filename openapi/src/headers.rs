@@ -1,0 +1,104 @@
+use axum::extract::FromRequestParts;
+use http::HeaderMap;
+use http::request::Parts;
+use uuid::Uuid;
+
+use crate::problem::{Code, Problem};
+
+pub const POSITION: &str = "taskfold-position";
+pub const MIN_POSITION: &str = "taskfold-min-position";
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+
+/// One header as text; more than one of the name, or one that is not text, is malformed.
+pub fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let only = values.next().is_none();
+    match value.to_str() {
+        Ok(text) if only => Ok(Some(text.trim())),
+        _ => Err(Problem::new(Code::Malformed, format!("The header {name} must be one line of ASCII"))),
+    }
+}
+
+/// `Idempotency-Key: <uuid>`, quoted or not: the command's id, the caller's own.
+#[derive(Clone, Copy, Debug)]
+pub struct IdempotencyKey(pub Option<Uuid>);
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(text) = one(&parts.headers, IDEMPOTENCY_KEY)? else { return Ok(Self(None)) };
+        let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+        Uuid::try_parse(bare)
+            .map(|key| Self(Some(key)))
+            .map_err(|_| Problem::new(Code::Malformed, "The header Idempotency-Key must be a UUID"))
+    }
+}
+
+/// On which version the caller based the command, and how to take changes that came in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precondition {
+    #[default]
+    None,
+    /// Nothing may have been edited since.
+    Strict(u64),
+    /// Nothing that the command touches may have been touched since.
+    Lenient(u64),
+}
+
+impl<S: Sync> FromRequestParts<S> for Precondition {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(text) = one(&parts.headers, "if-match")? else { return Ok(Self::None) };
+        if text == "*" {
+            return Ok(Self::None);
+        }
+        let version =
+            text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse::<u64>().ok()).ok_or_else(
+                || Problem::new(Code::Malformed, "The header If-Match must be a quoted version, such as \"7\""),
+            )?;
+        let lenient = Prefer::of(&parts.headers).lenient;
+        Ok(if lenient { Self::Lenient(version) } else { Self::Strict(version) })
+    }
+}
+
+/// The header `Prefer` (RFC 7240); what is not understood is ignored, as the RFC says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prefer {
+    /// `handling=lenient`
+    pub lenient: bool,
+    /// `wait=<seconds>`
+    pub wait_seconds: Option<u32>,
+}
+
+impl Prefer {
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut prefer = Self::default();
+        let lines = headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
+        for preference in lines.flat_map(|line| line.split(',')) {
+            let preference = preference.split(';').next().unwrap_or_default();
+            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+            let value = value.trim().trim_matches('"');
+            match name.trim().to_ascii_lowercase().as_str() {
+                "handling" => prefer.lenient = value.eq_ignore_ascii_case("lenient"),
+                "wait" => prefer.wait_seconds = value.parse().ok(),
+                _ => {}
+            }
+        }
+        prefer
+    }
+}
+
+/// `traceparent` (W3C Trace Context), when it is well formed.
+pub fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = text.split('-');
+    let lengths = [2, 32, 16, 2];
+    let well_formed = lengths.iter().all(|length| {
+        parts.next().is_some_and(|p| p.len() == *length && p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    });
+    (well_formed && parts.next().is_none()).then(|| text.to_owned())
+}

@@ -1,0 +1,71 @@
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use http::header::{ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::headers;
+use crate::problem::{Code, Problem};
+
+/// Of all header names and values of a request together.
+const HEADER_BYTES: usize = 16 * 1024;
+
+/// Puts around a router what every role has: problems for unknown paths and methods, for panics and for giant headers,
+/// cross-origin access, and a metric a request.
+pub fn around(router: Router) -> Router {
+    router
+        .fallback(|| async { Problem::new(Code::NotFound, "There is no such path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Code::MethodNotAllowed, "The path exists, but not with this method: see the header Allow")
+        })
+        .layer(from_fn(limit_headers))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::internal(&"a handler panicked").into_response()
+        }))
+        .layer(cross_origin())
+        .layer(from_fn(measure))
+}
+
+/// Any origin may call: requests carry a bearer token, never a cookie, so another site has nothing to ride on.
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(Any)
+        .expose_headers([
+            ETAG,
+            LOCATION,
+            LINK,
+            RETRY_AFTER,
+            HeaderName::from_static(headers::POSITION),
+            HeaderName::from_static(headers::IDEMPOTENCY_REPLAYED),
+        ])
+        .max_age(Duration::from_secs(3600))
+}
+
+async fn limit_headers(request: Request, next: Next) -> Response {
+    let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > HEADER_BYTES {
+        let detail = format!("The headers may have {HEADER_BYTES} bytes in all");
+        return Problem::new(Code::HeadersTooLarge, detail).into_response();
+    }
+    next.run(request).await
+}
+
+async fn measure(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().as_str().to_owned();
+    // The route, not the path: ids would make a series each.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("taskfold_http_requests_total", "method" => method.clone(), "route" => route.clone(), "status" => status)
+        .increment(1);
+    metrics::histogram!("taskfold_http_request_seconds", "method" => method, "route" => route)
+        .record(started.elapsed().as_secs_f64());
+    response
+}

@@ -1,0 +1,148 @@
+//! Extractors that answer every mistake with a problem of ours.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use taskfold_domain::FieldError;
+
+use crate::problem::{Code, Problem};
+
+/// Of a request body of JSON.
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// How long a request body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(20);
+
+/// A JSON body (`application/json`, `application/merge-patch+json`). No body at all is an empty object.
+#[derive(Clone, Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let content_type = request.headers().get(CONTENT_TYPE).cloned();
+        let bytes = body_bytes(request, BODY_BYTES).await?;
+        if bytes.is_empty() && content_type.is_none() {
+            return parse_json(b"{}").map(Self);
+        }
+        must_be_json(content_type.as_ref())?;
+        parse_json(&bytes).map(Self)
+    }
+}
+
+fn must_be_json(content_type: Option<&http::HeaderValue>) -> Result<(), Problem> {
+    let text = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || essence == "application/merge-patch+json" {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::UnsupportedMediaType, "Send the content type application/json"))
+    }
+}
+
+/// The whole body, refused as soon as it is known to be longer than `limit`.
+pub async fn body_bytes(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::PayloadTooLarge, format!("The body may have {limit} bytes at most"));
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let collecting = Limited::new(request.into_body(), limit).collect();
+    match tokio::time::timeout(BODY_TIME, collecting).await {
+        Err(_) => {
+            Err(Problem::new(Code::RequestTimeout, format!("The body did not arrive within {} s", BODY_TIME.as_secs())))
+        }
+        Ok(Ok(body)) => Ok(body.to_bytes().into()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(Code::Malformed, "The body broke off")),
+    }
+}
+
+/// JSON into a type: malformed when it is no JSON, invalid at a pointer when it is not the JSON we take.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        let inner = error.into_inner();
+        if inner.is_data() {
+            Problem::invalid(vec![FieldError::new(pointer, plain(&inner.to_string()))])
+        } else {
+            malformed(&inner)
+        }
+    })?;
+    deserializer.end().map_err(|e| malformed(&e))?;
+    Ok(value)
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(Code::Malformed, format!("The body is not JSON, at line {} column {}", error.line(), error.column()))
+}
+
+/// serde's sentence without its "at line 1 column 7", which the pointer says better.
+fn plain(text: &str) -> String {
+    text.rsplit_once(" at line ").map_or(text, |(sentence, _)| sentence).to_owned()
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |mut pointer, segment| {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+        pointer
+    })
+}
+
+/// Path parameters. One that is no UUID names nothing: 404.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(value)| Self(value))
+            .map_err(|_| Problem::new(Code::NotFound, "There is nothing here: ids are UUIDs"))
+    }
+}
+
+/// The query string; unknown parameters are refused, so that a typo is not ignored.
+#[derive(Clone, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parse_query(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+        .map_err(|_| Problem::new(Code::Malformed, "The query string is not form-urlencoded UTF-8"))?;
+    if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {
+        return Err(Problem::invalid_field(format!("/{name}"), "must not contain the character U+0000"));
+    }
+    let encoded = serde_urlencoded::to_string(&pairs).unwrap_or_default();
+    let deserializer = serde_urlencoded::Deserializer::new(form_pairs(&encoded));
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        Problem::invalid_field(pointer, error.into_inner().to_string())
+    })
+}
+
+fn form_pairs(encoded: &str) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(encoded.as_bytes())
+}
