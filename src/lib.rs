@@ -8,8 +8,8 @@ pub mod config;
 pub mod connections;
 /// A private PostgreSQL and nats-server as children.
 pub mod embedded;
-/// No connection without a first word.
-mod first_bytes;
+/// No connection without a first request.
+mod first_head;
 /// Liveness, readiness, metrics.
 pub mod health;
 /// Signing keys of access tokens.

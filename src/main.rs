@@ -20,7 +20,16 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(run(cli.role.unwrap_or(Role::All), settings));
     // What still blocks a thread (a download that was interrupted) has nobody to work for.
     runtime.shutdown_background();
-    outcome.map_or_else(|error| fail(&format!("{error:#}"), 1), |()| ExitCode::SUCCESS)
+    outcome.map_or_else(|error| fail(&in_one_line(&error), 1), |()| ExitCode::SUCCESS)
+}
+
+/// The causes one after the other. Some libraries say their cause in their own words already: once is enough.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line {
+        line if line.is_empty() => cause,
+        line if line.ends_with(&cause) => line,
+        line => format!("{line}: {cause}"),
+    })
 }
 
 async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {

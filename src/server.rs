@@ -18,10 +18,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::first_bytes::FirstBytes;
+use crate::first_head::{FirstHead, Heard};
 
-/// To send a request's head. Also how long an HTTP/1 connection may be idle between two requests.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// For a new connection's first request to be there, up to the end of its head.
+const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// For each later one, from the end of the answer before it. Longer than balancers keep an idle connection (60 s is
+/// usual), so that it is they who close it, and never we while they send.
+const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(75);
 const HEAD_BYTES: usize = 64 * 1024;
 /// For answers that are under way when the program ends.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
@@ -84,7 +87,12 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES).keep_alive(true);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(NEXT_HEAD_LIMIT)
+        .max_buf_size(HEAD_BYTES)
+        .keep_alive(true);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -104,11 +112,13 @@ async fn serve_connection(
 ) {
     // Answers and events are small and complete when they are written: waiting for more only delays them.
     let _ = stream.set_nodelay(true);
+    let heard = Heard::default();
+    let io = TokioIo::new(FirstHead::new(stream, FIRST_HEAD_LIMIT, heard.clone()));
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        heard.set();
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
     });
-    let io = TokioIo::new(FirstBytes::new(stream, HEAD_LIMIT));
     let connection = builder.serve_connection(io, service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         // Clients go away all the time; that is no news.
