@@ -108,6 +108,9 @@ CREATE FUNCTION taskfold_append(
     LANGUAGE plpgsql
     SECURITY DEFINER
     SET search_path FROM CURRENT
+    -- Plans are made once a session, often while the tables are still small: they must be those of large tables.
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
 AS
 $$
 #variable_conflict use_variable

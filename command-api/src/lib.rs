@@ -1,1 +1,47 @@
-//! placeholder
+//! Ask for a change: HTTP in, events appended. Knows nothing of read tables or NATS.
+
+/// Deciding commands and appending what they decide.
+pub mod engine;
+/// HTTP in.
+mod http;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use sqlx::PgPool;
+use taskfold_openapi::auth::{Signer, Verifier};
+use taskfold_openapi::service::Service;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use engine::Engine;
+use http::app::App;
+
+/// Ready values from the program.
+pub struct Deps {
+    /// Connects as the role `taskfold_command`.
+    pub pool: PgPool,
+    pub signer: Signer,
+    pub verifier: Verifier,
+    pub shutdown: CancellationToken,
+}
+
+/// The command-api, and its committer to be run beside it.
+pub fn service(deps: Deps) -> Service {
+    let (engine, committing) = Engine::new(deps.pool.clone(), deps.shutdown.clone());
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let app = App {
+        engine,
+        pool: deps.pool,
+        signer: deps.signer,
+        verifier: deps.verifier,
+        hashing: Arc::new(Semaphore::new(cores)),
+    };
+    let (router, document) = http::router().split_for_parts();
+    Service { router: router.with_state(app), document, background: vec![("committer", committing.map(Ok).boxed())] }
+}
+
+/// The document alone, without a database.
+pub fn document() -> utoipa::openapi::OpenApi {
+    http::router().into_openapi()
+}

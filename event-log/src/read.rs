@@ -60,3 +60,18 @@ pub async fn project_page_after(
     .fetch_all(db)
     .await
 }
+
+/// The events of one aggregate behind a version, in order.
+pub async fn aggregate_after(
+    db: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    version: i64,
+) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as(select!("WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 ORDER BY sequence"))
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .bind(version)
+        .fetch_all(db)
+        .await
+}

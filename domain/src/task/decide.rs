@@ -59,7 +59,7 @@ pub fn decide(task: &Task, command: &TaskCommand, context: &Context<'_>) -> Resu
     }
     match (&task.situation, command) {
         (Situation::Absent, _) => Err(Refusal::NotFound),
-        (Situation::Deleted { by, at, .. }, TaskCommand::Restore(_)) => Ok(vec![restored(*by, *at)]),
+        (Situation::Deleted { card, by, at }, TaskCommand::Restore(_)) => Ok(restored(card, (*by, *at), board, context)),
         (Situation::Deleted { by, at, .. }, _) => Err(Refusal::TaskDeleted { by: *by, at: *at }),
         (Situation::Present(card), command) => on_card(card, command, board, context),
     }
@@ -197,10 +197,14 @@ fn deleted(context: &Context<'_>) -> TaskEvent {
     })
 }
 
-fn restored(by: UserId, at: Timestamp) -> TaskEvent {
-    TaskEvent::Restored(Deletion {
+/// Back where it was, or, when that column is gone, in the first one there is.
+fn restored(card: &Card, (by, at): (UserId, Timestamp), board: &Board, context: &Context<'_>) -> Vec<TaskEvent> {
+    let restored = TaskEvent::Restored(Deletion {
         deleted: Delta::new(true, false),
         deleted_at: Delta::new(Some(at), None),
         deleted_by: Delta::new(Some(by), None),
-    })
+    });
+    let homeless = board.column(card.column_id).is_none();
+    let home = homeless.then(|| board.open_columns().next()).flatten();
+    [restored].into_iter().chain(home.map(|c| flow::move_event(card, c.id, context.end.clone()))).collect()
 }

@@ -103,7 +103,7 @@ pub fn moved(card: &Card, to: ColumnId, board: &Board, context: &Context<'_>) ->
     Ok(events)
 }
 
-fn move_event(card: &Card, to: ColumnId, rank: Rank) -> TaskEvent {
+pub fn move_event(card: &Card, to: ColumnId, rank: Rank) -> TaskEvent {
     TaskEvent::Moved(Moved {
         column_id: Delta::between(&card.column_id, to),
         rank: Delta::new(card.rank.clone(), rank),

@@ -1,0 +1,258 @@
+//! The append, from the process's side. While one batch commits, the next one collects: serialising all appends on one
+//! row costs one commit for many commands.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
+use taskfold_domain::Rank;
+use taskfold_domain::ids::{ColumnId, ProjectId, UserId};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::envelope::CommandError;
+
+/// Commands that one call takes at most; a call is one transaction, so also how much one crash can undo.
+const BATCH: usize = 256;
+/// Commands that may wait; beyond it callers wait for a place.
+const WAITING: usize = 4096;
+/// How long a lost connection is waited out with a batch in hand.
+const RETRIES: u32 = 6;
+const RETRY_AFTER: Duration = Duration::from_millis(150);
+
+/// One command, decided.
+#[derive(Clone, Debug)]
+pub struct Append {
+    pub aggregate_type: &'static str,
+    pub aggregate: Uuid,
+    pub project: ProjectId,
+    pub actor: UserId,
+    pub command_id: Uuid,
+    pub fingerprint: Vec<u8>,
+    /// The aggregate's version that was decided on.
+    pub expected_version: u64,
+    /// The project's version that was decided on, where that is another aggregate.
+    pub guard: Option<u64>,
+    pub created_id: Option<Uuid>,
+    pub created: bool,
+    pub occurred_at: Option<DateTime<Utc>>,
+    pub traceparent: Option<String>,
+    /// Where a task stands after its events, when they change that.
+    pub place: Option<Placed>,
+    /// This column must hold no tasks.
+    pub empty_column: Option<ColumnId>,
+    /// Type, schema version and payload of each.
+    pub events: Vec<(String, String, String)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Placed {
+    pub column: ColumnId,
+    pub rank: Rank,
+    pub state: PlaceState,
+    /// How many tasks the column may hold, where that is enforced and this one is new there.
+    pub wip_limit: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceState {
+    OnBoard = 0,
+    Archived = 1,
+    Deleted = 2,
+}
+
+impl Append {
+    pub fn new(
+        aggregate_type: &'static str,
+        aggregate: Uuid,
+        project: ProjectId,
+        actor: UserId,
+        command_id: Uuid,
+    ) -> Self {
+        Self {
+            aggregate_type,
+            aggregate,
+            project,
+            actor,
+            command_id,
+            fingerprint: Vec::new(),
+            expected_version: 0,
+            guard: None,
+            created_id: None,
+            created: false,
+            occurred_at: None,
+            traceparent: None,
+            place: None,
+            empty_column: None,
+            events: Vec::new(),
+        }
+    }
+}
+
+/// Where the log has a command.
+#[derive(Clone, Debug, FromRow)]
+pub struct Recorded {
+    outcome: String,
+    pub first_position: i64,
+    pub last_position: i64,
+    pub version: i64,
+    #[sqlx(rename = "aggregate")]
+    pub aggregate_id: String,
+    pub created_id: Option<Uuid>,
+    pub created: bool,
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// What the log says to a command. See `migrations/0001_log.sql`.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Appended(Recorded),
+    Duplicate(Recorded),
+    KeyReused,
+    Conflict,
+    GuardFailed,
+    RankTaken,
+    WipLimitReached,
+    ColumnNotEmpty,
+}
+
+type Waiting = (Append, oneshot::Sender<Result<Outcome, CommandError>>);
+
+/// Hands commands to the committer.
+#[derive(Clone)]
+pub struct Appender {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Appender {
+    /// Returns when the command is durable, or refused. A caller who goes away does not stop its append.
+    pub async fn append(&self, append: Append) -> Result<Outcome, CommandError> {
+        let gone = || CommandError::Unavailable("shutting down".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.queue.send((append, reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// The appender and the loop behind it, which ends on `shutdown` when nothing waits any more.
+pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl Future<Output = ()>) {
+    let (queue, mut waiting) = mpsc::channel::<Waiting>(WAITING);
+    let committing = async move {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let taken = tokio::select! {
+                biased;
+                taken = waiting.recv_many(&mut batch, BATCH) => taken,
+                () = shutdown.cancelled() => {
+                    waiting.close();
+                    waiting.recv_many(&mut batch, BATCH).await
+                }
+            };
+            if taken == 0 {
+                return;
+            }
+            metrics::histogram!("taskfold_append_batch_commands").record(taken as f64);
+            let (appends, replies): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+            commit(&pool, &appends, replies).await;
+        }
+    };
+    (Appender { queue }, committing)
+}
+
+async fn commit(pool: &PgPool, appends: &[Append], replies: Vec<oneshot::Sender<Result<Outcome, CommandError>>>) {
+    match commit_with_patience(pool, appends).await {
+        Ok(recorded) => {
+            for (reply, row) in replies.into_iter().zip(recorded) {
+                let _ = reply.send(outcome(row));
+            }
+        }
+        // Something in the batch cannot be stored: alone, it fails alone.
+        Err(CommandError::Broken(_)) if appends.len() > 1 => {
+            for (append, reply) in appends.iter().zip(replies) {
+                let answer = commit_with_patience(pool, std::slice::from_ref(append)).await;
+                let answer = answer.and_then(|rows| {
+                    rows.into_iter()
+                        .next()
+                        .ok_or_else(|| CommandError::Broken("no answer".to_owned()))
+                        .and_then(outcome)
+                });
+                let _ = reply.send(answer);
+            }
+        }
+        Err(error) => {
+            let text = error.to_string();
+            for reply in replies {
+                let _ = reply.send(Err(match error {
+                    CommandError::Broken(_) => CommandError::Broken(text.clone()),
+                    _ => CommandError::Unavailable(text.clone()),
+                }));
+            }
+        }
+    }
+}
+
+/// A connection lost on the way leaves open whether the batch was committed. Sending it again settles that: what was
+/// committed is answered as a duplicate.
+async fn commit_with_patience(pool: &PgPool, appends: &[Append]) -> Result<Vec<Recorded>, CommandError> {
+    let mut retries = 0;
+    loop {
+        match call(pool, appends).await.map_err(CommandError::from) {
+            Err(CommandError::Unavailable(cause)) if retries < RETRIES => {
+                tracing::warn!(cause, retries, "appending again");
+                retries += 1;
+                tokio::time::sleep(RETRY_AFTER * retries).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn call(pool: &PgPool, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
+    fn each<T>(appends: &[Append], get: impl FnMut(&Append) -> T) -> Vec<T> {
+        appends.iter().map(get).collect()
+    }
+    let events = || appends.iter().flat_map(|a| &a.events);
+    let place = |a: &Append| a.place.clone();
+    sqlx::query_as(
+        "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20, $21)",
+    )
+    .bind(each(appends, |a| a.actor.0))
+    .bind(each(appends, |a| a.command_id))
+    .bind(each(appends, |a| a.fingerprint.clone()))
+    .bind(each(appends, |a| a.aggregate_type))
+    .bind(each(appends, |a| a.aggregate.to_string()))
+    .bind(each(appends, |a| a.project.0))
+    .bind(each(appends, |a| a.expected_version as i64))
+    .bind(each(appends, |a| a.guard.map(|g| g as i64)))
+    .bind(each(appends, |a| a.created_id))
+    .bind(each(appends, |a| a.created))
+    .bind(each(appends, |a| a.occurred_at))
+    .bind(each(appends, |a| a.traceparent.clone()))
+    .bind(each(appends, |a| place(a).map(|p| p.column.0)))
+    .bind(each(appends, |a| place(a).map(|p| p.rank.as_str().to_owned())))
+    .bind(each(appends, |a| place(a).map(|p| p.state as i16)))
+    .bind(each(appends, |a| place(a).and_then(|p| p.wip_limit).map(|w| w as i32)))
+    .bind(each(appends, |a| a.empty_column.map(|c| c.0)))
+    .bind(each(appends, |a| a.events.len() as i32))
+    .bind(events().map(|e| e.0.clone()).collect::<Vec<_>>())
+    .bind(events().map(|e| e.1.clone()).collect::<Vec<_>>())
+    .bind(events().map(|e| e.2.clone()).collect::<Vec<_>>())
+    .fetch_all(pool)
+    .await
+}
+
+fn outcome(row: Recorded) -> Result<Outcome, CommandError> {
+    Ok(match row.outcome.as_str() {
+        "appended" => Outcome::Appended(row),
+        "duplicate" => Outcome::Duplicate(row),
+        "reused" => Outcome::KeyReused,
+        "conflict" => Outcome::Conflict,
+        "guard" => Outcome::GuardFailed,
+        "rank" => Outcome::RankTaken,
+        "wip" => Outcome::WipLimitReached,
+        "not_empty" => Outcome::ColumnNotEmpty,
+        other => return Err(CommandError::Broken(format!("the append answered {other}"))),
+    })
+}

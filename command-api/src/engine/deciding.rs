@@ -1,0 +1,187 @@
+use serde::Serialize;
+use taskfold_domain::change::Event;
+use taskfold_domain::ids::{ColumnId, ProjectId};
+use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
+use uuid::Uuid;
+
+use super::aggregates::{Aggregates, Versioned};
+use super::append::{Append, Outcome, Placed, Recorded};
+use super::envelope::{CommandError, Done, Envelope, fingerprint};
+use super::{ATTEMPTS, Engine, replay};
+
+/// What a command comes to, before it is appended.
+pub struct Decision<E> {
+    pub project: ProjectId,
+    pub events: Vec<E>,
+    pub guard: Option<u64>,
+    pub place: Option<Placed>,
+    pub empty_column: Option<ColumnId>,
+    pub created_id: Option<Uuid>,
+    pub created: bool,
+}
+
+/// One command, to be decided on whatever state its aggregate is in.
+pub trait Deciding: Sync {
+    type Aggregate: Versioned;
+
+    fn command(&self) -> &(impl Serialize + Sync);
+
+    /// What the command is about, for telling requests apart: a create's own id may be new with every retry.
+    fn target(&self) -> Uuid;
+
+    /// The decision, and whether all it read beside `state` was read from the log just now.
+    fn decide(
+        &self,
+        state: &Self::Aggregate,
+        fresh: bool,
+    ) -> impl Future<Output = (Result<DecisionOf<Self>, CommandError>, bool)> + Send;
+
+    fn wrap(event: EventOf<Self>) -> Event;
+}
+
+type EventOf<D> = <<D as Deciding>::Aggregate as cqrs_es::Aggregate>::Event;
+type DecisionOf<D> = Decision<EventOf<D>>;
+
+/// Decides and appends. A decision made on kept state that comes to nothing (a refusal, no change) is made again on
+/// the log, because no append will check it.
+pub async fn run<D: Deciding>(
+    engine: &Engine,
+    aggregates: &Aggregates<D::Aggregate>,
+    kind: SubjectKind,
+    id: Uuid,
+    envelope: &Envelope,
+    deciding: &D,
+) -> Result<Done, CommandError> {
+    let _turn = engine.queue.turn(id).await;
+    let fingerprint = fingerprint(deciding.target(), deciding.command());
+    let mut fresh = false;
+    for _ in 0..ATTEMPTS {
+        let loaded = aggregates.load(id, fresh).await?;
+        let (decision, others_fresh) = deciding.decide(&loaded.state, fresh).await;
+        let all_fresh = loaded.fresh && others_fresh;
+        let decision = match decision {
+            Ok(decision) => decision,
+            Err(CommandError::Refused(_) | CommandError::Conflict(_)) if !all_fresh => {
+                fresh = true;
+                continue;
+            }
+            Err(refused @ (CommandError::Refused(_) | CommandError::Conflict(_))) if envelope.may_be_replayed => {
+                // It may be refused because it was done before, by this very command.
+                let earlier = replay::lookup(&engine.pool, envelope.actor, envelope.command_id, &fingerprint).await?;
+                return earlier.ok_or(refused);
+            }
+            Err(error) => return Err(error),
+        };
+        if decision.events.is_empty() && !envelope.may_be_replayed {
+            if all_fresh {
+                return nothing(engine, kind, id, loaded.state.version(), decision.created_id).await;
+            }
+            fresh = true;
+            continue;
+        }
+        let payloads = decision
+            .events
+            .iter()
+            .map(|event| {
+                use cqrs_es::DomainEvent;
+                let payload = serde_json::to_string(event).map_err(|e| CommandError::Broken(e.to_string()))?;
+                Ok((event.event_type(), event.event_version(), payload))
+            })
+            .collect::<Result<_, CommandError>>()?;
+        let append = Append {
+            fingerprint: fingerprint.clone(),
+            expected_version: loaded.state.version(),
+            guard: decision.guard,
+            created_id: decision.created_id,
+            created: decision.created,
+            occurred_at: envelope.occurred_at.map(Into::into),
+            traceparent: envelope.traceparent.clone(),
+            place: decision.place.clone(),
+            empty_column: decision.empty_column,
+            events: payloads,
+            ..Append::new(kind.as_str(), id, decision.project, envelope.actor, envelope.command_id)
+        };
+        match engine.appender.append(append).await? {
+            Outcome::Appended(recorded) => {
+                let mut state = (*loaded.state).clone();
+                for event in &decision.events {
+                    cqrs_es::Aggregate::apply(&mut state, event.clone());
+                }
+                aggregates.keep(id, state.into()).await;
+                return done::<D>(Subject { kind, id }, envelope, decision, &recorded);
+            }
+            Outcome::Duplicate(recorded) => return replay::replayed(&engine.pool, recorded).await,
+            Outcome::KeyReused => return Err(CommandError::KeyReused),
+            Outcome::WipLimitReached => return Err(Refusal::WipLimitReached.into()),
+            Outcome::ColumnNotEmpty => return Err(Refusal::ColumnNotEmpty.into()),
+            // Decided again with another jitter.
+            Outcome::RankTaken => {}
+            Outcome::Conflict | Outcome::GuardFailed => {
+                aggregates.forget(id).await;
+                fresh = true;
+            }
+        }
+        metrics::counter!("taskfold_command_retries_total", "kind" => kind.as_str()).increment(1);
+    }
+    Err(CommandError::Contended)
+}
+
+fn done<D: Deciding>(
+    subject: Subject,
+    envelope: &Envelope,
+    decision: DecisionOf<D>,
+    recorded: &Recorded,
+) -> Result<Done, CommandError> {
+    let count = decision.events.len() as u64;
+    let first_version = recorded.version as u64 - count + 1;
+    let recorded_at = recorded.recorded_at.into();
+    let events = decision
+        .events
+        .into_iter()
+        .zip(0_u64..)
+        .map(|(event, i)| {
+            let change = Change {
+                position: recorded.first_position as u64 + i,
+                version: first_version + i,
+                project_id: decision.project,
+                subject,
+                actor_id: envelope.actor,
+                command_id: envelope.command_id,
+                occurred_at: envelope.occurred_at.unwrap_or(recorded_at),
+                recorded_at,
+                event: D::wrap(event),
+            };
+            let json = serde_json::to_string(&change).map_err(|e| CommandError::Broken(e.to_string()))?;
+            replay::raw(json)
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Done {
+        id: subject.id,
+        created_id: decision.created_id,
+        created: decision.created,
+        version: recorded.version as u64,
+        position: recorded.last_position,
+        events,
+        replayed: false,
+    })
+}
+
+/// The answer of a command that changed nothing: where the aggregate stands.
+async fn nothing(
+    engine: &Engine,
+    kind: SubjectKind,
+    id: Uuid,
+    version: u64,
+    created_id: Option<Uuid>,
+) -> Result<Done, CommandError> {
+    let position: Option<i64> = sqlx::query_scalar(
+        "SELECT position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = $3",
+    )
+    .bind(kind.as_str())
+    .bind(id.to_string())
+    .bind(version as i64)
+    .fetch_optional(&engine.pool)
+    .await?;
+    let position = position.unwrap_or_default();
+    Ok(Done { id, created_id, created: false, version, position, events: vec![], replayed: false })
+}

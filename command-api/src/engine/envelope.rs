@@ -1,0 +1,129 @@
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::task::Origin;
+use taskfold_domain::{Rank, Refusal, Timestamp};
+use taskfold_openapi::headers::Precondition;
+use taskfold_openapi::{Code, Problem};
+use uuid::Uuid;
+
+/// What a command brings along beside its own words.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    pub actor: UserId,
+    pub command_id: Uuid,
+    /// Whether the caller chose the id, and so may send it again.
+    pub may_be_replayed: bool,
+    /// The author's claim of when; without it, when it is recorded.
+    pub occurred_at: Option<Timestamp>,
+    pub origin: Origin,
+    pub precondition: Precondition,
+    /// For creating a task: where.
+    pub project_id: Option<ProjectId>,
+    /// The import's own rank for a created or moved task.
+    pub rank: Option<Rank>,
+    pub traceparent: Option<String>,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Of the aggregate.
+    pub id: Uuid,
+    /// Of a new comment, column, label, ... inside it.
+    pub created_id: Option<Uuid>,
+    /// Whether the aggregate, or something inside it, was made.
+    pub created: bool,
+    pub version: u64,
+    pub position: i64,
+    /// The Changes, as JSON.
+    pub events: Vec<Box<RawValue>>,
+    /// Whether this answer was given before, to the same command id.
+    pub replayed: bool,
+}
+
+/// What got in between, so that a client can show it and roll back without a request.
+#[derive(Clone, Debug)]
+pub struct VersionConflict {
+    pub current_version: u64,
+    pub base_version: u64,
+    pub conflicting_fields: Vec<&'static str>,
+    pub your_change: Value,
+    /// Changes, as JSON.
+    pub conflicting_events: Vec<Value>,
+}
+
+/// Why nothing came of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("changed since version {}", .0.base_version)]
+    Conflict(Box<VersionConflict>),
+    #[error("the command id was used for another command")]
+    KeyReused,
+    /// Others were faster, again and again.
+    #[error("too many commands on the same thing at once")]
+    Contended,
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+    #[error("the log cannot be read: {0}")]
+    Broken(String),
+}
+
+impl From<sqlx::Error> for CommandError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) if !error.code().is_some_and(|code| code.starts_with("57")) => {
+                Self::Broken(error.to_string())
+            }
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Refused(refusal) => refusal.into(),
+            CommandError::Conflict(conflict) => (*conflict).into(),
+            CommandError::KeyReused => {
+                Self::new(Code::IdempotencyKeyReused, "This key was sent before, with another request")
+            }
+            CommandError::Contended => Self::unavailable("This task"),
+            CommandError::Unavailable(cause) => {
+                tracing::warn!(cause, "a command could not be appended");
+                Self::unavailable("The log")
+            }
+            CommandError::Broken(cause) => Self::internal(&cause),
+        }
+    }
+}
+
+impl From<VersionConflict> for Problem {
+    fn from(conflict: VersionConflict) -> Self {
+        Self::new(Code::VersionConflict, "It was changed since the version that the command is based on")
+            .with("current_version", conflict.current_version)
+            .with("base_version", conflict.base_version)
+            .with("conflicting_fields", conflict.conflicting_fields)
+            .with("your_change", conflict.your_change)
+            .with("conflicting_events", conflict.conflicting_events)
+    }
+}
+
+/// Tells one request from another under the same command id: of the command's words and its target, not of the bytes
+/// they came in.
+pub fn fingerprint(target: Uuid, command: &impl Serialize) -> Vec<u8> {
+    let words = serde_json::to_vec(&(target, command)).unwrap_or_default();
+    Sha256::digest(&words)[..16].to_vec()
+}
+
+/// The `data` of a command, as its caller sent it.
+pub fn data_of(command: &impl Serialize) -> Value {
+    match serde_json::to_value(command) {
+        Ok(Value::Object(mut object)) => object.remove("data").unwrap_or_default(),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,77 @@
+//! Deciding commands and appending what they decide.
+
+/// Folded aggregates: loaded through postgres-es, kept in a bounded cache.
+mod aggregates;
+/// The group commit: what waits while one batch commits goes into the next, as one database call.
+mod append;
+/// The loop round a decision: load, decide, append, again when others were faster.
+mod deciding;
+/// What a command brings along, and what comes of it.
+mod envelope;
+/// Members named in a comment.
+mod mentions;
+/// Finding the place between two neighbours.
+mod place;
+/// Edits made at the same time.
+mod precondition;
+/// Project commands.
+mod projects;
+/// One command at a time for each aggregate of this process.
+mod queue;
+/// The answer of a command id that was sent before.
+mod replay;
+/// The log as an event repository of cqrs-es.
+mod repository;
+/// Task commands.
+mod tasks;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use taskfold_domain::ids::{ProjectId, TaskId};
+use taskfold_domain::{Project, Task};
+use tokio_util::sync::CancellationToken;
+
+use aggregates::Aggregates;
+pub use append::{Appender, committer};
+pub use envelope::{CommandError, Done, Envelope, VersionConflict};
+use queue::Queue;
+pub use repository::LogRepository;
+
+/// How often a command is decided anew because others were faster, before it is given back to the caller.
+const ATTEMPTS: u32 = 20;
+
+/// Takes commands, from HTTP and from imports. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pool: PgPool,
+    tasks: Arc<Aggregates<Task>>,
+    projects: Arc<Aggregates<Project>>,
+    appender: Appender,
+    queue: Arc<Queue>,
+}
+
+impl Engine {
+    /// The engine, and its committer, which the program runs until `shutdown`.
+    pub fn new(pool: PgPool, shutdown: CancellationToken) -> (Self, impl Future<Output = ()>) {
+        let (appender, committing) = committer(pool.clone(), shutdown);
+        let engine = Self {
+            tasks: Arc::new(Aggregates::new(&pool, &appender)),
+            projects: Arc::new(Aggregates::new(&pool, &appender)),
+            queue: Arc::default(),
+            appender,
+            pool,
+        };
+        (engine, committing)
+    }
+
+    /// The task as the log has it now; an absent one is the default.
+    pub async fn load_task(&self, id: TaskId) -> Result<Arc<Task>, CommandError> {
+        Ok(self.tasks.load(id.0, true).await?.state)
+    }
+
+    /// The project as the log has it now; an absent one is the default.
+    pub async fn load_project(&self, id: ProjectId) -> Result<Arc<Project>, CommandError> {
+        Ok(self.projects.load(id.0, true).await?.state)
+    }
+}

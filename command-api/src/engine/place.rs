@@ -1,0 +1,86 @@
+use sqlx::PgPool;
+use taskfold_domain::ids::{ColumnId, TaskId};
+use taskfold_domain::task::Card;
+use taskfold_domain::task::commands::MoveTask;
+use taskfold_domain::{Rank, Refusal, Timestamp};
+
+use super::envelope::CommandError;
+
+/// The rank for a move, or `None` when the task stands there already.
+pub async fn find(
+    pool: &PgPool,
+    id: TaskId,
+    card: &Card,
+    to: &MoveTask,
+    at: Timestamp,
+    jitter: u32,
+) -> Result<Option<Rank>, CommandError> {
+    let here = to.column_id == card.column_id;
+    if to.after.is_none() && to.before.is_none() {
+        return Ok((!here).then(|| Rank::at_end(at, jitter)));
+    }
+    let column = Neighbours { pool, id, column: to.column_id };
+    let (mut lower, mut upper) = (None, None);
+    if let Some(Some(after)) = to.after {
+        lower = Some(column.rank_of(after, "/after").await?);
+    }
+    if let Some(Some(before)) = to.before {
+        upper = Some(column.rank_of(before, "/before").await?);
+    }
+    // One neighbour is enough; the other is whoever stands there now.
+    match (to.after, to.before) {
+        (Some(_), None) => upper = column.next_above(lower.as_ref()).await?,
+        (None, Some(_)) => lower = column.next_below(upper.as_ref()).await?,
+        _ => {}
+    }
+    if here && lower.as_ref().is_none_or(|l| *l < card.rank) && upper.as_ref().is_none_or(|u| card.rank < *u) {
+        return Ok(None);
+    }
+    Rank::between(lower.as_ref(), upper.as_ref(), at, jitter)
+        .map(Some)
+        .ok_or_else(|| Refusal::invalid("/before", "stands before `after`").into())
+}
+
+/// The tasks of one column, but for the one that moves.
+struct Neighbours<'a> {
+    pool: &'a PgPool,
+    id: TaskId,
+    column: ColumnId,
+}
+
+impl Neighbours<'_> {
+    async fn rank_of(&self, task: TaskId, pointer: &str) -> Result<Rank, CommandError> {
+        let rank: Option<String> =
+            sqlx::query_scalar("SELECT rank FROM task_places WHERE task_id = $1 AND column_id = $2 AND state < 2")
+                .bind(task.0)
+                .bind(self.column.0)
+                .fetch_optional(self.pool)
+                .await?;
+        rank.filter(|_| task != self.id)
+            .map(Rank::from_stored)
+            .ok_or_else(|| Refusal::invalid(pointer, "not another task of the column").into())
+    }
+
+    async fn next_above(&self, rank: Option<&Rank>) -> Result<Option<Rank>, CommandError> {
+        self.nearest(
+            "SELECT rank FROM task_places WHERE column_id = $1 AND task_id <> $2 AND rank > $3 ORDER BY rank LIMIT 1",
+            rank.map_or("", Rank::as_str),
+        )
+        .await
+    }
+
+    async fn next_below(&self, rank: Option<&Rank>) -> Result<Option<Rank>, CommandError> {
+        self.nearest(
+            "SELECT rank FROM task_places WHERE column_id = $1 AND task_id <> $2 AND rank < $3 ORDER BY rank DESC LIMIT 1",
+            // Behind every rank: ranks have ASCII digits and letters only.
+            rank.map_or("~", Rank::as_str),
+        )
+        .await
+    }
+
+    async fn nearest(&self, sql: &'static str, rank: &str) -> Result<Option<Rank>, CommandError> {
+        let rank: Option<String> =
+            sqlx::query_scalar(sql).bind(self.column.0).bind(self.id.0).bind(rank).fetch_optional(self.pool).await?;
+        Ok(rank.map(Rank::from_stored))
+    }
+}

@@ -1,0 +1,58 @@
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use taskfold_domain::input::Name;
+use taskfold_openapi::problem::AccountProblems;
+use taskfold_openapi::read::Body;
+use taskfold_openapi::{Code, Problem, clock};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::password::{self, NewPassword};
+use super::tokens::unavailable;
+use super::username::Username;
+use crate::http::app::App;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    username: Username,
+    #[schema(example = "Ada Lark")]
+    display_name: Name,
+    password: NewPassword,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Account {
+    user_id: Uuid,
+}
+
+/// Create an account.
+#[utoipa::path(
+    post, path = "/v1/accounts", operation_id = "createAccount", tag = "accounts",
+    request_body = NewAccount,
+    responses((status = 201, description = "Made", body = Account), AccountProblems)
+)]
+pub async fn handler(
+    State(app): State<App>,
+    Body(body): Body<NewAccount>,
+) -> Result<(StatusCode, Json<Account>), Problem> {
+    let user_id = clock::new_id();
+    let hash = password::hash(&app, body.password).await?;
+    let made = sqlx::query(
+        "INSERT INTO accounts (user_id, username, display_name, password_hash, created_at) \
+         VALUES ($1, $2, $3, $4, now()) ON CONFLICT ON CONSTRAINT accounts_username_taken DO NOTHING",
+    )
+    .bind(user_id)
+    .bind(String::from(body.username))
+    .bind(body.display_name.as_str())
+    .bind(hash)
+    .execute(&app.pool)
+    .await
+    .map_err(unavailable)?;
+    if made.rows_affected() == 0 {
+        return Err(Problem::new(Code::AlreadyExists, "The username is taken"));
+    }
+    Ok((StatusCode::CREATED, Json(Account { user_id })))
+}

@@ -1,0 +1,57 @@
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::ids::UserId;
+use taskfold_openapi::problem::AccountProblems;
+use taskfold_openapi::read::Body;
+use taskfold_openapi::{Code, Problem, clock};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::password;
+use super::tokens::{SESSION_DAYS, Tokens, digest, new_refresh_token, unavailable};
+use crate::http::app::App;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    #[schema(example = "ada-lark")]
+    username: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Sign in. A wrong name and a wrong password are answered alike, after the same time.
+#[utoipa::path(
+    post, path = "/v1/sessions", operation_id = "signIn", tag = "accounts",
+    request_body = Credentials,
+    responses((status = 200, description = "Signed in", body = Tokens), AccountProblems)
+)]
+pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> Result<Tokens, Problem> {
+    let wrong = || Problem::new(Code::Unauthenticated, "The username or the password is wrong");
+    if body.username.contains('\0') {
+        return Err(wrong());
+    }
+    let account: Option<(Uuid, Option<String>)> =
+        sqlx::query_as("SELECT user_id, password_hash FROM accounts WHERE username = $1")
+            .bind(&body.username)
+            .fetch_optional(&app.pool)
+            .await
+            .map_err(unavailable)?;
+    let user = account.as_ref().map(|(user, _)| *user);
+    let fits = password::fits(&app, body.password, account.and_then(|(_, hash)| hash)).await?;
+    let user = user.filter(|_| fits).ok_or_else(wrong)?;
+
+    let (session, refresh_token) = (clock::new_id(), new_refresh_token());
+    sqlx::query(
+        "INSERT INTO sessions (session_id, user_id, refresh_hash, created_at, expires_at) \
+         VALUES ($1, $2, $3, now(), now() + make_interval(days => $4))",
+    )
+    .bind(session)
+    .bind(user)
+    .bind(digest(&refresh_token))
+    .bind(SESSION_DAYS)
+    .execute(&app.pool)
+    .await
+    .map_err(unavailable)?;
+    Tokens::new(&app, UserId(user), session, refresh_token)
+}

@@ -1,0 +1,22 @@
+use axum::extract::State;
+use http::StatusCode;
+use taskfold_openapi::problem::AccountProblems;
+use taskfold_openapi::{Caller, Problem};
+
+use super::tokens::unavailable;
+use crate::http::app::App;
+
+/// Sign out: the session's refresh token is worth nothing from now on. Its access token ends by itself within 15 minutes.
+#[utoipa::path(
+    delete, path = "/v1/sessions/current", operation_id = "signOut", tag = "accounts",
+    responses((status = 204, description = "Signed out"), AccountProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
+    sqlx::query("UPDATE sessions SET ended_at = now() WHERE session_id = $1 AND ended_at IS NULL")
+        .bind(caller.session_id)
+        .execute(&app.pool)
+        .await
+        .map_err(unavailable)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,67 @@
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use taskfold_domain::ids::UserId;
+use taskfold_openapi::Problem;
+use taskfold_openapi::auth::{ACCESS_TOKEN_SECONDS, Purpose};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::app::App;
+
+/// How long a session lives without a refresh, in days.
+pub const SESSION_DAYS: i32 = 60;
+
+/// A session's tokens. The refresh token is used once: each refresh answers a new one.
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    access_token: String,
+    refresh_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Of the access token, in seconds.
+    #[schema(example = 900)]
+    expires_in: i64,
+    user_id: Uuid,
+}
+
+impl Tokens {
+    pub fn new(app: &App, user: UserId, session: Uuid, refresh_token: String) -> Result<Self, Problem> {
+        let access_token = app.signer.sign(Purpose::Requests, user, session).map_err(|e| Problem::internal(&e))?;
+        Ok(Self {
+            access_token,
+            refresh_token,
+            token_type: "Bearer",
+            expires_in: ACCESS_TOKEN_SECONDS,
+            user_id: user.0,
+        })
+    }
+}
+
+impl IntoResponse for Tokens {
+    fn into_response(self) -> Response {
+        let mut response = Json(self).into_response();
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+/// 256 random bits, as text.
+pub fn new_refresh_token() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// What is stored of a refresh token. A plain digest is enough: nobody guesses 256 bits.
+pub fn digest(refresh_token: &str) -> Vec<u8> {
+    Sha256::digest(refresh_token.as_bytes()).to_vec()
+}
+
+/// Database trouble, for callers.
+pub fn unavailable(error: sqlx::Error) -> Problem {
+    crate::engine::CommandError::from(error).into()
+}

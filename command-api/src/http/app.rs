@@ -1,0 +1,25 @@
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use sqlx::PgPool;
+use taskfold_openapi::auth::{Signer, Verifier};
+use tokio::sync::Semaphore;
+
+use crate::engine::Engine;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct App {
+    pub engine: Engine,
+    pub pool: PgPool,
+    pub signer: Signer,
+    pub verifier: Verifier,
+    /// Password hashes cost tens of MiB and milliseconds each on purpose: only so many at once.
+    pub hashing: Arc<Semaphore>,
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.verifier.clone()
+    }
+}

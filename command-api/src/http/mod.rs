@@ -1,0 +1,41 @@
+//! HTTP in: each operation is a file.
+
+pub mod accounts;
+/// What handlers share.
+pub mod app;
+pub mod projects;
+/// What a command answers.
+pub mod reply;
+/// Who sends a command, with its headers.
+pub mod sent;
+pub mod tasks;
+
+use taskfold_openapi::Problem;
+use taskfold_openapi::auth::security_scheme;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use app::App;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Taskfold command API",
+        description = "Ask for a change. Each command is decided against its task or project and appended to the log; \
+                       the answer carries the Changes and their position."
+    ),
+    tags(
+        (name = "accounts", description = "Accounts, sessions and tokens"),
+        (name = "projects", description = "Projects: columns, labels, members"),
+        (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists")
+    ),
+    components(schemas(Problem))
+)]
+struct Document;
+
+/// All routes with their document.
+pub fn router() -> OpenApiRouter<App> {
+    let mut document = Document::openapi();
+    document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());
+    OpenApiRouter::with_openapi(document).merge(accounts::router()).merge(projects::router()).merge(tasks::router())
+}

@@ -1,0 +1,29 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::project::commands::AddColumn;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Add a column.
+#[utoipa::path(
+    post, path = "/v1/projects/{project_id}/columns", operation_id = "addColumn", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
+    request_body = AddColumn,
+    responses((status = 201, description = "Made", body = CommandReply), (status = 200, description = "Was so already, or a replay", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path(project_id): Path<ProjectId>,
+    Body(body): Body<AddColumn>,
+) -> Result<Reply, Problem> {
+    let done = app.engine.project(project_id, ProjectCommand::AddColumn(body), sent.envelope()).await?;
+    Ok(Reply::at(done, |done, made| format!("/v1/projects/{}/columns/{made}", done.id)))
+}

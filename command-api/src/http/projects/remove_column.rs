@@ -1,0 +1,30 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::{ColumnId, ProjectId};
+use taskfold_domain::project::commands::WhichColumn;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Remove a column that holds no tasks.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/columns/{column_id}", operation_id = "removeColumn", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("column_id" = Uuid, Path, description = "the column"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
+) -> Result<Reply, Problem> {
+    let done = app
+        .engine
+        .project(project_id, ProjectCommand::RemoveColumn(WhichColumn { column_id }), sent.envelope())
+        .await?;
+    Ok(done.into())
+}

@@ -1,0 +1,28 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::{LabelId, ProjectId};
+use taskfold_domain::project::commands::WhichLabel;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Remove a label from the project and its tasks.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/labels/{label_id}", operation_id = "removeLabel", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("label_id" = Uuid, Path, description = "the label"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, label_id)): Path<(ProjectId, LabelId)>,
+) -> Result<Reply, Problem> {
+    let done =
+        app.engine.project(project_id, ProjectCommand::RemoveLabel(WhichLabel { label_id }), sent.envelope()).await?;
+    Ok(done.into())
+}

@@ -1,0 +1,28 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::project::commands::WhichMember;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Remove a member; anyone may remove themselves.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/members/{user_id}", operation_id = "removeMember", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("user_id" = Uuid, Path, description = "the user"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, user_id)): Path<(ProjectId, UserId)>,
+) -> Result<Reply, Problem> {
+    let done =
+        app.engine.project(project_id, ProjectCommand::RemoveMember(WhichMember { user_id }), sent.envelope()).await?;
+    Ok(done.into())
+}

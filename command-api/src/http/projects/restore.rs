@@ -1,0 +1,29 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::task::commands::Bare;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Bring an archived project back.
+#[utoipa::path(
+    post, path = "/v1/projects/{project_id}/restore", operation_id = "restoreProject", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
+    request_body = Bare,
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path(project_id): Path<ProjectId>,
+    Body(_body): Body<Bare>,
+) -> Result<Reply, Problem> {
+    let done = app.engine.project(project_id, ProjectCommand::Restore(Bare {}), sent.envelope()).await?;
+    Ok(done.into())
+}

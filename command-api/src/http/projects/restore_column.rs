@@ -1,0 +1,33 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::{ColumnId, ProjectId};
+use taskfold_domain::project::commands::WhichColumn;
+use taskfold_domain::task::commands::Bare;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Bring an archived column back.
+#[utoipa::path(
+    post, path = "/v1/projects/{project_id}/columns/{column_id}/restore", operation_id = "restoreColumn", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("column_id" = Uuid, Path, description = "the column"), CommandHeaders),
+    request_body = Bare,
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
+    Body(_body): Body<Bare>,
+) -> Result<Reply, Problem> {
+    let done = app
+        .engine
+        .project(project_id, ProjectCommand::RestoreColumn(WhichColumn { column_id }), sent.envelope())
+        .await?;
+    Ok(done.into())
+}

@@ -1,0 +1,40 @@
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::project::commands::SetMember;
+use taskfold_domain::{ProjectCommand, Role};
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+use utoipa::ToSchema;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRole {
+    role: Role,
+}
+
+/// Add a member, or change their role.
+#[utoipa::path(
+    put, path = "/v1/projects/{project_id}/members/{user_id}", operation_id = "setMember", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("user_id" = Uuid, Path, description = "the user"), CommandHeaders),
+    request_body = MemberRole,
+    responses((status = 201, description = "Made", body = CommandReply), (status = 200, description = "Was so already, or a replay", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, user_id)): Path<(ProjectId, UserId)>,
+    Body(body): Body<MemberRole>,
+) -> Result<Reply, Problem> {
+    let done = app
+        .engine
+        .project(project_id, ProjectCommand::SetMember(SetMember { user_id, role: body.role }), sent.envelope())
+        .await?;
+    Ok(Reply::at(done, |done, made| format!("/v1/projects/{}/members/{made}", done.id)))
+}

@@ -1,0 +1,72 @@
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::task::Origin;
+use taskfold_openapi::auth::Verifier;
+use taskfold_openapi::headers::{IdempotencyKey, Precondition, traceparent};
+use taskfold_openapi::{Caller, Problem, clock};
+use utoipa::IntoParams;
+
+use crate::engine::Envelope;
+
+/// Who sends a command, and the headers that go with it.
+pub struct Sent {
+    pub caller: Caller,
+    key: IdempotencyKey,
+    precondition: Precondition,
+    traceparent: Option<String>,
+}
+
+/// The headers of every command.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documents the headers; `Sent` reads them")]
+pub struct CommandHeaders {
+    /// The command's id, a UUID of the caller's choice: the same again answers the same result, also after days.
+    #[param(rename = "Idempotency-Key", value_type = Option<uuid::Uuid>)]
+    idempotency_key: Option<String>,
+    /// The version that the change is based on, quoted: 412 if it was edited since.
+    #[param(rename = "If-Match", example = "\"7\"")]
+    if_match: Option<String>,
+    /// `handling=lenient`: with `If-Match`, applied also if nothing that it touches was touched since.
+    #[param(rename = "Prefer", example = "handling=lenient")]
+    prefer: Option<String>,
+}
+
+impl<S> FromRequestParts<S> for Sent
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self {
+            caller: Caller::from_request_parts(parts, state).await?,
+            key: IdempotencyKey::from_request_parts(parts, state).await?,
+            precondition: Precondition::from_request_parts(parts, state).await?,
+            traceparent: traceparent(&parts.headers),
+        })
+    }
+}
+
+impl Sent {
+    pub fn envelope(self) -> Envelope {
+        Envelope {
+            actor: self.caller.user_id,
+            command_id: self.key.0.unwrap_or_else(clock::new_id),
+            may_be_replayed: self.key.0.is_some(),
+            occurred_at: None,
+            origin: Origin::Live,
+            precondition: self.precondition,
+            project_id: None,
+            rank: None,
+            traceparent: self.traceparent,
+        }
+    }
+
+    /// For creating a task in `project`.
+    pub fn envelope_in(self, project: ProjectId) -> Envelope {
+        Envelope { project_id: Some(project), ..self.envelope() }
+    }
+}

@@ -1,0 +1,29 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::TaskId;
+use taskfold_domain::task::commands::WithReason;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Cancel a running or paused task.
+#[utoipa::path(
+    post, path = "/v1/tasks/{task_id}/cancel", operation_id = "cancelTask", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
+    request_body = WithReason,
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path(task_id): Path<TaskId>,
+    Body(body): Body<WithReason>,
+) -> Result<Reply, Problem> {
+    let done = app.engine.task(task_id, TaskCommand::Cancel(body), sent.envelope()).await?;
+    Ok(done.into())
+}

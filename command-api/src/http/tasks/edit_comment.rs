@@ -1,0 +1,41 @@
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::{CommentId, TaskId};
+use taskfold_domain::input::CommentText;
+use taskfold_domain::task::commands::EditComment;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+use utoipa::ToSchema;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommentPatch {
+    text: CommentText,
+}
+
+/// Edit one's own comment.
+#[utoipa::path(
+    patch, path = "/v1/tasks/{task_id}/comments/{comment_id}", operation_id = "editComment", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), ("comment_id" = Uuid, Path, description = "the comment"), CommandHeaders),
+    request_body = CommentPatch,
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, comment_id)): Path<(TaskId, CommentId)>,
+    Body(body): Body<CommentPatch>,
+) -> Result<Reply, Problem> {
+    let done = app
+        .engine
+        .task(task_id, TaskCommand::EditComment(EditComment { comment_id, text: body.text }), sent.envelope())
+        .await?;
+    Ok(done.into())
+}

@@ -1,0 +1,27 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::{LabelId, TaskId};
+use taskfold_domain::task::commands::TaskLabel;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Put a label on.
+#[utoipa::path(
+    put, path = "/v1/tasks/{task_id}/labels/{label_id}", operation_id = "labelTask", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), ("label_id" = Uuid, Path, description = "the label"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, label_id)): Path<(TaskId, LabelId)>,
+) -> Result<Reply, Problem> {
+    let done = app.engine.task(task_id, TaskCommand::Label(TaskLabel { label_id }), sent.envelope()).await?;
+    Ok(done.into())
+}

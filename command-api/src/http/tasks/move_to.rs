@@ -1,0 +1,29 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::TaskId;
+use taskfold_domain::task::commands::MoveTask;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Move a task; entering a column of another category starts, completes or reopens it.
+#[utoipa::path(
+    post, path = "/v1/tasks/{task_id}/move", operation_id = "moveTask", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
+    request_body = MoveTask,
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path(task_id): Path<TaskId>,
+    Body(body): Body<MoveTask>,
+) -> Result<Reply, Problem> {
+    let done = app.engine.task(task_id, TaskCommand::Move(body), sent.envelope()).await?;
+    Ok(done.into())
+}

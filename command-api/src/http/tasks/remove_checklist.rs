@@ -1,0 +1,30 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::{ChecklistId, TaskId};
+use taskfold_domain::task::commands::RemoveChecklist;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Remove a checklist with its items.
+#[utoipa::path(
+    delete, path = "/v1/tasks/{task_id}/checklists/{checklist_id}", operation_id = "removeChecklist", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), ("checklist_id" = Uuid, Path, description = "the checklist"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, checklist_id)): Path<(TaskId, ChecklistId)>,
+) -> Result<Reply, Problem> {
+    let done = app
+        .engine
+        .task(task_id, TaskCommand::RemoveChecklist(RemoveChecklist { checklist_id }), sent.envelope())
+        .await?;
+    Ok(done.into())
+}

@@ -1,0 +1,29 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::TaskId;
+use taskfold_domain::task::commands::Bare;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Resume a paused task.
+#[utoipa::path(
+    post, path = "/v1/tasks/{task_id}/resume", operation_id = "resumeTask", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
+    request_body = Bare,
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path(task_id): Path<TaskId>,
+    Body(_body): Body<Bare>,
+) -> Result<Reply, Problem> {
+    let done = app.engine.task(task_id, TaskCommand::Resume(Bare {}), sent.envelope()).await?;
+    Ok(done.into())
+}

@@ -1,0 +1,27 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::{TaskId, UserId};
+use taskfold_domain::task::commands::Assignee;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Take an assignee off.
+#[utoipa::path(
+    delete, path = "/v1/tasks/{task_id}/assignees/{user_id}", operation_id = "unassignTask", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), ("user_id" = Uuid, Path, description = "the user"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, user_id)): Path<(TaskId, UserId)>,
+) -> Result<Reply, Problem> {
+    let done = app.engine.task(task_id, TaskCommand::Unassign(Assignee { user_id }), sent.envelope()).await?;
+    Ok(done.into())
+}

@@ -1,0 +1,115 @@
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::export::{NotABoard, board_id};
+
+/// What is wrong with an upload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadUpload {
+    #[error("the body is not JSON")]
+    NotJson,
+    #[error(transparent)]
+    NotABoard(#[from] NotABoard),
+}
+
+/// The top level, without keeping what is in it.
+#[derive(Deserialize)]
+struct Probe {
+    id: Option<Value>,
+    lists: Option<Shape>,
+    cards: Option<Shape>,
+}
+
+/// A list, or anything else.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Shape {
+    List(Vec<IgnoredAny>),
+    Other(IgnoredAny),
+}
+
+/// Checks an upload without building it in memory; returns the board's id.
+pub fn probe(bytes: &[u8]) -> Result<String, BadUpload> {
+    let bytes = without_mark(bytes);
+    if let Ok(probe) = serde_json::from_slice::<Probe>(bytes) {
+        let is_list = |shape: &Option<Shape>| matches!(shape, Some(Shape::List(_)));
+        return Ok(board_id(probe.id.as_ref(), is_list(&probe.lists), is_list(&probe.cards))?.replace('\0', ""));
+    }
+    // Odd in some way (a half emoji, a key twice, not an object): read it whole.
+    let document = document(bytes).ok_or(BadUpload::NotJson)?;
+    let Value::Object(top) = &document else { return Err(NotABoard::NoObject.into()) };
+    let is_list = |key: &str| top.get(key).is_some_and(Value::is_array);
+    Ok(board_id(top.get("id"), is_list("lists"), is_list("cards"))?.to_owned())
+}
+
+/// The document, its strings without U+0000, which PostgreSQL cannot keep. `None` when it is not JSON.
+pub fn document(bytes: &[u8]) -> Option<Value> {
+    let bytes = without_mark(bytes);
+    let mut document =
+        serde_json::from_slice(bytes).ok().or_else(|| serde_json::from_slice(&without_half_characters(bytes)).ok())?;
+    clean(&mut document);
+    Some(document)
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
+}
+
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', ""),
+        Value::Array(items) => items.iter_mut().for_each(clean),
+        Value::Object(fields) => fields.values_mut().for_each(clean),
+        _ => {}
+    }
+}
+
+/// JavaScript cuts strings inside a character: `\ud83d` without its other half becomes U+FFFD.
+fn without_half_characters(bytes: &[u8]) -> Vec<u8> {
+    let mut text = bytes.to_vec();
+    let mut i = 0;
+    while i + 1 < text.len() {
+        if text[i] != b'\\' {
+            i += 1;
+        } else if let Some(unit) = escaped(&text, i) {
+            let pair = (0xD800..0xDC00).contains(&unit)
+                && escaped(&text, i + 6).is_some_and(|low| (0xDC00..0xE000).contains(&low));
+            if (0xD800..0xE000).contains(&unit) && !pair {
+                text[i + 2..i + 6].copy_from_slice(b"fffd");
+            }
+            i += if pair { 12 } else { 6 };
+        } else {
+            i += 2;
+        }
+    }
+    text
+}
+
+/// The code unit of a `\uXXXX` at `i`.
+fn escaped(text: &[u8], i: usize) -> Option<u32> {
+    let escape = text.get(i..i + 6)?.strip_prefix(b"\\u")?;
+    u32::from_str_radix(std::str::from_utf8(escape).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_are_told_apart() {
+        assert_eq!(probe(b"hello"), Err(BadUpload::NotJson));
+        assert_eq!(probe(b""), Err(BadUpload::NotJson));
+        assert_eq!(probe(b"[]"), Err(NotABoard::NoObject.into()));
+        assert_eq!(probe(b"{\"id\": \"x\", \"lists\": 5, \"cards\": []}"), Err(NotABoard::NoLists.into()));
+        assert_eq!(probe(b"\xEF\xBB\xBF{\"id\": \"x\", \"lists\": [], \"cards\": []}").as_deref(), Ok("x"));
+    }
+
+    #[test]
+    fn half_characters_and_nuls_do_no_harm() {
+        let odd = br#"{"id": "x", "name": "a\ud83d b\ud83d\ude00 c\u0000 \\ud83d", "lists": [], "cards": []}"#;
+        assert_eq!(probe(odd).as_deref(), Ok("x"));
+        let name = document(odd).map(|d| d["name"].clone());
+        assert_eq!(name, Some(Value::String("a\u{fffd} b\u{1f600} c \\ud83d".to_owned())));
+    }
+}
