@@ -1,1 +1,61 @@
-//! placeholder
+//! Make it known: the log into read tables, and from there onto the stream. No HTTP.
+
+/// What each event does to the rows.
+mod fold;
+/// Projecting and publishing while the lease holds.
+mod lead;
+/// Which projector works.
+mod lease;
+/// JetStream: every Change at the sequence that is its position.
+mod publish;
+/// Reading the read tables from the log anew.
+pub mod rebuild;
+/// Events that could not be projected, and trying them again.
+pub mod set_aside;
+/// One batch of events into the read tables, with the checkpoint, in one transaction.
+pub mod step;
+/// The stream in NATS.
+pub mod stream;
+/// The read tables' rows, in memory and in PostgreSQL.
+mod tables;
+/// Proving that log, stream and read tables agree.
+pub mod verify;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+/// The version of the projections' code. Read tables written by another one are rebuilt, never served half.
+pub const VERSION: i32 = 1;
+
+/// Ready values from the program.
+#[derive(Clone)]
+pub struct Deps {
+    /// Connects as the role `taskfold_projector`.
+    pub pool: PgPool,
+    pub nats: async_nats::Client,
+    /// The JetStream stream's name; its subjects begin with the same in lower case.
+    pub stream: String,
+    pub shutdown: CancellationToken,
+}
+
+/// What ends a projection or a check early.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectorError {
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the log: {0}")]
+    Log(#[from] taskfold_event_log::LogError),
+    #[error("the stream: {0}")]
+    Stream(String),
+    #[error("rows and JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("another projector has moved the checkpoint")]
+    CheckpointMoved,
+}
+
+/// Stands by for the lease, and works while it holds it, until shutdown. Trouble with the database or the stream is
+/// waited out.
+pub async fn run(deps: Deps) -> Result<(), ProjectorError> {
+    lead::run(deps).await;
+    Ok(())
+}

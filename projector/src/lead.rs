@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::step::{Outcome, step};
+use crate::{Deps, ProjectorError, lease, publish, set_aside};
+
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How often the log is looked at without being told, and set-aside events are counted.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Stands by, leads, and stands by again, until shutdown.
+pub async fn run(deps: Deps) {
+    let holder = Uuid::from_u128(holder_id());
+    while !deps.shutdown.is_cancelled() {
+        match lease::acquire(&deps.pool, holder).await {
+            Ok(true) => {
+                tracing::info!(%holder, "leading: projecting and publishing");
+                metrics::gauge!("taskfold_projector_leads").set(1.0);
+                lead(&deps, holder).await;
+                metrics::gauge!("taskfold_projector_leads").set(0.0);
+            }
+            Ok(false) => tracing::debug!("standing by"),
+            Err(error) => tracing::warn!(%error, "cannot ask for the lease"),
+        }
+        tokio::select! {
+            () = deps.shutdown.cancelled() => {}
+            () = tokio::time::sleep(lease::EVERY) => {}
+        }
+    }
+    if let Err(error) = lease::release(&deps.pool, holder).await {
+        tracing::debug!(%error, "the lease will run out by itself");
+    }
+}
+
+/// A name for this run of this process; nothing is derived from it.
+fn holder_id() -> u128 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let half = || u128::from(RandomState::new().build_hasher().finish());
+    (half() << 64) | half()
+}
+
+/// Works until the lease is lost or shutdown; then everything of it has stopped.
+async fn lead(deps: &Deps, holder: Uuid) {
+    let working = deps.shutdown.child_token();
+    let (projected, published) = watch::channel(0);
+    let (appended, log) = watch::channel(0);
+    let listening = taskfold_event_log::watch_positions(
+        deps.pool.clone(),
+        taskfold_event_log::APPENDED_CHANNEL,
+        appended,
+        working.clone(),
+    );
+    tokio::join!(
+        renew(deps, holder, &working),
+        listening,
+        project(deps, log, projected, &working),
+        publish::run(deps, published, &working),
+    );
+}
+
+async fn renew(deps: &Deps, holder: Uuid, working: &CancellationToken) {
+    let mut last = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            () = working.cancelled() => return,
+            () = tokio::time::sleep(lease::EVERY) => {}
+        }
+        match tokio::time::timeout(lease::HOLDS, lease::acquire(&deps.pool, holder)).await {
+            Ok(Ok(true)) => last = tokio::time::Instant::now(),
+            Ok(Ok(false)) => {
+                tracing::warn!("the lease is another projector's now, standing by");
+                return working.cancel();
+            }
+            Ok(Err(_)) | Err(_) if last.elapsed() > lease::HOLDS => {
+                tracing::warn!("the lease could not be renewed, standing by");
+                return working.cancel();
+            }
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
+
+async fn project(
+    deps: &Deps,
+    mut log: watch::Receiver<i64>,
+    projected: watch::Sender<i64>,
+    working: &CancellationToken,
+) {
+    let mut looked = tokio::time::Instant::now() - LOOK_EVERY;
+    while !working.is_cancelled() {
+        if looked.elapsed() >= LOOK_EVERY {
+            looked = tokio::time::Instant::now();
+            if let Err(error) = look_aside(deps).await {
+                tracing::warn!(%error, "events set aside could not be looked at");
+            }
+        }
+        log.mark_unchanged();
+        match step(&deps.pool).await {
+            Ok(Outcome::Projected { events, position }) => {
+                metrics::counter!("taskfold_projected_events_total").increment(events as u64);
+                metrics::gauge!("taskfold_projected_position").set(position as f64);
+                projected.send_replace(position);
+            }
+            Ok(Outcome::Idle) => {
+                tokio::select! {
+                    () = working.cancelled() => return,
+                    changed = log.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "not projecting, trying again");
+                wait(working).await;
+            }
+        }
+    }
+}
+
+async fn look_aside(deps: &Deps) -> Result<(), ProjectorError> {
+    let (count, _) = set_aside::summary(&deps.pool).await?;
+    metrics::gauge!("taskfold_set_aside_events").set(count as f64);
+    if count > 0 {
+        set_aside::retry_requested(&deps.pool).await?;
+    }
+    Ok(())
+}
+
+pub async fn wait(working: &CancellationToken) {
+    tokio::select! {
+        () = working.cancelled() => {}
+        () = tokio::time::sleep(RETRY_AFTER) => {}
+    }
+}

@@ -1,0 +1,265 @@
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use taskfold_domain::project::{Board, Column, Label};
+use taskfold_domain::task::Checklist;
+use uuid::Uuid;
+
+use crate::ProjectorError;
+
+/// A row of a read table. Field names are column names: rows travel as JSON records, a whole batch in one statement.
+pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send + 'static {
+    type Key: Clone + Eq + Hash + Ord + std::fmt::Debug + Send + Sync;
+    const TABLE: &'static str;
+    const KEY: &'static [&'static str];
+    fn key(&self) -> Self::Key;
+    /// The key's columns, in the order of `KEY`.
+    fn ids(key: &Self::Key) -> Vec<Uuid>;
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskRow {
+    pub task_id: Uuid,
+    pub project_id: Uuid,
+    pub title: String,
+    pub description: String,
+    pub status: taskfold_domain::task::Status,
+    pub running_since: Option<DateTime<Utc>>,
+    pub elapsed_ms: u64,
+    pub reason: Option<String>,
+    pub progress: Option<u32>,
+    pub column_id: Uuid,
+    pub rank: String,
+    pub priority: taskfold_domain::task::events::Priority,
+    pub assignee_ids: Vec<Uuid>,
+    pub label_ids: Vec<Uuid>,
+    pub start_at: Option<DateTime<Utc>>,
+    pub due_at: Option<DateTime<Utc>>,
+    pub estimate_minutes: Option<u32>,
+    pub parent_id: Option<Uuid>,
+    pub archived: bool,
+    pub deleted: bool,
+    pub deleted_at: Option<DateTime<Utc>>,
+    pub deleted_by: Option<Uuid>,
+    pub checklists: Vec<Checklist>,
+    pub comment_count: u32,
+    pub created_at: DateTime<Utc>,
+    pub created_by: Uuid,
+    pub updated_at: DateTime<Utc>,
+    pub version: i64,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProjectRow {
+    pub project_id: Uuid,
+    pub name: String,
+    pub description: String,
+    pub columns: Vec<Column>,
+    pub labels: Vec<Label>,
+    pub archived: bool,
+    pub created_at: DateTime<Utc>,
+    pub created_by: Uuid,
+    pub updated_at: DateTime<Utc>,
+    pub version: i64,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberRow {
+    pub project_id: Uuid,
+    pub user_id: Uuid,
+    pub role: taskfold_domain::Role,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommentRow {
+    pub task_id: Uuid,
+    pub comment_id: Uuid,
+    pub project_id: Uuid,
+    pub author_id: Uuid,
+    pub text: String,
+    pub mentions: Vec<Uuid>,
+    pub created_at: DateTime<Utc>,
+    pub edited_at: Option<DateTime<Utc>>,
+    pub position: i64,
+}
+
+macro_rules! rows {
+    ($($row:ident in $table:literal by $key:ty: $($column:ident),*;)*) => {$(
+        impl Row for $row {
+            type Key = $key;
+            const TABLE: &'static str = $table;
+            const KEY: &'static [&'static str] = &[$(stringify!($column)),*];
+            fn key(&self) -> $key {
+                ($(self.$column),*)
+            }
+            fn ids(key: &$key) -> Vec<Uuid> {
+                #[expect(unused_parens, reason = "a single key has no tuple")]
+                let ($($column),*) = key;
+                vec![$(*$column),*]
+            }
+        }
+    )*};
+}
+
+rows! {
+    TaskRow in "tasks" by Uuid: task_id;
+    ProjectRow in "projects" by Uuid: project_id;
+    MemberRow in "project_members" by (Uuid, Uuid): project_id, user_id;
+    CommentRow in "comments" by (Uuid, Uuid): task_id, comment_id;
+}
+
+impl ProjectRow {
+    /// The columns and labels as the domain's own fold keeps them, to apply an event in its words.
+    pub fn board(&self) -> Board {
+        Board {
+            id: self.project_id.into(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            columns: self.columns.clone(),
+            labels: self.labels.clone(),
+            members: Vec::new(),
+            archived: self.archived,
+        }
+    }
+}
+
+/// Rows of one table in memory: those a batch touches, or, for a fresh fold, all.
+pub struct Rows<R: Row> {
+    rows: HashMap<R::Key, R>,
+    touched: HashSet<R::Key>,
+}
+
+impl<R: Row> Default for Rows<R> {
+    fn default() -> Self {
+        Self { rows: HashMap::new(), touched: HashSet::new() }
+    }
+}
+
+impl<R: Row> Rows<R> {
+    pub fn get_mut(&mut self, key: &R::Key) -> Option<&mut R> {
+        let row = self.rows.get_mut(key)?;
+        self.touched.insert(key.clone());
+        Some(row)
+    }
+
+    pub fn put(&mut self, row: R) {
+        self.touched.insert(row.key());
+        self.rows.insert(row.key(), row);
+    }
+
+    pub fn remove(&mut self, key: &R::Key) {
+        self.touched.insert(key.clone());
+        self.rows.remove(key);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&R::Key, &R)> {
+        self.rows.iter()
+    }
+
+    /// Reads the rows of these keys, as they are.
+    pub async fn load(&mut self, db: &mut PgConnection, keys: &HashSet<R::Key>) -> Result<(), ProjectorError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let columns = R::KEY.join(", ");
+        let unnested: Vec<String> = (1..=R::KEY.len()).map(|i| format!("${i}::uuid[]")).collect();
+        let sql = format!(
+            "SELECT to_jsonb(t) FROM {} t WHERE ({columns}) IN (SELECT * FROM unnest({}))",
+            R::TABLE,
+            unnested.join(", ")
+        );
+        let mut query = sqlx::query_scalar::<_, Json<R>>(&sql);
+        for ids in transposed::<R>(keys.iter()) {
+            query = query.bind(ids);
+        }
+        for Json(row) in query.fetch_all(db).await? {
+            self.rows.insert(row.key(), row);
+        }
+        Ok(())
+    }
+
+    /// Writes what was touched: one upsert for all that is there, one delete for all that is gone.
+    pub async fn store(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+        let touched: Vec<R::Key> = self.touched.drain().collect();
+        let (there, gone): (Vec<_>, Vec<_>) = touched.into_iter().partition(|key| self.rows.contains_key(key));
+        if !there.is_empty() {
+            let rows: Vec<&R> = there.iter().filter_map(|key| self.rows.get(key)).collect();
+            upsert(db, &rows).await?;
+        }
+        if !gone.is_empty() {
+            delete::<R>(db, &gone).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn upsert<R: Row>(db: &mut PgConnection, rows: &[&R]) -> Result<(), ProjectorError> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let record = serde_json::to_value(first)?;
+    let columns: Vec<&String> = record.as_object().map(|o| o.keys().collect()).unwrap_or_default();
+    let sets: Vec<String> =
+        columns.iter().filter(|c| !R::KEY.contains(&c.as_str())).map(|c| format!("{c} = excluded.{c}")).collect();
+    let list = columns.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "INSERT INTO {table} ({list}) SELECT {list} FROM jsonb_populate_recordset(NULL::{table}, $1) \
+         ON CONFLICT ({key}) DO UPDATE SET {sets}",
+        table = R::TABLE,
+        key = R::KEY.join(", "),
+        sets = sets.join(", ")
+    );
+    sqlx::query(&sql).bind(Json(rows)).execute(db).await?;
+    Ok(())
+}
+
+async fn delete<R: Row>(db: &mut PgConnection, keys: &[R::Key]) -> Result<(), ProjectorError> {
+    let unnested: Vec<String> = (1..=R::KEY.len()).map(|i| format!("${i}::uuid[]")).collect();
+    let sql = format!(
+        "DELETE FROM {} WHERE ({}) IN (SELECT * FROM unnest({}))",
+        R::TABLE,
+        R::KEY.join(", "),
+        unnested.join(", ")
+    );
+    let mut query = sqlx::query(&sql);
+    for ids in transposed::<R>(keys.iter()) {
+        query = query.bind(ids);
+    }
+    query.execute(db).await?;
+    Ok(())
+}
+
+/// Keys as one array a column.
+fn transposed<'a, R: Row>(keys: impl Iterator<Item = &'a R::Key>) -> Vec<Vec<Uuid>> {
+    let mut arrays = vec![Vec::new(); R::KEY.len()];
+    for key in keys {
+        for (array, id) in arrays.iter_mut().zip(R::ids(key)) {
+            array.push(id);
+        }
+    }
+    arrays
+}
+
+/// All read tables in memory.
+#[derive(Default)]
+pub struct Tables {
+    pub tasks: Rows<TaskRow>,
+    pub projects: Rows<ProjectRow>,
+    pub members: Rows<MemberRow>,
+    pub comments: Rows<CommentRow>,
+}
+
+impl Tables {
+    pub async fn store(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+        self.tasks.store(db).await?;
+        self.projects.store(db).await?;
+        self.members.store(db).await?;
+        self.comments.store(db).await
+    }
+}

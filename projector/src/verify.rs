@@ -1,0 +1,234 @@
+//! Proving that log, stream and read tables agree, beside a running system: everything is compared up to one position,
+//! read in one snapshot.
+
+use std::fmt;
+
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use futures::StreamExt;
+use sqlx::types::Json;
+use sqlx::{Connection, PgConnection, PgPool};
+
+use crate::fold::Decoded;
+use crate::tables::{Row, Rows, Tables};
+use crate::{ProjectorError, stream};
+
+const PAGE: i64 = 5000;
+/// Faults that are named one by one; beyond it they are counted.
+const NAMED: usize = 50;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Events in the log.
+    pub events: i64,
+    /// Up to where the read tables were compared.
+    pub projected: i64,
+    /// Up to where the stream was compared.
+    pub published: i64,
+    pub rows: usize,
+    pub faults: Vec<String>,
+    pub more_faults: usize,
+}
+
+impl Report {
+    pub fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    fn fault(&mut self, fault: String) {
+        if self.faults.len() < NAMED {
+            self.faults.push(fault);
+        } else {
+            self.more_faults += 1;
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "log: {} events", self.events)?;
+        writeln!(f, "read tables: {} rows, compared at position {}", self.rows, self.projected)?;
+        writeln!(f, "stream: compared up to {}", self.published)?;
+        for fault in &self.faults {
+            writeln!(f, "FAULT {fault}")?;
+        }
+        if self.more_faults > 0 {
+            writeln!(f, "and {} more", self.more_faults)?;
+        }
+        write!(f, "{}", if self.is_clean() { "all agree" } else { "they do not agree" })
+    }
+}
+
+/// Compares everything. Without `nats` the stream is left out.
+pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) -> Result<Report, ProjectorError> {
+    let mut report = Report::default();
+    let mut db = pool.acquire().await?;
+    let mut tx = db.begin().await?;
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+    report.events = taskfold_event_log::head(&mut *tx).await?;
+    report.projected = taskfold_event_log::projected_position(&mut *tx).await?;
+    if report.projected > report.events {
+        report.fault(format!("checkpoint: {} is beyond the log's head {}", report.projected, report.events));
+    }
+    check_numbers(&mut tx, &mut report).await?;
+    check_rows(&mut tx, &mut report).await?;
+    if let Some((nats, name)) = nats {
+        check_stream(&mut tx, nats, name, &mut report).await?;
+    }
+    Ok(report)
+}
+
+/// Positions dense from 1 to the head, versions dense in each aggregate, in the same order.
+async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let (count, first, last): (i64, i64, i64) =
+        sqlx::query_as("SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM events")
+            .fetch_one(&mut *db)
+            .await?;
+    if last != report.events {
+        report.fault(format!("log: the head says {}, the last event is at {last}", report.events));
+    }
+    if first != 1 || count != last {
+        report.fault(format!("log: {count} events from {first} to {last}"));
+        let gaps: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT before + 1, position - 1 FROM (SELECT position, lag(position, 1, 0) OVER (ORDER BY position) AS before \
+             FROM events) AS e WHERE position <> before + 1 ORDER BY position LIMIT 20",
+        )
+        .fetch_all(&mut *db)
+        .await?;
+        for (from, to) in gaps {
+            report.fault(format!("log: positions {from} to {to} are missing"));
+        }
+    }
+    let broken: Vec<(String, String, i64, i64)> = sqlx::query_as(
+        "SELECT aggregate_type, aggregate_id, sequence, position FROM (SELECT *, row_number() OVER \
+         (PARTITION BY aggregate_type, aggregate_id ORDER BY position) AS expected FROM events) AS e \
+         WHERE sequence <> expected ORDER BY position LIMIT 100",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for (kind, id, version, position) in broken {
+        report.fault(format!("log: {kind} {id} has version {version} at position {position}, out of its order"));
+    }
+    Ok(())
+}
+
+/// Each read table equals a fresh fold of the log.
+async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let mut tables = Tables::default();
+    let mut position = 0;
+    while position < report.projected {
+        let last = report.projected.min(position + PAGE);
+        for event in taskfold_event_log::page_between(&mut *db, position + 1, last).await? {
+            let applied = Decoded::new(&event)
+                .map_err(|e| e.to_string())
+                .and_then(|decoded| tables.apply(&decoded).map_err(|e| e.to_string()));
+            if let Err(reason) = applied {
+                report.fault(format!("log: position {} cannot be folded: {reason}", event.position));
+            }
+        }
+        position = last;
+    }
+    compare(db, &tables.tasks, report).await?;
+    compare(db, &tables.projects, report).await?;
+    compare(db, &tables.members, report).await?;
+    compare(db, &tables.comments, report).await?;
+    let aside: Vec<(i64, String)> =
+        sqlx::query_as("SELECT position, reason FROM set_aside_events ORDER BY position LIMIT 100")
+            .fetch_all(db)
+            .await?;
+    for (position, reason) in aside {
+        report.fault(format!("set aside: position {position}: {reason}"));
+    }
+    Ok(())
+}
+
+async fn compare<R: Row>(db: &mut PgConnection, folded: &Rows<R>, report: &mut Report) -> Result<(), ProjectorError> {
+    let mut expected: std::collections::BTreeMap<R::Key, &R> = folded.iter().map(|(k, r)| (k.clone(), r)).collect();
+    let sql = format!("SELECT to_jsonb(t) FROM {} t", R::TABLE);
+    let mut stored = sqlx::query_scalar::<_, Json<serde_json::Value>>(&sql).fetch(db);
+    while let Some(row) = stored.next().await {
+        let Json(json) = row?;
+        let row: R = match serde_json::from_value(json.clone()) {
+            Ok(row) => row,
+            Err(error) => {
+                report.fault(format!("{}: a row that is none of ours: {error}: {json}", R::TABLE));
+                continue;
+            }
+        };
+        report.rows += 1;
+        match expected.remove(&row.key()) {
+            None => report.fault(format!("{}: {:?} is there, but the log does not have it", R::TABLE, row.key())),
+            Some(folded) if *folded != row => {
+                let fields = differing_fields(folded, &row)?;
+                report.fault(format!("{}: {:?} differs from the log in {fields}", R::TABLE, row.key()));
+            }
+            Some(_) => {}
+        }
+    }
+    drop(stored);
+    for key in expected.keys() {
+        report.fault(format!("{}: {key:?} is missing", R::TABLE));
+    }
+    Ok(())
+}
+
+fn differing_fields<R: Row>(folded: &R, stored: &R) -> Result<String, ProjectorError> {
+    let (folded, stored) = (serde_json::to_value(folded)?, serde_json::to_value(stored)?);
+    let fields: Vec<&str> = folded
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| stored.get(name) != Some(value))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    Ok(fields.join(", "))
+}
+
+/// Stream sequence = position, and the payload is the event's Change.
+async fn check_stream(
+    db: &mut PgConnection,
+    nats: &async_nats::Client,
+    name: &str,
+    report: &mut Report,
+) -> Result<(), ProjectorError> {
+    let unreadable = |e: &dyn fmt::Display| ProjectorError::Stream(e.to_string());
+    let stream = stream::context(nats).get_stream(name).await.map_err(|e| unreadable(&e))?;
+    let last = stream::last_sequence(&stream).await?;
+    // What was published behind our snapshot's back is newer than what we look at, not wrong.
+    report.published = last.min(report.events);
+    if last > taskfold_event_log::head(&mut *db).await? {
+        tracing::debug!(last, "the stream has moved on since the snapshot");
+    }
+    let prefix = stream::prefix(name);
+    let mut position = 0;
+    while position < report.published {
+        let page_end = report.published.min(position + 500);
+        let events = taskfold_event_log::page_between(&mut *db, position + 1, page_end).await?;
+        let mut messages = futures::stream::iter(&events)
+            .map(|event| {
+                let stream = &stream;
+                async move { (event, stream.direct_get(event.position as u64).await) }
+            })
+            .buffered(64);
+        while let Some((event, message)) = messages.next().await {
+            match message {
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
+                    report.fault(format!("stream: sequence {} is missing", event.position));
+                }
+                Err(error) => return Err(unreadable(&error)),
+                Ok(message) => {
+                    let truncated = message.headers.get(crate::publish::TRUNCATED).is_some();
+                    if !truncated && message.payload != event.change_json()?.as_bytes() {
+                        report.fault(format!("stream: sequence {} is not the Change of its position", event.position));
+                    }
+                    if message.subject.as_str() != event.nats_subject(&prefix)? {
+                        report
+                            .fault(format!("stream: sequence {} has the subject {}", event.position, message.subject));
+                    }
+                }
+            }
+        }
+        position = page_end;
+    }
+    Ok(())
+}
