@@ -31,8 +31,8 @@ pub enum Role {
     Migrate,
     /// Build read tables again from the event log
     Rebuild {
-        /// One projection; all of them without it
-        projection: Option<String>,
+        #[arg(default_value = "read-tables")]
+        projection: Projection,
     },
     /// Prove that log, stream and read tables agree (exit code 1 if they do not)
     Verify,
@@ -49,6 +49,13 @@ pub enum Role {
     /// Import boards of other programs through a running server
     #[command(subcommand)]
     Import(Import),
+}
+
+/// What is made from the log, and can be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Projection {
+    /// The tables that the query-api reads: one checkpoint, so one piece
+    ReadTables,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -91,12 +98,9 @@ struct Flags {
     /// A NATS to use instead of the embedded one; several servers with commas
     #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
     nats_url: Option<String>,
-    /// Name of the JetStream stream
+    /// Name of the JetStream stream; its subjects begin with the same in lower case
     #[arg(long, env = "TASKFOLD_STREAM", default_value = "TASKFOLD", global = true)]
     stream: String,
-    /// First word of the stream's subjects
-    #[arg(long, env = "TASKFOLD_SUBJECT_PREFIX", default_value = "taskfold", global = true)]
-    subject_prefix: String,
     /// Database connections of each service
     #[arg(long, env = "TASKFOLD_POOL_SIZE", default_value = "16", global = true)]
     pool_size: String,
@@ -119,7 +123,6 @@ pub struct Settings {
     pub database_url: Option<String>,
     pub nats_url: Option<String>,
     pub stream: String,
-    pub subject_prefix: String,
     pub pool_size: u32,
     pub max_connections: usize,
     pub log: String,
@@ -155,9 +158,6 @@ impl Cli {
         if !is_token(&flags.stream) {
             note("stream", &flags.stream, "a stream's name has letters, digits, `-` and `_` only");
         }
-        if !is_token(&flags.subject_prefix) {
-            note("subject-prefix", &flags.subject_prefix, "it is one word of letters, digits, `-` and `_`");
-        }
         let pool_size = flags.pool_size.parse().ok().filter(|size| (2..=1000).contains(size));
         if pool_size.is_none() {
             note("pool-size", &flags.pool_size, "a number from 2 to 1000");
@@ -181,7 +181,6 @@ impl Cli {
                     database_url,
                     nats_url,
                     stream: flags.stream.clone(),
-                    subject_prefix: flags.subject_prefix.clone(),
                     pool_size,
                     max_connections,
                     log: flags.log.clone(),
@@ -193,7 +192,7 @@ impl Cli {
     }
 }
 
-/// What NATS takes in a name and in one word of a subject, without the characters that mean something there.
+/// What NATS takes in a stream's name and in one word of a subject, without the characters that mean something there.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use taskfold::config::{Cli, Import, Role, Settings};
+use taskfold::config::{Cli, Import, Projection, Role, Settings};
 use taskfold::program::Program;
 use taskfold::roles;
 
@@ -40,7 +40,10 @@ async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
         Role::Projector => roles::projector::run(program).await,
         Role::QueryApi => roles::query_api::run(program).await,
         Role::Migrate => roles::migrate::run(program).await,
-        Role::Rebuild { .. } | Role::Verify | Role::Retry | Role::Openapi { .. } => anyhow::bail!("not yet"),
+        Role::Rebuild { projection: Projection::ReadTables } => roles::rebuild::run(program).await,
+        Role::Verify => roles::verify::run(program).await,
+        Role::Retry => roles::retry::run(program).await,
+        Role::Openapi { check, dir } => roles::openapi::run(check, &dir),
         Role::Import(Import::Trello(import)) => roles::import::run("trello", import).await,
     }
 }

@@ -8,7 +8,15 @@ pub mod command_api;
 pub mod import;
 /// The schema.
 pub mod migrate;
+/// The API documents.
+pub mod openapi;
 /// Read tables and the stream.
 pub mod projector;
 /// Reads and live streams only.
 pub mod query_api;
+/// Read tables anew.
+pub mod rebuild;
+/// Events that were set aside.
+pub mod retry;
+/// Whether all agrees.
+pub mod verify;
