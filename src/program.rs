@@ -52,7 +52,10 @@ impl Program {
         // A signal while binaries are fetched or a database is on its way up.
         let found = self.shutdown.run_until_cancelled(self.site(sharing)).await;
         let (servers, site) = found.context("interrupted while starting")??;
+        let owner = site.owner.clone();
         let outcome = work(site).await;
+        // Or its connections would find the server gone, and say so.
+        owner.close().await;
         servers.stop().await;
         outcome
     }

@@ -10,6 +10,8 @@ use crate::config::{LogFormat, Settings};
 /// From a quarter of a millisecond to ten seconds: an append takes one, a long poll thirty thousand.
 const SECONDS: [f64; 14] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Sizes of batches.
+const COUNTS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Once a process, inside the runtime.
 pub fn init(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
@@ -25,6 +27,7 @@ pub fn init(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
 
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
+        .set_buckets(&COUNTS)?
         .install_recorder()?;
     let upkeep = metrics.clone();
     tokio::spawn(async move {

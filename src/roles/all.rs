@@ -34,7 +34,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
         pool: here.pool(DatabaseRole::Query)?,
-        nats: nats.clone(),
+        nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
         shutdown: shutdown.clone(),

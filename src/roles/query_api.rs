@@ -24,7 +24,8 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let nats = here.nats().await?;
     let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
     let stream = here.program.settings.stream.clone();
-    let reads = taskfold_query_api::service(taskfold_query_api::Deps { pool, nats, stream, verifier, shutdown });
+    let reads =
+        taskfold_query_api::service(taskfold_query_api::Deps { pool, nats: Some(nats), stream, verifier, shutdown });
     let router = site(vec![reads], health, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);
