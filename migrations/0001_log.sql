@@ -23,7 +23,7 @@ $$;
 -- The one row whose lock serialises all appends, and so makes positions dense and in commit order.
 CREATE TABLE log_head
 (
-    only        boolean     PRIMARY KEY DEFAULT true CHECK (only),
+    one_row     boolean     PRIMARY KEY DEFAULT true CHECK (one_row),
     position    bigint      NOT NULL,
     recorded_at timestamptz NOT NULL
 ) WITH (fillfactor = 10);

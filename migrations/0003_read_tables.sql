@@ -4,7 +4,7 @@
 -- Up to which position the read tables hold the log.
 CREATE TABLE projection_checkpoint
 (
-    only     boolean PRIMARY KEY DEFAULT true CHECK (only),
+    one_row     boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     position bigint  NOT NULL,
     -- the version of the projections' code that wrote the tables
     version  integer NOT NULL
@@ -14,7 +14,7 @@ INSERT INTO projection_checkpoint (position, version) VALUES (0, 1);
 -- Which projector works; the others stand by. It renews, and loses the lease by its clock running out.
 CREATE TABLE projector_lease
 (
-    only       boolean     PRIMARY KEY DEFAULT true CHECK (only),
+    one_row     boolean     PRIMARY KEY DEFAULT true CHECK (one_row),
     holder     uuid        NOT NULL,
     expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 10);

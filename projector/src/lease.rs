@@ -11,9 +11,9 @@ pub const EVERY: Duration = Duration::from_millis(800);
 /// Takes or renews the lease by the database's clock. `false`: another one holds it.
 pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<bool> {
     let taken = sqlx::query(
-        "INSERT INTO projector_lease (only, holder, expires_at) \
+        "INSERT INTO projector_lease (one_row, holder, expires_at) \
          VALUES (true, $1, clock_timestamp() + make_interval(secs => $2)) \
-         ON CONFLICT (only) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \
+         ON CONFLICT (one_row) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \
          WHERE projector_lease.holder = $1 OR projector_lease.expires_at < clock_timestamp()",
     )
     .bind(holder)

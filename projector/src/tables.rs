@@ -101,7 +101,6 @@ macro_rules! rows {
                 ($(self.$column),*)
             }
             fn ids(key: &$key) -> Vec<Uuid> {
-                #[expect(unused_parens, reason = "a single key has no tuple")]
                 let ($($column),*) = key;
                 vec![$(*$column),*]
             }

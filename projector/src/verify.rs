@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt;
 use sqlx::types::Json;
@@ -192,7 +194,19 @@ async fn check_stream(
     report: &mut Report,
 ) -> Result<(), ProjectorError> {
     let unreadable = |e: &dyn fmt::Display| ProjectorError::Stream(e.to_string());
-    let stream = stream::context(nats).get_stream(name).await.map_err(|e| unreadable(&e))?;
+    let stream = match stream::context(nats).get_stream(name).await {
+        Ok(stream) => stream,
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                // Made with the first Change: nothing to publish, nothing missing.
+                if report.projected > 0 {
+                    report.fault(format!("stream: {name} does not exist"));
+                }
+                return Ok(());
+            }
+            _ => return Err(unreadable(&error)),
+        },
+    };
     let last = stream::last_sequence(&stream).await?;
     // What was published behind our snapshot's back is newer than what we look at, not wrong.
     report.published = last.min(report.events);

@@ -1,0 +1,178 @@
+//! One PostgreSQL and one nats-server for the whole run, by the same launcher as the program's; a database and a stream for
+//! each test.
+
+/// People who use the system.
+mod actor;
+/// The servers that all tests share.
+mod servers;
+/// Reading an SSE stream.
+mod sse;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clap::Parser as _;
+use sqlx::PgPool;
+use taskfold::config::Cli;
+use taskfold::program::{Program, Site};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use actor::{Actor, Answer};
+pub use servers::{Servers, servers};
+pub use sse::{Frame, Sse};
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A whole system of its own: all roles on one port.
+pub struct App {
+    pub url: String,
+    pub database_url: String,
+    pub nats_url: String,
+    pub stream: String,
+    /// As the owner of the tables.
+    pub owner: PgPool,
+    shutdown: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+/// A database and a stream that nobody else uses.
+pub struct Place {
+    pub database_url: String,
+    pub nats_url: String,
+    pub stream: String,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let servers = servers().await;
+        Self {
+            database_url: servers.new_database(&format!("test_{n}")).await,
+            nats_url: servers.nats_url.clone(),
+            stream: format!("TEST_{n}"),
+        }
+    }
+
+    /// A program as the command line would make it.
+    pub fn program(&self) -> Program {
+        let cli = Cli::try_parse_from([
+            "taskfold",
+            "--listen",
+            "127.0.0.1:0",
+            "--database-url",
+            &self.database_url,
+            "--nats-url",
+            &self.nats_url,
+            "--stream",
+            &self.stream,
+            "--pool-size",
+            "8",
+        ])
+        .unwrap();
+        Program {
+            settings: cli.settings().unwrap(),
+            metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            shutdown: CancellationToken::new(),
+        }
+    }
+}
+
+impl App {
+    pub async fn start() -> Self {
+        Self::start_at(Place::new().await).await
+    }
+
+    pub async fn start_at(place: Place) -> Self {
+        let program = place.program();
+        let shutdown = program.shutdown.clone();
+        let site = Site::new(program, place.database_url.clone(), place.nats_url.clone()).unwrap();
+        let owner = site.owner.clone();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let running = tokio::spawn(taskfold::roles::all::serve(site, listener));
+        let app = Self {
+            url,
+            database_url: place.database_url,
+            nats_url: place.nats_url,
+            stream: place.stream,
+            owner,
+            shutdown,
+            running,
+        };
+        eventually("the system is ready", || async {
+            let ready = reqwest::get(format!("{}/health/ready", app.url)).await;
+            ready.is_ok_and(|r| r.status() == 200).then_some(())
+        })
+        .await;
+        app
+    }
+
+    /// Somebody with an account, signed in.
+    pub async fn person(&self, username: &str) -> Actor {
+        Actor::sign_up(&self.url, username).await
+    }
+
+    pub fn anonymous(&self) -> Actor {
+        Actor::anonymous(&self.url)
+    }
+
+    pub async fn nats(&self) -> async_nats::Client {
+        async_nats::connect(&self.nats_url).await.unwrap()
+    }
+
+    pub async fn head(&self) -> i64 {
+        taskfold_event_log::head(&self.owner).await.unwrap()
+    }
+
+    /// Waits until everything that was appended is projected and published.
+    pub async fn settle(&self) {
+        let nats = self.nats().await;
+        eventually("everything is projected and published", || async {
+            let head = self.head().await;
+            let projected = taskfold_event_log::projected_position(&self.owner).await.unwrap();
+            let stream = taskfold_projector::stream::ensure(&nats, &self.stream).await.ok()?;
+            let published = taskfold_projector::stream::last_sequence(&stream).await.ok()?;
+            (projected == head && published == head).then_some(())
+        })
+        .await;
+    }
+
+    /// What `taskfold verify` finds.
+    pub async fn verify(&self) -> taskfold_projector::verify::Report {
+        let nats = self.nats().await;
+        taskfold_projector::verify::verify(&self.owner, Some((&nats, &self.stream))).await.unwrap()
+    }
+
+    /// Ends the test: nothing may be left over, and log, stream and read tables must agree.
+    pub async fn finish(self) {
+        self.settle().await;
+        let report = self.verify().await;
+        assert!(report.is_clean(), "{report}");
+        self.stop().await;
+    }
+
+    /// Stops the system politely; it must end well.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.running).await;
+        ended.expect("the system stops when it is asked to").unwrap().unwrap();
+        self.owner.close().await;
+    }
+}
+
+/// Asks again and again until there is an answer; never longer than [`PATIENCE`].
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("not in {PATIENCE:?}: {what}"))
+}

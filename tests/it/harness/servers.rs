@@ -1,0 +1,83 @@
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use sqlx::{Connection, Executor, PgConnection};
+use taskfold::embedded::{Durability, Options, Stack};
+use tokio::sync::{Mutex, OnceCell};
+
+const TEMPLATE: &str = "taskfold_template";
+
+pub struct Servers {
+    pub nats_url: String,
+    postgres: String,
+    /// PostgreSQL copies a template only while nobody else does.
+    copying: Mutex<()>,
+}
+
+/// Starts the servers with the first test that needs them, in a thread and runtime of their own that outlive every test.
+/// They end with the process.
+pub async fn servers() -> &'static Servers {
+    static SERVERS: OnceCell<Servers> = OnceCell::const_new();
+    SERVERS
+        .get_or_init(|| async {
+            let (database_url, nats_url) = tokio::task::spawn_blocking(start).await.unwrap();
+            let servers = Servers { nats_url, postgres: database_url, copying: Mutex::new(()) };
+            servers.make_template().await;
+            servers
+        })
+        .await
+}
+
+/// Where the servers of one run keep their data: outside the checkout, because root hands PostgreSQL to another user who
+/// must be able to get there.
+pub fn data_dir(name: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("taskfold-test-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    dir
+}
+
+fn start() -> (String, String) {
+    static URLS: OnceLock<(String, String)> = OnceLock::new();
+    URLS.get_or_init(|| {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let options = Options {
+                    data_dir: data_dir("shared"),
+                    postgres: true,
+                    nats: true,
+                    durability: Durability::TestsOnly,
+                };
+                let stack = Stack::start(options).await.expect("the embedded servers start");
+                tell.send((stack.database_url().unwrap(), stack.nats_url().unwrap())).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        told.recv().expect("the embedded servers start")
+    })
+    .clone()
+}
+
+impl Servers {
+    async fn make_template(&self) {
+        let mut db = PgConnection::connect(&self.postgres).await.unwrap();
+        db.execute(format!("CREATE DATABASE {TEMPLATE}").as_str()).await.unwrap();
+        db.close().await.unwrap();
+        let pool = sqlx::PgPool::connect(&self.url(TEMPLATE)).await.unwrap();
+        taskfold::migrate::run(&pool).await.unwrap();
+        pool.close().await;
+    }
+
+    pub async fn new_database(&self, name: &str) -> String {
+        let _one_at_a_time = self.copying.lock().await;
+        let mut db = PgConnection::connect(&self.postgres).await.unwrap();
+        db.execute(format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY = FILE_COPY").as_str()).await.unwrap();
+        db.close().await.unwrap();
+        self.url(name)
+    }
+
+    fn url(&self, database: &str) -> String {
+        self.postgres.replace("/taskfold?", &format!("/{database}?"))
+    }
+}

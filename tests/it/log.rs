@@ -1,0 +1,184 @@
+use futures::future::join_all;
+use serde_json::json;
+use sqlx::PgPool;
+use taskfold::connections::{DatabaseRole, pool};
+use taskfold_command_api::engine::{Engine, Envelope};
+use taskfold_domain::ids::{ProjectId, TaskId, UserId};
+use taskfold_domain::task::Origin;
+use taskfold_domain::task::commands::{AddComment, CreateTask};
+use taskfold_domain::{ProjectCommand, TaskCommand};
+use taskfold_openapi::clock::new_id;
+use taskfold_openapi::headers::Precondition;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{App, Place};
+
+fn envelope(actor: UserId, project: Option<ProjectId>) -> Envelope {
+    Envelope {
+        actor,
+        command_id: new_id(),
+        may_be_replayed: true,
+        occurred_at: None,
+        origin: Origin::Live,
+        precondition: Precondition::None,
+        project_id: project,
+        rank: None,
+        traceparent: None,
+    }
+}
+
+async fn engine(place: &Place) -> (Engine, PgPool) {
+    let pool = pool(&place.database_url, DatabaseRole::Command, 8).unwrap();
+    let (engine, committing) = Engine::new(pool.clone(), CancellationToken::new());
+    tokio::spawn(committing);
+    (engine, pool)
+}
+
+fn create(title: &str) -> TaskCommand {
+    let create: CreateTask = serde_json::from_value(json!({"title": title})).unwrap();
+    TaskCommand::Create(Box::new(create))
+}
+
+fn comment(text: &str) -> TaskCommand {
+    let add: AddComment = serde_json::from_value(json!({"text": text})).unwrap();
+    TaskCommand::Comment(add)
+}
+
+/// Three engines with nothing in common but the database, as three processes have.
+#[tokio::test]
+async fn several_appenders_make_one_dense_log() {
+    let place = Place::new().await;
+    let (first, db) = engine(&place).await;
+    let engines = [first, engine(&place).await.0, engine(&place).await.0];
+    let actor = UserId(new_id());
+    let project = ProjectId(new_id());
+    let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
+    engines[0].project(project, new, envelope(actor, None)).await.unwrap();
+    let shared = TaskId(new_id());
+    engines[0].task(shared, create("shared"), envelope(actor, Some(project))).await.unwrap();
+
+    let writers = (0..24).map(|n| {
+        let engine = engines[n % 3].clone();
+        async move {
+            let mut positions = Vec::new();
+            for i in 0..20 {
+                let made = engine
+                    .task(TaskId(new_id()), create(&format!("{n}.{i}")), envelope(actor, Some(project)))
+                    .await
+                    .unwrap();
+                positions.push(made.position);
+                // Everybody on one task: decided again when another process was faster, never lost.
+                let said = engine.task(shared, comment(&format!("{n}.{i}")), envelope(actor, None)).await.unwrap();
+                positions.push(said.position);
+            }
+            positions
+        }
+    });
+    let mut positions: Vec<i64> = join_all(writers).await.into_iter().flatten().collect();
+    positions.sort_unstable();
+    assert_eq!(positions, (3..=2 + 24 * 20 * 2).collect::<Vec<_>>());
+    let shared_version: i64 = sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_id = $1")
+        .bind(shared.to_string())
+        .fetch_one(&db)
+        .await
+        .unwrap();
+    assert_eq!(shared_version, 1 + 24 * 20);
+}
+
+#[tokio::test]
+async fn the_role_of_commands_has_no_other_way_to_write_the_log() {
+    let place = Place::new().await;
+    let pool = pool(&place.database_url, DatabaseRole::Command, 1).unwrap();
+    for sql in [
+        "INSERT INTO events SELECT * FROM events",
+        "UPDATE events SET payload = '{}'",
+        "DELETE FROM events",
+        "UPDATE log_head SET position = 7",
+        "INSERT INTO commands SELECT * FROM commands",
+        "DELETE FROM task_places",
+        "TRUNCATE events",
+    ] {
+        let error = sqlx::query(sql).execute(&pool).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501", "{sql}");
+    }
+}
+
+/// A revoked member must not slip in through what another process still has in its cache.
+#[tokio::test]
+async fn a_stale_cache_does_not_let_a_removed_member_in() {
+    let place = Place::new().await;
+    let (here, db) = engine(&place).await;
+    let (there, _) = engine(&place).await;
+    let (owner, member) = (UserId(new_id()), UserId(new_id()));
+    sqlx::query("INSERT INTO accounts VALUES ($1, 'member', 'M', NULL, now())").bind(member.0).execute(&db).await.unwrap();
+    let project = ProjectId(new_id());
+    let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
+    here.project(project, new, envelope(owner, None)).await.unwrap();
+    let set = json!({"user_id": member, "role": "member"});
+    let set = ProjectCommand::SetMember(serde_json::from_value(set).unwrap());
+    here.project(project, set, envelope(owner, None)).await.unwrap();
+    // `there` keeps the project with the member in it.
+    there.task(TaskId(new_id()), create("before"), envelope(member, Some(project))).await.unwrap();
+    let remove = ProjectCommand::RemoveMember(serde_json::from_value(json!({"user_id": member})).unwrap());
+    here.project(project, remove, envelope(owner, None)).await.unwrap();
+    let refused = there.task(TaskId(new_id()), create("after"), envelope(member, Some(project))).await;
+    assert!(refused.is_err());
+}
+
+/// The store of cqrs-es appends through the same door: numbered, checked, its conflict an `AggregateConflict`.
+#[tokio::test]
+async fn the_event_store_of_cqrs_es_commits_through_the_append() {
+    use cqrs_es::persist::PersistedEventStore;
+    use cqrs_es::{AggregateError, EventStore};
+    use taskfold_command_api::engine::{LogRepository, committer};
+    use taskfold_domain::{Project, project};
+
+    let place = Place::new().await;
+    let pool = pool(&place.database_url, DatabaseRole::Command, 4).unwrap();
+    let (appender, committing) = committer(pool.clone(), CancellationToken::new());
+    tokio::spawn(committing);
+    let store: PersistedEventStore<_, Project> =
+        PersistedEventStore::new_event_store(LogRepository::new(pool.clone(), appender));
+    let (id, actor) = (new_id(), UserId(new_id()));
+    let command = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
+    let context = project::Context {
+        actor,
+        at: taskfold_openapi::clock::now(),
+        jitter: 1,
+        fresh_id: id,
+        origin: Origin::Live,
+    };
+    let events = project::decide(&Project::default(), &command, &context).unwrap();
+    let metadata = || {
+        [("project_id", id), ("actor_id", actor.0), ("command_id", new_id())]
+            .map(|(name, id)| (name.to_owned(), id.to_string()))
+            .into()
+    };
+    let (one, two) =
+        (store.load_aggregate(&id.to_string()).await.unwrap(), store.load_aggregate(&id.to_string()).await.unwrap());
+    store.commit(events.clone(), one, metadata()).await.unwrap();
+    let late = store.commit(events, two, metadata()).await;
+    assert!(matches!(late, Err(AggregateError::AggregateConflict)));
+    assert_eq!(taskfold_event_log::head(&pool).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn many_clients_on_one_task_are_all_served() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "hot").await;
+    let path = format!("/v1/tasks/{task}/comments");
+    let comments = (0..32).map(|n| {
+        let (ada, path) = (ada.clone(), path.clone());
+        async move {
+            for i in 0..5 {
+                ada.post(&path, json!({"text": format!("{n}.{i}")})).await.expect(201);
+            }
+        }
+    });
+    join_all(comments).await;
+    app.settle().await;
+    assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["comment_count"], 160);
+    app.finish().await;
+}

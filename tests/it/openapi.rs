@@ -1,0 +1,22 @@
+/// `taskfold openapi` writes the files; a change of the API is a change of them, which a review sees.
+#[test]
+fn the_committed_documents_are_current() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
+    taskfold::roles::openapi::run(true, &dir).expect("run `cargo run -- openapi` and commit what it writes");
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let mut ids = std::collections::HashSet::new();
+    for document in [taskfold_command_api::document(), taskfold_query_api::document()] {
+        let document = serde_json::to_value(document).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no id"));
+                assert!(ids.insert(id.to_owned()), "{id} twice");
+            }
+        }
+    }
+    assert!(ids.len() > 50);
+}

@@ -1,0 +1,92 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use crate::harness::{Actor, App};
+
+#[tokio::test]
+async fn accounts_are_made_once_and_checked() {
+    let app = App::start().await;
+    let nobody = app.anonymous();
+    let new = |username: &str, password: &str| json!({"username": username, "display_name": "N", "password": password});
+    nobody.post("/v1/accounts", new("ada", "long enough")).await.expect(201);
+    nobody.post("/v1/accounts", new("ada", "long enough")).await.problem(409, "already-exists");
+    for (username, password, pointer) in
+        [("A", "long enough", "/username"), ("ok-name", "short", "/password"), ("bad name", "long enough", "/username")]
+    {
+        let answer = nobody.post("/v1/accounts", new(username, password)).await;
+        assert_eq!(answer.problem(422, "validation-failed")["errors"][0]["pointer"], pointer);
+    }
+    let wrong = nobody.post("/v1/sessions", json!({"username": "ada", "password": "wrong password"})).await;
+    let unknown = nobody.post("/v1/sessions", json!({"username": "nobody", "password": "wrong password"})).await;
+    assert_eq!(wrong.problem(401, "unauthenticated"), unknown.problem(401, "unauthenticated"));
+    assert!(wrong.header("www-authenticate").starts_with("Bearer"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_once_and_a_copied_one_ends_the_session() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let refresh = async |token: &str| ada.post("/v1/sessions/refresh", json!({"refresh_token": token})).await;
+    let second = refresh(&ada.refresh_token).await.expect(200);
+    let second = second["refresh_token"].as_str().unwrap().to_owned();
+    refresh(&ada.refresh_token).await.problem(401, "unauthenticated");
+    // Somebody had a copy: the new one is worth nothing either.
+    refresh(&second).await.problem(401, "unauthenticated");
+
+    let again = ada.sign_in("ada").await;
+    assert_eq!(again.delete("/v1/sessions/current").await.status, 204);
+    refresh(&again.refresh_token).await.problem(401, "unauthenticated");
+    app.finish().await;
+}
+
+fn forged(header: &serde_json::Value, claims: &serde_json::Value, signature: &str) -> String {
+    let part = |json: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+    format!("{}.{}.{signature}", part(header), part(claims))
+}
+
+#[tokio::test]
+async fn forged_tokens_are_refused() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let token = ada.token.clone().unwrap();
+    let mut parts = token.split('.');
+    let (header, claims, signature) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let decode = |part: &str| -> serde_json::Value {
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    };
+    let kid = decode(header)["kid"].clone();
+    let mut later = decode(claims);
+    later["exp"] = json!(4_000_000_000_i64);
+    let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].clone();
+    let tokens = [
+        String::new(),
+        "nonsense".to_owned(),
+        forged(&json!({"alg": "none", "typ": "JWT"}), &decode(claims), ""),
+        forged(&json!({"alg": "none", "typ": "JWT", "kid": kid}), &decode(claims), ""),
+        forged(&json!({"alg": "HS256", "typ": "JWT", "kid": kid}), &decode(claims), signature),
+        forged(&decode(header), &later, signature),
+        forged(&json!({"alg": "EdDSA", "kid": "another"}), &decode(claims), signature),
+        // Good for streams, not for requests.
+        ticket.as_str().unwrap().to_owned(),
+    ];
+    for token in tokens {
+        let actor = Actor { token: Some(token.clone()), ..ada.clone() };
+        let answer = actor.get("/v1/me").await;
+        assert!(answer.header("www-authenticate").starts_with("Bearer"), "{token}");
+        answer.problem(401, "unauthenticated");
+    }
+    ada.get("/v1/me").await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_public_keys_are_published() {
+    let app = App::start().await;
+    let keys = app.anonymous().get("/.well-known/jwks.json").await.expect(200);
+    let key = &keys["keys"][0];
+    assert_eq!((&key["kty"], &key["crv"], &key["alg"]), (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA")));
+    assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap().len(), 32);
+    app.finish().await;
+}
