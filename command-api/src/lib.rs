@@ -2,6 +2,8 @@
 
 /// Deciding commands and appending what they decide.
 pub mod engine;
+/// Boards of other programs.
+pub mod imports;
 /// HTTP in.
 mod http;
 
@@ -36,9 +38,11 @@ pub fn service(deps: Deps) -> Service {
         signer: deps.signer,
         verifier: deps.verifier,
         hashing: Arc::new(Semaphore::new(cores)),
+        imports: Arc::default(),
     };
+    let importing = imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown);
     let (router, document) = http::router().split_for_parts();
-    Service { router: router.with_state(app), document, background: vec![("committer", committing.map(Ok).boxed())] }
+    Service { router: router.with_state(app), document, background: vec![("committer", committing.map(Ok).boxed()), ("imports", importing.map(Ok).boxed())] }
 }
 
 /// The document alone, without a database.

@@ -76,7 +76,7 @@ impl TaskDeciding<'_> {
         // Strangers learn nothing from lookups: the decision refuses them, whatever was found.
         let member = self.is_import() || board.role_of(self.envelope.actor).is_some();
         let place = match (self.command, task.card(), &self.envelope.rank) {
-            (_, _, Some(rank)) => Some(rank.clone()).filter(|r| task.card().is_none_or(|c| c.rank != *r)),
+            (_, _, Some(rank)) => Some(rank.clone()).filter(|r| !self.stands_at(task, r)),
             (TaskCommand::Move(to), Some(card), None) if member => {
                 place::find(pool, self.id, card, to, at, jitter).await?
             }
@@ -124,6 +124,12 @@ impl TaskDeciding<'_> {
             created,
             events,
         })
+    }
+
+    /// Whether a move to this rank leaves the task where it is: the same rank in another column is another place.
+    fn stands_at(&self, task: &Task, rank: &Rank) -> bool {
+        let TaskCommand::Move(to) = self.command else { return false };
+        task.card().is_some_and(|card| card.column_id == to.column_id && card.rank == *rank)
     }
 
     fn is_import(&self) -> bool {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use sqlx::PgPool;
 use taskfold_openapi::auth::{Signer, Verifier};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::engine::Engine;
 
@@ -16,6 +16,8 @@ pub struct App {
     pub verifier: Verifier,
     /// Password hashes cost tens of MiB and milliseconds each on purpose: only so many at once.
     pub hashing: Arc<Semaphore>,
+    /// Wakes the worker on imports.
+    pub imports: Arc<Notify>,
 }
 
 impl FromRef<App> for Verifier {

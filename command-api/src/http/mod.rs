@@ -27,6 +27,7 @@ use app::App;
     tags(
         (name = "accounts", description = "Accounts, sessions and tokens"),
         (name = "projects", description = "Projects: columns, labels, members"),
+        (name = "imports", description = "Boards of other programs"),
         (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists")
     ),
     components(schemas(Problem))
@@ -37,5 +38,5 @@ struct Document;
 pub fn router() -> OpenApiRouter<App> {
     let mut document = Document::openapi();
     document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());
-    OpenApiRouter::with_openapi(document).merge(accounts::router()).merge(projects::router()).merge(tasks::router())
+    OpenApiRouter::with_openapi(document).merge(accounts::router()).merge(projects::router()).merge(tasks::router()).merge(crate::imports::router())
 }

@@ -50,7 +50,7 @@ pub struct Person {
 }
 
 /// The board's id, when these parts of a document's top level are a board's.
-pub fn board_id<'a>(id: Option<&'a Value>, has_lists: bool, has_cards: bool) -> Result<&'a str, NotABoard> {
+pub fn board_id(id: Option<&Value>, has_lists: bool, has_cards: bool) -> Result<&str, NotABoard> {
     let id = id.and_then(Value::as_str).map(str::trim).filter(|id| !id.is_empty() && id.len() <= 100);
     let id = id.ok_or(NotABoard::NoId)?;
     if has_lists && has_cards { Ok(id) } else { Err(NotABoard::NoLists) }
@@ -70,6 +70,7 @@ impl Export {
         export.read_lists(document);
         export.read_cards(document);
         export.count_the_rest(document);
+        export.note_people();
         Ok(export)
     }
 
@@ -152,6 +153,13 @@ impl Export {
             closed: !self.snapshot.lists.is_empty(),
         };
         self.snapshot.lists.push(list);
+    }
+
+    fn note_people(&mut self) {
+        let mut people = self.members.clone();
+        people.extend(self.actions.iter().filter_map(|a| a.author.clone()));
+        people.extend(self.snapshot.cards.iter().flat_map(|c| c.members.iter().cloned()));
+        self.snapshot.people = people.into_iter().collect();
     }
 
     /// Things a board has that a project has no place for.

@@ -1,6 +1,6 @@
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::export::{NotABoard, board_id};
 
@@ -13,27 +13,21 @@ pub enum BadUpload {
     NotABoard(#[from] NotABoard),
 }
 
-/// The top level, without keeping what is in it.
+/// The top level, without reading what is in it.
 #[derive(Deserialize)]
-struct Probe {
+struct Probe<'a> {
     id: Option<Value>,
-    lists: Option<Shape>,
-    cards: Option<Shape>,
-}
-
-/// A list, or anything else.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Shape {
-    List(Vec<IgnoredAny>),
-    Other(IgnoredAny),
+    #[serde(borrow)]
+    lists: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cards: Option<&'a RawValue>,
 }
 
 /// Checks an upload without building it in memory; returns the board's id.
 pub fn probe(bytes: &[u8]) -> Result<String, BadUpload> {
     let bytes = without_mark(bytes);
-    if let Ok(probe) = serde_json::from_slice::<Probe>(bytes) {
-        let is_list = |shape: &Option<Shape>| matches!(shape, Some(Shape::List(_)));
+    if let Ok(probe) = serde_json::from_slice::<Probe<'_>>(bytes) {
+        let is_list = |raw: &Option<&RawValue>| raw.is_some_and(|raw| raw.get().starts_with('['));
         return Ok(board_id(probe.id.as_ref(), is_list(&probe.lists), is_list(&probe.cards))?.replace('\0', ""));
     }
     // Odd in some way (a half emoji, a key twice, not an object): read it whole.

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use taskfold_domain::Timestamp;
+use taskfold_domain::{Rank, Timestamp};
 
 /// The board as an export shows it: texts fit our limits, ids are the source's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Snapshot {
     pub lists: Vec<List>,
     pub labels: Vec<Label>,
     pub cards: Vec<Card>,
+    /// Ids of the people that belong to the board: members, authors, assignees.
+    #[serde(default)]
+    pub people: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,8 +87,29 @@ impl Snapshot {
 }
 
 impl Card {
-    /// The tie breaker of its rank: the place in the file.
-    pub fn tie(&self) -> u16 {
-        u16::try_from(self.index).unwrap_or(u16::MAX)
+    /// Its place as a rank, ordered as `pos` is and then by the place in the file.
+    pub fn rank(&self) -> Rank {
+        rank(self.pos, self.index)
+    }
+}
+
+/// A rank for a position of the source; `tie` orders those of the same position.
+pub fn rank(pos: f64, tie: usize) -> Rank {
+    // Ranks are made from positive numbers: negative ones and zero are laid below all that Trello uses.
+    const INFINITY_BITS: u64 = 0x7FF0_0000_0000_0000;
+    let above_zero = if pos > 0.0 { pos } else { f64::from_bits((INFINITY_BITS - pos.abs().to_bits()) >> 12) };
+    Rank::from_source(above_zero, u16::try_from(tie).unwrap_or(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_keep_the_order_of_any_positions() {
+        let positions = [-1e9, -16384.5, -1.0, 0.0, 0.25, 1.0, 65535.0, 65535.5, 1e12];
+        let ranks: Vec<Rank> = positions.iter().map(|pos| rank(*pos, 0)).collect();
+        assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
+        assert!(rank(5.0, 3) < rank(5.0, 4));
     }
 }

@@ -44,20 +44,47 @@ pub enum Change {
     Closed(bool),
     Due(Option<Timestamp>),
     Starts(Option<Timestamp>),
-    Placed { list: String, pos: f64 },
+    Placed {
+        list: String,
+        pos: f64,
+    },
     Assigned(String),
     Unassigned(String),
     Labeled(String),
     Unlabeled(String),
     ChecklistAdded(Checklist),
-    ChecklistNamed { checklist: String, name: String },
-    ChecklistRemoved { checklist: String },
-    ItemAdded { checklist: String, item: Item },
-    ItemChanged { checklist: String, item: String, text: Option<String>, done: Option<bool> },
-    ItemRemoved { checklist: String, item: String },
-    Commented { comment: String, text: String },
-    CommentEdited { comment: String, text: String },
-    CommentRemoved { comment: String },
+    ChecklistNamed {
+        checklist: String,
+        name: String,
+    },
+    ChecklistRemoved {
+        checklist: String,
+    },
+    ItemAdded {
+        checklist: String,
+        item: Item,
+    },
+    ItemChanged {
+        checklist: String,
+        item: String,
+        text: Option<String>,
+        done: Option<bool>,
+    },
+    ItemRemoved {
+        checklist: String,
+        item: String,
+    },
+    Commented {
+        comment: String,
+        text: String,
+    },
+    CommentEdited {
+        comment: String,
+        text: String,
+    },
+    CommentRemoved {
+        comment: String,
+    },
 }
 
 /// The board walked back to before the first of the actions. What stands in the snapshot and was not created by an
@@ -128,8 +155,16 @@ impl Undone {
     fn undo(&mut self, action: &Action) -> Vec<Did> {
         match action.kind.as_str() {
             "createBoard" => vec![],
-            "updateBoard" | "createList" | "moveListToBoard" | "updateList" | "moveListFromBoard" | "createLabel"
-            | "updateLabel" | "deleteLabel" | "addMemberToBoard" | "removeMemberFromBoard" => self.undo_on_board(action),
+            "updateBoard"
+            | "createList"
+            | "moveListToBoard"
+            | "updateList"
+            | "moveListFromBoard"
+            | "createLabel"
+            | "updateLabel"
+            | "deleteLabel"
+            | "addMemberToBoard"
+            | "removeMemberFromBoard" => self.undo_on_board(action),
             kind => {
                 let supported = action.card_role() != CardRole::Touches || is_on_card(kind);
                 if !supported {
@@ -176,7 +211,9 @@ fn is_on_card(kind: &str) -> bool {
 fn why_not(kind: &str) -> &'static str {
     match kind {
         "addAttachmentToCard" | "deleteAttachmentFromCard" => "attachments are not imported",
-        "makeAdminOfBoard" | "makeNormalMemberOfBoard" | "makeObserverOfBoard" => "imported people keep the role member",
+        "makeAdminOfBoard" | "makeNormalMemberOfBoard" | "makeObserverOfBoard" => {
+            "imported people keep the role member"
+        }
         "unconfirmedBoardInvitation" | "unconfirmedOrganizationInvitation" => "an invitation is no membership yet",
         "addToOrganizationBoard" | "removeFromOrganizationBoard" => "there are no organisations",
         "voteOnCard" => "there are no votes",

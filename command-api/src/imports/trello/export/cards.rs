@@ -105,8 +105,7 @@ impl Export {
     fn labels_of(&mut self, card: &Value) -> Vec<String> {
         let wanted = array(card, "idLabels");
         let known = |id: &&str| self.snapshot.labels.iter().any(|l| l.id == *id);
-        let mut ids: Vec<String> =
-            wanted.iter().filter_map(Value::as_str).filter(known).map(str::to_owned).collect();
+        let mut ids: Vec<String> = wanted.iter().filter_map(Value::as_str).filter(known).map(str::to_owned).collect();
         for label in array(card, "labels") {
             let (name, color) = (text(label, "name"), text(label, "color"));
             let id = text(label, "id").map_or_else(
@@ -117,7 +116,8 @@ impl Export {
                 ids.push(id);
             }
         }
-        let missing = wanted.iter().filter(|id| id.as_str().is_none_or(|id| !ids.iter().any(|known| known == id))).count();
+        let missing =
+            wanted.iter().filter(|id| id.as_str().is_none_or(|id| !ids.iter().any(|known| known == id))).count();
         self.skipped.add_many("card", "has a label the board does not have", missing);
         distinct(&mut ids);
         self.at_most(&mut ids, LABELS_PER_TASK, "labels");

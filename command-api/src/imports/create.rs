@@ -1,0 +1,167 @@
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_LENGTH, LOCATION};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::{Refusal, Role};
+use taskfold_openapi::headers::{IDEMPOTENCY_REPLAYED, IdempotencyKey};
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read;
+use taskfold_openapi::{Caller, Code, Problem, clock};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::store::{self, Import, NewImport, Stored};
+use super::trello::parse::{BadUpload, probe};
+use crate::http::app::App;
+
+/// Of an upload.
+const UPLOAD_BYTES: usize = 64 * 1024 * 1024;
+/// How long an upload may take to arrive.
+const UPLOAD_TIME: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A board exported from Trello as JSON.
+    Trello,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Parameters {
+    format: Format,
+    /// Into this project, which needs the role admin; without it, into a project of the board's own.
+    project_id: Option<Uuid>,
+}
+
+type Asked = read::Query<Parameters>;
+
+/// Import a board of another program, at most 64 MiB. It goes on after the answer; importing the same, a newer or an
+/// older export of the board again changes nothing twice and nothing back.
+#[utoipa::path(
+    post, path = "/v1/imports", operation_id = "createImport", tag = "imports",
+    params(Parameters, ("Idempotency-Key" = Option<Uuid>, Header, description = "The same again answers the same import")),
+    request_body(content = Object, description = "The export", content_type = "application/json"),
+    responses(
+        (status = 202, description = "Taken; `Location` says where to ask how it stands", body = Import),
+        CommandProblems
+    ),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    asked: Asked,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Parameters { format: Format::Trello, project_id } = asked.0;
+    let user = caller.user_id;
+    if let Some(project) = project_id {
+        must_be_admin(&app, ProjectId(project), user).await?;
+    }
+    let document = upload(request).await?;
+    let (document, checked) = checked(document).await?;
+    let (source_id, digest) = checked.map_err(|bad| match bad {
+        BadUpload::NotJson => Problem::new(Code::Malformed, "The body is not JSON"),
+        BadUpload::NotABoard(why) => Problem::invalid_field("", why.to_string()),
+    })?;
+    let (project, own) = match project_id {
+        Some(project) => (ProjectId(project), false),
+        None => (own_project(&app, &source_id, user).await?, true),
+    };
+    let id = key.0.map_or_else(clock::new_id, |key| Uuid::new_v5(&user.0, key.as_bytes()));
+    let new = NewImport {
+        id,
+        user,
+        source_id: &source_id,
+        project,
+        own,
+        document: &document,
+        digest: &digest,
+        at: clock::now(),
+    };
+    let stored = store::insert(&app.pool, new).await.map_err(unavailable)?;
+    match stored {
+        Stored::New => app.imports.notify_one(),
+        Stored::Known => {}
+        Stored::Reused => return Err(crate::engine::CommandError::KeyReused.into()),
+        Stored::TooMany => {
+            return Err(Problem::new(Code::RateLimited, "Many imports of yours wait already: let one end first"));
+        }
+    }
+    let import = store::get(&app.pool, id, user).await.map_err(unavailable)?;
+    let import = import.ok_or_else(|| Problem::internal(&"an import is gone that was stored just now"))?;
+    let mut response = (StatusCode::ACCEPTED, Json(import)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/imports/{id}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if matches!(stored, Stored::Known) {
+        let replayed = HeaderName::from_static(IDEMPOTENCY_REPLAYED);
+        response.headers_mut().insert(replayed, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+async fn must_be_admin(app: &App, project: ProjectId, user: UserId) -> Result<(), Problem> {
+    let project = app.engine.load_project(project).await?;
+    let role = project.board().and_then(|board| board.role_of(user)).ok_or(Refusal::NotFound)?;
+    if role < Role::Admin {
+        return Err(Refusal::Forbidden { needs: Role::Admin }.into());
+    }
+    Ok(())
+}
+
+/// The caller's project for this board. One in which they have no say any more is left to those who have.
+async fn own_project(app: &App, source_id: &str, user: UserId) -> Result<ProjectId, Problem> {
+    let mine = || store::own_project(&app.pool, source_id, user, clock::new_id());
+    let project = mine().await.map_err(unavailable)?;
+    let state = app.engine.load_project(project).await?;
+    let lost = |board: &taskfold_domain::project::Board| board.role_of(user).is_none_or(|role| role < Role::Admin);
+    if !state.board().is_some_and(lost) {
+        return Ok(project);
+    }
+    store::disown(&app.pool, source_id, user).await.map_err(unavailable)?;
+    mine().await.map_err(unavailable)
+}
+
+async fn upload(request: Request) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::PayloadTooLarge, format!("An export may have {UPLOAD_BYTES} bytes at most"));
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > UPLOAD_BYTES as u64) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(UPLOAD_TIME, axum::body::to_bytes(request.into_body(), UPLOAD_BYTES)).await {
+        Err(_) => Err(Problem::new(
+            Code::RequestTimeout,
+            format!("The export did not arrive within {} s", UPLOAD_TIME.as_secs()),
+        )),
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+        // Of two causes, only one is not the connection's.
+        Ok(Err(_)) if announced.is_none() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(Code::Malformed, "The body broke off")),
+    }
+}
+
+type Checked = Result<(String, Vec<u8>), BadUpload>;
+
+/// Parsing and hashing megabytes is no work for the threads that answer requests.
+async fn checked(document: Vec<u8>) -> Result<(Vec<u8>, Checked), Problem> {
+    let work = move || {
+        let checked = probe(&document).map(|source_id| (source_id, Sha256::digest(&document).to_vec()));
+        (document, checked)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))
+}
+
+pub(super) fn unavailable(error: sqlx::Error) -> Problem {
+    tracing::warn!(%error, "imports cannot be reached");
+    Problem::unavailable("The database")
+}

@@ -1,0 +1,25 @@
+use axum::Json;
+use axum::extract::State;
+use taskfold_openapi::problem::ReadProblems;
+use taskfold_openapi::read::Path;
+use taskfold_openapi::{Caller, Code, Problem};
+use uuid::Uuid;
+
+use super::store::{self, Import};
+use crate::http::app::App;
+
+/// How an import stands. Only the one who asked for it can see it.
+#[utoipa::path(
+    get, path = "/v1/imports/{import_id}", operation_id = "getImport", tag = "imports",
+    params(("import_id" = Uuid, Path)),
+    responses((status = 200, description = "As it stands", body = Import), ReadProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path(import_id): Path<Uuid>,
+) -> Result<Json<Import>, Problem> {
+    let found = store::get(&app.pool, import_id, caller.user_id).await.map_err(super::create::unavailable)?;
+    found.map(Json).ok_or_else(|| Problem::new(Code::NotFound, "There is no such import of yours"))
+}
