@@ -1,1 +1,53 @@
-//! placeholder
+//! Ask what is: the read tables, the log and the live stream, over HTTP. Cannot write events.
+#![expect(unused_qualifications, reason = "utoipa's path macro writes them for parameters of the same file")]
+
+/// HTTP in.
+mod http;
+/// Events as they happen, once for all who listen.
+mod live;
+
+use futures::FutureExt;
+use sqlx::PgPool;
+use taskfold_event_log::{PROJECTED_CHANNEL, watch_positions};
+use taskfold_openapi::auth::Verifier;
+use taskfold_openapi::service::Service;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::app::App;
+use crate::live::{Feeder, Hub};
+
+/// Ready values from the program.
+pub struct Deps {
+    /// Connects as the role `taskfold_query`.
+    pub pool: PgPool,
+    /// Without it, live streams read the log instead.
+    pub nats: Option<async_nats::Client>,
+    /// The name of the JetStream stream, such as `TASKFOLD`.
+    pub stream: String,
+    pub verifier: Verifier,
+    pub shutdown: CancellationToken,
+}
+
+/// The query-api, and what keeps it current beside it.
+pub fn service(deps: Deps) -> Service {
+    let (projected_sender, projected) = watch::channel(0);
+    let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
+    let hub = Hub::new(deps.pool.clone());
+    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
+    let app = App { pool: deps.pool, verifier: deps.verifier, projected, hub, shutdown: deps.shutdown };
+    let (router, document) = http::router().split_for_parts();
+    Service {
+        router: router.with_state(app),
+        document,
+        background: vec![
+            ("projected positions", watching.map(Ok).boxed()),
+            ("live feed", feeder.run().map(Ok).boxed()),
+        ],
+    }
+}
+
+/// The document alone, without a database.
+pub fn document() -> utoipa::openapi::OpenApi {
+    http::router().into_openapi()
+}

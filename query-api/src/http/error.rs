@@ -1,0 +1,69 @@
+use axum::response::{IntoResponse, Response};
+use taskfold_event_log::LogError;
+use taskfold_openapi::{Code, Problem};
+
+/// Why a read was not answered.
+#[derive(Debug)]
+pub struct ReadError(Box<Problem>);
+
+impl From<Problem> for ReadError {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl From<sqlx::Error> for ReadError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_away(&error) {
+            tracing::warn!(%error, "the database is not available");
+            return Problem::unavailable("The database").into();
+        }
+        Problem::internal(&error).into()
+    }
+}
+
+impl From<LogError> for ReadError {
+    fn from(error: LogError) -> Self {
+        Problem::internal(&error).into()
+    }
+}
+
+impl From<serde_json::Error> for ReadError {
+    fn from(error: serde_json::Error) -> Self {
+        Problem::internal(&error).into()
+    }
+}
+
+impl IntoResponse for ReadError {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+/// Trouble that passes: no connection, or a server that starts, stops or is full.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}
+
+/// A value in a cursor that PostgreSQL cannot read back (class 22, data exception): nobody of ours made that cursor.
+pub fn bad_cursor_or(error: sqlx::Error) -> ReadError {
+    let data = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code.starts_with("22"));
+    if data { invalid_cursor() } else { error.into() }
+}
+
+pub fn invalid_cursor() -> ReadError {
+    Problem::invalid_field("/cursor", "is not a cursor of this list with these filters and this order").into()
+}
+
+/// The answer to a position that the log has not reached.
+pub fn cursor_ahead(head: i64) -> ReadError {
+    Problem::new(Code::CursorAhead, format!("The log ends at {head}: read again and start over"))
+        .with("head", head)
+        .into()
+}

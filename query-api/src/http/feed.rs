@@ -1,0 +1,13 @@
+use serde_json::value::RawValue;
+use taskfold_event_log::LoggedEvent;
+
+use super::error::ReadError;
+
+/// Changes as JSON, for the body.
+pub fn changes(events: &[LoggedEvent]) -> Result<Vec<Box<RawValue>>, ReadError> {
+    events.iter().map(change).collect()
+}
+
+pub fn change(event: &LoggedEvent) -> Result<Box<RawValue>, ReadError> {
+    Ok(serde_json::value::to_raw_value(&event.change()?)?)
+}

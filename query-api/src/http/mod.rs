@@ -1,0 +1,63 @@
+//! HTTP in: each operation is a file.
+
+/// Who may see what.
+mod access;
+/// What a read answers, with its headers.
+mod answer;
+/// What handlers share.
+pub mod app;
+/// Why a read was not answered.
+mod error;
+/// Changes in bodies.
+mod feed;
+/// Who is signed in.
+pub mod me;
+/// Lists in pages.
+mod page;
+pub mod projects;
+/// Who reads, and as of which position.
+mod reading;
+/// Words in columns of text.
+mod stored;
+pub mod streams;
+pub mod tasks;
+/// Values of query parameters.
+mod values;
+/// Tasks as they are shown.
+mod view;
+
+use taskfold_openapi::Problem;
+use taskfold_openapi::auth::security_scheme;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use app::App;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Taskfold query API",
+        description = "Ask what is. Every answer says which position of the log it reflects; the feed and the streams \
+                       go on from there."
+    ),
+    tags(
+        (name = "me", description = "Who is signed in"),
+        (name = "projects", description = "Projects: boards, lists, members"),
+        (name = "tasks", description = "Tasks: comments, history"),
+        (name = "feed", description = "Changes: page by page, and as they happen")
+    ),
+    components(schemas(Problem, taskfold_domain::Change))
+)]
+struct Document;
+
+/// All routes with their document.
+pub fn router() -> OpenApiRouter<App> {
+    let mut document = Document::openapi();
+    document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());
+    OpenApiRouter::with_openapi(document)
+        .routes(routes!(me::handler))
+        .merge(projects::router())
+        .merge(tasks::router())
+        .merge(streams::router())
+}

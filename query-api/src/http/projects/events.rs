@@ -1,0 +1,124 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use taskfold_domain::Change;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::read::{Path, Query};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::answer::Answer;
+use crate::http::app::App;
+use crate::http::error::{ReadError, cursor_ahead};
+use crate::http::feed;
+use crate::http::page::bounded;
+use crate::http::reading::{ReadHeaders, Reading, Snapshot};
+use crate::http::values::Position;
+
+const DEFAULT_LIMIT: i64 = 500;
+const MAX_LIMIT: i64 = 1000;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Params {
+    /// The position behind which to go on: that of a read, or `next` of the page before. 0, the default: from the start.
+    #[param(value_type = Option<u64>)]
+    since: Option<Position>,
+    /// From 1 to 1000, 500 by default.
+    limit: Option<i64>,
+    /// Answer only with what reflects this position.
+    #[param(value_type = Option<u64>)]
+    min_position: Option<Position>,
+}
+
+/// A page of a project's feed.
+#[derive(Serialize, ToSchema)]
+pub struct FeedPage {
+    #[schema(value_type = Vec<Change>)]
+    events: Vec<Box<RawValue>>,
+    /// Send it as the next `since`. It moves on past events of other projects.
+    #[schema(example = 1042)]
+    next: i64,
+    /// The last position of the whole log that can be read.
+    #[schema(example = 1042)]
+    head: i64,
+    /// Whether there is a next page already.
+    has_more: bool,
+}
+
+/// The Changes of a project behind a position, in order. With `Prefer: wait=n` and nothing there, answers as soon as
+/// something is, or empty after n seconds.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/events", operation_id = "listEvents", tag = "feed",
+    params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
+    responses(
+        (status = 200, description = "A page of Changes", body = FeedPage),
+        (status = 304, description = "As before"),
+        FeedProblems
+    ),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path(project_id): Path<ProjectId>,
+    Query(query): Query<Params>,
+) -> Result<Answer, ReadError> {
+    let limit = bounded("/limit", query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let since = query.since.map_or(0, |p| p.0);
+    let until = Instant::now() + reading.patience();
+    // Before the log is read: what comes after that wakes us.
+    let wake = Arc::new(Notify::new());
+    let seat = (until > Instant::now()).then(|| app.hub.join(project_id.0, &wake));
+    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+    loop {
+        snapshot.project(project_id, reading.caller.user_id).await?;
+        if since > snapshot.position {
+            snapshot = behind_or_ahead(&app, &reading, snapshot, since).await?;
+        }
+        let page = page(&mut snapshot, project_id, since, limit).await?;
+        let waits = seat.is_some() && page.events.is_empty() && Instant::now() < until;
+        if !waits || app.shutdown.is_cancelled() {
+            return Answer::new(&reading, snapshot, &page).await;
+        }
+        // Nobody holds a connection to the database while waiting.
+        snapshot.close().await;
+        tokio::select! {
+            () = wake.notified() => {}
+            () = tokio::time::sleep_until(until) => {}
+            () = app.shutdown.cancelled() => {}
+        }
+        snapshot = reading.snapshot(&app, query.min_position).await?;
+    }
+}
+
+/// A position that the log has but the read tables have not is waited for: a command just answered it.
+async fn behind_or_ahead(
+    app: &App,
+    reading: &Reading,
+    mut snapshot: Snapshot,
+    since: i64,
+) -> Result<Snapshot, ReadError> {
+    let head = taskfold_event_log::head(&mut *snapshot.db).await?;
+    snapshot.close().await;
+    if since > head {
+        return Err(cursor_ahead(head));
+    }
+    reading.snapshot_from(app, since).await
+}
+
+async fn page(snapshot: &mut Snapshot, project: ProjectId, since: i64, limit: i64) -> Result<FeedPage, ReadError> {
+    let head = snapshot.position;
+    let mut events =
+        taskfold_event_log::project_page_after(&mut *snapshot.db, &[project.0], since, head, limit + 1).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = events.len() > limit;
+    events.truncate(limit);
+    let next = events.last().filter(|_| has_more).map_or(head, |last| last.position);
+    Ok(FeedPage { events: feed::changes(&events)?, next, head, has_more })
+}

@@ -1,0 +1,86 @@
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::types::Json;
+use taskfold_domain::Role;
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::project::{Column, Label};
+use taskfold_openapi::problem::ReadProblems;
+use taskfold_openapi::read::{Path, Query};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::answer::Answer;
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::me::AtLeast;
+use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::view::ColumnView;
+
+/// A project.
+#[derive(Serialize, ToSchema)]
+pub struct Project {
+    id: Uuid,
+    name: String,
+    description: String,
+    /// In their order, archived ones included.
+    columns: Vec<ColumnView>,
+    labels: Vec<Label>,
+    my_role: Role,
+    archived: bool,
+    created_at: DateTime<Utc>,
+    created_by: Uuid,
+    updated_at: DateTime<Utc>,
+    /// For `If-Match`.
+    version: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    name: String,
+    description: String,
+    columns: Json<Vec<Column>>,
+    labels: Json<Vec<Label>>,
+    created_at: DateTime<Utc>,
+    created_by: Uuid,
+    updated_at: DateTime<Utc>,
+    version: i64,
+}
+
+/// A project with its columns and labels.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}", operation_id = "getProject", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), AtLeast, ReadHeaders),
+    responses((status = 200, description = "The project", body = Project), (status = 304, description = "As before"), ReadProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path(project_id): Path<ProjectId>,
+    Query(query): Query<AtLeast>,
+) -> Result<Answer, ReadError> {
+    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+    let member = snapshot.project(project_id, reading.caller.user_id).await?;
+    let row: Row = sqlx::query_as(
+        "SELECT name, description, columns, labels, created_at, created_by, updated_at, version \
+         FROM projects WHERE project_id = $1",
+    )
+    .bind(project_id.0)
+    .fetch_one(&mut *snapshot.db)
+    .await?;
+    let project = Project {
+        id: project_id.0,
+        name: row.name,
+        description: row.description,
+        columns: row.columns.0.into_iter().map(Into::into).collect(),
+        labels: row.labels.0,
+        my_role: member.role(),
+        archived: member.archived,
+        created_at: row.created_at,
+        created_by: row.created_by,
+        updated_at: row.updated_at,
+        version: row.version,
+    };
+    Answer::versioned(&reading, snapshot, project.version, &project).await
+}

@@ -1,0 +1,81 @@
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use taskfold_domain::Role;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::ReadProblems;
+use taskfold_openapi::read::{Path, Query};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::http::answer::Answer;
+use crate::http::app::App;
+use crate::http::error::{ReadError, bad_cursor_or};
+use crate::http::page::{ListName, Page, limit};
+use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::stored::Stored;
+use crate::http::values::Position;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Params {
+    /// From 1 to 200, 50 by default.
+    limit: Option<i64>,
+    cursor: Option<String>,
+    /// Answer only with what reflects this position.
+    #[param(value_type = Option<u64>)]
+    min_position: Option<Position>,
+}
+
+/// A member of a project.
+#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = Member)]
+pub struct MemberView {
+    user_id: Uuid,
+    /// Null when the account was erased.
+    username: Option<String>,
+    display_name: Option<String>,
+    #[schema(value_type = Role)]
+    role: Stored<Role>,
+    #[serde(skip)]
+    sort_key: String,
+}
+
+/// The members of a project, in the order in which they joined.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/members", operation_id = "listMembers", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
+    responses(
+        (status = 200, description = "A page of members", body = Page<MemberView>),
+        (status = 304, description = "As before"),
+        ReadProblems
+    ),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path(project_id): Path<ProjectId>,
+    Query(query): Query<Params>,
+) -> Result<Answer, ReadError> {
+    let limit = limit(query.limit)?;
+    let list = ListName::new("members", project_id.0, &());
+    let after = list.read(query.cursor.as_deref())?;
+    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+    snapshot.project(project_id, reading.caller.user_id).await?;
+    let rows: Vec<MemberView> = sqlx::query_as(
+        "SELECT m.user_id, a.username, a.display_name, m.role, m.position::text AS sort_key \
+         FROM project_members m LEFT JOIN accounts a ON a.user_id = m.user_id \
+         WHERE m.project_id = $1 AND (m.position, m.user_id) > ($2::text::bigint, $3) \
+         ORDER BY m.position, m.user_id LIMIT $4",
+    )
+    .bind(project_id.0)
+    .bind(after.as_ref().map_or("-1", |c| &c.key))
+    .bind(after.as_ref().map_or(Uuid::nil(), |c| c.id))
+    .bind(limit + 1)
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(bad_cursor_or)?;
+    let page = list.page(rows, limit, |m| (m.sort_key.clone(), m.user_id), |m| m);
+    Answer::page(&reading, snapshot, &page).await
+}

@@ -1,0 +1,225 @@
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::task::Status;
+use taskfold_domain::task::events::Priority;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::ReadProblems;
+use taskfold_openapi::read::{Path, Query};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::tasks_sql::{self as sql, Order};
+use crate::http::answer::Answer;
+use crate::http::app::App;
+use crate::http::error::{ReadError, bad_cursor_or};
+use crate::http::page::{ListName, Page, limit};
+use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::values::{Position, Time};
+use crate::http::view::Task;
+
+const Q_CHARS: usize = 200;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Params {
+    #[param(inline)]
+    status: Option<Status>,
+    assignee_id: Option<Uuid>,
+    label_id: Option<Uuid>,
+    column_id: Option<Uuid>,
+    #[param(inline)]
+    priority: Option<Priority>,
+    /// Due earlier than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    due_before: Option<Time>,
+    /// Due at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    due_after: Option<Time>,
+    /// Updated at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    updated_since: Option<Time>,
+    /// In the title or the description, in upper or lower case; at most 200 characters.
+    q: Option<String>,
+    /// Deleted tasks instead of those that are not.
+    deleted: Option<bool>,
+    /// Archived tasks instead of those that are not.
+    archived: Option<bool>,
+    /// With `-` in front, the other way round.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// From 1 to 200, 50 by default.
+    limit: Option<i64>,
+    /// Good for the same filters and the same order.
+    cursor: Option<String>,
+    /// Answer only with what reflects this position.
+    #[param(value_type = Option<u64>)]
+    min_position: Option<Position>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    #[default]
+    CreatedAt,
+    UpdatedAt,
+    DueAt,
+    Priority,
+    Title,
+    /// The place on the board.
+    Rank,
+    #[serde(rename = "-created_at")]
+    CreatedAtDown,
+    #[serde(rename = "-updated_at")]
+    UpdatedAtDown,
+    #[serde(rename = "-due_at")]
+    DueAtDown,
+    #[serde(rename = "-priority")]
+    PriorityDown,
+    #[serde(rename = "-title")]
+    TitleDown,
+    #[serde(rename = "-rank")]
+    RankDown,
+}
+
+impl Sort {
+    fn order(self) -> &'static Order {
+        match self {
+            Self::CreatedAt => &sql::CREATED,
+            Self::UpdatedAt => &sql::UPDATED,
+            Self::DueAt => &sql::DUE,
+            Self::Priority => &sql::PRIORITY,
+            Self::Title => &sql::TITLE,
+            Self::Rank => &sql::RANK,
+            Self::CreatedAtDown => &sql::CREATED_DOWN,
+            Self::UpdatedAtDown => &sql::UPDATED_DOWN,
+            Self::DueAtDown => &sql::DUE_DOWN,
+            Self::PriorityDown => &sql::PRIORITY_DOWN,
+            Self::TitleDown => &sql::TITLE_DOWN,
+            Self::RankDown => &sql::RANK_DOWN,
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    task: Task,
+    sort_key: String,
+}
+
+/// The tasks of a project.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/tasks", operation_id = "listTasks", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
+    responses(
+        (status = 200, description = "A page of tasks", body = Page<Task>),
+        (status = 304, description = "As before"),
+        ReadProblems
+    ),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path(project_id): Path<ProjectId>,
+    Query(query): Query<Params>,
+) -> Result<Answer, ReadError> {
+    let limit = limit(query.limit)?;
+    let list = query.list_name(project_id);
+    let after = list.read(query.cursor.as_deref())?;
+    let pattern = query.q.as_deref().map(pattern).transpose()?;
+    let order = query.sort.unwrap_or_default().order();
+    let deleted = query.deleted.unwrap_or(false);
+
+    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+    let member = snapshot.project(project_id, reading.caller.user_id).await?;
+    let labels = member.labels();
+    if query.label_id.is_some_and(|label| !labels.contains(&label)) {
+        // Tasks may still carry a label that was removed; it is not shown, so it finds nothing.
+        let nothing: Page<Task> = list.page(Vec::new(), limit, |_: &Row| (String::new(), Uuid::nil()), |row| row.task);
+        return Answer::page(&reading, snapshot, &nothing).await;
+    }
+    let columns: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) WITH ORDINALITY AS of (c, n) \
+         WHERE project_id = $1 ORDER BY n",
+    )
+    .bind(project_id.0)
+    .fetch_all(&mut *snapshot.db)
+    .await?;
+    let (start, greatest) = order.start;
+    let rows: Vec<Row> = sqlx::query_as(order.sql)
+        .bind(project_id.0)
+        .bind(query.status.map(Status::as_str))
+        .bind(query.assignee_id)
+        .bind(query.label_id)
+        .bind(query.column_id)
+        .bind(query.priority.map(priority_name))
+        .bind(query.due_before.map(|t| t.0))
+        .bind(query.due_after.map(|t| t.0))
+        .bind(query.updated_since.map(|t| t.0))
+        .bind(pattern)
+        .bind(deleted)
+        .bind(query.archived.or((!deleted).then_some(false)))
+        .bind(columns)
+        .bind(after.as_ref().map_or(start, |c| &c.key))
+        .bind(after.as_ref().map_or(if greatest { Uuid::max() } else { Uuid::nil() }, |c| c.id))
+        .bind(limit + 1)
+        .fetch_all(&mut *snapshot.db)
+        .await
+        .map_err(bad_cursor_or)?;
+    let place = |row: &Row| (row.sort_key.clone(), row.task.fields.id);
+    let page = list.page(rows, limit, place, |row| row.task.shown_to(&member, &labels));
+    Answer::page(&reading, snapshot, &page).await
+}
+
+impl Params {
+    fn list_name(&self, project: ProjectId) -> ListName {
+        let of = (self.status, self.assignee_id, self.label_id, self.column_id, self.priority);
+        let times = (self.due_before, self.due_after, self.updated_since);
+        let rest = (&self.q, self.deleted, self.archived, self.sort.unwrap_or_default());
+        ListName::new("tasks", project.0, &(of, times, rest))
+    }
+}
+
+fn priority_name(priority: Priority) -> &'static str {
+    match priority {
+        Priority::None => "none",
+        Priority::Low => "low",
+        Priority::Medium => "medium",
+        Priority::High => "high",
+        Priority::Urgent => "urgent",
+    }
+}
+
+/// For ILIKE, with nothing in it that is more than a character.
+fn pattern(q: &str) -> Result<String, ReadError> {
+    if q.is_empty() || q.chars().count() > Q_CHARS {
+        return Err(Problem::invalid_field("/q", format!("must have 1 to {Q_CHARS} characters")).into());
+    }
+    let escaped = q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    Ok(format!("%{escaped}%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched_for_is_taken_literally() {
+        assert_eq!(pattern("50%_\\").expect("short"), "%50\\%\\_\\\\%");
+        assert!(pattern("").is_err());
+        assert!(pattern(&"x".repeat(201)).is_err());
+    }
+
+    #[test]
+    fn a_cursor_is_bound_to_the_filters_and_the_order() {
+        let params = |query: &str| taskfold_openapi::read::parse_query::<Params>(query).expect("known parameters");
+        let name = |query: &str| format!("{:?}", params(query).list_name(ProjectId(Uuid::nil())));
+        assert_eq!(name("status=todo&limit=3"), name("status=todo&sort=created_at&cursor=x"));
+        assert_ne!(name("status=todo"), name("status=paused"));
+        assert_ne!(name("sort=-title"), name("sort=title"));
+        assert!(taskfold_openapi::read::parse_query::<Params>("stauts=todo").is_err());
+    }
+}

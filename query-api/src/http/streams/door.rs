@@ -1,0 +1,166 @@
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sqlx::PgPool;
+use taskfold_openapi::auth::{ACCESS_TOKEN_SECONDS, Purpose, Rejected, TICKET_SECONDS, bearer};
+use taskfold_openapi::{Caller, Code, Problem};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::http::app::App;
+use crate::http::error::{ReadError, cursor_ahead};
+use crate::http::values::Position;
+use crate::live::{Follower, Notice, Opening};
+
+const LAST_EVENT_ID: &str = "last-event-id";
+/// For the hub to know where it begins, just after the start of the program.
+const BEGIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// The header of a stream.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documents the header; `Knock` reads it")]
+pub struct StreamHeaders {
+    /// The `id:` of the last frame that was seen: goes on behind it, and wins over `since`. Browsers send it by
+    /// themselves when they reconnect. With it, refusals are frames of a 200 answer, where `EventSource` can read them.
+    #[param(rename = "Last-Event-ID", example = "1042")]
+    last_event_id: Option<String>,
+}
+
+/// A request for a stream.
+pub struct Knock {
+    from: Option<i64>,
+    reconnect: bool,
+    token: Result<(Caller, i64), Refused>,
+}
+
+enum Refused {
+    Rejected(Rejected),
+    Problem(ReadError),
+}
+
+impl Knock {
+    pub fn new(
+        app: &App,
+        headers: &HeaderMap,
+        since: Option<Position>,
+        ticket: Option<&str>,
+    ) -> Result<Self, ReadError> {
+        let last = Position::of_header(headers, LAST_EVENT_ID)?;
+        Ok(Self {
+            from: last.or(since.map(|p| p.0)),
+            reconnect: last.is_some(),
+            token: authenticate(app, headers, ticket),
+        })
+    }
+
+    /// The answer: a stream of these projects, or why not. `stays`: also when no project is left.
+    pub async fn answer(self, app: &App, projects: &[Uuid], stays: bool) -> Result<Response, ReadError> {
+        let (caller, expires_at) = match self.token {
+            Ok(known) => known,
+            Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => return Ok(last_words(&[Notice::Reauth])),
+            Err(Refused::Rejected(rejected)) => return Err(Problem::from(rejected).into()),
+            Err(Refused::Problem(problem)) => return Err(problem),
+        };
+        if !app.hub.has_begun(BEGIN_LIMIT).await {
+            return Err(Problem::unavailable("The live feed").into());
+        }
+        let (checkpoint, head, member_of) = memberships(&app.pool, projects, caller.user_id.0).await?;
+        let ahead = self.from.is_some_and(|from| from > head);
+        let mut opening = Opening {
+            caller,
+            expires_at,
+            projects: member_of.iter().map(|project| (*project, checkpoint)).collect(),
+            revoked: Vec::new(),
+            from: self.from,
+            stays,
+        };
+        for project in projects.iter().filter(|p| !member_of.contains(p)) {
+            if !self.reconnect {
+                return Err(Problem::not_found().into());
+            }
+            // Removed while away: the removal, and what came before it, is still theirs to see.
+            let from = self.from.unwrap_or(i64::MAX);
+            match removed_at(&app.pool, *project, caller.user_id.0, from).await? {
+                Some(removal) if !ahead => opening.projects.push((*project, removal - 1)),
+                _ => opening.revoked.push(*project),
+            }
+        }
+        if opening.projects.is_empty() && !stays {
+            let notices: Vec<Notice> = opening.revoked.into_iter().map(|project| Notice::Revoked { project }).collect();
+            return Ok(last_words(&notices));
+        }
+        if ahead {
+            return if self.reconnect { Ok(last_words(&[Notice::Reset { head }])) } else { Err(cursor_ahead(head)) };
+        }
+        let follower = Follower::new(app.hub.clone(), opening, app.shutdown.clone());
+        Ok(event_stream(Body::from_stream(follower.into_stream())))
+    }
+}
+
+/// The header first; a ticket for those who cannot send one.
+fn authenticate(app: &App, headers: &HeaderMap, ticket: Option<&str>) -> Result<(Caller, i64), Refused> {
+    let token = bearer(headers).map_err(|problem| Refused::Problem(problem.into()))?;
+    match (token, ticket) {
+        (Some(token), _) => {
+            let caller = app.verifier.verify(Purpose::Requests, token).map_err(Refused::Rejected)?;
+            Ok((caller, caller.expires_at))
+        }
+        (None, Some(ticket)) => {
+            let caller = app.verifier.verify(Purpose::Streams, ticket).map_err(Refused::Rejected)?;
+            // A ticket is for opening the door within a minute. The stream may stay as long as a fresh access token's.
+            Ok((caller, caller.expires_at.saturating_add(ACCESS_TOKEN_SECONDS - TICKET_SECONDS)))
+        }
+        (None, None) => {
+            let detail = "Send `Authorization: Bearer <access token>`, or `?ticket=`";
+            Err(Refused::Problem(Problem::new(Code::Unauthenticated, detail).into()))
+        }
+    }
+}
+
+/// Up to where the read tables are, where the log ends, and of which of these projects the user is a member.
+async fn memberships(pool: &PgPool, projects: &[Uuid], user: Uuid) -> sqlx::Result<(i64, i64, Vec<Uuid>)> {
+    sqlx::query_as(
+        "SELECT c.position, h.position, \
+                ARRAY(SELECT project_id FROM project_members WHERE user_id = $2 AND project_id = ANY ($1)) \
+         FROM projection_checkpoint c, log_head h",
+    )
+    .bind(projects)
+    .bind(user)
+    .fetch_one(pool)
+    .await
+}
+
+/// Where the user was last removed from the project, if that was behind `from` and is known to the read tables.
+async fn removed_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "SELECT max(e.position) FROM events e, projection_checkpoint c \
+         WHERE e.project_id = $1 AND e.position > $3 AND e.position <= c.position \
+           AND e.event_type = 'project.member_removed' \
+           AND e.payload #>> '{changes,member,from,user_id}' = $2::text",
+    )
+    .bind(project)
+    .bind(user)
+    .bind(from)
+    .fetch_one(pool)
+    .await
+}
+
+/// A stream that says why it ends, and ends.
+fn last_words(notices: &[Notice]) -> Response {
+    let text: Vec<Bytes> = notices.iter().map(Notice::encode).collect();
+    event_stream(Body::from(text.concat()))
+}
+
+fn event_stream(body: Body) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // nginx and its kin would hold frames back to fill a buffer.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (StatusCode::OK, headers, body).into_response()
+}

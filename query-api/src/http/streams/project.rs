@@ -1,0 +1,43 @@
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::read::{Path, Query};
+use utoipa::IntoParams;
+
+use super::door::{Knock, StreamHeaders};
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::values::Position;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Params {
+    /// The position behind which to begin, such as that of a board. Without it: from now.
+    #[param(value_type = Option<u64>)]
+    since: Option<Position>,
+    /// In place of the header `Authorization`, for `EventSource`.
+    ticket: Option<String>,
+}
+
+/// The Changes of a project as they happen: `id:` is the position, `event:` the type, `data:` the Change. Begins with
+/// `hello`; a `heartbeat` every 15 seconds moves the cursor of a quiet stream. `reset`, `reauth`, `revoked` and `drain`
+/// say why a stream ends; after `lagging` it goes on from the log, with nothing left out.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/events/stream", operation_id = "streamProject", tag = "feed",
+    params(("project_id" = Uuid, Path, description = "the project"), Params, StreamHeaders),
+    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), FeedProblems),
+    security(("bearer" = []), ())
+)]
+pub async fn handler(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(project_id): Path<ProjectId>,
+    Query(query): Query<Params>,
+) -> Result<Response, ReadError> {
+    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref())?;
+    knock.answer(&app, &[project_id.0], false).await
+}

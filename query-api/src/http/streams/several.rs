@@ -1,0 +1,84 @@
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::read::Query;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::door::{Knock, StreamHeaders};
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::values::Position;
+
+const MAX_PROJECTS: usize = 100;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Params {
+    /// Ids with commas between them, at most 100.
+    projects: Option<String>,
+    /// Also what is for the caller; the stream then stays open without any project.
+    me: Option<bool>,
+    /// The position behind which to begin, such as that of a board. Without it: from now.
+    #[param(value_type = Option<u64>)]
+    since: Option<Position>,
+    /// In place of the header `Authorization`, for `EventSource`.
+    ticket: Option<String>,
+}
+
+/// The Changes of several projects in the order of the log, with one cursor for all. Frames as in `streamProject`;
+/// `revoked` names the project that ends, the others go on.
+#[utoipa::path(
+    get, path = "/v1/stream", operation_id = "streamProjects", tag = "feed",
+    params(Params, StreamHeaders),
+    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), FeedProblems),
+    security(("bearer" = []), ())
+)]
+pub async fn handler(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(query): Query<Params>,
+) -> Result<Response, ReadError> {
+    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref())?;
+    let projects = project_ids(query.projects.as_deref().unwrap_or_default())?;
+    let me = query.me.unwrap_or(false);
+    if projects.is_empty() && !me {
+        return Err(Problem::invalid_field("/projects", "name at least one project, or send me=true").into());
+    }
+    knock.answer(&app, &projects, me).await
+}
+
+/// In their order, each once.
+fn project_ids(list: &str) -> Result<Vec<Uuid>, ReadError> {
+    let mut ids = Vec::new();
+    for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        let id = Uuid::try_parse(text)
+            .map_err(|_| Problem::invalid_field("/projects", "must be UUIDs with commas between them"))?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+        if ids.len() > MAX_PROJECTS {
+            return Err(Problem::invalid_field("/projects", format!("at most {MAX_PROJECTS}")).into());
+        }
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn projects_are_named_once_each_and_bounded() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(project_ids(&format!("{b}, {a},{b},")).expect("UUIDs"), [b, a]);
+        assert!(project_ids("").expect("nothing").is_empty());
+        assert!(project_ids("x").is_err());
+        let many: Vec<String> = (0..101).map(|n| Uuid::from_u128(n).to_string()).collect();
+        assert!(project_ids(&many.join(",")).is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! Reads of a task, a file each.
+
+/// What was said about it.
+pub mod comments;
+/// One task.
+pub mod get;
+/// What happened to it.
+pub mod history;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::app::App;
+
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(get::handler))
+        .routes(routes!(comments::handler))
+        .routes(routes!(history::handler))
+}

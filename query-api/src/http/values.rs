@@ -1,0 +1,78 @@
+//! Values of query parameters, bounded when they are read.
+
+use chrono::{DateTime, Datelike, Utc};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use taskfold_openapi::Problem;
+use taskfold_openapi::headers;
+
+use super::error::ReadError;
+
+/// A position of the log, 0 included: before everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Position(pub i64);
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("must be a position: a whole number from 0"))
+    }
+}
+
+impl Position {
+    /// Digits only: no sign, no space, nothing that the log could not count to.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten().map(Self)
+    }
+
+    /// Of a header.
+    pub fn of_header(all: &http::HeaderMap, name: &str) -> Result<Option<i64>, ReadError> {
+        let Some(text) = headers::one(all, name)? else { return Ok(None) };
+        match Self::parse(text) {
+            Some(position) => Ok(Some(position.0)),
+            None => Err(Problem::invalid_field(
+                format!("/{}", name.to_ascii_lowercase()),
+                "must be a position: a whole number from 0",
+            )
+            .into()),
+        }
+    }
+}
+
+/// A point in time of a year with four digits, as RFC 3339 has them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Time(pub DateTime<Utc>);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match DateTime::parse_from_rfc3339(&text) {
+            Ok(time) if (1..=9999).contains(&time.year()) => Ok(Self(time.to_utc())),
+            _ => Err(D::Error::custom("must be a time such as 2026-11-23T09:30:00Z (RFC 3339; write + as %2B)")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_digits_within_what_the_log_counts() {
+        assert_eq!(Position::parse("0"), Some(Position(0)));
+        assert_eq!(Position::parse("9223372036854775807"), Some(Position(i64::MAX)));
+        for bad in ["", "-1", "+1", " 1", "1e3", "9223372036854775808", "18446744073709551616", "x"] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_beyond_four_digits_are_refused() {
+        let read = |text: &str| serde_json::from_value::<Time>(text.into());
+        assert!(read("2026-11-23T09:30:00Z").is_ok());
+        assert!(read("2026-11-23T09:30:00+02:00").is_ok());
+        assert!(read("+262000-01-01T00:00:00Z").is_err());
+        assert!(read("2026-11-23").is_err());
+    }
+}

@@ -1,0 +1,189 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::frame::Frame;
+use super::hub::Hub;
+use super::jetstream::{Announced, Jet};
+
+/// How long JetStream may be behind what is projected before the log is read instead.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How often in a row it may be so before its consumer is made anew.
+const SILENCES: u32 = 5;
+const PAGE: i64 = 200;
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+const TIDY_EVERY: Duration = Duration::from_secs(30);
+/// Messages of JetStream that wait to be taken; also how many are taken at once.
+const WAITING: usize = 256;
+
+/// Fills the hub with every event, once and in order: from JetStream while it delivers, else from the log up to the
+/// projected position. Whatever is not the very next position is read again from the log.
+pub struct Feeder {
+    hub: Arc<Hub>,
+    projected: watch::Receiver<i64>,
+    jet: Option<Jet>,
+    shutdown: CancellationToken,
+    position: i64,
+    /// Since when something is projected that is not in the hub.
+    behind_since: Option<Instant>,
+    /// JetStream does not have what comes next: no use waiting for it.
+    astray: bool,
+    silences: u32,
+}
+
+impl Feeder {
+    pub fn new(
+        hub: Arc<Hub>,
+        projected: watch::Receiver<i64>,
+        nats: Option<async_nats::Client>,
+        stream: String,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let jet = nats.map(|client| Jet::new(client, stream));
+        Self { hub, projected, jet, shutdown, position: 0, behind_since: None, astray: false, silences: 0 }
+    }
+
+    pub async fn run(mut self) {
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.feed() => {}
+        }
+    }
+
+    async fn feed(&mut self) {
+        self.position = self.first_position().await;
+        self.hub.publish(Vec::new(), self.position);
+        let (sender, mut announced) = mpsc::channel(WAITING);
+        let pulling = match self.jet.clone() {
+            Some(jet) => futures::future::Either::Left(jet.pull(self.hub.clone(), sender, self.shutdown.clone())),
+            None => futures::future::Either::Right(std::future::pending()),
+        };
+        tokio::join!(pulling, self.take(&mut announced));
+    }
+
+    /// What is already projected is not announced again: followers who want it read the log.
+    async fn first_position(&self) -> i64 {
+        loop {
+            match taskfold_event_log::projected_position(self.hub.pool()).await {
+                Ok(position) => return position,
+                Err(error) => tracing::warn!(%error, "the live feed waits for the database"),
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+    }
+
+    async fn take(&mut self, announced: &mut mpsc::Receiver<Announced>) {
+        let mut tidying = tokio::time::interval(TIDY_EVERY);
+        let mut batch = Vec::with_capacity(WAITING);
+        loop {
+            let read_log_at = self.read_log_at();
+            tokio::select! {
+                taken = announced.recv_many(&mut batch, WAITING), if self.jet.is_some() => {
+                    if taken == 0 {
+                        return;
+                    }
+                    self.take_announced(&mut batch);
+                }
+                changed = self.projected.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep_until(read_log_at.unwrap_or_else(Instant::now)), if read_log_at.is_some() => {
+                    self.read_log().await;
+                }
+                _ = tidying.tick() => self.hub.tidy(),
+            }
+        }
+    }
+
+    /// When to read the log; never while there is nothing in it.
+    fn read_log_at(&mut self) -> Option<Instant> {
+        if *self.projected.borrow_and_update() <= self.position {
+            self.behind_since = None;
+            self.astray = false;
+            return None;
+        }
+        let since = *self.behind_since.get_or_insert_with(Instant::now);
+        let delivers = !self.astray && self.jet.as_ref().is_some_and(Jet::is_open);
+        let patience = if delivers { PATIENCE } else { Duration::ZERO };
+        Some(since + patience)
+    }
+
+    fn take_announced(&mut self, batch: &mut Vec<Announced>) {
+        let mut frames = Vec::with_capacity(batch.len());
+        for message in batch.drain(..) {
+            if message.position <= self.position {
+                continue;
+            }
+            let next = self.position + 1;
+            let frame = std::str::from_utf8(&message.payload).ok().and_then(Frame::from_json);
+            match frame {
+                Some(frame) if message.position == next && frame.position == next => {
+                    self.position = next;
+                    frames.push(frame);
+                }
+                // A gap, or no Change: the log knows better, at once.
+                _ => {
+                    tracing::warn!(expected = next, got = message.position, "JetStream is not as the log is");
+                    self.astray = true;
+                    break;
+                }
+            }
+        }
+        self.silences = 0;
+        if !frames.is_empty() {
+            // It delivers: what is still missing has its time again.
+            self.behind_since = None;
+            self.publish(frames, "jetstream");
+        }
+    }
+
+    async fn read_log(&mut self) {
+        let last = (*self.projected.borrow()).min(self.position + PAGE);
+        let events = match taskfold_event_log::page_between(self.hub.pool(), self.position + 1, last).await {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::warn!(%error, "the live feed could not read the log, trying again");
+                tokio::time::sleep(RETRY_AFTER).await;
+                return;
+            }
+        };
+        let mut frames = Vec::with_capacity(events.len());
+        for event in &events {
+            if event.position != self.position + 1 {
+                break;
+            }
+            self.position = event.position;
+            match Frame::from_log(event) {
+                Ok(frame) => frames.push(frame),
+                // Nobody could read it: waiting would not make it better, and all others wait behind it.
+                Err(error) => tracing::error!(%error, "left out of the live feed"),
+            }
+        }
+        if self.position < last {
+            tracing::error!(position = self.position + 1, "the log has a hole");
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        if let Some(jet) = self.jet.as_ref().filter(|jet| jet.is_open()) {
+            self.silences += 1;
+            if self.silences >= SILENCES {
+                self.silences = 0;
+                jet.renew();
+            }
+        }
+        self.publish(frames, "postgresql");
+    }
+
+    fn publish(&self, frames: Vec<Frame>, source: &'static str) {
+        metrics::counter!("taskfold_hub_frames_total", "source" => source).increment(frames.len() as u64);
+        for each in ["jetstream", "postgresql"] {
+            metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
+        }
+        self.hub.publish(frames, self.position);
+    }
+}

@@ -1,0 +1,213 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::{Notify, Semaphore, watch};
+use uuid::Uuid;
+
+use super::frame::Frame;
+use super::room::{Room, Seat};
+
+/// A room that nobody sits in is kept for somebody who comes right back.
+const KEEP_EMPTY_ROOM: Duration = Duration::from_secs(60);
+/// A storm of reconnects reads the log through this many doors, and leaves connections to others.
+const CATCH_UPS_AT_ONCE: usize = 4;
+/// Of a catch-up: what one follower holds in memory at once.
+const CATCH_UP_PAGE: i64 = 100;
+/// Of frames that a follower takes from the rings at once.
+const TAKE: usize = 256;
+
+/// All rooms, and the position up to which they are filled.
+pub struct Hub {
+    pool: PgPool,
+    rooms: Mutex<HashMap<Uuid, Arc<Room>>>,
+    /// `None` until the feeder knows where it starts.
+    position: watch::Sender<Option<i64>>,
+    catch_ups: Semaphore,
+}
+
+/// What comes next for a follower.
+#[derive(Debug)]
+pub struct Next {
+    /// In order of position.
+    pub frames: Vec<Arc<Frame>>,
+    /// With these frames, the follower has been served up to here.
+    pub upto: i64,
+}
+
+impl Hub {
+    pub fn new(pool: PgPool) -> Arc<Self> {
+        Arc::new(Self {
+            pool,
+            rooms: Mutex::default(),
+            position: watch::Sender::new(None),
+            catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
+        })
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Up to where events are announced; 0 before the feeder knows.
+    pub fn position(&self) -> i64 {
+        self.position.borrow().unwrap_or_default()
+    }
+
+    /// Whether the hub has begun, waiting for it a moment.
+    pub async fn has_begun(&self, limit: Duration) -> bool {
+        let mut position = self.position.subscribe();
+        tokio::time::timeout(limit, position.wait_for(Option::is_some)).await.is_ok_and(|begun| begun.is_ok())
+    }
+
+    /// Sits down in a project's room. What is announced from now on wakes `wake`.
+    pub fn join(&self, project: Uuid, wake: &Arc<Notify>) -> Seat {
+        let mut rooms = self.rooms();
+        let room = rooms.entry(project).or_insert_with(|| Arc::new(Room::new(self.position())));
+        room.join(Arc::clone(wake))
+    }
+
+    /// Takes the events behind the hub's position up to `upto`, in order. Only the feeder does this.
+    pub fn publish(&self, frames: Vec<Frame>, upto: i64) {
+        let mut touched: Vec<Arc<Room>> = Vec::new();
+        {
+            let rooms = self.rooms();
+            for frame in frames {
+                if let Some(room) = rooms.get(&frame.project) {
+                    if !touched.iter().any(|t| Arc::ptr_eq(t, room)) {
+                        touched.push(Arc::clone(room));
+                    }
+                    room.ring().push(Arc::new(frame));
+                }
+            }
+            // Under the same lock as the rings: a room made later starts here and lacks nothing.
+            self.position.send_replace(Some(upto));
+        }
+        for room in touched {
+            room.wake();
+        }
+        metrics::gauge!("taskfold_hub_position").set(upto as f64);
+    }
+
+    /// What the rings hold of these rooms behind `after`; `None` when the follower is too far behind for one of them.
+    pub fn recent(&self, seats: &[&Seat], after: i64) -> Option<Next> {
+        // Before the rings: whatever they are given afterwards is beyond it.
+        let upto = self.position().max(after);
+        let mut frames = Vec::new();
+        for seat in seats {
+            frames.append(&mut seat.room().ring().between(after, upto, TAKE)?);
+        }
+        Some(in_order(frames, upto))
+    }
+
+    /// The same from the log, a page at a time.
+    pub async fn catch_up(&self, projects: &[Uuid], after: i64) -> sqlx::Result<Next> {
+        let upto = self.position().max(after);
+        let _door = self.catch_ups.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let events = taskfold_event_log::project_page_after(&self.pool, projects, after, upto, CATCH_UP_PAGE).await?;
+        metrics::counter!("taskfold_sse_catch_up_reads_total").increment(1);
+        let full = i64::try_from(events.len()).unwrap_or(i64::MAX) >= CATCH_UP_PAGE;
+        let upto = events.last().filter(|_| full).map_or(upto, |last| last.position);
+        let frames = events
+            .iter()
+            .filter_map(|event| {
+                Frame::from_log(event).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
+            })
+            .map(Arc::new)
+            .collect();
+        Ok(Next { frames, upto })
+    }
+
+    /// Forgets rooms that have been empty for a while.
+    pub fn tidy(&self) {
+        let mut rooms = self.rooms();
+        rooms.retain(|_, room| room.empty_since().is_none_or(|since| since.elapsed() < KEEP_EMPTY_ROOM));
+        metrics::gauge!("taskfold_hub_rooms").set(rooms.len() as f64);
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Room>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Merges what several rings gave. Each gave its first `TAKE` frames, so one that gave that many may have more behind
+/// its last, and nothing beyond that may be served yet.
+fn in_order(mut frames: Vec<Arc<Frame>>, upto: i64) -> Next {
+    frames.sort_by_key(|f| f.position);
+    let full = frames.len() >= TAKE;
+    frames.truncate(TAKE);
+    let upto = frames.last().filter(|_| full).map_or(upto, |last| last.position);
+    Next { frames, upto }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+
+    use super::*;
+
+    const A: Uuid = Uuid::from_u128(1);
+    const B: Uuid = Uuid::from_u128(2);
+
+    fn frame(position: i64, project: Uuid) -> Frame {
+        Frame { position, project, removes: None, bytes: Bytes::from_static(b"x") }
+    }
+
+    fn hub() -> Arc<Hub> {
+        Hub::new(PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"))
+    }
+
+    fn positions(next: &Next) -> Vec<i64> {
+        next.frames.iter().map(|f| f.position).collect()
+    }
+
+    #[tokio::test]
+    async fn several_projects_come_in_the_order_of_the_log() {
+        let (hub, wake) = (hub(), Arc::new(Notify::new()));
+        hub.publish(vec![], 10);
+        let (a, b) = (hub.join(A, &wake), hub.join(B, &wake));
+        hub.publish(vec![frame(11, B), frame(12, A), frame(13, Uuid::nil()), frame(14, B)], 14);
+        wake.notified().await;
+        let next = hub.recent(&[&a, &b], 10).expect("in the rings");
+        assert_eq!((positions(&next), next.upto), (vec![11, 12, 14], 14));
+        let next = hub.recent(&[&a, &b], 14).expect("in the rings");
+        assert_eq!((positions(&next), next.upto), (vec![], 14));
+    }
+
+    #[tokio::test]
+    async fn who_is_behind_a_room_is_sent_to_the_log() {
+        let (hub, wake) = (hub(), Arc::new(Notify::new()));
+        hub.publish(vec![], 10);
+        let seat = hub.join(A, &wake);
+        assert!(hub.recent(&[&seat], 9).is_none());
+        assert!(hub.recent(&[&seat], 10).is_some());
+    }
+
+    #[tokio::test]
+    async fn taking_stops_at_the_limit_and_goes_on_behind_it() {
+        let (hub, wake) = (hub(), Arc::new(Notify::new()));
+        hub.publish(vec![], 0);
+        let (a, b) = (hub.join(A, &wake), hub.join(B, &wake));
+        let all: Vec<Frame> = (1..=500).map(|p| frame(p, if p % 3 == 0 { B } else { A })).collect();
+        hub.publish(all, 500);
+        let (mut at, mut seen) = (0, Vec::new());
+        while at < 500 {
+            let next = hub.recent(&[&a, &b], at).expect("in the rings");
+            assert!(next.frames.len() <= TAKE && next.upto > at);
+            seen.extend(positions(&next));
+            at = next.upto;
+        }
+        assert_eq!(seen, (1..=500).collect::<Vec<i64>>());
+    }
+
+    #[tokio::test]
+    async fn a_cursor_ahead_of_what_is_announced_waits_there() {
+        let (hub, wake) = (hub(), Arc::new(Notify::new()));
+        hub.publish(vec![], 10);
+        let seat = hub.join(A, &wake);
+        assert_eq!(hub.recent(&[&seat], 12).expect("waits").upto, 12);
+        hub.publish(vec![frame(11, A), frame(12, A), frame(13, A)], 13);
+        assert_eq!(positions(&hub.recent(&[&seat], 12).expect("in the rings")), [13]);
+    }
+}

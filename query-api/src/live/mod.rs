@@ -1,0 +1,21 @@
+//! Events as they happen. One feeder brings the log's new events, in order, into rooms, one for each project that
+//! somebody follows; followers read on from the position where they are. A room keeps only the latest events: a
+//! follower behind them reads the log until it has caught up, so nobody is sent a gap and nobody is waited for.
+
+/// Brings new events, from JetStream or from the log.
+mod feeder;
+/// One client's stream.
+mod follower;
+/// An event as it is sent.
+mod frame;
+/// All rooms.
+mod hub;
+/// The JetStream side of the feeder.
+mod jetstream;
+/// The latest events of one project, and who waits for more.
+mod room;
+
+pub use feeder::Feeder;
+pub use follower::{Follower, Opening};
+pub use frame::Notice;
+pub use hub::Hub;

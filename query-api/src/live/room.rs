@@ -1,0 +1,174 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::frame::Frame;
+
+/// Of one room. Whoever is further behind reads the log.
+const RING_FRAMES: usize = 512;
+const RING_BYTES: usize = 512 * 1024;
+
+/// The latest events of one project, and who waits for more.
+pub struct Room {
+    ring: Mutex<Ring>,
+    seats: Mutex<Seats>,
+}
+
+/// All events of the project behind `start` and up to the hub's position.
+pub struct Ring {
+    start: i64,
+    bytes: usize,
+    frames: VecDeque<Arc<Frame>>,
+}
+
+struct Seats {
+    next: u64,
+    taken: HashMap<u64, Arc<Notify>>,
+    empty_since: Instant,
+}
+
+impl Ring {
+    pub fn new(start: i64) -> Self {
+        Self { start, bytes: 0, frames: VecDeque::new() }
+    }
+
+    pub fn push(&mut self, frame: Arc<Frame>) {
+        self.bytes += frame.bytes.len();
+        self.frames.push_back(frame);
+        while self.frames.len() > RING_FRAMES || self.bytes > RING_BYTES {
+            let Some(oldest) = self.frames.pop_front() else { break };
+            self.bytes -= oldest.bytes.len();
+            self.start = oldest.position;
+        }
+    }
+
+    /// At most `limit` frames behind `after` and up to `upto`; `None` when some of them may no longer be here.
+    pub fn between(&self, after: i64, upto: i64, limit: usize) -> Option<Vec<Arc<Frame>>> {
+        if after < self.start {
+            return None;
+        }
+        let first = self.frames.partition_point(|f| f.position <= after);
+        Some(self.frames.range(first..).take_while(|f| f.position <= upto).take(limit).cloned().collect())
+    }
+}
+
+impl Room {
+    pub fn new(start: i64) -> Self {
+        let seats = Seats { next: 0, taken: HashMap::new(), empty_since: Instant::now() };
+        Self { ring: Mutex::new(Ring::new(start)), seats: Mutex::new(seats) }
+    }
+
+    pub fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a seat: `wake` is notified of whatever is new here, until the seat is dropped.
+    pub fn join(self: &Arc<Self>, wake: Arc<Notify>) -> Seat {
+        let mut seats = self.seats();
+        let number = seats.next;
+        seats.next += 1;
+        seats.taken.insert(number, wake);
+        Seat { room: Arc::clone(self), number }
+    }
+
+    pub fn wake(&self) {
+        for waiting in self.seats().taken.values() {
+            waiting.notify_one();
+        }
+    }
+
+    /// Since when nobody sits here; `None` when somebody does.
+    pub fn empty_since(&self) -> Option<Instant> {
+        let seats = self.seats();
+        seats.taken.is_empty().then_some(seats.empty_since)
+    }
+}
+
+/// A follower's place in a room.
+pub struct Seat {
+    room: Arc<Room>,
+    number: u64,
+}
+
+impl Seat {
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.room.seats();
+        seats.taken.remove(&self.number);
+        seats.empty_since = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn frame(position: i64, size: usize) -> Arc<Frame> {
+        let bytes = Bytes::from(vec![b'x'; size]);
+        Arc::new(Frame { position, project: Uuid::nil(), removes: None, bytes })
+    }
+
+    fn positions(ring: &Ring, after: i64, upto: i64) -> Option<Vec<i64>> {
+        ring.between(after, upto, 1000).map(|frames| frames.iter().map(|f| f.position).collect())
+    }
+
+    #[test]
+    fn a_ring_serves_what_it_holds_and_says_when_it_does_not() {
+        let mut ring = Ring::new(10);
+        for position in [12, 15, 20] {
+            ring.push(frame(position, 1));
+        }
+        assert_eq!(positions(&ring, 10, 20), Some(vec![12, 15, 20]));
+        assert_eq!(positions(&ring, 12, 19), Some(vec![15]));
+        assert_eq!(positions(&ring, 30, 40), Some(vec![]));
+        assert_eq!(positions(&ring, 9, 20), None);
+    }
+
+    #[test]
+    fn a_full_ring_forgets_the_oldest_and_knows_it() {
+        let mut ring = Ring::new(0);
+        for position in 1..=i64::try_from(RING_FRAMES).expect("small") + 2 {
+            ring.push(frame(position, 1));
+        }
+        assert_eq!(ring.frames.len(), RING_FRAMES);
+        assert_eq!(positions(&ring, 1, 10_000), None);
+        assert_eq!(positions(&ring, 2, 4), Some(vec![3, 4]));
+    }
+
+    #[test]
+    fn a_ring_is_bounded_in_bytes_too() {
+        let mut ring = Ring::new(0);
+        ring.push(frame(1, 10));
+        ring.push(frame(2, RING_BYTES + 1));
+        assert_eq!(ring.bytes, 0);
+        assert_eq!(positions(&ring, 1, 2), None);
+        assert_eq!(positions(&ring, 2, 2), Some(vec![]));
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_is_no_longer_woken() {
+        let room = Arc::new(Room::new(0));
+        let wake = Arc::new(Notify::new());
+        let seat = room.join(Arc::clone(&wake));
+        assert!(room.empty_since().is_none());
+        room.wake();
+        wake.notified().await;
+        drop(seat);
+        assert!(room.empty_since().is_some());
+        assert_eq!(Arc::strong_count(&wake), 1);
+    }
+}
