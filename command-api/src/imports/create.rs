@@ -5,7 +5,6 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::{Refusal, Role};
@@ -13,9 +12,9 @@ use taskfold_openapi::headers::{IDEMPOTENCY_REPLAYED, IdempotencyKey};
 use taskfold_openapi::problem::CommandProblems;
 use taskfold_openapi::read;
 use taskfold_openapi::{Caller, Code, Problem, clock};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::asked::{Format, Parameters};
 use super::store::{self, Import, NewImport, Stored};
 use super::trello::parse::{BadUpload, probe};
 use crate::http::app::App;
@@ -24,22 +23,6 @@ use crate::http::app::App;
 const UPLOAD_BYTES: usize = 64 * 1024 * 1024;
 /// How long an upload may take to arrive.
 const UPLOAD_TIME: Duration = Duration::from_secs(300);
-
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// A board exported from Trello as JSON.
-    Trello,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Parameters {
-    format: Format,
-    /// Into this project, which needs the role admin; without it, into a project of the board's own.
-    project_id: Option<Uuid>,
-}
 
 type Asked = read::Query<Parameters>;
 

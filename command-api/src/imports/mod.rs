@@ -1,5 +1,7 @@
 //! Imports: boards of other programs, replayed as commands with their own times and authors.
 
+/// What a request for an import says.
+mod asked;
 /// Take an upload, and import it after the answer.
 pub mod create;
 /// How an import stands.
