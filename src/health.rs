@@ -90,6 +90,31 @@ impl Dependency {
         })
     }
 
+    /// How far the read tables are, and what had to be set aside.
+    pub fn projection(pool: PgPool) -> Self {
+        Self::new("projection", Need::Degrades, move || {
+            let pool = pool.clone();
+            Box::pin(async move {
+                let look = async {
+                    let head = taskfold_event_log::head(&pool).await?;
+                    let projected = taskfold_event_log::projected_position(&pool).await?;
+                    let (set_aside, first) = taskfold_projector::set_aside::summary(&pool).await?;
+                    Ok::<_, sqlx::Error>((format!("at {projected} of {head}"), set_aside, first))
+                };
+                match look.await {
+                    Ok((at, 0, _)) => Ok(at),
+                    Ok((at, set_aside, first)) => {
+                        Err(format!("{at}, {set_aside} events set aside, the first at {}", first.unwrap_or_default()))
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "health check of the projection failed");
+                        Err("cannot be looked at".to_owned())
+                    }
+                }
+            })
+        })
+    }
+
     /// An embedded server, which its supervisor watches.
     pub fn embedded(status: watch::Receiver<ServerStatus>) -> Self {
         let name = status.borrow().name;

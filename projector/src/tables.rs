@@ -92,7 +92,7 @@ pub struct CommentRow {
 }
 
 macro_rules! rows {
-    ($($row:ident in $table:literal by $key:ty: $($column:ident),*;)*) => {$(
+    ($($row:ident in $table:literal by $key:ty: $($column:ident),* => |$k:ident| $ids:expr;)*) => {$(
         impl Row for $row {
             type Key = $key;
             const TABLE: &'static str = $table;
@@ -100,19 +100,18 @@ macro_rules! rows {
             fn key(&self) -> $key {
                 ($(self.$column),*)
             }
-            fn ids(key: &$key) -> Vec<Uuid> {
-                let ($($column),*) = key;
-                vec![$(*$column),*]
+            fn ids($k: &$key) -> Vec<Uuid> {
+                $ids
             }
         }
     )*};
 }
 
 rows! {
-    TaskRow in "tasks" by Uuid: task_id;
-    ProjectRow in "projects" by Uuid: project_id;
-    MemberRow in "project_members" by (Uuid, Uuid): project_id, user_id;
-    CommentRow in "comments" by (Uuid, Uuid): task_id, comment_id;
+    TaskRow in "tasks" by Uuid: task_id => |key| vec![*key];
+    ProjectRow in "projects" by Uuid: project_id => |key| vec![*key];
+    MemberRow in "project_members" by (Uuid, Uuid): project_id, user_id => |key| vec![key.0, key.1];
+    CommentRow in "comments" by (Uuid, Uuid): task_id, comment_id => |key| vec![key.0, key.1];
 }
 
 impl ProjectRow {

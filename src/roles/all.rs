@@ -40,7 +40,11 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         shutdown: shutdown.clone(),
     });
     let pool = here.pool(DatabaseRole::Projector)?;
-    let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
+    let health = here.health([
+        Dependency::postgres(pool.clone()),
+        Dependency::nats(nats.clone()),
+        Dependency::projection(pool.clone()),
+    ]);
     parts.spawn("projector", async move {
         taskfold_projector::run(taskfold_projector::Deps { pool, nats, stream, shutdown }).await.map_err(Into::into)
     });

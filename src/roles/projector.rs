@@ -21,7 +21,11 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let mut parts = Parts::new(shutdown.clone());
     let pool = here.pool(DatabaseRole::Projector)?;
     let nats = here.nats().await?;
-    let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
+    let health = here.health([
+        Dependency::postgres(pool.clone()),
+        Dependency::nats(nats.clone()),
+        Dependency::projection(pool.clone()),
+    ]);
     let stream = here.program.settings.stream.clone();
     parts.spawn("projector", async move {
         taskfold_projector::run(taskfold_projector::Deps { pool, nats, stream, shutdown }).await.map_err(Into::into)

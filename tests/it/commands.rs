@@ -184,7 +184,8 @@ async fn moves_land_between_their_neighbours() {
     let last = move_to(&tasks[2], json!({"before": tasks[1]})).await;
     let nothing = move_to(&tasks[2], json!({"before": tasks[1]})).await;
     assert_eq!(nothing["events"], json!([]));
-    let board = ada.get_at(&format!("/v1/projects/{project}/board"), last["position"].as_i64().unwrap()).await.expect(200);
+    let board =
+        ada.get_at(&format!("/v1/projects/{project}/board"), last["position"].as_i64().unwrap()).await.expect(200);
     let titles: Vec<_> = board["columns"][0]["tasks"].as_array().unwrap().iter().map(|t| t["title"].clone()).collect();
     assert_eq!(titles, ["d", "c", "b", "a"]);
     let stranger = json!({"column_id": todo, "after": new_id()});
@@ -311,8 +312,7 @@ async fn comments_and_checklists_are_kept_in_their_order() {
     ada.post(&items, json!({"text": "two", "after": one, "done": true})).await.expect(201);
     let last = ada.patch(&format!("{items}/{}", one.as_str().unwrap()), json!({"after": null})).await.expect(200);
     let read = ada.get_at(&path, last["position"].as_i64().unwrap()).await.expect(200);
-    let texts: Vec<_> =
-        read["checklists"][0]["items"].as_array().unwrap().iter().map(|i| i["text"].clone()).collect();
+    let texts: Vec<_> = read["checklists"][0]["items"].as_array().unwrap().iter().map(|i| i["text"].clone()).collect();
     assert_eq!(texts, ["one", "zero", "two"]);
     assert_eq!(read["comment_count"], 1);
     app.finish().await;

@@ -110,7 +110,11 @@ async fn a_stale_cache_does_not_let_a_removed_member_in() {
     let (here, db) = engine(&place).await;
     let (there, _) = engine(&place).await;
     let (owner, member) = (UserId(new_id()), UserId(new_id()));
-    sqlx::query("INSERT INTO accounts VALUES ($1, 'member', 'M', NULL, now())").bind(member.0).execute(&db).await.unwrap();
+    sqlx::query("INSERT INTO accounts VALUES ($1, 'member', 'M', NULL, now())")
+        .bind(member.0)
+        .execute(&db)
+        .await
+        .unwrap();
     let project = ProjectId(new_id());
     let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
     here.project(project, new, envelope(owner, None)).await.unwrap();
@@ -141,13 +145,8 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
         PersistedEventStore::new_event_store(LogRepository::new(pool.clone(), appender));
     let (id, actor) = (new_id(), UserId(new_id()));
     let command = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
-    let context = project::Context {
-        actor,
-        at: taskfold_openapi::clock::now(),
-        jitter: 1,
-        fresh_id: id,
-        origin: Origin::Live,
-    };
+    let context =
+        project::Context { actor, at: taskfold_openapi::clock::now(), jitter: 1, fresh_id: id, origin: Origin::Live };
     let events = project::decide(&Project::default(), &command, &context).unwrap();
     let metadata = || {
         [("project_id", id), ("actor_id", actor.0), ("command_id", new_id())]

@@ -5,12 +5,12 @@
 /// Starting the system, and people who use it.
 mod harness;
 
+/// Who may depend on whom.
+mod architecture;
 /// Wrong requests, at every route.
 mod bad_input;
 /// Commands and what they answer.
 mod commands;
-/// Who may depend on whom.
-mod architecture;
 /// Killing every process under load.
 mod crashes;
 /// The events' JSON, for good.

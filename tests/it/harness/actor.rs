@@ -13,7 +13,7 @@ pub struct Actor {
     pub username: String,
     pub token: Option<String>,
     pub refresh_token: String,
-    client: reqwest::Client,
+    pub client: reqwest::Client,
 }
 
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 /// People who use the system.
 mod actor;
 /// The servers that all tests share.
+
 mod servers;
 /// Reading an SSE stream.
 mod sse;
@@ -20,8 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use actor::{Actor, Answer};
-pub use servers::{Servers, servers};
-pub use sse::{Frame, Sse};
+pub use servers::{data_dir, servers};
+pub use sse::Sse;
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,291 @@
+//! Wrong requests at every route: the routes come from the OpenAPI documents, so that a new one is covered the day it is
+//! added. Each is answered with a problem of the contract; nothing is half done; nothing inner is shown.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use taskfold_openapi::Code;
+use taskfold_openapi::clock::new_id;
+
+use crate::harness::{Actor, Answer, App};
+
+struct Route {
+    method: Method,
+    path: String,
+    /// Takes a JSON body.
+    has_body: bool,
+    needs_token: bool,
+    is_stream: bool,
+    query: Vec<String>,
+}
+
+fn routes() -> Vec<Route> {
+    let mut routes = Vec::new();
+    for document in [taskfold_command_api::document(), taskfold_query_api::document()] {
+        let document = serde_json::to_value(document).unwrap();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+                routes.push(Route {
+                    method: method.to_uppercase().parse().unwrap(),
+                    path: path.clone(),
+                    has_body: operation["requestBody"]["content"].get("application/json").is_some(),
+                    needs_token: operation.get("security").is_some(),
+                    is_stream: operation["responses"]["200"]["content"].get("text/event-stream").is_some(),
+                    query: parameters
+                        .iter()
+                        .filter(|p| p["in"] == "query")
+                        .map(|p| p["name"].as_str().unwrap().to_owned())
+                        .collect(),
+                });
+            }
+        }
+    }
+    assert!(routes.len() > 50);
+    routes
+}
+
+/// Somebody's project and task, and somebody else who knows their ids.
+struct Scene {
+    app: App,
+    ada: Actor,
+    eve: Actor,
+    project: String,
+    task: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let app = App::start().await;
+        let (ada, eve) = (app.person("ada").await, app.person("eve").await);
+        let (project, _) = ada.project("Secret plans").await;
+        let task = ada.task(&project, "Secret task").await;
+        app.settle().await;
+        Self { app, ada, eve, project, task }
+    }
+
+    /// The route's path with real ids where there are some.
+    fn path(&self, route: &Route) -> String {
+        let mut path = route.path.replace("{project_id}", &self.project).replace("{task_id}", &self.task);
+        while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
+            path.replace_range(from..=to, &new_id().to_string());
+        }
+        path
+    }
+
+    /// Nothing was written by what was sent.
+    async fn finish(self, head: i64) {
+        assert_eq!(self.app.head().await, head, "a refused request was half done");
+        self.app.finish().await;
+    }
+}
+
+#[track_caller]
+fn is_a_problem(answer: &Answer, what: &str) {
+    let status = answer.status.as_u16();
+    assert!((400..500).contains(&status), "{what}: {status} {}", answer.body);
+    assert_eq!(answer.header("content-type"), "application/problem+json", "{what}: {}", answer.body);
+    let code = answer.body["code"].as_str().unwrap_or_default();
+    let known = Code::ALL.iter().find(|c| c.as_str() == code).unwrap_or_else(|| panic!("{what}: code {code}"));
+    assert_eq!(status, known.status().as_u16(), "{what}");
+    assert_eq!(answer.body["title"], known.title(), "{what}");
+    let text = answer.body.to_string();
+    for inner in ["sqlx", "postgres", "SELECT", "panicked", "src/", "Secret"] {
+        assert!(!text.contains(inner), "{what} shows {inner}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn without_or_with_a_bad_token_nothing_is_told() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    for route in routes().iter().filter(|r| r.needs_token) {
+        let what = format!("{} {}", route.method, route.path);
+        let anonymous = scene.app.anonymous();
+        let answer = anonymous.send(anonymous.request(route.method.clone(), &scene.path(route))).await;
+        is_a_problem(&answer, &what);
+        answer.problem(401, "unauthenticated");
+        let forger = Actor { token: Some("eyJhbGciOiJub25lIn0.e30.".to_owned()), ..anonymous };
+        let answer = forger.send(forger.request(route.method.clone(), &scene.path(route))).await;
+        answer.problem(401, "unauthenticated");
+    }
+    scene.finish(head).await;
+}
+
+#[tokio::test]
+async fn what_belongs_to_others_does_not_exist() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    for route in routes().iter().filter(|r| r.path.contains("{project_id}") || r.path.contains("{task_id}")) {
+        let what = format!("{} {}", route.method, route.path);
+        let mut request = scene.eve.request(route.method.clone(), &scene.path(route));
+        if route.has_body {
+            request = request.json(&plausible_body(route));
+        }
+        let answer = scene.eve.send(request).await;
+        is_a_problem(&answer, &what);
+        assert_eq!(answer.status, 404, "{what}: {}", answer.body);
+    }
+    scene.finish(head).await;
+}
+
+/// Good enough to get past the reading of it.
+fn plausible_body(route: &Route) -> Value {
+    let path = route.path.as_str();
+    let create = route.method == Method::POST;
+    match path.rsplit('/').next().unwrap_or_default() {
+        "tasks" => json!({"title": "T"}),
+        "move" => json!({"column_id": new_id()}),
+        "progress" => json!({"percent": 5}),
+        "comments" | "items" => json!({"text": "t"}),
+        "{comment_id}" => json!({"text": "t"}),
+        "checklists" | "{checklist_id}" => json!({"title": "t"}),
+        "columns" => json!({"name": "n", "category": "todo"}),
+        "labels" if create => json!({"name": "n", "color": "red"}),
+        "{user_id}" => json!({"role": "member"}),
+        _ => json!({}),
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    let deep = "[".repeat(10_000);
+    let bodies: Vec<(&str, Vec<u8>, &[u16])> = vec![
+        ("not JSON", b"{\"title\": ".to_vec(), &[400]),
+        ("not UTF-8", b"{\"title\": \"\xff\xfe\"}".to_vec(), &[400, 422]),
+        ("an array", b"[]".to_vec(), &[422]),
+        ("a number", b"7".to_vec(), &[422]),
+        ("an unknown field", b"{\"titel\": \"T\"}".to_vec(), &[422]),
+        ("deep", deep.into_bytes(), &[400, 422]),
+        ("two values", b"{} {}".to_vec(), &[400, 422]),
+        ("empty", b"".to_vec(), &[400, 422]),
+        ("more than a MiB", format!("{{\"title\": \"{}\"}}", "x".repeat(1024 * 1024)).into_bytes(), &[413]),
+    ];
+    for route in routes().iter().filter(|r| r.has_body) {
+        for (name, body, statuses) in &bodies {
+            let what = format!("{} {} with {name}", route.method, route.path);
+            let request = scene.ada.request(route.method.clone(), &scene.path(route));
+            let answer = scene.ada.send(request.header("content-type", "application/json").body(body.clone())).await;
+            is_a_problem(&answer, &what);
+            assert!(statuses.contains(&answer.status.as_u16()), "{what}: {}", answer.body);
+        }
+        let request = scene.ada.request(route.method.clone(), &scene.path(route));
+        let answer = scene.ada.send(request.header("content-type", "text/xml").body("<a/>")).await;
+        answer.problem(415, "unsupported-media-type");
+    }
+    scene.finish(head).await;
+}
+
+#[tokio::test]
+async fn values_that_do_not_fit_are_named() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    let tasks = format!("/v1/projects/{}/tasks", scene.project);
+    let cases = [
+        (json!({"title": ""}), "/title"),
+        (json!({"title": "   "}), "/title"),
+        (json!({"title": 7}), "/title"),
+        (json!({"title": "x".repeat(501)}), "/title"),
+        (json!({"title": "a\u{0}b"}), "/title"),
+        (json!({"title": "T", "description": "x".repeat(64 * 1024 + 1)}), "/description"),
+        (json!({"title": "T", "id": "7"}), "/id"),
+        (json!({"title": "T", "column_id": new_id()}), "/column_id"),
+        (json!({"title": "T", "priority": "hot"}), "/priority"),
+        (json!({"title": "T", "due_at": "tomorrow"}), "/due_at"),
+        (json!({"title": "T", "due_at": "+12345-01-01T00:00:00Z"}), "/due_at"),
+        (json!({"title": "T", "estimate_minutes": -1}), "/estimate_minutes"),
+        (json!({"title": "T", "estimate_minutes": 1e300}), "/estimate_minutes"),
+        (json!({"title": "T", "assignee_ids": [new_id()]}), "/assignee_ids/0"),
+        (json!({"title": "T", "label_ids": [new_id()]}), "/label_ids/0"),
+        (json!({"title": "T", "assignee_ids": vec![new_id(); 51]}), "/assignee_ids/0"),
+    ];
+    for (body, pointer) in cases {
+        let answer = scene.ada.post(&tasks, body.clone()).await;
+        assert_eq!(answer.problem(422, "validation-failed")["errors"][0]["pointer"], pointer, "{body}");
+    }
+    let ids = scene.ada.get("/v1/tasks/not-a-uuid").await;
+    ids.problem(404, "not-found");
+    let comments = format!("/v1/tasks/{}/comments", scene.task);
+    let long = json!({"text": "x".repeat(16 * 1024 + 1)});
+    scene.ada.post(&comments, long).await.problem(422, "validation-failed");
+    scene.ada.post("/v1/projects", json!({"name": "P", "columns": []})).await.problem(422, "validation-failed");
+    scene.finish(head).await;
+}
+
+#[tokio::test]
+async fn queries_that_do_not_fit_are_refused() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    for route in routes().iter().filter(|r| r.method == Method::GET && r.needs_token) {
+        let path = scene.path(route);
+        let mut queries = vec!["unknown=1".to_owned()];
+        for name in &route.query {
+            let bad: &[&str] = match name.as_str() {
+                "limit" => &["0", "-1", "1001", "99999999999999999999", "x", ""],
+                "cursor" => &["x", "%00", "////"],
+                "since" | "min_position" => &["-1", "x", "99999999999999999999999"],
+                "status" | "sort" | "priority" => &["x", "%ff"],
+                "assignee_id" | "label_id" | "column_id" | "projects" => &["x"],
+                "due_before" | "due_after" | "updated_since" => &["yesterday"],
+                "q" => &["%00"],
+                _ => &[],
+            };
+            queries.extend(bad.iter().map(|value| format!("{name}={value}")));
+        }
+        for query in queries {
+            let what = format!("GET {}?{query}", route.path);
+            let answer = scene.ada.get(&format!("{path}?{query}")).await;
+            is_a_problem(&answer, &what);
+        }
+    }
+    let ahead = format!("/v1/projects/{}/events?since=1000000", scene.project);
+    scene.ada.get(&ahead).await.problem(410, "cursor-ahead");
+    scene.ada.get(&format!("/v1/projects/{}/events/stream?since=1000000", scene.project)).await.problem(410, "cursor-ahead");
+    let behind = scene.ada.request(Method::GET, &format!("/v1/tasks/{}", scene.task));
+    let behind = behind.header("taskfold-min-position", "1000000").header("prefer", "wait=0");
+    let answer = scene.ada.send(behind).await;
+    assert!(!answer.header("retry-after").is_empty());
+    answer.problem(503, "read-model-behind");
+    scene.finish(head).await;
+}
+
+#[tokio::test]
+async fn unknown_paths_methods_and_giant_headers_have_their_problems() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    let ada = &scene.ada;
+    ada.get("/v1/nothing").await.problem(404, "not-found");
+    let answer = ada.send(ada.request(Method::DELETE, "/v1/projects")).await;
+    assert!(answer.header("allow").contains("GET"), "{}", answer.header("allow"));
+    answer.problem(405, "method-not-allowed");
+    let giant = ada.request(Method::GET, "/v1/me").header("x-giant", "x".repeat(20_000));
+    ada.send(giant).await.problem(431, "headers-too-large");
+    for route in routes().iter().filter(|r| r.is_stream) {
+        let stream = ada.request(Method::GET, &scene.path(route)).header("last-event-id", "x");
+        is_a_problem(&ada.send(stream).await, &route.path);
+    }
+    scene.finish(head).await;
+}
+
+/// Two GiB are announced, and refused before they are sent.
+#[tokio::test]
+async fn a_body_of_two_gib_is_refused_by_its_announcement() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    let address = scene.app.url.strip_prefix("http://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST /v1/projects HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: 2147483648\r\n\r\n{{",
+        scene.ada.token.as_ref().unwrap()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    let n = socket.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..n]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("payload-too-large"), "{answer}");
+    scene.finish(head).await;
+}

@@ -1,0 +1,234 @@
+//! Every process is killed in turn while commands run, and nothing may be lost, doubled or skipped.
+
+use std::collections::{BTreeSet, HashMap};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_openapi::clock::new_id;
+
+use crate::harness::{Actor, Sse, data_dir, eventually};
+
+const WRITERS: usize = 6;
+/// How long each thing runs between two kills.
+const BETWEEN: Duration = Duration::from_millis(1500);
+
+/// One role as a process of its own.
+struct Process {
+    role: &'static str,
+    url: String,
+    arguments: Vec<String>,
+    child: Child,
+}
+
+impl Process {
+    fn start(role: &'static str, port: u16, stack: &Stack) -> Self {
+        let url = format!("127.0.0.1:{port}");
+        let arguments = [
+            role,
+            "--listen",
+            &url,
+            "--database-url",
+            &stack.database_url().unwrap(),
+            "--nats-url",
+            &stack.nats_url().unwrap(),
+            "--log",
+            "error",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let child = Self::spawn(&arguments);
+        Self { role, url: format!("http://{url}"), arguments, child }
+    }
+
+    fn spawn(arguments: &[String]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_taskfold"))
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap()
+    }
+
+    async fn ready(&self) {
+        eventually(&format!("{} is ready", self.role), || async {
+            let answer = reqwest::get(format!("{}/health/live", self.url)).await;
+            answer.is_ok_and(|a| a.status() == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// SIGKILL, and a new one in its place.
+    async fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.child = Self::spawn(&self.arguments);
+        self.ready().await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Sends commands until told to stop; each one again under its key until it is answered. Answers what was acknowledged.
+async fn write(ada: Actor, project: String, stop: Arc<AtomicBool>) -> HashMap<String, i64> {
+    let mut acknowledged = HashMap::new();
+    let mut last_task: Option<String> = None;
+    while !stop.load(Ordering::Relaxed) {
+        let key = new_id().to_string();
+        let (path, body) = match last_task.take() {
+            None => (format!("/v1/projects/{project}/tasks"), json!({"title": key})),
+            Some(task) => (format!("/v1/tasks/{task}/comments"), json!({"text": key})),
+        };
+        let made_task = path.ends_with("/tasks");
+        let answer = loop {
+            let request = ada.request(Method::POST, &path).header("idempotency-key", &key).json(&body);
+            let Ok(response) = request.timeout(Duration::from_secs(20)).send().await else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let status = response.status().as_u16();
+            match status {
+                201 => match response.json::<Value>().await {
+                    Ok(body) => break body,
+                    Err(_) => continue,
+                },
+                503 => tokio::time::sleep(Duration::from_millis(50)).await,
+                _ => panic!("{status}: {}", response.text().await.unwrap_or_default()),
+            }
+        };
+        if made_task {
+            last_task = Some(answer["id"].as_str().unwrap().to_owned());
+        }
+        acknowledged.insert(key, answer["position"].as_i64().unwrap());
+    }
+    acknowledged
+}
+
+/// Follows a project over every break, as EventSource does.
+async fn follow(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>) {
+    let mut last_id = "0".to_owned();
+    loop {
+        let path = format!("/v1/projects/{project}/events/stream?since=0");
+        let request = ada.request(Method::GET, &path).header("last-event-id", &last_id);
+        if let Some(mut stream) = Sse::try_open(request).await {
+            while let Some(frame) = stream.next().await {
+                if frame.data.get("changes").is_some() {
+                    seen.lock().unwrap().push(frame.data["position"].as_i64().unwrap());
+                }
+                if !frame.id.is_empty() {
+                    last_id = frame.id;
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn kill_server(stack: &Stack, name: &str) {
+    let pid = stack.servers().into_iter().find(|s| s.name == name).unwrap().pid.unwrap();
+    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
+    let options = Options { data_dir: data_dir("crashes"), postgres: true, nats: true, durability: Durability::Full };
+    let stack = Stack::start(options).await.unwrap();
+    let owner = sqlx::PgPool::connect_lazy(&stack.database_url().unwrap()).unwrap();
+    taskfold::migrate::run(&owner).await.unwrap();
+    let mut commands = Process::start("command-api", free_port(), &stack);
+    let mut reads = Process::start("query-api", free_port(), &stack);
+    let mut projector = Process::start("projector", free_port(), &stack);
+    for process in [&commands, &reads, &projector] {
+        process.ready().await;
+    }
+    let ada = Actor::sign_up(&commands.url, "ada").await;
+    let (project, _) = ada.project("P").await;
+    eventually("the project can be read", || async {
+        let reader = Actor { url: reads.url.clone(), ..ada.clone() };
+        (reader.get(&format!("/v1/projects/{project}")).await.status == 200).then_some(())
+    })
+    .await;
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let reader = Actor { url: reads.url.clone(), ..ada.clone() };
+    let following = tokio::spawn(follow(reader, project.clone(), Arc::clone(&seen)));
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing: Vec<_> =
+        (0..WRITERS).map(|_| tokio::spawn(write(ada.clone(), project.clone(), Arc::clone(&stop)))).collect();
+
+    for _ in 0..2 {
+        tokio::time::sleep(BETWEEN).await;
+        commands.kill_and_restart().await;
+        tokio::time::sleep(BETWEEN).await;
+        projector.kill_and_restart().await;
+        tokio::time::sleep(BETWEEN).await;
+        reads.kill_and_restart().await;
+        tokio::time::sleep(BETWEEN).await;
+        kill_server(&stack, "nats");
+        tokio::time::sleep(BETWEEN).await;
+        kill_server(&stack, "postgres");
+        tokio::time::sleep(BETWEEN * 2).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut acknowledged = HashMap::new();
+    for writer in writing {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    assert!(acknowledged.len() > 100, "only {} commands were acknowledged", acknowledged.len());
+
+    // Every acknowledged command is in the log, once, where its answer said.
+    let logged: Vec<(String, i64)> =
+        sqlx::query_as("SELECT command_id::text, max(position) FROM events GROUP BY command_id HAVING count(*) = 1")
+            .fetch_all(&owner)
+            .await
+            .unwrap();
+    let logged: HashMap<String, i64> = logged.into_iter().collect();
+    for (key, position) in &acknowledged {
+        assert_eq!(logged.get(key), Some(position), "command {key}");
+    }
+
+    // The follower has seen every position of the project, each once, in order.
+    let expected: Vec<i64> = sqlx::query_scalar("SELECT position FROM events ORDER BY position").fetch_all(&owner).await.unwrap();
+    eventually("the follower has seen it all", || async {
+        (seen.lock().unwrap().last() == expected.last()).then_some(())
+    })
+    .await;
+    following.abort();
+    let seen = seen.lock().unwrap().clone();
+    let distinct: BTreeSet<i64> = seen.iter().copied().collect();
+    assert_eq!(distinct.len(), seen.len(), "a position came twice");
+    assert_eq!(seen, expected);
+
+    // And log, stream and read tables agree, as an operator would ask.
+    let verified = eventually("everything is published", || async {
+        let output = Command::new(env!("CARGO_BIN_EXE_taskfold"))
+            .args(["verify", "--log", "error", "--database-url", &stack.database_url().unwrap()])
+            .args(["--nats-url", &stack.nats_url().unwrap()])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complete = text.contains(&format!("compared up to {}", expected.len()));
+        (complete || !output.status.success()).then_some((output.status.success(), text))
+    })
+    .await;
+    assert!(verified.0, "{}", verified.1);
+    owner.close().await;
+    drop((commands, reads, projector));
+    stack.stop().await;
+}

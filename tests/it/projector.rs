@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use serde_json::json;
+use taskfold::connections::{DatabaseRole, pool};
+use taskfold_projector::{Deps, set_aside, stream};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{App, eventually};
+
+#[tokio::test]
+async fn what_is_on_the_stream_is_the_feed() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let started = ada.request(reqwest::Method::POST, &format!("/v1/tasks/{task}/start")).header("traceparent", trace);
+    ada.send(started).await.expect(200);
+    app.settle().await;
+    let feed = ada.get(&format!("/v1/projects/{project}/events?since=0")).await.expect(200);
+    let stream = stream::ensure(&app.nats().await, &app.stream).await.unwrap();
+    for event in feed["events"].as_array().unwrap() {
+        let position = event["position"].as_u64().unwrap();
+        let message = stream.direct_get(position).await.unwrap();
+        assert_eq!(&serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap(), event);
+        let header = |name: &str| message.headers.get(name).map(|v| v.as_str().to_owned()).unwrap_or_default();
+        assert_eq!(header("ce-specversion"), "1.0");
+        assert_eq!(header("ce-type"), format!("taskfold.{}.v1", event["type"].as_str().unwrap()));
+        assert_eq!(header("ce-sequence"), position.to_string());
+        assert!(!header("ce-id").is_empty() && !header("ce-source").is_empty() && !header("ce-time").is_empty());
+        let kind = event["subject"]["kind"].as_str().unwrap();
+        let verb = event["type"].as_str().unwrap().split_once('.').unwrap().1;
+        let prefix = stream::prefix(&app.stream);
+        let id = event["subject"]["id"].as_str().unwrap();
+        assert_eq!(message.subject.as_str(), format!("{prefix}.events.{project}.{kind}.{id}.{verb}"));
+        if verb == "started" {
+            assert_eq!(header("traceparent"), trace);
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_poison_event_stops_its_own_aggregate_only_and_can_be_tried_again() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let (sick, well) = (ada.task(&project, "sick").await, ada.task(&project, "well").await);
+    app.settle().await;
+    // An event that no code of ours wrote: its payload says nothing that can be understood.
+    let mut tx = app.owner.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO events SELECT 4, aggregate_type, aggregate_id, 2, 'task.renamed', '1', '{\"changes\": {\"title\": 7}}', \
+         metadata, project_id, actor_id, command_id, occurred_at, recorded_at FROM events WHERE aggregate_id = $1",
+    )
+    .bind(&sick)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    sqlx::query("UPDATE log_head SET position = 4").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let path = format!("/v1/tasks/{well}");
+    let after = ada.patch(&path, json!({"title": "still well"})).await.expect(200)["position"].as_i64().unwrap();
+    assert_eq!(ada.get_at(&path, after).await.expect(200)["title"], "still well");
+    let (count, reason) = set_aside::summary(&app.owner).await.unwrap();
+    assert_eq!(count, 1);
+    assert!(reason.unwrap().contains("position 4"));
+    let ready = app.anonymous().get("/health/ready").await.expect(200);
+    let projection = ready["dependencies"].as_array().unwrap().iter().find(|d| d["name"] == "projection").unwrap();
+    assert_eq!(projection["state"], "degraded", "{ready}");
+
+    // The cause is mended, and somebody asks again.
+    sqlx::query("UPDATE events SET payload = '{\"changes\": {\"title\": {\"from\": \"sick\", \"to\": \"cured\"}}}' WHERE position = 4")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    set_aside::request_retry(&app.owner).await.unwrap();
+    eventually("the task is taken back", || async {
+        let task = ada.get(&format!("/v1/tasks/{sick}")).await;
+        (task.body["title"] == "cured").then_some(())
+    })
+    .await;
+    assert_eq!(set_aside::summary(&app.owner).await.unwrap().0, 0);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_standby_takes_over_within_five_seconds() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    // The leader is cut off from its lease, as if it hung: nobody renews in its name.
+    sqlx::query("UPDATE projector_lease SET holder = gen_random_uuid(), expires_at = now() + interval '3 s'")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    let shutdown = CancellationToken::new();
+    let standby = tokio::spawn(taskfold_projector::run(Deps {
+        pool: pool(&app.database_url, DatabaseRole::Projector, 4).unwrap(),
+        nats: app.nats().await,
+        stream: app.stream.clone(),
+        shutdown: shutdown.clone(),
+    }));
+    let began = std::time::Instant::now();
+    let task = ada.task(&project, "T").await;
+    eventually("somebody projects", || async {
+        (ada.get(&format!("/v1/tasks/{task}")).await.status == 200).then_some(())
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    app.finish().await;
+    shutdown.cancel();
+    standby.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_stream_is_published_again_from_the_log() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    ada.task(&project, "before").await;
+    app.settle().await;
+    stream::context(&app.nats().await).delete_stream(&app.stream).await.unwrap();
+    ada.task(&project, "after").await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_writes_the_same_rows() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, [_, doing, _]) = ada.project("P").await;
+    for i in 0..5 {
+        let task = ada.task(&project, &format!("{i}")).await;
+        ada.post(&format!("/v1/tasks/{task}/move"), json!({"column_id": doing})).await.expect(200);
+        ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "c"})).await.expect(201);
+    }
+    app.settle().await;
+    sqlx::query("DELETE FROM tasks").execute(&app.owner).await.unwrap();
+    sqlx::query("UPDATE projects SET name = 'wrong'").execute(&app.owner).await.unwrap();
+    assert!(!app.verify().await.is_clean());
+    let rebuilt = taskfold_projector::rebuild::rebuild(&app.owner, |_, _| {}).await.unwrap();
+    assert_eq!((rebuilt.events, rebuilt.set_aside), (app.head().await, 0));
+    app.finish().await;
+}

@@ -1,0 +1,183 @@
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::App;
+
+#[tokio::test]
+async fn one_reads_what_one_wrote() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    for i in 0..20 {
+        let body = ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": format!("{i}")})).await.expect(201);
+        let path = format!("/v1/tasks/{}", body["id"].as_str().unwrap());
+        let read = ada.get_at(&path, body["position"].as_i64().unwrap()).await;
+        assert!(read.position() >= body["position"].as_i64().unwrap());
+        read.expect(200);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_has_the_fields_of_the_contract() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, [todo, ..]) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    let read = ada.get(&format!("/v1/tasks/{task}")).await.expect(200);
+    for field in [
+        "id", "project_id", "title", "description", "status", "column_id", "rank", "priority", "assignee_ids", "label_ids",
+        "start_at", "due_at", "estimate_minutes", "parent_id", "blocked", "archived", "deleted", "elapsed_ms",
+        "checklists", "comment_count", "attachment_count", "created_at", "created_by", "updated_at", "version",
+        "allowed_commands",
+    ] {
+        assert!(read.get(field).is_some(), "{field} is not in {read}");
+    }
+    assert_eq!((&read["column_id"], &read["created_by"]), (&json!(todo), &json!(ada.user_id)));
+    let board = ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);
+    let card = &board["columns"][0]["tasks"][0];
+    assert_eq!((&card["checklist_done"], &card["checklist_total"]), (&json!(0), &json!(0)));
+    assert!(card.get("description").is_none() && card.get("checklists").is_none());
+    let me = ada.get("/v1/me").await.expect(200);
+    assert_eq!((&me["user_id"], &me["username"]), (&json!(ada.user_id), &json!("ada")));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn pages_join_without_gap_or_overlap_in_every_order() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, [_, doing, _]) = ada.project("P").await;
+    for i in 0..23 {
+        let due = (i % 3 != 0).then(|| format!("2027-01-{:02}T00:00:00Z", 28 - i));
+        let priority = ["none", "low", "urgent"][i % 3];
+        let new = json!({
+            "title": format!("t{}", i % 7),
+            "due_at": due,
+            "priority": priority,
+            "column_id": (i % 2 == 0).then_some(&doing),
+        });
+        ada.post(&format!("/v1/projects/{project}/tasks"), new).await.expect(201);
+    }
+    app.settle().await;
+    let base = format!("/v1/projects/{project}/tasks");
+    for sort in ["created_at", "updated_at", "due_at", "priority", "title", "rank"] {
+        for direction in ["", "-"] {
+            let mut seen = Vec::new();
+            let mut next = format!("{base}?limit=5&sort={direction}{sort}");
+            loop {
+                let answer = ada.get(&next).await;
+                let link = answer.header("link").to_owned();
+                let body = answer.expect(200);
+                seen.extend(body["items"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap().to_owned()));
+                let Some(cursor) = body["next_cursor"].as_str() else { break };
+                assert!(link.contains("rel=\"next\""), "{link}");
+                next = format!("{base}?limit=5&sort={direction}{sort}&cursor={cursor}");
+            }
+            let distinct: std::collections::HashSet<_> = seen.iter().collect();
+            assert_eq!((seen.len(), distinct.len()), (23, 23), "{direction}{sort}");
+        }
+    }
+    let count = async |query: &str| -> usize {
+        ada.get(&format!("{base}?limit=200&{query}")).await.expect(200)["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count("priority=urgent").await, 7);
+    assert_eq!(count(&format!("column_id={doing}&status=running")).await, 12);
+    assert_eq!(count("q=T3").await, 3);
+    assert_eq!(count("due_before=2027-01-10T00:00:00Z&due_after=2027-01-01T00:00:00Z").await, 3);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_304() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    for path in [
+        format!("/v1/projects/{project}"),
+        format!("/v1/projects/{project}/board"),
+        format!("/v1/projects/{project}/tasks"),
+        format!("/v1/projects/{project}/members"),
+        format!("/v1/tasks/{task}"),
+    ] {
+        let first = ada.get(&path).await;
+        let etag = first.header("etag").to_owned();
+        first.expect(200);
+        let again = ada.send(ada.request(Method::GET, &path).header("if-none-match", &etag)).await;
+        assert_eq!((again.status.as_u16(), again.header("etag")), (304, etag.as_str()), "{path}");
+        assert_eq!(again.body, Value::String(String::new()));
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_feed_moves_on_past_what_is_filtered_out() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (one, _) = ada.project("One").await;
+    let (two, _) = ada.project("Two").await;
+    for i in 0..10 {
+        ada.task(if i % 2 == 0 { &one } else { &two }, &format!("{i}")).await;
+    }
+    app.settle().await;
+    let (mut since, mut seen) = (0, Vec::new());
+    loop {
+        let page = ada.get(&format!("/v1/projects/{one}/events?since={since}&limit=2")).await.expect(200);
+        seen.extend(page["events"].as_array().unwrap().iter().map(|e| e["position"].as_i64().unwrap()));
+        since = page["next"].as_i64().unwrap();
+        assert_eq!(page["head"], 12);
+        if page["has_more"] == json!(false) {
+            break;
+        }
+    }
+    assert_eq!((seen, since), (vec![1, 3, 5, 7, 9, 11], 12));
+    // Long poll: answered as soon as there is something.
+    let path = format!("/v1/projects/{one}/events?since=12");
+    let waiting = ada.send(ada.request(Method::GET, &path).header("prefer", "wait=20"));
+    let (answer, _) = tokio::join!(waiting, async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        ada.task(&one, "late").await
+    });
+    assert_eq!(answer.expect(200)["events"][0]["changes"]["title"]["to"], "late");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn history_tells_who_changed_what_newest_first() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "One").await;
+    ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "Two"})).await.expect(200);
+    app.settle().await;
+    let history = ada.get(&format!("/v1/tasks/{task}/history")).await.expect(200);
+    let items = history["items"].as_array().unwrap();
+    assert_eq!(items[0]["changes"]["title"], json!({"from": "One", "to": "Two"}));
+    assert_eq!((&items[0]["actor_id"], &items[1]["type"]), (&json!(ada.user_id), &json!("task.created")));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn archived_and_deleted_tasks_are_off_the_board_but_found() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let (old, gone) = (ada.task(&project, "old").await, ada.task(&project, "gone").await);
+    ada.post(&format!("/v1/tasks/{old}/archive"), json!({})).await.expect(200);
+    ada.delete(&format!("/v1/tasks/{gone}")).await.expect(200);
+    app.settle().await;
+    let board = ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);
+    assert_eq!(board["columns"][0]["tasks"], json!([]));
+    let titles = async |query: &str| -> Vec<Value> {
+        let list = ada.get(&format!("/v1/projects/{project}/tasks{query}")).await.expect(200);
+        list["items"].as_array().unwrap().iter().map(|t| t["title"].clone()).collect()
+    };
+    assert_eq!(titles("").await, Vec::<Value>::new());
+    assert_eq!(titles("?archived=true").await, ["old"]);
+    assert_eq!(titles("?deleted=true").await, ["gone"]);
+    assert_eq!(ada.get(&format!("/v1/tasks/{gone}")).await.expect(200)["deleted"], true);
+    app.finish().await;
+}

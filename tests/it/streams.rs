@@ -1,0 +1,127 @@
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{App, PATIENCE, Sse};
+
+#[tokio::test]
+async fn a_stream_says_hello_and_goes_on_from_where_one_read() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    ada.task(&project, "one").await;
+    app.settle().await;
+    let board = ada.get(&format!("/v1/projects/{project}/board")).await;
+    let mut stream =
+        ada.stream(&format!("/v1/projects/{project}/events/stream?since={}", board.position())).await;
+    let hello = stream.next().await.unwrap();
+    assert_eq!((hello.event.as_str(), hello.id.as_str()), ("hello", "2"));
+    assert_eq!(hello.data["position"], 2);
+    assert_eq!(hello.data["heartbeat_seconds"], 15);
+    let body = ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "two"})).await.expect(201);
+    let frame = stream.next().await.unwrap();
+    assert_eq!((frame.event.as_str(), frame.id.as_str()), ("task.created", "3"));
+    assert_eq!(frame.data, body["events"][0]);
+    drop(stream);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_reconnect_resumes_where_it_broke_off() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let (other, _) = ada.project("Other").await;
+    let path = format!("/v1/projects/{project}/events/stream?since=0");
+    let mut stream = ada.stream(&path).await;
+    assert_eq!(stream.changes_until(1).await, [1]);
+    drop(stream);
+    for i in 0..5 {
+        ada.task(&project, &format!("{i}")).await;
+        ada.task(&other, &format!("{i}")).await;
+    }
+    // Last-Event-ID wins over `since`.
+    let mut stream = Sse::open(ada.request(Method::GET, &path).header("last-event-id", "1")).await;
+    assert_eq!(stream.changes_until(11).await, [3, 5, 7, 9, 11]);
+    drop(stream);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn several_projects_come_on_one_stream_in_order() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (one, _) = ada.project("One").await;
+    let (two, _) = ada.project("Two").await;
+    let (three, _) = ada.project("Three").await;
+    let mut stream = ada.stream(&format!("/v1/stream?projects={one},{two}&since=0")).await;
+    for i in 0..4 {
+        for project in [&one, &three, &two] {
+            ada.task(project, &format!("{i}")).await;
+        }
+    }
+    let seen = stream.changes_until(15).await;
+    assert_eq!(seen, [1, 2, 4, 6, 7, 9, 10, 12, 13, 15]);
+    drop(stream);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_ticket_opens_a_stream_and_strangers_stay_outside() {
+    let app = App::start().await;
+    let (ada, eve) = (app.person("ada").await, app.person("eve").await);
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    let path = format!("/v1/projects/{project}/events/stream");
+    let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
+    let mut stream = app.anonymous().stream(&format!("{path}?since=0&ticket={ticket}")).await;
+    assert_eq!(stream.next().await.unwrap().event, "hello");
+    eve.get(&path).await.problem(404, "not-found");
+    app.anonymous().get(&path).await.problem(401, "unauthenticated");
+    app.anonymous().get(&format!("{path}?ticket=x")).await.problem(401, "unauthenticated");
+    // On a reconnect the answer comes inside the stream, where EventSource can read it.
+    let mut stream = Sse::open(eve.request(Method::GET, &path).header("last-event-id", "1")).await;
+    assert_eq!(last_event(&mut stream).await, "revoked");
+    let mut stream = Sse::open(ada.request(Method::GET, &path).header("last-event-id", "999")).await;
+    assert_eq!(last_event(&mut stream).await, "reset");
+    drop(stream);
+    app.finish().await;
+}
+
+async fn last_event(stream: &mut Sse) -> String {
+    let mut last = String::new();
+    while let Some(frame) = stream.next().await {
+        last = frame.event;
+    }
+    last
+}
+
+#[tokio::test]
+async fn the_removal_is_the_last_event_a_member_sees() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (project, _) = ada.project("P").await;
+    let member = format!("/v1/projects/{project}/members/{}", bea.user_id);
+    ada.put(&member, json!({"role": "member"})).await.expect(201);
+    app.settle().await;
+    let mut stream = bea.stream(&format!("/v1/projects/{project}/events/stream?since=0")).await;
+    assert_eq!(stream.changes_until(2).await, [1, 2]);
+    ada.delete(&member).await.expect(200);
+    ada.task(&project, "after").await;
+    let removal = stream.next_change().await.unwrap();
+    assert_eq!(removal.event, "project.member_removed");
+    assert_eq!(last_event(&mut stream).await, "revoked");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_says_so() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream")).await;
+    assert_eq!(stream.next().await.unwrap().event, "hello");
+    let stopping = tokio::spawn(app.stop());
+    assert_eq!(last_event(&mut stream).await, "drain");
+    tokio::time::timeout(PATIENCE, stopping).await.unwrap().unwrap();
+}
