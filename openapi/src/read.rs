@@ -64,8 +64,11 @@ pub async fn body_bytes(request: Request, limit: usize) -> Result<Vec<u8>, Probl
 
 /// JSON into a type: malformed when it is no JSON, invalid at a pointer when it is not the JSON we take.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    // All of it must be JSON before any of it is judged: else a typo would be named in a body that broke off.
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::new(Code::Malformed, "The body is not UTF-8"))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| malformed(&e))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());
         let inner = error.into_inner();
         if inner.is_data() {
@@ -73,9 +76,7 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         } else {
             malformed(&inner)
         }
-    })?;
-    deserializer.end().map_err(|e| malformed(&e))?;
-    Ok(value)
+    })
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

@@ -52,7 +52,7 @@ fn only_the_program_reads_the_environment() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if !path.ends_with("tests.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 assert!(!text.contains("env::var"), "{} reads the environment", path.display());
             }

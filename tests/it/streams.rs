@@ -31,6 +31,7 @@ async fn a_reconnect_resumes_where_it_broke_off() {
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     let (other, _) = ada.project("Other").await;
+    app.settle().await;
     let path = format!("/v1/projects/{project}/events/stream?since=0");
     let mut stream = ada.stream(&path).await;
     assert_eq!(stream.changes_until(1).await, [1]);
@@ -53,6 +54,7 @@ async fn several_projects_come_on_one_stream_in_order() {
     let (one, _) = ada.project("One").await;
     let (two, _) = ada.project("Two").await;
     let (three, _) = ada.project("Three").await;
+    app.settle().await;
     let mut stream = ada.stream(&format!("/v1/stream?projects={one},{two}&since=0")).await;
     for i in 0..4 {
         for project in [&one, &three, &two] {

@@ -4,7 +4,8 @@ use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{Aggregate, AggregateError, EventStore};
 use moka::future::Cache;
 use sqlx::PgPool;
-use taskfold_domain::{Project, Refusal, Task};
+use taskfold_domain::change::Event;
+use taskfold_domain::{Project, ProjectEvent, Refusal, Task, TaskEvent};
 use uuid::Uuid;
 
 use super::append::Appender;
@@ -17,17 +18,27 @@ const KEPT: u64 = 50_000;
 /// An aggregate that knows its version.
 pub trait Versioned: Aggregate<Error = Refusal> + Clone + 'static {
     fn version(&self) -> u64;
+    /// The event, if it is of this aggregate.
+    fn unwrap(event: Event) -> Option<Self::Event>;
 }
 
 impl Versioned for Task {
     fn version(&self) -> u64 {
         self.version
     }
+
+    fn unwrap(event: Event) -> Option<TaskEvent> {
+        if let Event::Task(event) = event { Some(event) } else { None }
+    }
 }
 
 impl Versioned for Project {
     fn version(&self) -> u64 {
         self.version
+    }
+
+    fn unwrap(event: Event) -> Option<ProjectEvent> {
+        if let Event::Project(event) = event { Some(event) } else { None }
     }
 }
 
@@ -36,6 +47,7 @@ impl Versioned for Project {
 pub struct Aggregates<A: Versioned> {
     store: PersistedEventStore<LogRepository, A>,
     kept: Cache<Uuid, Arc<A>>,
+    pool: PgPool,
 }
 
 pub struct Loaded<A> {
@@ -47,21 +59,17 @@ pub struct Loaded<A> {
 impl<A: Versioned> Aggregates<A> {
     pub fn new(pool: &PgPool, appender: &Appender) -> Self {
         let repository = LogRepository::new(pool.clone(), appender.clone());
-        Self { store: PersistedEventStore::new_event_store(repository), kept: Cache::new(KEPT) }
+        Self { store: PersistedEventStore::new_event_store(repository), kept: Cache::new(KEPT), pool: pool.clone() }
     }
 
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
-        if !fresh && let Some(state) = self.kept.get(&id).await {
-            metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => "cache").increment(1);
-            return Ok(Loaded { state, fresh: false });
-        }
-        metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => "log").increment(1);
-        let envelopes = self.store.load_events(&id.to_string()).await.map_err(load_error)?;
-        let mut state = A::default();
-        for envelope in envelopes {
-            state.apply(envelope.payload);
-        }
-        let state = Arc::new(state);
+        let kept = self.kept.get(&id).await;
+        let (state, from) = match kept {
+            Some(state) if !fresh => return Ok(Loaded { state, fresh: false }),
+            Some(state) => (self.catch_up(id, state).await?, "behind"),
+            None => (self.fold(id).await?, "log"),
+        };
+        metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => from).increment(1);
         // An absent one is not kept: it is about to be made, or somebody guesses ids.
         if state.version() > 0 {
             self.keep(id, Arc::clone(&state)).await;
@@ -69,13 +77,32 @@ impl<A: Versioned> Aggregates<A> {
         Ok(Loaded { state, fresh: true })
     }
 
+    async fn fold(&self, id: Uuid) -> Result<Arc<A>, CommandError> {
+        let mut state = A::default();
+        for envelope in self.store.load_events(&id.to_string()).await.map_err(load_error)? {
+            state.apply(envelope.payload);
+        }
+        Ok(Arc::new(state))
+    }
+
+    /// Only what came since. Folding all again would take so long that whoever is behind stays behind.
+    async fn catch_up(&self, id: Uuid, kept: Arc<A>) -> Result<Arc<A>, CommandError> {
+        let version = i64::try_from(kept.version()).unwrap_or(i64::MAX);
+        let news = taskfold_event_log::aggregate_after(&self.pool, A::TYPE, &id.to_string(), version).await?;
+        if news.is_empty() {
+            return Ok(kept);
+        }
+        let mut state = (*kept).clone();
+        for logged in news {
+            let event = logged.event().map_err(|e| CommandError::Broken(e.to_string()))?;
+            state.apply(A::unwrap(event).ok_or_else(|| CommandError::Broken("of another aggregate".to_owned()))?);
+        }
+        Ok(Arc::new(state))
+    }
+
     /// Keeps the state after an append.
     pub async fn keep(&self, id: Uuid, state: Arc<A>) {
         self.kept.insert(id, state).await;
-    }
-
-    pub async fn forget(&self, id: Uuid) {
-        self.kept.invalidate(&id).await;
     }
 }
 

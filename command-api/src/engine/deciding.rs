@@ -116,10 +116,7 @@ pub async fn run<D: Deciding>(
             Outcome::ColumnNotEmpty => return Err(Refusal::ColumnNotEmpty.into()),
             // Decided again with another jitter.
             Outcome::RankTaken => {}
-            Outcome::Conflict | Outcome::GuardFailed => {
-                aggregates.forget(id).await;
-                fresh = true;
-            }
+            Outcome::Conflict | Outcome::GuardFailed => fresh = true,
         }
         metrics::counter!("taskfold_command_retries_total", "kind" => kind.as_str()).increment(1);
     }

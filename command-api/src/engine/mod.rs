@@ -39,7 +39,7 @@ use queue::Queue;
 pub use repository::LogRepository;
 
 /// How often a command is decided anew because others were faster, before it is given back to the caller.
-const ATTEMPTS: u32 = 20;
+const ATTEMPTS: u32 = 50;
 
 /// Takes commands, from HTTP and from imports. Cheap to clone.
 #[derive(Clone)]
