@@ -73,6 +73,9 @@ pub struct Task {
     #[sqlx(skip)]
     #[schema(value_type = Vec<String>, example = json!(["start", "complete", "edit", "move"]))]
     allowed_commands: Vec<&'static str>,
+    #[sqlx(skip)]
+    #[serde(skip)]
+    hidden_labels: usize,
 }
 
 /// A task as boards show it.
@@ -102,12 +105,26 @@ impl TaskFields {
     }
 }
 
+/// The `ETag` of a task: its version, as `If-Match` takes it. What is shown also depends on the project, so the same
+/// number is written another way where the version alone would not tell: a plus where nothing is allowed, and a zero
+/// for each label that is no longer shown. `If-Match` reads the same version from all of them.
+fn tag(version: i64, nothing_allowed: bool, hidden_labels: usize) -> String {
+    let plus = if nothing_allowed { "+" } else { "" };
+    format!("\"{plus}{}{version}\"", "0".repeat(hidden_labels))
+}
+
 impl Task {
     /// As this member sees it.
     pub fn shown_to(mut self, member: &Membership, labels: &HashSet<Uuid>) -> Self {
+        let carried = self.fields.label_ids.len();
         self.fields.keep_labels(labels);
+        self.hidden_labels = carried - self.fields.label_ids.len();
         self.allowed_commands = allowed(&self.fields, member);
         self
+    }
+
+    pub fn etag(&self) -> String {
+        tag(self.fields.version, self.allowed_commands.is_empty(), self.hidden_labels)
     }
 }
 
@@ -159,5 +176,21 @@ impl From<Column> for ColumnView {
             wip_policy: column.wip_policy,
             archived: column.archived,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_of_a_task_tells_what_its_version_does_not_and_is_still_that_version() {
+        let tags = [tag(7, false, 0), tag(7, true, 0), tag(7, false, 1), tag(7, true, 50), tag(8, false, 0)];
+        for (i, one) in tags.iter().enumerate() {
+            assert!(!tags[..i].contains(one), "{one}");
+            let version = if i == 4 { 8 } else { 7 };
+            assert_eq!(one.trim_matches('"').parse::<u64>(), Ok(version), "{one}");
+        }
+        assert_eq!(tags[0], "\"7\"");
     }
 }

@@ -238,3 +238,6 @@ impl Drop for Counted {
         metrics::gauge!("taskfold_sse_connections").decrement(1);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,9 +72,8 @@ pub async fn handler(
     let limit = bounded("/limit", query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let since = query.since.map_or(0, |p| p.0);
     let until = Instant::now() + reading.patience();
-    // Before the log is read: what comes after that wakes us.
     let wake = Arc::new(Notify::new());
-    let seat = (until > Instant::now()).then(|| app.hub.join(project_id.0, &wake));
+    let mut seat = None;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     loop {
         snapshot.project(project_id, reading.caller.user_id).await?;
@@ -82,16 +81,21 @@ pub async fn handler(
             snapshot = behind_or_ahead(&app, &reading, snapshot, since).await?;
         }
         let page = page(&mut snapshot, project_id, since, limit).await?;
-        let waits = seat.is_some() && page.events.is_empty() && Instant::now() < until;
+        let waits = page.events.is_empty() && Instant::now() < until;
         if !waits || app.shutdown.is_cancelled() {
             return Answer::new(&reading, snapshot, &page).await;
         }
         // Nobody holds a connection to the database while waiting.
         snapshot.close().await;
-        tokio::select! {
-            () = wake.notified() => {}
-            () = tokio::time::sleep_until(until) => {}
-            () = app.shutdown.cancelled() => {}
+        if seat.is_none() {
+            // Then look once more: what came before this wakes nobody.
+            seat = Some(app.hub.join(project_id.0, &wake));
+        } else {
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep_until(until) => {}
+                () = app.shutdown.cancelled() => {}
+            }
         }
         snapshot = reading.snapshot(&app, query.min_position).await?;
     }

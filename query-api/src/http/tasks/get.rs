@@ -14,7 +14,7 @@ use crate::http::view::{Task, task_fields};
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}", operation_id = "getTask", tag = "tasks",
     params(("task_id" = Uuid, Path, description = "the task"), AtLeast, ReadHeaders),
-    responses((status = 200, description = "The task", body = Task), (status = 304, description = "As before"), ReadProblems),
+    responses((status = 200, description = "The task; its `ETag` is what `If-Match` takes", body = Task), (status = 304, description = "As before"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -31,5 +31,5 @@ pub async fn handler(
             .fetch_one(&mut *snapshot.db)
             .await?;
     let task = task.shown_to(&member, &member.labels());
-    Answer::versioned(&reading, snapshot, task.fields.version, &task).await
+    Ok(Answer::tagged(&reading, snapshot, task.etag(), serde_json::to_vec(&task)?).await)
 }

@@ -1,0 +1,131 @@
+use futures::StreamExt;
+use sqlx::PgPool;
+use taskfold_domain::ids::UserId;
+
+use super::*;
+
+const A: Uuid = Uuid::from_u128(1);
+const B: Uuid = Uuid::from_u128(2);
+const USER: Uuid = Uuid::from_u128(3);
+
+struct World {
+    hub: Arc<Hub>,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    fn new() -> Self {
+        let hub = Hub::new(PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"));
+        hub.publish(vec![], 10);
+        Self { hub, shutdown: CancellationToken::new() }
+    }
+
+    fn follow(&self, projects: &[Uuid], lives: i64) -> impl Stream<Item = String> + use<> {
+        let expires_at = clock::now().utc().timestamp() + lives;
+        let caller = Caller { user_id: UserId(USER), session_id: Uuid::nil(), expires_at };
+        let projects = projects.iter().map(|project| (*project, 10)).collect();
+        let opening = Opening { caller, expires_at, projects, revoked: vec![], from: None, stays: false };
+        let stream = Follower::new(self.hub.clone(), opening, self.shutdown.clone()).into_stream();
+        stream.map(|frame| String::from_utf8(frame.expect("infallible").to_vec()).expect("UTF-8")).boxed()
+    }
+
+    fn happens(&self, position: i64, project: Uuid, removes: Option<Uuid>) {
+        let bytes = Bytes::from(format!("id: {position}\nevent: task.x\ndata: {{}}\n\n"));
+        self.hub.publish(vec![Frame { position, project, removes, bytes }], position);
+    }
+}
+
+/// The id and the event of a frame.
+fn named(frame: &str) -> (String, String) {
+    let field = |name: &str| {
+        frame.lines().find_map(|l| l.strip_prefix(name)).and_then(|v| v.strip_prefix(": ")).unwrap_or("").to_owned()
+    };
+    (field("id"), field("event"))
+}
+
+async fn next(stream: &mut (impl Stream<Item = String> + Unpin)) -> Option<(String, String)> {
+    stream.next().await.map(|frame| named(&frame))
+}
+
+fn frame(id: &str, event: &str) -> Option<(String, String)> {
+    Some((id.to_owned(), event.to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_come_in_order_and_a_quiet_stream_moves_its_cursor() {
+    let world = World::new();
+    let mut stream = world.follow(&[A, B], 600);
+    assert_eq!(next(&mut stream).await, frame("10", "hello"));
+    world.happens(11, B, None);
+    world.happens(12, A, None);
+    assert_eq!(next(&mut stream).await, frame("11", "task.x"));
+    assert_eq!(next(&mut stream).await, frame("12", "task.x"));
+    world.happens(13, Uuid::nil(), None);
+    assert_eq!(next(&mut stream).await, frame("13", "heartbeat"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_never_names_a_position_that_was_not_served() {
+    let world = World::new();
+    let mut stream = world.follow(&[A], 600);
+    next(&mut stream).await;
+    (11..=13).for_each(|position| world.happens(position, A, None));
+    assert_eq!(next(&mut stream).await, frame("11", "task.x"));
+    tokio::time::sleep(HEARTBEAT * 2).await;
+    assert_eq!(next(&mut stream).await, frame("12", "task.x"));
+    assert_eq!(next(&mut stream).await, frame("13", "task.x"));
+    assert_eq!(next(&mut stream).await, frame("13", "heartbeat"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_removed_sees_that_and_nothing_more_of_the_project() {
+    let world = World::new();
+    let mut stream = world.follow(&[A, B], 600);
+    next(&mut stream).await;
+    world.happens(11, A, Some(USER));
+    world.happens(12, A, None);
+    world.happens(13, B, None);
+    world.happens(14, B, Some(Uuid::nil()));
+    world.happens(15, B, Some(USER));
+    let mut seen = Vec::new();
+    while let Some(frame) = next(&mut stream).await {
+        seen.push(frame);
+    }
+    let expected =
+        [("11", "task.x"), ("", "revoked"), ("13", "task.x"), ("14", "task.x"), ("15", "task.x"), ("", "revoked")];
+    assert_eq!(seen, expected.map(|(id, event)| (id.to_owned(), event.to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_at_its_end_ends_the_stream() {
+    let world = World::new();
+    let mut stream = world.follow(&[A], 10);
+    next(&mut stream).await;
+    assert_eq!(next(&mut stream).await, frame("", "reauth"));
+    assert_eq!(next(&mut stream).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_goes_says_so_and_up_to_where_it_served() {
+    let world = World::new();
+    let mut stream = world.follow(&[A], 600);
+    next(&mut stream).await;
+    world.happens(11, A, None);
+    assert_eq!(next(&mut stream).await, frame("11", "task.x"));
+    world.shutdown.cancel();
+    let last = stream.next().await.expect("a last frame");
+    assert!(last.starts_with("retry: "), "{last}");
+    assert_eq!(named(&last), ("11".to_owned(), "drain".to_owned()));
+    assert_eq!(next(&mut stream).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_falls_out_of_the_ring_is_told_so() {
+    let world = World::new();
+    let mut stream = world.follow(&[A], 600);
+    next(&mut stream).await;
+    world.happens(11, A, None);
+    assert_eq!(next(&mut stream).await, frame("11", "task.x"));
+    (12..=700).for_each(|position| world.happens(position, A, None));
+    assert_eq!(next(&mut stream).await, frame("11", "lagging"));
+}
