@@ -2,10 +2,10 @@
 
 /// Deciding commands and appending what they decide.
 pub mod engine;
-/// Boards of other programs.
-pub mod imports;
 /// HTTP in.
 mod http;
+/// Boards of other programs.
+pub mod imports;
 
 use std::sync::Arc;
 
@@ -40,9 +40,14 @@ pub fn service(deps: Deps) -> Service {
         hashing: Arc::new(Semaphore::new(cores)),
         imports: Arc::default(),
     };
-    let importing = imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown);
+    let importing =
+        imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown);
     let (router, document) = http::router().split_for_parts();
-    Service { router: router.with_state(app), document, background: vec![("committer", committing.map(Ok).boxed()), ("imports", importing.map(Ok).boxed())] }
+    Service {
+        router: router.with_state(app),
+        document,
+        background: vec![("committer", committing.map(Ok).boxed()), ("imports", importing.map(Ok).boxed())],
+    }
 }
 
 /// The document alone, without a database.

@@ -22,6 +22,7 @@ struct Progress {
     #[serde(default)]
     skipped: Vec<Skipped>,
     project_id: Option<uuid::Uuid>,
+    error: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,13 +92,17 @@ async fn accepted(answer: Response) -> anyhow::Result<Response> {
 }
 
 fn summarise(last: &Progress) -> anyhow::Result<()> {
-    println!("{} of {} imported", last.done.unwrap_or_default(), last.total.unwrap_or_default());
+    println!("{} of {} actions imported", last.done.unwrap_or_default(), last.total.unwrap_or_default());
     if let Some(project_id) = last.project_id {
         println!("project {project_id}");
     }
     for Skipped { kind, reason, count } in &last.skipped {
-        println!("skipped {count} x {kind}: {reason}");
+        println!("not as it was: {count} x {kind}: {reason}");
     }
-    anyhow::ensure!(last.state != "failed", "the import failed");
+    anyhow::ensure!(
+        last.state != "failed",
+        "the import failed: {}",
+        last.error.as_deref().unwrap_or("no further words")
+    );
     Ok(())
 }

@@ -15,6 +15,8 @@ mod commands;
 mod crashes;
 /// The events' JSON, for good.
 mod frozen;
+/// Boards of other programs.
+mod imports;
 /// The append, from several processes at once.
 mod log;
 /// The OpenAPI files are those of the code.

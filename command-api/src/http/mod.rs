@@ -10,7 +10,7 @@ pub mod reply;
 pub mod sent;
 pub mod tasks;
 
-use taskfold_openapi::Problem;
+use taskfold_openapi::{Problem, problem};
 use taskfold_openapi::auth::security_scheme;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,5 +38,10 @@ struct Document;
 pub fn router() -> OpenApiRouter<App> {
     let mut document = Document::openapi();
     document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());
-    OpenApiRouter::with_openapi(document).merge(accounts::router()).merge(projects::router()).merge(tasks::router()).merge(crate::imports::router())
+    problem::add_to(&mut document);
+    OpenApiRouter::with_openapi(document)
+        .merge(accounts::router())
+        .merge(projects::router())
+        .merge(tasks::router())
+        .merge(crate::imports::router())
 }

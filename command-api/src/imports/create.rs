@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::asked::{Format, Parameters};
 use super::store::{self, Import, NewImport, Stored};
+use super::trello::export::NotABoard;
 use super::trello::parse::{BadUpload, probe};
 use crate::http::app::App;
 
@@ -54,7 +55,9 @@ pub async fn handler(
     let (document, checked) = checked(document).await?;
     let (source_id, digest) = checked.map_err(|bad| match bad {
         BadUpload::NotJson => Problem::new(Code::Malformed, "The body is not JSON"),
-        BadUpload::NotABoard(why) => Problem::invalid_field("", why.to_string()),
+        BadUpload::NotABoard(why @ NotABoard::NoObject) => Problem::new(Code::ValidationFailed, why.to_string()),
+        BadUpload::NotABoard(why @ NotABoard::NoId) => Problem::invalid_field("/id", why.to_string()),
+        BadUpload::NotABoard(why @ NotABoard::NoLists) => Problem::invalid_field("/lists", why.to_string()),
     })?;
     let (project, own) = match project_id {
         Some(project) => (ProjectId(project), false),

@@ -105,6 +105,9 @@ impl Planner<'_> {
     }
 
     fn place(&mut self, card: &str, list: &str, pos: f64) {
+        // An action that only says the position leaves the card in its list.
+        let here = self.standing.get(card).cloned().unwrap_or_default();
+        let list = if list.is_empty() { here.as_str() } else { list };
         self.ensure_list(list);
         self.standing.insert(card.to_owned(), list.to_owned());
         let Some(column_id) = self.plan.columns.of_cards(list) else {

@@ -124,10 +124,6 @@ impl Undone {
         }
         let to = action.value_of("card", "idList").and_then(Value::as_str).or_else(|| action.id_of("listAfter"));
         let to = to.filter(|to| !to.is_empty() && from.is_some()).unwrap_or(&card.list).to_owned();
-        if to.is_empty() {
-            self.skip(action, "does not say which list");
-            return None;
-        }
         let pos = action.value_of("card", "pos").and_then(Value::as_f64).unwrap_or(card.pos);
         self.meet_list(&to, None);
         if let Some(from) = from.filter(|from| !from.is_empty()) {
