@@ -1,7 +1,7 @@
 //! Names an aggregate's events once: the variant, its name in the log and its version.
 
 macro_rules! events {
-    ($(#[$doc:meta])* $name:ident { $($wire:literal v $version:literal => $variant:ident($payload:ty)),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($wire:tt v $version:tt => $variant:ident($payload:ty)),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         #[serde(tag = "type", content = "changes")]

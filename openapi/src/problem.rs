@@ -9,7 +9,7 @@ use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder};
 
 macro_rules! codes {
-    ($($variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
+    ($($variant:ident = $status:ident, $code:tt, $title:tt;)*) => {
         /// What went wrong, for programs. The `type` of a problem is `/problems/<code>`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
         pub enum Code {
@@ -193,9 +193,10 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The documented response of one status, with an example a code, made from the real thing.
-pub fn documented(codes: &[Code]) -> Vec<(String, RefOr<DocumentedResponse>)> {
+/// The documented responses of a set of codes, one a status, with an example a code made from the real thing.
+fn documented(codes: &[Code]) -> Vec<(StatusCode, DocumentedResponse)> {
     let mut statuses: Vec<StatusCode> = codes.iter().map(|c| c.status()).collect();
+    statuses.sort_unstable();
     statuses.dedup();
     statuses
         .into_iter()
@@ -214,21 +215,46 @@ pub fn documented(codes: &[Code]) -> Vec<(String, RefOr<DocumentedResponse>)> {
                 .description(titles.join("; "))
                 .content("application/problem+json", content)
                 .build();
-            (status.as_str().to_owned(), RefOr::T(response))
+            (status, response)
         })
         .collect()
 }
 
 macro_rules! problem_sets {
-    ($($(#[$doc:meta])* $name:ident: [$($code:ident),*];)*) => {$(
-        $(#[$doc])*
-        pub struct $name;
-        impl utoipa::IntoResponses for $name {
-            fn responses() -> std::collections::BTreeMap<String, RefOr<DocumentedResponse>> {
-                documented(&[$(Code::$code),*]).into_iter().collect()
+    ($($(#[$doc:meta])* $name:ident: [$($code:ident),*];)*) => {
+        $(
+            $(#[$doc])*
+            pub struct $name;
+
+            impl $name {
+                const CODES: &[Code] = &[$(Code::$code),*];
             }
+
+            impl utoipa::IntoResponses for $name {
+                /// References: the responses stand once in the document, not at every operation.
+                fn responses() -> std::collections::BTreeMap<String, RefOr<DocumentedResponse>> {
+                    documented(Self::CODES)
+                        .into_iter()
+                        .map(|(status, _)| {
+                            let name = format!("{}{}", stringify!($name), status.as_u16());
+                            (status.as_str().to_owned(), RefOr::Ref(Ref::from_response_name(name)))
+                        })
+                        .collect()
+                }
+            }
+        )*
+
+        /// Puts the responses that operations refer to into the document's components.
+        pub fn add_to(document: &mut utoipa::openapi::OpenApi) {
+            let components = document.components.get_or_insert_default();
+            $(
+                for (status, response) in documented($name::CODES) {
+                    let name = format!("{}{}", stringify!($name), status.as_u16());
+                    components.responses.insert(name, RefOr::T(response));
+                }
+            )*
         }
-    )*};
+    };
 }
 
 problem_sets! {

@@ -1,5 +1,4 @@
 //! Ask what is: the read tables, the log and the live stream, over HTTP. Cannot write events.
-#![expect(unused_qualifications, reason = "utoipa's path macro writes them for parameters of the same file")]
 
 /// HTTP in.
 mod http;

@@ -13,6 +13,7 @@ pub enum Format {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Parameters {
+    #[param(inline)]
     pub format: Format,
     /// Into this project, which needs the role admin; without it, into a project of the board's own.
     pub project_id: Option<Uuid>,

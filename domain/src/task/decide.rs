@@ -59,7 +59,9 @@ pub fn decide(task: &Task, command: &TaskCommand, context: &Context<'_>) -> Resu
     }
     match (&task.situation, command) {
         (Situation::Absent, _) => Err(Refusal::NotFound),
-        (Situation::Deleted { card, by, at }, TaskCommand::Restore(_)) => Ok(restored(card, (*by, *at), board, context)),
+        (Situation::Deleted { card, by, at }, TaskCommand::Restore(_)) => {
+            Ok(restored(card, (*by, *at), board, context))
+        }
         (Situation::Deleted { by, at, .. }, _) => Err(Refusal::TaskDeleted { by: *by, at: *at }),
         (Situation::Present(card), command) => on_card(card, command, board, context),
     }

@@ -26,8 +26,8 @@ mod values;
 /// Tasks as they are shown.
 mod view;
 
-use taskfold_openapi::Problem;
 use taskfold_openapi::auth::security_scheme;
+use taskfold_openapi::{Problem, problem};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -55,6 +55,7 @@ struct Document;
 pub fn router() -> OpenApiRouter<App> {
     let mut document = Document::openapi();
     document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());
+    problem::add_to(&mut document);
     OpenApiRouter::with_openapi(document)
         .routes(routes!(me::handler))
         .merge(projects::router())
