@@ -25,7 +25,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(CONTENT_TYPE).cloned();
-        let bytes = body_bytes(request, BODY_BYTES).await?;
+        let bytes = body_bytes(request, BODY_BYTES, BODY_TIME).await?;
         if bytes.is_empty() && content_type.is_none() {
             return parse_json(b"{}").map(Self);
         }
@@ -34,7 +34,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     }
 }
 
-fn must_be_json(content_type: Option<&http::HeaderValue>) -> Result<(), Problem> {
+/// 415 for any content type that is not JSON.
+pub fn must_be_json(content_type: Option<&http::HeaderValue>) -> Result<(), Problem> {
     let text = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/json" || essence == "application/merge-patch+json" {
@@ -44,17 +45,17 @@ fn must_be_json(content_type: Option<&http::HeaderValue>) -> Result<(), Problem>
     }
 }
 
-/// The whole body, refused as soon as it is known to be longer than `limit`.
-pub async fn body_bytes(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
+/// The whole body, refused as soon as it is known to be longer than `limit`, or has not arrived in `time`.
+pub async fn body_bytes(request: Request, limit: usize, time: Duration) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Code::PayloadTooLarge, format!("The body may have {limit} bytes at most"));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
     let collecting = Limited::new(request.into_body(), limit).collect();
-    match tokio::time::timeout(BODY_TIME, collecting).await {
+    match tokio::time::timeout(time, collecting).await {
         Err(_) => {
-            Err(Problem::new(Code::RequestTimeout, format!("The body did not arrive within {} s", BODY_TIME.as_secs())))
+            Err(Problem::new(Code::RequestTimeout, format!("The body did not arrive within {} s", time.as_secs())))
         }
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

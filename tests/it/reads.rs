@@ -9,7 +9,8 @@ async fn one_reads_what_one_wrote() {
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     for i in 0..20 {
-        let body = ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": format!("{i}")})).await.expect(201);
+        let body =
+            ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": format!("{i}")})).await.expect(201);
         let path = format!("/v1/tasks/{}", body["id"].as_str().unwrap());
         let read = ada.get_at(&path, body["position"].as_i64().unwrap()).await;
         assert!(read.position() >= body["position"].as_i64().unwrap());
@@ -27,9 +28,31 @@ async fn a_task_has_the_fields_of_the_contract() {
     app.settle().await;
     let read = ada.get(&format!("/v1/tasks/{task}")).await.expect(200);
     for field in [
-        "id", "project_id", "title", "description", "status", "column_id", "rank", "priority", "assignee_ids", "label_ids",
-        "start_at", "due_at", "estimate_minutes", "parent_id", "blocked", "archived", "deleted", "elapsed_ms",
-        "checklists", "comment_count", "attachment_count", "created_at", "created_by", "updated_at", "version",
+        "id",
+        "project_id",
+        "title",
+        "description",
+        "status",
+        "column_id",
+        "rank",
+        "priority",
+        "assignee_ids",
+        "label_ids",
+        "start_at",
+        "due_at",
+        "estimate_minutes",
+        "parent_id",
+        "blocked",
+        "archived",
+        "deleted",
+        "elapsed_ms",
+        "checklists",
+        "comment_count",
+        "attachment_count",
+        "created_at",
+        "created_by",
+        "updated_at",
+        "version",
         "allowed_commands",
     ] {
         assert!(read.get(field).is_some(), "{field} is not in {read}");

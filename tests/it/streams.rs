@@ -11,8 +11,7 @@ async fn a_stream_says_hello_and_goes_on_from_where_one_read() {
     ada.task(&project, "one").await;
     app.settle().await;
     let board = ada.get(&format!("/v1/projects/{project}/board")).await;
-    let mut stream =
-        ada.stream(&format!("/v1/projects/{project}/events/stream?since={}", board.position())).await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since={}", board.position())).await;
     let hello = stream.next().await.unwrap();
     assert_eq!((hello.event.as_str(), hello.id.as_str()), ("hello", "2"));
     assert_eq!(hello.data["position"], 2);

@@ -10,8 +10,8 @@ pub mod reply;
 pub mod sent;
 pub mod tasks;
 
-use taskfold_openapi::{Problem, problem};
 use taskfold_openapi::auth::security_scheme;
+use taskfold_openapi::{Problem, problem};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 

@@ -3,14 +3,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_LENGTH, LOCATION};
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::{Refusal, Role};
 use taskfold_openapi::headers::{IDEMPOTENCY_REPLAYED, IdempotencyKey};
 use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read;
+use taskfold_openapi::read::{self, body_bytes, must_be_json};
 use taskfold_openapi::{Caller, Code, Problem, clock};
 use uuid::Uuid;
 
@@ -51,7 +51,8 @@ pub async fn handler(
     if let Some(project) = project_id {
         must_be_admin(&app, ProjectId(project), user).await?;
     }
-    let document = upload(request).await?;
+    must_be_json(request.headers().get(CONTENT_TYPE))?;
+    let document = body_bytes(request, UPLOAD_BYTES, UPLOAD_TIME).await?;
     let (document, checked) = checked(document).await?;
     let (source_id, digest) = checked.map_err(|bad| match bad {
         BadUpload::NotJson => Problem::new(Code::Malformed, "The body is not JSON"),
@@ -116,24 +117,6 @@ async fn own_project(app: &App, source_id: &str, user: UserId) -> Result<Project
     }
     store::disown(&app.pool, source_id, user).await.map_err(unavailable)?;
     mine().await.map_err(unavailable)
-}
-
-async fn upload(request: Request) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::new(Code::PayloadTooLarge, format!("An export may have {UPLOAD_BYTES} bytes at most"));
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > UPLOAD_BYTES as u64) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(UPLOAD_TIME, axum::body::to_bytes(request.into_body(), UPLOAD_BYTES)).await {
-        Err(_) => Err(Problem::new(
-            Code::RequestTimeout,
-            format!("The export did not arrive within {} s", UPLOAD_TIME.as_secs()),
-        )),
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        // Of two causes, only one is not the connection's.
-        Ok(Err(_)) if announced.is_none() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Code::Malformed, "The body broke off")),
-    }
 }
 
 type Checked = Result<(String, Vec<u8>), BadUpload>;

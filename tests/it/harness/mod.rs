@@ -4,7 +4,6 @@
 /// People who use the system.
 mod actor;
 /// The servers that all tests share.
-
 mod servers;
 /// Reading an SSE stream.
 mod sse;

@@ -57,18 +57,25 @@ impl Knock {
         })
     }
 
-    /// The answer: a stream of these projects, or why not. `stays`: also when no project is left.
-    pub async fn answer(self, app: &App, projects: &[Uuid], stays: bool) -> Result<Response, ReadError> {
+    /// The answer: a stream of these projects, or why not. Which they are is looked at once the caller is known.
+    /// `stays`: also when no project is left.
+    pub async fn answer(
+        self,
+        app: &App,
+        projects: impl FnOnce() -> Result<Vec<Uuid>, ReadError>,
+        stays: bool,
+    ) -> Result<Response, ReadError> {
         let (caller, expires_at) = match self.token {
             Ok(known) => known,
             Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => return Ok(last_words(&[Notice::Reauth])),
             Err(Refused::Rejected(rejected)) => return Err(Problem::from(rejected).into()),
             Err(Refused::Problem(problem)) => return Err(problem),
         };
+        let projects = projects()?;
         if !app.hub.has_begun(BEGIN_LIMIT).await {
             return Err(Problem::unavailable("The live feed").into());
         }
-        let (checkpoint, head, member_of) = memberships(&app.pool, projects, caller.user_id.0).await?;
+        let (checkpoint, head, member_of) = memberships(&app.pool, &projects, caller.user_id.0).await?;
         let ahead = self.from.is_some_and(|from| from > head);
         let mut opening = Opening {
             caller,

@@ -39,5 +39,5 @@ pub async fn handler(
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
     let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref())?;
-    knock.answer(&app, &[project_id.0], false).await
+    knock.answer(&app, || Ok(vec![project_id.0]), false).await
 }

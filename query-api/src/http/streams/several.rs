@@ -44,12 +44,14 @@ pub async fn handler(
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
     let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref())?;
-    let projects = project_ids(query.projects.as_deref().unwrap_or_default())?;
     let me = query.me.unwrap_or(false);
-    if projects.is_empty() && !me {
-        return Err(Problem::invalid_field("/projects", "name at least one project, or send me=true").into());
-    }
-    knock.answer(&app, &projects, me).await
+    let projects = || match project_ids(query.projects.as_deref().unwrap_or_default())? {
+        none if none.is_empty() && !me => {
+            Err(Problem::invalid_field("/projects", "name at least one project, or send me=true").into())
+        }
+        projects => Ok(projects),
+    };
+    knock.answer(&app, projects, me).await
 }
 
 /// In their order, each once.
