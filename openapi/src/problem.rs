@@ -65,8 +65,8 @@ codes! {
 /// An error as callers see it: `application/problem+json` (RFC 9457). Never an inner error's text.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    #[schema(example = "/problems/validation-failed")]
-    r#type: String,
+    #[schema(value_type = String, example = "/problems/validation-failed")]
+    r#type: TypeOf,
     title: &'static str,
     status: u16,
     /// What happened here, for people.
@@ -83,10 +83,20 @@ pub struct Problem {
     retry_after_seconds: Option<u32>,
 }
 
+/// `/problems/<code>`
+#[derive(Clone, Copy, Debug)]
+struct TypeOf(Code);
+
+impl Serialize for TypeOf {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("/problems/{}", self.0.as_str()))
+    }
+}
+
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            r#type: format!("/problems/{}", code.as_str()),
+            r#type: TypeOf(code),
             title: code.title(),
             status: code.status().as_u16(),
             detail: detail.into(),

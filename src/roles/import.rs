@@ -68,7 +68,6 @@ async fn send(client: &Client, server: &Url, format: &str, import: &ImportFile) 
     }
     let answer = client
         .post(url)
-        .header("content-type", "application/json")
         .bearer_auth(&import.token)
         .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, length)

@@ -10,7 +10,6 @@ pub const PASSWORD: &str = "correct horse battery";
 pub struct Actor {
     pub url: String,
     pub user_id: String,
-    pub username: String,
     pub token: Option<String>,
     pub refresh_token: String,
     pub client: reqwest::Client,
@@ -55,7 +54,6 @@ impl Actor {
         Self {
             url: url.to_owned(),
             user_id: String::new(),
-            username: String::new(),
             token: None,
             refresh_token: String::new(),
             client: reqwest::Client::builder().build().unwrap(),
@@ -73,7 +71,6 @@ impl Actor {
         let session = self.post("/v1/sessions", json!({"username": username, "password": PASSWORD})).await.expect(200);
         Self {
             user_id: session["user_id"].as_str().unwrap().to_owned(),
-            username: username.to_owned(),
             token: Some(session["access_token"].as_str().unwrap().to_owned()),
             refresh_token: session["refresh_token"].as_str().unwrap().to_owned(),
             ..self.clone()
