@@ -65,6 +65,9 @@ pub struct Change {
     pub event: Event,
 }
 
+/// The NATS header of a Change that was larger than the server's `max_payload`: its `changes` are left out, the log has them.
+pub const TRUNCATED_HEADER: &str = "Taskfold-Truncated";
+
 /// The NATS subject of a Change: `<prefix>.events.<project_id>.<kind>.<id>.<event>`.
 pub fn nats_subject(prefix: &str, project_id: ProjectId, subject: Subject, event_type: &str) -> String {
     let event = event_type.split_once('.').map_or(event_type, |(_, event)| event);

@@ -9,6 +9,9 @@ pub const NAME_CHARS: usize = 500;
 pub const DESCRIPTION_BYTES: usize = 64 * 1024;
 pub const COMMENT_BYTES: usize = 16 * 1024;
 pub const REASON_CHARS: usize = 2000;
+/// Of a checklist item. With the most items of a checklist it bounds the largest Change, a checklist's removal, to what
+/// NATS carries in one message.
+pub const ITEM_CHARS: usize = 2000;
 pub const LABELS_PER_TASK: usize = 50;
 pub const ASSIGNEES_PER_TASK: usize = 50;
 pub const COLUMNS_PER_PROJECT: usize = 50;
@@ -96,6 +99,8 @@ texts! {
     Description: |t| bytes(t, DESCRIPTION_BYTES);
     /// A comment, at most 16 KiB and not empty.
     CommentText: |t| { bytes(t, COMMENT_BYTES)?; chars(t, 1, COMMENT_BYTES) };
+    /// A checklist item: 1 to 2,000 characters.
+    ItemText: |t| chars(t, 1, ITEM_CHARS);
     /// Why a task was cancelled or failed: at most 2,000 characters.
     Reason: |t| chars(t, 1, REASON_CHARS);
     /// A colour name, or `#rrggbb`.

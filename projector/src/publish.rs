@@ -7,6 +7,7 @@ use async_nats::jetstream::message::PublishMessage;
 use chrono::SecondsFormat;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
+use taskfold_domain::change::TRUNCATED_HEADER;
 use taskfold_event_log::LoggedEvent;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +18,6 @@ use crate::{Deps, ProjectorError, stream};
 /// Events read at once, and publishes under way at once.
 const PAGE: i64 = 512;
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// The header of a Change that was too large for the server: its `changes` are in the catch-up.
-pub const TRUNCATED: &str = "Taskfold-Truncated";
 
 /// Publishes what is projected, from where the stream ends. Each message is fenced by the sequence before it, so a
 /// projector that lost its lease without knowing is refused.
@@ -92,7 +91,7 @@ async fn send(context: &Context, prefix: &str, event: &LoggedEvent) -> Result<Pu
     let mut payload = event.change_json()?;
     if payload.len() + 4096 > context.client().server_info().max_payload {
         tracing::error!(position = event.position, bytes = payload.len(), "larger than the server's max_payload");
-        headers.insert(TRUNCATED, "true");
+        headers.insert(TRUNCATED_HEADER, "true");
         payload = LoggedEvent { changes: Some("{}".to_owned()), ..event.clone() }.change_json()?;
     }
     let message = PublishMessage::build()

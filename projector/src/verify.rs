@@ -9,6 +9,7 @@ use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection, PgPool};
+use taskfold_domain::change::TRUNCATED_HEADER;
 
 use crate::fold::Decoded;
 use crate::tables::{Row, Rows, Tables};
@@ -231,7 +232,7 @@ async fn check_stream(
                 }
                 Err(error) => return Err(unreadable(&error)),
                 Ok(message) => {
-                    let truncated = message.headers.get(crate::publish::TRUNCATED).is_some();
+                    let truncated = message.headers.get(TRUNCATED_HEADER).is_some();
                     if !truncated && message.payload != event.change_json()?.as_bytes() {
                         report.fault(format!("stream: sequence {} is not the Change of its position", event.position));
                     }

@@ -46,7 +46,7 @@ impl Nats {
         // JSON's quoting is understood by this format as well.
         let quoted = |path: PathBuf| serde_json::Value::String(path.display().to_string()).to_string();
         format!(
-            "# Written at every start.\nserver_name: taskfold\nlisten: \"127.0.0.1:{}\"\npid_file: {}\njetstream {{ store_dir: {} }}\n",
+            "# Written at every start.\nserver_name: taskfold\nlisten: \"127.0.0.1:{}\"\npid_file: {}\nmax_payload: 8MB\njetstream {{ store_dir: {} }}\n",
             self.port,
             quoted(self.dir.join("pid")),
             quoted(self.dir.join("store"))

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::events::Priority;
 use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
-use crate::input::{CommentText, Description, Minutes, Name, Percent, Reason, Time, Title};
+use crate::input::{CommentText, Description, ItemText, Minutes, Name, Percent, Reason, Time, Title};
 use crate::patch;
 
 /// A command on one task, by the name the offline queue gives it.
@@ -255,6 +255,3 @@ pub struct RemoveItem {
     pub checklist_id: ChecklistId,
     pub item_id: ItemId,
 }
-
-/// An item's text is as long as a comment may be.
-pub type ItemText = CommentText;

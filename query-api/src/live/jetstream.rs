@@ -7,6 +7,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull::OrderedConfig};
 use axum::body::Bytes;
 use futures::StreamExt;
+use taskfold_domain::change::TRUNCATED_HEADER;
 use taskfold_openapi::service::BoxError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +75,10 @@ impl Jet {
         self.open.store(true, Ordering::Relaxed);
         while let Some(message) = messages.next().await {
             let message = message?;
+            if message.headers.as_ref().is_some_and(|headers| headers.get(TRUNCATED_HEADER).is_some()) {
+                // Not the whole Change: left out, the feeder reads it from the log.
+                continue;
+            }
             let position = i64::try_from(message.info().map_err(|e| e.to_string())?.stream_sequence)?;
             sender.send(Announced { position, payload: message.message.payload }).await?;
         }

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::Value;
 use taskfold_domain::Timestamp;
-use taskfold_domain::input::{COMMENT_BYTES, DESCRIPTION_BYTES, NAME_CHARS, TITLE_CHARS};
+use taskfold_domain::input::{COMMENT_BYTES, DESCRIPTION_BYTES, ITEM_CHARS, NAME_CHARS, TITLE_CHARS};
 
 use crate::imports::skipped::Skipped;
 
@@ -26,7 +26,13 @@ pub fn description(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
     shorten_bytes(without_nul(raw), DESCRIPTION_BYTES, kind, skipped)
 }
 
-/// A comment or a checklist item; `None` for a blank one.
+/// A checklist item; `None` for a blank one.
+pub fn item(raw: &str, skipped: &mut Skipped) -> Option<String> {
+    let text = shorten_chars(without_nul(raw), ITEM_CHARS, "checkItem", skipped);
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// A comment; `None` for a blank one.
 pub fn comment(raw: &str, kind: &str, skipped: &mut Skipped) -> Option<String> {
     let text = shorten_bytes(without_nul(raw), COMMENT_BYTES, kind, skipped);
     (!text.trim().is_empty()).then_some(text)

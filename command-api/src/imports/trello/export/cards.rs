@@ -193,7 +193,7 @@ impl Export {
                 self.skipped.add("checkItem", "the same id twice: the first one counts");
                 continue;
             }
-            let name = fit::comment(text(item, "name").unwrap_or_default(), "checkItem", &mut self.skipped);
+            let name = fit::item(text(item, "name").unwrap_or_default(), &mut self.skipped);
             if name.is_none() {
                 self.skipped.add("checkItem", format!("has no name: called {}", fit::UNTITLED));
             }

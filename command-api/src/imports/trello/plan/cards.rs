@@ -1,5 +1,5 @@
 use taskfold_domain::TaskCommand;
-use taskfold_domain::input::{ASSIGNEES_PER_TASK, CommentText, LABELS_PER_TASK, Time};
+use taskfold_domain::input::{ASSIGNEES_PER_TASK, ItemText, LABELS_PER_TASK, Time};
 use taskfold_domain::task::commands::{
     AddChecklist, AddComment, AddItem, Assignee, ChangeItem, CreateTask, EditComment, EditTask, MoveTask,
     RemoveChecklist, RemoveComment, RemoveItem, RenameChecklist, TaskLabel,
@@ -162,7 +162,7 @@ impl Planner<'_> {
 
     fn add_item(&mut self, card: &str, checklist: &str, item: &Item) {
         let ids = self.scene.ids;
-        let Some(text) = self.fits::<CommentText>(&item.name) else { return };
+        let Some(text) = self.fits::<ItemText>(&item.name) else { return };
         let (checklist_id, id) = (ids.checklist(checklist), Some(ids.item(&item.id)));
         let add = AddItem { checklist_id, id, text, done: item.done, after: None };
         self.emit_task(card, TaskCommand::AddChecklistItem(add), None);
