@@ -1,0 +1,301 @@
+//! The rules of tasks and projects as given / when / then, and a walk of random commands over both.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+use cqrs_es::test::TestFramework;
+use serde_json::{Value, json};
+use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::task::{Action, Origin, Situation, Status};
+use taskfold_domain::{
+    Project, ProjectCommand, ProjectEvent, Rank, Refusal, Role, Task, TaskCommand, TaskEvent, Timestamp, project, task,
+};
+use uuid::Uuid;
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn at(second: i64) -> Timestamp {
+    chrono::DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap().into()
+}
+
+const OWNER: UserId = UserId(Uuid::from_u128(1));
+const MEMBER: UserId = UserId(Uuid::from_u128(2));
+const VIEWER: UserId = UserId(Uuid::from_u128(3));
+const STRANGER: UserId = UserId(Uuid::from_u128(4));
+const PROJECT: ProjectId = ProjectId(Uuid::from_u128(10));
+const TASK: u128 = 20;
+
+fn project_context(actor: UserId) -> project::Context {
+    project::Context { actor, at: at(0), jitter: 7, fresh_id: PROJECT.0, origin: Origin::Live }
+}
+
+fn project_command(kind: &str, data: Value) -> ProjectCommand {
+    serde_json::from_value(json!({"type": kind, "data": data})).unwrap()
+}
+
+fn task_command(kind: &str, data: Value) -> TaskCommand {
+    serde_json::from_value(json!({"type": kind, "data": data})).unwrap()
+}
+
+fn decided(project: &Project, actor: UserId, kind: &str, data: Value) -> Result<Vec<ProjectEvent>, Refusal> {
+    project::decide(project, &project_command(kind, data), &project_context(actor))
+}
+
+fn applied(project: &mut Project, actor: UserId, kind: &str, data: Value) {
+    for event in decided(project, actor, kind, data).unwrap() {
+        project.apply(event);
+    }
+}
+
+/// Columns Todo, Doing and Done; an owner, a member and a viewer.
+fn board() -> Project {
+    let mut project = Project::default();
+    let columns = json!([
+        {"id": id(11), "name": "Todo", "category": "todo"},
+        {"id": id(12), "name": "Doing", "category": "in_progress"},
+        {"id": id(13), "name": "Done", "category": "done"},
+    ]);
+    applied(&mut project, OWNER, "project.create", json!({"name": "P", "columns": columns}));
+    applied(&mut project, OWNER, "project.set_member", json!({"user_id": MEMBER, "role": "member"}));
+    applied(&mut project, OWNER, "project.set_member", json!({"user_id": VIEWER, "role": "viewer"}));
+    project
+}
+
+fn asked_at(second: i64, actor: UserId, kind: &str, data: Value) -> task::Asked {
+    task::Asked {
+        command: task_command(kind, data),
+        actor,
+        at: at(second),
+        project: board(),
+        place: None,
+        end: Rank::at_end(at(second), 7),
+        mentions: vec![],
+        fresh_id: id(TASK),
+        origin: Origin::Live,
+    }
+}
+
+fn asked(actor: UserId, kind: &str, data: Value) -> task::Asked {
+    asked_at(0, actor, kind, data)
+}
+
+fn event(kind: &str, changes: Value) -> TaskEvent {
+    serde_json::from_value(json!({"type": kind, "changes": changes})).unwrap()
+}
+
+/// The events of a history of commands, one a second.
+fn history(commands: &[(&str, Value)]) -> Vec<TaskEvent> {
+    let mut task = Task::default();
+    let mut events = Vec::new();
+    for (second, (kind, data)) in (0..).zip(commands) {
+        let asked = asked_at(second, MEMBER, kind, data.clone());
+        let project = board();
+        let context = task::Context {
+            actor: asked.actor,
+            at: asked.at,
+            project: &project,
+            place: asked.place,
+            end: asked.end,
+            mentions: asked.mentions,
+            fresh_id: asked.fresh_id,
+            origin: asked.origin,
+        };
+        for event in task::decide(&task, &asked.command, &context).unwrap() {
+            task.apply(event.clone());
+            events.push(event);
+        }
+    }
+    events
+}
+
+fn a_task() -> Vec<TaskEvent> {
+    history(&[("task.create", json!({"title": "T"}))])
+}
+
+#[test]
+fn given_a_task_when_renamed_then_the_event_has_both_names() {
+    TestFramework::<Task>::with(())
+        .given(a_task())
+        .when(asked(MEMBER, "task.edit", json!({"title": "U"})))
+        .then_expect_events(vec![event("task.renamed", json!({"title": {"from": "T", "to": "U"}}))]);
+}
+
+#[test]
+fn given_a_task_when_nothing_changes_then_nothing_happens() {
+    TestFramework::<Task>::with(())
+        .given(a_task())
+        .when(asked(MEMBER, "task.edit", json!({"title": "T", "description": null, "priority": "none"})))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn given_a_running_task_when_paused_then_the_interval_is_counted() {
+    let running = history(&[("task.create", json!({"title": "T"})), ("task.start", json!({}))]);
+    let mut asked = asked(MEMBER, "task.pause", json!({}));
+    asked.at = at(61);
+    TestFramework::<Task>::with(()).given(running).when(asked).then_expect_events(vec![event(
+        "task.paused",
+        json!({
+            "status": {"from": "running", "to": "paused"},
+            "running_since": {"from": at(1), "to": null},
+            "elapsed_ms": {"from": 0, "to": 60_000},
+        }),
+    )]);
+}
+
+#[test]
+fn given_a_task_when_a_clock_goes_backwards_then_no_time_is_taken_away() {
+    let running = history(&[("task.create", json!({"title": "T"})), ("task.start", json!({}))]);
+    let mut asked = asked(MEMBER, "task.pause", json!({}));
+    asked.at = at(-100);
+    let events = TestFramework::<Task>::with(()).given(running).when(asked).inspect_result().unwrap();
+    let TaskEvent::Paused(paused) = &events[0] else { panic!("{events:?}") };
+    assert_eq!(paused.elapsed_ms, None);
+}
+
+#[test]
+fn given_a_task_in_todo_when_asked_what_is_not_allowed_then_it_says_what_is() {
+    for action in ["pause", "resume", "cancel", "fail", "reopen"] {
+        TestFramework::<Task>::with(())
+            .given(a_task())
+            .when(asked(MEMBER, &format!("task.{action}"), json!({})))
+            .then_expect_error(Refusal::IllegalTransition {
+                status: Status::Todo,
+                allowed: vec![Action::Start, Action::Complete],
+            });
+    }
+}
+
+#[test]
+fn given_any_task_when_the_role_is_not_enough_then_it_is_refused_by_what_may_be_known() {
+    let refused = |actor| {
+        let asked = asked(actor, "task.edit", json!({"title": "U"}));
+        TestFramework::<Task>::with(()).given(a_task()).when(asked).inspect_result().unwrap_err()
+    };
+    assert_eq!(refused(VIEWER), Refusal::Forbidden { needs: Role::Member });
+    assert_eq!(refused(STRANGER), Refusal::NotFound);
+}
+
+#[test]
+fn given_a_deleted_task_when_anything_but_restore_then_it_says_who_and_when() {
+    let deleted = history(&[("task.create", json!({"title": "T"})), ("task.delete", json!({}))]);
+    TestFramework::<Task>::with(())
+        .given(deleted)
+        .when(asked(OWNER, "task.start", json!({})))
+        .then_expect_error(Refusal::TaskDeleted { by: MEMBER, at: at(1) });
+}
+
+#[test]
+fn given_a_task_whose_column_is_gone_when_restored_then_it_comes_back_in_the_first_column() {
+    let mut events = history(&[("task.create", json!({"title": "T"})), ("task.delete", json!({}))]);
+    if let TaskEvent::Created(created) = &mut events[0] {
+        created.column_id.to = id(99).into();
+    }
+    let restored = TestFramework::<Task>::with(()).given(events).when(asked(MEMBER, "task.restore", json!({})));
+    let restored = restored.inspect_result().unwrap();
+    let TaskEvent::Moved(moved) = &restored[1] else { panic!("{restored:?}") };
+    assert_eq!(moved.column_id.as_ref().unwrap().to.0, id(11));
+}
+
+#[test]
+fn given_a_project_when_roles_ask_then_each_gets_what_is_theirs() {
+    let project = board();
+    let rename = || json!({"name": "Q"});
+    assert_eq!(decided(&project, MEMBER, "project.edit", rename()), Err(Refusal::Forbidden { needs: Role::Admin }));
+    assert_eq!(decided(&project, STRANGER, "project.edit", rename()), Err(Refusal::NotFound));
+    let add = json!({"user_id": STRANGER, "role": "owner"});
+    assert_eq!(decided(&project, MEMBER, "project.set_member", add), Err(Refusal::Forbidden { needs: Role::Owner }));
+    let leave = json!({"user_id": VIEWER});
+    assert!(decided(&project, VIEWER, "project.remove_member", leave).is_ok());
+    let last = json!({"user_id": OWNER});
+    assert_eq!(decided(&project, OWNER, "project.remove_member", last), Err(Refusal::LastOwner));
+}
+
+#[test]
+fn given_columns_when_moved_then_their_order_is_what_was_asked() {
+    let mut project = board();
+    let move_to = |project: &mut Project, column: u128, after: Value| {
+        applied(project, OWNER, "project.edit_column", json!({"column_id": id(column), "after": after}));
+    };
+    let order = |project: &Project| -> Vec<Uuid> { project.board().unwrap().columns.iter().map(|c| c.id.0).collect() };
+    move_to(&mut project, 13, Value::Null);
+    assert_eq!(order(&project), [id(13), id(11), id(12)]);
+    move_to(&mut project, 13, json!(id(11)));
+    assert_eq!(order(&project), [id(11), id(13), id(12)]);
+    let itself = json!({"column_id": id(13), "after": id(13)});
+    assert!(matches!(decided(&project, OWNER, "project.edit_column", itself), Err(Refusal::Invalid(_))));
+}
+
+/// Whatever is asked in whatever order: events read back as they were written, folding them again gives the same task, and
+/// a status says the same as the clock that runs with it.
+#[test]
+fn random_commands_keep_the_invariants() {
+    let project = board();
+    let mut seed = 42_u64;
+    let mut next = move |n: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % n
+    };
+    for _ in 0..200 {
+        let mut task = Task::default();
+        let mut log: Vec<TaskEvent> = Vec::new();
+        for second in 0..60 {
+            let kinds = [
+                "create",
+                "start",
+                "pause",
+                "resume",
+                "complete",
+                "cancel",
+                "fail",
+                "reopen",
+                "archive",
+                "unarchive",
+                "delete",
+                "restore",
+                "comment",
+                "add_checklist",
+                "move",
+                "edit",
+                "assign",
+                "unassign",
+                "progress",
+            ];
+            let kind = if second == 0 { "create" } else { kinds[usize::try_from(next(kinds.len() as u64)).unwrap()] };
+            let data = match kind {
+                "create" | "add_checklist" => json!({"title": format!("t{second}")}),
+                "comment" => json!({"text": "c"}),
+                "move" => json!({"column_id": id(11 + u128::from(next(3)))}),
+                "edit" => json!({"title": format!("t{}", next(3)), "due_at": null}),
+                "assign" | "unassign" => json!({"user_id": if next(2) == 0 { OWNER } else { MEMBER }}),
+                "progress" => json!({"percent": next(101)}),
+                _ => json!({}),
+            };
+            let context = task::Context {
+                actor: MEMBER,
+                at: at(second),
+                project: &project,
+                place: None,
+                end: Rank::at_end(at(second), 7),
+                mentions: vec![],
+                fresh_id: id(1000 + u128::try_from(second).unwrap()),
+                origin: Origin::Live,
+            };
+            let command = task_command(&format!("task.{kind}"), data);
+            for event in task::decide(&task, &command, &context).unwrap_or_default() {
+                let json = serde_json::to_string(&event).unwrap();
+                assert_eq!(serde_json::from_str::<TaskEvent>(&json).unwrap(), event, "{json}");
+                task.apply(event.clone());
+                log.push(event);
+            }
+            let mut again = Task::default();
+            log.iter().cloned().for_each(|event| again.apply(event));
+            assert_eq!(again, task);
+            assert_eq!(task.version, log.len() as u64);
+            if let Situation::Present(card) = &task.situation {
+                assert_eq!(card.status == Status::Running, card.running_since.is_some(), "{card:?}");
+            }
+        }
+    }
+}
