@@ -30,7 +30,12 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
             return parse_json(b"{}").map(Self);
         }
         must_be_json(content_type.as_ref())?;
-        parse_json(&bytes).map(Self)
+        let body = parse_json(&bytes)?;
+        // serde would take an array for an object, its elements for the fields in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::invalid_field("", "must be an object"));
+        }
+        Ok(Self(body))
     }
 }
 

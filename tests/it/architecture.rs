@@ -19,7 +19,7 @@ fn each_crate_depends_on_what_it_may() {
             "taskfold-command-api" | "taskfold-query-api" => {
                 &["taskfold-domain", "taskfold-event-log", "taskfold-openapi"]
             }
-            "taskfold-bench" => &["taskfold-domain"],
+            "taskfold-bench" => &["taskfold"],
             "taskfold" => &[
                 "taskfold-domain",
                 "taskfold-event-log",

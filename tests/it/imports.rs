@@ -112,7 +112,8 @@ async fn what_is_no_board_is_refused() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let path = "/v1/imports?format=trello";
-    ada.send(ada.request(reqwest::Method::POST, path).body("{")).await.problem(400, "malformed");
+    let broken = ada.request(reqwest::Method::POST, path).header("content-type", "application/json").body("{");
+    ada.send(broken).await.problem(400, "malformed");
     ada.post(path, json!([])).await.problem(422, "validation-failed");
     ada.post(path, json!({"id": "x", "lists": []})).await.problem(422, "validation-failed");
     ada.post("/v1/imports?format=jira", board()).await.problem(422, "validation-failed");
