@@ -5,11 +5,11 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::message::PublishMessage;
 use chrono::SecondsFormat;
-use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use taskfold_domain::change::TRUNCATED_HEADER;
 use taskfold_event_log::LoggedEvent;
 use tokio::sync::watch;
+use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::lead::wait;

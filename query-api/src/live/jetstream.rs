@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull::OrderedConfig};
 use axum::body::Bytes;
-use futures::StreamExt;
 use taskfold_domain::change::TRUNCATED_HEADER;
 use taskfold_openapi::service::BoxError;
 use tokio::sync::{Notify, mpsc};
+use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
