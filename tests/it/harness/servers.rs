@@ -29,11 +29,20 @@ pub async fn servers() -> &'static Servers {
 }
 
 /// Where the servers of one run keep their data: outside the checkout, because root hands PostgreSQL to another user who
-/// must be able to get there.
+/// must be able to get there. What runs before this one left behind is removed.
 pub fn data_dir(name: &str) -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("taskfold-test-{}-{name}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&dir);
-    dir
+    const PREFIX: &str = "taskfold-test-";
+    let parent = std::env::temp_dir();
+    for entry in std::fs::read_dir(&parent).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<i32>().ok());
+        if let Some(pid) = pid
+            && nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    parent.join(format!("{PREFIX}{}-{name}", std::process::id()))
 }
 
 fn start() -> (String, String) {
