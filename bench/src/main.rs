@@ -1,1 +1,73 @@
-fn main(){}
+//! Measures Taskfold from outside, through HTTP, with every command durable, beside what PostgreSQL itself can do on the same
+//! machine in the same run.
+
+/// How fast the projector gets through a backlog.
+mod catch_up;
+/// One HTTP connection.
+mod client;
+/// Commands a second, beside pgbench.
+mod commands;
+/// Medians, percentiles, spread.
+mod figures;
+/// The floor: pgbench inserting one row at a time.
+mod floor;
+/// A Trello board, from upload to done.
+mod import;
+/// From a command sent to its frame received.
+mod live;
+/// The system under test.
+mod system;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measures Taskfold. Build it first: cargo build --release -p taskfold -p taskfold-bench")]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Commands a second through HTTP, create and update, as a ratio to pgbench inserting one row at a time
+    Commands {
+        #[arg(long, value_delimiter = ',', default_value = "1,8,32,128")]
+        clients: Vec<usize>,
+        /// Of each measurement
+        #[arg(long, default_value = "4")]
+        seconds: u64,
+        #[arg(long, default_value = "3")]
+        runs: usize,
+    },
+    /// From a command sent to its SSE frame received, at many listeners of one project
+    Live {
+        #[arg(long, default_value = "100")]
+        listeners: usize,
+        #[arg(long, default_value = "10")]
+        seconds: u64,
+        /// Commands a second
+        #[arg(long, default_value = "50")]
+        rate: u32,
+    },
+    /// Importing a Trello board
+    Import { file: PathBuf },
+    /// Events a second of a projector that has a backlog
+    CatchUp {
+        #[arg(long, default_value = "20000")]
+        events: usize,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    tokio::runtime::Runtime::new()?.block_on(async {
+        match cli.what {
+            What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
+            What::Live { listeners, seconds, rate } => live::run(listeners, seconds, rate).await,
+            What::Import { file } => import::run(&file).await,
+            What::CatchUp { events } => catch_up::run(events).await,
+        }
+    })
+}

@@ -1,0 +1,67 @@
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use sqlx::PgPool;
+
+use crate::system::System;
+
+/// The columns and indexes of `events`, and one row of about the size of a created task's.
+const TABLE: &str = "CREATE TABLE floor (LIKE events INCLUDING ALL); CREATE SEQUENCE floor_position";
+const INSERT: &str = "\
+\\set n random(1, 1000000000)
+INSERT INTO floor (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
+command_id, occurred_at, recorded_at) VALUES (nextval('floor_position'), 'task', gen_random_uuid()::text, 1, 'task.created', \
+'1', json_build_object('type', 'task.created', 'changes', json_build_object('title', repeat('x', 800), 'n', :n)), \
+'01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000002', gen_random_uuid(), now(), now());
+";
+
+/// PostgreSQL's own load program, inserting one row at a time into a table like `events`.
+pub struct Floor {
+    pgbench: PathBuf,
+    script: PathBuf,
+    url: String,
+}
+
+impl Floor {
+    pub async fn new(system: &System) -> anyhow::Result<Self> {
+        let url = system.database_url()?;
+        let pool = PgPool::connect(&url).await?;
+        for statement in TABLE.split(';') {
+            sqlx::query(statement).execute(&pool).await?;
+        }
+        pool.close().await;
+        let script = std::env::temp_dir().join(format!("taskfold-floor-{}.sql", std::process::id()));
+        std::fs::write(&script, INSERT)?;
+        Ok(Self { pgbench: beside_postgres(system)?, script, url })
+    }
+
+    /// Rows a second.
+    pub async fn measure(&self, clients: usize, seconds: u64) -> anyhow::Result<f64> {
+        let mut command = Command::new(&self.pgbench);
+        command
+            .args(["-n", "-M", "prepared", "-c", &clients.to_string(), "-j", "2", "-T", &seconds.to_string()])
+            .arg("-f")
+            .arg(&self.script)
+            .arg(&self.url);
+        let output = tokio::task::spawn_blocking(move || command.output()).await?.context("running pgbench")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
+        let line = text.lines().find(|line| line.starts_with("tps = ")).context("pgbench told no tps")?;
+        Ok(line.trim_start_matches("tps = ").split(' ').next().unwrap_or_default().parse()?)
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.script);
+    }
+}
+
+/// The pgbench of the server's own build, else the one on the PATH.
+fn beside_postgres(system: &System) -> anyhow::Result<PathBuf> {
+    let postgres = system.stack.servers().into_iter().find(|s| s.name == "postgres").context("no PostgreSQL")?;
+    let program = postgres.pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+    let beside = program.map(|program| program.with_file_name("pgbench")).filter(|pgbench| pgbench.exists());
+    Ok(beside.unwrap_or_else(|| PathBuf::from("pgbench")))
+}

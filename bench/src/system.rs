@@ -1,0 +1,97 @@
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+use taskfold::embedded::{Durability, Options, Stack};
+
+use crate::client::{Client, text};
+
+/// PostgreSQL and NATS as in production, in a folder that goes away, and Taskfold as processes beside.
+pub struct System {
+    pub stack: Stack,
+    dir: PathBuf,
+}
+
+/// One role as a process.
+pub struct Process {
+    pub address: String,
+    child: Child,
+}
+
+impl System {
+    pub async fn start() -> anyhow::Result<Self> {
+        let dir = std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id()));
+        let options = Options { data_dir: dir.clone(), postgres: true, nats: true, durability: Durability::Full };
+        let stack = Stack::start(options).await?;
+        let migrated = command()?.arg("migrate").args(servers(&stack)?).stdout(Stdio::null()).status()?;
+        ensure!(migrated.success(), "taskfold migrate failed");
+        Ok(Self { stack, dir })
+    }
+
+    pub async fn role(&self, role: &str) -> anyhow::Result<Process> {
+        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let child = command()?
+            .args([role, "--listen", &address, "--log", "error"])
+            .args(servers(&self.stack)?)
+            .stdout(Stdio::null())
+            .spawn()?;
+        let process = Process { address, child };
+        for _ in 0..200 {
+            if let Ok(mut client) = Client::connect(&process.address, "").await
+                && client.send("GET", "/health/ready", String::new()).await.is_ok()
+            {
+                return Ok(process);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("{role} is not ready after 10 s")
+    }
+
+    pub fn database_url(&self) -> anyhow::Result<String> {
+        self.stack.database_url().context("no PostgreSQL")
+    }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stack.stop().await;
+        std::fs::remove_dir_all(&self.dir).context("removing the data")
+    }
+}
+
+impl Process {
+    /// Somebody with a project; its id.
+    pub async fn someone(&self) -> anyhow::Result<(Client, String)> {
+        let mut client = Client::connect(&self.address, "").await?;
+        let account = json!({"username": "bench", "display_name": "Bench", "password": "correct horse battery"});
+        client.send("POST", "/v1/accounts", account.to_string()).await?;
+        let session = json!({"username": "bench", "password": "correct horse battery"});
+        let session = client.json("POST", "/v1/sessions", session.to_string()).await?;
+        client.token = text(&session, "access_token")?.to_owned();
+        let project = client.json("POST", "/v1/projects", json!({"name": "Bench"}).to_string()).await?;
+        let project = text(&project, "id")?.to_owned();
+        Ok((client, project))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command() -> anyhow::Result<Command> {
+    let program = std::env::current_exe()?.with_file_name("taskfold");
+    ensure!(program.exists(), "build it first: cargo build --release -p taskfold -p taskfold-bench");
+    Ok(Command::new(program))
+}
+
+fn servers(stack: &Stack) -> anyhow::Result<[String; 4]> {
+    Ok([
+        "--database-url".to_owned(),
+        stack.database_url().context("no PostgreSQL")?,
+        "--nats-url".to_owned(),
+        stack.nats_url().context("no NATS")?,
+    ])
+}
