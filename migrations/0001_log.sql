@@ -73,13 +73,15 @@ CREATE TABLE commands
 -- (a full column, a column that still holds tasks) are decided on this, under the head's lock.
 CREATE TABLE task_places
 (
-    task_id   uuid     PRIMARY KEY,
-    column_id uuid     NOT NULL,
-    rank      text     NOT NULL COLLATE "C",
+    task_id    uuid     PRIMARY KEY,
+    -- beside the column: clients choose ids of columns, and might choose those of another project
+    project_id uuid     NOT NULL,
+    column_id  uuid     NOT NULL,
+    rank       text     NOT NULL COLLATE "C",
     -- 0 on the board, 1 archived, 2 deleted
-    state     smallint NOT NULL
+    state      smallint NOT NULL
 );
-CREATE INDEX task_places_in_order ON task_places (column_id, rank);
+CREATE INDEX task_places_in_order ON task_places (project_id, column_id, rank);
 
 -- Appends a batch of commands: each wholly or not at all, one's refusal not touching the others. The arrays c_* have one
 -- element a command; the events of command i are the next c_events[i] elements of the arrays e_*.
@@ -160,15 +162,15 @@ BEGIN
             ORDER BY v.sequence DESC LIMIT 1), 0) THEN
             outcome := 'guard';
         ELSIF c_empty[i] IS NOT NULL AND EXISTS (
-            SELECT FROM task_places p WHERE p.column_id = c_empty[i] AND p.state < 2) THEN
+            SELECT FROM task_places p WHERE p.project_id = c_project[i] AND p.column_id = c_empty[i] AND p.state < 2) THEN
             outcome := 'not_empty';
         ELSIF c_rank[i] IS NOT NULL THEN
             IF EXISTS (SELECT FROM task_places p
-                       WHERE p.column_id = c_column[i] AND p.rank = c_rank[i] AND p.task_id <> c_aggregate[i]::uuid) THEN
+                       WHERE p.project_id = c_project[i] AND p.column_id = c_column[i] AND p.rank = c_rank[i] AND p.task_id <> c_aggregate[i]::uuid) THEN
                 outcome := 'rank';
             ELSIF c_wip[i] IS NOT NULL AND c_wip[i] <= (
                 SELECT count(*) FROM task_places p
-                WHERE p.column_id = c_column[i] AND p.state = 0 AND p.task_id <> c_aggregate[i]::uuid) THEN
+                WHERE p.project_id = c_project[i] AND p.column_id = c_column[i] AND p.state = 0 AND p.task_id <> c_aggregate[i]::uuid) THEN
                 outcome := 'wip';
             END IF;
         END IF;
@@ -190,8 +192,8 @@ BEGIN
             END LOOP;
             last_position := head;
             IF c_rank[i] IS NOT NULL THEN
-                INSERT INTO task_places (task_id, column_id, rank, state)
-                VALUES (c_aggregate[i]::uuid, c_column[i], c_rank[i], c_state[i])
+                INSERT INTO task_places (task_id, project_id, column_id, rank, state)
+                VALUES (c_aggregate[i]::uuid, c_project[i], c_column[i], c_rank[i], c_state[i])
                 ON CONFLICT (task_id) DO UPDATE
                     SET column_id = excluded.column_id, rank = excluded.rank, state = excluded.state;
             END IF;

@@ -27,7 +27,7 @@ const PROJECT: ProjectId = ProjectId(Uuid::from_u128(10));
 const TASK: u128 = 20;
 
 fn project_context(actor: UserId) -> project::Context {
-    project::Context { actor, at: at(0), jitter: 7, fresh_id: PROJECT.0, origin: Origin::Live }
+    project::Context { actor, at: at(0), jitter: 7, id: PROJECT, fresh_id: id(30), origin: Origin::Live }
 }
 
 fn project_command(kind: &str, data: Value) -> ProjectCommand {

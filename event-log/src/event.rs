@@ -35,11 +35,10 @@ pub struct LogError {
     pub problem: String,
 }
 
-/// A Change as it is sent: the same JSON as [`taskfold_domain::Change`], its `changes` passed through unread.
+/// A Change as it is sent: the same JSON, to the byte, as [`taskfold_domain::Change`], its `changes` passed through unread.
 #[derive(Clone, Debug, Serialize)]
 pub struct RawChange<'a> {
     pub position: i64,
-    pub r#type: &'a str,
     pub version: i64,
     pub project_id: Uuid,
     pub subject: Subject,
@@ -47,6 +46,7 @@ pub struct RawChange<'a> {
     pub command_id: Uuid,
     pub occurred_at: Timestamp,
     pub recorded_at: Timestamp,
+    pub r#type: &'a str,
     pub changes: &'a RawValue,
 }
 

@@ -13,3 +13,9 @@ pub fn now() -> Timestamp {
 pub fn new_id() -> Uuid {
     Uuid::now_v7()
 }
+
+/// Random through and through, for what must not be guessed or sorted.
+#[expect(clippy::disallowed_methods, reason = "the edge where randomness comes in")]
+pub fn random_id() -> Uuid {
+    Uuid::new_v4()
+}

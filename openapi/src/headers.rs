@@ -31,9 +31,12 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Some(text) = one(&parts.headers, IDEMPOTENCY_KEY)? else { return Ok(Self(None)) };
         let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+        // The usual form only: the parser would also take braces, URNs and no hyphens.
         Uuid::try_parse(bare)
+            .ok()
+            .filter(|_| bare.len() == 36)
             .map(|key| Self(Some(key)))
-            .map_err(|_| Problem::new(Code::Malformed, "The header Idempotency-Key must be a UUID"))
+            .ok_or_else(|| Problem::new(Code::Malformed, "The header Idempotency-Key must be a UUID"))
     }
 }
 
@@ -92,8 +95,18 @@ impl Prefer {
     }
 }
 
-/// `traceparent` (W3C Trace Context), when it is well formed.
-pub fn traceparent(headers: &HeaderMap) -> Option<String> {
+/// The `traceparent` (W3C Trace Context) of the request, or the beginning of a trace of its own.
+pub fn traceparent(headers: &HeaderMap) -> String {
+    given_traceparent(headers).unwrap_or_else(new_traceparent)
+}
+
+/// A trace that begins here: random ids, not sampled.
+pub fn new_traceparent() -> String {
+    let [trace, span] = [crate::clock::random_id(), crate::clock::random_id()];
+    format!("00-{}-{}-00", trace.simple(), &span.simple().to_string()[..16])
+}
+
+fn given_traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("traceparent")?.to_str().ok()?;
     let mut parts = text.split('-');
     let lengths = [2, 32, 16, 2];

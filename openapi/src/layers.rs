@@ -28,6 +28,7 @@ pub fn around(router: Router) -> Router {
         }))
         .layer(cross_origin())
         .layer(from_fn(measure))
+        .layer(from_fn(crate::drain::what_is_left))
 }
 
 /// Any origin may call: requests carry a bearer token, never a cookie, so another site has nothing to ride on.

@@ -4,6 +4,8 @@
 pub mod auth;
 /// The one place that may ask for the time and new ids.
 pub mod clock;
+/// What a refused request still sends.
+mod drain;
 /// Request headers with a meaning of ours.
 pub mod headers;
 /// What every router has around it: fallbacks, panics, cross-origin, limits, metrics.
@@ -14,6 +16,8 @@ pub mod problem;
 pub mod read;
 /// What a service hands to the program.
 pub mod service;
+/// Parsers' errors in our words.
+mod words;
 
 pub use auth::Caller;
 pub use problem::{Code, Problem};

@@ -7,9 +7,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use taskfold_domain::FieldError;
 
 use crate::problem::{Code, Problem};
+use crate::words::in_our_words;
 
 /// Of a request body of JSON.
 pub const BODY_BYTES: usize = 1024 * 1024;
@@ -30,12 +30,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
             return parse_json(b"{}").map(Self);
         }
         must_be_json(content_type.as_ref())?;
-        let body = parse_json(&bytes)?;
         // serde would take an array for an object, its elements for the fields in their order.
-        if bytes.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Problem::invalid_field("", "must be an object"));
+        match bytes.trim_ascii_start().first() {
+            Some(b'{') => parse_json(&bytes).map(Self),
+            _ => {
+                parse_json::<serde::de::IgnoredAny>(&bytes)?;
+                Err(Problem::invalid_field("", "must be an object"))
+            }
         }
-        Ok(Self(body))
     }
 }
 
@@ -78,7 +80,7 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let pointer = pointer(error.path());
         let inner = error.into_inner();
         if inner.is_data() {
-            Problem::invalid(vec![FieldError::new(pointer, plain(&inner.to_string()))])
+            Problem::invalid(vec![in_our_words(pointer, &inner.to_string())])
         } else {
             malformed(&inner)
         }
@@ -87,11 +89,6 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Code::Malformed, format!("The body is not JSON, at line {} column {}", error.line(), error.column()))
-}
-
-/// serde's sentence without its "at line 1 column 7", which the pointer says better.
-fn plain(text: &str) -> String {
-    text.rsplit_once(" at line ").map_or(text, |(sentence, _)| sentence).to_owned()
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -146,7 +143,7 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let deserializer = serde_urlencoded::Deserializer::new(form_pairs(&encoded));
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let pointer = pointer(error.path());
-        Problem::invalid_field(pointer, error.into_inner().to_string())
+        Problem::invalid(vec![in_our_words(pointer, &error.into_inner().to_string())])
     })
 }
 

@@ -301,3 +301,49 @@ async fn a_body_of_two_gib_is_refused_by_its_announcement() {
     assert!(answer.contains("payload-too-large"), "{answer}");
     scene.finish(head).await;
 }
+
+/// A refusal before the body is read leaves the connection usable for a client that sends the body after the headers.
+#[tokio::test]
+async fn an_early_refusal_does_not_break_the_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    let address = scene.app.url.strip_prefix("http://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    for _ in 0..3 {
+        let headers =
+            "POST /v1/projects HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\ncontent-length: 2000\r\n\r\n";
+        socket.write_all(headers.as_bytes()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        socket.write_all(&[b' '; 2000]).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let n = socket.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..n]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("unauthenticated"), "{answer}");
+    }
+    scene.finish(head).await;
+}
+
+#[tokio::test]
+async fn mistakes_are_told_in_our_words_at_their_place() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    let tasks = format!("/v1/projects/{}/tasks", scene.project);
+    let told = async |body: Value| {
+        let answer = scene.ada.post(&tasks, body).await;
+        let error = answer.problem(422, "validation-failed")["errors"][0].clone();
+        (error["pointer"].as_str().unwrap().to_owned(), error["detail"].as_str().unwrap().to_owned())
+    };
+    let at = |pointer: &str, detail: &str| (pointer.to_owned(), detail.to_owned());
+    assert_eq!(told(json!({})).await, at("/title", "is required"));
+    assert_eq!(told(json!([])).await, at("", "must be an object"));
+    assert_eq!(told(json!({"title": "T", "id": "nope"})).await, at("/id", "must be a UUID"));
+    assert_eq!(
+        told(json!({"title": "T", "estimate_minutes": 1.5})).await,
+        at("/estimate_minutes", "must be a whole number")
+    );
+    let other = scene.eve.project("Eve's").await.0;
+    let elsewhere = scene.eve.task(&other, "T").await;
+    assert_eq!(told(json!({"title": "T", "parent_id": elsewhere})).await.0, "/parent_id");
+    scene.finish(head + 2).await;
+}

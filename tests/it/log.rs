@@ -145,8 +145,14 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
         PersistedEventStore::new_event_store(LogRepository::new(pool.clone(), appender));
     let (id, actor) = (new_id(), UserId(new_id()));
     let command = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
-    let context =
-        project::Context { actor, at: taskfold_openapi::clock::now(), jitter: 1, fresh_id: id, origin: Origin::Live };
+    let context = project::Context {
+        actor,
+        at: taskfold_openapi::clock::now(),
+        jitter: 1,
+        id: ProjectId(id),
+        fresh_id: new_id(),
+        origin: Origin::Live,
+    };
     let events = project::decide(&Project::default(), &command, &context).unwrap();
     let metadata = || {
         [("project_id", id), ("actor_id", actor.0), ("command_id", new_id())]

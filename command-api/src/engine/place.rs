@@ -1,5 +1,5 @@
 use sqlx::PgPool;
-use taskfold_domain::ids::{ColumnId, TaskId};
+use taskfold_domain::ids::{ColumnId, ProjectId, TaskId};
 use taskfold_domain::task::Card;
 use taskfold_domain::task::commands::MoveTask;
 use taskfold_domain::{Rank, Refusal, Timestamp};
@@ -19,7 +19,7 @@ pub async fn find(
     if to.after.is_none() && to.before.is_none() {
         return Ok((!here).then(|| Rank::at_end(at, jitter)));
     }
-    let column = Neighbours { pool, id, column: to.column_id };
+    let column = Neighbours { pool, id, project: card.project_id, column: to.column_id };
     let (mut lower, mut upper) = (None, None);
     if let Some(Some(after)) = to.after {
         lower = Some(column.rank_of(after, "/after").await?);
@@ -45,17 +45,20 @@ pub async fn find(
 struct Neighbours<'a> {
     pool: &'a PgPool,
     id: TaskId,
+    project: ProjectId,
     column: ColumnId,
 }
 
 impl Neighbours<'_> {
     async fn rank_of(&self, task: TaskId, pointer: &str) -> Result<Rank, CommandError> {
-        let rank: Option<String> =
-            sqlx::query_scalar("SELECT rank FROM task_places WHERE task_id = $1 AND column_id = $2 AND state < 2")
-                .bind(task.0)
-                .bind(self.column.0)
-                .fetch_optional(self.pool)
-                .await?;
+        let rank: Option<String> = sqlx::query_scalar(
+            "SELECT rank FROM task_places WHERE task_id = $1 AND column_id = $2 AND project_id = $3 AND state < 2",
+        )
+        .bind(task.0)
+        .bind(self.column.0)
+        .bind(self.project.0)
+        .fetch_optional(self.pool)
+        .await?;
         rank.filter(|_| task != self.id)
             .map(Rank::from_stored)
             .ok_or_else(|| Refusal::invalid(pointer, "not another task of the column").into())
@@ -63,7 +66,8 @@ impl Neighbours<'_> {
 
     async fn next_above(&self, rank: Option<&Rank>) -> Result<Option<Rank>, CommandError> {
         self.nearest(
-            "SELECT rank FROM task_places WHERE column_id = $1 AND task_id <> $2 AND rank > $3 ORDER BY rank LIMIT 1",
+            "SELECT rank FROM task_places WHERE project_id = $1 AND column_id = $2 AND task_id <> $3 \
+             AND rank > $4 ORDER BY rank LIMIT 1",
             rank.map_or("", Rank::as_str),
         )
         .await
@@ -71,7 +75,8 @@ impl Neighbours<'_> {
 
     async fn next_below(&self, rank: Option<&Rank>) -> Result<Option<Rank>, CommandError> {
         self.nearest(
-            "SELECT rank FROM task_places WHERE column_id = $1 AND task_id <> $2 AND rank < $3 ORDER BY rank DESC LIMIT 1",
+            "SELECT rank FROM task_places WHERE project_id = $1 AND column_id = $2 AND task_id <> $3 \
+             AND rank < $4 ORDER BY rank DESC LIMIT 1",
             // Behind every rank: ranks have ASCII digits and letters only.
             rank.map_or("~", Rank::as_str),
         )
@@ -79,8 +84,13 @@ impl Neighbours<'_> {
     }
 
     async fn nearest(&self, sql: &'static str, rank: &str) -> Result<Option<Rank>, CommandError> {
-        let rank: Option<String> =
-            sqlx::query_scalar(sql).bind(self.column.0).bind(self.id.0).bind(rank).fetch_optional(self.pool).await?;
+        let rank: Option<String> = sqlx::query_scalar(sql)
+            .bind(self.project.0)
+            .bind(self.column.0)
+            .bind(self.id.0)
+            .bind(rank)
+            .fetch_optional(self.pool)
+            .await?;
         Ok(rank.map(Rank::from_stored))
     }
 }

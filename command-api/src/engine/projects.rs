@@ -62,15 +62,12 @@ impl Deciding for ProjectDeciding<'_> {
 impl ProjectDeciding<'_> {
     async fn decide_on(&self, project: &Project) -> Result<Decision<ProjectEvent>, CommandError> {
         let import = self.envelope.origin == Origin::Import;
-        let fresh_id = match self.command {
-            ProjectCommand::Create(_) => self.id.0,
-            _ => self.fresh_id,
-        };
         let context = Context {
             actor: self.envelope.actor,
             at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(clock::now),
             jitter: rand::random(),
-            fresh_id,
+            id: self.id,
+            fresh_id: self.fresh_id,
             origin: self.envelope.origin,
         };
         let events = decide(project, self.command, &context)?;

@@ -1,6 +1,6 @@
 use serde::Serialize;
 use taskfold_domain::change::Event;
-use taskfold_domain::ids::TaskId;
+use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::WipPolicy;
 use taskfold_domain::task::{Context, Situation, decide};
@@ -100,6 +100,11 @@ impl TaskDeciding<'_> {
             origin: self.envelope.origin,
         };
         let events = decide(task, self.command, &context)?;
+        if let TaskCommand::Create(create) = self.command
+            && let Some(parent) = create.parent_id.filter(|_| !self.is_import())
+        {
+            self.must_be_in(parent, board.id).await?;
+        }
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
         let based = Based {
             pool,
@@ -130,6 +135,16 @@ impl TaskDeciding<'_> {
     fn stands_at(&self, task: &Task, rank: &Rank) -> bool {
         let TaskCommand::Move(to) = self.command else { return false };
         task.card().is_some_and(|card| card.column_id == to.column_id && card.rank == *rank)
+    }
+
+    /// A task never changes its project, so this holds at the append too.
+    async fn must_be_in(&self, parent: TaskId, project: ProjectId) -> Result<(), CommandError> {
+        let parent = self.engine.tasks.load(parent.0, false).await?.state;
+        if parent.card().is_some_and(|card| card.project_id == project) {
+            Ok(())
+        } else {
+            Err(Refusal::invalid("/parent_id", "not a task of the project").into())
+        }
     }
 
     fn is_import(&self) -> bool {

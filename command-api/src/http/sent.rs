@@ -14,7 +14,7 @@ pub struct Sent {
     pub caller: Caller,
     key: IdempotencyKey,
     precondition: Precondition,
-    traceparent: Option<String>,
+    traceparent: String,
 }
 
 /// The headers of every command.
@@ -61,7 +61,7 @@ impl Sent {
             precondition: self.precondition,
             project_id: None,
             rank: None,
-            traceparent: self.traceparent,
+            traceparent: Some(self.traceparent),
         }
     }
 

@@ -56,7 +56,7 @@ pub async fn handler(
     let (document, checked) = checked(document).await?;
     let (source_id, digest) = checked.map_err(|bad| match bad {
         BadUpload::NotJson => Problem::new(Code::Malformed, "The body is not JSON"),
-        BadUpload::NotABoard(why @ NotABoard::NoObject) => Problem::new(Code::ValidationFailed, why.to_string()),
+        BadUpload::NotABoard(why @ NotABoard::NoObject) => Problem::invalid_field("", why.to_string()),
         BadUpload::NotABoard(why @ NotABoard::NoId) => Problem::invalid_field("/id", why.to_string()),
         BadUpload::NotABoard(why @ NotABoard::NoLists) => Problem::invalid_field("/lists", why.to_string()),
     })?;

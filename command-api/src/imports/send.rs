@@ -3,7 +3,7 @@ use std::time::Duration;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Rank, Refusal, TaskCommand, Timestamp};
-use taskfold_openapi::headers::Precondition;
+use taskfold_openapi::headers::{Precondition, new_traceparent};
 use uuid::Uuid;
 
 use super::skipped::Skipped;
@@ -93,7 +93,7 @@ impl Sender<'_> {
             precondition: Precondition::default(),
             project_id: None,
             rank: None,
-            traceparent: None,
+            traceparent: Some(new_traceparent()),
         };
         let done = match what {
             What::Project(command) => self.engine.project(self.project, command.clone(), envelope).await?,

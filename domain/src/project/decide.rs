@@ -24,7 +24,9 @@ pub struct Context {
     pub at: Timestamp,
     /// For the places of columns.
     pub jitter: u32,
-    /// Used where the command brings no id of its own.
+    /// Of the project.
+    pub id: ProjectId,
+    /// Used where the command brings no id of its own; a UUIDv7, as are the ones counted on from it.
     pub fresh_id: Uuid,
     pub origin: Origin,
 }
@@ -141,7 +143,7 @@ fn created(create: &CreateProject, context: &Context) -> Result<Vec<ProjectEvent
         }
     }
     Ok(vec![ProjectEvent::Created(Box::new(Created {
-        id: create.id.unwrap_or(ProjectId(context.fresh_id)).into(),
+        id: context.id.into(),
         name: create.name.as_str().to_owned().into(),
         description: create.description.clone().map(String::from).unwrap_or_default().into(),
         columns: columns.into(),
@@ -151,7 +153,7 @@ fn created(create: &CreateProject, context: &Context) -> Result<Vec<ProjectEvent
 
 /// Ids for the columns of one new project, made from the one id that came with the command.
 fn numbered_id(context: &Context, index: usize) -> ColumnId {
-    ColumnId(Uuid::new_v5(&context.fresh_id, index.to_string().as_bytes()))
+    ColumnId(Uuid::from_u128(context.fresh_id.as_u128().wrapping_add(index as u128)))
 }
 
 fn nth_rank(index: usize) -> Rank {
@@ -164,7 +166,7 @@ fn add_column(board: &Board, add: &AddColumn, context: &Context) -> Result<Vec<P
         return Err(Refusal::AlreadyExists);
     }
     if board.columns.len() >= COLUMNS_PER_PROJECT {
-        return Err(Refusal::invalid("/name", format!("a project has at most {COLUMNS_PER_PROJECT} columns")));
+        return Err(Refusal::invalid("", format!("a project has at most {COLUMNS_PER_PROJECT} columns")));
     }
     let after = match add.after {
         None => board.columns.last().map(|c| c.id),
@@ -260,7 +262,7 @@ fn add_label(board: &Board, add: &AddLabel, context: &Context) -> Result<Vec<Pro
         return Err(Refusal::AlreadyExists);
     }
     if board.labels.len() >= LABELS_PER_PROJECT {
-        return Err(Refusal::invalid("/name", format!("a project has at most {LABELS_PER_PROJECT} labels")));
+        return Err(Refusal::invalid("", format!("a project has at most {LABELS_PER_PROJECT} labels")));
     }
     let label = Label { id, name: add.name.as_str().to_owned(), color: add.color.as_str().to_owned() };
     Ok(vec![ProjectEvent::LabelAdded(LabelAdded { label: label.into() })])

@@ -82,7 +82,14 @@ impl World {
         let fresh_id = Uuid::new_v5(&ME.0, self.history.len().to_string().as_bytes());
         match what {
             What::Project(command) => {
-                let context = project::Context { actor, at, jitter: 5, fresh_id, origin };
+                let context = project::Context {
+                    actor,
+                    at,
+                    jitter: 5,
+                    id: taskfold_domain::ids::ProjectId(fresh_id),
+                    fresh_id,
+                    origin,
+                };
                 match project::decide(&self.project, command, &context) {
                     Ok(events) => {
                         for event in events {
