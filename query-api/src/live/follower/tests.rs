@@ -64,6 +64,19 @@ async fn events_come_in_order_and_a_quiet_stream_moves_its_cursor() {
     assert_eq!(next(&mut stream).await, frame("13", "heartbeat"));
 }
 
+/// What happens while the stream waits, in projects it does not follow, wakes it not: the heartbeat must look.
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_tells_of_what_happened_elsewhere_while_it_waited() {
+    let world = World::new();
+    let mut stream = world.follow(&[A], 600);
+    assert_eq!(next(&mut stream).await, frame("10", "hello"));
+    let (heartbeat, ()) = tokio::join!(next(&mut stream), async {
+        tokio::time::sleep(HEARTBEAT / 2).await;
+        world.happens(11, B, None);
+    });
+    assert_eq!(heartbeat, frame("11", "heartbeat"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_never_names_a_position_that_was_not_served() {
     let world = World::new();
