@@ -32,15 +32,15 @@ fn choices(sentence: &str, verb: &str) -> String {
 /// What kind of value would have fitted.
 fn wanted(sentence: &str) -> &'static str {
     const TIMES: [&str; 5] = ["premature end", "invalid characters", "out of range", "trailing input", "date and time"];
-    let expected = sentence.rsplit_once("expected ").map_or(sentence, |(_, expected)| expected);
+    const NUMBERS: [&str; 3] = ["digit", "integer", "number too"];
+    let (expected, found) = match sentence.rsplit_once("expected ") {
+        Some((_, expected)) => (expected, ""),
+        None => ("", sentence),
+    };
     let number = |text: &str| ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize"].contains(&text);
     if sentence.contains("UUID") {
         "a UUID"
-    } else if number(expected)
-        || sentence.contains("digit")
-        || sentence.contains("integer")
-        || sentence.contains("number too")
-    {
+    } else if number(expected) || NUMBERS.iter().any(|words| found.contains(words)) {
         "a whole number"
     } else if TIMES.iter().any(|words| sentence.contains(words)) {
         "a time as in RFC 3339, such as 2026-11-23T09:30:00Z"
