@@ -90,3 +90,25 @@ async fn the_public_keys_are_published() {
     assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap().len(), 32);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn an_expired_token_of_ours_is_refused() {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (kid, pem): (String, String) =
+        sqlx::query_as("SELECT kid, private_pem FROM signing_keys").fetch_one(&app.owner).await.unwrap();
+    let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
+    let header = Header { kid: Some(kid), ..Header::new(Algorithm::EdDSA) };
+    let now = taskfold_openapi::clock::now().utc().timestamp();
+    let status = async |exp: i64| {
+        let claims = json!({
+            "iss": "taskfold", "aud": "taskfold", "sub": ada.user_id, "sid": uuid::Uuid::nil(), "iat": exp - 900, "exp": exp,
+        });
+        let token = encode(&header, &claims, &key).unwrap();
+        Actor { token: Some(token), ..ada.clone() }.get("/v1/me").await.status.as_u16()
+    };
+    // Our signature is taken, and the clock decides.
+    assert_eq!((status(now + 60).await, status(now - 60).await), (200, 401));
+    app.finish().await;
+}
