@@ -8,6 +8,7 @@ use crate::Timestamp;
 use crate::ids::{ProjectId, UserId};
 use crate::project::ProjectEvent;
 use crate::task::TaskEvent;
+use crate::team::TeamEvent;
 
 /// What an event is about: its aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -21,6 +22,7 @@ pub struct Subject {
 pub enum SubjectKind {
     Project,
     Task,
+    Team,
 }
 
 impl SubjectKind {
@@ -29,11 +31,12 @@ impl SubjectKind {
         match self {
             Self::Project => crate::project::TYPE,
             Self::Task => crate::task::TYPE,
+            Self::Team => crate::team::TYPE,
         }
     }
 
     pub fn from_aggregate_type(aggregate_type: &str) -> Option<Self> {
-        [Self::Project, Self::Task].into_iter().find(|k| k.as_str() == aggregate_type)
+        [Self::Project, Self::Task, Self::Team].into_iter().find(|k| k.as_str() == aggregate_type)
     }
 }
 
@@ -43,6 +46,7 @@ impl SubjectKind {
 pub enum Event {
     Task(TaskEvent),
     Project(ProjectEvent),
+    Team(TeamEvent),
 }
 
 /// One event: what changed, from what to what, by whom and when.
@@ -54,7 +58,8 @@ pub struct Change {
     /// The aggregate's version after it.
     #[schema(example = 7)]
     pub version: u64,
-    pub project_id: ProjectId,
+    /// Null for a team, which belongs to no project.
+    pub project_id: Option<ProjectId>,
     pub subject: Subject,
     pub actor_id: UserId,
     pub command_id: Uuid,
@@ -68,8 +73,12 @@ pub struct Change {
 /// The NATS header of a Change that was larger than the server's `max_payload`: its `changes` are left out, the log has them.
 pub const TRUNCATED_HEADER: &str = "Taskfold-Truncated";
 
-/// The NATS subject of a Change: `<prefix>.events.<project_id>.<kind>.<id>.<event>`.
-pub fn nats_subject(prefix: &str, project_id: ProjectId, subject: Subject, event_type: &str) -> String {
+/// What stands in a NATS subject in place of a project, for a team.
+const NO_PROJECT: &str = "_";
+
+/// The NATS subject of a Change: `<prefix>.events.<project_id>.<kind>.<id>.<event>`, with `_` for no project.
+pub fn nats_subject(prefix: &str, project_id: Option<ProjectId>, subject: Subject, event_type: &str) -> String {
     let event = event_type.split_once('.').map_or(event_type, |(_, event)| event);
-    format!("{prefix}.events.{project_id}.{}.{}.{event}", subject.kind.as_str(), subject.id)
+    let project = project_id.map_or_else(|| NO_PROJECT.to_owned(), |id| id.to_string());
+    format!("{prefix}.events.{project}.{}.{}.{event}", subject.kind.as_str(), subject.id)
 }

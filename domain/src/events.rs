@@ -1,4 +1,4 @@
-//! Names an aggregate's events once: the variant, its name in the log and its version.
+//! Names an aggregate's events and commands once: the variant, its name, and what else is the same wherever it is used.
 
 macro_rules! events {
     ($(#[$doc:meta])* $name:ident { $($wire:tt v $version:tt => $variant:ident($payload:ty)),* $(,)? }) => {
@@ -36,4 +36,32 @@ macro_rules! events {
     };
 }
 
-pub(crate) use events;
+/// Names an aggregate's commands once: the name the offline queue gives each, the lowest role that may send it, the
+/// variant. Who may do what stands here and nowhere else.
+macro_rules! commands {
+    ($(#[$doc:meta])* $name:ident by $role:ident { $($wire:tt $needs:ident => $variant:ident($payload:ty)),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "type", content = "data")]
+        pub enum $name {
+            $(#[serde(rename = $wire)] $variant($payload),)*
+        }
+
+        impl $name {
+            /// Every command's name, and the lowest role that may send it.
+            pub const TABLE: &'static [(&'static str, $role)] = &[$(($wire, $role::$needs)),*];
+
+            /// The lowest role that may send it.
+            pub fn needs(&self) -> $role {
+                match self { $(Self::$variant(_) => $role::$needs,)* }
+            }
+
+            /// The name the offline queue gives it.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $wire,)* }
+            }
+        }
+    };
+}
+
+pub(crate) use {commands, events};

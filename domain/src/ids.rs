@@ -32,10 +32,13 @@ ids! {
     /// A person's account, or the placeholder of an imported author.
     UserId,
     ProjectId,
+    /// People who are given roles in projects together.
+    TeamId,
     ColumnId,
     LabelId,
     TaskId,
     CommentId,
     ChecklistId,
     ItemId,
+    FilterId,
 }

@@ -18,6 +18,11 @@ pub const COLUMNS_PER_PROJECT: usize = 50;
 pub const LABELS_PER_PROJECT: usize = 500;
 pub const CHECKLISTS_PER_TASK: usize = 50;
 pub const ITEMS_PER_CHECKLIST: usize = 500;
+pub const DEPENDENCIES_PER_TASK: usize = 50;
+pub const REACTIONS_PER_COMMENT: usize = 500;
+pub const TEAMS_PER_PROJECT: usize = 20;
+pub const MEMBERS_PER_TEAM: usize = 1_000;
+pub const FILTERS_PER_PROJECT: usize = 100;
 /// Comments of one task, removed ones included: a task is folded as a whole.
 pub const COMMENTS_PER_TASK: usize = 10_000;
 
@@ -32,6 +37,8 @@ pub enum InvalidInput {
     Nul,
     #[error("must be a colour name of at most 30 characters, or #rrggbb")]
     Color,
+    #[error("must be an emoji: 1 to 32 bytes of UTF-8 without white space")]
+    Emoji,
     #[error("must be {min} to {max}")]
     Range { min: i64, max: i64 },
     #[error("must be a time between the years 0001 and 9999")]
@@ -103,8 +110,17 @@ texts! {
     ItemText: |t| chars(t, 1, ITEM_CHARS);
     /// Why a task was cancelled or failed: at most 2,000 characters.
     Reason: |t| chars(t, 1, REASON_CHARS);
+    /// Query parameters, at most 2,000 characters.
+    FilterQuery: |t| chars(t, 0, 2_000);
+    /// One emoji, or a short word in its place: at most 32 bytes without white space.
+    Emoji: emoji;
     /// A colour name, or `#rrggbb`.
     Color: color;
+}
+
+fn emoji(text: &str) -> Result<(), InvalidInput> {
+    let fits = (1..=32).contains(&text.len()) && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if fits { Ok(()) } else { Err(InvalidInput::Emoji) }
 }
 
 fn color(text: &str) -> Result<(), InvalidInput> {

@@ -2,11 +2,13 @@
 //!
 //! Pure: no HTTP, SQL, NATS, clock or randomness. Time, ids and ranks come in with the command.
 
+/// Who has which role in a project.
+pub mod access;
 /// Changes as callers see them: the published language of the log.
 pub mod change;
 /// A value before and after.
 pub mod delta;
-/// The macro that names an aggregate's events once, for storage, feed and documents.
+/// The macros that name an aggregate's events and commands once.
 mod events;
 /// Typed ids.
 pub mod ids;
@@ -26,9 +28,12 @@ pub mod refusal;
 pub mod role;
 /// The Task aggregate: one card and all that hangs on it.
 pub mod task;
+/// The Team aggregate: people who are given roles in projects together.
+pub mod team;
 /// UTC times, as PostgreSQL keeps them.
 pub mod timestamp;
 
+pub use access::Access;
 pub use change::{Change, Event, Subject, SubjectKind};
 pub use delta::{Added, Delta, Removed};
 pub use merge::Touch;
@@ -37,4 +42,5 @@ pub use rank::Rank;
 pub use refusal::{FieldError, Refusal};
 pub use role::Role;
 pub use task::{Task, TaskCommand, TaskEvent};
+pub use team::{Team, TeamCommand, TeamEvent};
 pub use timestamp::Timestamp;

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::project::ProjectEvent;
 use crate::task::TaskEvent;
+use crate::team::TeamEvent;
 
 /// One thing an event changes: a field, or one member of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,16 @@ impl Touches for TaskEvent {
             Self::ChecklistItemAdded(e) => member("checklists", e.item.to.item.id.0),
             Self::ChecklistItemChanged(e) => member("checklists", e.item.to.item.id.0),
             Self::ChecklistItemRemoved(e) => member("checklists", e.item.from.item.id.0),
+            Self::Reparented(_) => field("parent_id"),
+            Self::DependencyAdded(e) | Self::DependencyRemoved(e) => {
+                members("dependency_ids", &e.dependency_ids.from, &e.dependency_ids.to, |t| t.0)
+            }
+            Self::ReactionAdded(_)
+            | Self::ReactionRemoved(_)
+            | Self::Watched(_)
+            | Self::Unwatched(_)
+            | Self::DueSoon(_)
+            | Self::Overdue(_) => vec![],
         }
     }
 }
@@ -98,6 +109,26 @@ impl Touches for ProjectEvent {
             Self::MemberRoleChanged(e) => member("members", e.member.to.user_id.0),
             Self::MemberRemoved(e) => member("members", e.member.from.user_id.0),
             Self::Archived(_) | Self::Restored(_) => field("archived"),
+            Self::TeamAdded(e) => member("teams", e.team.to.team_id.0),
+            Self::TeamRoleChanged(e) => member("teams", e.team.to.team_id.0),
+            Self::TeamRemoved(e) => member("teams", e.team.from.team_id.0),
+            Self::Watched(_) | Self::Unwatched(_) => vec![],
+            Self::FilterAdded(e) => member("filters", e.filter.to.id.0),
+            Self::FilterChanged(e) => member("filters", e.filter.to.id.0),
+            Self::FilterRemoved(e) => member("filters", e.filter.from.id.0),
+        }
+    }
+}
+
+impl Touches for TeamEvent {
+    fn touches(&self) -> Vec<Touch> {
+        match self {
+            Self::Created(_) => field("id"),
+            Self::Renamed(_) => field("name"),
+            Self::MemberAdded(e) => member("members", e.member.to.user_id.0),
+            Self::MemberRoleChanged(e) => member("members", e.member.to.user_id.0),
+            Self::MemberRemoved(e) => member("members", e.member.from.user_id.0),
+            Self::Deleted(_) => field("deleted"),
         }
     }
 }

@@ -30,6 +30,10 @@ pub enum Refusal {
     NotFound,
     #[error("this needs the role {}", .needs.as_str())]
     Forbidden { needs: Role },
+    #[error("this needs to be an owner of the team")]
+    TeamOwnersOnly,
+    #[error("only an owner may make owners, or change one")]
+    OwnersOnly,
     #[error("only its author may edit a comment")]
     NotTheAuthor,
     #[error("the project is archived")]
@@ -44,8 +48,10 @@ pub enum Refusal {
     WipLimitReached,
     #[error("the column still holds tasks")]
     ColumnNotEmpty,
-    #[error("a project keeps at least one owner")]
+    #[error("somebody must stay its owner")]
     LastOwner,
+    #[error("the tasks would wait for one another, or contain one another")]
+    Cycle,
     #[error("the request does not fit")]
     Invalid(Vec<FieldError>),
 }

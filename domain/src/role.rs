@@ -9,9 +9,9 @@ pub enum Role {
     Viewer,
     /// Works on tasks.
     Member,
-    /// Shapes the project: its name, columns and labels.
+    /// Shapes the project: its name, columns, labels, and who is in it below the owners.
     Admin,
-    /// Decides on members, and archives.
+    /// Makes owners, and archives.
     Owner,
 }
 

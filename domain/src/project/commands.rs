@@ -4,44 +4,40 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::state::{Category, WipPolicy};
-use crate::ids::{ColumnId, LabelId, ProjectId, UserId};
-use crate::input::{Color, Description, LabelName, Name, WipLimit};
+use crate::events::commands;
+use crate::ids::{ColumnId, FilterId, LabelId, ProjectId, TeamId, UserId};
+use crate::input::{Color, Description, FilterQuery, LabelName, Name, WipLimit};
 use crate::patch;
 use crate::role::Role;
 use crate::task::commands::Bare;
 
-/// A command on one project, by the name the offline queue gives it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data")]
-pub enum ProjectCommand {
-    #[serde(rename = "project.create")]
-    Create(CreateProject),
-    #[serde(rename = "project.edit")]
-    Edit(EditProject),
-    #[serde(rename = "project.add_column")]
-    AddColumn(AddColumn),
-    #[serde(rename = "project.edit_column")]
-    EditColumn(EditColumn),
-    #[serde(rename = "project.archive_column")]
-    ArchiveColumn(WhichColumn),
-    #[serde(rename = "project.restore_column")]
-    RestoreColumn(WhichColumn),
-    #[serde(rename = "project.remove_column")]
-    RemoveColumn(WhichColumn),
-    #[serde(rename = "project.add_label")]
-    AddLabel(AddLabel),
-    #[serde(rename = "project.edit_label")]
-    EditLabel(EditLabel),
-    #[serde(rename = "project.remove_label")]
-    RemoveLabel(WhichLabel),
-    #[serde(rename = "project.set_member")]
-    SetMember(SetMember),
-    #[serde(rename = "project.remove_member")]
-    RemoveMember(WhichMember),
-    #[serde(rename = "project.archive")]
-    Archive(Bare),
-    #[serde(rename = "project.restore")]
-    Restore(Bare),
+commands! {
+    /// A command on one project, by the name the offline queue gives it.
+    ProjectCommand by Role {
+        // Anybody may have a project of their own.
+        "project.create" Viewer => Create(CreateProject),
+        "project.edit" Admin => Edit(EditProject),
+        "project.add_column" Admin => AddColumn(AddColumn),
+        "project.edit_column" Admin => EditColumn(EditColumn),
+        "project.archive_column" Admin => ArchiveColumn(WhichColumn),
+        "project.restore_column" Admin => RestoreColumn(WhichColumn),
+        "project.remove_column" Admin => RemoveColumn(WhichColumn),
+        "project.add_label" Admin => AddLabel(AddLabel),
+        "project.edit_label" Admin => EditLabel(EditLabel),
+        "project.remove_label" Admin => RemoveLabel(WhichLabel),
+        "project.set_member" Admin => SetMember(SetMember),
+        // Anybody may remove themselves.
+        "project.remove_member" Admin => RemoveMember(WhichMember),
+        "project.archive" Owner => Archive(Bare),
+        "project.restore" Owner => Restore(Bare),
+        "project.set_team" Admin => SetTeam(SetTeam),
+        "project.remove_team" Admin => RemoveTeam(WhichTeam),
+        "project.watch" Viewer => Watch(Bare),
+        "project.unwatch" Viewer => Unwatch(Bare),
+        "project.add_filter" Member => AddFilter(AddFilter),
+        "project.edit_filter" Member => EditFilter(EditFilter),
+        "project.remove_filter" Member => RemoveFilter(WhichFilter),
+    }
 }
 
 /// A new project, its caller the owner. Without `columns` it gets To do, In progress and Done.
@@ -58,6 +54,9 @@ pub struct CreateProject {
     /// In their order, 1 to 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<NewColumn>>,
+    /// A project the caller may see: its columns, unless there are some here, and its labels are taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_id: Option<ProjectId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -183,4 +182,56 @@ pub struct SetMember {
 #[serde(deny_unknown_fields)]
 pub struct WhichMember {
     pub user_id: UserId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetTeam {
+    pub team_id: TeamId,
+    pub role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhichTeam {
+    pub team_id: TeamId,
+}
+
+/// A named filter for all members of the project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddFilter {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<FilterId>,
+    #[schema(example = "Urgent and unassigned")]
+    pub name: Name,
+    /// Query parameters of the project's list of tasks, at most 2,000 characters.
+    #[schema(example = "priority=urgent&status=todo")]
+    pub query: FilterQuery,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditFilter {
+    pub filter_id: FilterId,
+    #[serde(flatten)]
+    pub change: FilterPatch,
+}
+
+/// A merge patch of one filter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilterPatch {
+    #[serde(default, deserialize_with = "patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub name: Option<Name>,
+    #[serde(default, deserialize_with = "patch::not_null", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub query: Option<FilterQuery>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhichFilter {
+    pub filter_id: FilterId,
 }

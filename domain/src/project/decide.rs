@@ -1,21 +1,31 @@
 //! What may be decided about a project: (state, command, context) -> events or a refusal.
 
+/// Columns: their places, limits, and what archiving does.
+mod columns;
+/// Filters that members share.
+mod filters;
+/// Labels.
+mod labels;
+/// Members, teams and watchers.
+mod people;
+
+use std::sync::Arc;
+
 use uuid::Uuid;
 
-use super::commands::{AddColumn, AddLabel, ColumnPatch, CreateProject, LabelPatch, ProjectCommand};
-use super::events::{
-    Archived, ColumnAdded, ColumnChanged, ColumnDiff, ColumnRemoved, Created, Described, LabelAdded, LabelChanged,
-    LabelRemoved, MemberAdded, MemberRemoved, MemberRoleChanged, ProjectEvent, Renamed,
-};
-use super::state::{Board, Category, Column, Label, Member, Project, WipPolicy};
+use super::commands::{CreateProject, ProjectCommand};
+use super::events::{Archived, Created, Described, ProjectEvent, Renamed};
+use super::state::{Board, Category, Column, Label, Member, Project, TeamGrant, WipPolicy};
 use crate::Timestamp;
+use crate::access::Access;
 use crate::delta::Delta;
 use crate::ids::{ColumnId, LabelId, ProjectId, UserId};
-use crate::input::{COLUMNS_PER_PROJECT, LABELS_PER_PROJECT};
+use crate::input::COLUMNS_PER_PROJECT;
 use crate::rank::Rank;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::task::Origin;
+use crate::team::Team;
 
 /// What a decision needs to know beside the project and the command.
 #[derive(Clone, Debug)]
@@ -29,6 +39,20 @@ pub struct Context {
     /// Used where the command brings no id of its own; a UUIDv7, as are the ones counted on from it.
     pub fresh_id: Uuid,
     pub origin: Origin,
+    /// Those that the project gives roles to, and one that is to be added.
+    pub teams: Vec<Arc<Team>>,
+    /// For `Create`: the project whose shape is taken over.
+    pub template: Option<Arc<Board>>,
+}
+
+impl Context {
+    fn access<'a>(&'a self, board: &'a Board) -> Access<'a> {
+        Access::new(board, &self.teams)
+    }
+
+    fn is_import(&self) -> bool {
+        self.origin == Origin::Import
+    }
 }
 
 /// Decides a command. An empty list means that everything is so already.
@@ -59,45 +83,51 @@ pub fn decide(project: &Project, command: &ProjectCommand, context: &Context) ->
             .flatten()
             .collect())
         }
-        ProjectCommand::AddColumn(add) => add_column(board, add, context),
-        ProjectCommand::EditColumn(edit) => edit_column(board, edit.column_id, &edit.change, context),
-        ProjectCommand::ArchiveColumn(which) => archive_column(board, which.column_id, true),
-        ProjectCommand::RestoreColumn(which) => archive_column(board, which.column_id, false),
-        ProjectCommand::RemoveColumn(which) => {
-            let column = find_column(board, which.column_id)?.clone();
-            Ok(vec![ProjectEvent::ColumnRemoved(ColumnRemoved { column: column.into() })])
+        ProjectCommand::AddColumn(add) => columns::add(board, add, context),
+        ProjectCommand::EditColumn(edit) => columns::edit(board, edit.column_id, &edit.change, context),
+        ProjectCommand::ArchiveColumn(which) => columns::archive(board, which.column_id, true),
+        ProjectCommand::RestoreColumn(which) => columns::archive(board, which.column_id, false),
+        ProjectCommand::RemoveColumn(which) => columns::remove(board, which.column_id),
+        ProjectCommand::AddLabel(add) => labels::add(board, add, context),
+        ProjectCommand::EditLabel(edit) => labels::edit(board, edit.label_id, &edit.change),
+        ProjectCommand::RemoveLabel(which) => labels::remove(board, which.label_id),
+        ProjectCommand::SetMember(set) => {
+            people::set_member(board, Member { user_id: set.user_id, role: set.role }, context)
         }
-        ProjectCommand::AddLabel(add) => add_label(board, add, context),
-        ProjectCommand::EditLabel(edit) => edit_label(board, edit.label_id, &edit.change),
-        ProjectCommand::RemoveLabel(which) => {
-            let label = find_label(board, which.label_id)?.clone();
-            Ok(vec![ProjectEvent::LabelRemoved(LabelRemoved { label: label.into() })])
-        }
-        ProjectCommand::SetMember(set) => set_member(board, Member { user_id: set.user_id, role: set.role }),
-        ProjectCommand::RemoveMember(which) => remove_member(board, which.user_id),
+        ProjectCommand::RemoveMember(which) => people::remove_member(board, which.user_id, context),
         ProjectCommand::Archive(_) => Ok(archived(board, true)),
         ProjectCommand::Restore(_) => Ok(archived(board, false)),
+        ProjectCommand::SetTeam(set) => {
+            people::set_team(board, TeamGrant { team_id: set.team_id, role: set.role }, context)
+        }
+        ProjectCommand::RemoveTeam(which) => people::remove_team(board, which.team_id, context),
+        ProjectCommand::Watch(_) => Ok(people::watch(board, context.actor, true)),
+        ProjectCommand::Unwatch(_) => Ok(people::watch(board, context.actor, false)),
+        ProjectCommand::AddFilter(add) => filters::add(board, add, context),
+        ProjectCommand::EditFilter(edit) => filters::edit(board, edit.filter_id, &edit.change),
+        ProjectCommand::RemoveFilter(which) => filters::remove(board, which.filter_id),
     }
 }
 
 fn authorize(board: &Board, command: &ProjectCommand, context: &Context) -> Result<(), Refusal> {
-    if context.origin == Origin::Import {
+    if context.is_import() {
         return Ok(());
     }
-    let role = board.role_of(context.actor).ok_or(Refusal::NotFound)?;
-    let needs = match command {
-        ProjectCommand::RemoveMember(which) if which.user_id == context.actor => Role::Viewer,
-        ProjectCommand::SetMember(_)
-        | ProjectCommand::RemoveMember(_)
-        | ProjectCommand::Archive(_)
-        | ProjectCommand::Restore(_) => Role::Owner,
-        _ => Role::Admin,
-    };
-    if role < needs {
+    let role = context.access(board).role_of(context.actor).ok_or(Refusal::NotFound)?;
+    let leaves = matches!(command, ProjectCommand::RemoveMember(which) if which.user_id == context.actor);
+    let needs = command.needs();
+    if role < needs && !leaves {
         return Err(Refusal::Forbidden { needs });
     }
-    let works_when_archived =
-        matches!(command, ProjectCommand::Archive(_) | ProjectCommand::Restore(_) | ProjectCommand::RemoveMember(_));
+    let works_when_archived = matches!(
+        command,
+        ProjectCommand::Archive(_)
+            | ProjectCommand::Restore(_)
+            | ProjectCommand::RemoveMember(_)
+            | ProjectCommand::RemoveTeam(_)
+            | ProjectCommand::Watch(_)
+            | ProjectCommand::Unwatch(_)
+    );
     if board.archived && !works_when_archived {
         return Err(Refusal::ProjectArchived);
     }
@@ -105,13 +135,19 @@ fn authorize(board: &Board, command: &ProjectCommand, context: &Context) -> Resu
 }
 
 fn created(create: &CreateProject, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
-    let columns = match &create.columns {
-        None => ["To do", "In progress", "Done"]
+    let template = context.template.as_deref();
+    let columns = match (&create.columns, template) {
+        (None, Some(template)) => template
+            .open_columns()
+            .enumerate()
+            .map(|(i, column)| Column { id: ColumnId(numbered_id(context, i)), rank: nth_rank(i), ..column.clone() })
+            .collect(),
+        (None, None) => ["To do", "In progress", "Done"]
             .into_iter()
             .zip([Category::Todo, Category::InProgress, Category::Done])
             .enumerate()
             .map(|(i, (name, category))| Column {
-                id: numbered_id(context, i),
+                id: ColumnId(numbered_id(context, i)),
                 name: name.to_owned(),
                 category,
                 wip_limit: None,
@@ -120,11 +156,11 @@ fn created(create: &CreateProject, context: &Context) -> Result<Vec<ProjectEvent
                 archived: false,
             })
             .collect::<Vec<_>>(),
-        Some(columns) => columns
+        (Some(columns), _) => columns
             .iter()
             .enumerate()
             .map(|(i, new)| Column {
-                id: new.id.unwrap_or_else(|| numbered_id(context, i)),
+                id: new.id.unwrap_or_else(|| ColumnId(numbered_id(context, i))),
                 name: new.name.as_str().to_owned(),
                 category: new.category,
                 wip_limit: new.wip_limit.map(|w| w.get()),
@@ -142,171 +178,28 @@ fn created(create: &CreateProject, context: &Context) -> Result<Vec<ProjectEvent
             return Err(Refusal::invalid(format!("/columns/{i}/id"), "the same id twice"));
         }
     }
+    let taken = columns.len();
+    let labels = template.map(|template| {
+        let labels = template.labels.iter().enumerate();
+        labels.map(|(i, l)| Label { id: LabelId(numbered_id(context, taken + i)), ..l.clone() }).collect::<Vec<_>>()
+    });
     Ok(vec![ProjectEvent::Created(Box::new(Created {
         id: context.id.into(),
         name: create.name.as_str().to_owned().into(),
         description: create.description.clone().map(String::from).unwrap_or_default().into(),
         columns: columns.into(),
         members: vec![Member { user_id: context.actor, role: Role::Owner }].into(),
+        labels: labels.filter(|labels| !labels.is_empty()).map(Into::into),
     }))])
 }
 
-/// Ids for the columns of one new project, made from the one id that came with the command.
-fn numbered_id(context: &Context, index: usize) -> ColumnId {
-    ColumnId(Uuid::from_u128(context.fresh_id.as_u128().wrapping_add(index as u128)))
+/// Ids for the parts of one new project, made from the one id that came with the command.
+fn numbered_id(context: &Context, index: usize) -> Uuid {
+    Uuid::from_u128(context.fresh_id.as_u128().wrapping_add(index as u128))
 }
 
 fn nth_rank(index: usize) -> Rank {
     Rank::from_source(f64::from(u16::try_from(index + 1).unwrap_or(u16::MAX)), 0)
-}
-
-fn add_column(board: &Board, add: &AddColumn, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
-    let id = add.id.unwrap_or(ColumnId(context.fresh_id));
-    if board.column(id).is_some() {
-        return Err(Refusal::AlreadyExists);
-    }
-    if board.columns.len() >= COLUMNS_PER_PROJECT {
-        return Err(Refusal::invalid("", format!("a project has at most {COLUMNS_PER_PROJECT} columns")));
-    }
-    let after = match add.after {
-        None => board.columns.last().map(|c| c.id),
-        Some(after) => after,
-    };
-    let column = Column {
-        id,
-        name: add.name.as_str().to_owned(),
-        category: add.category,
-        wip_limit: add.wip_limit.map(|w| w.get()),
-        wip_policy: add.wip_policy,
-        rank: column_place(board, None, after, context)?,
-        archived: false,
-    };
-    Ok(vec![ProjectEvent::ColumnAdded(ColumnAdded { column: column.into() })])
-}
-
-/// The rank behind `after`, the column that moves left out.
-fn column_place(
-    board: &Board,
-    moving: Option<ColumnId>,
-    after: Option<ColumnId>,
-    context: &Context,
-) -> Result<Rank, Refusal> {
-    let others: Vec<&Column> = board.columns.iter().filter(|c| Some(c.id) != moving).collect();
-    let index = match after {
-        None => 0,
-        Some(after) => others
-            .iter()
-            .position(|c| c.id == after)
-            .map(|i| i + 1)
-            .ok_or_else(|| Refusal::invalid("/after", "not another column of the project"))?,
-    };
-    let lower = index.checked_sub(1).map(|i| &others[i].rank);
-    let upper = others.get(index).map(|c| &c.rank);
-    Rank::between(lower, upper, context.at, context.jitter)
-        .ok_or_else(|| Refusal::invalid("/after", "nothing fits between these columns"))
-}
-
-fn edit_column(
-    board: &Board,
-    id: ColumnId,
-    change: &ColumnPatch,
-    context: &Context,
-) -> Result<Vec<ProjectEvent>, Refusal> {
-    let column = find_column(board, id)?;
-    let mut events = Vec::new();
-    if let Some(name) = &change.name
-        && name.as_str() != column.name
-    {
-        let named = |name: &str| ColumnDiff { name: Some(name.to_owned()), ..ColumnDiff::of(id) };
-        events.push(ProjectEvent::ColumnRenamed(changed(named(&column.name), named(name.as_str()))));
-    }
-    if let Some(after) = change.after {
-        let index = board.columns.iter().position(|c| c.id == id);
-        let before = index.and_then(|i| i.checked_sub(1)).map(|i| board.columns[i].id);
-        if before != after {
-            let rank = column_place(board, Some(id), after, context)?;
-            let placed = |rank: &Rank| ColumnDiff { rank: Some(rank.clone()), ..ColumnDiff::of(id) };
-            events.push(ProjectEvent::ColumnMoved(changed(placed(&column.rank), placed(&rank))));
-        }
-    }
-    let limit = change.wip_limit.map_or(column.wip_limit, |l| l.map(|l| l.get()));
-    let policy = change.wip_policy.unwrap_or(column.wip_policy);
-    if limit != column.wip_limit || policy != column.wip_policy {
-        let limited =
-            |limit, policy| ColumnDiff { wip_limit: Some(limit), wip_policy: Some(policy), ..ColumnDiff::of(id) };
-        events.push(ProjectEvent::WipLimitSet(changed(
-            limited(column.wip_limit, column.wip_policy),
-            limited(limit, policy),
-        )));
-    }
-    Ok(events)
-}
-
-fn changed(from: ColumnDiff, to: ColumnDiff) -> ColumnChanged {
-    ColumnChanged { column: Delta::new(from, to) }
-}
-
-fn archive_column(board: &Board, id: ColumnId, archived: bool) -> Result<Vec<ProjectEvent>, Refusal> {
-    let column = find_column(board, id)?;
-    if column.archived == archived {
-        return Ok(vec![]);
-    }
-    let set = |archived| ColumnDiff { archived: Some(archived), ..ColumnDiff::of(id) };
-    let event = changed(set(!archived), set(archived));
-    Ok(vec![if archived { ProjectEvent::ColumnArchived(event) } else { ProjectEvent::ColumnRestored(event) }])
-}
-
-fn add_label(board: &Board, add: &AddLabel, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
-    let id = add.id.unwrap_or(LabelId(context.fresh_id));
-    if board.labels.iter().any(|l| l.id == id) {
-        return Err(Refusal::AlreadyExists);
-    }
-    if board.labels.len() >= LABELS_PER_PROJECT {
-        return Err(Refusal::invalid("", format!("a project has at most {LABELS_PER_PROJECT} labels")));
-    }
-    let label = Label { id, name: add.name.as_str().to_owned(), color: add.color.as_str().to_owned() };
-    Ok(vec![ProjectEvent::LabelAdded(LabelAdded { label: label.into() })])
-}
-
-fn edit_label(board: &Board, id: LabelId, change: &LabelPatch) -> Result<Vec<ProjectEvent>, Refusal> {
-    let label = find_label(board, id)?;
-    let mut to = label.clone();
-    if let Some(name) = &change.name {
-        to.name = name.as_str().to_owned();
-    }
-    if let Some(color) = &change.color {
-        to.color = color.as_str().to_owned();
-    }
-    Ok(Delta::between(label, to).map(|label| ProjectEvent::LabelChanged(LabelChanged { label })).into_iter().collect())
-}
-
-fn set_member(board: &Board, member: Member) -> Result<Vec<ProjectEvent>, Refusal> {
-    let Some(known) = board.members.iter().find(|m| m.user_id == member.user_id) else {
-        return Ok(vec![ProjectEvent::MemberAdded(MemberAdded { member: member.into() })]);
-    };
-    if known.role == Role::Owner && member.role != Role::Owner {
-        must_not_be_last_owner(board, member.user_id)?;
-    }
-    Ok(Delta::between(known, member)
-        .map(|member| ProjectEvent::MemberRoleChanged(MemberRoleChanged { member }))
-        .into_iter()
-        .collect())
-}
-
-fn remove_member(board: &Board, user: UserId) -> Result<Vec<ProjectEvent>, Refusal> {
-    let member = *board.members.iter().find(|m| m.user_id == user).ok_or(Refusal::NotFound)?;
-    if member.role == Role::Owner {
-        must_not_be_last_owner(board, user)?;
-    }
-    Ok(vec![ProjectEvent::MemberRemoved(MemberRemoved { member: member.into() })])
-}
-
-fn must_not_be_last_owner(board: &Board, user: UserId) -> Result<(), Refusal> {
-    if board.members.iter().any(|m| m.role == Role::Owner && m.user_id != user) {
-        Ok(())
-    } else {
-        Err(Refusal::LastOwner)
-    }
 }
 
 fn archived(board: &Board, to: bool) -> Vec<ProjectEvent> {
@@ -315,12 +208,4 @@ fn archived(board: &Board, to: bool) -> Vec<ProjectEvent> {
         .map(|e| if to { ProjectEvent::Archived(e) } else { ProjectEvent::Restored(e) })
         .into_iter()
         .collect()
-}
-
-fn find_column(board: &Board, id: ColumnId) -> Result<&Column, Refusal> {
-    board.column(id).ok_or(Refusal::NotFound)
-}
-
-fn find_label(board: &Board, id: LabelId) -> Result<&Label, Refusal> {
-    board.labels.iter().find(|l| l.id == id).ok_or(Refusal::NotFound)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::state::{Column, Label, Member, WipPolicy};
+use super::state::{Column, Label, Member, SavedFilter, TeamGrant, Watcher, WipPolicy};
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
 use crate::ids::{ColumnId, ProjectId};
@@ -31,6 +31,14 @@ events! {
         "project.member_removed" v "1" => MemberRemoved(MemberRemoved),
         "project.archived" v "1" => Archived(Archived),
         "project.restored" v "1" => Restored(Archived),
+        "project.team_added" v "1" => TeamAdded(TeamAdded),
+        "project.team_role_changed" v "1" => TeamRoleChanged(TeamRoleChanged),
+        "project.team_removed" v "1" => TeamRemoved(TeamRemoved),
+        "project.watched" v "1" => Watched(Watched),
+        "project.unwatched" v "1" => Unwatched(Unwatched),
+        "project.filter_added" v "1" => FilterAdded(FilterAdded),
+        "project.filter_changed" v "1" => FilterChanged(FilterChanged),
+        "project.filter_removed" v "1" => FilterRemoved(FilterRemoved),
     }
 }
 
@@ -42,6 +50,9 @@ pub struct Created {
     pub description: Added<String>,
     pub columns: Added<Vec<Column>>,
     pub members: Added<Vec<Member>>,
+    /// Only where the project was made from another's shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Added<Vec<Label>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -137,4 +148,52 @@ pub struct MemberRemoved {
 #[schema(as = ProjectArchived)]
 pub struct Archived {
     pub archived: Delta<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectTeamAdded)]
+pub struct TeamAdded {
+    pub team: Added<TeamGrant>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectTeamRoleChanged)]
+pub struct TeamRoleChanged {
+    pub team: Delta<TeamGrant>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectTeamRemoved)]
+pub struct TeamRemoved {
+    pub team: Removed<TeamGrant>,
+}
+
+/// Somebody wants to hear of what happens here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Watched {
+    pub watcher: Added<Watcher>,
+}
+
+/// Somebody wants to hear of it no more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Unwatched {
+    pub watcher: Removed<Watcher>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectFilterAdded)]
+pub struct FilterAdded {
+    pub filter: Added<SavedFilter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectFilterChanged)]
+pub struct FilterChanged {
+    pub filter: Delta<SavedFilter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProjectFilterRemoved)]
+pub struct FilterRemoved {
+    pub filter: Removed<SavedFilter>,
 }

@@ -15,7 +15,7 @@ pub use aggregate::Asked;
 pub use commands::ProjectCommand;
 pub use decide::{Context, decide};
 pub use events::ProjectEvent;
-pub use state::{Board, Category, Column, Label, Member, Project, WipPolicy};
+pub use state::{Board, Category, Column, Label, Member, Project, SavedFilter, TeamGrant, Watcher, WipPolicy};
 
 /// `aggregate_type` in the log.
 pub const TYPE: &str = "project";

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::events::{ColumnDiff, ProjectEvent};
-use crate::ids::{ColumnId, LabelId, ProjectId, UserId};
+use crate::ids::{ColumnId, FilterId, LabelId, ProjectId, TeamId, UserId};
 use crate::merge::Touches;
 use crate::rank::Rank;
 use crate::role::Role;
@@ -27,6 +27,10 @@ pub struct Board {
     pub labels: Vec<Label>,
     pub members: Vec<Member>,
     pub archived: bool,
+    pub teams: Vec<TeamGrant>,
+    /// Who hears of everything here.
+    pub watchers: Vec<UserId>,
+    pub filters: Vec<SavedFilter>,
 }
 
 /// What kind of work a column holds; entering one of another kind starts, completes or reopens a task.
@@ -74,6 +78,27 @@ pub struct Member {
     pub role: Role,
 }
 
+/// The role that all members of a team have in the project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TeamGrant {
+    pub team_id: TeamId,
+    pub role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Watcher {
+    pub user_id: UserId,
+}
+
+/// A named filter of the project's tasks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SavedFilter {
+    pub id: FilterId,
+    pub name: String,
+    /// Query parameters of the project's list of tasks.
+    pub query: String,
+}
+
 impl Project {
     pub fn board(&self) -> Option<&Board> {
         self.board.as_deref()
@@ -91,9 +116,12 @@ impl Project {
                 name: created.name.to,
                 description: created.description.to,
                 columns: created.columns.to,
-                labels: Vec::new(),
+                labels: created.labels.map(|labels| labels.to).unwrap_or_default(),
                 members: created.members.to,
                 archived: false,
+                teams: Vec::new(),
+                watchers: Vec::new(),
+                filters: Vec::new(),
             }));
         } else if let Some(board) = &mut self.board {
             board.apply(event);
@@ -149,6 +177,22 @@ impl Board {
             }
             ProjectEvent::MemberRemoved(e) => self.members.retain(|m| m.user_id != e.member.from.user_id),
             ProjectEvent::Archived(e) | ProjectEvent::Restored(e) => self.archived = e.archived.to,
+            ProjectEvent::TeamAdded(e) => self.teams.push(e.team.to),
+            ProjectEvent::TeamRoleChanged(e) => {
+                if let Some(grant) = self.teams.iter_mut().find(|t| t.team_id == e.team.to.team_id) {
+                    *grant = e.team.to;
+                }
+            }
+            ProjectEvent::TeamRemoved(e) => self.teams.retain(|t| t.team_id != e.team.from.team_id),
+            ProjectEvent::Watched(e) => self.watchers.push(e.watcher.to.user_id),
+            ProjectEvent::Unwatched(e) => self.watchers.retain(|user| *user != e.watcher.from.user_id),
+            ProjectEvent::FilterAdded(e) => self.filters.push(e.filter.to),
+            ProjectEvent::FilterChanged(e) => {
+                if let Some(filter) = self.filters.iter_mut().find(|f| f.id == e.filter.to.id) {
+                    *filter = e.filter.to;
+                }
+            }
+            ProjectEvent::FilterRemoved(e) => self.filters.retain(|f| f.id != e.filter.from.id),
         }
     }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use uuid::Uuid;
@@ -11,6 +13,7 @@ use crate::ids::UserId;
 use crate::project::Project;
 use crate::rank::Rank;
 use crate::refusal::Refusal;
+use crate::team::Team;
 
 /// A command with all that deciding it needs, owned: what cqrs-es hands to an aggregate.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub struct Asked {
     pub mentions: Vec<UserId>,
     pub fresh_id: Uuid,
     pub origin: Origin,
+    pub teams: Vec<Arc<Team>>,
+    pub other: Option<Task>,
 }
 
 impl Aggregate for Task {
@@ -43,6 +48,8 @@ impl Aggregate for Task {
             mentions: asked.mentions,
             fresh_id: asked.fresh_id,
             origin: asked.origin,
+            teams: &asked.teams,
+            other: asked.other.as_ref(),
         };
         for event in decide(self, &asked.command, &context)? {
             sink.write(event, self).await;

@@ -3,71 +3,54 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::events::Priority;
+use super::events::{DueStage, Priority};
+use crate::Timestamp;
+use crate::events::commands;
 use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
-use crate::input::{CommentText, Description, ItemText, Minutes, Name, Percent, Reason, Time, Title};
+use crate::input::{CommentText, Description, Emoji, ItemText, Minutes, Name, Percent, Reason, Time, Title};
 use crate::patch;
+use crate::role::Role;
 
-/// A command on one task, by the name the offline queue gives it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data")]
-pub enum TaskCommand {
-    #[serde(rename = "task.create")]
-    Create(Box<CreateTask>),
-    #[serde(rename = "task.edit")]
-    Edit(Box<EditTask>),
-    #[serde(rename = "task.move")]
-    Move(MoveTask),
-    #[serde(rename = "task.assign")]
-    Assign(Assignee),
-    #[serde(rename = "task.unassign")]
-    Unassign(Assignee),
-    #[serde(rename = "task.label")]
-    Label(TaskLabel),
-    #[serde(rename = "task.unlabel")]
-    Unlabel(TaskLabel),
-    #[serde(rename = "task.start")]
-    Start(Bare),
-    #[serde(rename = "task.pause")]
-    Pause(Bare),
-    #[serde(rename = "task.resume")]
-    Resume(Bare),
-    #[serde(rename = "task.complete")]
-    Complete(Bare),
-    #[serde(rename = "task.cancel")]
-    Cancel(WithReason),
-    #[serde(rename = "task.fail")]
-    Fail(WithReason),
-    #[serde(rename = "task.reopen")]
-    Reopen(Bare),
-    #[serde(rename = "task.progress")]
-    Progress(ProgressTask),
-    #[serde(rename = "task.archive")]
-    Archive(Bare),
-    #[serde(rename = "task.unarchive")]
-    Unarchive(Bare),
-    #[serde(rename = "task.delete")]
-    Delete(Bare),
-    #[serde(rename = "task.restore")]
-    Restore(Bare),
-    #[serde(rename = "task.comment")]
-    Comment(AddComment),
-    #[serde(rename = "task.edit_comment")]
-    EditComment(EditComment),
-    #[serde(rename = "task.remove_comment")]
-    RemoveComment(RemoveComment),
-    #[serde(rename = "task.add_checklist")]
-    AddChecklist(AddChecklist),
-    #[serde(rename = "task.rename_checklist")]
-    RenameChecklist(RenameChecklist),
-    #[serde(rename = "task.remove_checklist")]
-    RemoveChecklist(RemoveChecklist),
-    #[serde(rename = "task.add_checklist_item")]
-    AddChecklistItem(AddItem),
-    #[serde(rename = "task.change_checklist_item")]
-    ChangeChecklistItem(ChangeItem),
-    #[serde(rename = "task.remove_checklist_item")]
-    RemoveChecklistItem(RemoveItem),
+commands! {
+    /// A command on one task, by the name the offline queue gives it.
+    TaskCommand by Role {
+        "task.create" Member => Create(Box<CreateTask>),
+        "task.edit" Member => Edit(Box<EditTask>),
+        "task.move" Member => Move(MoveTask),
+        "task.assign" Member => Assign(Assignee),
+        "task.unassign" Member => Unassign(Assignee),
+        "task.label" Member => Label(TaskLabel),
+        "task.unlabel" Member => Unlabel(TaskLabel),
+        "task.start" Member => Start(Bare),
+        "task.pause" Member => Pause(Bare),
+        "task.resume" Member => Resume(Bare),
+        "task.complete" Member => Complete(Bare),
+        "task.cancel" Member => Cancel(WithReason),
+        "task.fail" Member => Fail(WithReason),
+        "task.reopen" Member => Reopen(Bare),
+        "task.progress" Member => Progress(ProgressTask),
+        "task.archive" Member => Archive(Bare),
+        "task.unarchive" Member => Unarchive(Bare),
+        "task.delete" Member => Delete(Bare),
+        "task.restore" Member => Restore(Bare),
+        "task.comment" Member => Comment(AddComment),
+        "task.edit_comment" Member => EditComment(EditComment),
+        "task.remove_comment" Member => RemoveComment(RemoveComment),
+        "task.add_checklist" Member => AddChecklist(AddChecklist),
+        "task.rename_checklist" Member => RenameChecklist(RenameChecklist),
+        "task.remove_checklist" Member => RemoveChecklist(RemoveChecklist),
+        "task.add_checklist_item" Member => AddChecklistItem(AddItem),
+        "task.change_checklist_item" Member => ChangeChecklistItem(ChangeItem),
+        "task.remove_checklist_item" Member => RemoveChecklistItem(RemoveItem),
+        "task.watch" Viewer => Watch(Bare),
+        "task.unwatch" Viewer => Unwatch(Bare),
+        "task.react" Member => React(React),
+        "task.unreact" Member => Unreact(React),
+        "task.add_dependency" Member => AddDependency(Dependency),
+        "task.remove_dependency" Member => RemoveDependency(Dependency),
+        // Sent by the schedule of due times alone: nobody has a role that high in a project but the system.
+        "task.remind" Owner => Remind(Remind),
+    }
 }
 
 /// A command that carries nothing: an empty object.
@@ -131,6 +114,10 @@ pub struct EditTask {
     #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i32>)]
     pub estimate_minutes: Option<Option<Minutes>>,
+    /// Another task of the project; null makes it a task of its own.
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TaskId>)]
+    pub parent_id: Option<Option<TaskId>>,
 }
 
 /// To a column, behind `after` (null: the first place) or before `before` (null: the last place). With neither, the end
@@ -254,4 +241,27 @@ pub struct ChangeItem {
 pub struct RemoveItem {
     pub checklist_id: ChecklistId,
     pub item_id: ItemId,
+}
+
+/// A reaction to a comment, the caller's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct React {
+    pub comment_id: CommentId,
+    pub emoji: Emoji,
+}
+
+/// A task that this one waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    pub task_id: TaskId,
+}
+
+/// That a due time comes near, or has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remind {
+    pub due_at: Timestamp,
+    pub stage: DueStage,
 }

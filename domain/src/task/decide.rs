@@ -6,6 +6,14 @@ mod attached;
 mod fields;
 /// Status steps and moves, which go together.
 mod flow;
+/// Parents and dependencies.
+mod links;
+/// Due times that come near or pass.
+mod reminders;
+/// Who wants to hear of it.
+mod watching;
+
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -14,13 +22,14 @@ use super::events::{Archived, Created, Deletion, TaskEvent};
 use super::lifecycle::{Action, Status};
 use super::state::{Card, Situation, Task};
 use crate::Timestamp;
+use crate::access::Access;
 use crate::delta::Delta;
 use crate::ids::{TaskId, UserId};
 use crate::input::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
 use crate::project::{Board, Category, Project};
 use crate::rank::Rank;
 use crate::refusal::Refusal;
-use crate::role::Role;
+use crate::team::Team;
 
 /// What a decision needs to know beside the task and the command.
 #[derive(Clone, Debug)]
@@ -37,6 +46,16 @@ pub struct Context<'a> {
     /// Used where the command brings no id of its own.
     pub fresh_id: Uuid,
     pub origin: Origin,
+    /// Those that the project gives roles to.
+    pub teams: &'a [Arc<Team>],
+    /// Another task that the command names as parent or dependency.
+    pub other: Option<&'a Task>,
+}
+
+impl Context<'_> {
+    fn access<'a>(&'a self, board: &'a Board) -> Access<'a> {
+        Access::new(board, self.teams)
+    }
 }
 
 /// Where a command comes from.
@@ -46,11 +65,13 @@ pub enum Origin {
     Live,
     /// The replay of another system's history, whose permission was checked once for the whole.
     Import,
+    /// The schedule of due times.
+    Clock,
 }
 
 /// Decides a command. An empty list means that everything is so already.
 pub fn decide(task: &Task, command: &TaskCommand, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
-    let board = authorized(context)?;
+    let board = authorized(command, context)?;
     if let TaskCommand::Create(create) = command {
         return match task.situation {
             Situation::Absent => created(create, board, context),
@@ -67,16 +88,20 @@ pub fn decide(task: &Task, command: &TaskCommand, context: &Context<'_>) -> Resu
     }
 }
 
-fn authorized<'a>(context: &Context<'a>) -> Result<&'a Board, Refusal> {
+fn authorized<'a>(command: &TaskCommand, context: &Context<'a>) -> Result<&'a Board, Refusal> {
     let board = context.project.board().ok_or(Refusal::NotFound)?;
-    if context.origin == Origin::Import {
-        return Ok(board);
+    match context.origin {
+        Origin::Import => return Ok(board),
+        Origin::Clock if matches!(command, TaskCommand::Remind(_)) => return Ok(board),
+        Origin::Live | Origin::Clock => {}
     }
-    let role = board.role_of(context.actor).ok_or(Refusal::NotFound)?;
-    if role < Role::Member {
-        return Err(Refusal::Forbidden { needs: Role::Member });
+    let role = context.access(board).role_of(context.actor).ok_or(Refusal::NotFound)?;
+    let needs = command.needs();
+    if role < needs || matches!(command, TaskCommand::Remind(_)) {
+        return Err(Refusal::Forbidden { needs });
     }
-    if board.archived {
+    let works_when_archived = matches!(command, TaskCommand::Watch(_) | TaskCommand::Unwatch(_));
+    if board.archived && !works_when_archived {
         return Err(Refusal::ProjectArchived);
     }
     Ok(board)
@@ -90,8 +115,12 @@ fn on_card(
 ) -> Result<Vec<TaskEvent>, Refusal> {
     match command {
         TaskCommand::Create(_) => Err(Refusal::AlreadyExists),
-        TaskCommand::Edit(edit) => Ok(fields::edit(card, edit)),
-        TaskCommand::Assign(a) => fields::assign(card, a.user_id, board, context.origin),
+        TaskCommand::Edit(edit) => {
+            let mut events = fields::edit(card, edit);
+            events.extend(links::reparent(card, edit, context)?);
+            Ok(events)
+        }
+        TaskCommand::Assign(a) => fields::assign(card, a.user_id, board, context),
         TaskCommand::Unassign(a) => Ok(fields::unassign(card, a.user_id)),
         TaskCommand::Label(l) => fields::label(card, l.label_id, board),
         TaskCommand::Unlabel(l) => Ok(fields::unlabel(card, l.label_id)),
@@ -117,6 +146,13 @@ fn on_card(
         TaskCommand::AddChecklistItem(add) => attached::add_item(card, add, context),
         TaskCommand::ChangeChecklistItem(change) => attached::change_item(card, change),
         TaskCommand::RemoveChecklistItem(remove) => attached::remove_item(card, remove),
+        TaskCommand::Watch(_) => Ok(watching::watch(card, context.actor, true)),
+        TaskCommand::Unwatch(_) => Ok(watching::watch(card, context.actor, false)),
+        TaskCommand::React(react) => attached::react(card, react, context),
+        TaskCommand::Unreact(react) => attached::unreact(card, react, context),
+        TaskCommand::AddDependency(on) => links::add_dependency(card, on.task_id, context),
+        TaskCommand::RemoveDependency(on) => Ok(links::remove_dependency(card, on.task_id)),
+        TaskCommand::Remind(remind) => Ok(reminders::remind(card, *remind, context.at)),
     }
 }
 
@@ -140,7 +176,7 @@ fn created(create: &CreateTask, board: &Board, context: &Context<'_>) -> Result<
         return Err(Refusal::invalid("/label_ids", format!("at most {LABELS_PER_TASK}")));
     }
     for (i, user) in assignee_ids.iter().enumerate() {
-        fields::must_be_member(board, *user, context.origin, || format!("/assignee_ids/{i}"))?;
+        fields::must_be_member(board, *user, context, || format!("/assignee_ids/{i}"))?;
     }
     for (i, label) in label_ids.iter().enumerate() {
         fields::must_be_label(board, *label, || format!("/label_ids/{i}"))?;
@@ -148,6 +184,9 @@ fn created(create: &CreateTask, board: &Board, context: &Context<'_>) -> Result<
     let own_id = create.id.unwrap_or(TaskId(context.fresh_id));
     if create.parent_id == Some(own_id) {
         return Err(Refusal::invalid("/parent_id", "a task is not its own parent"));
+    }
+    if create.parent_id.is_some() {
+        links::must_be_in_project(context, "/parent_id")?;
     }
     let project_id = board.id;
     let mut events = vec![TaskEvent::Created(Box::new(Created {

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::lifecycle::Status;
-use super::state::{Checklist, Comment, Item};
+use super::state::{Checklist, Comment, Item, Reaction};
 use crate::Timestamp;
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
+use crate::project::events::{Unwatched, Watched};
 use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
 use crate::rank::Rank;
 
@@ -46,6 +47,15 @@ events! {
         "task.checklist_item_added" v "1" => ChecklistItemAdded(ItemAdded),
         "task.checklist_item_changed" v "1" => ChecklistItemChanged(ItemChanged),
         "task.checklist_item_removed" v "1" => ChecklistItemRemoved(ItemRemoved),
+        "task.reparented" v "1" => Reparented(Reparented),
+        "task.dependency_added" v "1" => DependencyAdded(Dependencies),
+        "task.dependency_removed" v "1" => DependencyRemoved(Dependencies),
+        "task.reaction_added" v "1" => ReactionAdded(ReactionAdded),
+        "task.reaction_removed" v "1" => ReactionRemoved(ReactionRemoved),
+        "task.watched" v "1" => Watched(Watched),
+        "task.unwatched" v "1" => Unwatched(Unwatched),
+        "task.due_soon" v "1" => DueSoon(DueReached),
+        "task.overdue" v "1" => Overdue(DueReached),
     }
 }
 
@@ -233,4 +243,45 @@ pub struct ItemChanged {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ItemRemoved {
     pub item: Removed<PlacedItem>,
+}
+
+/// `to` is the task that this one is a part of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TaskReparented)]
+pub struct Reparented {
+    pub parent_id: Delta<Option<TaskId>>,
+}
+
+/// The tasks that this one waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TaskDependencies)]
+pub struct Dependencies {
+    pub dependency_ids: Delta<Vec<TaskId>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReactionAdded {
+    pub reaction: Added<Reaction>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReactionRemoved {
+    pub reaction: Removed<Reaction>,
+}
+
+/// What the clock has said of a due time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DueStage {
+    /// Within a day.
+    DueSoon,
+    /// Past.
+    Overdue,
+}
+
+/// A due time came near, or has passed. Its actor is nobody: the id of zeros.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TaskDueReached)]
+pub struct DueReached {
+    pub due_stage: Delta<Option<DueStage>>,
 }

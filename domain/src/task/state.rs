@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::events::{Lifecycle, PlacedItem, Priority, TaskEvent};
+use super::events::{DueStage, Lifecycle, PlacedItem, Priority, TaskEvent};
 use super::lifecycle::Status;
 use crate::Timestamp;
 use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
@@ -54,6 +54,23 @@ pub struct Card {
     /// Ids of removed comments, which are not given out again.
     pub removed_comments: Vec<CommentId>,
     pub checklists: Vec<Checklist>,
+    pub dependency_ids: Vec<TaskId>,
+    pub reactions: Vec<Reaction>,
+    /// Who asked to hear of it.
+    pub watching: Vec<UserId>,
+    /// Who asked not to.
+    pub not_watching: Vec<UserId>,
+    /// What the clock has said of this due time.
+    pub due_stage: Option<DueStage>,
+}
+
+/// One person's reaction to a comment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reaction {
+    pub comment_id: CommentId,
+    pub user_id: UserId,
+    #[schema(example = "\u{1f44d}")]
+    pub emoji: String,
 }
 
 /// A comment as it stands in the log.
@@ -142,6 +159,11 @@ impl Card {
             comments: Vec::new(),
             removed_comments: Vec::new(),
             checklists: Vec::new(),
+            dependency_ids: Vec::new(),
+            reactions: Vec::new(),
+            watching: Vec::new(),
+            not_watching: Vec::new(),
+            due_stage: None,
         }
     }
 
@@ -166,6 +188,7 @@ impl Card {
                 }
                 if let Some(due_at) = e.due_at {
                     self.due_at = due_at.to;
+                    self.due_stage = None;
                 }
             }
             TaskEvent::Estimated(e) => self.estimate_minutes = e.estimate_minutes.to,
@@ -188,6 +211,7 @@ impl Card {
             TaskEvent::CommentRemoved(e) => {
                 let id = e.comment.from.id;
                 self.comments.retain(|c| c.id != id);
+                self.reactions.retain(|r| r.comment_id != id);
                 self.removed_comments.push(id);
             }
             TaskEvent::ChecklistAdded(e) => self.checklists.push(e.checklist.to),
@@ -203,6 +227,21 @@ impl Card {
                 place_item(&mut self.checklists, e.item.to);
             }
             TaskEvent::ChecklistItemRemoved(e) => take_item(&mut self.checklists, &e.item.from),
+            TaskEvent::Reparented(e) => self.parent_id = e.parent_id.to,
+            TaskEvent::DependencyAdded(e) | TaskEvent::DependencyRemoved(e) => {
+                self.dependency_ids = e.dependency_ids.to;
+            }
+            TaskEvent::ReactionAdded(e) => self.reactions.push(e.reaction.to),
+            TaskEvent::ReactionRemoved(e) => self.reactions.retain(|r| *r != e.reaction.from),
+            TaskEvent::Watched(e) => {
+                self.not_watching.retain(|user| *user != e.watcher.to.user_id);
+                self.watching.push(e.watcher.to.user_id);
+            }
+            TaskEvent::Unwatched(e) => {
+                self.watching.retain(|user| *user != e.watcher.from.user_id);
+                self.not_watching.push(e.watcher.from.user_id);
+            }
+            TaskEvent::DueSoon(e) | TaskEvent::Overdue(e) => self.due_stage = e.due_stage.to,
         }
     }
 

@@ -1,16 +1,16 @@
 use super::{Context, Origin};
 use crate::delta::Delta;
 use crate::ids::{ChecklistId, CommentId, ItemId};
-use crate::input::{CHECKLISTS_PER_TASK, COMMENTS_PER_TASK, ITEMS_PER_CHECKLIST};
+use crate::input::{CHECKLISTS_PER_TASK, COMMENTS_PER_TASK, ITEMS_PER_CHECKLIST, REACTIONS_PER_COMMENT};
 use crate::project::Board;
 use crate::refusal::Refusal;
 use crate::role::Role;
-use crate::task::commands::{AddChecklist, AddComment, AddItem, ChangeItem, EditComment, RemoveItem, RenameChecklist};
+use crate::task::commands::{AddChecklist, AddComment, AddItem, ChangeItem, EditComment, React, RemoveItem, RenameChecklist};
 use crate::task::events::{
     ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle, CommentAdded, CommentBody, CommentEdited,
-    CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem, TaskEvent,
+    CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem, ReactionAdded, ReactionRemoved, TaskEvent,
 };
-use crate::task::state::{Card, Checklist, Comment, Item};
+use crate::task::state::{Card, Checklist, Comment, Item, Reaction};
 
 pub fn comment(card: &Card, add: &AddComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     let id = add.id.unwrap_or(CommentId(context.fresh_id));
@@ -56,11 +56,34 @@ pub fn remove_comment(
     let comment = find_comment(card, id)?;
     let may = context.origin == Origin::Import
         || comment.author_id == context.actor
-        || board.role_of(context.actor).is_some_and(|role| role >= Role::Admin);
+        || context.access(board).role_of(context.actor).is_some_and(|role| role >= Role::Admin);
     if !may {
         return Err(Refusal::Forbidden { needs: Role::Admin });
     }
     Ok(vec![TaskEvent::CommentRemoved(CommentRemoved { comment: comment.clone().into() })])
+}
+
+pub fn react(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    find_comment(card, react.comment_id)?;
+    let reaction = reaction(react, context);
+    if card.reactions.contains(&reaction) {
+        return Ok(vec![]);
+    }
+    if card.reactions.iter().filter(|r| r.comment_id == react.comment_id).count() >= REACTIONS_PER_COMMENT {
+        return Err(Refusal::invalid("", format!("a comment has at most {REACTIONS_PER_COMMENT} reactions")));
+    }
+    Ok(vec![TaskEvent::ReactionAdded(ReactionAdded { reaction: reaction.into() })])
+}
+
+pub fn unreact(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    find_comment(card, react.comment_id)?;
+    let reaction = reaction(react, context);
+    let there = card.reactions.contains(&reaction);
+    Ok(there.then(|| TaskEvent::ReactionRemoved(ReactionRemoved { reaction: reaction.into() })).into_iter().collect())
+}
+
+fn reaction(react: &React, context: &Context<'_>) -> Reaction {
+    Reaction { comment_id: react.comment_id, user_id: context.actor, emoji: react.emoji.as_str().to_owned() }
 }
 
 fn find_comment(card: &Card, id: CommentId) -> Result<&Comment, Refusal> {

@@ -1,4 +1,4 @@
-use super::Origin;
+use super::{Context, Origin};
 use crate::Timestamp;
 use crate::delta::Delta;
 use crate::ids::{LabelId, UserId};
@@ -31,11 +31,11 @@ pub fn edit(card: &Card, edit: &EditTask) -> Vec<TaskEvent> {
     .collect()
 }
 
-pub fn assign(card: &Card, user: UserId, board: &Board, origin: Origin) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn assign(card: &Card, user: UserId, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     if card.assignee_ids.contains(&user) {
         return Ok(vec![]);
     }
-    must_be_member(board, user, origin, || "/user_id".to_owned())?;
+    must_be_member(board, user, context, || "/user_id".to_owned())?;
     if card.assignee_ids.len() >= ASSIGNEES_PER_TASK {
         return Err(Refusal::invalid("/user_id", format!("a task has at most {ASSIGNEES_PER_TASK} assignees")));
     }
@@ -64,12 +64,12 @@ pub fn unlabel(card: &Card, label: LabelId) -> Vec<TaskEvent> {
     without(&card.label_ids, label).map(|label_ids| TaskEvent::Unlabeled(Labels { label_ids })).into_iter().collect()
 }
 
-fn with<T: Copy>(items: &[T], item: T) -> Delta<Vec<T>> {
+pub fn with<T: Copy>(items: &[T], item: T) -> Delta<Vec<T>> {
     let to = items.iter().copied().chain([item]).collect();
     Delta::new(items.to_vec(), to)
 }
 
-fn without<T: Copy + PartialEq>(items: &[T], item: T) -> Option<Delta<Vec<T>>> {
+pub fn without<T: Copy + PartialEq>(items: &[T], item: T) -> Option<Delta<Vec<T>>> {
     items.contains(&item).then(|| {
         let to = items.iter().copied().filter(|i| *i != item).collect();
         Delta::new(items.to_vec(), to)
@@ -79,11 +79,11 @@ fn without<T: Copy + PartialEq>(items: &[T], item: T) -> Option<Delta<Vec<T>>> {
 pub fn must_be_member(
     board: &Board,
     user: UserId,
-    origin: Origin,
+    context: &Context<'_>,
     pointer: impl FnOnce() -> String,
 ) -> Result<(), Refusal> {
     // History may name people who have left since.
-    if origin == Origin::Import || board.role_of(user).is_some() {
+    if context.origin == Origin::Import || context.access(board).role_of(user).is_some() {
         Ok(())
     } else {
         Err(Refusal::invalid(pointer(), "not a member of the project"))

@@ -1,0 +1,94 @@
+use super::Context;
+use crate::delta::Delta;
+use crate::ids::{TeamId, UserId};
+use crate::input::TEAMS_PER_PROJECT;
+use crate::project::events::{
+    MemberAdded, MemberRemoved, MemberRoleChanged, ProjectEvent, TeamAdded, TeamRemoved, TeamRoleChanged, Unwatched,
+    Watched,
+};
+use crate::project::state::{Board, Member, TeamGrant, Watcher};
+use crate::refusal::Refusal;
+use crate::role::Role;
+
+pub fn set_member(board: &Board, member: Member, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
+    let known = board.members.iter().find(|m| m.user_id == member.user_id);
+    must_be_owner_for(known.map(|m| m.role), Some(member.role), board, context)?;
+    let Some(known) = known else {
+        return Ok(vec![ProjectEvent::MemberAdded(MemberAdded { member: member.into() })]);
+    };
+    if known.role == Role::Owner && member.role != Role::Owner {
+        must_not_be_last_owner(board, member.user_id)?;
+    }
+    Ok(Delta::between(known, member)
+        .map(|member| ProjectEvent::MemberRoleChanged(MemberRoleChanged { member }))
+        .into_iter()
+        .collect())
+}
+
+pub fn remove_member(board: &Board, user: UserId, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
+    let member = *board.members.iter().find(|m| m.user_id == user).ok_or(Refusal::NotFound)?;
+    if user != context.actor {
+        must_be_owner_for(Some(member.role), None, board, context)?;
+    }
+    if member.role == Role::Owner {
+        must_not_be_last_owner(board, user)?;
+    }
+    Ok(vec![ProjectEvent::MemberRemoved(MemberRemoved { member: member.into() })])
+}
+
+/// An owner of their own, not through a team: a team may be deleted, and the project would have none.
+fn must_not_be_last_owner(board: &Board, user: UserId) -> Result<(), Refusal> {
+    if board.members.iter().any(|m| m.role == Role::Owner && m.user_id != user) {
+        Ok(())
+    } else {
+        Err(Refusal::LastOwner)
+    }
+}
+
+/// Giving or taking the role of an owner is for owners: an admin would else make themselves one.
+fn must_be_owner_for(
+    from: Option<Role>,
+    to: Option<Role>,
+    board: &Board,
+    context: &Context,
+) -> Result<(), Refusal> {
+    let about_owners = [from, to].contains(&Some(Role::Owner));
+    if !about_owners || context.is_import() || context.access(board).role_of(context.actor) == Some(Role::Owner) {
+        Ok(())
+    } else {
+        Err(Refusal::OwnersOnly)
+    }
+}
+
+pub fn set_team(board: &Board, grant: TeamGrant, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
+    let known = board.teams.iter().find(|t| t.team_id == grant.team_id);
+    must_be_owner_for(known.map(|t| t.role), Some(grant.role), board, context)?;
+    let Some(known) = known else {
+        // One brings a team that one is in: others are not there for whoever is not.
+        let roster = context.teams.iter().filter_map(|t| t.roster()).find(|r| r.id == grant.team_id);
+        roster.and_then(|r| r.role_of(context.actor)).ok_or(Refusal::NotFound)?;
+        if board.teams.len() >= TEAMS_PER_PROJECT {
+            return Err(Refusal::invalid("", format!("a project has at most {TEAMS_PER_PROJECT} teams")));
+        }
+        return Ok(vec![ProjectEvent::TeamAdded(TeamAdded { team: grant.into() })]);
+    };
+    Ok(Delta::between(known, grant)
+        .map(|team| ProjectEvent::TeamRoleChanged(TeamRoleChanged { team }))
+        .into_iter()
+        .collect())
+}
+
+pub fn remove_team(board: &Board, id: TeamId, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
+    let grant = *board.teams.iter().find(|t| t.team_id == id).ok_or(Refusal::NotFound)?;
+    must_be_owner_for(Some(grant.role), None, board, context)?;
+    Ok(vec![ProjectEvent::TeamRemoved(TeamRemoved { team: grant.into() })])
+}
+
+pub fn watch(board: &Board, user: UserId, wanted: bool) -> Vec<ProjectEvent> {
+    let watcher = Watcher { user_id: user };
+    match (board.watchers.contains(&user), wanted) {
+        (false, true) => vec![ProjectEvent::Watched(Watched { watcher: watcher.into() })],
+        (true, false) => vec![ProjectEvent::Unwatched(Unwatched { watcher: watcher.into() })],
+        _ => vec![],
+    }
+}
