@@ -41,12 +41,17 @@ pub fn service(deps: Deps) -> Service {
         imports: Arc::default(),
     };
     let importing =
-        imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown);
+        imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown.clone());
+    let reminding = engine::reminders::work(app.engine.clone(), deps.shutdown);
     let (router, document) = http::router().split_for_parts();
     Service {
         router: router.with_state(app),
         document,
-        background: vec![("committer", committing.map(Ok).boxed()), ("imports", importing.map(Ok).boxed())],
+        background: vec![
+            ("committer", committing.map(Ok).boxed()),
+            ("imports", importing.map(Ok).boxed()),
+            ("reminders", reminding.map(Ok).boxed()),
+        ],
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use sqlx::FromRow;
 use taskfold_domain::change::{Event, Subject, SubjectKind, nats_subject};
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::{ProjectEvent, TaskEvent, Timestamp};
+use taskfold_domain::{ProjectEvent, TaskEvent, TeamEvent, Timestamp};
 use uuid::Uuid;
 
 /// One row of `events`. `changes` is kept as the text that was written.
@@ -18,7 +18,8 @@ pub struct LoggedEvent {
     pub event_version: String,
     /// `payload -> 'changes'`; absent in a row that nobody of ours wrote.
     pub changes: Option<String>,
-    pub project_id: Uuid,
+    /// None for a team, which belongs to no project.
+    pub project_id: Option<Uuid>,
     pub actor_id: Uuid,
     pub command_id: Uuid,
     pub occurred_at: DateTime<Utc>,
@@ -40,7 +41,7 @@ pub struct LogError {
 pub struct RawChange<'a> {
     pub position: i64,
     pub version: i64,
-    pub project_id: Uuid,
+    pub project_id: Option<Uuid>,
     pub subject: Subject,
     pub actor_id: Uuid,
     pub command_id: Uuid,
@@ -70,7 +71,8 @@ impl LoggedEvent {
             let json = serde_json::to_string(&payload)?;
             match self.subject().ok().map(|s| s.kind) {
                 Some(SubjectKind::Project) => serde_json::from_str::<ProjectEvent>(&json).map(Event::Project),
-                _ => serde_json::from_str::<TaskEvent>(&json).map(Event::Task),
+                Some(SubjectKind::Team) => serde_json::from_str::<TeamEvent>(&json).map(Event::Team),
+                Some(SubjectKind::Task) | None => serde_json::from_str::<TaskEvent>(&json).map(Event::Task),
             }
         };
         decode().map_err(|e| self.error("payload", e.to_string()))
@@ -98,7 +100,7 @@ impl LoggedEvent {
 
     /// Where it is published, under `prefix`.
     pub fn nats_subject(&self, prefix: &str) -> Result<String, LogError> {
-        Ok(nats_subject(prefix, ProjectId(self.project_id), self.subject()?, &self.event_type))
+        Ok(nats_subject(prefix, self.project_id.map(ProjectId), self.subject()?, &self.event_type))
     }
 
     fn raw_changes(&self) -> Result<&RawValue, LogError> {

@@ -47,8 +47,8 @@ codes! {
     AlreadyExists = CONFLICT, "already-exists", "It exists already";
     WipLimitReached = CONFLICT, "wip-limit-reached", "The column is full";
     ColumnNotEmpty = CONFLICT, "column-not-empty", "The column still holds tasks";
-    LastOwner = CONFLICT, "last-owner", "A project keeps at least one owner";
-    DependencyCycle = CONFLICT, "dependency-cycle", "The dependency would close a cycle";
+    LastOwner = CONFLICT, "last-owner", "There must stay an owner";
+    DependencyCycle = CONFLICT, "dependency-cycle", "It would close a cycle";
     CursorAhead = GONE, "cursor-ahead", "The cursor is ahead of the log";
     VersionConflict = PRECONDITION_FAILED, "version-conflict", "It was changed in the meantime";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
@@ -165,7 +165,9 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NotFound => Self::not_found(),
             Refusal::Forbidden { needs } => Self::new(Code::Forbidden, detail).with("needs_role", needs.as_str()),
-            Refusal::NotTheAuthor | Refusal::ProjectArchived => Self::new(Code::Forbidden, detail),
+            Refusal::NotTheAuthor | Refusal::ProjectArchived | Refusal::TeamOwnersOnly | Refusal::OwnersOnly => {
+                Self::new(Code::Forbidden, detail)
+            }
             Refusal::AlreadyExists => Self::new(Code::AlreadyExists, detail),
             Refusal::IllegalTransition { status, allowed } => Self::new(Code::IllegalTransition, detail)
                 .with("task_status", status.as_str())
@@ -176,6 +178,7 @@ impl From<Refusal> for Problem {
             Refusal::WipLimitReached => Self::new(Code::WipLimitReached, detail),
             Refusal::ColumnNotEmpty => Self::new(Code::ColumnNotEmpty, detail),
             Refusal::LastOwner => Self::new(Code::LastOwner, detail),
+            Refusal::Cycle => Self::new(Code::DependencyCycle, detail),
             Refusal::Invalid(errors) => Self::invalid(errors),
         }
     }
@@ -270,7 +273,7 @@ macro_rules! problem_sets {
 problem_sets! {
     /// What any command may be answered with.
     CommandProblems: [Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists,
-        WipLimitReached, ColumnNotEmpty, LastOwner, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
+        WipLimitReached, ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, IdempotencyKeyReused, Internal, Unavailable];
     /// What any read may be answered with.
     ReadProblems: [Unauthenticated, NotFound, ValidationFailed, Internal, Unavailable, ReadModelBehind];

@@ -25,7 +25,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 /// The version of the projections' code. Read tables written by another one are rebuilt, never served half.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 /// Ready values from the program.
 #[derive(Clone)]

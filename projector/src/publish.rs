@@ -107,7 +107,11 @@ fn cloud_event_headers(event: &LoggedEvent) -> HeaderMap {
     headers.insert("ce-specversion", "1.0");
     headers.insert("ce-id", event.position.to_string());
     headers.insert("ce-type", format!("taskfold.{}.v{}", event.event_type, event.event_version));
-    headers.insert("ce-source", format!("/v1/projects/{}", event.project_id));
+    let source = match event.project_id {
+        Some(project) => format!("/v1/projects/{project}"),
+        None => format!("/v1/teams/{}", event.aggregate_id),
+    };
+    headers.insert("ce-source", source);
     headers.insert("ce-subject", format!("{}/{}", event.aggregate_type, event.aggregate_id));
     headers.insert("ce-time", event.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true));
     headers.insert("ce-sequence", event.position.to_string());

@@ -8,7 +8,7 @@ use taskfold_event_log::LoggedEvent;
 
 use crate::ProjectorError;
 use crate::fold::Decoded;
-use crate::tables::{Row, Tables};
+use crate::tables::{TABLES, Tables};
 
 /// An aggregate, as the log names it.
 pub type Aggregate = (String, String);
@@ -108,15 +108,8 @@ async fn retry(pool: &PgPool, (aggregate_type, aggregate_id): &Aggregate) -> Res
 
 /// What an earlier, partial fold of the aggregate left.
 async fn remove_rows(db: &mut PgConnection, aggregate_id: &str) -> sqlx::Result<()> {
-    use crate::tables::{CommentRow, MemberRow, ProjectRow, TaskRow};
-    let by_first_key = [
-        (ProjectRow::TABLE, ProjectRow::KEY),
-        (MemberRow::TABLE, MemberRow::KEY),
-        (TaskRow::TABLE, TaskRow::KEY),
-        (CommentRow::TABLE, CommentRow::KEY),
-    ];
-    for (table, key) in by_first_key {
-        sqlx::query(&format!("DELETE FROM {table} WHERE {}::text = $1", key[0]))
+    for (table, first_key) in TABLES {
+        sqlx::query(&format!("DELETE FROM {table} WHERE {first_key}::text = $1"))
             .bind(aggregate_id)
             .execute(&mut *db)
             .await?;

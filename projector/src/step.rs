@@ -2,9 +2,9 @@ use sqlx::{Connection, PgConnection, PgPool};
 use taskfold_event_log::{LoggedEvent, PROJECTED_CHANNEL};
 
 use crate::ProjectorError;
-use crate::fold::{Decoded, Keys};
+use crate::fold::Decoded;
 use crate::set_aside::{self, aggregate_of};
-use crate::tables::Tables;
+use crate::tables::{Keys, Tables};
 
 /// Events that one transaction takes at most.
 const BATCH: i64 = 1000;
@@ -88,10 +88,7 @@ async fn project(db: &mut PgConnection, events: &[LoggedEvent]) -> Result<(), Pr
         }
     }
     let mut tables = Tables::default();
-    tables.tasks.load(db, &keys.tasks).await?;
-    tables.projects.load(db, &keys.projects).await?;
-    tables.members.load(db, &keys.members).await?;
-    tables.comments.load(db, &keys.comments).await?;
+    tables.load(db, &keys).await?;
     for event in decoded {
         let (logged, applied) = match event {
             Ok(event) if aside.contains(&aggregate_of(event.logged)) => {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::types::Json;
-use taskfold_domain::project::{Board, Column, Label};
+use taskfold_domain::project::{Board, Column, Label, SavedFilter};
 use taskfold_domain::task::Checklist;
 use uuid::Uuid;
 
@@ -48,6 +48,9 @@ pub struct TaskRow {
     pub deleted_by: Option<Uuid>,
     pub checklists: Vec<Checklist>,
     pub comment_count: u32,
+    pub dependency_ids: Vec<Uuid>,
+    pub watcher_ids: Vec<Uuid>,
+    pub due_stage: Option<taskfold_domain::task::events::DueStage>,
     pub created_at: DateTime<Utc>,
     pub created_by: Uuid,
     pub updated_at: DateTime<Utc>,
@@ -62,6 +65,8 @@ pub struct ProjectRow {
     pub description: String,
     pub columns: Vec<Column>,
     pub labels: Vec<Label>,
+    pub watcher_ids: Vec<Uuid>,
+    pub filters: Vec<SavedFilter>,
     pub archived: bool,
     pub created_at: DateTime<Utc>,
     pub created_by: Uuid,
@@ -88,7 +93,67 @@ pub struct CommentRow {
     pub mentions: Vec<Uuid>,
     pub created_at: DateTime<Utc>,
     pub edited_at: Option<DateTime<Utc>>,
+    pub reactions: Vec<ReactionOf>,
     pub position: i64,
+}
+
+/// A reaction, in the row of its comment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReactionOf {
+    pub emoji: String,
+    pub user_id: Uuid,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TeamRow {
+    pub team_id: Uuid,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    pub created_by: Uuid,
+    pub version: i64,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TeamMemberRow {
+    pub team_id: Uuid,
+    pub user_id: Uuid,
+    pub role: taskfold_domain::team::TeamRole,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProjectTeamRow {
+    pub project_id: Uuid,
+    pub team_id: Uuid,
+    pub role: taskfold_domain::Role,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NotificationRow {
+    pub notification_id: Uuid,
+    pub user_id: Uuid,
+    pub position: i64,
+    pub kind: NotificationKind,
+    pub project_id: Uuid,
+    pub task_id: Uuid,
+    pub comment_id: Option<Uuid>,
+    pub actor_id: Uuid,
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// Why somebody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationKind {
+    Created,
+    Assigned,
+    Mentioned,
+    Commented,
+    Completed,
+    DueSoon,
+    Overdue,
 }
 
 macro_rules! rows {
@@ -112,6 +177,10 @@ rows! {
     ProjectRow in "projects" by Uuid: project_id => |key| vec![*key];
     MemberRow in "project_members" by (Uuid, Uuid): project_id, user_id => |key| vec![key.0, key.1];
     CommentRow in "comments" by (Uuid, Uuid): task_id, comment_id => |key| vec![key.0, key.1];
+    TeamRow in "teams" by Uuid: team_id => |key| vec![*key];
+    TeamMemberRow in "team_members" by (Uuid, Uuid): team_id, user_id => |key| vec![key.0, key.1];
+    ProjectTeamRow in "project_teams" by (Uuid, Uuid): project_id, team_id => |key| vec![key.0, key.1];
+    NotificationRow in "notifications" by Uuid: notification_id => |key| vec![*key];
 }
 
 impl ProjectRow {
@@ -125,6 +194,9 @@ impl ProjectRow {
             labels: self.labels.clone(),
             members: Vec::new(),
             archived: self.archived,
+            teams: Vec::new(),
+            watchers: self.watcher_ids.iter().map(|id| (*id).into()).collect(),
+            filters: self.filters.clone(),
         }
     }
 }
@@ -142,6 +214,10 @@ impl<R: Row> Default for Rows<R> {
 }
 
 impl<R: Row> Rows<R> {
+    pub fn get(&self, key: &R::Key) -> Option<&R> {
+        self.rows.get(key)
+    }
+
     pub fn get_mut(&mut self, key: &R::Key) -> Option<&mut R> {
         let row = self.rows.get_mut(key)?;
         self.touched.insert(key.clone());
@@ -244,20 +320,56 @@ fn transposed<'a, R: Row>(keys: impl Iterator<Item = &'a R::Key>) -> Vec<Vec<Uui
     arrays
 }
 
-/// All read tables in memory.
-#[derive(Default)]
-pub struct Tables {
-    pub tasks: Rows<TaskRow>,
-    pub projects: Rows<ProjectRow>,
-    pub members: Rows<MemberRow>,
-    pub comments: Rows<CommentRow>,
+/// Every read table once: what is done to all of them is done to a new one too.
+macro_rules! tables {
+    ($($field:ident: $row:ident),* $(,)?) => {
+        /// All read tables in memory.
+        #[derive(Default)]
+        pub struct Tables {
+            $(pub $field: Rows<$row>,)*
+        }
+
+        /// The rows that events touch.
+        #[derive(Default)]
+        pub struct Keys {
+            $(pub $field: HashSet<<$row as Row>::Key>,)*
+        }
+
+        /// Each table's name with the first column of its key.
+        pub const TABLES: &[(&str, &str)] = &[$(($row::TABLE, $row::KEY[0])),*];
+
+        impl Tables {
+            /// Reads the rows of these keys.
+            pub async fn load(&mut self, db: &mut PgConnection, keys: &Keys) -> Result<(), ProjectorError> {
+                $(self.$field.load(db, &keys.$field).await?;)*
+                Ok(())
+            }
+
+            pub async fn store(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+                $(self.$field.store(db).await?;)*
+                Ok(())
+            }
+
+            /// Compares each table with what the database has.
+            pub(crate) async fn compare(
+                &self,
+                db: &mut PgConnection,
+                report: &mut crate::verify::Report,
+            ) -> Result<(), ProjectorError> {
+                $(crate::verify::compare(db, &self.$field, report).await?;)*
+                Ok(())
+            }
+        }
+    };
 }
 
-impl Tables {
-    pub async fn store(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
-        self.tasks.store(db).await?;
-        self.projects.store(db).await?;
-        self.members.store(db).await?;
-        self.comments.store(db).await
-    }
+tables! {
+    tasks: TaskRow,
+    projects: ProjectRow,
+    members: MemberRow,
+    comments: CommentRow,
+    teams: TeamRow,
+    team_members: TeamMemberRow,
+    project_teams: ProjectTeamRow,
+    notifications: NotificationRow,
 }

@@ -131,10 +131,7 @@ async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), Pr
         }
         position = last;
     }
-    compare(db, &tables.tasks, report).await?;
-    compare(db, &tables.projects, report).await?;
-    compare(db, &tables.members, report).await?;
-    compare(db, &tables.comments, report).await?;
+    tables.compare(db, report).await?;
     let aside: Vec<(i64, String)> =
         sqlx::query_as("SELECT position, reason FROM set_aside_events ORDER BY position LIMIT 100")
             .fetch_all(db)
@@ -145,7 +142,11 @@ async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), Pr
     Ok(())
 }
 
-async fn compare<R: Row>(db: &mut PgConnection, folded: &Rows<R>, report: &mut Report) -> Result<(), ProjectorError> {
+pub(crate) async fn compare<R: Row>(
+    db: &mut PgConnection,
+    folded: &Rows<R>,
+    report: &mut Report,
+) -> Result<(), ProjectorError> {
     let mut expected: std::collections::BTreeMap<R::Key, &R> = folded.iter().map(|(k, r)| (k.clone(), r)).collect();
     let sql = format!("SELECT to_jsonb(t) FROM {} t", R::TABLE);
     let mut stored = sqlx::query_scalar::<_, Json<serde_json::Value>>(&sql).fetch(db);

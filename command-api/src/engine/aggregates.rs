@@ -5,7 +5,7 @@ use cqrs_es::{Aggregate, AggregateError, EventStore};
 use moka::future::Cache;
 use sqlx::PgPool;
 use taskfold_domain::change::Event;
-use taskfold_domain::{Project, ProjectEvent, Refusal, Task, TaskEvent};
+use taskfold_domain::{Project, ProjectEvent, Refusal, Task, TaskEvent, Team, TeamEvent};
 use uuid::Uuid;
 
 use super::append::Appender;
@@ -39,6 +39,16 @@ impl Versioned for Project {
 
     fn unwrap(event: Event) -> Option<ProjectEvent> {
         if let Event::Project(event) = event { Some(event) } else { None }
+    }
+}
+
+impl Versioned for Team {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn unwrap(event: Event) -> Option<TeamEvent> {
+        if let Event::Team(event) = event { Some(event) } else { None }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use taskfold_domain::Rank;
-use taskfold_domain::ids::{ColumnId, ProjectId, UserId};
+use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, TeamId, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -26,7 +26,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(150);
 pub struct Append {
     pub aggregate_type: &'static str,
     pub aggregate: Uuid,
-    pub project: ProjectId,
+    /// None for a team.
+    pub project: Option<ProjectId>,
     pub actor: UserId,
     pub command_id: Uuid,
     pub fingerprint: Vec<u8>,
@@ -34,6 +35,8 @@ pub struct Append {
     pub expected_version: u64,
     /// The project's version that was decided on, where that is another aggregate.
     pub guard: Option<u64>,
+    /// The same of teams.
+    pub teams: Vec<(TeamId, u64)>,
     pub created_id: Option<Uuid>,
     pub created: bool,
     pub occurred_at: Option<DateTime<Utc>>,
@@ -42,6 +45,9 @@ pub struct Append {
     pub place: Option<Placed>,
     /// This column must hold no tasks.
     pub empty_column: Option<ColumnId>,
+    pub link: Option<Link>,
+    /// When the task is to be reminded of next, when that changes.
+    pub due: Option<Option<DateTime<Utc>>>,
     /// Type, schema version and payload of each.
     pub events: Vec<(String, String, String)>,
 }
@@ -62,11 +68,37 @@ pub enum PlaceState {
     Deleted = 2,
 }
 
+/// What leads from the task to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    WaitsFor(TaskId),
+    NoLongerWaitsFor(TaskId),
+    PartOf(Option<TaskId>),
+}
+
+impl Link {
+    /// As the append takes it.
+    fn kind(self) -> i16 {
+        match self {
+            Self::WaitsFor(_) => 1,
+            Self::NoLongerWaitsFor(_) => -1,
+            Self::PartOf(_) => 2,
+        }
+    }
+
+    fn target(self) -> Option<Uuid> {
+        match self {
+            Self::WaitsFor(task) | Self::NoLongerWaitsFor(task) => Some(task.0),
+            Self::PartOf(task) => task.map(|task| task.0),
+        }
+    }
+}
+
 impl Append {
     pub fn new(
         aggregate_type: &'static str,
         aggregate: Uuid,
-        project: ProjectId,
+        project: Option<ProjectId>,
         actor: UserId,
         command_id: Uuid,
     ) -> Self {
@@ -79,12 +111,15 @@ impl Append {
             fingerprint: Vec::new(),
             expected_version: 0,
             guard: None,
+            teams: Vec::new(),
             created_id: None,
             created: false,
             occurred_at: None,
             traceparent: None,
             place: None,
             empty_column: None,
+            link: None,
+            due: None,
             events: Vec::new(),
         }
     }
@@ -104,7 +139,7 @@ pub struct Recorded {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// What the log says to a command. See `migrations/0001_log.sql`.
+/// What the log says to a command. See `migrations/0006_teams_links_due.sql`.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     Appended(Recorded),
@@ -112,6 +147,7 @@ pub enum Outcome {
     KeyReused,
     Conflict,
     GuardFailed,
+    Cycle,
     RankTaken,
     WipLimitReached,
     ColumnNotEmpty,
@@ -214,18 +250,20 @@ async fn call(pool: &PgPool, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> 
     }
     let events = || appends.iter().flat_map(|a| &a.events);
     let place = |a: &Append| a.place.clone();
+    let teams = || appends.iter().flat_map(|a| &a.teams);
     sqlx::query_as(
         "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)",
     )
     .bind(each(appends, |a| a.actor.0))
     .bind(each(appends, |a| a.command_id))
     .bind(each(appends, |a| a.fingerprint.clone()))
     .bind(each(appends, |a| a.aggregate_type))
     .bind(each(appends, |a| a.aggregate.to_string()))
-    .bind(each(appends, |a| a.project.0))
+    .bind(each(appends, |a| a.project.map(|p| p.0)))
     .bind(each(appends, |a| a.expected_version as i64))
     .bind(each(appends, |a| a.guard.map(|g| g as i64)))
+    .bind(each(appends, |a| a.teams.len() as i32))
     .bind(each(appends, |a| a.created_id))
     .bind(each(appends, |a| a.created))
     .bind(each(appends, |a| a.occurred_at))
@@ -235,10 +273,16 @@ async fn call(pool: &PgPool, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> 
     .bind(each(appends, |a| place(a).map(|p| p.state as i16)))
     .bind(each(appends, |a| place(a).and_then(|p| p.wip_limit).map(|w| w as i32)))
     .bind(each(appends, |a| a.empty_column.map(|c| c.0)))
+    .bind(each(appends, |a| a.link.map(Link::kind)))
+    .bind(each(appends, |a| a.link.and_then(Link::target)))
+    .bind(each(appends, |a| a.due.is_some()))
+    .bind(each(appends, |a| a.due.flatten()))
     .bind(each(appends, |a| a.events.len() as i32))
     .bind(events().map(|e| e.0.clone()).collect::<Vec<_>>())
     .bind(events().map(|e| e.1.clone()).collect::<Vec<_>>())
     .bind(events().map(|e| e.2.clone()).collect::<Vec<_>>())
+    .bind(teams().map(|t| t.0.to_string()).collect::<Vec<_>>())
+    .bind(teams().map(|t| t.1 as i64).collect::<Vec<_>>())
     .fetch_all(pool)
     .await
 }
@@ -250,6 +294,7 @@ fn outcome(row: Recorded) -> Result<Outcome, CommandError> {
         "reused" => Outcome::KeyReused,
         "conflict" => Outcome::Conflict,
         "guard" => Outcome::GuardFailed,
+        "cycle" => Outcome::Cycle,
         "rank" => Outcome::RankTaken,
         "wip" => Outcome::WipLimitReached,
         "not_empty" => Outcome::ColumnNotEmpty,

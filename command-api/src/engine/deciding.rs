@@ -1,23 +1,46 @@
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use taskfold_domain::change::Event;
-use taskfold_domain::ids::{ColumnId, ProjectId};
+use taskfold_domain::ids::{ColumnId, ProjectId, TeamId};
 use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
 use uuid::Uuid;
 
 use super::aggregates::{Aggregates, Versioned};
-use super::append::{Append, Outcome, Placed, Recorded};
+use super::append::{Append, Link, Outcome, Placed, Recorded};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{ATTEMPTS, Engine, replay};
 
 /// What a command comes to, before it is appended.
 pub struct Decision<E> {
-    pub project: ProjectId,
+    /// None for a team.
+    pub project: Option<ProjectId>,
     pub events: Vec<E>,
     pub guard: Option<u64>,
+    pub teams: Vec<(TeamId, u64)>,
     pub place: Option<Placed>,
     pub empty_column: Option<ColumnId>,
+    pub link: Option<Link>,
+    pub due: Option<Option<DateTime<Utc>>>,
     pub created_id: Option<Uuid>,
     pub created: bool,
+}
+
+impl<E> Decision<E> {
+    /// Events, and nothing beside them.
+    pub fn new(project: Option<ProjectId>, events: Vec<E>) -> Self {
+        Self {
+            project,
+            events,
+            guard: None,
+            teams: Vec::new(),
+            place: None,
+            empty_column: None,
+            link: None,
+            due: None,
+            created_id: None,
+            created: false,
+        }
+    }
 }
 
 /// One command, to be decided on whatever state its aggregate is in.
@@ -92,6 +115,9 @@ pub async fn run<D: Deciding>(
             fingerprint: fingerprint.clone(),
             expected_version: loaded.state.version(),
             guard: decision.guard,
+            teams: decision.teams.clone(),
+            link: decision.link,
+            due: decision.due,
             created_id: decision.created_id,
             created: decision.created,
             occurred_at: envelope.occurred_at.map(Into::into),
@@ -112,6 +138,7 @@ pub async fn run<D: Deciding>(
             }
             Outcome::Duplicate(recorded) => return replay::replayed(&engine.pool, recorded).await,
             Outcome::KeyReused => return Err(CommandError::KeyReused),
+            Outcome::Cycle => return Err(Refusal::Cycle.into()),
             Outcome::WipLimitReached => return Err(Refusal::WipLimitReached.into()),
             Outcome::ColumnNotEmpty => return Err(Refusal::ColumnNotEmpty.into()),
             // Decided again with another jitter.

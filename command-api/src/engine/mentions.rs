@@ -1,13 +1,13 @@
 use sqlx::PgPool;
+use taskfold_domain::Access;
 use taskfold_domain::ids::UserId;
-use taskfold_domain::project::Board;
 use uuid::Uuid;
 
 /// How many different people one comment can mention.
 const MOST: usize = 50;
 
 /// The members named with `@username` in `text`. An address (`ada@example.org`) mentions nobody.
-pub async fn members_named(pool: &PgPool, board: &Board, text: &str) -> sqlx::Result<Vec<UserId>> {
+pub async fn members_named(pool: &PgPool, access: Access<'_>, text: &str) -> sqlx::Result<Vec<UserId>> {
     let names = names(text);
     if names.is_empty() {
         return Ok(vec![]);
@@ -16,7 +16,7 @@ pub async fn members_named(pool: &PgPool, board: &Board, text: &str) -> sqlx::Re
         .bind(&names)
         .fetch_all(pool)
         .await?;
-    Ok(ids.into_iter().map(UserId).filter(|user| board.role_of(*user).is_some()).collect())
+    Ok(ids.into_iter().map(UserId).filter(|user| access.role_of(*user).is_some()).collect())
 }
 
 fn names(text: &str) -> Vec<String> {

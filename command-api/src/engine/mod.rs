@@ -18,18 +18,24 @@ mod precondition;
 mod projects;
 /// One command at a time for each aggregate of this process.
 mod queue;
+/// Reminders of due times.
+pub mod reminders;
 /// The answer of a command id that was sent before.
 mod replay;
 /// The log as an event repository of cqrs-es.
 mod repository;
+/// The teams that a project gives roles to.
+mod roster;
 /// Task commands.
 mod tasks;
+/// Team commands.
+mod teams;
 
 use std::sync::Arc;
 
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, TaskId};
-use taskfold_domain::{Project, Task};
+use taskfold_domain::{Project, Task, Team};
 use tokio_util::sync::CancellationToken;
 
 use aggregates::Aggregates;
@@ -47,6 +53,7 @@ pub struct Engine {
     pool: PgPool,
     tasks: Arc<Aggregates<Task>>,
     projects: Arc<Aggregates<Project>>,
+    teams: Arc<Aggregates<Team>>,
     appender: Appender,
     queue: Arc<Queue>,
 }
@@ -58,6 +65,7 @@ impl Engine {
         let engine = Self {
             tasks: Arc::new(Aggregates::new(&pool, &appender)),
             projects: Arc::new(Aggregates::new(&pool, &appender)),
+            teams: Arc::new(Aggregates::new(&pool, &appender)),
             queue: Arc::default(),
             appender,
             pool,

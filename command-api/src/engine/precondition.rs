@@ -73,6 +73,7 @@ impl Based<'_> {
             .map(|event| match event.event() {
                 Ok(Event::Task(e)) => Ok((event, e.touches())),
                 Ok(Event::Project(e)) => Ok((event, e.touches())),
+                Ok(Event::Team(e)) => Ok((event, e.touches())),
                 Err(e) => Err(CommandError::Broken(e.to_string())),
             })
             .filter(|edit| edit.as_ref().map_or(true, |(_, touches)| !touches.is_empty()))

@@ -66,7 +66,7 @@ impl PersistedEventRepository for LogRepository {
             ..Append::new(
                 A::TYPE,
                 aggregate,
-                metadata::<ProjectId>(first, "project_id")?,
+                Some(metadata::<ProjectId>(first, "project_id")?),
                 metadata::<UserId>(first, "actor_id")?,
                 metadata::<Uuid>(first, "command_id")?,
             )

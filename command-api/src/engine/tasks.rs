@@ -1,17 +1,21 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use taskfold_domain::change::Event;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::WipPolicy;
-use taskfold_domain::task::{Context, Situation, decide};
-use taskfold_domain::{Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent};
+use taskfold_domain::task::{Context, Origin, Situation, decide};
+use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent};
 use taskfold_openapi::clock;
 use uuid::Uuid;
 
-use super::append::{PlaceState, Placed};
+use super::append::{Link, PlaceState, Placed};
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
 use super::precondition::Based;
+use super::roster::Teams;
 use super::{Engine, mentions, place};
 
 impl Engine {
@@ -60,21 +64,52 @@ impl Deciding for TaskDeciding<'_> {
             (None, _) => self.envelope.project_id,
         };
         let Some(project_id) = project_id else { return (Err(Refusal::NotFound.into()), true) };
-        match self.engine.projects.load(project_id.0, fresh).await {
+        match self.surroundings(project_id, fresh).await {
             Err(error) => (Err(error), true),
-            Ok(project) => (self.decide_in(task, &project.state).await, project.fresh),
+            Ok(around) => {
+                let all_fresh = around.fresh;
+                (self.decide_in(task, around).await, all_fresh)
+            }
         }
     }
 }
 
+/// What a task command is decided on beside the task.
+struct Around {
+    project: Arc<Project>,
+    teams: Teams,
+    /// Another task that the command names.
+    other: Option<Arc<Task>>,
+    fresh: bool,
+}
+
 impl TaskDeciding<'_> {
-    async fn decide_in(&self, task: &Task, project: &Project) -> Result<Decision<TaskEvent>, CommandError> {
+    async fn surroundings(&self, project: ProjectId, fresh: bool) -> Result<Around, CommandError> {
+        let project = self.engine.projects.load(project.0, fresh).await?;
+        let teams = self.engine.teams_of(project.state.board(), None, fresh).await?;
+        let other = match self.command {
+            TaskCommand::Create(create) => create.parent_id,
+            TaskCommand::Edit(edit) => edit.parent_id.flatten(),
+            TaskCommand::AddDependency(on) => Some(on.task_id),
+            _ => None,
+        };
+        let other = match other.filter(|other| *other != self.id) {
+            Some(id) => Some(self.engine.tasks.load(id.0, fresh).await?),
+            None => None,
+        };
+        let all_fresh = project.fresh && teams.fresh && other.as_ref().is_none_or(|other| other.fresh);
+        Ok(Around { project: project.state, teams, other: other.map(|other| other.state), fresh: all_fresh })
+    }
+
+    async fn decide_in(&self, task: &Task, around: Around) -> Result<Decision<TaskEvent>, CommandError> {
+        let project = &*around.project;
         let board = project.board().ok_or(Refusal::NotFound)?;
         let at = self.envelope.occurred_at.filter(|_| self.is_import()).unwrap_or_else(clock::now);
         let jitter: u32 = rand::random();
         let pool = &self.engine.pool;
+        let access = Access::new(board, &around.teams.all);
         // Strangers learn nothing from lookups: the decision refuses them, whatever was found.
-        let member = self.is_import() || board.role_of(self.envelope.actor).is_some();
+        let member = self.is_import() || access.role_of(self.envelope.actor).is_some();
         let place = match (self.command, task.card(), &self.envelope.rank) {
             (_, _, Some(rank)) => Some(rank.clone()).filter(|r| !self.stands_at(task, r)),
             (TaskCommand::Move(to), Some(card), None) if member => {
@@ -83,9 +118,9 @@ impl TaskDeciding<'_> {
             _ => None,
         };
         let mentions = match self.command {
-            TaskCommand::Comment(add) if member => mentions::members_named(pool, board, add.text.as_str()).await?,
+            TaskCommand::Comment(add) if member => mentions::members_named(pool, access, add.text.as_str()).await?,
             TaskCommand::EditComment(edit) if member => {
-                mentions::members_named(pool, board, edit.text.as_str()).await?
+                mentions::members_named(pool, access, edit.text.as_str()).await?
             }
             _ => vec![],
         };
@@ -98,13 +133,10 @@ impl TaskDeciding<'_> {
             mentions,
             fresh_id: if matches!(self.command, TaskCommand::Create(_)) { self.id.0 } else { self.fresh_id },
             origin: self.envelope.origin,
+            teams: &around.teams.all,
+            other: around.other.as_deref(),
         };
         let events = decide(task, self.command, &context)?;
-        if let TaskCommand::Create(create) = self.command
-            && let Some(parent) = create.parent_id.filter(|_| !self.is_import())
-        {
-            self.must_be_in(parent, board.id).await?;
-        }
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
         let based = Based {
             pool,
@@ -120,15 +152,30 @@ impl TaskDeciding<'_> {
             after.apply(event.clone());
         }
         let (created_id, created) = created(&events);
+        let guarded = self.envelope.origin == Origin::Live;
         Ok(Decision {
-            project: board.id,
             place: placed(task, &after, project, self.is_import()),
-            guard: (!self.is_import()).then_some(project.version),
-            empty_column: None,
+            guard: guarded.then_some(project.version),
+            teams: if guarded { around.teams.versions() } else { Vec::new() },
+            link: events.iter().find_map(link),
+            due: self.due(task, &after),
             created_id,
             created,
-            events,
+            ..Decision::new(Some(board.id), events)
         })
+    }
+
+    /// When the task is to be reminded of next, if that is new.
+    fn due(&self, before: &Task, after: &Task) -> Option<Option<DateTime<Utc>>> {
+        let next = |task: &Task| match &task.situation {
+            Situation::Present(card) => card.next_reminder().map(|(at, _)| at.utc()),
+            Situation::Absent | Situation::Deleted { .. } => None,
+        };
+        let now = clock::now().utc();
+        // Nobody wants to be told of the due times of an old board.
+        let wanted = next(after).filter(|at| !self.is_import() || *at > now);
+        let asks = matches!(self.command, TaskCommand::Remind(_));
+        (asks || wanted != next(before)).then_some(wanted)
     }
 
     /// Whether a move to this rank leaves the task where it is: the same rank in another column is another place.
@@ -137,18 +184,8 @@ impl TaskDeciding<'_> {
         task.card().is_some_and(|card| card.column_id == to.column_id && card.rank == *rank)
     }
 
-    /// A task never changes its project, so this holds at the append too.
-    async fn must_be_in(&self, parent: TaskId, project: ProjectId) -> Result<(), CommandError> {
-        let parent = self.engine.tasks.load(parent.0, false).await?.state;
-        if parent.card().is_some_and(|card| card.project_id == project) {
-            Ok(())
-        } else {
-            Err(Refusal::invalid("/parent_id", "not a task of the project").into())
-        }
-    }
-
     fn is_import(&self) -> bool {
-        self.envelope.origin == taskfold_domain::task::Origin::Import
+        self.envelope.origin == Origin::Import
     }
 }
 
@@ -160,6 +197,20 @@ fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
         Some(TaskEvent::ChecklistAdded(e)) => (Some(e.checklist.to.id.0), true),
         Some(TaskEvent::ChecklistItemAdded(e)) => (Some(e.item.to.item.id.0), true),
         _ => (None, false),
+    }
+}
+
+/// What leads to another task by this event, for the append, which alone sees whether that goes round in a circle.
+fn link(event: &TaskEvent) -> Option<Link> {
+    let differing = |a: &[TaskId], b: &[TaskId]| a.iter().find(|id| !b.contains(id)).copied();
+    match event {
+        TaskEvent::Created(e) => e.parent_id.to.map(|parent| Link::PartOf(Some(parent))),
+        TaskEvent::Reparented(e) => Some(Link::PartOf(e.parent_id.to)),
+        TaskEvent::DependencyAdded(e) => differing(&e.dependency_ids.to, &e.dependency_ids.from).map(Link::WaitsFor),
+        TaskEvent::DependencyRemoved(e) => {
+            differing(&e.dependency_ids.from, &e.dependency_ids.to).map(Link::NoLongerWaitsFor)
+        }
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod reply;
 /// Who sends a command, with its headers.
 pub mod sent;
 pub mod tasks;
+pub mod teams;
 
 use taskfold_openapi::auth::security_scheme;
 use taskfold_openapi::{Problem, problem};
@@ -26,7 +27,8 @@ use app::App;
     ),
     tags(
         (name = "accounts", description = "Accounts, sessions and tokens"),
-        (name = "projects", description = "Projects: columns, labels, members"),
+        (name = "projects", description = "Projects: columns, labels, members, teams, filters"),
+        (name = "teams", description = "People who have roles in projects together"),
         (name = "imports", description = "Boards of other programs"),
         (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists")
     ),
@@ -43,5 +45,6 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(accounts::router())
         .merge(projects::router())
         .merge(tasks::router())
+        .merge(teams::router())
         .merge(crate::imports::router())
 }

@@ -99,7 +99,8 @@ pub async fn handler(
 
 async fn must_be_admin(app: &App, project: ProjectId, user: UserId) -> Result<(), Problem> {
     let project = app.engine.load_project(project).await?;
-    let role = project.board().and_then(|board| board.role_of(user)).ok_or(Refusal::NotFound)?;
+    let board = project.board().ok_or(Refusal::NotFound)?;
+    let role = app.engine.role_in(board, user).await?.ok_or(Refusal::NotFound)?;
     if role < Role::Admin {
         return Err(Refusal::Forbidden { needs: Role::Admin }.into());
     }
@@ -111,8 +112,8 @@ async fn own_project(app: &App, source_id: &str, user: UserId) -> Result<Project
     let mine = || store::own_project(&app.pool, source_id, user, clock::new_id());
     let project = mine().await.map_err(unavailable)?;
     let state = app.engine.load_project(project).await?;
-    let lost = |board: &taskfold_domain::project::Board| board.role_of(user).is_none_or(|role| role < Role::Admin);
-    if !state.board().is_some_and(lost) {
+    let Some(board) = state.board() else { return Ok(project) };
+    if app.engine.role_in(board, user).await?.is_some_and(|role| role >= Role::Admin) {
         return Ok(project);
     }
     store::disown(&app.pool, source_id, user).await.map_err(unavailable)?;

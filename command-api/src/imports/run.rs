@@ -60,7 +60,7 @@ pub async fn run(engine: &Engine, pool: &PgPool, job: &mut Job, progress: &Progr
     let ids = Ids { project, people: if job.own { job.user_id } else { job.project_id } };
     people::ensure(pool, &export.people, ids, job.created_at.into()).await?;
     let state = load(engine, project).await?;
-    may_import(&state, job)?;
+    may_import(engine, &state, job).await?;
     let base: Option<Snapshot> = last.and_then(|l| l.snapshot).map(|s| s.0);
     let (own, asked_at) = (job.own, job.created_at.into());
     let planned = blocking(move || {
@@ -117,10 +117,13 @@ fn cannot_load(error: CommandError) -> Failure {
 }
 
 /// Asked again when the work begins: the answer to the request may be long ago.
-fn may_import(project: &Project, job: &Job) -> Result<(), Failure> {
+async fn may_import(engine: &Engine, project: &Project, job: &Job) -> Result<(), Failure> {
     let may = match project.board() {
         None => job.own,
-        Some(board) => board.role_of(UserId(job.user_id)).is_some_and(|role| role >= Role::Admin),
+        Some(board) => {
+            let role = engine.role_in(board, UserId(job.user_id)).await.map_err(cannot_load)?;
+            role.is_some_and(|role| role >= Role::Admin)
+        }
     };
     if may { Ok(()) } else { Err(Failure::Refused("Importing into a project needs the role admin in it".to_owned())) }
 }

@@ -8,8 +8,8 @@ use super::state::{Checklist, Comment, Item, Reaction};
 use crate::Timestamp;
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
-use crate::project::events::{Unwatched, Watched};
 use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
+use crate::project::events::{Unwatched, Watched};
 use crate::rank::Rank;
 
 events! {

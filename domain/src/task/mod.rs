@@ -2,6 +2,8 @@
 
 /// The thin adapter that lets cqrs-es fold, test and load it.
 mod aggregate;
+/// What may be asked of a task as it stands, by whom.
+mod allowed;
 /// What may be asked.
 pub mod commands;
 /// What may be decided: a pure function from state and command to events or a refusal.
@@ -14,6 +16,7 @@ mod lifecycle;
 mod state;
 
 pub use aggregate::Asked;
+pub use allowed::{Standing, allowed};
 pub use commands::TaskCommand;
 pub use decide::{Context, Origin, decide};
 pub use events::TaskEvent;

@@ -42,9 +42,7 @@ pub fn decide(team: &Team, command: &TeamCommand, context: &Context) -> Result<V
             .collect()),
         TeamCommand::SetMember(set) => set_member(roster, TeamMember { user_id: set.user_id, role: set.role }),
         TeamCommand::RemoveMember(which) => remove_member(roster, which.user_id),
-        TeamCommand::Delete(_) => {
-            Ok(vec![TeamEvent::Deleted(Deleted { members: roster.members.clone().into() })])
-        }
+        TeamCommand::Delete(_) => Ok(vec![TeamEvent::Deleted(Deleted { members: roster.members.clone().into() })]),
     }
 }
 

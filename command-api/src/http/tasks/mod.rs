@@ -2,6 +2,8 @@
 
 /// Add a checklist.
 pub mod add_checklist;
+/// Let a task wait for another one.
+pub mod add_dependency;
 /// Add an item to a checklist.
 pub mod add_item;
 /// Archive a task: off the board, still found by `?archived=true`.
@@ -34,10 +36,14 @@ pub mod move_to;
 pub mod pause;
 /// Tell how far a running task is.
 pub mod progress;
+/// React to a comment with an emoji.
+pub mod react;
 /// Remove a checklist with its items.
 pub mod remove_checklist;
 /// Remove a comment: one's own, or as an admin any.
 pub mod remove_comment;
+/// Let it wait no longer.
+pub mod remove_dependency;
 /// Remove an item.
 pub mod remove_item;
 /// Rename a checklist.
@@ -56,6 +62,12 @@ pub mod unarchive;
 pub mod unassign;
 /// Take a label off.
 pub mod unlabel;
+/// Take a reaction back.
+pub mod unreact;
+/// Hear of it no more.
+pub mod unwatch;
+/// Hear of what happens to a task.
+pub mod watch;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -92,4 +104,10 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(add_item::handler))
         .routes(routes!(change_item::handler))
         .routes(routes!(remove_item::handler))
+        .routes(routes!(watch::handler))
+        .routes(routes!(unwatch::handler))
+        .routes(routes!(add_dependency::handler))
+        .routes(routes!(remove_dependency::handler))
+        .routes(routes!(react::handler))
+        .routes(routes!(unreact::handler))
 }

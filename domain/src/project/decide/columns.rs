@@ -112,4 +112,3 @@ pub fn remove(board: &Board, id: ColumnId) -> Result<Vec<ProjectEvent>, Refusal>
 fn find(board: &Board, id: ColumnId) -> Result<&Column, Refusal> {
     board.column(id).ok_or(Refusal::NotFound)
 }
-

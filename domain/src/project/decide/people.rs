@@ -46,12 +46,7 @@ fn must_not_be_last_owner(board: &Board, user: UserId) -> Result<(), Refusal> {
 }
 
 /// Giving or taking the role of an owner is for owners: an admin would else make themselves one.
-fn must_be_owner_for(
-    from: Option<Role>,
-    to: Option<Role>,
-    board: &Board,
-    context: &Context,
-) -> Result<(), Refusal> {
+fn must_be_owner_for(from: Option<Role>, to: Option<Role>, board: &Board, context: &Context) -> Result<(), Refusal> {
     let about_owners = [from, to].contains(&Some(Role::Owner));
     if !about_owners || context.is_import() || context.access(board).role_of(context.actor) == Some(Role::Owner) {
         Ok(())

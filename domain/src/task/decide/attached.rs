@@ -5,7 +5,9 @@ use crate::input::{CHECKLISTS_PER_TASK, COMMENTS_PER_TASK, ITEMS_PER_CHECKLIST, 
 use crate::project::Board;
 use crate::refusal::Refusal;
 use crate::role::Role;
-use crate::task::commands::{AddChecklist, AddComment, AddItem, ChangeItem, EditComment, React, RemoveItem, RenameChecklist};
+use crate::task::commands::{
+    AddChecklist, AddComment, AddItem, ChangeItem, EditComment, React, RemoveItem, RenameChecklist,
+};
 use crate::task::events::{
     ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle, CommentAdded, CommentBody, CommentEdited,
     CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem, ReactionAdded, ReactionRemoved, TaskEvent,

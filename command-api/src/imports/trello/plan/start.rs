@@ -84,6 +84,7 @@ impl<'a> Planner<'a> {
         let description = Some(&self.undone.description).filter(|d| !d.is_empty()).and_then(|d| self.fits(d));
         let columns = Some(columns).filter(|c| !c.is_empty());
         self.emit_project(ProjectCommand::Create(CreateProject {
+            template_id: None,
             id: Some(self.scene.ids.project),
             name,
             description,

@@ -1,0 +1,64 @@
+use std::sync::Arc;
+
+use taskfold_domain::Team;
+use taskfold_domain::ids::{TeamId, UserId};
+use taskfold_domain::project::Board;
+use taskfold_domain::{Access, Refusal, Role};
+
+use super::Engine;
+use super::envelope::CommandError;
+
+/// Teams that a decision is made on.
+#[derive(Default)]
+pub struct Teams {
+    pub all: Vec<Arc<Team>>,
+    ids: Vec<TeamId>,
+    /// All of them were read from the log just now.
+    pub fresh: bool,
+}
+
+impl Teams {
+    /// For the append, which refuses the command when one of them has changed.
+    pub fn versions(&self) -> Vec<(TeamId, u64)> {
+        self.ids.iter().zip(&self.all).map(|(id, team)| (*id, team.version)).collect()
+    }
+}
+
+impl Engine {
+    /// The teams that the project gives roles to, and one that the command names.
+    pub(super) async fn teams_of(
+        &self,
+        board: Option<&Board>,
+        named: Option<TeamId>,
+        fresh: bool,
+    ) -> Result<Teams, CommandError> {
+        let mut ids: Vec<TeamId> = Vec::new();
+        for grant in board.map(|board| &board.teams).into_iter().flatten() {
+            ids.push(grant.team_id);
+        }
+        ids.extend(named.filter(|named| !ids.contains(named)));
+        let mut teams = Teams { fresh: true, ..Teams::default() };
+        for id in ids {
+            let loaded = self.teams.load(id.0, fresh).await?;
+            teams.fresh &= loaded.fresh;
+            teams.all.push(loaded.state);
+            teams.ids.push(id);
+        }
+        Ok(teams)
+    }
+
+    /// The caller's role in a project as the log has it now; `None` for whoever may not know of it.
+    pub async fn role_in(&self, board: &Board, user: UserId) -> Result<Option<Role>, CommandError> {
+        let teams = self.teams_of(Some(board), None, true).await?;
+        Ok(Access::new(board, &teams.all).role_of(user))
+    }
+
+    /// Only people with an account can be members.
+    pub(super) async fn must_have_account(&self, user: UserId) -> Result<(), CommandError> {
+        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1)")
+            .bind(user.0)
+            .fetch_one(&self.pool)
+            .await?;
+        if known { Ok(()) } else { Err(Refusal::NotFound.into()) }
+    }
+}

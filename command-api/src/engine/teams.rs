@@ -1,0 +1,77 @@
+use serde::Serialize;
+use taskfold_domain::change::Event;
+use taskfold_domain::ids::TeamId;
+use taskfold_domain::merge::Touches;
+use taskfold_domain::team::{Context, decide};
+use taskfold_domain::{SubjectKind, Team, TeamCommand, TeamEvent};
+use uuid::Uuid;
+
+use super::Engine;
+use super::deciding::{Deciding, Decision, run};
+use super::envelope::{CommandError, Done, Envelope, data_of};
+use super::precondition::Based;
+
+impl Engine {
+    /// Decides a team command and appends what it comes to.
+    pub async fn team(&self, id: TeamId, command: TeamCommand, envelope: Envelope) -> Result<Done, CommandError> {
+        let deciding = TeamDeciding { engine: self, id, command: &command, envelope: &envelope };
+        Box::pin(run(self, &self.teams, SubjectKind::Team, id.0, &envelope, &deciding)).await
+    }
+}
+
+struct TeamDeciding<'a> {
+    engine: &'a Engine,
+    id: TeamId,
+    command: &'a TeamCommand,
+    envelope: &'a Envelope,
+}
+
+impl Deciding for TeamDeciding<'_> {
+    type Aggregate = Team;
+
+    fn command(&self) -> &(impl Serialize + Sync) {
+        self.command
+    }
+
+    fn target(&self) -> Uuid {
+        match self.command {
+            TeamCommand::Create(_) => Uuid::nil(),
+            _ => self.id.0,
+        }
+    }
+
+    fn wrap(event: TeamEvent) -> Event {
+        Event::Team(event)
+    }
+
+    async fn decide(&self, team: &Team, _: bool) -> (Result<Decision<TeamEvent>, CommandError>, bool) {
+        (self.decide_on(team).await, true)
+    }
+}
+
+impl TeamDeciding<'_> {
+    async fn decide_on(&self, team: &Team) -> Result<Decision<TeamEvent>, CommandError> {
+        let context = Context { actor: self.envelope.actor, id: self.id };
+        let events = decide(team, self.command, &context)?;
+        for event in &events {
+            if let TeamEvent::MemberAdded(e) = event {
+                self.engine.must_have_account(e.member.to.user_id).await?;
+            }
+        }
+        let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
+        let based = Based {
+            pool: &self.engine.pool,
+            aggregate_type: SubjectKind::Team.as_str(),
+            id: self.id.0,
+            version: team.version,
+            edited_version: team.edited_version,
+        };
+        based.check(self.envelope.precondition, &mine, || data_of(self.command)).await?;
+        let (created_id, created) = match events.first() {
+            Some(TeamEvent::Created(_)) => (None, true),
+            Some(TeamEvent::MemberAdded(e)) => (Some(e.member.to.user_id.0), true),
+            _ => (None, false),
+        };
+        Ok(Decision { created_id, created, ..Decision::new(None, events) })
+    }
+}

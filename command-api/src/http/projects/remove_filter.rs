@@ -1,0 +1,28 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::{FilterId, ProjectId};
+use taskfold_domain::project::commands::WhichFilter;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Remove a saved filter.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/filters/{filter_id}", operation_id = "removeFilter", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("filter_id" = Uuid, Path, description = "the filter"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, filter_id)): Path<(ProjectId, FilterId)>,
+) -> Result<Reply, Problem> {
+    let command = ProjectCommand::RemoveFilter(WhichFilter { filter_id });
+    let done = app.engine.project(project_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

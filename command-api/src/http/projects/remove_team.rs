@@ -1,0 +1,28 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::{ProjectId, TeamId};
+use taskfold_domain::project::commands::WhichTeam;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Take the role of a team back.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/teams/{team_id}", operation_id = "removeProjectTeam", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("team_id" = Uuid, Path, description = "the team"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, team_id)): Path<(ProjectId, TeamId)>,
+) -> Result<Reply, Problem> {
+    let command = ProjectCommand::RemoveTeam(WhichTeam { team_id });
+    let done = app.engine.project(project_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

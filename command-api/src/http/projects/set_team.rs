@@ -1,0 +1,39 @@
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::Role;
+use taskfold_domain::ids::{ProjectId, TeamId};
+use taskfold_domain::project::commands::SetTeam;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+use utoipa::ToSchema;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TeamRoleInProject {
+    role: Role,
+}
+
+/// Give all members of a team a role in the project, or change it. One adds a team that one is in.
+#[utoipa::path(
+    put, path = "/v1/projects/{project_id}/teams/{team_id}", operation_id = "setProjectTeam", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), ("team_id" = Uuid, Path, description = "the team"), CommandHeaders),
+    request_body = TeamRoleInProject,
+    responses((status = 201, description = "Made", body = CommandReply), (status = 200, description = "Was so already, or a replay", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((project_id, team_id)): Path<(ProjectId, TeamId)>,
+    Body(body): Body<TeamRoleInProject>,
+) -> Result<Reply, Problem> {
+    let command = ProjectCommand::SetTeam(SetTeam { team_id, role: body.role });
+    let done = app.engine.project(project_id, command, sent.envelope()).await?;
+    Ok(Reply::at(done, |done, made| format!("/v1/projects/{}/teams/{made}", done.id)))
+}

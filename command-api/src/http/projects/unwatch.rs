@@ -1,0 +1,24 @@
+use axum::extract::State;
+use taskfold_domain::ProjectCommand;
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::task::commands::Bare;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Hear of it no more.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/watch", operation_id = "unwatchProject", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(State(app): State<App>, sent: Sent, Path(project_id): Path<ProjectId>) -> Result<Reply, Problem> {
+    let command = ProjectCommand::Unwatch(Bare {});
+    let done = app.engine.project(project_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

@@ -1,0 +1,28 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::TaskId;
+use taskfold_domain::task::commands::Dependency;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Let it wait no longer.
+#[utoipa::path(
+    delete, path = "/v1/tasks/{task_id}/dependencies/{dependency_id}", operation_id = "removeDependency", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), ("dependency_id" = Uuid, Path, description = "the task that it waits for"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, dependency_id)): Path<(TaskId, TaskId)>,
+) -> Result<Reply, Problem> {
+    let command = TaskCommand::RemoveDependency(Dependency { task_id: dependency_id });
+    let done = app.engine.task(task_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

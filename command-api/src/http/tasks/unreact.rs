@@ -1,0 +1,29 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::{CommentId, TaskId};
+use taskfold_domain::input::Emoji;
+use taskfold_domain::task::commands::React;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Take a reaction back.
+#[utoipa::path(
+    delete, path = "/v1/tasks/{task_id}/comments/{comment_id}/reactions/{emoji}", operation_id = "unreactToComment", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), ("comment_id" = Uuid, Path, description = "the comment"), ("emoji" = String, Path, description = "an emoji"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, comment_id, emoji)): Path<(TaskId, CommentId, Emoji)>,
+) -> Result<Reply, Problem> {
+    let command = TaskCommand::Unreact(React { comment_id, emoji });
+    let done = app.engine.task(task_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

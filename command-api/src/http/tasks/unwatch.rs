@@ -1,0 +1,24 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::TaskId;
+use taskfold_domain::task::commands::Bare;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Hear of it no more.
+#[utoipa::path(
+    delete, path = "/v1/tasks/{task_id}/watch", operation_id = "unwatchTask", tag = "tasks",
+    params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(State(app): State<App>, sent: Sent, Path(task_id): Path<TaskId>) -> Result<Reply, Problem> {
+    let command = TaskCommand::Unwatch(Bare {});
+    let done = app.engine.task(task_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

@@ -1,0 +1,24 @@
+use axum::extract::State;
+use taskfold_domain::TeamCommand;
+use taskfold_domain::ids::TeamId;
+use taskfold_domain::task::commands::Bare;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Delete a team: it gives nobody a role any more.
+#[utoipa::path(
+    delete, path = "/v1/teams/{team_id}", operation_id = "deleteTeam", tag = "teams",
+    params(("team_id" = Uuid, Path, description = "the team"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(State(app): State<App>, sent: Sent, Path(team_id): Path<TeamId>) -> Result<Reply, Problem> {
+    let command = TeamCommand::Delete(Bare {});
+    let done = app.engine.team(team_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

@@ -1,0 +1,28 @@
+use axum::extract::State;
+use taskfold_domain::TeamCommand;
+use taskfold_domain::ids::{TeamId, UserId};
+use taskfold_domain::team::commands::WhichTeamMember;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Remove somebody from a team; anyone may leave.
+#[utoipa::path(
+    delete, path = "/v1/teams/{team_id}/members/{user_id}", operation_id = "removeTeamMember", tag = "teams",
+    params(("team_id" = Uuid, Path, description = "the team"), ("user_id" = Uuid, Path, description = "the user"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((team_id, user_id)): Path<(TeamId, UserId)>,
+) -> Result<Reply, Problem> {
+    let command = TeamCommand::RemoveMember(WhichTeamMember { user_id });
+    let done = app.engine.team(team_id, command, sent.envelope()).await?;
+    Ok(done.into())
+}

@@ -1,0 +1,39 @@
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::TeamCommand;
+use taskfold_domain::ids::{TeamId, UserId};
+use taskfold_domain::team::TeamRole;
+use taskfold_domain::team::commands::SetTeamMember;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::{Body, Path};
+use utoipa::ToSchema;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TeamMemberRole {
+    role: TeamRole,
+}
+
+/// Add somebody to a team, or change their role in it.
+#[utoipa::path(
+    put, path = "/v1/teams/{team_id}/members/{user_id}", operation_id = "setTeamMember", tag = "teams",
+    params(("team_id" = Uuid, Path, description = "the team"), ("user_id" = Uuid, Path, description = "the user"), CommandHeaders),
+    request_body = TeamMemberRole,
+    responses((status = 201, description = "Made", body = CommandReply), (status = 200, description = "Was so already, or a replay", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((team_id, user_id)): Path<(TeamId, UserId)>,
+    Body(body): Body<TeamMemberRole>,
+) -> Result<Reply, Problem> {
+    let command = TeamCommand::SetMember(SetTeamMember { user_id, role: body.role });
+    let done = app.engine.team(team_id, command, sent.envelope()).await?;
+    Ok(Reply::at(done, |done, made| format!("/v1/teams/{}/members/{made}", done.id)))
+}
