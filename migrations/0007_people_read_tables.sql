@@ -102,3 +102,7 @@ CREATE INDEX own_filters_of_user ON own_filters (user_id, project_id, created_at
 GRANT SELECT, INSERT, UPDATE, DELETE ON teams, team_members, project_teams, notifications TO taskfold_projector;
 GRANT SELECT ON teams, team_members, project_teams, notifications TO taskfold_query;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notification_reads, notification_settings, own_filters TO taskfold_query;
+
+-- Raised when rows are written anew without a new position (a rebuild, an event taken back): answers that were told
+-- apart by position are then told apart by this.
+ALTER TABLE projection_checkpoint ADD COLUMN generation bigint NOT NULL DEFAULT 0;

@@ -16,6 +16,8 @@ pub enum DatabaseRole {
     Owner,
     Command,
     Query,
+    /// The live feed.
+    Feed,
     Projector,
 }
 
@@ -25,6 +27,7 @@ impl DatabaseRole {
             Self::Owner => None,
             Self::Command => Some("SET ROLE taskfold_command"),
             Self::Query => Some("SET ROLE taskfold_query"),
+            Self::Feed => Some("SET ROLE taskfold_feed"),
             Self::Projector => Some("SET ROLE taskfold_projector"),
         }
     }
@@ -35,6 +38,7 @@ impl DatabaseRole {
             Self::Owner => "taskfold",
             Self::Command => "taskfold command-api",
             Self::Query => "taskfold query-api",
+            Self::Feed => "taskfold live feed",
             Self::Projector => "taskfold projector",
         }
     }

@@ -27,7 +27,16 @@ const PROJECT: ProjectId = ProjectId(Uuid::from_u128(10));
 const TASK: u128 = 20;
 
 fn project_context(actor: UserId) -> project::Context {
-    project::Context { actor, at: at(0), jitter: 7, id: PROJECT, fresh_id: id(30), origin: Origin::Live }
+    project::Context {
+        actor,
+        at: at(0),
+        jitter: 7,
+        id: PROJECT,
+        fresh_id: id(30),
+        origin: Origin::Live,
+        teams: vec![],
+        template: None,
+    }
 }
 
 fn project_command(kind: &str, data: Value) -> ProjectCommand {
@@ -73,6 +82,8 @@ fn asked_at(second: i64, actor: UserId, kind: &str, data: Value) -> task::Asked 
         mentions: vec![],
         fresh_id: id(TASK),
         origin: Origin::Live,
+        teams: vec![],
+        other: None,
     }
 }
 
@@ -100,6 +111,8 @@ fn history(commands: &[(&str, Value)]) -> Vec<TaskEvent> {
             mentions: asked.mentions,
             fresh_id: asked.fresh_id,
             origin: asked.origin,
+            teams: &asked.teams,
+            other: asked.other.as_ref(),
         };
         for event in task::decide(&task, &asked.command, &context).unwrap() {
             task.apply(event.clone());
@@ -281,6 +294,8 @@ fn random_commands_keep_the_invariants() {
                 mentions: vec![],
                 fresh_id: id(1000 + u128::try_from(second).unwrap()),
                 origin: Origin::Live,
+                teams: &[],
+                other: None,
             };
             let command = task_command(&format!("task.{kind}"), data);
             for event in task::decide(&task, &command, &context).unwrap_or_default() {

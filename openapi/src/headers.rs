@@ -60,12 +60,18 @@ impl<S: Sync> FromRequestParts<S> for Precondition {
             return Ok(Self::None);
         }
         let version =
-            text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse::<u64>().ok()).ok_or_else(
-                || Problem::new(Code::Malformed, "The header If-Match must be a quoted version, such as \"7\""),
-            )?;
+            text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(version_of).ok_or_else(|| {
+                Problem::new(Code::Malformed, "The header If-Match must be a quoted version, such as \"7\"")
+            })?;
         let lenient = Prefer::of(&parts.headers).lenient;
         Ok(if lenient { Self::Lenient(version) } else { Self::Strict(version) })
     }
+}
+
+/// A tag of ours: a version, and behind a point what the version does not tell of the answer it came with.
+fn version_of(tag: &str) -> Option<u64> {
+    let version = tag.split_once('.').map_or(tag, |(version, _)| version);
+    version.parse().ok()
 }
 
 /// The header `Prefer` (RFC 7240); what is not understood is ignored, as the RFC says.

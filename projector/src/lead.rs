@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::step::{Outcome, step};
-use crate::{Deps, ProjectorError, lease, publish, set_aside};
+use crate::{Deps, ProjectorError, lease, publish, rebuild, set_aside};
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How often the log is looked at without being told, and set-aside events are counted.
@@ -89,6 +89,13 @@ async fn project(
     projected: watch::Sender<i64>,
     working: &CancellationToken,
 ) {
+    while let Err(error) = rebuild::bring_up_to_date(&deps.pool).await {
+        tracing::warn!(%error, "read tables of another version could not be rebuilt, trying again");
+        wait(working).await;
+        if working.is_cancelled() {
+            return;
+        }
+    }
     let mut looked = tokio::time::Instant::now() - LOOK_EVERY;
     while !working.is_cancelled() {
         if looked.elapsed() >= LOOK_EVERY {

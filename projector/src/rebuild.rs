@@ -16,6 +16,17 @@ pub struct Rebuilt {
     pub set_aside: i64,
 }
 
+/// Rebuilds read tables that another version of this code has written.
+pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
+    let (position, version): (i64, i32) =
+        sqlx::query_as("SELECT position, version FROM projection_checkpoint").fetch_one(pool).await?;
+    if version != VERSION {
+        tracing::info!(position, version, now = VERSION, "the read tables are of another version, rebuilding them");
+        rebuild(pool, |_, _| {}).await?;
+    }
+    Ok(())
+}
+
 /// Writes the read tables anew from the log, up to the checkpoint, in one transaction: readers see the old rows until the
 /// new ones are there, and projecting waits meanwhile.
 pub async fn rebuild(pool: &PgPool, mut progress: impl FnMut(i64, i64)) -> Result<Rebuilt, ProjectorError> {
@@ -49,7 +60,10 @@ pub async fn rebuild(pool: &PgPool, mut progress: impl FnMut(i64, i64)) -> Resul
         rebuilt.events = last;
         progress(last, checkpoint);
     }
-    sqlx::query("UPDATE projection_checkpoint SET version = $1").bind(VERSION).execute(&mut *tx).await?;
+    sqlx::query("UPDATE projection_checkpoint SET version = $1, generation = generation + 1")
+        .bind(VERSION)
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(rebuilt)
 }

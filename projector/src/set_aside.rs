@@ -99,6 +99,7 @@ async fn retry(pool: &PgPool, (aggregate_type, aggregate_id): &Aggregate) -> Res
                 .bind(aggregate_id)
                 .execute(&mut *tx)
                 .await?;
+            sqlx::query("UPDATE projection_checkpoint SET generation = generation + 1").execute(&mut *tx).await?;
             tracing::info!(aggregate_type, aggregate_id, "taken back from the events set aside");
         }
     }

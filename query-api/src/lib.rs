@@ -18,8 +18,10 @@ use crate::live::{Feeder, Hub};
 
 /// Ready values from the program.
 pub struct Deps {
-    /// Connects as the role `taskfold_query`.
+    /// Connects as the role `taskfold_query`, which sees what the caller of a request may see.
     pub pool: PgPool,
+    /// Connects as the role `taskfold_feed`, for the live feed.
+    pub feed_pool: PgPool,
     /// Without it, live streams read the log instead.
     pub nats: Option<async_nats::Client>,
     /// The name of the JetStream stream, such as `TASKFOLD`.
@@ -32,7 +34,7 @@ pub struct Deps {
 pub fn service(deps: Deps) -> Service {
     let (projected_sender, projected) = watch::channel(0);
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
-    let hub = Hub::new(deps.pool.clone());
+    let hub = Hub::new(deps.feed_pool);
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
     let app = App { pool: deps.pool, verifier: deps.verifier, projected, hub, shutdown: deps.shutdown };
     let (router, document) = http::router().split_for_parts();

@@ -34,6 +34,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
         pool: here.pool(DatabaseRole::Query)?,
+        feed_pool: here.pool(DatabaseRole::Feed)?,
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,

@@ -21,11 +21,18 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let mut parts = Parts::new(shutdown.clone());
     let verifier = here.verifier(&mut parts).await?;
     let pool = here.pool(DatabaseRole::Query)?;
+    let feed_pool = here.pool(DatabaseRole::Feed)?;
     let nats = here.nats().await?;
     let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
     let stream = here.program.settings.stream.clone();
-    let reads =
-        taskfold_query_api::service(taskfold_query_api::Deps { pool, nats: Some(nats), stream, verifier, shutdown });
+    let reads = taskfold_query_api::service(taskfold_query_api::Deps {
+        pool,
+        feed_pool,
+        nats: Some(nats),
+        stream,
+        verifier,
+        shutdown,
+    });
     let router = site(vec![reads], health, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);

@@ -152,6 +152,8 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
         id: ProjectId(id),
         fresh_id: new_id(),
         origin: Origin::Live,
+        teams: Vec::new(),
+        template: None,
     };
     let events = project::decide(&Project::default(), &command, &context).unwrap();
     let metadata = || {

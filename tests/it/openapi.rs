@@ -24,8 +24,8 @@ fn every_operation_has_an_id_of_its_own() {
 #[test]
 fn every_event_type_is_in_the_asyncapi_document() {
     let document = include_str!("../../openapi/asyncapi.yaml");
-    let types = taskfold_domain::TaskEvent::TYPES.iter().chain(taskfold_domain::ProjectEvent::TYPES);
-    for event_type in types {
+    use taskfold_domain::{ProjectEvent, TaskEvent, TeamEvent};
+    for event_type in TaskEvent::TYPES.iter().chain(ProjectEvent::TYPES).chain(TeamEvent::TYPES) {
         let line = format!("- taskfold.{event_type}.v1\n");
         assert!(document.contains(&line), "{event_type} is not in openapi/asyncapi.yaml");
     }

@@ -28,20 +28,31 @@ impl Answer {
         Ok(Self::tagged(reading, snapshot, etag, body).await)
     }
 
-    /// The tag is the version, which is also what `If-Match` of a command takes.
-    pub async fn versioned(
-        reading: &Reading,
-        snapshot: Snapshot,
-        version: i64,
-        body: &impl Serialize,
-    ) -> Result<Self, ReadError> {
-        Ok(Self::tagged(reading, snapshot, format!("\"{version}\""), serde_json::to_vec(body)?).await)
-    }
-
     pub async fn page<T: Serialize>(reading: &Reading, snapshot: Snapshot, page: &Page<T>) -> Result<Self, ReadError> {
         let mut answer = Self::new(reading, snapshot, page).await?;
         answer.link = page.next_cursor.as_deref().map(|cursor| next_link(&reading.uri, cursor));
         Ok(answer)
+    }
+
+    pub async fn tagged_page<T: Serialize>(
+        reading: &Reading,
+        snapshot: Snapshot,
+        etag: String,
+        page: &Page<T>,
+    ) -> Result<Self, ReadError> {
+        let mut answer = Self::tagged(reading, snapshot, etag, serde_json::to_vec(page)?).await;
+        answer.link = page.next_cursor.as_deref().map(|cursor| next_link(&reading.uri, cursor));
+        Ok(answer)
+    }
+
+    /// 304, when the caller has what this tag stands for: before anything is read.
+    pub async fn unchanged(reading: &Reading, snapshot: Snapshot, etag: &str) -> Result<Self, Snapshot> {
+        if !reading.if_none_match.as_deref().is_some_and(|tags| matches(tags, etag)) {
+            return Err(snapshot);
+        }
+        let position = snapshot.position;
+        snapshot.close().await;
+        Ok(Self { position, etag: etag.to_owned(), link: None, body: None })
     }
 
     pub async fn tagged(reading: &Reading, snapshot: Snapshot, etag: String, body: Vec<u8>) -> Self {

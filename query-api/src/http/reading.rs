@@ -73,7 +73,7 @@ impl Reading {
     pub async fn snapshot_from(&self, app: &App, min: i64) -> Result<Snapshot, ReadError> {
         let deadline = Instant::now() + self.wait.unwrap_or(DEFAULT_WAIT);
         loop {
-            let snapshot = Snapshot::open(app).await?;
+            let snapshot = Snapshot::open(app, &self.caller).await?;
             if snapshot.position >= min {
                 return Ok(snapshot);
             }
@@ -109,13 +109,21 @@ impl Reading {
 pub struct Snapshot {
     pub db: Transaction<'static, Postgres>,
     pub position: i64,
+    /// How often rows were written anew without a new position.
+    pub generation: i64,
 }
 
 impl Snapshot {
-    async fn open(app: &App) -> Result<Self, ReadError> {
+    /// From here on, row-level security lets this caller see what is theirs, and nothing else.
+    async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
         let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let position = taskfold_event_log::projected_position(&mut *db).await?;
-        Ok(Self { db, position })
+        let (position, generation) = sqlx::query_as(
+            "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true)",
+        )
+        .bind(caller.user_id.to_string())
+        .fetch_one(&mut *db)
+        .await?;
+        Ok(Self { db, position, generation })
     }
 
     /// Gives the connection back without waiting for anybody to drop it. There is nothing to commit.

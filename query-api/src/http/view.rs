@@ -8,12 +8,13 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use taskfold_domain::Role;
 use taskfold_domain::project::{Category, Column, WipPolicy};
-use taskfold_domain::task::events::Priority;
-use taskfold_domain::task::{Action, Checklist, Status};
+use taskfold_domain::task::events::{DueStage, Priority};
+use taskfold_domain::task::{Checklist, Standing, Status, allowed};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::access::Membership;
+use super::answer::digest;
 use super::stored::Stored;
 
 /// What a task and a card have in common.
@@ -36,9 +37,18 @@ pub struct TaskFields {
     due_at: Option<DateTime<Utc>>,
     estimate_minutes: Option<i32>,
     parent_id: Option<Uuid>,
-    /// Whether a task that it depends on is not completed.
-    #[sqlx(skip)]
+    /// The tasks that it waits for.
+    dependency_ids: Vec<Uuid>,
+    /// Whether one of them is neither completed nor cancelled.
     blocked: bool,
+    /// What the clock has said of `due_at`.
+    #[schema(value_type = Option<DueStage>)]
+    due_stage: Option<Stored<DueStage>>,
+    /// How many tasks are a part of it, and how many of them are completed.
+    subtask_done: i64,
+    subtask_total: i64,
+    /// Whether the caller hears of it.
+    watching: bool,
     archived: bool,
     deleted: bool,
     deleted_at: Option<DateTime<Utc>>,
@@ -75,7 +85,7 @@ pub struct Task {
     allowed_commands: Vec<&'static str>,
     #[sqlx(skip)]
     #[serde(skip)]
-    hidden_labels: usize,
+    etag: String,
 }
 
 /// A task as boards show it.
@@ -93,7 +103,13 @@ macro_rules! task_fields {
     () => {
         "task_id, project_id, title, status, column_id, rank, priority, assignee_ids, label_ids, start_at, due_at, \
          estimate_minutes, parent_id, archived, deleted, deleted_at, deleted_by, elapsed_ms, running_since, progress, \
-         reason, comment_count, created_at, created_by, updated_at, version"
+         reason, comment_count, created_at, created_by, updated_at, version, dependency_ids, due_stage, \
+         dependency_ids <> '{}' AND EXISTS (SELECT FROM tasks b WHERE b.task_id = ANY (tasks.dependency_ids) \
+             AND b.status NOT IN ('completed', 'cancelled') AND NOT b.deleted) AS blocked, \
+         (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted) AS subtask_total, \
+         (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted \
+             AND s.status = 'completed') AS subtask_done, \
+         taskfold_user() = ANY (watcher_ids) AS watching"
     };
 }
 pub(crate) use task_fields;
@@ -105,12 +121,12 @@ impl TaskFields {
     }
 }
 
-/// The `ETag` of a task: its version, as `If-Match` takes it. What is shown also depends on the project, so the same
-/// number is written another way where the version alone would not tell: a plus where nothing is allowed, and a zero
-/// for each label that is no longer shown. `If-Match` reads the same version from all of them.
-fn tag(version: i64, nothing_allowed: bool, hidden_labels: usize) -> String {
-    let plus = if nothing_allowed { "+" } else { "" };
-    format!("\"{plus}{}{version}\"", "0".repeat(hidden_labels))
+/// The `ETag` of a task: its version, as `If-Match` takes it, and behind a point what the version does not tell: the project
+/// shows in a task too, and so do the tasks it waits for and those that are a part of it.
+fn tag(version: i64, beside: Option<&impl Serialize>) -> String {
+    let Some(beside) = beside else { return format!("\"{version}\"") };
+    let beside = serde_json::to_vec(beside).unwrap_or_default();
+    format!("\"{version}.{}\"", &digest(&beside)[..6])
 }
 
 impl Task {
@@ -118,39 +134,27 @@ impl Task {
     pub fn shown_to(mut self, member: &Membership, labels: &HashSet<Uuid>) -> Self {
         let carried = self.fields.label_ids.len();
         self.fields.keep_labels(labels);
-        self.hidden_labels = carried - self.fields.label_ids.len();
-        self.allowed_commands = allowed(&self.fields, member);
+        let fields = &self.fields;
+        let standing = Standing {
+            status: fields.status.0,
+            archived: fields.archived,
+            deleted: fields.deleted,
+            project_archived: member.archived,
+        };
+        self.allowed_commands = allowed(member.role(), standing);
+        let usual = member.role() >= Role::Member
+            && !member.archived
+            && fields.label_ids.len() == carried
+            && !fields.blocked
+            && fields.subtask_total == 0;
+        let beside =
+            (&self.allowed_commands, &fields.label_ids, fields.blocked, fields.subtask_done, fields.subtask_total);
+        self.etag = tag(fields.version, (!usual).then_some(&beside));
         self
     }
 
     pub fn etag(&self) -> String {
-        tag(self.fields.version, self.allowed_commands.is_empty(), self.hidden_labels)
-    }
-}
-
-fn allowed(task: &TaskFields, member: &Membership) -> Vec<&'static str> {
-    if member.role() < Role::Member || member.archived {
-        return Vec::new();
-    }
-    if task.deleted {
-        return vec!["restore"];
-    }
-    let archiving = if task.archived { "unarchive" } else { "archive" };
-    let always =
-        ["edit", "move", "assign", "unassign", "label", "unlabel", "comment", "add_checklist", archiving, "delete"];
-    task.status.0.allowed().iter().map(|action| action_name(*action)).chain(always).collect()
-}
-
-fn action_name(action: Action) -> &'static str {
-    match action {
-        Action::Start => "start",
-        Action::Pause => "pause",
-        Action::Resume => "resume",
-        Action::Complete => "complete",
-        Action::Cancel => "cancel",
-        Action::Fail => "fail",
-        Action::Reopen => "reopen",
-        Action::Progress => "progress",
+        self.etag.clone()
     }
 }
 
@@ -184,13 +188,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tag_of_a_task_tells_what_its_version_does_not_and_is_still_that_version() {
-        let tags = [tag(7, false, 0), tag(7, true, 0), tag(7, false, 1), tag(7, true, 50), tag(8, false, 0)];
-        for (i, one) in tags.iter().enumerate() {
-            assert!(!tags[..i].contains(one), "{one}");
-            let version = if i == 4 { 8 } else { 7 };
-            assert_eq!(one.trim_matches('"').parse::<u64>(), Ok(version), "{one}");
-        }
-        assert_eq!(tags[0], "\"7\"");
+    fn the_tag_of_a_task_tells_what_its_version_does_not_and_begins_with_that_version() {
+        let tags = [tag(7, Some(&1)), tag(7, Some(&2)), tag(8, Some(&1))];
+        assert!(tags[0].starts_with("\"7.") && tags[0] != tags[1] && tags[2].starts_with("\"8."), "{tags:?}");
+        assert_eq!(tag(7, None::<&i32>), "\"7\"");
     }
 }

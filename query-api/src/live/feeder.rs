@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::frame::Frame;
 use super::hub::Hub;
 use super::jetstream::{Announced, Jet};
+use super::notices;
 
 /// How long JetStream may be behind what is projected before the log is read instead.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -86,7 +87,7 @@ impl Feeder {
                     if taken == 0 {
                         return;
                     }
-                    self.take_announced(&mut batch);
+                    self.take_announced(&mut batch).await;
                 }
                 changed = self.projected.changed() => {
                     if changed.is_err() {
@@ -114,18 +115,18 @@ impl Feeder {
         Some(since + patience)
     }
 
-    fn take_announced(&mut self, batch: &mut Vec<Announced>) {
-        let mut frames = Vec::with_capacity(batch.len());
+    async fn take_announced(&mut self, batch: &mut Vec<Announced>) {
+        let (mut frames, before) = (Vec::with_capacity(batch.len()), self.position);
         for message in batch.drain(..) {
             if message.position <= self.position {
                 continue;
             }
             let next = self.position + 1;
-            let frame = std::str::from_utf8(&message.payload).ok().and_then(Frame::from_json);
+            let frame = std::str::from_utf8(&message.payload).ok().and_then(|json| Frame::from_json(json, next));
             match frame {
-                Some(frame) if message.position == next && frame.position == next => {
+                Some(of_it) if message.position == next => {
                     self.position = next;
-                    frames.push(frame);
+                    frames.extend(of_it);
                 }
                 // A gap, or no Change: the log knows better, at once.
                 _ => {
@@ -136,10 +137,10 @@ impl Feeder {
             }
         }
         self.silences = 0;
-        if !frames.is_empty() {
+        if self.position > before {
             // It delivers: what is still missing has its time again.
             self.behind_since = None;
-            self.publish(frames, "jetstream");
+            self.publish(frames, before, "jetstream").await;
         }
     }
 
@@ -153,14 +154,14 @@ impl Feeder {
                 return;
             }
         };
-        let mut frames = Vec::with_capacity(events.len());
+        let (mut frames, before) = (Vec::with_capacity(events.len()), self.position);
         for event in &events {
             if event.position != self.position + 1 {
                 break;
             }
             self.position = event.position;
             match Frame::from_log(event) {
-                Ok(frame) => frames.push(frame),
+                Ok(of_it) => frames.extend(of_it),
                 // Nobody could read it: waiting would not make it better, and all others wait behind it.
                 Err(error) => tracing::error!(%error, "left out of the live feed"),
             }
@@ -176,13 +177,26 @@ impl Feeder {
                 jet.renew();
             }
         }
-        self.publish(frames, "postgresql");
+        self.publish(frames, before, "postgresql").await;
     }
 
-    fn publish(&self, frames: Vec<Frame>, source: &'static str) {
+    /// With what people are told of these events, for those who follow that.
+    async fn publish(&self, mut frames: Vec<Frame>, before: i64, source: &'static str) {
         metrics::counter!("taskfold_hub_frames_total", "source" => source).increment(frames.len() as u64);
         for each in ["jetstream", "postgresql"] {
             metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
+        }
+        let people = self.hub.told();
+        if !people.is_empty() {
+            match notices::told(self.hub.pool(), &people, before, self.position, i64::MAX).await {
+                Ok(told) => frames.extend(told),
+                Err(error) => {
+                    tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
+                    self.hub.miss(&people, self.position);
+                }
+            }
+            // Each ring in its order.
+            frames.sort_by_key(|frame| frame.at);
         }
         self.hub.publish(frames, self.position);
     }

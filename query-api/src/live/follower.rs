@@ -11,8 +11,10 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::frame::{Frame, HEARTBEAT_SECONDS, Notice};
-use super::hub::{Hub, Next};
+use super::cursor::Cursor;
+use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
+use super::hub::{Hub, Next, Told};
+use super::membership::memberships;
 use super::room::Seat;
 
 const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
@@ -28,23 +30,36 @@ pub struct Opening {
     pub caller: Caller,
     /// When the stream's token ends, in seconds since 1970.
     pub expires_at: i64,
-    /// The projects, each with the position as of which the caller is known to be a member: an earlier removal is
-    /// history, a later one ends it.
-    pub projects: Vec<(Uuid, i64)>,
+    pub projects: Vec<Door>,
     /// Projects asked for of which the caller is no member any more.
     pub revoked: Vec<Uuid>,
     /// `None`: from now.
-    pub from: Option<i64>,
-    /// Also without any project: there is more to follow than projects.
-    pub stays: bool,
+    pub from: Option<Cursor>,
+    /// Also what the caller is told; the stream then stays without any project.
+    pub me: bool,
+}
+
+/// A project that the caller may follow.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    pub project: Uuid,
+    /// The position as of which the caller is known to be a member: an earlier removal is history, a later one ends it.
+    pub member_at: i64,
+    /// Whether they may also see it through a team.
+    pub team: bool,
 }
 
 /// One client's stream. It is pulled: a slow client falls behind and reads the log, and costs no memory.
 pub struct Follower {
     hub: Arc<Hub>,
     user: Uuid,
-    stays: bool,
     followed: Vec<Followed>,
+    /// What concerns the caller wherever it happens.
+    own: Seat,
+    /// There while the channel `me` is followed.
+    me: Option<Told>,
+    /// Somebody may have lost sight of something: to be looked at before anything else is sent.
+    in_doubt: bool,
     wake: Arc<Notify>,
     shutdown: CancellationToken,
     /// Said before anything else.
@@ -52,9 +67,9 @@ pub struct Follower {
     /// Taken, and not sent yet.
     pending: VecDeque<Arc<Frame>>,
     /// Taken up to here.
-    taken: i64,
+    taken: Cursor,
     /// Sent up to here.
-    served: i64,
+    served: Cursor,
     /// Has been in the rings: falling out of them is worth telling.
     live: bool,
     heartbeat: Pin<Box<Sleep>>,
@@ -64,8 +79,7 @@ pub struct Follower {
 }
 
 struct Followed {
-    project: Uuid,
-    member_at: i64,
+    door: Door,
     seat: Seat,
 }
 
@@ -73,21 +87,23 @@ impl Follower {
     /// The hub must have begun.
     pub fn new(hub: Arc<Hub>, opening: Opening, shutdown: CancellationToken) -> Self {
         let wake = Arc::new(Notify::new());
-        let followed: Vec<Followed> = opening
-            .projects
-            .into_iter()
-            .map(|(project, member_at)| Followed { project, member_at, seat: hub.join(project, &wake) })
-            .collect();
+        let followed: Vec<Followed> =
+            opening.projects.into_iter().map(|door| Followed { door, seat: hub.join(door.project, &wake) }).collect();
+        let user = opening.caller.user_id.0;
+        let own = hub.join(user, &wake);
+        let me = opening.me.then(|| hub.tell(user));
         // After sitting down: what is announced from here on is in the rings.
         let head = hub.position();
-        let from = opening.from.unwrap_or(head);
-        let hello = Notice::Hello { position: from, head };
+        let from = opening.from.unwrap_or(Cursor::behind(head));
+        let hello = Notice::Hello { from, head };
         let revoked = opening.revoked.into_iter().map(|project| Notice::Revoked { project });
         let lives = opening.expires_at.saturating_sub(clock::now().utc().timestamp());
         Self {
-            user: opening.caller.user_id.0,
-            stays: opening.stays,
+            user,
             followed,
+            own,
+            me,
+            in_doubt: false,
             wake,
             shutdown,
             notices: [hello].into_iter().chain(revoked).collect(),
@@ -125,6 +141,10 @@ impl Follower {
             if Instant::now() >= self.expires {
                 return Some(self.end(Notice::Reauth));
             }
+            if self.in_doubt {
+                self.look_who_may_stay().await;
+                continue;
+            }
             if let Some(frame) = self.pending.pop_front() {
                 if let Some(bytes) = self.deliver(&frame) {
                     return Some(bytes);
@@ -152,34 +172,72 @@ impl Follower {
     }
 
     fn head(&self) -> i64 {
-        self.hub.position().max(self.served)
+        self.hub.position().max(self.served.position())
     }
 
-    /// The frame, unless its project is no longer followed.
+    /// The frame, unless it is not for this client.
     fn deliver(&mut self, frame: &Frame) -> Option<Bytes> {
-        let index = self.followed.iter().position(|f| f.project == frame.project);
-        self.served = frame.position;
-        let index = index?;
-        if frame.removes == Some(self.user) && frame.position > self.followed[index].member_at {
-            self.followed.swap_remove(index);
-            self.notices.push_back(Notice::Revoked { project: frame.project });
-            self.ended = self.followed.is_empty() && !self.stays;
+        self.served = frame.at;
+        if frame.room == self.user {
+            self.in_doubt |= frame.loses == Loses::Person;
+            return (self.me.is_some() && !frame.bytes.is_empty()).then(|| counted(frame));
         }
-        metrics::counter!("taskfold_sse_frames_total").increment(1);
-        Some(frame.bytes.clone())
+        let index = self.followed.iter().position(|f| f.door.project == frame.room)?;
+        let door = &mut self.followed[index].door;
+        let news = frame.at.position() > door.member_at;
+        match frame.loses {
+            Loses::Member(user) if news && user == self.user && door.team => self.in_doubt = true,
+            Loses::Member(user) if news && user == self.user => self.revoke(index),
+            Loses::Teams if news && door.team => self.in_doubt = true,
+            Loses::GainsTeam => door.team = true,
+            Loses::Member(_) | Loses::Teams | Loses::Person | Loses::Nobody => {}
+        }
+        Some(counted(frame))
+    }
+
+    fn revoke(&mut self, index: usize) {
+        let gone = self.followed.swap_remove(index).door.project;
+        self.notices.push_back(Notice::Revoked { project: gone });
+        self.ended = self.followed.is_empty() && self.me.is_none();
+    }
+
+    /// Drops the projects that the caller may see no more. Until that is known, nothing is sent.
+    async fn look_who_may_stay(&mut self) {
+        let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
+        let known = tokio::select! {
+            known = Box::pin(memberships(self.hub.pool(), &projects, self.user)) => known,
+            () = self.shutdown.cancelled() => return,
+        };
+        let known = match known {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::debug!(%error, "a stream waits to know what its client may see");
+                return self.wait(Some(RETRY_AFTER)).await;
+            }
+        };
+        self.in_doubt = false;
+        for index in (0..self.followed.len()).rev() {
+            let door = &mut self.followed[index].door;
+            match known.visible.iter().find(|(project, _)| *project == door.project) {
+                Some((_, team)) => door.team = *team,
+                None => self.revoke(index),
+            }
+        }
+    }
+
+    fn seats(&self) -> Vec<&Seat> {
+        self.followed.iter().map(|f| &f.seat).chain([&self.own]).collect()
     }
 
     fn look(&mut self) {
-        let seats: Vec<&Seat> = self.followed.iter().map(|f| &f.seat).collect();
-        if let Some(next) = self.hub.recent(&seats, self.taken) {
+        if let Some(next) = self.hub.recent(&self.seats(), self.taken) {
             self.took(next);
         }
     }
 
     /// Takes what is next, or waits until something may be: an event, a heartbeat, the end.
     async fn take(&mut self) {
-        let seats: Vec<&Seat> = self.followed.iter().map(|f| &f.seat).collect();
-        let recent = self.hub.recent(&seats, self.taken);
+        let recent = self.hub.recent(&self.seats(), self.taken);
         match recent {
             Some(next) => {
                 self.live = true;
@@ -194,14 +252,19 @@ impl Follower {
                 self.notices.push_back(Notice::Lagging { served: self.served, head: self.head() });
             }
             None => {
-                let projects: Vec<Uuid> = self.followed.iter().map(|f| f.project).collect();
+                let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
+                let me = self.me.is_some().then_some(self.user);
                 // Boxed: a stream at rest does not carry the room that a query needs.
                 let page = tokio::select! {
-                    page = Box::pin(self.hub.catch_up(&projects, self.taken)) => page,
+                    page = Box::pin(self.hub.catch_up(&projects, me, self.taken)) => page,
                     () = self.shutdown.cancelled() => return,
                 };
                 match page {
-                    Ok(next) => self.took(next),
+                    Ok(next) => {
+                        // What happens in teams is not in the log of a project.
+                        self.in_doubt = self.followed.iter().any(|f| f.door.team);
+                        self.took(next);
+                    }
                     Err(error) => {
                         tracing::debug!(%error, "a stream could not catch up, trying again");
                         self.wait(Some(RETRY_AFTER)).await;
@@ -228,6 +291,11 @@ impl Follower {
             () = self.shutdown.cancelled() => {}
         }
     }
+}
+
+fn counted(frame: &Frame) -> Bytes {
+    metrics::counter!("taskfold_sse_frames_total").increment(1);
+    frame.bytes.clone()
 }
 
 /// A number of milliseconds, another for each client.

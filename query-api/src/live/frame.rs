@@ -6,20 +6,35 @@ use serde_json::json;
 use taskfold_event_log::{LogError, LoggedEvent};
 use uuid::Uuid;
 
+use super::cursor::Cursor;
+
 pub const HEARTBEAT_SECONDS: u64 = 15;
 /// For clients that come back although their stream has ended for good.
 const RETRY_ENDED_MS: u32 = 10_000;
 
-const MEMBER_REMOVED: &str = "project.member_removed";
-
-/// An event as it is sent.
+/// An event as it is sent, or what somebody is told of one.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    pub position: i64,
-    pub project: Uuid,
-    /// The member whom this event removes from the project.
-    pub removes: Option<Uuid>,
+    pub at: Cursor,
+    /// The project, or the person, whom it concerns.
+    pub room: Uuid,
+    pub loses: Loses,
+    /// Empty: nothing to send, only to see to.
     pub bytes: Bytes,
+}
+
+/// Who may lose sight of the room's project by an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loses {
+    Nobody,
+    /// This member of the project.
+    Member(Uuid),
+    /// Whoever sees it through a team that has no role in it any more.
+    Teams,
+    /// Nobody, but there are now people who see it through a team.
+    GainsTeam,
+    /// The person of the room, who is in a team no more: any project.
+    Person,
 }
 
 /// What is read of a Change to know for whom it is. The rest is passed through unread.
@@ -27,42 +42,67 @@ pub struct Frame {
 struct Head {
     position: i64,
     r#type: String,
-    project_id: Uuid,
+    project_id: Option<Uuid>,
 }
 
 impl Frame {
-    /// From the JSON of a Change; `None` when it is not one.
-    pub fn from_json(json: &str) -> Option<Self> {
+    /// From the JSON of a Change, at its position: the frame of its project, or one for each person who loses something by
+    /// it. `None` when it is not the Change of that position.
+    pub fn from_json(json: &str, position: i64) -> Option<Vec<Self>> {
         let head: Head = serde_json::from_str(json).ok()?;
-        let removes = if head.r#type == MEMBER_REMOVED { removed_member(json) } else { None };
-        Some(Self::new(head.position, head.project_id, &head.r#type, removes, json))
+        (head.position == position).then(|| Self::of(head.position, head.project_id, &head.r#type, json))
     }
 
-    pub fn from_log(event: &LoggedEvent) -> Result<Self, LogError> {
+    pub fn from_log(event: &LoggedEvent) -> Result<Vec<Self>, LogError> {
         let json = event.change_json()?;
-        let removes = if event.event_type == MEMBER_REMOVED { removed_member(&json) } else { None };
-        Ok(Self::new(event.position, event.project_id, &event.event_type, removes, &json))
+        Ok(Self::of(event.position, event.project_id, &event.event_type, &json))
     }
 
-    fn new(position: i64, project: Uuid, r#type: &str, removes: Option<Uuid>, json: &str) -> Self {
-        Self { position, project, removes, bytes: encode(Some(position), r#type, None, json) }
+    fn of(position: i64, project: Option<Uuid>, r#type: &str, json: &str) -> Vec<Self> {
+        let at = Cursor::behind(position);
+        let Some(room) = project else {
+            let people = who_leaves_a_team(r#type, json).into_iter();
+            return people.map(|room| Self { at, room, loses: Loses::Person, bytes: Bytes::new() }).collect();
+        };
+        let loses = match r#type {
+            "project.member_removed" => {
+                at_pointer(json, "/changes/member/from/user_id").map_or(Loses::Nobody, Loses::Member)
+            }
+            "project.team_removed" => Loses::Teams,
+            "project.team_added" => Loses::GainsTeam,
+            _ => Loses::Nobody,
+        };
+        vec![Self { at, room, loses, bytes: encode(Some(at), r#type, None, json) }]
     }
 }
 
-fn removed_member(json: &str) -> Option<Uuid> {
+fn at_pointer(json: &str, pointer: &str) -> Option<Uuid> {
     let change: serde_json::Value = serde_json::from_str(json).ok()?;
-    change.pointer("/changes/member/from/user_id")?.as_str()?.parse().ok()
+    change.pointer(pointer)?.as_str()?.parse().ok()
+}
+
+fn who_leaves_a_team(r#type: &str, json: &str) -> Vec<Uuid> {
+    match r#type {
+        "team.member_removed" => at_pointer(json, "/changes/member/from/user_id").into_iter().collect(),
+        "team.deleted" => {
+            let change: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+            let members = change.pointer("/changes/members/from").and_then(|m| m.as_array().cloned());
+            let ids = members.into_iter().flatten();
+            ids.filter_map(|m| m["user_id"].as_str()?.parse().ok()).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Frames about the stream itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Where this stream begins.
-    Hello { position: i64, head: i64 },
+    Hello { from: Cursor, head: i64 },
     /// Up to where it has been served.
-    Heartbeat { served: i64, head: i64 },
+    Heartbeat { served: Cursor, head: i64 },
     /// It fell behind what is kept in memory, and reads on from the log. Nothing is lost.
-    Lagging { served: i64, head: i64 },
+    Lagging { served: Cursor, head: i64 },
     /// Its cursor is ahead of the log.
     Reset { head: i64 },
     /// Its token is at its end.
@@ -70,21 +110,21 @@ pub enum Notice {
     /// The caller is no member of the project.
     Revoked { project: Uuid },
     /// The server goes away; come back after `retry_ms`.
-    Drain { served: i64, retry_ms: u32 },
+    Drain { served: Cursor, retry_ms: u32 },
 }
 
 impl Notice {
     pub fn encode(&self) -> Bytes {
         let (id, name, retry, data) = match *self {
-            Self::Hello { position, head } => (
-                Some(position),
+            Self::Hello { from, head } => (
+                Some(from),
                 "hello",
                 None,
-                json!({"position": position, "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS}),
+                json!({"position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS}),
             ),
             Self::Heartbeat { served, head } => (Some(served), "heartbeat", None, json!({"head": head})),
             Self::Lagging { served, head } => {
-                (Some(served), "lagging", None, json!({"position": served, "head": head}))
+                (Some(served), "lagging", None, json!({"position": served.position(), "head": head}))
             }
             // No id: the cursor of a client that starts over must not be set behind its back.
             Self::Reset { head } => (None, "reset", Some(RETRY_ENDED_MS), json!({"head": head})),
@@ -96,7 +136,7 @@ impl Notice {
     }
 }
 
-fn encode(id: Option<i64>, event: &str, retry: Option<u32>, data: &str) -> Bytes {
+pub fn encode(id: Option<Cursor>, event: &str, retry: Option<u32>, data: &str) -> Bytes {
     let mut text = String::with_capacity(data.len() + event.len() + 48);
     if let Some(retry) = retry {
         text.push_str(&format!("retry: {retry}\n"));
@@ -126,6 +166,12 @@ mod tests {
         std::str::from_utf8(bytes).expect("frames are UTF-8")
     }
 
+    fn one(json: &str) -> Frame {
+        let mut frames = Frame::from_json(json, 7).expect("a Change");
+        assert_eq!(frames.len(), 1);
+        frames.remove(0)
+    }
+
     fn change(kind: &str, changes: &serde_json::Value) -> String {
         json!({"position": 7, "type": kind, "version": 1, "project_id": PROJECT, "changes": changes}).to_string()
     }
@@ -133,36 +179,49 @@ mod tests {
     #[test]
     fn an_event_has_its_position_its_type_and_its_json() {
         let json = change("task.renamed", &json!({"title": {"from": "a", "to": "line\nbreak\r\n\u{2028}é"}}));
-        let frame = Frame::from_json(&json).expect("a Change");
+        let frame = one(&json);
         assert_eq!(text(&frame.bytes), format!("id: 7\nevent: task.renamed\ndata: {json}\n\n"));
-        assert_eq!((frame.position, frame.removes), (7, None));
+        assert_eq!((frame.at, frame.loses), (Cursor::behind(7), Loses::Nobody));
     }
 
     #[test]
     fn json_with_line_breaks_stays_one_event() {
-        let bytes = encode(Some(1), "x", None, "{\n \"a\":\r\n 1}");
+        let bytes = encode(Some(Cursor::behind(1)), "x", None, "{\n \"a\":\r\n 1}");
         assert_eq!(text(&bytes), "id: 1\nevent: x\ndata: {\ndata:  \"a\":\ndata: \ndata:  1}\n\n");
     }
 
     #[test]
     fn a_removal_names_who_is_removed() {
-        let json =
-            change(MEMBER_REMOVED, &json!({"member": {"from": {"user_id": USER, "role": "viewer"}, "to": null}}));
-        assert_eq!(Frame::from_json(&json).expect("a Change").removes, Some(USER.parse().expect("a UUID")));
+        let json = change(
+            "project.member_removed",
+            &json!({"member": {"from": {"user_id": USER, "role": "viewer"}, "to": null}}),
+        );
+        assert_eq!(one(&json).loses, Loses::Member(USER.parse().expect("a UUID")));
+    }
+
+    #[test]
+    fn a_team_tells_those_who_lose_something_and_nobody_else() {
+        let gone = json!({"members": {"from": [{"user_id": USER, "role": "owner"}], "to": null}});
+        let json = json!({"position": 7, "type": "team.deleted", "project_id": null, "changes": gone}).to_string();
+        let frame = one(&json);
+        assert_eq!((frame.room.to_string(), frame.loses, frame.bytes.len()), (USER.to_owned(), Loses::Person, 0));
+        let json = json!({"position": 7, "type": "team.renamed", "project_id": null, "changes": {}}).to_string();
+        assert!(Frame::from_json(&json, 7).expect("a Change").is_empty());
     }
 
     #[test]
     fn what_is_no_change_is_no_frame() {
         for json in ["", "{}", "[1]", "{\"position\": \"7\"}"] {
-            assert!(Frame::from_json(json).is_none(), "{json}");
+            assert!(Frame::from_json(json, 7).is_none(), "{json}");
         }
+        assert!(Frame::from_json(&change("task.renamed", &json!({})), 8).is_none(), "of another position");
     }
 
     #[test]
     fn notices_are_as_promised() {
-        let hello = Notice::Hello { position: 5, head: 9 }.encode();
+        let hello = Notice::Hello { from: Cursor::behind(5), head: 9 }.encode();
         assert_eq!(text(&hello), "id: 5\nevent: hello\ndata: {\"head\":9,\"heartbeat_seconds\":15,\"position\":5}\n\n");
-        let drain = Notice::Drain { served: 5, retry_ms: 700 }.encode();
+        let drain = Notice::Drain { served: Cursor::behind(5), retry_ms: 700 }.encode();
         assert_eq!(text(&drain), "retry: 700\nid: 5\nevent: drain\ndata: {\"retry_ms\":700}\n\n");
         assert!(!text(&Notice::Reset { head: 3 }.encode()).contains("id:"));
     }

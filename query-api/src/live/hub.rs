@@ -6,7 +6,9 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
+use super::cursor::Cursor;
 use super::frame::Frame;
+use super::notices;
 use super::room::{Room, Seat};
 
 /// A room that nobody sits in is kept for somebody who comes right back.
@@ -25,6 +27,8 @@ pub struct Hub {
     /// `None` until the feeder knows where it starts.
     position: watch::Sender<Option<i64>>,
     catch_ups: Semaphore,
+    /// How many follow the channel `me`, each with their room.
+    people: Mutex<HashMap<Uuid, usize>>,
 }
 
 /// What comes next for a follower.
@@ -33,7 +37,7 @@ pub struct Next {
     /// In order of position.
     pub frames: Vec<Arc<Frame>>,
     /// With these frames, the follower has been served up to here.
-    pub upto: i64,
+    pub upto: Cursor,
 }
 
 impl Hub {
@@ -43,6 +47,7 @@ impl Hub {
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
+            people: Mutex::default(),
         })
     }
 
@@ -61,11 +66,34 @@ impl Hub {
         tokio::time::timeout(limit, position.wait_for(Option::is_some)).await.is_ok_and(|begun| begun.is_ok())
     }
 
-    /// Sits down in a project's room. What is announced from now on wakes `wake`.
-    pub fn join(&self, project: Uuid, wake: &Arc<Notify>) -> Seat {
+    /// Sits down in the room of a project or a person. What is announced from now on wakes `wake`.
+    pub fn join(&self, room: Uuid, wake: &Arc<Notify>) -> Seat {
         let mut rooms = self.rooms();
-        let room = rooms.entry(project).or_insert_with(|| Arc::new(Room::new(self.position())));
+        let room = rooms.entry(room).or_insert_with(|| Arc::new(Room::new(Cursor::behind(self.position()))));
         room.join(Arc::clone(wake))
+    }
+
+    /// Says that somebody follows the channel `me`, until the answer is dropped.
+    pub fn tell(self: &Arc<Self>, user: Uuid) -> Told {
+        *self.people().entry(user).or_default() += 1;
+        Told { hub: Arc::clone(self), user }
+    }
+
+    /// Who follows the channel `me`.
+    pub fn told(&self) -> Vec<Uuid> {
+        self.people().keys().copied().collect()
+    }
+
+    fn people(&self) -> MutexGuard<'_, HashMap<Uuid, usize>> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What these people are told up to here could not be had: they are to read it themselves.
+    pub fn miss(&self, users: &[Uuid], upto: i64) {
+        let rooms = self.rooms();
+        for room in users.iter().filter_map(|user| rooms.get(user)) {
+            room.ring().restart(Cursor::behind(upto));
+        }
     }
 
     /// Takes the events behind the hub's position up to `upto`, in order. Only the feeder does this.
@@ -74,7 +102,7 @@ impl Hub {
         {
             let rooms = self.rooms();
             for frame in frames {
-                if let Some(room) = rooms.get(&frame.project) {
+                if let Some(room) = rooms.get(&frame.room) {
                     if !touched.iter().any(|t| Arc::ptr_eq(t, room)) {
                         touched.push(Arc::clone(room));
                     }
@@ -91,9 +119,9 @@ impl Hub {
     }
 
     /// What the rings hold of these rooms behind `after`; `None` when the follower is too far behind for one of them.
-    pub fn recent(&self, seats: &[&Seat], after: i64) -> Option<Next> {
+    pub fn recent(&self, seats: &[&Seat], after: Cursor) -> Option<Next> {
         // Before the rings: whatever they are given afterwards is beyond it.
-        let upto = self.position().max(after);
+        let upto = Cursor::behind(self.position()).max(after);
         let mut frames = Vec::new();
         for seat in seats {
             frames.append(&mut seat.room().ring().between(after, upto, TAKE)?);
@@ -101,21 +129,29 @@ impl Hub {
         Some(in_order(frames, upto))
     }
 
-    /// The same from the log, a page at a time.
-    pub async fn catch_up(&self, projects: &[Uuid], after: i64) -> sqlx::Result<Next> {
-        let upto = self.position().max(after);
+    /// The same from the log, a page at a time; with `me`, also what that person is told.
+    pub async fn catch_up(&self, projects: &[Uuid], me: Option<Uuid>, after: Cursor) -> sqlx::Result<Next> {
+        let head = self.position().max(after.position());
         let _door = self.catch_ups.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        let events = taskfold_event_log::project_page_after(&self.pool, projects, after, upto, CATCH_UP_PAGE).await?;
+        let page = (after.position(), head, CATCH_UP_PAGE);
+        let events = taskfold_event_log::project_page_after(&self.pool, projects, page.0, page.1, page.2).await?;
+        let told = match me {
+            Some(user) => notices::told(&self.pool, &[user], after.told_position(), head, CATCH_UP_PAGE).await?,
+            None => Vec::new(),
+        };
         metrics::counter!("taskfold_sse_catch_up_reads_total").increment(1);
-        let full = i64::try_from(events.len()).unwrap_or(i64::MAX) >= CATCH_UP_PAGE;
-        let upto = events.last().filter(|_| full).map_or(upto, |last| last.position);
-        let frames = events
-            .iter()
-            .filter_map(|event| {
-                Frame::from_log(event).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
-            })
-            .map(Arc::new)
-            .collect();
+        // A full page may have more behind it, and nothing beyond its last may be served yet.
+        let full = |count: usize| i64::try_from(count).unwrap_or(i64::MAX) >= CATCH_UP_PAGE;
+        let end_of_events = events.last().filter(|_| full(events.len())).map(|last| Cursor::behind(last.position));
+        let end_of_told = told.last().filter(|_| full(told.len())).map(|last| last.at);
+        let ends = end_of_events.into_iter().chain(end_of_told);
+        let upto = ends.fold(Cursor::behind(head).max(after), Cursor::min);
+        let events = events.iter().filter_map(|event| {
+            Frame::from_log(event).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
+        });
+        let mut frames: Vec<Arc<Frame>> =
+            events.flatten().chain(told).filter(|frame| frame.at > after && frame.at <= upto).map(Arc::new).collect();
+        frames.sort_by_key(|frame| frame.at);
         Ok(Next { frames, upto })
     }
 
@@ -133,25 +169,46 @@ impl Hub {
 
 /// Merges what several rings gave. Each gave its first `TAKE` frames, so one that gave that many may have more behind
 /// its last, and nothing beyond that may be served yet.
-fn in_order(mut frames: Vec<Arc<Frame>>, upto: i64) -> Next {
-    frames.sort_by_key(|f| f.position);
+fn in_order(mut frames: Vec<Arc<Frame>>, upto: Cursor) -> Next {
+    frames.sort_by_key(|f| f.at);
     let full = frames.len() >= TAKE;
-    frames.truncate(TAKE);
-    let upto = frames.last().filter(|_| full).map_or(upto, |last| last.position);
+    // Frames of one place are served together, or the second would be left behind.
+    let last = frames.get(TAKE - 1).map(|f| f.at);
+    frames.retain(|f| last.is_none_or(|last| f.at <= last));
+    let upto = last.filter(|_| full).unwrap_or(upto);
     Next { frames, upto }
+}
+
+/// Somebody follows the channel `me`.
+pub struct Told {
+    hub: Arc<Hub>,
+    user: Uuid,
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let mut people = self.hub.people();
+        if let Some(count) = people.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                people.remove(&self.user);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::Bytes;
 
+    use super::super::frame::Loses;
     use super::*;
 
     const A: Uuid = Uuid::from_u128(1);
     const B: Uuid = Uuid::from_u128(2);
 
-    fn frame(position: i64, project: Uuid) -> Frame {
-        Frame { position, project, removes: None, bytes: Bytes::from_static(b"x") }
+    fn frame(position: i64, room: Uuid) -> Frame {
+        Frame { at: Cursor::behind(position), room, loses: Loses::Nobody, bytes: Bytes::from_static(b"x") }
     }
 
     fn hub() -> Arc<Hub> {
@@ -159,7 +216,7 @@ mod tests {
     }
 
     fn positions(next: &Next) -> Vec<i64> {
-        next.frames.iter().map(|f| f.position).collect()
+        next.frames.iter().map(|f| f.at.position()).collect()
     }
 
     #[tokio::test]
@@ -169,10 +226,10 @@ mod tests {
         let (a, b) = (hub.join(A, &wake), hub.join(B, &wake));
         hub.publish(vec![frame(11, B), frame(12, A), frame(13, Uuid::nil()), frame(14, B)], 14);
         wake.notified().await;
-        let next = hub.recent(&[&a, &b], 10).expect("in the rings");
-        assert_eq!((positions(&next), next.upto), (vec![11, 12, 14], 14));
-        let next = hub.recent(&[&a, &b], 14).expect("in the rings");
-        assert_eq!((positions(&next), next.upto), (vec![], 14));
+        let next = hub.recent(&[&a, &b], Cursor::behind(10)).expect("in the rings");
+        assert_eq!((positions(&next), next.upto), (vec![11, 12, 14], Cursor::behind(14)));
+        let next = hub.recent(&[&a, &b], Cursor::behind(14)).expect("in the rings");
+        assert_eq!((positions(&next), next.upto), (vec![], Cursor::behind(14)));
     }
 
     #[tokio::test]
@@ -180,8 +237,8 @@ mod tests {
         let (hub, wake) = (hub(), Arc::new(Notify::new()));
         hub.publish(vec![], 10);
         let seat = hub.join(A, &wake);
-        assert!(hub.recent(&[&seat], 9).is_none());
-        assert!(hub.recent(&[&seat], 10).is_some());
+        assert!(hub.recent(&[&seat], Cursor::behind(9)).is_none());
+        assert!(hub.recent(&[&seat], Cursor::behind(10)).is_some());
     }
 
     #[tokio::test]
@@ -191,8 +248,8 @@ mod tests {
         let (a, b) = (hub.join(A, &wake), hub.join(B, &wake));
         let all: Vec<Frame> = (1..=500).map(|p| frame(p, if p % 3 == 0 { B } else { A })).collect();
         hub.publish(all, 500);
-        let (mut at, mut seen) = (0, Vec::new());
-        while at < 500 {
+        let (mut at, mut seen) = (Cursor::behind(0), Vec::new());
+        while at < Cursor::behind(500) {
             let next = hub.recent(&[&a, &b], at).expect("in the rings");
             assert!(next.frames.len() <= TAKE && next.upto > at);
             seen.extend(positions(&next));
@@ -206,8 +263,8 @@ mod tests {
         let (hub, wake) = (hub(), Arc::new(Notify::new()));
         hub.publish(vec![], 10);
         let seat = hub.join(A, &wake);
-        assert_eq!(hub.recent(&[&seat], 12).expect("waits").upto, 12);
+        assert_eq!(hub.recent(&[&seat], Cursor::behind(12)).expect("waits").upto, Cursor::behind(12));
         hub.publish(vec![frame(11, A), frame(12, A), frame(13, A)], 13);
-        assert_eq!(positions(&hub.recent(&[&seat], 12).expect("in the rings")), [13]);
+        assert_eq!(positions(&hub.recent(&[&seat], Cursor::behind(12)).expect("in the rings")), [13]);
     }
 }

@@ -2,6 +2,8 @@
 //! somebody follows; followers read on from the position where they are. A room keeps only the latest events: a
 //! follower behind them reads the log until it has caught up, so nobody is sent a gap and nobody is waited for.
 
+/// How far a stream has been served.
+mod cursor;
 /// Brings new events, from JetStream or from the log.
 mod feeder;
 /// One client's stream.
@@ -12,10 +14,16 @@ mod frame;
 mod hub;
 /// The JetStream side of the feeder.
 mod jetstream;
+/// Who may follow which project.
+mod membership;
+/// What people are told on the channel `me`.
+mod notices;
 /// The latest events of one project, and who waits for more.
 mod room;
 
+pub use cursor::Cursor;
 pub use feeder::Feeder;
-pub use follower::{Follower, Opening};
+pub use follower::{Door, Follower, Opening};
 pub use frame::Notice;
 pub use hub::Hub;
+pub use membership::{memberships, removed_at};

@@ -4,21 +4,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::cursor::Cursor;
 use super::frame::Frame;
 
 /// Of one room. Whoever is further behind reads the log.
 const RING_FRAMES: usize = 512;
 const RING_BYTES: usize = 512 * 1024;
 
-/// The latest events of one project, and who waits for more.
+/// The latest events of one project, or the latest that one person is told, and who waits for more.
 pub struct Room {
     ring: Mutex<Ring>,
     seats: Mutex<Seats>,
 }
 
-/// All events of the project behind `start` and up to the hub's position.
+/// All frames of the room behind `start` and up to the hub's position.
 pub struct Ring {
-    start: i64,
+    start: Cursor,
     bytes: usize,
     frames: VecDeque<Arc<Frame>>,
 }
@@ -30,7 +31,7 @@ struct Seats {
 }
 
 impl Ring {
-    pub fn new(start: i64) -> Self {
+    pub fn new(start: Cursor) -> Self {
         Self { start, bytes: 0, frames: VecDeque::new() }
     }
 
@@ -40,22 +41,27 @@ impl Ring {
         while self.frames.len() > RING_FRAMES || self.bytes > RING_BYTES {
             let Some(oldest) = self.frames.pop_front() else { break };
             self.bytes -= oldest.bytes.len();
-            self.start = oldest.position;
+            self.start = oldest.at;
         }
     }
 
+    /// Forgets all: something up to here could not be had, and is to be read elsewhere.
+    pub fn restart(&mut self, start: Cursor) {
+        *self = Self::new(start);
+    }
+
     /// At most `limit` frames behind `after` and up to `upto`; `None` when some of them may no longer be here.
-    pub fn between(&self, after: i64, upto: i64, limit: usize) -> Option<Vec<Arc<Frame>>> {
+    pub fn between(&self, after: Cursor, upto: Cursor, limit: usize) -> Option<Vec<Arc<Frame>>> {
         if after < self.start {
             return None;
         }
-        let first = self.frames.partition_point(|f| f.position <= after);
-        Some(self.frames.range(first..).take_while(|f| f.position <= upto).take(limit).cloned().collect())
+        let first = self.frames.partition_point(|f| f.at <= after);
+        Some(self.frames.range(first..).take_while(|f| f.at <= upto).take(limit).cloned().collect())
     }
 }
 
 impl Room {
-    pub fn new(start: i64) -> Self {
+    pub fn new(start: Cursor) -> Self {
         let seats = Seats { next: 0, taken: HashMap::new(), empty_since: Instant::now() };
         Self { ring: Mutex::new(Ring::new(start)), seats: Mutex::new(seats) }
     }
@@ -115,20 +121,22 @@ mod tests {
     use axum::body::Bytes;
     use uuid::Uuid;
 
+    use super::super::frame::Loses;
     use super::*;
 
     fn frame(position: i64, size: usize) -> Arc<Frame> {
         let bytes = Bytes::from(vec![b'x'; size]);
-        Arc::new(Frame { position, project: Uuid::nil(), removes: None, bytes })
+        Arc::new(Frame { at: Cursor::behind(position), room: Uuid::nil(), loses: Loses::Nobody, bytes })
     }
 
     fn positions(ring: &Ring, after: i64, upto: i64) -> Option<Vec<i64>> {
-        ring.between(after, upto, 1000).map(|frames| frames.iter().map(|f| f.position).collect())
+        let frames = ring.between(Cursor::behind(after), Cursor::behind(upto), 1000)?;
+        Some(frames.iter().map(|f| f.at.position()).collect())
     }
 
     #[test]
     fn a_ring_serves_what_it_holds_and_says_when_it_does_not() {
-        let mut ring = Ring::new(10);
+        let mut ring = Ring::new(Cursor::behind(10));
         for position in [12, 15, 20] {
             ring.push(frame(position, 1));
         }
@@ -140,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_forgets_the_oldest_and_knows_it() {
-        let mut ring = Ring::new(0);
+        let mut ring = Ring::new(Cursor::behind(0));
         for position in 1..=i64::try_from(RING_FRAMES).expect("small") + 2 {
             ring.push(frame(position, 1));
         }
@@ -151,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_ring_is_bounded_in_bytes_too() {
-        let mut ring = Ring::new(0);
+        let mut ring = Ring::new(Cursor::behind(0));
         ring.push(frame(1, 10));
         ring.push(frame(2, RING_BYTES + 1));
         assert_eq!(ring.bytes, 0);
@@ -161,7 +169,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_leaves_is_no_longer_woken() {
-        let room = Arc::new(Room::new(0));
+        let room = Arc::new(Room::new(Cursor::behind(0)));
         let wake = Arc::new(Notify::new());
         let seat = room.join(Arc::clone(&wake));
         assert!(room.empty_since().is_none());

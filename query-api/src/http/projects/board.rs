@@ -11,7 +11,7 @@ use taskfold_openapi::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::{Answer, digest};
+use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::me::AtLeast;
@@ -48,7 +48,7 @@ pub struct BoardColumn {
     get, path = "/v1/projects/{project_id}/board", operation_id = "getBoard", tag = "projects",
     params(("project_id" = Uuid, Path, description = "the project"), AtLeast, ReadHeaders),
     responses(
-        (status = 200, description = "The board. Its `ETag` stays the same while nothing on it changes, whatever its \
+        (status = 200, description = "The board. Its `ETag` stays the same while nothing happens in the project, whatever its \
                                       `position`; a 304 brings the position in `Taskfold-Position`", body = Board),
         (status = 304, description = "As before"),
         ReadProblems
@@ -62,7 +62,12 @@ pub async fn handler(
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let labels = snapshot.project(project_id, reading.caller.user_id).await?.labels();
+    let member = snapshot.project(project_id).await?;
+    let (labels, etag) = (member.labels(), member.tag(&snapshot));
+    let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
+        Ok(answer) => return Ok(answer),
+        Err(snapshot) => snapshot,
+    };
     let Json(columns): Json<Vec<Column>> = sqlx::query_scalar("SELECT columns FROM projects WHERE project_id = $1")
         .bind(project_id.0)
         .fetch_one(&mut *snapshot.db)
@@ -101,8 +106,6 @@ pub async fn handler(
         })
         .collect();
     let columns = serde_json::value::to_raw_value(&columns)?;
-    // Weak: the position moves with every event of the log, the board does not.
-    let etag = format!("W/\"{}\"", digest(columns.get().as_bytes()));
     let board = Board { project_id: project_id.0, position: snapshot.position, columns };
     Ok(Answer::tagged(&reading, snapshot, etag, serde_json::to_vec(&board)?).await)
 }

@@ -76,7 +76,7 @@ pub async fn handler(
     let mut seat = None;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     loop {
-        snapshot.project(project_id, reading.caller.user_id).await?;
+        snapshot.project(project_id).await?;
         if since > snapshot.position {
             snapshot = behind_or_ahead(&app, &reading, snapshot, since).await?;
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 use taskfold_domain::Role;
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::project::{Column, Label};
+use taskfold_domain::project::{Column, Label, SavedFilter, allowed};
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
 use utoipa::ToSchema;
@@ -27,6 +27,12 @@ pub struct Project {
     columns: Vec<ColumnView>,
     labels: Vec<Label>,
     my_role: Role,
+    /// What the caller may do here now, as in the names of commands: `project.<name>`, and `create_task`.
+    #[schema(example = json!(["edit", "add_label", "create_task"]))]
+    allowed_commands: Vec<&'static str>,
+    watching: bool,
+    /// Filters for all members.
+    filters: Vec<SavedFilter>,
     archived: bool,
     created_at: DateTime<Utc>,
     created_by: Uuid,
@@ -41,6 +47,8 @@ struct Row {
     description: String,
     columns: Json<Vec<Column>>,
     labels: Json<Vec<Label>>,
+    filters: Json<Vec<SavedFilter>>,
+    watching: bool,
     created_at: DateTime<Utc>,
     created_by: Uuid,
     updated_at: DateTime<Utc>,
@@ -61,9 +69,10 @@ pub async fn handler(
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project(project_id, reading.caller.user_id).await?;
+    let member = snapshot.project(project_id).await?;
     let row: Row = sqlx::query_as(
-        "SELECT name, description, columns, labels, created_at, created_by, updated_at, version \
+        "SELECT name, description, columns, labels, filters, taskfold_user() = ANY (watcher_ids) AS watching, \
+                created_at, created_by, updated_at, version \
          FROM projects WHERE project_id = $1",
     )
     .bind(project_id.0)
@@ -76,11 +85,19 @@ pub async fn handler(
         columns: row.columns.0.into_iter().map(Into::into).collect(),
         labels: row.labels.0,
         my_role: member.role(),
+        allowed_commands: allowed(member.role(), member.archived),
+        watching: row.watching,
+        filters: row.filters.0,
         archived: member.archived,
         created_at: row.created_at,
         created_by: row.created_by,
         updated_at: row.updated_at,
         version: row.version,
     };
-    Answer::versioned(&reading, snapshot, project.version, &project).await
+    // The role is not in the version: it may come through a team.
+    let etag = match member.role() {
+        Role::Owner => format!("\"{}\"", project.version),
+        role => format!("\"{}.{}\"", project.version, role.as_str()),
+    };
+    Ok(Answer::tagged(&reading, snapshot, etag, serde_json::to_vec(&project)?).await)
 }

@@ -69,14 +69,13 @@ pub async fn handler(
     let after = list.read(query.cursor.as_deref())?;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     let rows: Vec<ProjectSummary> = sqlx::query_as(
-        "SELECT p.project_id, p.name, p.description, p.archived, m.role AS my_role, p.created_at, p.created_by, \
+        "SELECT p.project_id, p.name, p.description, p.archived, taskfold_role(p.project_id) AS my_role, p.created_at, p.created_by, \
                 p.updated_at, p.version, p.created_at::text AS sort_key \
-         FROM project_members m JOIN projects p ON p.project_id = m.project_id \
-         WHERE m.user_id = $1 AND ($2::boolean IS NULL OR p.archived = $2) \
-           AND (p.created_at, p.project_id) > ($3::text::timestamptz, $4) \
-         ORDER BY p.created_at, p.project_id LIMIT $5",
+         FROM projects p \
+         WHERE p.project_id = ANY (ARRAY(SELECT taskfold_projects())) AND ($1::boolean IS NULL OR p.archived = $1) \
+           AND (p.created_at, p.project_id) > ($2::text::timestamptz, $3) \
+         ORDER BY p.created_at, p.project_id LIMIT $4",
     )
-    .bind(user)
     .bind(query.archived)
     .bind(after.as_ref().map_or("-infinity", |c| &c.key))
     .bind(after.as_ref().map_or(Uuid::nil(), |c| c.id))

@@ -35,8 +35,14 @@ pub struct MemberView {
     /// Null when the account was erased.
     username: Option<String>,
     display_name: Option<String>,
+    /// The highest of their own and those of their teams.
     #[schema(value_type = Role)]
     role: Stored<Role>,
+    /// Null for who is there through teams alone.
+    #[schema(value_type = Option<Role>)]
+    own_role: Option<Stored<Role>>,
+    /// The teams through which they (also) have a role.
+    team_ids: Vec<Uuid>,
     #[serde(skip)]
     sort_key: String,
 }
@@ -62,12 +68,11 @@ pub async fn handler(
     let list = ListName::new("members", project_id.0, &());
     let after = list.read(query.cursor.as_deref())?;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project(project_id, reading.caller.user_id).await?;
+    snapshot.project(project_id).await?;
     let rows: Vec<MemberView> = sqlx::query_as(
-        "SELECT m.user_id, a.username, a.display_name, m.role, m.position::text AS sort_key \
-         FROM project_members m LEFT JOIN accounts a ON a.user_id = m.user_id \
-         WHERE m.project_id = $1 AND (m.position, m.user_id) > ($2::text::bigint, $3) \
-         ORDER BY m.position, m.user_id LIMIT $4",
+        "SELECT user_id, username, display_name, role, own_role, team_ids, joined_at::text AS sort_key \
+         FROM taskfold_people($1) WHERE (joined_at, user_id) > ($2::text::bigint, $3) \
+         ORDER BY joined_at, user_id LIMIT $4",
     )
     .bind(project_id.0)
     .bind(after.as_ref().map_or("-1", |c| &c.key))

@@ -134,12 +134,16 @@ pub async fn handler(
     let deleted = query.deleted.unwrap_or(false);
 
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project(project_id, reading.caller.user_id).await?;
-    let labels = member.labels();
+    let member = snapshot.project(project_id).await?;
+    let (labels, etag) = (member.labels(), member.tag(&snapshot));
+    let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
+        Ok(answer) => return Ok(answer),
+        Err(snapshot) => snapshot,
+    };
     if query.label_id.is_some_and(|label| !labels.contains(&label)) {
         // Tasks may still carry a label that was removed; it is not shown, so it finds nothing.
         let nothing: Page<Task> = list.page(Vec::new(), limit, |_: &Row| (String::new(), Uuid::nil()), |row| row.task);
-        return Answer::page(&reading, snapshot, &nothing).await;
+        return Answer::tagged_page(&reading, snapshot, etag, &nothing).await;
     }
     let columns: Vec<Uuid> = sqlx::query_scalar(
         "SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) WITH ORDINALITY AS of (c, n) \
@@ -171,7 +175,7 @@ pub async fn handler(
         .map_err(bad_cursor_or)?;
     let place = |row: &Row| (row.sort_key.clone(), row.task.fields.id);
     let page = list.page(rows, limit, place, |row| row.task.shown_to(&member, &labels));
-    Answer::page(&reading, snapshot, &page).await
+    Answer::tagged_page(&reading, snapshot, etag, &page).await
 }
 
 impl Params {

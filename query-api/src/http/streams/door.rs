@@ -4,8 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use sqlx::PgPool;
 use taskfold_openapi::auth::{ACCESS_TOKEN_SECONDS, Purpose, Rejected, TICKET_SECONDS, bearer};
+use taskfold_openapi::headers::one;
 use taskfold_openapi::{Caller, Code, Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::values::Position;
-use crate::live::{Follower, Notice, Opening};
+use crate::live::{Cursor, Door, Follower, Notice, Opening, memberships, removed_at};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// For the hub to know where it begins, just after the start of the program.
@@ -32,7 +32,7 @@ pub struct StreamHeaders {
 
 /// A request for a stream.
 pub struct Knock {
-    from: Option<i64>,
+    from: Option<Cursor>,
     reconnect: bool,
     token: Result<(Caller, i64), Refused>,
 }
@@ -49,21 +49,21 @@ impl Knock {
         since: Option<Position>,
         ticket: Option<&str>,
     ) -> Result<Self, ReadError> {
-        let last = Position::of_header(headers, LAST_EVENT_ID)?;
+        let last = last_event_id(headers)?;
         Ok(Self {
-            from: last.or(since.map(|p| p.0)),
+            from: last.or(since.map(|p| Cursor::behind(p.0))),
             reconnect: last.is_some(),
             token: authenticate(app, headers, ticket),
         })
     }
 
     /// The answer: a stream of these projects, or why not. Which they are is looked at once the caller is known.
-    /// `stays`: also when no project is left.
+    /// `me`: also what the caller is told, and so also when no project is left.
     pub async fn answer(
         self,
         app: &App,
         projects: impl FnOnce() -> Result<Vec<Uuid>, ReadError>,
-        stays: bool,
+        me: bool,
     ) -> Result<Response, ReadError> {
         let (caller, expires_at) = match self.token {
             Ok(known) => known,
@@ -75,28 +75,26 @@ impl Knock {
         if !app.hub.has_begun(BEGIN_LIMIT).await {
             return Err(Problem::unavailable("The live feed").into());
         }
-        let (checkpoint, head, member_of) = memberships(&app.pool, &projects, caller.user_id.0).await?;
-        let ahead = self.from.is_some_and(|from| from > head);
-        let mut opening = Opening {
-            caller,
-            expires_at,
-            projects: member_of.iter().map(|project| (*project, checkpoint)).collect(),
-            revoked: Vec::new(),
-            from: self.from,
-            stays,
-        };
-        for project in projects.iter().filter(|p| !member_of.contains(p)) {
+        let known = memberships(app.hub.pool(), &projects, caller.user_id.0).await?;
+        let (head, member_at) = (known.head, known.checkpoint);
+        let ahead = self.from.is_some_and(|from| from.position() > head);
+        let doors = known.visible.iter().map(|(project, team)| Door { project: *project, member_at, team: *team });
+        let mut opening =
+            Opening { caller, expires_at, projects: doors.collect(), revoked: Vec::new(), from: self.from, me };
+        for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
             if !self.reconnect {
                 return Err(Problem::not_found().into());
             }
             // Removed while away: the removal, and what came before it, is still theirs to see.
-            let from = self.from.unwrap_or(i64::MAX);
-            match removed_at(&app.pool, *project, caller.user_id.0, from).await? {
-                Some(removal) if !ahead => opening.projects.push((*project, removal - 1)),
+            let from = self.from.map_or(i64::MAX, Cursor::position);
+            match removed_at(app.hub.pool(), *project, caller.user_id.0, from).await? {
+                Some(removal) if !ahead => {
+                    opening.projects.push(Door { project: *project, member_at: removal - 1, team: false });
+                }
                 _ => opening.revoked.push(*project),
             }
         }
-        if opening.projects.is_empty() && !stays {
+        if opening.projects.is_empty() && !me {
             let notices: Vec<Notice> = opening.revoked.into_iter().map(|project| Notice::Revoked { project }).collect();
             return Ok(last_words(&notices));
         }
@@ -128,32 +126,11 @@ fn authenticate(app: &App, headers: &HeaderMap, ticket: Option<&str>) -> Result<
     }
 }
 
-/// Up to where the read tables are, where the log ends, and of which of these projects the user is a member.
-async fn memberships(pool: &PgPool, projects: &[Uuid], user: Uuid) -> sqlx::Result<(i64, i64, Vec<Uuid>)> {
-    sqlx::query_as(
-        "SELECT c.position, h.position, \
-                ARRAY(SELECT project_id FROM project_members WHERE user_id = $2 AND project_id = ANY ($1)) \
-         FROM projection_checkpoint c, log_head h",
-    )
-    .bind(projects)
-    .bind(user)
-    .fetch_one(pool)
-    .await
-}
-
-/// Where the user was last removed from the project, if that was behind `from` and is known to the read tables.
-async fn removed_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
-        "SELECT max(e.position) FROM events e, projection_checkpoint c \
-         WHERE e.project_id = $1 AND e.position > $3 AND e.position <= c.position \
-           AND e.event_type = 'project.member_removed' \
-           AND e.payload #>> '{changes,member,from,user_id}' = $2::text",
-    )
-    .bind(project)
-    .bind(user)
-    .bind(from)
-    .fetch_one(pool)
-    .await
+/// The `id:` of the last frame that was seen.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, ReadError> {
+    let Some(text) = one(headers, LAST_EVENT_ID)? else { return Ok(None) };
+    let wrong = || Problem::invalid_field(format!("/{LAST_EVENT_ID}"), "must be the id of a frame: a position");
+    Cursor::parse(text).map(Some).ok_or_else(|| wrong().into())
 }
 
 /// A stream that says why it ends, and ends.

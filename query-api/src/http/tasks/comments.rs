@@ -1,6 +1,7 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use taskfold_domain::ids::TaskId;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
@@ -38,8 +39,18 @@ pub struct CommentView {
     mentions: Vec<Uuid>,
     created_at: DateTime<Utc>,
     edited_at: Option<DateTime<Utc>>,
+    /// In the order they came.
+    #[schema(value_type = Vec<CommentReaction>)]
+    reactions: Json<Vec<CommentReaction>>,
     #[serde(skip)]
     sort_key: String,
+}
+
+/// Somebody's reaction to a comment.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CommentReaction {
+    emoji: String,
+    user_id: Uuid,
 }
 
 /// The comments on a task, oldest first.
@@ -63,9 +74,9 @@ pub async fn handler(
     let list = ListName::new("comments", task_id.0, &());
     let after = list.read(query.cursor.as_deref())?;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project_of(task_id, reading.caller.user_id).await?;
+    snapshot.project_of(task_id).await?;
     let rows: Vec<CommentView> = sqlx::query_as(
-        "SELECT comment_id, author_id, text, mentions, created_at, edited_at, position::text AS sort_key \
+        "SELECT comment_id, author_id, text, mentions, created_at, edited_at, reactions, position::text AS sort_key \
          FROM comments WHERE task_id = $1 AND (position, comment_id) > ($2::text::bigint, $3) \
          ORDER BY position, comment_id LIMIT $4",
     )

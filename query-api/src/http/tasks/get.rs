@@ -24,7 +24,7 @@ pub async fn handler(
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project_of(task_id, reading.caller.user_id).await?;
+    let member = snapshot.project_of(task_id).await?;
     let task: Task =
         sqlx::query_as(concat!("SELECT ", task_fields!(), ", description, checklists FROM tasks WHERE task_id = $1"))
             .bind(task_id.0)

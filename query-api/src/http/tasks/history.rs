@@ -51,7 +51,7 @@ pub async fn handler(
     let list = ListName::new("history", task_id.0, &());
     let before = list.read(query.cursor.as_deref())?;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project_of(task_id, reading.caller.user_id).await?;
+    snapshot.project_of(task_id).await?;
     let rows: Vec<LoggedEvent> = sqlx::query_as(
         "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, \
                 (payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, \

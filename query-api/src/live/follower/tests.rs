@@ -23,15 +23,16 @@ impl World {
     fn follow(&self, projects: &[Uuid], lives: i64) -> impl Stream<Item = String> + use<> {
         let expires_at = clock::now().utc().timestamp() + lives;
         let caller = Caller { user_id: UserId(USER), session_id: Uuid::nil(), expires_at };
-        let projects = projects.iter().map(|project| (*project, 10)).collect();
-        let opening = Opening { caller, expires_at, projects, revoked: vec![], from: None, stays: false };
+        let doors = projects.iter().map(|project| Door { project: *project, member_at: 10, team: false });
+        let opening = Opening { caller, expires_at, projects: doors.collect(), revoked: vec![], from: None, me: false };
         let stream = Follower::new(self.hub.clone(), opening, self.shutdown.clone()).into_stream();
         stream.map(|frame| String::from_utf8(frame.expect("infallible").to_vec()).expect("UTF-8")).boxed()
     }
 
     fn happens(&self, position: i64, project: Uuid, removes: Option<Uuid>) {
         let bytes = Bytes::from(format!("id: {position}\nevent: task.x\ndata: {{}}\n\n"));
-        self.hub.publish(vec![Frame { position, project, removes, bytes }], position);
+        let loses = removes.map_or(Loses::Nobody, Loses::Member);
+        self.hub.publish(vec![Frame { at: Cursor::behind(position), room: project, loses, bytes }], position);
     }
 }
 

@@ -89,6 +89,8 @@ impl World {
                     id: taskfold_domain::ids::ProjectId(fresh_id),
                     fresh_id,
                     origin,
+                    teams: Vec::new(),
+                    template: None,
                 };
                 match project::decide(&self.project, command, &context) {
                     Ok(events) => {
@@ -104,8 +106,18 @@ impl World {
                 let task = self.tasks.entry(*id).or_default();
                 let end = Rank::at_end(at, 5);
                 let project = &self.project;
-                let context =
-                    task::Context { actor, at, project, place: rank.clone(), end, mentions: vec![], fresh_id, origin };
+                let context = task::Context {
+                    actor,
+                    at,
+                    project,
+                    place: rank.clone(),
+                    end,
+                    mentions: vec![],
+                    fresh_id,
+                    origin,
+                    teams: &[],
+                    other: None,
+                };
                 match task::decide(task, command, &context) {
                     Ok(events) => {
                         for event in events {
