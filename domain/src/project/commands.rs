@@ -42,6 +42,9 @@ pub enum ProjectCommand {
     Archive(Bare),
     #[serde(rename = "project.restore")]
     Restore(Bare),
+    /// By invitation. The role is the invitation's, which comes in with the context: no caller can name it.
+    #[serde(rename = "project.join")]
+    Join(Bare),
 }
 
 /// A new project, its caller the owner. Without `columns` it gets To do, In progress and Done.

@@ -29,6 +29,8 @@ pub struct Context {
     /// Used where the command brings no id of its own; a UUIDv7, as are the ones counted on from it.
     pub fresh_id: Uuid,
     pub origin: Origin,
+    /// What an invitation that was checked lets the actor become.
+    pub invited: Option<Role>,
 }
 
 /// Decides a command. An empty list means that everything is so already.
@@ -77,11 +79,16 @@ pub fn decide(project: &Project, command: &ProjectCommand, context: &Context) ->
         ProjectCommand::RemoveMember(which) => remove_member(board, which.user_id),
         ProjectCommand::Archive(_) => Ok(archived(board, true)),
         ProjectCommand::Restore(_) => Ok(archived(board, false)),
+        ProjectCommand::Join(_) => join(board, context),
     }
 }
 
 fn authorize(board: &Board, command: &ProjectCommand, context: &Context) -> Result<(), Refusal> {
     if context.origin == Origin::Import {
+        return Ok(());
+    }
+    if matches!(command, ProjectCommand::Join(_)) {
+        // Who joins has no role yet: the invitation is their right, and is looked at in the decision.
         return Ok(());
     }
     let role = board.role_of(context.actor).ok_or(Refusal::NotFound)?;
@@ -299,6 +306,18 @@ fn remove_member(board: &Board, user: UserId) -> Result<Vec<ProjectEvent>, Refus
         must_not_be_last_owner(board, user)?;
     }
     Ok(vec![ProjectEvent::MemberRemoved(MemberRemoved { member: member.into() })])
+}
+
+/// An invitation only ever raises a role.
+fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
+    let role = context.invited.ok_or(Refusal::NotFound)?;
+    if board.role_of(context.actor).is_some_and(|has| has >= role) {
+        return Ok(vec![]);
+    }
+    if board.archived {
+        return Err(Refusal::ProjectArchived);
+    }
+    set_member(board, Member { user_id: context.actor, role })
 }
 
 fn must_not_be_last_owner(board: &Board, user: UserId) -> Result<(), Refusal> {
