@@ -119,3 +119,20 @@ CREATE TABLE invitation_uses
 );
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, invitation_uses TO taskfold_command;
+
+-- How many places of an invitation are taken.
+CREATE FUNCTION taskfold_invitation_uses(of_invitation uuid)
+    RETURNS bigint
+    LANGUAGE sql
+    STABLE
+AS
+$$
+SELECT count(*) FROM invitation_uses u
+WHERE u.invitation_id = of_invitation
+  AND (u.reserved_until IS NULL OR u.reserved_until > now()
+       OR EXISTS (SELECT FROM commands c
+                  WHERE c.actor_id = u.user_id AND c.command_id = u.command_id
+                    AND c.first_position <= c.last_position))
+$$;
+REVOKE ALL ON FUNCTION taskfold_invitation_uses FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION taskfold_invitation_uses TO taskfold_command;

@@ -8,6 +8,8 @@ mod append;
 mod deciding;
 /// What a command brings along, and what comes of it.
 mod envelope;
+/// Whom somebody may invite.
+mod inviting;
 /// Members named in a comment.
 mod mentions;
 /// Finding the place between two neighbours.
@@ -22,6 +24,8 @@ mod queue;
 mod replay;
 /// The log as an event repository of cqrs-es.
 mod repository;
+/// Tokens that are for one project.
+mod scope;
 /// Task commands.
 mod tasks;
 

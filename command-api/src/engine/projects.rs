@@ -21,6 +21,7 @@ impl Engine {
         command: ProjectCommand,
         envelope: Envelope,
     ) -> Result<Done, CommandError> {
+        envelope.must_reach_project(id, &command)?;
         let deciding =
             ProjectDeciding { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
         Box::pin(run(self, &self.projects, SubjectKind::Project, id.0, &envelope, &deciding)).await
@@ -69,6 +70,7 @@ impl ProjectDeciding<'_> {
             id: self.id,
             fresh_id: self.fresh_id,
             origin: self.envelope.origin,
+            invited: self.envelope.invited,
         };
         let events = decide(project, self.command, &context)?;
         for event in &events {

@@ -48,7 +48,12 @@ pub async fn handler(
 ) -> Result<Response, Problem> {
     let Parameters { format: Format::Trello, project_id } = asked.0;
     let user = caller.user_id;
+    caller.must_write()?;
+    if caller.scope.project.is_some() && project_id.is_none() {
+        return Err(crate::engine::CommandError::OutOfScope.into());
+    }
     if let Some(project) = project_id {
+        caller.must_reach(ProjectId(project))?;
         must_be_admin(&app, ProjectId(project), user).await?;
     }
     must_be_json(request.headers().get(CONTENT_TYPE))?;

@@ -28,14 +28,16 @@ macro_rules! select_membership {
 }
 
 impl Snapshot {
-    /// The caller's membership. Of a project that one may not see nothing is told, not even that it is there.
+    /// The caller's membership. Of a project that one may not see nothing is told, not even that it is there;
+    /// and a token for one project may not see another.
     pub async fn project(&mut self, project: ProjectId, user: UserId) -> Result<Membership, ReadError> {
         sqlx::query_as(select_membership!(
             "projects p JOIN project_members m ON m.project_id = p.project_id AND m.user_id = $2 \
-             WHERE p.project_id = $1"
+             WHERE p.project_id = $1 AND ($3::uuid IS NULL OR p.project_id = $3)"
         ))
         .bind(project.0)
         .bind(user.0)
+        .bind(self.only.map(|only| only.0))
         .fetch_optional(&mut *self.db)
         .await?
         .ok_or_else(|| Problem::not_found().into())
@@ -45,10 +47,12 @@ impl Snapshot {
     pub async fn project_of(&mut self, task: TaskId, user: UserId) -> Result<Membership, ReadError> {
         sqlx::query_as(select_membership!(
             "tasks t JOIN projects p ON p.project_id = t.project_id \
-             JOIN project_members m ON m.project_id = p.project_id AND m.user_id = $2 WHERE t.task_id = $1"
+             JOIN project_members m ON m.project_id = p.project_id AND m.user_id = $2 \
+             WHERE t.task_id = $1 AND ($3::uuid IS NULL OR p.project_id = $3)"
         ))
         .bind(task.0)
         .bind(user.0)
+        .bind(self.only.map(|only| only.0))
         .fetch_optional(&mut *self.db)
         .await?
         .ok_or_else(|| Problem::not_found().into())

@@ -3,6 +3,7 @@ use std::time::Duration;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use sqlx::{Postgres, Transaction};
+use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::auth::Verifier;
 use taskfold_openapi::headers::{self, Prefer};
 use taskfold_openapi::{Caller, Code, Problem};
@@ -73,7 +74,7 @@ impl Reading {
     pub async fn snapshot_from(&self, app: &App, min: i64) -> Result<Snapshot, ReadError> {
         let deadline = Instant::now() + self.wait.unwrap_or(DEFAULT_WAIT);
         loop {
-            let snapshot = Snapshot::open(app).await?;
+            let snapshot = Snapshot::open(app, self.caller.scope.project).await?;
             if snapshot.position >= min {
                 return Ok(snapshot);
             }
@@ -109,13 +110,15 @@ impl Reading {
 pub struct Snapshot {
     pub db: Transaction<'static, Postgres>,
     pub position: i64,
+    /// The one project that the caller's token is for.
+    pub(super) only: Option<ProjectId>,
 }
 
 impl Snapshot {
-    async fn open(app: &App) -> Result<Self, ReadError> {
+    async fn open(app: &App, only: Option<ProjectId>) -> Result<Self, ReadError> {
         let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let position = taskfold_event_log::projected_position(&mut *db).await?;
-        Ok(Self { db, position })
+        Ok(Self { db, position, only })
     }
 
     /// Gives the connection back without waiting for anybody to drop it. There is nothing to commit.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures::Stream;
-use taskfold_openapi::{Caller, clock};
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream};
+use taskfold_domain::ids::UserId;
+use taskfold_openapi::clock;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
@@ -25,9 +27,11 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a stream starts with.
 pub struct Opening {
-    pub caller: Caller,
+    pub user: UserId,
     /// When the stream's token ends, in seconds since 1970.
     pub expires_at: i64,
+    /// Ends when that token is worth nothing before its time, if that can happen.
+    pub revoked_token: Option<BoxFuture<'static, ()>>,
     /// The projects, each with the position as of which the caller is known to be a member: an earlier removal is
     /// history, a later one ends it.
     pub projects: Vec<(Uuid, i64)>,
@@ -59,6 +63,7 @@ pub struct Follower {
     live: bool,
     heartbeat: Pin<Box<Sleep>>,
     expires: Instant,
+    revoked_token: Option<BoxFuture<'static, ()>>,
     ended: bool,
     _counted: Counted,
 }
@@ -85,7 +90,7 @@ impl Follower {
         let revoked = opening.revoked.into_iter().map(|project| Notice::Revoked { project });
         let lives = opening.expires_at.saturating_sub(clock::now().utc().timestamp());
         Self {
-            user: opening.caller.user_id.0,
+            user: opening.user.0,
             stays: opening.stays,
             followed,
             wake,
@@ -97,6 +102,7 @@ impl Follower {
             live: false,
             heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
             expires: Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST),
+            revoked_token: opening.revoked_token,
             ended: false,
             hub,
             _counted: Counted::new(),
@@ -122,7 +128,7 @@ impl Follower {
             if self.shutdown.is_cancelled() {
                 return Some(self.end(Notice::Drain { served: self.served, retry_ms: spread() }));
             }
-            if Instant::now() >= self.expires {
+            if Instant::now() >= self.expires || self.token_is_revoked() {
                 return Some(self.end(Notice::Reauth));
             }
             if let Some(frame) = self.pending.pop_front() {
@@ -144,6 +150,16 @@ impl Follower {
             }
             self.take().await;
         }
+    }
+
+    /// Asked before each frame: a busy stream may never wait.
+    fn token_is_revoked(&mut self) -> bool {
+        let revoked = self.revoked_token.as_mut().is_some_and(|token| token.now_or_never().is_some());
+        if revoked {
+            // Not to be asked again: the next frame is the last.
+            self.revoked_token = None;
+        }
+        revoked
     }
 
     fn end(&mut self, last: Notice) -> Bytes {
@@ -220,12 +236,22 @@ impl Follower {
     }
 
     async fn wait(&mut self, at_most: Option<Duration>) {
+        let revoked = async {
+            match &mut self.revoked_token {
+                Some(token) => token.await,
+                None => std::future::pending().await,
+            }
+        };
         let until = at_most.map_or(self.expires, |d| self.expires.min(Instant::now() + d));
         tokio::select! {
             () = self.wake.notified(), if at_most.is_none() => {}
             () = self.heartbeat.as_mut() => {}
             () = tokio::time::sleep_until(until) => {}
             () = self.shutdown.cancelled() => {}
+            () = revoked => {
+                self.revoked_token = None;
+                self.expires = Instant::now();
+            }
         }
     }
 }

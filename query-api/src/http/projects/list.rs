@@ -74,6 +74,7 @@ pub async fn handler(
          FROM project_members m JOIN projects p ON p.project_id = m.project_id \
          WHERE m.user_id = $1 AND ($2::boolean IS NULL OR p.archived = $2) \
            AND (p.created_at, p.project_id) > ($3::text::timestamptz, $4) \
+           AND ($6::uuid IS NULL OR p.project_id = $6) \
          ORDER BY p.created_at, p.project_id LIMIT $5",
     )
     .bind(user)
@@ -81,6 +82,7 @@ pub async fn handler(
     .bind(after.as_ref().map_or("-infinity", |c| &c.key))
     .bind(after.as_ref().map_or(Uuid::nil(), |c| c.id))
     .bind(limit + 1)
+    .bind(reading.caller.scope.project.map(|only| only.0))
     .fetch_all(&mut *snapshot.db)
     .await
     .map_err(bad_cursor_or)?;

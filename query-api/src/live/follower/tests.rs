@@ -22,9 +22,16 @@ impl World {
 
     fn follow(&self, projects: &[Uuid], lives: i64) -> impl Stream<Item = String> + use<> {
         let expires_at = clock::now().utc().timestamp() + lives;
-        let caller = Caller { user_id: UserId(USER), session_id: Uuid::nil(), expires_at };
         let projects = projects.iter().map(|project| (*project, 10)).collect();
-        let opening = Opening { caller, expires_at, projects, revoked: vec![], from: None, stays: false };
+        let opening = Opening {
+            user: UserId(USER),
+            expires_at,
+            revoked_token: None,
+            projects,
+            revoked: vec![],
+            from: None,
+            stays: false,
+        };
         let stream = Follower::new(self.hub.clone(), opening, self.shutdown.clone()).into_stream();
         stream.map(|frame| String::from_utf8(frame.expect("infallible").to_vec()).expect("UTF-8")).boxed()
     }
