@@ -70,7 +70,7 @@ pub struct ImportFile {
     pub file: PathBuf,
     #[arg(long, env = "TASKFOLD_SERVER", default_value = "http://127.0.0.1:8080")]
     pub server: String,
-    /// An access token, as POST /v1/sessions gives it
+    /// An API token that may write, or an access token as POST /v1/sessions gives it
     #[arg(long, env = "TASKFOLD_TOKEN", hide_env_values = true)]
     pub token: String,
     /// Into this project; without it, a project of the board's own

@@ -4,6 +4,7 @@ use axum::extract::State;
 use taskfold_domain::task::commands::Bare;
 use taskfold_domain::{ProjectCommand, Role};
 use taskfold_openapi::Problem;
+use taskfold_openapi::headers::Precondition;
 use taskfold_openapi::problem::CommandProblems;
 use taskfold_openapi::read::Path;
 
@@ -31,20 +32,36 @@ pub async fn handler(State(app): State<App>, sent: Sent, Path(token): Path<Strin
     let role = invitation.role()?;
     let envelope = sent.envelope();
     let this = Use { invitation: invitation.id, user: envelope.actor, command_id: envelope.command_id };
-    let reserved = match place(&app, &invitation, role, this).await? {
-        // To the end, also when the caller has hung up: else the place would be held until the reservation is over.
-        Place::Taken => return on_its_own(joined(app, envelope, role, invitation, this)).await,
-        Place::NotNeeded => Some(role),
-        Place::None => None,
-    };
-    // Nothing to join by, but perhaps the same request was answered before.
-    Ok(join(&app, Envelope { invited: reserved, ..envelope }, &invitation).await?.into())
+    for _ in 0..LOOKS {
+        match place(&app, &invitation, role, this).await? {
+            // To the end, also when the caller has hung up: else the place would be held until the reservation is over.
+            Place::Taken => return on_its_own(joined(app, envelope, role, invitation, this)).await,
+            // As of that version: a link that is used up does not bring back who is being removed just now.
+            Place::NotNeeded { at } => {
+                let precondition = Precondition::Strict(at);
+                let unchanged = Envelope { invited: Some(role), precondition, ..envelope.clone() };
+                match join(&app, unchanged, &invitation).await {
+                    Err(CommandError::Conflict(_)) => {}
+                    outcome => return Ok(outcome?.into()),
+                }
+            }
+            // Nothing to join by, but perhaps the same request was answered before.
+            Place::None => return Ok(join(&app, envelope, &invitation).await?.into()),
+            Place::HeldForThem => tokio::time::sleep(LOOK_AGAIN).await,
+        }
+    }
+    Err(Problem::unavailable("The invitation"))
 }
 
 enum Place {
-    /// For this person, until it is confirmed or released.
+    /// For this request, until it is confirmed or released.
     Taken,
-    NotNeeded,
+    /// They have the role, as of this version of the project.
+    NotNeeded {
+        at: u64,
+    },
+    /// The last one is held by another request of theirs.
+    HeldForThem,
     None,
 }
 
@@ -52,18 +69,15 @@ async fn place(app: &App, invitation: &Invitation, role: Role, this: Use) -> Res
     if !invitation.in_force {
         return Ok(Place::None);
     }
-    for _ in 0..LOOKS {
-        let project = app.engine.load_project(invitation.project()).await?;
-        if project.board().and_then(|board| board.role_of(this.user)).is_some_and(|has| has >= role) {
-            return Ok(Place::NotNeeded);
-        }
-        match store::reserve(&app.pool, this).await.map_err(unavailable)? {
-            Reserved::Yes => return Ok(Place::Taken),
-            Reserved::No => return Ok(Place::None),
-            Reserved::ByAnotherRequestOfTheirs => tokio::time::sleep(LOOK_AGAIN).await,
-        }
+    let project = app.engine.load_project(invitation.project()).await?;
+    if project.board().and_then(|board| board.role_of(this.user)).is_some_and(|has| has >= role) {
+        return Ok(Place::NotNeeded { at: project.version });
     }
-    Ok(Place::None)
+    Ok(match store::reserve(&app.pool, this).await.map_err(unavailable)? {
+        Reserved::Yes => Place::Taken,
+        Reserved::No => Place::None,
+        Reserved::ByAnotherRequestOfTheirs => Place::HeldForThem,
+    })
 }
 
 async fn joined(app: App, envelope: Envelope, role: Role, invitation: Invitation, this: Use) -> Result<Reply, Problem> {

@@ -104,6 +104,7 @@ pub enum Reserved {
     Yes,
     /// Nobody can join by it any more.
     No,
+    /// The last place is.
     ByAnotherRequestOfTheirs,
 }
 
@@ -129,12 +130,9 @@ pub async fn reserve(pool: &PgPool, this: Use) -> sqlx::Result<Reserved> {
     .bind(this.command_id)
     .fetch_one(&mut *tx)
     .await?;
-    if theirs {
-        return Ok(Reserved::ByAnotherRequestOfTheirs);
-    }
     // The same request again has its place already, unless that was held for too long.
     if !mine && max_uses.is_some_and(|max| uses >= i64::from(max)) {
-        return Ok(Reserved::No);
+        return Ok(if theirs { Reserved::ByAnotherRequestOfTheirs } else { Reserved::No });
     }
     sqlx::query(
         "INSERT INTO invitation_uses (invitation_id, user_id, command_id, reserved_until) \

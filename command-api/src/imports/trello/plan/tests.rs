@@ -89,6 +89,7 @@ impl World {
                     id: taskfold_domain::ids::ProjectId(fresh_id),
                     fresh_id,
                     origin,
+                    invited: None,
                 };
                 match project::decide(&self.project, command, &context) {
                     Ok(events) => {
