@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use taskfold::connections::{DatabaseRole, pool};
 use taskfold_openapi::clock::now;
 
 use crate::harness::{Actor, App, Place, Sse, eventually};
@@ -66,6 +67,25 @@ async fn a_token_is_shown_once_and_does_on_both_apis_what_its_maker_may() {
         script.with_token(bad).get("/v1/me").await.problem(401, "unauthenticated");
         script.with_token(bad).post("/v1/projects", json!({"name": "P"})).await.problem(401, "unauthenticated");
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_query_role_reads_no_secrets_and_writes_no_accounts() {
+    let app = App::start().await;
+    let pool = pool(&app.database_url, DatabaseRole::Query, 1).unwrap();
+    for statement in [
+        "SELECT token_id FROM api_tokens",
+        "SELECT invitation_id FROM invitations",
+        "SELECT password_hash FROM accounts",
+        "INSERT INTO accounts (user_id, username, display_name, created_at) VALUES (gen_random_uuid(), 'x', 'x', now())",
+        "SELECT taskfold_invitation_uses(gen_random_uuid())",
+    ] {
+        let refused = sqlx::query(statement).execute(&pool).await.expect_err(statement);
+        let code = refused.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
+        assert_eq!(code, "42501", "{statement}: {refused}");
+    }
+    pool.close().await;
     app.finish().await;
 }
 

@@ -2,7 +2,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold_openapi::clock::new_id;
 
-use crate::harness::{Actor, Answer, App};
+use crate::harness::{Actor, Answer, App, Place};
 
 async fn invite(ada: &Actor, project: &str, body: Value) -> (String, String) {
     let made = ada.post(&format!("/v1/projects/{project}/invitations"), body).await.expect(201);
@@ -64,8 +64,11 @@ async fn a_link_lets_one_person_in_and_says_to_what() {
 
 #[tokio::test]
 async fn of_two_at_once_one_gets_the_last_place() {
-    let app = App::start().await;
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
+    // On another instance: nothing in one process decides it.
+    let eve = Actor { url: second.url.clone(), ..eve };
     for round in 0..10 {
         let (project, _) = ada.project(&format!("P{round}")).await;
         let (_, token) = invite(&ada, &project, json!({"role": "viewer", "max_uses": 1})).await;
@@ -78,9 +81,11 @@ async fn of_two_at_once_one_gets_the_last_place() {
     // One person who clicks twice has both clicks answered, and takes one place.
     let (project, _) = ada.project("Twice").await;
     let (_, token) = invite(&ada, &project, json!({"role": "viewer"})).await;
-    let (one, other) = tokio::join!(accept(&bo, &token), accept(&bo, &token));
+    let elsewhere = Actor { url: second.url.clone(), ..bo.clone() };
+    let (one, other) = tokio::join!(accept(&bo, &token), accept(&elsewhere, &token));
     let events = [one.expect(200), other.expect(200)].map(|reply| reply["events"].as_array().unwrap().len());
     assert_eq!((events[0] + events[1], uses(&ada, &project).await), (1, 1));
+    second.stop().await;
     app.finish().await;
 }
 
