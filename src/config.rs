@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 /// An event-sourced backend for collaborative task management.
@@ -69,7 +70,7 @@ pub struct ImportFile {
     pub file: PathBuf,
     #[arg(long, env = "TASKFOLD_SERVER", default_value = "http://127.0.0.1:8080")]
     pub server: String,
-    /// An access token, as POST /v1/sessions gives it
+    /// An API token that may write, or an access token as POST /v1/sessions gives it
     #[arg(long, env = "TASKFOLD_TOKEN", hide_env_values = true)]
     pub token: String,
     /// Into this project; without it, a project of the board's own
@@ -110,6 +111,15 @@ struct Flags {
     /// What to log, such as `info,taskfold_projector=debug`
     #[arg(long, env = "TASKFOLD_LOG", default_value = "info,async_nats=warn,sqlx=warn", global = true)]
     log: String,
+    /// An outside OIDC issuer whose tokens are taken too, such as https://id.example.com/realms/work
+    #[arg(long, env = "TASKFOLD_OIDC_ISSUER", global = true)]
+    oidc_issuer: Option<String>,
+    /// Which `aud` its tokens must have
+    #[arg(long, env = "TASKFOLD_OIDC_AUDIENCE", global = true)]
+    oidc_audience: Option<String>,
+    /// Where its keys are; without it, where its discovery document says
+    #[arg(long, env = "TASKFOLD_OIDC_JWKS_URL", global = true)]
+    oidc_jwks_url: Option<String>,
     /// How to log
     #[arg(long, env = "TASKFOLD_LOG_FORMAT", default_value = "text", global = true)]
     log_format: String,
@@ -127,6 +137,24 @@ pub struct Settings {
     pub max_connections: usize,
     pub log: String,
     pub log_format: LogFormat,
+    pub oidc: Option<Oidc>,
+}
+
+/// An outside issuer of tokens.
+#[derive(Debug, Clone)]
+pub struct Oidc {
+    /// As its tokens say it in `iss`.
+    pub issuer: String,
+    pub audience: String,
+    pub keys: KeysAt,
+}
+
+/// Where an issuer's public keys are.
+#[derive(Debug, Clone)]
+pub enum KeysAt {
+    Jwks(Url),
+    /// Where the discovery document there says.
+    Discovery(Url),
 }
 
 impl Cli {
@@ -173,6 +201,7 @@ impl Cli {
         if log_format.is_none() {
             note("log-format", &flags.log_format, "`text` or `json`");
         }
+        let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
         match (listen, pool_size, max_connections, log_format) {
             (Some(listen), Some(pool_size), Some(max_connections), Some(log_format)) if mistakes.is_empty() => {
                 Ok(Settings {
@@ -185,11 +214,53 @@ impl Cli {
                     max_connections,
                     log: flags.log.clone(),
                     log_format,
+                    oidc,
                 })
             }
             _ => Err(mistakes),
         }
     }
+}
+
+/// The issuer, if all about it is right; mistakes are noted.
+fn oidc(
+    issuer: Option<String>,
+    audience: Option<String>,
+    jwks_url: Option<String>,
+    note: &mut impl FnMut(&str, &str, &str),
+) -> Option<Oidc> {
+    let Some(issuer) = issuer else {
+        for (flag, value) in [("oidc-audience", audience), ("oidc-jwks-url", jwks_url)] {
+            if let Some(value) = value {
+                note(flag, &value, "of which issuer? Give --oidc-issuer too");
+            }
+        }
+        return None;
+    };
+    // OpenID Connect Discovery, 4: the well-known path is appended to the issuer.
+    let discovery = web_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
+        .filter(|_| web_url(&issuer).is_some_and(|url| url.query().is_none() && url.fragment().is_none()));
+    if discovery.is_none() {
+        note("oidc-issuer", &issuer, "not a URL such as https://id.example.com");
+    }
+    if audience.is_none() {
+        note("oidc-audience", "", "which `aud` must the issuer's tokens have?");
+    }
+    let keys = match jwks_url {
+        None => discovery.map(KeysAt::Discovery),
+        Some(text) => {
+            let url = web_url(&text);
+            if url.is_none() {
+                note("oidc-jwks-url", &text, "not a URL such as https://id.example.com/keys");
+            }
+            url.map(KeysAt::Jwks)
+        }
+    };
+    Some(Oidc { issuer, audience: audience?, keys: keys? })
+}
+
+fn web_url(text: &str) -> Option<Url> {
+    text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// What NATS takes in a stream's name and in one word of a subject, without the characters that mean something there.
@@ -222,6 +293,25 @@ mod tests {
         let mistakes = cli.settings().expect_err("five of them are wrong");
         assert_eq!(mistakes.len(), 5, "{mistakes:?}");
         assert!(!mistakes.concat().contains("secret"));
+        Ok(())
+    }
+
+    #[test]
+    fn an_outside_issuer_is_given_wholly_or_not_at_all() -> anyhow::Result<()> {
+        let settings = |flags: &[&str]| Cli::try_parse_from(["taskfold"].iter().chain(flags)).map(|cli| cli.settings());
+        let issuer = "--oidc-issuer=https://id.example.com/work/";
+        let oidc = settings(&[issuer, "--oidc-audience=taskfold"])?.map_err(|e| anyhow::anyhow!("{e:?}"))?.oidc;
+        let Some(Oidc { keys: KeysAt::Discovery(url), issuer: said, .. }) = oidc else { anyhow::bail!("{oidc:?}") };
+        assert_eq!(url.as_str(), "https://id.example.com/work/.well-known/openid-configuration");
+        assert_eq!(said, "https://id.example.com/work/");
+        for (flags, wrong) in [
+            (vec![issuer], 1),
+            (vec!["--oidc-audience=x"], 1),
+            (vec!["--oidc-issuer=nowhere", "--oidc-jwks-url=ftp://x/y"], 3),
+            (vec!["--oidc-issuer=https://x/?a=b", "--oidc-audience=x"], 1),
+        ] {
+            assert_eq!(settings(&flags)?.expect_err("something is wrong").len(), wrong, "{flags:?}");
+        }
         Ok(())
     }
 }

@@ -12,6 +12,8 @@ pub mod embedded;
 mod first_head;
 /// Liveness, readiness, metrics.
 pub mod health;
+/// Tokens that are not a session's: API tokens and those of an outside issuer.
+pub mod identity;
 /// Signing keys of access tokens.
 pub mod keys;
 /// Signals, and parts that live and end together.

@@ -1,6 +1,7 @@
 //! What every role has in hand: settings, metrics, and the token that ends it; and what serving roles do alike.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::connections::{self, DatabaseRole};
 use crate::health::{self, Dependency};
+use crate::identity::{Issuer, StoredTokens};
 use crate::lifecycle::{self, Parts};
 use crate::servers::{Servers, Sharing};
 use crate::{keys, migrate, server, telemetry};
@@ -100,13 +102,17 @@ impl Site {
         migrate::check(&self.owner).await
     }
 
-    /// With all keys that are known, and kept current as a part of the process.
-    pub async fn verifier(&self, parts: &mut Parts) -> anyhow::Result<Verifier> {
-        let verifier = Verifier::default();
+    /// With all keys that are known, and kept current as a part of the process. What is not a session's token is looked
+    /// up through `pool`.
+    pub async fn verifier(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<Verifier> {
+        let Program { settings, shutdown, .. } = &self.program;
+        let verifier = Verifier::default().with_api_tokens(Arc::new(StoredTokens::new(pool.clone())));
         keys::load_into(&verifier, &self.owner).await?;
-        let kept = keys::keep_current(verifier.clone(), self.owner.clone(), self.program.shutdown.clone());
-        parts.spawn("keys", kept);
-        Ok(verifier)
+        parts.spawn("keys", keys::keep_current(verifier.clone(), self.owner.clone(), shutdown.clone()));
+        let Some(oidc) = &settings.oidc else { return Ok(verifier) };
+        let issuer = Arc::new(Issuer::new(oidc.clone(), pool.clone())?);
+        parts.spawn("keys of the outside issuer", Arc::clone(&issuer).keep_current(shutdown.clone()));
+        Ok(verifier.with_outside_issuer(issuer))
     }
 
     /// Health with what was started here and what the role adds.

@@ -36,6 +36,7 @@ fn project_context(actor: UserId) -> project::Context {
         origin: Origin::Live,
         teams: vec![],
         template: None,
+        invited: None,
     }
 }
 
@@ -223,6 +224,27 @@ fn given_a_project_when_roles_ask_then_each_gets_what_is_theirs() {
     assert!(decided(&project, VIEWER, "project.remove_member", leave).is_ok());
     let last = json!({"user_id": OWNER});
     assert_eq!(decided(&project, OWNER, "project.remove_member", last), Err(Refusal::LastOwner));
+}
+
+#[test]
+fn given_an_invitation_when_somebody_joins_then_it_only_ever_raises_their_role() {
+    let mut project = board();
+    let join = |project: &Project, actor: UserId, invited: Option<Role>| {
+        let context = project::Context { invited, ..project_context(actor) };
+        project::decide(project, &project_command("project.join", json!({})), &context)
+    };
+    assert_eq!(join(&project, STRANGER, None), Err(Refusal::NotFound));
+    assert_eq!(join(&project, OWNER, None), Err(Refusal::NotFound));
+    let joined = join(&project, STRANGER, Some(Role::Member)).unwrap();
+    let [ProjectEvent::MemberAdded(added)] = joined.as_slice() else { panic!("{joined:?}") };
+    assert_eq!((added.member.to.user_id, added.member.to.role), (STRANGER, Role::Member));
+    let raised = join(&project, VIEWER, Some(Role::Admin)).unwrap();
+    assert!(matches!(raised.as_slice(), [ProjectEvent::MemberRoleChanged(_)]), "{raised:?}");
+    for (actor, role) in [(MEMBER, Role::Member), (OWNER, Role::Viewer)] {
+        assert_eq!(join(&project, actor, Some(role)), Ok(vec![]));
+    }
+    applied(&mut project, OWNER, "project.archive", json!({}));
+    assert_eq!(join(&project, STRANGER, Some(Role::Member)), Err(Refusal::ProjectArchived));
 }
 
 #[test]

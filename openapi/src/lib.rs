@@ -14,6 +14,8 @@ pub mod layers;
 pub mod problem;
 /// Reading bodies, paths and queries into types, with a clear problem for each mistake.
 pub mod read;
+/// What a token is good for.
+pub mod scope;
 /// What a service hands to the program.
 pub mod service;
 /// Parsers' errors in our words.
@@ -21,3 +23,4 @@ mod words;
 
 pub use auth::Caller;
 pub use problem::{Code, Problem};
+pub use scope::{Access, Scope};

@@ -282,4 +282,7 @@ problem_sets! {
     /// What a request for accounts and sessions may be answered with.
     AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
+    /// What a request for API tokens and invitations may be answered with.
+    TokenProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Unavailable];
 }

@@ -22,12 +22,13 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
     let signer = keys::signer(&here.owner).await?;
-    let verifier = here.verifier(&mut parts).await?;
+    let command_pool = here.pool(DatabaseRole::Command)?;
+    let verifier = here.verifier(&command_pool, &mut parts).await?;
     let nats = here.nats().await?;
     let stream = here.program.settings.stream.clone();
 
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
-        pool: here.pool(DatabaseRole::Command)?,
+        pool: command_pool,
         signer,
         verifier: verifier.clone(),
         shutdown: shutdown.clone(),

@@ -20,8 +20,8 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
     let signer = keys::signer(&here.owner).await?;
-    let verifier = here.verifier(&mut parts).await?;
     let pool = here.pool(DatabaseRole::Command)?;
+    let verifier = here.verifier(&pool, &mut parts).await?;
     let health = here.health([Dependency::postgres(pool.clone())]);
     let commands = taskfold_command_api::service(taskfold_command_api::Deps { pool, signer, verifier, shutdown });
     let router = site(vec![commands], health, &mut parts);

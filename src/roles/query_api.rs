@@ -19,9 +19,9 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     here.check_schema().await?;
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
-    let verifier = here.verifier(&mut parts).await?;
     let pool = here.pool(DatabaseRole::Query)?;
     let feed_pool = here.pool(DatabaseRole::Feed)?;
+    let verifier = here.verifier(&pool, &mut parts).await?;
     let nats = here.nats().await?;
     let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
     let stream = here.program.settings.stream.clone();

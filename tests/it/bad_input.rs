@@ -120,18 +120,41 @@ async fn without_or_with_a_bad_token_nothing_is_told() {
 #[tokio::test]
 async fn what_belongs_to_others_does_not_exist() {
     let scene = Scene::new().await;
+    // A token of Ada's own for another project is a stranger here.
+    let (other, _) = scene.ada.project("Another").await;
+    let stray = scene.ada.api_token(json!({"name": "stray", "access": "write", "project_id": other})).await;
     let head = scene.app.head().await;
     for route in routes().iter().filter(|r| r.path.contains("{project_id}") || r.path.contains("{task_id}")) {
-        let what = format!("{} {}", route.method, route.path);
-        let mut request = scene.eve.request(route.method.clone(), &scene.path(route));
-        if route.has_body {
-            request = request.json(&plausible_body(route));
+        for (who, stranger) in [("Eve", &scene.eve), ("the token", &stray)] {
+            let what = format!("{} {} by {who}", route.method, route.path);
+            let answer = send_plausibly(stranger, route, &scene.path(route)).await;
+            is_a_problem(&answer, &what);
+            assert_eq!(answer.status, 404, "{what}: {}", answer.body);
         }
-        let answer = scene.eve.send(request).await;
-        is_a_problem(&answer, &what);
-        assert_eq!(answer.status, 404, "{what}: {}", answer.body);
     }
     scene.finish(head).await;
+}
+
+#[tokio::test]
+async fn a_token_that_may_only_read_changes_nothing_anywhere() {
+    let scene = Scene::new().await;
+    let head = scene.app.head().await;
+    let reader = scene.ada.api_token(json!({"name": "reader", "access": "read"})).await;
+    for route in routes().iter().filter(|r| r.needs_token && r.method != Method::GET) {
+        // Streams are reads.
+        if route.path != "/v1/stream-tickets" {
+            let what = format!("{} {}", route.method, route.path);
+            let answer = send_plausibly(&reader, route, &scene.path(route)).await;
+            assert_eq!(answer.status, 403, "{what}: {}", answer.body);
+            answer.problem(403, "forbidden");
+        }
+    }
+    scene.finish(head).await;
+}
+
+async fn send_plausibly(actor: &Actor, route: &Route, path: &str) -> Answer {
+    let request = actor.request(route.method.clone(), path);
+    actor.send(if route.has_body { request.json(&plausible_body(route)) } else { request }).await
 }
 
 /// Good enough to get past the reading of it.
@@ -147,7 +170,8 @@ fn plausible_body(route: &Route) -> Value {
         "checklists" | "{checklist_id}" => json!({"title": "t"}),
         "columns" => json!({"name": "n", "category": "todo"}),
         "labels" if create => json!({"name": "n", "color": "red"}),
-        "{user_id}" => json!({"role": "member"}),
+        "{user_id}" | "invitations" => json!({"role": "member"}),
+        "api-tokens" => json!({"name": "n", "access": "read"}),
         _ => json!({}),
     }
 }

@@ -24,6 +24,8 @@ fn envelope(actor: UserId, project: Option<ProjectId>) -> Envelope {
         project_id: project,
         rank: None,
         traceparent: None,
+        only: None,
+        invited: None,
     }
 }
 
@@ -154,6 +156,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
         origin: Origin::Live,
         teams: Vec::new(),
         template: None,
+        invited: None,
     };
     let events = project::decide(&Project::default(), &command, &context).unwrap();
     let metadata = || {

@@ -5,6 +5,8 @@
 /// Starting the system, and people who use it.
 mod harness;
 
+/// Tokens for scripts and services.
+mod api_tokens;
 /// Who may depend on whom.
 mod architecture;
 /// Wrong requests, at every route.
@@ -17,8 +19,12 @@ mod crashes;
 mod frozen;
 /// Boards of other programs.
 mod imports;
+/// Joining by a link.
+mod invitations;
 /// The append, from several processes at once.
 mod log;
+/// Tokens of an outside issuer.
+mod oidc;
 /// The OpenAPI files are those of the code.
 mod openapi;
 /// Read tables, checkpoint, poison, takeover.

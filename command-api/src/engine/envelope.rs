@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::task::Origin;
-use taskfold_domain::{Rank, Refusal, Timestamp};
+use taskfold_domain::{Rank, Refusal, Role, Timestamp};
 use taskfold_openapi::headers::Precondition;
 use taskfold_openapi::{Code, Problem};
 use uuid::Uuid;
@@ -25,6 +25,10 @@ pub struct Envelope {
     /// The import's own rank for a created or moved task.
     pub rank: Option<Rank>,
     pub traceparent: Option<String>,
+    /// The one project that the caller's token is for.
+    pub only: Option<ProjectId>,
+    /// For joining a project: what an invitation that was checked lets the actor become.
+    pub invited: Option<Role>,
 }
 
 /// What came of a command.
@@ -71,6 +75,9 @@ pub enum CommandError {
     Unavailable(String),
     #[error("the log cannot be read: {0}")]
     Broken(String),
+    /// The caller's token is for another project than the one to be made.
+    #[error("the token is for one project")]
+    OutOfScope,
 }
 
 impl From<sqlx::Error> for CommandError {
@@ -98,6 +105,7 @@ impl From<CommandError> for Problem {
                 Self::unavailable("The log")
             }
             CommandError::Broken(cause) => Self::internal(&cause),
+            CommandError::OutOfScope => Self::new(Code::Forbidden, "This API token is for one project alone"),
         }
     }
 }

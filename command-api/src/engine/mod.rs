@@ -8,6 +8,8 @@ mod append;
 mod deciding;
 /// What a command brings along, and what comes of it.
 mod envelope;
+/// Whom somebody may invite.
+mod inviting;
 /// Members named in a comment.
 mod mentions;
 /// Finding the place between two neighbours.
@@ -26,6 +28,8 @@ mod replay;
 mod repository;
 /// The teams that a project gives roles to.
 mod roster;
+/// Tokens that are for one project.
+mod scope;
 /// Task commands.
 mod tasks;
 /// Team commands.

@@ -25,6 +25,7 @@ impl Engine {
         command: ProjectCommand,
         envelope: Envelope,
     ) -> Result<Done, CommandError> {
+        envelope.must_reach_project(id, &command)?;
         let deciding =
             ProjectDeciding { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
         Box::pin(run(self, &self.projects, SubjectKind::Project, id.0, &envelope, &deciding)).await
@@ -85,6 +86,7 @@ impl ProjectDeciding<'_> {
             origin: self.envelope.origin,
             teams: teams.all,
             template: self.template().await?,
+            invited: self.envelope.invited,
         };
         let events = decide(project, self.command, &context)?;
         for event in &events {

@@ -77,6 +77,8 @@ async fn remind(engine: &Engine, id: TaskId) -> Result<bool, CommandError> {
         precondition: Precondition::None,
         project_id: None,
         rank: None,
+        only: None,
+        invited: None,
         traceparent: Some(new_traceparent()),
     };
     engine.task(id, TaskCommand::Remind(remind), envelope).await.map(|_| true)

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use taskfold_domain::Team;
-use taskfold_domain::ids::{TeamId, UserId};
+use taskfold_domain::ids::{ProjectId, TeamId, UserId};
 use taskfold_domain::project::Board;
 use taskfold_domain::{Access, Refusal, Role};
 
@@ -47,8 +47,10 @@ impl Engine {
         Ok(teams)
     }
 
-    /// The caller's role in a project as the log has it now; `None` for whoever may not know of it.
-    pub async fn role_in(&self, board: &Board, user: UserId) -> Result<Option<Role>, CommandError> {
+    /// Somebody's role in a project as the log has it now; `None` for whoever may not know of it.
+    pub async fn role_in(&self, project: ProjectId, user: UserId) -> Result<Option<Role>, CommandError> {
+        let project = self.load_project(project).await?;
+        let Some(board) = project.board() else { return Ok(None) };
         let teams = self.teams_of(Some(board), None, true).await?;
         Ok(Access::new(board, &teams.all).role_of(user))
     }

@@ -21,6 +21,7 @@ use super::{Engine, mentions, place};
 impl Engine {
     /// Decides a task command and appends what it comes to. Creating needs the envelope's project.
     pub async fn task(&self, id: TaskId, command: TaskCommand, envelope: Envelope) -> Result<Done, CommandError> {
+        self.must_reach_task(id, &envelope).await?;
         let deciding =
             TaskDeciding { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
         // Boxed: the future is large, and every handler would carry it whole.

@@ -14,6 +14,7 @@ use super::precondition::Based;
 impl Engine {
     /// Decides a team command and appends what it comes to.
     pub async fn team(&self, id: TeamId, command: TeamCommand, envelope: Envelope) -> Result<Done, CommandError> {
+        envelope.must_reach_teams()?;
         let deciding = TeamDeciding { engine: self, id, command: &command, envelope: &envelope };
         Box::pin(run(self, &self.teams, SubjectKind::Team, id.0, &envelope, &deciding)).await
     }

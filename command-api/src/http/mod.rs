@@ -1,8 +1,14 @@
 //! HTTP in: each operation is a file.
 
 pub mod accounts;
+/// Tokens for scripts and services.
+pub mod api_tokens;
 /// What handlers share.
 pub mod app;
+/// Links by which people join a project.
+pub mod invitations;
+/// Lists in pages.
+mod page;
 pub mod projects;
 /// What a command answers.
 pub mod reply;
@@ -30,7 +36,9 @@ use app::App;
         (name = "projects", description = "Projects: columns, labels, members, teams, filters"),
         (name = "teams", description = "People who have roles in projects together"),
         (name = "imports", description = "Boards of other programs"),
-        (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists")
+        (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists"),
+        (name = "api tokens", description = "Tokens for scripts and services"),
+        (name = "invitations", description = "Links by which people join a project")
     ),
     components(schemas(Problem))
 )]
@@ -47,4 +55,6 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(tasks::router())
         .merge(teams::router())
         .merge(crate::imports::router())
+        .merge(api_tokens::router())
+        .merge(invitations::router())
 }

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 
 use crate::engine::Envelope;
 
-/// Who sends a command, and the headers that go with it.
+/// Who sends a command, and may, and the headers that go with it.
 pub struct Sent {
     pub caller: Caller,
     key: IdempotencyKey,
@@ -41,8 +41,10 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        caller.must_write()?;
         Ok(Self {
-            caller: Caller::from_request_parts(parts, state).await?,
+            caller,
             key: IdempotencyKey::from_request_parts(parts, state).await?,
             precondition: Precondition::from_request_parts(parts, state).await?,
             traceparent: traceparent(&parts.headers),
@@ -62,6 +64,8 @@ impl Sent {
             project_id: None,
             rank: None,
             traceparent: Some(self.traceparent),
+            only: self.caller.scope.project,
+            invited: None,
         }
     }
 

@@ -48,7 +48,12 @@ pub async fn handler(
 ) -> Result<Response, Problem> {
     let Parameters { format: Format::Trello, project_id } = asked.0;
     let user = caller.user_id;
+    caller.must_write()?;
+    if caller.scope.project.is_some() && project_id.is_none() {
+        return Err(crate::engine::CommandError::OutOfScope.into());
+    }
     if let Some(project) = project_id {
+        caller.must_reach(ProjectId(project))?;
         must_be_admin(&app, ProjectId(project), user).await?;
     }
     must_be_json(request.headers().get(CONTENT_TYPE))?;
@@ -98,9 +103,7 @@ pub async fn handler(
 }
 
 async fn must_be_admin(app: &App, project: ProjectId, user: UserId) -> Result<(), Problem> {
-    let project = app.engine.load_project(project).await?;
-    let board = project.board().ok_or(Refusal::NotFound)?;
-    let role = app.engine.role_in(board, user).await?.ok_or(Refusal::NotFound)?;
+    let role = app.engine.role_in(project, user).await?.ok_or(Refusal::NotFound)?;
     if role < Role::Admin {
         return Err(Refusal::Forbidden { needs: Role::Admin }.into());
     }
@@ -111,9 +114,8 @@ async fn must_be_admin(app: &App, project: ProjectId, user: UserId) -> Result<()
 async fn own_project(app: &App, source_id: &str, user: UserId) -> Result<ProjectId, Problem> {
     let mine = || store::own_project(&app.pool, source_id, user, clock::new_id());
     let project = mine().await.map_err(unavailable)?;
-    let state = app.engine.load_project(project).await?;
-    let Some(board) = state.board() else { return Ok(project) };
-    if app.engine.role_in(board, user).await?.is_some_and(|role| role >= Role::Admin) {
+    let is_new = app.engine.load_project(project).await?.board().is_none();
+    if is_new || app.engine.role_in(project, user).await?.is_some_and(|role| role >= Role::Admin) {
         return Ok(project);
     }
     store::disown(&app.pool, source_id, user).await.map_err(unavailable)?;

@@ -1,5 +1,6 @@
 use axum::Json;
 use axum::extract::State;
+use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::Path;
 use taskfold_openapi::{Caller, Code, Problem};
@@ -21,5 +22,8 @@ pub async fn handler(
     Path(import_id): Path<Uuid>,
 ) -> Result<Json<Import>, Problem> {
     let found = store::get(&app.pool, import_id, caller.user_id).await.map_err(super::create::unavailable)?;
-    found.map(Json).ok_or_else(|| Problem::new(Code::NotFound, "There is no such import of yours"))
+    found
+        .filter(|import| caller.scope.reaches(ProjectId(import.project_id)))
+        .map(Json)
+        .ok_or_else(|| Problem::new(Code::NotFound, "There is no such import of yours"))
 }

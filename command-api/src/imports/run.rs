@@ -121,7 +121,7 @@ async fn may_import(engine: &Engine, project: &Project, job: &Job) -> Result<(),
     let may = match project.board() {
         None => job.own,
         Some(board) => {
-            let role = engine.role_in(board, UserId(job.user_id)).await.map_err(cannot_load)?;
+            let role = engine.role_in(board.id, UserId(job.user_id)).await.map_err(cannot_load)?;
             role.is_some_and(|role| role >= Role::Admin)
         }
     };

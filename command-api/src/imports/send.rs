@@ -94,6 +94,8 @@ impl Sender<'_> {
             project_id: None,
             rank: None,
             traceparent: Some(new_traceparent()),
+            only: None,
+            invited: None,
         };
         let done = match what {
             What::Project(command) => self.engine.project(self.project, command.clone(), envelope).await?,

@@ -37,6 +37,8 @@ commands! {
         "project.add_filter" Member => AddFilter(AddFilter),
         "project.edit_filter" Member => EditFilter(EditFilter),
         "project.remove_filter" Member => RemoveFilter(WhichFilter),
+        // By invitation. The role is the invitation's, which comes in with the context: no caller can name it.
+        "project.join" Viewer => Join(Bare),
     }
 }
 

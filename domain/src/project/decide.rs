@@ -43,6 +43,8 @@ pub struct Context {
     pub teams: Vec<Arc<Team>>,
     /// For `Create`: the project whose shape is taken over.
     pub template: Option<Arc<Board>>,
+    /// What an invitation that was checked lets the actor become.
+    pub invited: Option<Role>,
 }
 
 impl Context {
@@ -106,11 +108,16 @@ pub fn decide(project: &Project, command: &ProjectCommand, context: &Context) ->
         ProjectCommand::AddFilter(add) => filters::add(board, add, context),
         ProjectCommand::EditFilter(edit) => filters::edit(board, edit.filter_id, &edit.change),
         ProjectCommand::RemoveFilter(which) => filters::remove(board, which.filter_id),
+        ProjectCommand::Join(_) => people::join(board, context),
     }
 }
 
 fn authorize(board: &Board, command: &ProjectCommand, context: &Context) -> Result<(), Refusal> {
     if context.is_import() {
+        return Ok(());
+    }
+    if matches!(command, ProjectCommand::Join(_)) {
+        // Who joins has no role yet: the invitation is their right, and is looked at in the decision.
         return Ok(());
     }
     let role = context.access(board).role_of(context.actor).ok_or(Refusal::NotFound)?;

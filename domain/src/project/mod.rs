@@ -25,7 +25,7 @@ pub fn allowed(role: crate::Role, archived: bool) -> Vec<&'static str> {
     ProjectCommand::TABLE
         .iter()
         .chain([&creating])
-        .filter(|(name, needs)| role >= *needs && *name != "project.create")
+        .filter(|(name, needs)| role >= *needs && *name != "project.create" && *name != "project.join")
         .map(|(name, _)| name.strip_prefix("project.").unwrap_or("create_task"))
         .filter(|name| if archived { WHEN_ARCHIVED.contains(name) } else { *name != "restore" })
         .collect()

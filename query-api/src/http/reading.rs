@@ -118,9 +118,11 @@ impl Snapshot {
     async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
         let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let (position, generation) = sqlx::query_as(
-            "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true)",
+            "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true), \
+                 set_config('taskfold.project_id', $2, true)",
         )
         .bind(caller.user_id.to_string())
+        .bind(caller.scope.project.map(|project| project.to_string()).unwrap_or_default())
         .fetch_one(&mut *db)
         .await?;
         Ok(Self { db, position, generation })

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures::Stream;
-use taskfold_openapi::{Caller, clock};
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream};
+use taskfold_domain::ids::UserId;
+use taskfold_openapi::clock;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
@@ -27,9 +29,11 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a stream starts with.
 pub struct Opening {
-    pub caller: Caller,
+    pub user: UserId,
     /// When the stream's token ends, in seconds since 1970.
     pub expires_at: i64,
+    /// Ends when that token is worth nothing before its time, if that can happen.
+    pub revoked_token: Option<BoxFuture<'static, ()>>,
     pub projects: Vec<Door>,
     /// Projects asked for of which the caller is no member any more.
     pub revoked: Vec<Uuid>,
@@ -74,6 +78,7 @@ pub struct Follower {
     live: bool,
     heartbeat: Pin<Box<Sleep>>,
     expires: Instant,
+    revoked_token: Option<BoxFuture<'static, ()>>,
     ended: bool,
     _counted: Counted,
 }
@@ -89,7 +94,7 @@ impl Follower {
         let wake = Arc::new(Notify::new());
         let followed: Vec<Followed> =
             opening.projects.into_iter().map(|door| Followed { door, seat: hub.join(door.project, &wake) }).collect();
-        let user = opening.caller.user_id.0;
+        let user = opening.user.0;
         let own = hub.join(user, &wake);
         let me = opening.me.then(|| hub.tell(user));
         // After sitting down: what is announced from here on is in the rings.
@@ -113,6 +118,7 @@ impl Follower {
             live: false,
             heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
             expires: Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST),
+            revoked_token: opening.revoked_token,
             ended: false,
             hub,
             _counted: Counted::new(),
@@ -138,7 +144,7 @@ impl Follower {
             if self.shutdown.is_cancelled() {
                 return Some(self.end(Notice::Drain { served: self.served, retry_ms: spread() }));
             }
-            if Instant::now() >= self.expires {
+            if Instant::now() >= self.expires || self.token_is_revoked() {
                 return Some(self.end(Notice::Reauth));
             }
             if self.in_doubt {
@@ -164,6 +170,16 @@ impl Follower {
             }
             self.take().await;
         }
+    }
+
+    /// Asked before each frame: a busy stream may never wait.
+    fn token_is_revoked(&mut self) -> bool {
+        let revoked = self.revoked_token.as_mut().is_some_and(|token| token.now_or_never().is_some());
+        if revoked {
+            // Not to be asked again: the next frame is the last.
+            self.revoked_token = None;
+        }
+        revoked
     }
 
     fn end(&mut self, last: Notice) -> Bytes {
@@ -283,12 +299,22 @@ impl Follower {
     }
 
     async fn wait(&mut self, at_most: Option<Duration>) {
+        let revoked = async {
+            match &mut self.revoked_token {
+                Some(token) => token.await,
+                None => std::future::pending().await,
+            }
+        };
         let until = at_most.map_or(self.expires, |d| self.expires.min(Instant::now() + d));
         tokio::select! {
             () = self.wake.notified(), if at_most.is_none() => {}
             () = self.heartbeat.as_mut() => {}
             () = tokio::time::sleep_until(until) => {}
             () = self.shutdown.cancelled() => {}
+            () = revoked => {
+                self.revoked_token = None;
+                self.expires = Instant::now();
+            }
         }
     }
 }

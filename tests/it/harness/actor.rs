@@ -77,6 +77,17 @@ impl Actor {
         }
     }
 
+    /// An API token, made with this body, as somebody who sends requests with it.
+    pub async fn api_token(&self, body: Value) -> Self {
+        let made = self.post("/v1/api-tokens", body).await.expect(201);
+        self.with_token(made["token"].as_str().unwrap())
+    }
+
+    /// The same client with another token: the person behind it is whoever the server takes it for.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.url));
         match &self.token {

@@ -39,10 +39,13 @@ pub struct App {
 }
 
 /// A database and a stream that nobody else uses.
+#[derive(Clone)]
 pub struct Place {
     pub database_url: String,
     pub nats_url: String,
     pub stream: String,
+    /// More settings, as on the command line.
+    pub flags: Vec<String>,
 }
 
 impl Place {
@@ -54,12 +57,13 @@ impl Place {
             database_url: servers.new_database(&format!("test_{n}")).await,
             nats_url: servers.nats_url.clone(),
             stream: format!("TEST_{n}"),
+            flags: Vec::new(),
         }
     }
 
     /// A program as the command line would make it.
     pub fn program(&self) -> Program {
-        let cli = Cli::try_parse_from([
+        let flags = [
             "taskfold",
             "--listen",
             "127.0.0.1:0",
@@ -71,8 +75,8 @@ impl Place {
             &self.stream,
             "--pool-size",
             "8",
-        ])
-        .unwrap();
+        ];
+        let cli = Cli::try_parse_from(flags.into_iter().chain(self.flags.iter().map(String::as_str))).unwrap();
         Program {
             settings: cli.settings().unwrap(),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
@@ -84,6 +88,12 @@ impl Place {
 impl App {
     pub async fn start() -> Self {
         Self::start_at(Place::new().await).await
+    }
+
+    /// With these settings besides.
+    pub async fn start_with(flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Self::start_at(Place { flags, ..Place::new().await }).await
     }
 
     pub async fn start_at(place: Place) -> Self {

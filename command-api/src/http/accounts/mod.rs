@@ -14,8 +14,8 @@ pub mod sign_in;
 pub mod sign_out;
 /// A ticket for `EventSource` URLs.
 pub mod ticket;
-/// What a sign-in and a refresh answer.
-mod tokens;
+/// What a sign-in and a refresh answer, and secrets.
+pub mod tokens;
 /// Usernames.
 mod username;
 

@@ -7,7 +7,7 @@ use taskfold_openapi::{Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::tokens::{SESSION_DAYS, Tokens, digest, new_refresh_token, unavailable};
+use super::tokens::{SESSION_DAYS, Tokens, digest, new_secret, unavailable};
 use crate::http::app::App;
 
 #[derive(Deserialize, ToSchema)]
@@ -25,7 +25,7 @@ pub struct Refresh {
 )]
 pub async fn handler(State(app): State<App>, Body(body): Body<Refresh>) -> Result<Tokens, Problem> {
     let spent = digest(&body.refresh_token);
-    let refresh_token = new_refresh_token();
+    let refresh_token = new_secret();
     let mut tx = app.pool.begin().await.map_err(unavailable)?;
     let session: Option<(Uuid, Uuid)> = sqlx::query_as(
         "UPDATE sessions SET refresh_hash = $2, expires_at = now() + make_interval(days => $3) \

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::password;
-use super::tokens::{SESSION_DAYS, Tokens, digest, new_refresh_token, unavailable};
+use super::tokens::{SESSION_DAYS, Tokens, digest, new_secret, unavailable};
 use crate::http::app::App;
 
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +41,7 @@ pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> R
     let fits = password::fits(&app, body.password, account.and_then(|(_, hash)| hash)).await?;
     let user = user.filter(|_| fits).ok_or_else(wrong)?;
 
-    let (session, refresh_token) = (clock::new_id(), new_refresh_token());
+    let (session, refresh_token) = (clock::new_id(), new_secret());
     sqlx::query(
         "INSERT INTO sessions (session_id, user_id, refresh_hash, created_at, expires_at) \
          VALUES ($1, $2, $3, now(), now() + make_interval(days => $4))",

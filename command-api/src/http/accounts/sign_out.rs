@@ -1,7 +1,8 @@
 use axum::extract::State;
 use http::StatusCode;
-use taskfold_openapi::problem::AccountProblems;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_openapi::auth::Means;
+use taskfold_openapi::problem::TokenProblems;
+use taskfold_openapi::{Caller, Code, Problem};
 
 use super::tokens::unavailable;
 use crate::http::app::App;
@@ -9,12 +10,17 @@ use crate::http::app::App;
 /// Sign out: the session's refresh token is worth nothing from now on. Its access token ends by itself within 15 minutes.
 #[utoipa::path(
     delete, path = "/v1/sessions/current", operation_id = "signOut", tag = "accounts",
-    responses((status = 204, description = "Signed out"), AccountProblems),
+    responses((status = 204, description = "Signed out"), TokenProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
+    let session = match caller.means {
+        Means::Session(session) => session,
+        Means::ApiToken(_) => return Err(Problem::new(Code::Forbidden, "An API token has no session: revoke it")),
+        Means::Outside => return Err(Problem::new(Code::Forbidden, "Sign out where you signed in")),
+    };
     sqlx::query("UPDATE sessions SET ended_at = now() WHERE session_id = $1 AND ended_at IS NULL")
-        .bind(caller.session_id)
+        .bind(session)
         .execute(&app.pool)
         .await
         .map_err(unavailable)?;

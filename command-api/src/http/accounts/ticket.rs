@@ -2,9 +2,9 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Serialize;
-use taskfold_openapi::auth::{Purpose, TICKET_SECONDS};
+use taskfold_openapi::auth::{Means, TICKET_SECONDS};
 use taskfold_openapi::problem::AccountProblems;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_openapi::{Caller, Problem, clock};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
@@ -17,14 +17,19 @@ pub struct Ticket {
     expires_in: i64,
 }
 
-/// A ticket for `EventSource`, which cannot send headers: `?ticket=` in a stream's URL.
+/// A ticket for `EventSource`, which cannot send headers: `?ticket=` in a stream's URL. It, and
+/// the streams it opens, end with the API token or outside token that it was bought with.
 #[utoipa::path(
     post, path = "/v1/stream-tickets", operation_id = "createStreamTicket", tag = "accounts",
     responses((status = 201, description = "Made", body = Ticket), AccountProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(State(app): State<App>, caller: Caller) -> Result<(StatusCode, Json<Ticket>), Problem> {
-    let ticket =
-        app.signer.sign(Purpose::Streams, caller.user_id, caller.session_id).map_err(|e| Problem::internal(&e))?;
-    Ok((StatusCode::CREATED, Json(Ticket { ticket, expires_in: TICKET_SECONDS })))
+    let ticket = app.signer.ticket(&caller).map_err(|e| Problem::internal(&e))?;
+    let left = caller.expires_at.saturating_sub(clock::now().utc().timestamp());
+    let expires_in = match caller.means {
+        Means::Session(_) => TICKET_SECONDS,
+        Means::ApiToken(_) | Means::Outside => TICKET_SECONDS.min(left),
+    };
+    Ok((StatusCode::CREATED, Json(Ticket { ticket, expires_in })))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::UserId;
 use taskfold_openapi::Problem;
-use taskfold_openapi::auth::{ACCESS_TOKEN_SECONDS, Purpose};
+use taskfold_openapi::auth::ACCESS_TOKEN_SECONDS;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub struct Tokens {
 
 impl Tokens {
     pub fn new(app: &App, user: UserId, session: Uuid, refresh_token: String) -> Result<Self, Problem> {
-        let access_token = app.signer.sign(Purpose::Requests, user, session).map_err(|e| Problem::internal(&e))?;
+        let access_token = app.signer.access_token(user, session).map_err(|e| Problem::internal(&e))?;
         Ok(Self {
             access_token,
             refresh_token,
@@ -52,13 +52,13 @@ impl IntoResponse for Tokens {
 }
 
 /// 256 random bits, as text.
-pub fn new_refresh_token() -> String {
+pub fn new_secret() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-/// What is stored of a refresh token. A plain digest is enough: nobody guesses 256 bits.
-pub fn digest(refresh_token: &str) -> Vec<u8> {
-    Sha256::digest(refresh_token.as_bytes()).to_vec()
+/// What is stored of a secret. A plain digest is enough: nobody guesses 256 bits.
+pub fn digest(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret.as_bytes()).to_vec()
 }
 
 /// Database trouble, for callers.

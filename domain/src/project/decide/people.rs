@@ -10,19 +10,35 @@ use crate::project::state::{Board, Member, TeamGrant, Watcher};
 use crate::refusal::Refusal;
 use crate::role::Role;
 
+/// An invitation only ever raises a role, and gives what whoever made it might have given.
+pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
+    let role = context.invited.ok_or(Refusal::NotFound)?;
+    if board.role_of(context.actor).is_some_and(|has| has >= role) {
+        return Ok(vec![]);
+    }
+    if board.archived {
+        return Err(Refusal::ProjectArchived);
+    }
+    Ok(put_member(board, Member { user_id: context.actor, role }))
+}
+
 pub fn set_member(board: &Board, member: Member, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let known = board.members.iter().find(|m| m.user_id == member.user_id);
     must_be_owner_for(known.map(|m| m.role), Some(member.role), board, context)?;
-    let Some(known) = known else {
-        return Ok(vec![ProjectEvent::MemberAdded(MemberAdded { member: member.into() })]);
-    };
-    if known.role == Role::Owner && member.role != Role::Owner {
+    if known.is_some_and(|known| known.role == Role::Owner) && member.role != Role::Owner {
         must_not_be_last_owner(board, member.user_id)?;
     }
-    Ok(Delta::between(known, member)
+    Ok(put_member(board, member))
+}
+
+fn put_member(board: &Board, member: Member) -> Vec<ProjectEvent> {
+    let Some(known) = board.members.iter().find(|m| m.user_id == member.user_id) else {
+        return vec![ProjectEvent::MemberAdded(MemberAdded { member: member.into() })];
+    };
+    Delta::between(known, member)
         .map(|member| ProjectEvent::MemberRoleChanged(MemberRoleChanged { member }))
         .into_iter()
-        .collect())
+        .collect()
 }
 
 pub fn remove_member(board: &Board, user: UserId, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {

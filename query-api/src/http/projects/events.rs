@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::Problem;
+use taskfold_openapi::auth::Rejected;
 use taskfold_openapi::problem::FeedProblems;
 use taskfold_openapi::read::{Path, Query};
 use tokio::sync::Notify;
@@ -95,6 +97,8 @@ pub async fn handler(
                 () = wake.notified() => {}
                 () = tokio::time::sleep_until(until) => {}
                 () = app.shutdown.cancelled() => {}
+                // Who waits half a minute does not outlast their token by it.
+                () = app.verifier.revoked(&reading.caller) => return Err(Problem::from(Rejected::Invalid).into()),
             }
         }
         snapshot = reading.snapshot(&app, query.min_position).await?;

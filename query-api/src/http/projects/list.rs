@@ -80,6 +80,7 @@ pub async fn handler(
     .bind(after.as_ref().map_or("-infinity", |c| &c.key))
     .bind(after.as_ref().map_or(Uuid::nil(), |c| c.id))
     .bind(limit + 1)
+    .bind(reading.caller.scope.project.map(|only| only.0))
     .fetch_all(&mut *snapshot.db)
     .await
     .map_err(bad_cursor_or)?;

@@ -2,9 +2,12 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use taskfold_openapi::auth::{ACCESS_TOKEN_SECONDS, Purpose, Rejected, TICKET_SECONDS, bearer};
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::auth::{Means, Rejected, bearer};
 use taskfold_openapi::headers::one;
 use taskfold_openapi::{Caller, Code, Problem};
 use utoipa::IntoParams;
@@ -34,7 +37,7 @@ pub struct StreamHeaders {
 pub struct Knock {
     from: Option<Cursor>,
     reconnect: bool,
-    token: Result<(Caller, i64), Refused>,
+    token: Result<Caller, Refused>,
 }
 
 enum Refused {
@@ -43,7 +46,7 @@ enum Refused {
 }
 
 impl Knock {
-    pub fn new(
+    pub async fn new(
         app: &App,
         headers: &HeaderMap,
         since: Option<Position>,
@@ -53,7 +56,7 @@ impl Knock {
         Ok(Self {
             from: last.or(since.map(|p| Cursor::behind(p.0))),
             reconnect: last.is_some(),
-            token: authenticate(app, headers, ticket),
+            token: authenticate(app, headers, ticket).await,
         })
     }
 
@@ -65,7 +68,7 @@ impl Knock {
         projects: impl FnOnce() -> Result<Vec<Uuid>, ReadError>,
         me: bool,
     ) -> Result<Response, ReadError> {
-        let (caller, expires_at) = match self.token {
+        let caller = match self.token {
             Ok(known) => known,
             Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => return Ok(last_words(&[Notice::Reauth])),
             Err(Refused::Rejected(rejected)) => return Err(Problem::from(rejected).into()),
@@ -75,12 +78,21 @@ impl Knock {
         if !app.hub.has_begun(BEGIN_LIMIT).await {
             return Err(Problem::unavailable("The live feed").into());
         }
-        let known = memberships(app.hub.pool(), &projects, caller.user_id.0).await?;
+        let reaches = |project: &Uuid| caller.scope.reaches(ProjectId(*project));
+        let within: Vec<Uuid> = projects.iter().copied().filter(reaches).collect();
+        let known = memberships(app.hub.pool(), &within, caller.user_id.0).await?;
         let (head, member_at) = (known.head, known.checkpoint);
         let ahead = self.from.is_some_and(|from| from.position() > head);
         let doors = known.visible.iter().map(|(project, team)| Door { project: *project, member_at, team: *team });
-        let mut opening =
-            Opening { caller, expires_at, projects: doors.collect(), revoked: Vec::new(), from: self.from, me };
+        let mut opening = Opening {
+            user: caller.user_id,
+            expires_at: caller.expires_at,
+            revoked_token: revoked_token(app, caller),
+            projects: doors.collect(),
+            revoked: Vec::new(),
+            from: self.from,
+            me,
+        };
         for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
             if !self.reconnect {
                 return Err(Problem::not_found().into());
@@ -88,7 +100,7 @@ impl Knock {
             // Removed while away: the removal, and what came before it, is still theirs to see.
             let from = self.from.map_or(i64::MAX, Cursor::position);
             match removed_at(app.hub.pool(), *project, caller.user_id.0, from).await? {
-                Some(removal) if !ahead => {
+                Some(removal) if !ahead && reaches(project) => {
                     opening.projects.push(Door { project: *project, member_at: removal - 1, team: false });
                 }
                 _ => opening.revoked.push(*project),
@@ -107,18 +119,11 @@ impl Knock {
 }
 
 /// The header first; a ticket for those who cannot send one.
-fn authenticate(app: &App, headers: &HeaderMap, ticket: Option<&str>) -> Result<(Caller, i64), Refused> {
+async fn authenticate(app: &App, headers: &HeaderMap, ticket: Option<&str>) -> Result<Caller, Refused> {
     let token = bearer(headers).map_err(|problem| Refused::Problem(problem.into()))?;
     match (token, ticket) {
-        (Some(token), _) => {
-            let caller = app.verifier.verify(Purpose::Requests, token).map_err(Refused::Rejected)?;
-            Ok((caller, caller.expires_at))
-        }
-        (None, Some(ticket)) => {
-            let caller = app.verifier.verify(Purpose::Streams, ticket).map_err(Refused::Rejected)?;
-            // A ticket is for opening the door within a minute. The stream may stay as long as a fresh access token's.
-            Ok((caller, caller.expires_at.saturating_add(ACCESS_TOKEN_SECONDS - TICKET_SECONDS)))
-        }
+        (Some(token), _) => app.verifier.verify(token).await.map_err(Refused::Rejected),
+        (None, Some(ticket)) => app.verifier.verify_ticket(ticket).await.map_err(Refused::Rejected),
         (None, None) => {
             let detail = "Send `Authorization: Bearer <access token>`, or `?ticket=`";
             Err(Refused::Problem(Problem::new(Code::Unauthenticated, detail).into()))
@@ -131,6 +136,15 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, ReadError> {
     let Some(text) = one(headers, LAST_EVENT_ID)? else { return Ok(None) };
     let wrong = || Problem::invalid_field(format!("/{LAST_EVENT_ID}"), "must be the id of a frame: a position");
     Cursor::parse(text).map(Some).ok_or_else(|| wrong().into())
+}
+
+/// Ends when an API token is revoked; streams of sessions carry nothing of the kind.
+fn revoked_token(app: &App, caller: Caller) -> Option<BoxFuture<'static, ()>> {
+    let verifier = app.verifier.clone();
+    match caller.means {
+        Means::ApiToken(_) => Some(async move { verifier.revoked(&caller).await }.boxed()),
+        Means::Session(_) | Means::Outside => None,
+    }
 }
 
 /// A stream that says why it ends, and ends.

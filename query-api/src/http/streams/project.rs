@@ -38,6 +38,6 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref())?;
+    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?;
     knock.answer(&app, || Ok(vec![project_id.0]), false).await
 }

@@ -43,7 +43,7 @@ pub async fn handler(
     headers: HeaderMap,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref())?;
+    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?;
     let me = query.me.unwrap_or(false);
     let projects = || match project_ids(query.projects.as_deref().unwrap_or_default())? {
         none if none.is_empty() && !me => {

@@ -22,9 +22,16 @@ impl World {
 
     fn follow(&self, projects: &[Uuid], lives: i64) -> impl Stream<Item = String> + use<> {
         let expires_at = clock::now().utc().timestamp() + lives;
-        let caller = Caller { user_id: UserId(USER), session_id: Uuid::nil(), expires_at };
         let doors = projects.iter().map(|project| Door { project: *project, member_at: 10, team: false });
-        let opening = Opening { caller, expires_at, projects: doors.collect(), revoked: vec![], from: None, me: false };
+        let opening = Opening {
+            user: UserId(USER),
+            expires_at,
+            revoked_token: None,
+            projects: doors.collect(),
+            revoked: vec![],
+            from: None,
+            me: false,
+        };
         let stream = Follower::new(self.hub.clone(), opening, self.shutdown.clone()).into_stream();
         stream.map(|frame| String::from_utf8(frame.expect("infallible").to_vec()).expect("UTF-8")).boxed()
     }

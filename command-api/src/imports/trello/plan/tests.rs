@@ -91,6 +91,7 @@ impl World {
                     origin,
                     teams: Vec::new(),
                     template: None,
+                    invited: None,
                 };
                 match project::decide(&self.project, command, &context) {
                     Ok(events) => {

@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use axum::extract::State;
+use taskfold_domain::task::commands::Bare;
+use taskfold_domain::{ProjectCommand, Role};
+use taskfold_openapi::Problem;
+use taskfold_openapi::headers::Precondition;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use super::store::{self, Invitation, Reserved, Use};
+use crate::engine::{CommandError, Done, Envelope};
+use crate::http::accounts::tokens::unavailable;
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// How often to look again while another request of the same person is joining: for about 5 seconds.
+const LOOKS: u32 = 50;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Join a project by an invitation. Whoever has the role already, or a higher one, is answered with no events, and the
+/// invitation is not used up by it. 404 when it has expired, was revoked or is used up.
+#[utoipa::path(
+    post, path = "/v1/invitations/{token}/accept", operation_id = "acceptInvitation", tag = "invitations",
+    params(("token" = String, Path, description = "the invitation's token"), CommandHeaders),
+    responses((status = 200, description = "Joined, or was a member already", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(State(app): State<App>, sent: Sent, Path(token): Path<String>) -> Result<Reply, Problem> {
+    let invitation = store::find(&app.pool, &token).await.map_err(unavailable)?.ok_or_else(Problem::not_found)?;
+    let role = invitation.role()?;
+    let envelope = sent.envelope();
+    let this = Use { invitation: invitation.id, user: envelope.actor, command_id: envelope.command_id };
+    for _ in 0..LOOKS {
+        match place(&app, &invitation, role, this).await? {
+            // To the end, also when the caller has hung up: else the place would be held until the reservation is over.
+            Place::Taken => return on_its_own(joined(app, envelope, role, invitation, this)).await,
+            // As of that version: a link that is used up does not bring back who is being removed just now.
+            Place::NotNeeded { at } => {
+                let precondition = Precondition::Strict(at);
+                let unchanged = Envelope { invited: Some(role), precondition, ..envelope.clone() };
+                match join(&app, unchanged, &invitation).await {
+                    Err(CommandError::Conflict(_)) => {}
+                    outcome => return Ok(outcome?.into()),
+                }
+            }
+            // Nothing to join by, but perhaps the same request was answered before.
+            Place::None => return Ok(join(&app, envelope, &invitation).await?.into()),
+            Place::HeldForThem => tokio::time::sleep(LOOK_AGAIN).await,
+        }
+    }
+    Err(Problem::unavailable("The invitation"))
+}
+
+enum Place {
+    /// For this request, until it is confirmed or released.
+    Taken,
+    /// They have the role, as of this version of the project.
+    NotNeeded {
+        at: u64,
+    },
+    /// The last one is held by another request of theirs.
+    HeldForThem,
+    None,
+}
+
+async fn place(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Place, Problem> {
+    if !invitation.in_force {
+        return Ok(Place::None);
+    }
+    let project = app.engine.load_project(invitation.project()).await?;
+    if project.board().and_then(|board| board.role_of(this.user)).is_some_and(|has| has >= role) {
+        return Ok(Place::NotNeeded { at: project.version });
+    }
+    Ok(match store::reserve(&app.pool, this).await.map_err(unavailable)? {
+        Reserved::Yes => Place::Taken,
+        Reserved::No => Place::None,
+        Reserved::ByAnotherRequestOfTheirs => Place::HeldForThem,
+    })
+}
+
+async fn joined(app: App, envelope: Envelope, role: Role, invitation: Invitation, this: Use) -> Result<Reply, Problem> {
+    let outcome = join(&app, Envelope { invited: Some(role), ..envelope }, &invitation).await;
+    let settled = match &outcome {
+        Ok(done) if !done.events.is_empty() => store::confirm(&app.pool, this).await,
+        // It may have been appended all the same: when the reservation is over, the log says whether it was.
+        Err(CommandError::Unavailable(_) | CommandError::Broken(_)) => Ok(()),
+        Ok(_)
+        | Err(
+            CommandError::Refused(_)
+            | CommandError::Conflict(_)
+            | CommandError::KeyReused
+            | CommandError::Contended
+            | CommandError::OutOfScope,
+        ) => store::release(&app.pool, this).await,
+    };
+    if let Err(error) = settled {
+        tracing::warn!(%error, "the use of an invitation is settled by the log, later");
+    }
+    Ok(outcome?.into())
+}
+
+async fn join(app: &App, envelope: Envelope, invitation: &Invitation) -> Result<Done, CommandError> {
+    app.engine.project(invitation.project(), ProjectCommand::Join(Bare {}), envelope).await
+}
+
+async fn on_its_own(work: impl Future<Output = Result<Reply, Problem>> + Send + 'static) -> Result<Reply, Problem> {
+    tokio::spawn(work).await.map_err(|error| Problem::internal(&error))?
+}

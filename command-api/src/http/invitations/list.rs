@@ -1,0 +1,63 @@
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use http::Uri;
+use serde::Serialize;
+use taskfold_domain::Role;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::TokenProblems;
+use taskfold_openapi::read::{Path, Query};
+use taskfold_openapi::{Caller, Problem};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::accounts::tokens::unavailable;
+use crate::http::app::App;
+use crate::http::page::{Page, Paged, Params};
+
+/// An invitation, without its token.
+#[derive(Serialize, ToSchema, sqlx::FromRow)]
+pub struct Invitation {
+    #[sqlx(rename = "invitation_id")]
+    id: Uuid,
+    #[schema(value_type = Role)]
+    role: String,
+    /// Who made it.
+    created_by: Uuid,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    /// Null: any number.
+    max_uses: Option<i32>,
+    uses: i64,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+/// The invitations of a project, oldest first, also those that are over. For those who may invite.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/invitations", operation_id = "listInvitations", tag = "invitations",
+    params(("project_id" = Uuid, Path, description = "the project"), Params),
+    responses((status = 200, description = "A page of invitations", body = Page<Invitation>), TokenProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path(project_id): Path<ProjectId>,
+    uri: Uri,
+    Query(params): Query<Params>,
+) -> Result<Paged<Invitation>, Problem> {
+    let asked = params.of_list("invitations", project_id.0)?;
+    caller.must_reach(project_id)?;
+    app.engine.must_let_see_invitations(project_id, caller.user_id).await?;
+    let invitations: Vec<Invitation> = sqlx::query_as(
+        "SELECT invitation_id, role, created_by, created_at, expires_at, max_uses, \
+                taskfold_invitation_uses(invitation_id) AS uses, revoked_at \
+         FROM invitations WHERE project_id = $1 AND invitation_id > $2 ORDER BY invitation_id LIMIT $3",
+    )
+    .bind(project_id.0)
+    .bind(asked.after)
+    .bind(asked.rows())
+    .fetch_all(&app.pool)
+    .await
+    .map_err(unavailable)?;
+    Ok(asked.page(&uri, invitations, |invitation| invitation.id))
+}

@@ -1,0 +1,92 @@
+use anyhow::Context as _;
+use moka::future::Cache;
+use serde_json::{Map, Value};
+use sqlx::PgPool;
+use taskfold_domain::ids::UserId;
+use taskfold_domain::input::NAME_CHARS;
+use uuid::Uuid;
+
+const KEPT: u64 = 100_000;
+/// Of a username.
+const CHARS: std::ops::RangeInclusive<usize> = 2..=39;
+
+/// The accounts of an issuer's subjects. The id follows from issuer and subject, so every instance knows it without asking.
+pub(super) struct Accounts {
+    pool: PgPool,
+    issuer: Uuid,
+    /// Subjects whose account is known to be there.
+    opened: Cache<String, UserId>,
+}
+
+impl Accounts {
+    pub(super) fn new(pool: PgPool, issuer: &str) -> Self {
+        Self { pool, issuer: Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer.as_bytes()), opened: Cache::new(KEPT) }
+    }
+
+    /// Opens the account when this process sees the subject for the first time and nobody has opened it before.
+    pub(super) async fn of(&self, subject: &str, claims: &Map<String, Value>) -> anyhow::Result<UserId> {
+        let opening = async {
+            let user = Uuid::new_v5(&self.issuer, subject.as_bytes());
+            let username = username(claims);
+            sqlx::query("SELECT taskfold_open_account($1, $2, $3)")
+                .bind(user)
+                .bind(&username)
+                .bind(display_name(claims, &username))
+                .execute(&self.pool)
+                .await
+                .context("opening an account")?;
+            anyhow::Ok(UserId(user))
+        };
+        self.opened.try_get_with(subject.to_owned(), opening).await.map_err(|error| anyhow::anyhow!("{error:#}"))
+    }
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    claims.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// What the subject is called where they come from, in our letters.
+fn username(claims: &Map<String, Value>) -> String {
+    let mail = || text(claims, "email").and_then(|mail| mail.split('@').next());
+    let raw = text(claims, "preferred_username").or_else(mail).unwrap_or_default();
+    // Some issuers' usernames are addresses.
+    let raw = raw.split('@').next().unwrap_or_default().to_lowercase();
+    let letters = raw.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' });
+    let name: String = letters.take(*CHARS.end()).collect();
+    let name = name.trim_matches('-');
+    if CHARS.contains(&name.len()) { name.to_owned() } else { "member".to_owned() }
+}
+
+fn display_name(claims: &Map<String, Value>, username: &str) -> String {
+    let name = text(claims, "name").or_else(|| text(claims, "preferred_username")).unwrap_or(username);
+    let name: String = name.chars().filter(|c| *c != '\0').take(NAME_CHARS).collect();
+    if name.trim().is_empty() { username.to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whatever_an_issuer_calls_people_fits_our_usernames() {
+        let cases = [
+            (json!({"preferred_username": "ada-lark"}), "ada-lark"),
+            (json!({"preferred_username": "Ada.Lark@example.com"}), "ada-lark"),
+            (json!({"email": "ada+work@example.com"}), "ada-work"),
+            (json!({"preferred_username": " ", "email": "bo@example.com"}), "bo"),
+            (json!({"preferred_username": "名前"}), "member"),
+            (json!({"preferred_username": "x"}), "member"),
+            (json!({"preferred_username": 7}), "member"),
+            (json!({}), "member"),
+        ];
+        for (claims, wanted) in cases {
+            assert_eq!(username(claims.as_object().expect("an object")), wanted, "{claims}");
+        }
+        let long = json!({"preferred_username": "a".repeat(100), "name": "\0"});
+        let long = long.as_object().expect("an object");
+        assert_eq!(username(long).len(), 39);
+        assert_eq!(display_name(long, "aa").chars().count(), 2);
+    }
+}

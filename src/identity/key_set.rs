@@ -1,0 +1,108 @@
+use std::collections::HashMap;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde_json::Value;
+
+/// Of a modulus in base64url: 2048 bits. Smaller keys can be factored by those who care to.
+const RSA_CHARS: usize = 342;
+
+/// A key and the one algorithm that it verifies.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) algorithm: Algorithm,
+    pub(super) decoding: DecodingKey,
+}
+
+/// The signature keys of a JWKS (RFC 7517) that we can use: RS256, ES256, EdDSA.
+#[derive(Clone, Default)]
+pub(super) struct KeySet {
+    named: HashMap<String, Key>,
+    /// When there is one key only: it needs no name.
+    single: Option<Key>,
+}
+
+impl KeySet {
+    /// A key that we cannot use is left out: an issuer may have more of them than we need.
+    pub(super) fn read(jwks: &Value) -> Self {
+        let all = jwks["keys"].as_array().into_iter().flatten();
+        let jwks = all.filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+        let usable: Vec<(Option<String>, Key)> =
+            jwks.filter_map(|jwk| Some((jwk.common.key_id.clone(), Key::of(&jwk)?))).collect();
+        let single = match usable.as_slice() {
+            [(_, key)] => Some(key.clone()),
+            _ => None,
+        };
+        Self { named: usable.into_iter().filter_map(|(kid, key)| Some((kid?, key))).collect(), single }
+    }
+
+    pub(super) fn find(&self, kid: Option<&str>) -> Option<&Key> {
+        match kid {
+            Some(kid) => self.named.get(kid),
+            None => self.single.as_ref(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.named.len().max(usize::from(self.single.is_some()))
+    }
+}
+
+impl Key {
+    /// The algorithm is the key's to say: a token that claims another one is not verified with it.
+    fn of(jwk: &Jwk) -> Option<Self> {
+        if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+            return None;
+        }
+        let (algorithm, named) = match &jwk.algorithm {
+            AlgorithmParameters::RSA(rsa) if rsa.n.len() >= RSA_CHARS => (Algorithm::RS256, KeyAlgorithm::RS256),
+            AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
+                (Algorithm::ES256, KeyAlgorithm::ES256)
+            }
+            AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
+                (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+            }
+            _ => return None,
+        };
+        if jwk.common.key_algorithm.is_some_and(|said| said != named) {
+            return None;
+        }
+        Some(Self { algorithm, decoding: DecodingKey::from_jwk(jwk).ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn okp(kid: &str) -> Value {
+        // The example of RFC 8037, appendix A.2.
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+    }
+
+    #[test]
+    fn keys_that_cannot_be_used_are_left_out_and_the_algorithm_is_the_keys() {
+        let with = |name: &str, value: &str| {
+            let mut key = okp(name);
+            key[name] = value.into();
+            key
+        };
+        let set = KeySet::read(&json!({"keys": [
+            okp("good"),
+            with("use", "enc"),
+            with("alg", "RS256"),
+            {"kty": "oct", "kid": "secret", "k": "c2VjcmV0"},
+            {"kty": "RSA", "kid": "small", "n": "AQAB", "e": "AQAB"},
+            {"kty": "made up", "kid": "x"},
+            7,
+        ]}));
+        assert_eq!(set.len(), 1);
+        assert_eq!(set.find(Some("good")).map(|key| key.algorithm), Some(Algorithm::EdDSA));
+        assert!(set.find(None).is_some(), "one key needs no name");
+        let two = KeySet::read(&json!({"keys": [okp("a"), okp("b")]}));
+        assert!(two.find(None).is_none() && two.find(Some("b")).is_some());
+        assert_eq!(KeySet::read(&json!([])).len(), 0);
+    }
+}
