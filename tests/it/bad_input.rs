@@ -169,6 +169,8 @@ fn plausible_body(route: &Route) -> Value {
         "{comment_id}" => json!({"text": "t"}),
         "checklists" | "{checklist_id}" => json!({"title": "t"}),
         "columns" => json!({"name": "n", "category": "todo"}),
+        "filters" if create => json!({"name": "n", "query": "status=todo"}),
+        "{team_id}" => json!({"role": "member"}),
         "labels" if create => json!({"name": "n", "color": "red"}),
         "{user_id}" | "invitations" => json!({"role": "member"}),
         "api-tokens" => json!({"name": "n", "access": "read"}),

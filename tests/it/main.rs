@@ -31,9 +31,19 @@ mod openapi;
 mod projector;
 /// REST reads.
 mod reads;
+/// Every command and every read, by every role.
+mod roles;
+/// What the query-api's database role sees.
+mod row_security;
 /// Accounts, sessions and tokens.
 mod sessions;
 /// Live streams.
 mod streams;
+/// Dependencies, parts, due times, shapes of projects.
+mod structure;
+/// Comments, watchers, notifications.
+mod talk;
+/// Teams and the roles they have in projects.
+mod teams;
 /// Planted faults are found.
 mod verify;

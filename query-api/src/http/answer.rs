@@ -29,8 +29,18 @@ impl Answer {
     }
 
     pub async fn page<T: Serialize>(reading: &Reading, snapshot: Snapshot, page: &Page<T>) -> Result<Self, ReadError> {
-        let mut answer = Self::new(reading, snapshot, page).await?;
-        answer.link = page.next_cursor.as_deref().map(|cursor| next_link(&reading.uri, cursor));
+        Self::list(reading, snapshot, page, page.next_cursor.as_deref()).await
+    }
+
+    /// A page with something beside it.
+    pub async fn list(
+        reading: &Reading,
+        snapshot: Snapshot,
+        body: &impl Serialize,
+        next_cursor: Option<&str>,
+    ) -> Result<Self, ReadError> {
+        let mut answer = Self::new(reading, snapshot, body).await?;
+        answer.link = next_cursor.map(|cursor| next_link(&reading.uri, cursor));
         Ok(answer)
     }
 

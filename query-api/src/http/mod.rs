@@ -12,6 +12,8 @@ mod error;
 mod feed;
 /// Who is signed in.
 pub mod me;
+/// What people should hear of.
+pub mod notifications;
 /// Lists in pages.
 mod page;
 pub mod projects;
@@ -21,6 +23,7 @@ mod reading;
 mod stored;
 pub mod streams;
 pub mod tasks;
+pub mod teams;
 /// Values of query parameters.
 mod values;
 /// Tasks as they are shown.
@@ -44,6 +47,7 @@ use app::App;
     tags(
         (name = "me", description = "Who is signed in"),
         (name = "projects", description = "Projects: boards, lists, members"),
+        (name = "teams", description = "People who have roles in projects together"),
         (name = "tasks", description = "Tasks: comments, history"),
         (name = "feed", description = "Changes: page by page, and as they happen")
     ),
@@ -60,5 +64,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(me::handler))
         .merge(projects::router())
         .merge(tasks::router())
+        .merge(teams::router())
+        .merge(notifications::router())
         .merge(streams::router())
 }

@@ -105,6 +105,26 @@ impl Reading {
     }
 }
 
+/// A transaction that writes what is the caller's own, under the same row-level security.
+pub async fn own_rows(app: &App, caller: &Caller) -> Result<Transaction<'static, Postgres>, ReadError> {
+    caller.must_write()?;
+    let mut db = app.pool.begin().await?;
+    as_caller(&mut db, caller).await?;
+    Ok(db)
+}
+
+/// From here on, row-level security lets this caller see what is theirs, and nothing else.
+async fn as_caller(db: &mut Transaction<'static, Postgres>, caller: &Caller) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true) AS u, \
+                 set_config('taskfold.project_id', $2, true) AS p",
+    )
+    .bind(caller.user_id.to_string())
+    .bind(caller.scope.project.map(|project| project.to_string()).unwrap_or_default())
+    .fetch_one(&mut **db)
+    .await
+}
+
 /// A read-only transaction: all that is read in it is as of `position`.
 pub struct Snapshot {
     pub db: Transaction<'static, Postgres>,
@@ -114,17 +134,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// From here on, row-level security lets this caller see what is theirs, and nothing else.
     async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
         let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let (position, generation) = sqlx::query_as(
-            "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true), \
-                 set_config('taskfold.project_id', $2, true)",
-        )
-        .bind(caller.user_id.to_string())
-        .bind(caller.scope.project.map(|project| project.to_string()).unwrap_or_default())
-        .fetch_one(&mut *db)
-        .await?;
+        let (position, generation) = as_caller(&mut db, caller).await?;
         Ok(Self { db, position, generation })
     }
 

@@ -79,6 +79,8 @@ pub struct Task {
     description: String,
     #[schema(value_type = Vec<Checklist>)]
     checklists: Json<Vec<Checklist>>,
+    /// Who hears of it.
+    watcher_ids: Vec<Uuid>,
     /// What the caller may ask of it now, as in the names of commands: `task.<name>`.
     #[sqlx(skip)]
     #[schema(value_type = Vec<String>, example = json!(["start", "complete", "edit", "move"]))]

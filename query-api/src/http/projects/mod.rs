@@ -14,6 +14,8 @@ pub mod members;
 pub mod tasks;
 /// The lists of tasks in SQL.
 mod tasks_sql;
+/// The teams that have a role in it.
+pub mod teams;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,4 +30,5 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(board::handler))
         .routes(routes!(tasks::handler))
         .routes(routes!(events::handler))
+        .routes(routes!(teams::handler))
 }

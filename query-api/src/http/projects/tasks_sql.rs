@@ -18,7 +18,7 @@ macro_rules! order {
     };
     (@sql $key:literal, $type:literal, $behind:literal, $direction:literal) => {
         concat!(
-            "SELECT ", task_fields!(), ", description, checklists, (", $key, ")::text AS sort_key FROM tasks \
+            "SELECT ", task_fields!(), ", description, checklists, watcher_ids, (", $key, ")::text AS sort_key FROM tasks \
              WHERE project_id = $1 \
                AND ($2::text IS NULL OR status = $2) \
                AND ($3::uuid IS NULL OR $3 = ANY (assignee_ids)) \

@@ -25,11 +25,14 @@ pub async fn handler(
 ) -> Result<Answer, ReadError> {
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     let member = snapshot.project_of(task_id).await?;
-    let task: Task =
-        sqlx::query_as(concat!("SELECT ", task_fields!(), ", description, checklists FROM tasks WHERE task_id = $1"))
-            .bind(task_id.0)
-            .fetch_one(&mut *snapshot.db)
-            .await?;
+    let task: Task = sqlx::query_as(concat!(
+        "SELECT ",
+        task_fields!(),
+        ", description, checklists, watcher_ids FROM tasks WHERE task_id = $1"
+    ))
+    .bind(task_id.0)
+    .fetch_one(&mut *snapshot.db)
+    .await?;
     let task = task.shown_to(&member, &member.labels());
     Ok(Answer::tagged(&reading, snapshot, task.etag(), serde_json::to_vec(&task)?).await)
 }

@@ -1,5 +1,7 @@
 //! Reads of a task, a file each.
 
+/// What was said, and how it was edited.
+pub mod comment_history;
 /// What was said about it.
 pub mod comments;
 /// One task.
@@ -16,5 +18,6 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(get::handler))
         .routes(routes!(comments::handler))
+        .routes(routes!(comment_history::handler))
         .routes(routes!(history::handler))
 }

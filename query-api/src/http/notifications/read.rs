@@ -1,0 +1,87 @@
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use taskfold_openapi::problem::OwnProblems;
+use taskfold_openapi::read::Body;
+use taskfold_openapi::{Caller, Problem};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::unread;
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::reading::own_rows;
+
+const MOST: usize = 500;
+
+/// Which ones; at least one of the two.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadNotifications {
+    /// At most 500.
+    #[serde(default)]
+    ids: Vec<Uuid>,
+    /// All of events up to this position, such as that of the list that was shown.
+    #[serde(default)]
+    #[schema(example = 1042)]
+    up_to: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Unread {
+    /// 1000 stands for that many or more.
+    #[schema(example = 0)]
+    unread_count: i64,
+}
+
+/// Mark notifications as read: some, or all up to a position. What comes behind it stays unread.
+#[utoipa::path(
+    post, path = "/v1/me/notifications/read", operation_id = "readNotifications", tag = "me",
+    request_body = ReadNotifications,
+    responses((status = 200, description = "Done", body = Unread), OwnProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<ReadNotifications>,
+) -> Result<Json<Unread>, ReadError> {
+    if body.ids.len() > MOST {
+        return Err(Problem::invalid_field("/ids", format!("at most {MOST}")).into());
+    }
+    if body.ids.is_empty() && body.up_to.is_none() {
+        return Err(Problem::invalid_field("", "name some by `ids`, or all by `up_to`").into());
+    }
+    let mut db = own_rows(&app, &caller).await?;
+    // Only those that are the caller's: row-level security leaves out all others.
+    sqlx::query(
+        "INSERT INTO notification_reads (user_id, notification_id) \
+         SELECT user_id, notification_id FROM notifications WHERE notification_id = ANY ($1) ON CONFLICT DO NOTHING",
+    )
+    .bind(&body.ids)
+    .execute(&mut *db)
+    .await?;
+    if let Some(up_to) = body.up_to {
+        // Never beyond what is there: what comes later has not been seen.
+        sqlx::query(
+            "INSERT INTO notification_settings (user_id, read_up_to) \
+             SELECT taskfold_user(), least($1, position) FROM projection_checkpoint \
+             ON CONFLICT (user_id) DO UPDATE \
+             SET read_up_to = greatest(notification_settings.read_up_to, excluded.read_up_to)",
+        )
+        .bind(i64::try_from(up_to).unwrap_or(i64::MAX))
+        .execute(&mut *db)
+        .await?;
+        // Marks that this covers.
+        sqlx::query(
+            "DELETE FROM notification_reads r USING notifications n, notification_settings s \
+             WHERE r.user_id = taskfold_user() AND n.notification_id = r.notification_id \
+               AND s.user_id = r.user_id AND n.position <= s.read_up_to",
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    let unread_count = unread::count(&mut db).await?;
+    db.commit().await?;
+    Ok(Json(Unread { unread_count }))
+}

@@ -1,0 +1,37 @@
+use axum::Json;
+use axum::extract::State;
+use taskfold_openapi::Caller;
+use taskfold_openapi::problem::OwnProblems;
+use taskfold_openapi::read::Body;
+
+use super::preferences::Preferences;
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::reading::own_rows;
+
+/// Say which kinds of notifications one does not want. What was told before is hidden too, and shown again when the kind is
+/// wanted again.
+#[utoipa::path(
+    put, path = "/v1/me/notification-preferences", operation_id = "setNotificationPreferences", tag = "me",
+    request_body = Preferences,
+    responses((status = 200, description = "Done", body = Preferences), OwnProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Body(mut body): Body<Preferences>,
+) -> Result<Json<Preferences>, ReadError> {
+    body.muted.sort_by_key(|kind| kind.as_str());
+    body.muted.dedup();
+    let mut db = own_rows(&app, &caller).await?;
+    sqlx::query(
+        "INSERT INTO notification_settings (user_id, muted) VALUES (taskfold_user(), $1) \
+         ON CONFLICT (user_id) DO UPDATE SET muted = excluded.muted",
+    )
+    .bind(body.muted.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
+    .execute(&mut *db)
+    .await?;
+    db.commit().await?;
+    Ok(Json(body))
+}

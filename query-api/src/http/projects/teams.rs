@@ -1,0 +1,52 @@
+use axum::extract::State;
+use serde::Serialize;
+use taskfold_domain::Role;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::ReadProblems;
+use taskfold_openapi::read::{Path, Query};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::answer::Answer;
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::me::AtLeast;
+use crate::http::page::Page;
+use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::stored::Stored;
+
+/// A team with a role in a project.
+#[derive(Serialize, ToSchema, sqlx::FromRow)]
+pub struct ProjectTeam {
+    team_id: Uuid,
+    name: String,
+    #[schema(value_type = Role)]
+    role: Stored<Role>,
+    member_count: i64,
+}
+
+/// The teams that have a role in a project: at most 20, so all on one page.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/teams", operation_id = "listProjectTeams", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), AtLeast, ReadHeaders),
+    responses((status = 200, description = "The teams", body = Page<ProjectTeam>), (status = 304, description = "As before"), ReadProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path(project_id): Path<ProjectId>,
+    Query(query): Query<AtLeast>,
+) -> Result<Answer, ReadError> {
+    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+    snapshot.project(project_id).await?;
+    let items: Vec<ProjectTeam> = sqlx::query_as(
+        "SELECT p.team_id, t.name, p.role, \
+                (SELECT count(*) FROM team_members m WHERE m.team_id = p.team_id) AS member_count \
+         FROM project_teams p JOIN teams t ON t.team_id = p.team_id WHERE p.project_id = $1 ORDER BY p.position",
+    )
+    .bind(project_id.0)
+    .fetch_all(&mut *snapshot.db)
+    .await?;
+    Answer::page(&reading, snapshot, &Page { items, next_cursor: None }).await
+}

@@ -1,0 +1,17 @@
+//! Reads of teams, a file each.
+
+/// One team.
+pub mod get;
+/// The caller's teams.
+pub mod list;
+/// Who is in it.
+pub mod members;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::app::App;
+
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list::handler)).routes(routes!(get::handler)).routes(routes!(members::handler))
+}

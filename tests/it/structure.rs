@@ -1,0 +1,131 @@
+use serde_json::{Value, json};
+
+use crate::harness::{Actor, App, Place};
+
+async fn three(ada: &Actor) -> (String, [String; 3]) {
+    let (project, _) = ada.project("P").await;
+    let tasks = [ada.task(&project, "a").await, ada.task(&project, "b").await, ada.task(&project, "c").await];
+    (project, tasks)
+}
+
+#[tokio::test]
+async fn a_task_waits_for_others_and_never_for_itself() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (_, [a, b, c]) = three(&ada).await;
+    let waits = |task: &str, on: &str| format!("/v1/tasks/{task}/dependencies/{on}");
+    let reply = ada.put(&waits(&a, &b), Value::Null).await.expect(200);
+    assert_eq!(reply["events"][0]["changes"]["dependency_ids"], json!({"from": [], "to": [b]}));
+    assert_eq!(ada.put(&waits(&a, &b), Value::Null).await.expect(200)["events"], json!([]));
+    ada.put(&waits(&b, &c), Value::Null).await.expect(200);
+    ada.put(&waits(&c, &a), Value::Null).await.problem(409, "dependency-cycle");
+    ada.put(&waits(&a, &a), Value::Null).await.problem(422, "validation-failed");
+    let (other, _) = ada.project("Other").await;
+    let stray = ada.task(&other, "s").await;
+    ada.put(&waits(&a, &stray), Value::Null).await.problem(422, "validation-failed");
+
+    let blocked = |task: String| {
+        let (ada, app) = (&ada, &app);
+        async move { ada.get_at(&format!("/v1/tasks/{task}"), app.head().await).await.expect(200)["blocked"].clone() }
+    };
+    assert_eq!((blocked(a.clone()).await, blocked(c.clone()).await), (json!(true), json!(false)));
+    let tag = ada.get(&format!("/v1/tasks/{a}")).await.header("etag").to_owned();
+    ada.post(&format!("/v1/tasks/{b}/complete"), json!({})).await.expect(200);
+    assert_eq!(blocked(a.clone()).await, json!(false));
+    // What is shown has changed though the task itself has not, and the tag is good for a command all the same.
+    let now = ada.get(&format!("/v1/tasks/{a}")).await;
+    assert_ne!(now.header("etag"), tag);
+    let based = ada.request(reqwest::Method::PATCH, &format!("/v1/tasks/{a}")).header("if-match", tag);
+    ada.send(based.json(&json!({"title": "A"}))).await.expect(200);
+    // Once it no longer waits, the other way round is no circle.
+    ada.delete(&waits(&a, &b)).await.expect(200);
+    ada.put(&waits(&c, &a), Value::Null).await.expect(200);
+    app.finish().await;
+}
+
+/// Two dependencies that are harmless one by one close a circle together: whichever comes second is refused.
+#[tokio::test]
+async fn of_two_that_close_a_circle_at_once_one_is_refused() {
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let ada = app.person("ada").await;
+    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    for round in 0..10 {
+        let (_, [a, b, _]) = three(&ada).await;
+        let (ab, ba) = (format!("/v1/tasks/{a}/dependencies/{b}"), format!("/v1/tasks/{b}/dependencies/{a}"));
+        let (one, other) = tokio::join!(ada.put(&ab, Value::Null), elsewhere.put(&ba, Value::Null));
+        let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409], "round {round}: {} {}", one.body, other.body);
+    }
+    second.stop().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_has_parts_and_tells_how_many_are_done() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, [whole, part, deeper]) = three(&ada).await;
+    let edit = |task: &str, parent: Value| {
+        let (ada, path) = (ada.clone(), format!("/v1/tasks/{task}"));
+        async move { ada.patch(&path, json!({"parent_id": parent})).await }
+    };
+    let reply = edit(&part, json!(whole)).await.expect(200);
+    assert_eq!(reply["events"][0]["type"], "task.reparented");
+    edit(&deeper, json!(part)).await.expect(200);
+    edit(&whole, json!(deeper)).await.problem(409, "dependency-cycle");
+    edit(&whole, json!(whole)).await.problem(422, "validation-failed");
+    let born = json!({"title": "born", "parent_id": whole});
+    ada.post(&format!("/v1/projects/{project}/tasks"), born).await.expect(201);
+    ada.post(&format!("/v1/tasks/{part}/complete"), json!({})).await.expect(200);
+    let shown = ada.get_at(&format!("/v1/tasks/{whole}"), app.head().await).await.expect(200);
+    assert_eq!((&shown["subtask_done"], &shown["subtask_total"]), (&json!(1), &json!(2)));
+    edit(&part, Value::Null).await.expect(200);
+    let shown = ada.get_at(&format!("/v1/tasks/{whole}"), app.head().await).await.expect(200);
+    assert_eq!((&shown["subtask_done"], &shown["subtask_total"]), (&json!(0), &json!(1)));
+    edit(&whole, json!(deeper)).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_project_takes_over_the_shape_of_another() {
+    let app = App::start().await;
+    let (ada, eve) = (app.person("ada").await, app.person("eve").await);
+    let columns = json!([{"name": "Idea", "category": "todo"}, {"name": "Live", "category": "done", "wip_limit": 3}]);
+    let from = ada.post("/v1/projects", json!({"name": "Shape", "columns": columns})).await.expect(201);
+    let from = from["id"].as_str().unwrap();
+    ada.post(&format!("/v1/projects/{from}/labels"), json!({"name": "bug", "color": "red"})).await.expect(201);
+    eve.post("/v1/projects", json!({"name": "Mine", "template_id": from})).await.problem(422, "validation-failed");
+    let made = ada.post("/v1/projects", json!({"name": "Copy", "template_id": from})).await.expect(201);
+    let path = format!("/v1/projects/{}", made["id"].as_str().unwrap());
+    let copy = ada.get_at(&path, made["position"].as_i64().unwrap()).await.expect(200);
+    let original = ada.get(&format!("/v1/projects/{from}")).await.expect(200);
+    let names = |of: &Value, what: &str| -> Vec<Value> {
+        of[what].as_array().unwrap().iter().map(|c| c["name"].clone()).collect()
+    };
+    assert_eq!(
+        (names(&copy, "columns"), names(&copy, "labels")),
+        (vec![json!("Idea"), json!("Live")], vec![json!("bug")])
+    );
+    assert_eq!(copy["columns"][1]["wip_limit"], 3);
+    assert_ne!(copy["columns"][0]["id"], original["columns"][0]["id"]);
+    assert_ne!(copy["labels"][0]["id"], original["labels"][0]["id"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_filter_is_shared_by_the_members_of_a_project() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let path = format!("/v1/projects/{project}/filters");
+    let made = ada.post(&path, json!({"name": "Hot", "query": "priority=urgent"})).await.expect(201);
+    let id = made["created_id"].as_str().unwrap();
+    ada.patch(&format!("{path}/{id}"), json!({"query": "priority=urgent&status=todo"})).await.expect(200);
+    let shown = ada.get_at(&format!("/v1/projects/{project}"), app.head().await).await.expect(200);
+    assert_eq!(shown["filters"], json!([{"id": id, "name": "Hot", "query": "priority=urgent&status=todo"}]));
+    ada.delete(&format!("{path}/{id}")).await.expect(200);
+    ada.patch(&format!("{path}/{id}"), json!({"name": "x"})).await.problem(404, "not-found");
+    app.finish().await;
+}

@@ -1,0 +1,137 @@
+use serde_json::{Value, json};
+
+use crate::harness::{Actor, App, Place, eventually};
+
+async fn team(owner: &Actor, members: &[&Actor]) -> String {
+    let id = owner.post("/v1/teams", json!({"name": "Design"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    for member in members {
+        let path = format!("/v1/teams/{id}/members/{}", member.user_id);
+        owner.put(&path, json!({"role": "member"})).await.expect(201);
+    }
+    id
+}
+
+#[tokio::test]
+async fn a_team_gives_its_members_a_role_and_the_highest_counts() {
+    let app = App::start().await;
+    let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
+    let (project, _) = ada.project("P").await;
+    let path = format!("/v1/projects/{project}");
+    let team = team(&ada, &[&bo]).await;
+    bo.post(&format!("{path}/tasks"), json!({"title": "T"})).await.problem(404, "not-found");
+    // Only who is in a team brings it along.
+    let foreign = eve.post("/v1/teams", json!({"name": "Eve's"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    ada.put(&format!("{path}/teams/{foreign}"), json!({"role": "member"})).await.problem(404, "not-found");
+    let reply = ada.put(&format!("{path}/teams/{team}"), json!({"role": "member"})).await.expect(201);
+    assert_eq!(reply["events"][0]["type"], "project.team_added");
+    assert_eq!(reply["events"][0]["changes"]["team"]["to"], json!({"team_id": team, "role": "member"}));
+
+    let made = bo.post(&format!("{path}/tasks"), json!({"title": "T", "assignee_ids": [bo.user_id]})).await.expect(201);
+    let position = made["position"].as_i64().unwrap();
+    let seen = bo.get_at(&path, position).await.expect(200);
+    assert_eq!(seen["my_role"], "member");
+    let may = seen["allowed_commands"].as_array().unwrap();
+    assert!(may.contains(&json!("create_task")) && !may.contains(&json!("edit")), "{may:?}");
+    // Of their own a viewer, through the team a member: a member.
+    ada.put(&format!("{path}/members/{}", bo.user_id), json!({"role": "viewer"})).await.expect(201);
+    let last = bo.post(&format!("{path}/tasks"), json!({"title": "U"})).await.expect(201)["position"].as_i64().unwrap();
+    let members = ada.get_at(&format!("{path}/members"), last).await.expect(200);
+    let of_bo = members["items"].as_array().unwrap().iter().find(|m| m["username"] == "bo").unwrap().clone();
+    assert_eq!(
+        (&of_bo["role"], &of_bo["own_role"], &of_bo["team_ids"]),
+        (&json!("member"), &json!("viewer"), &json!([team]))
+    );
+    assert_eq!(ada.get_at(&format!("{path}/teams"), last).await.expect(200)["items"][0]["member_count"], 2);
+
+    ada.delete(&format!("{path}/members/{}", bo.user_id)).await.expect(200);
+    ada.delete(&format!("/v1/teams/{team}/members/{}", bo.user_id)).await.expect(200);
+    bo.post(&format!("{path}/tasks"), json!({"title": "V"})).await.problem(404, "not-found");
+    let head = app.head().await;
+    bo.get_at(&path, head).await.problem(404, "not-found");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_team_keeps_an_owner_and_is_its_owners_to_change() {
+    let app = App::start().await;
+    let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
+    let team = team(&ada, &[&bo]).await;
+    let path = format!("/v1/teams/{team}");
+    ada.delete(&format!("{path}/members/{}", ada.user_id)).await.problem(409, "last-owner");
+    ada.put(&format!("{path}/members/{}", ada.user_id), json!({"role": "member"})).await.problem(409, "last-owner");
+    bo.patch(&path, json!({"name": "Mine"})).await.problem(403, "forbidden");
+    eve.patch(&path, json!({"name": "Mine"})).await.problem(404, "not-found");
+    let renamed = ada.patch(&path, json!({"name": "UX"})).await.expect(200);
+    let change = &renamed["events"][0];
+    assert_eq!((&change["project_id"], &change["subject"]["kind"]), (&Value::Null, &json!("team")));
+    bo.delete(&format!("{path}/members/{}", bo.user_id)).await.expect(200);
+    let head = app.head().await;
+    assert_eq!(ada.get_at(&path, head).await.expect(200)["member_count"], 1);
+    bo.get_at(&path, head).await.problem(404, "not-found");
+    ada.delete(&path).await.expect(200);
+    ada.patch(&path, json!({"name": "X"})).await.problem(404, "not-found");
+    app.finish().await;
+}
+
+/// Whoever loses sight of a project because a team changes is told so, and sees nothing of it afterwards.
+#[tokio::test]
+async fn a_stream_ends_when_a_team_takes_its_project_away() {
+    let app = App::start().await;
+    let (ada, bo) = (app.person("ada").await, app.person("bo").await);
+    let (project, _) = ada.project("P").await;
+    let (kept, _) = ada.project("Kept").await;
+    ada.put(&format!("/v1/projects/{kept}/members/{}", bo.user_id), json!({"role": "viewer"})).await.expect(201);
+    let team = team(&ada, &[&bo]).await;
+    let given = ada.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": "viewer"})).await.expect(201);
+    bo.get_at(&format!("/v1/projects/{project}"), given["position"].as_i64().unwrap()).await.expect(200);
+    for lose in ["leaves", "is deleted"] {
+        let mut stream = bo.stream(&format!("/v1/stream?projects={project},{kept}")).await;
+        assert_eq!(stream.next().await.unwrap().event, "hello");
+        ada.task(&project, "seen").await;
+        assert_eq!(stream.next().await.unwrap().event, "task.created", "{lose}");
+        match lose {
+            "leaves" => ada.delete(&format!("/v1/teams/{team}/members/{}", bo.user_id)).await.expect(200),
+            _ => ada.delete(&format!("/v1/teams/{team}")).await.expect(200),
+        };
+        ada.task(&project, "not seen").await;
+        let last = ada.task(&kept, "kept").await;
+        let mut seen = Vec::new();
+        loop {
+            let frame = stream.next().await.unwrap();
+            let done = frame.data["subject"]["id"] == last.as_str();
+            seen.push((frame.event, frame.data["project_id"].clone()));
+            if done {
+                break;
+            }
+        }
+        assert_eq!(seen, [("revoked".to_owned(), json!(project)), ("task.created".to_owned(), json!(kept))], "{lose}");
+        if lose == "leaves" {
+            let back = format!("/v1/teams/{team}/members/{}", bo.user_id);
+            let reply = ada.put(&back, json!({"role": "member"})).await.expect(201);
+            bo.get_at(&format!("/v1/projects/{project}"), reply["position"].as_i64().unwrap()).await.expect(200);
+        }
+    }
+    app.finish().await;
+}
+
+/// A decision made on a team as it was is refused by the append when the team has changed since: on another instance, whose
+/// cache knows nothing of it.
+#[tokio::test]
+async fn a_stale_team_lets_nobody_in() {
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let (ada, bo) = (app.person("ada").await, app.person("bo").await);
+    let (project, _) = ada.project("P").await;
+    let team = team(&ada, &[&bo]).await;
+    ada.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": "member"})).await.expect(201);
+    let elsewhere = Actor { url: second.url.clone(), ..bo.clone() };
+    let task = eventually("the second instance knows the team", || async {
+        let reply = elsewhere.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await;
+        (reply.status == 201).then(|| reply.body["id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    ada.delete(&format!("/v1/teams/{team}/members/{}", bo.user_id)).await.expect(200);
+    elsewhere.patch(&format!("/v1/tasks/{task}"), json!({"title": "U"})).await.problem(404, "not-found");
+    second.stop().await;
+    app.finish().await;
+}
