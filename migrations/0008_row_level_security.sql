@@ -139,6 +139,7 @@ CREATE POLICY all_of_it ON notifications TO taskfold_projector, taskfold_feed US
 CREATE POLICY all_of_it ON teams TO taskfold_projector USING (true) WITH CHECK (true);
 CREATE POLICY all_of_it ON team_members TO taskfold_projector, taskfold_feed USING (true) WITH CHECK (true);
 CREATE POLICY all_of_it ON accounts TO taskfold_command USING (true) WITH CHECK (true);
+CREATE POLICY all_of_it ON notification_settings TO taskfold_feed USING (true);
 
 REVOKE ALL ON FUNCTION taskfold_projects, taskfold_role, taskfold_teams, taskfold_people, taskfold_team_people,
     taskfold_my_tasks FROM PUBLIC;

@@ -219,7 +219,16 @@ fn given_a_project_when_roles_ask_then_each_gets_what_is_theirs() {
     assert_eq!(decided(&project, MEMBER, "project.edit", rename()), Err(Refusal::Forbidden { needs: Role::Admin }));
     assert_eq!(decided(&project, STRANGER, "project.edit", rename()), Err(Refusal::NotFound));
     let add = json!({"user_id": STRANGER, "role": "owner"});
-    assert_eq!(decided(&project, MEMBER, "project.set_member", add), Err(Refusal::Forbidden { needs: Role::Owner }));
+    assert_eq!(
+        decided(&project, MEMBER, "project.set_member", add.clone()),
+        Err(Refusal::Forbidden { needs: Role::Admin })
+    );
+    // An admin says who is in the project, and makes nobody an owner, themselves included.
+    let mut project = project;
+    applied(&mut project, OWNER, "project.set_member", json!({"user_id": MEMBER, "role": "admin"}));
+    assert!(decided(&project, MEMBER, "project.set_member", json!({"user_id": STRANGER, "role": "admin"})).is_ok());
+    assert_eq!(decided(&project, MEMBER, "project.set_member", add), Err(Refusal::OwnersOnly));
+    assert_eq!(decided(&project, MEMBER, "project.remove_member", json!({"user_id": OWNER})), Err(Refusal::OwnersOnly));
     let leave = json!({"user_id": VIEWER});
     assert!(decided(&project, VIEWER, "project.remove_member", leave).is_ok());
     let last = json!({"user_id": OWNER});

@@ -109,6 +109,8 @@ enum Sends {
 fn sends(operation: &str) -> Sends {
     let command = match operation {
         "createTask" => "task.create",
+        // Of many tasks, what it is of one.
+        "bulkTasks" => "task.edit",
         "editTask" => "task.edit",
         "moveTask" => "task.move",
         "assignTask" => "task.assign",
@@ -187,6 +189,9 @@ fn body(operation: &Operation, scene: &Scene) -> Option<Value> {
         "progressTask" => json!({"percent": 5}),
         "commentTask" | "editComment" | "addChecklistItem" | "changeChecklistItem" => json!({"text": "new"}),
         "addChecklist" | "renameChecklist" => json!({"title": "new"}),
+        "bulkTasks" => {
+            json!({"command": {"type": "task.edit", "data": {"title": "new"}}, "filter": {"status": "todo"}})
+        }
         "addColumn" => json!({"name": "new", "category": "todo"}),
         "addLabel" => json!({"name": "new", "color": "blue"}),
         "editProject" | "editColumn" | "editLabel" | "editFilter" => json!({"name": "new"}),

@@ -129,3 +129,74 @@ async fn a_filter_is_shared_by_the_members_of_a_project() {
     ada.patch(&format!("{path}/{id}"), json!({"name": "x"})).await.problem(404, "not-found");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn one_command_goes_to_many_tasks_after_a_look_at_how_many() {
+    let app = App::start().await;
+    let (ada, bo) = (app.person("ada").await, app.person("bo").await);
+    let (project, columns) = ada.project("P").await;
+    let member = format!("/v1/projects/{project}/members/{}", bo.user_id);
+    ada.put(&member, json!({"role": "member"})).await.expect(201);
+    let path = format!("/v1/projects/{project}/tasks");
+    let mut tasks = Vec::new();
+    for n in 0..6 {
+        let priority = if n % 2 == 0 { "high" } else { "low" };
+        let body = json!({"title": format!("T{n}"), "priority": priority});
+        tasks.push(ada.post(&path, body).await.expect(201)["id"].as_str().unwrap().to_owned());
+    }
+    ada.delete(&format!("/v1/tasks/{}", tasks[4])).await.expect(200);
+    let bulk = format!("{path}/bulk");
+    let assign = json!({"type": "task.assign", "data": {"user_id": bo.user_id}});
+    let filter = json!({"priority": "high", "column_id": columns[0]});
+    let preview = ada.post(&bulk, json!({"command": assign, "filter": filter, "preview": true})).await.expect(200);
+    assert_eq!(preview, json!({"matched": 2, "results": []}));
+    let head = app.head().await;
+
+    let key = "01900000-0000-7000-8000-00000000b01c";
+    let send = || async {
+        let request = ada.request(reqwest::Method::POST, &bulk).header("idempotency-key", key);
+        ada.send(request.json(&json!({"command": assign, "filter": filter}))).await.expect(200)
+    };
+    let outcomes = |reply: &Value| -> Vec<Value> {
+        reply["results"].as_array().unwrap().iter().map(|r| r["outcome"].clone()).collect()
+    };
+    assert_eq!(outcomes(&send().await), [json!("applied"), json!("applied")]);
+    assert_eq!(outcomes(&send().await), [json!("duplicate"), json!("duplicate")]);
+    assert_eq!(app.head().await, head + 2);
+    // One refusal keeps no other from being done; tasks of other projects are not there.
+    ada.post(&format!("/v1/tasks/{}/start", tasks[1]), json!({})).await.expect(200);
+    let (other, _) = ada.project("Other").await;
+    let stray = ada.task(&other, "s").await;
+    let pause = json!({"type": "task.pause", "data": {}});
+    let reply = ada.post(&bulk, json!({"command": pause, "task_ids": [tasks[0], tasks[1], stray]})).await.expect(200);
+    assert_eq!(outcomes(&reply), [json!("rejected"), json!("applied")]);
+    assert_eq!(reply["results"][0]["problem"]["code"], "illegal-transition");
+    ada.post(&bulk, json!({"command": pause})).await.problem(422, "validation-failed");
+    ada.post(&bulk, json!({"command": {"type": "task.create", "data": {"title": "T"}}, "task_ids": []}))
+        .await
+        .problem(422, "validation-failed");
+    app.finish().await;
+}
+
+/// An enforced limit holds when two moves race for the last place.
+#[tokio::test]
+async fn an_enforced_limit_holds_when_moves_race() {
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let ada = app.person("ada").await;
+    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    for round in 0..5 {
+        let (project, columns) = ada.project("P").await;
+        let limit = json!({"wip_limit": 1, "wip_policy": "enforced"});
+        ada.patch(&format!("/v1/projects/{project}/columns/{}", columns[1]), limit).await.expect(200);
+        let (a, b) = (ada.task(&project, "a").await, ada.task(&project, "b").await);
+        let to = json!({"column_id": columns[1]});
+        let (a, b) = (format!("/v1/tasks/{a}/move"), format!("/v1/tasks/{b}/move"));
+        let (one, other) = tokio::join!(ada.post(&a, to.clone()), elsewhere.post(&b, to));
+        let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409], "round {round}: {} {}", one.body, other.body);
+    }
+    second.stop().await;
+    app.finish().await;
+}

@@ -30,6 +30,8 @@ mod repository;
 mod roster;
 /// Tokens that are for one project.
 mod scope;
+/// Tasks that one command is for.
+mod selection;
 /// Task commands.
 mod tasks;
 /// Team commands.

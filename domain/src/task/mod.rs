@@ -10,6 +10,8 @@ pub mod commands;
 mod decide;
 /// What has happened.
 pub mod events;
+/// Which tasks of a project.
+mod filter;
 /// Which statuses follow which.
 mod lifecycle;
 /// What a task is.
@@ -20,6 +22,7 @@ pub use allowed::{Standing, allowed};
 pub use commands::TaskCommand;
 pub use decide::{Context, Origin, decide};
 pub use events::TaskEvent;
+pub use filter::Filter;
 pub use lifecycle::{Action, Status};
 pub use state::{Card, Checklist, Comment, Item, Situation, Task, place_item, take_item};
 

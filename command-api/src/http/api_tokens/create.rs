@@ -66,10 +66,10 @@ pub async fn handler(
     if expires_at.is_some_and(|end| end <= now) {
         return Err(Problem::invalid_field("/expires_at", "must be in the future"));
     }
-    if let Some(project) = body.project_id {
-        if app.engine.role_in(project, caller.user_id).await?.is_none() {
-            return Err(Problem::invalid_field("/project_id", "must be a project of yours"));
-        }
+    if let Some(project) = body.project_id
+        && app.engine.role_in(project, caller.user_id).await?.is_none()
+    {
+        return Err(Problem::invalid_field("/project_id", "must be a project of yours"));
     }
     let (id, token) = (clock::new_id(), format!("{API_TOKEN_PREFIX}{}", new_secret()));
     let made = sqlx::query(

@@ -69,15 +69,24 @@ async fn place(app: &App, invitation: &Invitation, role: Role, this: Use) -> Res
     if !invitation.in_force {
         return Ok(Place::None);
     }
-    let project = app.engine.load_project(invitation.project()).await?;
-    if project.board().and_then(|board| board.role_of(this.user)).is_some_and(|has| has >= role) {
-        return Ok(Place::NotNeeded { at: project.version });
+    if let Some(at) = has_it(app, invitation, role, this).await? {
+        return Ok(Place::NotNeeded { at });
     }
-    Ok(match store::reserve(&app.pool, this).await.map_err(unavailable)? {
-        Reserved::Yes => Place::Taken,
-        Reserved::No => Place::None,
-        Reserved::ByAnotherRequestOfTheirs => Place::HeldForThem,
-    })
+    match store::reserve(&app.pool, this).await.map_err(unavailable)? {
+        Reserved::Yes => Ok(Place::Taken),
+        // Somebody took the last place, or they themselves did, by a request that was faster.
+        Reserved::No => {
+            Ok(has_it(app, invitation, role, this).await?.map_or(Place::None, |at| Place::NotNeeded { at }))
+        }
+        Reserved::ByAnotherRequestOfTheirs => Ok(Place::HeldForThem),
+    }
+}
+
+/// The version of the project, when they have the role or a higher one in it.
+async fn has_it(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Option<u64>, Problem> {
+    let has = app.engine.role_in(invitation.project(), this.user).await?;
+    let project = app.engine.load_project(invitation.project()).await?;
+    Ok(has.is_some_and(|has| has >= role).then_some(project.version))
 }
 
 async fn joined(app: App, envelope: Envelope, role: Role, invitation: Invitation, this: Use) -> Result<Reply, Problem> {

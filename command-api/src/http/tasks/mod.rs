@@ -10,6 +10,8 @@ pub mod add_item;
 pub mod archive;
 /// Assign a member.
 pub mod assign;
+/// Send one command to many tasks.
+pub mod bulk;
 /// Cancel a running or paused task.
 pub mod cancel;
 /// Change, tick or move an item (RFC 7396 merge patch).
@@ -110,4 +112,5 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(remove_dependency::handler))
         .routes(routes!(react::handler))
         .routes(routes!(unreact::handler))
+        .routes(routes!(bulk::handler))
 }

@@ -21,8 +21,9 @@ use crate::http::sent::{CommandHeaders, Sent};
 pub async fn handler(
     State(app): State<App>,
     sent: Sent,
-    Path((task_id, comment_id, emoji)): Path<(TaskId, CommentId, Emoji)>,
+    Path((task_id, comment_id, emoji)): Path<(TaskId, CommentId, String)>,
 ) -> Result<Reply, Problem> {
+    let emoji = Emoji::try_from(emoji).map_err(|e| Problem::invalid_field("/emoji", e.to_string()))?;
     let command = TaskCommand::Unreact(React { comment_id, emoji });
     let done = app.engine.task(task_id, command, sent.envelope()).await?;
     Ok(done.into())

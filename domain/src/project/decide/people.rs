@@ -13,7 +13,7 @@ use crate::role::Role;
 /// An invitation only ever raises a role, and gives what whoever made it might have given.
 pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let role = context.invited.ok_or(Refusal::NotFound)?;
-    if board.role_of(context.actor).is_some_and(|has| has >= role) {
+    if context.access(board).role_of(context.actor).is_some_and(|has| has >= role) {
         return Ok(vec![]);
     }
     if board.archived {

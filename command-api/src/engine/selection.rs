@@ -1,0 +1,59 @@
+use std::collections::HashSet;
+
+use futures::{StreamExt, TryStreamExt};
+use taskfold_domain::Refusal;
+use taskfold_domain::ids::{ProjectId, TaskId};
+use taskfold_domain::task::{Filter, Situation};
+use uuid::Uuid;
+
+use super::Engine;
+use super::append::PlaceState;
+use super::envelope::CommandError;
+
+/// Tasks that a filter looks through at most: they are folded one by one, as the log has them now.
+const LOOKED_THROUGH: i64 = 20_000;
+const AT_ONCE: usize = 16;
+
+impl Engine {
+    /// The tasks of a project that a filter matches now: on the log, not on read tables that may be behind.
+    pub async fn matching(&self, project: ProjectId, filter: &Filter) -> Result<Vec<TaskId>, CommandError> {
+        let state = if filter.archived { PlaceState::Archived } else { PlaceState::OnBoard };
+        let candidates: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT task_id FROM task_places WHERE project_id = $1 AND ($2::uuid IS NULL OR column_id = $2) AND state = $3 \
+             ORDER BY column_id, rank LIMIT $4",
+        )
+        .bind(project.0)
+        .bind(filter.column_id.map(|column| column.0))
+        .bind(state as i16)
+        .bind(LOOKED_THROUGH + 1)
+        .fetch_all(&self.pool)
+        .await?;
+        if i64::try_from(candidates.len()).unwrap_or(i64::MAX) > LOOKED_THROUGH {
+            let detail = format!("the project has more than {LOOKED_THROUGH} tasks to look through: name a column");
+            return Err(Refusal::invalid("/filter", detail).into());
+        }
+        futures::stream::iter(candidates)
+            .map(|id| async move {
+                let task = self.tasks.load(id, false).await?.state;
+                let matches = matches!(&task.situation, Situation::Present(card) if filter.matches(card));
+                Ok(matches.then_some(TaskId(id)))
+            })
+            .buffered(AT_ONCE)
+            .try_filter_map(|found| async move { Ok(found) })
+            .try_collect()
+            .await
+    }
+
+    /// Those of these ids that are tasks of the project, each once, in their order.
+    pub async fn of_project(&self, project: ProjectId, ids: &[TaskId]) -> Result<Vec<TaskId>, CommandError> {
+        let asked: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let there: Vec<Uuid> =
+            sqlx::query_scalar("SELECT task_id FROM task_places WHERE project_id = $1 AND task_id = ANY ($2)")
+                .bind(project.0)
+                .bind(&asked)
+                .fetch_all(&self.pool)
+                .await?;
+        let mut left: HashSet<Uuid> = there.into_iter().collect();
+        Ok(ids.iter().copied().filter(|id| left.remove(&id.0)).collect())
+    }
+}
