@@ -68,7 +68,11 @@ impl Scene {
 
     /// The route's path with real ids where there are some.
     fn path(&self, route: &Route) -> String {
-        let mut path = route.path.replace("{project_id}", &self.project).replace("{task_id}", &self.task);
+        let mut path = route
+            .path
+            .replace("{project_id}", &self.project)
+            .replace("{task_id}", &self.task)
+            .replace("{emoji}", "%F0%9F%91%8D");
         while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
             path.replace_range(from..=to, &new_id().to_string());
         }
