@@ -115,6 +115,8 @@ CREATE POLICY theirs ON project_teams FOR SELECT TO taskfold_query USING (projec
 CREATE POLICY theirs ON tasks FOR SELECT TO taskfold_query USING (project_id IN (SELECT taskfold_projects()));
 CREATE POLICY theirs ON comments FOR SELECT TO taskfold_query USING (project_id IN (SELECT taskfold_projects()));
 CREATE POLICY theirs ON events FOR SELECT TO taskfold_query USING (project_id IN (SELECT taskfold_projects()));
+CREATE POLICY of_their_teams ON events FOR SELECT TO taskfold_query
+    USING (project_id IS NULL AND aggregate_type = 'team' AND aggregate_id IN (SELECT taskfold_teams()::text));
 CREATE POLICY theirs ON notifications FOR SELECT TO taskfold_query
     USING (user_id = taskfold_user() AND project_id IN (SELECT taskfold_projects()));
 CREATE POLICY theirs ON teams FOR SELECT TO taskfold_query USING (team_id IN (SELECT taskfold_teams()));

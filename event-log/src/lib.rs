@@ -8,5 +8,7 @@ mod read;
 mod wake;
 
 pub use event::{LogError, LoggedEvent, RawChange};
-pub use read::{aggregate_after, head, page_after, page_between, project_page_after, projected_position};
+pub use read::{
+    aggregate_after, head, page_after, page_between, project_page_after, projected_position, team_page_after,
+};
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};

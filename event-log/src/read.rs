@@ -61,6 +61,27 @@ pub async fn project_page_after(
     .await
 }
 
+/// The next `limit` events of the teams that the user is in, behind `after` and not beyond `upto`, in order.
+pub async fn team_page_after(
+    db: impl PgExecutor<'_>,
+    user: Uuid,
+    after: i64,
+    upto: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as(select!(
+        "WHERE aggregate_type = 'team' \
+           AND aggregate_id IN (SELECT team_id::text FROM team_members WHERE user_id = $1) \
+           AND position > $2 AND position <= $3 ORDER BY position LIMIT $4"
+    ))
+    .bind(user)
+    .bind(after)
+    .bind(upto)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// The events of one aggregate behind a version, in order.
 pub async fn aggregate_after(
     db: impl PgExecutor<'_>,

@@ -64,7 +64,19 @@ async fn a_team_keeps_an_owner_and_is_its_owners_to_change() {
     let renamed = ada.patch(&path, json!({"name": "UX"})).await.expect(200);
     let change = &renamed["events"][0];
     assert_eq!((&change["project_id"], &change["subject"]["kind"]), (&Value::Null, &json!("team")));
+    let feed = bo.get_at(&format!("{path}/events?since=1"), app.head().await).await.expect(200);
+    let kinds: Vec<&str> = feed["events"].as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["team.member_added", "team.renamed"]);
+    eve.get(&format!("{path}/events")).await.problem(404, "not-found");
+    // Live on the channel `me`, and up to one's own leaving.
+    let mut stream = bo.stream("/v1/stream?me=true&since=1").await;
+    assert_eq!(stream.next().await.unwrap().event, "hello");
+    assert_eq!(stream.next().await.unwrap().event, "team.member_added");
+    assert_eq!(stream.next().await.unwrap().event, "team.renamed");
+    ada.patch(&path, json!({"name": "UI"})).await.expect(200);
+    assert_eq!(stream.next().await.unwrap().event, "team.renamed");
     bo.delete(&format!("{path}/members/{}", bo.user_id)).await.expect(200);
+    assert_eq!(stream.next().await.unwrap().event, "team.member_removed");
     let head = app.head().await;
     assert_eq!(ada.get_at(&path, head).await.expect(200)["member_count"], 1);
     bo.get_at(&path, head).await.problem(404, "not-found");

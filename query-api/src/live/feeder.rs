@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::frame::Frame;
+use super::frame::{Frame, Loses};
 use super::hub::Hub;
 use super::jetstream::{Announced, Jet};
 use super::notices;
@@ -124,9 +124,9 @@ impl Feeder {
             let next = self.position + 1;
             let frame = std::str::from_utf8(&message.payload).ok().and_then(|json| Frame::from_json(json, next));
             match frame {
-                Some(of_it) if message.position == next => {
+                Some(frame) if message.position == next => {
                     self.position = next;
-                    frames.extend(of_it);
+                    frames.push(frame);
                 }
                 // A gap, or no Change: the log knows better, at once.
                 _ => {
@@ -161,7 +161,7 @@ impl Feeder {
             }
             self.position = event.position;
             match Frame::from_log(event) {
-                Ok(of_it) => frames.extend(of_it),
+                Ok(frame) => frames.push(frame),
                 // Nobody could read it: waiting would not make it better, and all others wait behind it.
                 Err(error) => tracing::error!(%error, "left out of the live feed"),
             }
@@ -186,18 +186,31 @@ impl Feeder {
         for each in ["jetstream", "postgresql"] {
             metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
         }
-        let people = self.hub.told();
-        if !people.is_empty() {
-            match notices::told(self.hub.pool(), &people, before, self.position, i64::MAX).await {
-                Ok(told) => frames.extend(told),
-                Err(error) => {
-                    tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
-                    self.hub.miss(&people, self.position);
-                }
-            }
-            // Each ring in its order.
-            frames.sort_by_key(|frame| frame.at);
+        if let Err(error) = self.tell(&mut frames, before).await {
+            tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
+            self.hub.miss(self.position);
         }
         self.hub.publish(frames, self.position);
+    }
+
+    /// Adds what people are told in rooms of their own: of events that concern them, and of their teams.
+    async fn tell(&self, frames: &mut Vec<Frame>, before: i64) -> sqlx::Result<()> {
+        let somebody_listens = self.hub.somebody_listens();
+        let mut of_teams = Vec::new();
+        for frame in &*frames {
+            let Loses::TeamMembers(gone) = &frame.loses else { continue };
+            let mut people = gone.clone();
+            if somebody_listens {
+                people.extend(notices::members(self.hub.pool(), frame.room).await?);
+            }
+            of_teams.extend(people.into_iter().map(|user| frame.for_person(user)));
+        }
+        frames.append(&mut of_teams);
+        if somebody_listens {
+            frames.extend(notices::told(self.hub.pool(), before, self.position).await?);
+        }
+        // Each ring in its order.
+        frames.sort_by_key(|frame| frame.at);
+        Ok(())
     }
 }

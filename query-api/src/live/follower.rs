@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
-use super::hub::{Hub, Next, Told};
+use super::hub::{Hub, Listening, Next};
 use super::membership::memberships;
 use super::room::Seat;
 
@@ -61,7 +61,7 @@ pub struct Follower {
     /// What concerns the caller wherever it happens.
     own: Seat,
     /// There while the channel `me` is followed.
-    me: Option<Told>,
+    me: Option<Listening>,
     /// Somebody may have lost sight of something: to be looked at before anything else is sent.
     in_doubt: bool,
     wake: Arc<Notify>,
@@ -96,10 +96,12 @@ impl Follower {
             opening.projects.into_iter().map(|door| Followed { door, seat: hub.join(door.project, &wake) }).collect();
         let user = opening.user.0;
         let own = hub.join(user, &wake);
-        let me = opening.me.then(|| hub.tell(user));
+        let me = opening.me.then(|| hub.listen());
         // After sitting down: what is announced from here on is in the rings.
         let head = hub.position();
         let from = opening.from.unwrap_or(Cursor::behind(head));
+        // What happened between the look at who is a member and the beginning of the stream is never seen.
+        let in_doubt = followed.iter().any(|f| f.door.member_at < from.position());
         let hello = Notice::Hello { from, head };
         let revoked = opening.revoked.into_iter().map(|project| Notice::Revoked { project });
         let lives = opening.expires_at.saturating_sub(clock::now().utc().timestamp());
@@ -108,7 +110,7 @@ impl Follower {
             followed,
             own,
             me,
-            in_doubt: false,
+            in_doubt,
             wake,
             shutdown,
             notices: [hello].into_iter().chain(revoked).collect(),
@@ -201,12 +203,12 @@ impl Follower {
         let index = self.followed.iter().position(|f| f.door.project == frame.room)?;
         let door = &mut self.followed[index].door;
         let news = frame.at.position() > door.member_at;
-        match frame.loses {
-            Loses::Member(user) if news && user == self.user && door.team => self.in_doubt = true,
-            Loses::Member(user) if news && user == self.user => self.revoke(index),
+        match &frame.loses {
+            Loses::Member(user) if news && *user == self.user && door.team => self.in_doubt = true,
+            Loses::Member(user) if news && *user == self.user => self.revoke(index),
             Loses::Teams if news && door.team => self.in_doubt = true,
             Loses::GainsTeam => door.team = true,
-            Loses::Member(_) | Loses::Teams | Loses::Person | Loses::Nobody => {}
+            Loses::Member(_) | Loses::Teams | Loses::Person | Loses::TeamMembers(_) | Loses::Nobody => {}
         }
         Some(counted(frame))
     }

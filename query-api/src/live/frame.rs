@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use serde::Deserialize;
 use serde_json::json;
+use taskfold_domain::{Subject, SubjectKind};
 use taskfold_event_log::{LogError, LoggedEvent};
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ const RETRY_ENDED_MS: u32 = 10_000;
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub at: Cursor,
-    /// The project, or the person, whom it concerns.
+    /// The project, the person, or the team whom it concerns.
     pub room: Uuid,
     pub loses: Loses,
     /// Empty: nothing to send, only to see to.
@@ -35,6 +36,8 @@ pub enum Loses {
     GainsTeam,
     /// The person of the room, who is in a team no more: any project.
     Person,
+    /// These people, who are no longer in the team that the room is: any project. The feeder tells each in their own room.
+    TeamMembers(Vec<Uuid>),
 }
 
 /// What is read of a Change to know for whom it is. The rest is passed through unread.
@@ -43,36 +46,42 @@ struct Head {
     position: i64,
     r#type: String,
     project_id: Option<Uuid>,
+    subject: Subject,
 }
 
 impl Frame {
-    /// From the JSON of a Change, at its position: the frame of its project, or one for each person who loses something by
-    /// it. `None` when it is not the Change of that position.
-    pub fn from_json(json: &str, position: i64) -> Option<Vec<Self>> {
+    /// From the JSON of a Change, at its position. `None` when it is not the Change of that position.
+    pub fn from_json(json: &str, position: i64) -> Option<Self> {
         let head: Head = serde_json::from_str(json).ok()?;
-        (head.position == position).then(|| Self::of(head.position, head.project_id, &head.r#type, json))
+        (head.position == position).then(|| Self::of(head.position, head.project_id, head.subject, &head.r#type, json))
     }
 
-    pub fn from_log(event: &LoggedEvent) -> Result<Vec<Self>, LogError> {
+    pub fn from_log(event: &LoggedEvent) -> Result<Self, LogError> {
         let json = event.change_json()?;
-        Ok(Self::of(event.position, event.project_id, &event.event_type, &json))
+        Ok(Self::of(event.position, event.project_id, event.subject()?, &event.event_type, &json))
     }
 
-    fn of(position: i64, project: Option<Uuid>, r#type: &str, json: &str) -> Vec<Self> {
-        let at = Cursor::behind(position);
-        let Some(room) = project else {
-            let people = who_leaves_a_team(r#type, json).into_iter();
-            return people.map(|room| Self { at, room, loses: Loses::Person, bytes: Bytes::new() }).collect();
+    /// The same for one person.
+    pub fn for_person(&self, user: Uuid) -> Self {
+        let loses = match &self.loses {
+            Loses::TeamMembers(gone) if gone.contains(&user) => Loses::Person,
+            _ => Loses::Nobody,
         };
+        Self { room: user, loses, ..self.clone() }
+    }
+
+    fn of(position: i64, project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
         let loses = match r#type {
             "project.member_removed" => {
                 at_pointer(json, "/changes/member/from/user_id").map_or(Loses::Nobody, Loses::Member)
             }
             "project.team_removed" => Loses::Teams,
             "project.team_added" => Loses::GainsTeam,
+            _ if subject.kind == SubjectKind::Team => Loses::TeamMembers(who_leaves_a_team(r#type, json)),
             _ => Loses::Nobody,
         };
-        vec![Self { at, room, loses, bytes: encode(Some(at), r#type, None, json) }]
+        let at = Cursor::behind(position);
+        Self { at, room: project.unwrap_or(subject.id), loses, bytes: encode(Some(at), r#type, None, json) }
     }
 }
 
@@ -167,13 +176,13 @@ mod tests {
     }
 
     fn one(json: &str) -> Frame {
-        let mut frames = Frame::from_json(json, 7).expect("a Change");
-        assert_eq!(frames.len(), 1);
-        frames.remove(0)
+        Frame::from_json(json, 7).expect("a Change")
     }
 
     fn change(kind: &str, changes: &serde_json::Value) -> String {
-        json!({"position": 7, "type": kind, "version": 1, "project_id": PROJECT, "changes": changes}).to_string()
+        let subject = json!({"kind": "task", "id": PROJECT});
+        json!({"position": 7, "type": kind, "version": 1, "project_id": PROJECT, "subject": subject, "changes": changes})
+            .to_string()
     }
 
     #[test]
@@ -200,13 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn a_team_tells_those_who_lose_something_and_nobody_else() {
+    fn a_team_tells_its_people_and_takes_something_from_those_who_leave() {
         let gone = json!({"members": {"from": [{"user_id": USER, "role": "owner"}], "to": null}});
-        let json = json!({"position": 7, "type": "team.deleted", "project_id": null, "changes": gone}).to_string();
-        let frame = one(&json);
-        assert_eq!((frame.room.to_string(), frame.loses, frame.bytes.len()), (USER.to_owned(), Loses::Person, 0));
-        let json = json!({"position": 7, "type": "team.renamed", "project_id": null, "changes": {}}).to_string();
-        assert!(Frame::from_json(&json, 7).expect("a Change").is_empty());
+        let subject = json!({"kind": "team", "id": PROJECT});
+        let json =
+            json!({"position": 7, "type": "team.deleted", "project_id": null, "subject": subject, "changes": gone});
+        let frame = one(&json.to_string());
+        let user: Uuid = USER.parse().expect("a UUID");
+        assert_eq!((frame.room.to_string(), frame.loses.clone()), (PROJECT.to_owned(), Loses::TeamMembers(vec![user])));
+        assert_eq!(frame.for_person(user).loses, Loses::Person);
+        assert_eq!(frame.for_person(Uuid::nil()).loses, Loses::Nobody);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +28,8 @@ pub struct Hub {
     /// `None` until the feeder knows where it starts.
     position: watch::Sender<Option<i64>>,
     catch_ups: Semaphore,
-    /// How many follow the channel `me`, each with their room.
-    people: Mutex<HashMap<Uuid, usize>>,
+    /// How many follow the channel `me`.
+    listening: AtomicUsize,
 }
 
 /// What comes next for a follower.
@@ -47,7 +48,7 @@ impl Hub {
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
-            people: Mutex::default(),
+            listening: AtomicUsize::new(0),
         })
     }
 
@@ -74,24 +75,19 @@ impl Hub {
     }
 
     /// Says that somebody follows the channel `me`, until the answer is dropped.
-    pub fn tell(self: &Arc<Self>, user: Uuid) -> Told {
-        *self.people().entry(user).or_default() += 1;
-        Told { hub: Arc::clone(self), user }
+    pub fn listen(self: &Arc<Self>) -> Listening {
+        self.listening.fetch_add(1, Ordering::Relaxed);
+        Listening(Arc::clone(self))
     }
 
-    /// Who follows the channel `me`.
-    pub fn told(&self) -> Vec<Uuid> {
-        self.people().keys().copied().collect()
+    /// Whether anybody follows the channel `me`.
+    pub fn somebody_listens(&self) -> bool {
+        self.listening.load(Ordering::Relaxed) > 0
     }
 
-    fn people(&self) -> MutexGuard<'_, HashMap<Uuid, usize>> {
-        self.people.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What these people are told up to here could not be had: they are to read it themselves.
-    pub fn miss(&self, users: &[Uuid], upto: i64) {
-        let rooms = self.rooms();
-        for room in users.iter().filter_map(|user| rooms.get(user)) {
+    /// What people are told up to here could not be had: whoever is in any room is to read it themselves.
+    pub fn miss(&self, upto: i64) {
+        for room in self.rooms().values() {
             room.ring().restart(Cursor::behind(upto));
         }
     }
@@ -136,7 +132,7 @@ impl Hub {
         let page = (after.position(), head, CATCH_UP_PAGE);
         let events = taskfold_event_log::project_page_after(&self.pool, projects, page.0, page.1, page.2).await?;
         let told = match me {
-            Some(user) => notices::told(&self.pool, &[user], after.told_position(), head, CATCH_UP_PAGE).await?,
+            Some(user) => notices::told_to(&self.pool, user, after, head, CATCH_UP_PAGE).await?,
             None => Vec::new(),
         };
         metrics::counter!("taskfold_sse_catch_up_reads_total").increment(1);
@@ -150,7 +146,7 @@ impl Hub {
             Frame::from_log(event).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
         });
         let mut frames: Vec<Arc<Frame>> =
-            events.flatten().chain(told).filter(|frame| frame.at > after && frame.at <= upto).map(Arc::new).collect();
+            events.chain(told).filter(|frame| frame.at > after && frame.at <= upto).map(Arc::new).collect();
         frames.sort_by_key(|frame| frame.at);
         Ok(Next { frames, upto })
     }
@@ -180,20 +176,11 @@ fn in_order(mut frames: Vec<Arc<Frame>>, upto: Cursor) -> Next {
 }
 
 /// Somebody follows the channel `me`.
-pub struct Told {
-    hub: Arc<Hub>,
-    user: Uuid,
-}
+pub struct Listening(Arc<Hub>);
 
-impl Drop for Told {
+impl Drop for Listening {
     fn drop(&mut self) {
-        let mut people = self.hub.people();
-        if let Some(count) = people.get_mut(&self.user) {
-            *count -= 1;
-            if *count == 0 {
-                people.remove(&self.user);
-            }
-        }
+        self.0.listening.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

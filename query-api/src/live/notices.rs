@@ -24,25 +24,48 @@ struct Told {
     user_id: Uuid,
 }
 
-/// What these people are told of the events behind `after` and up to `upto`, in order, at most `limit`: only of what they want
-/// to hear of, and of projects that they may see.
-pub async fn told(pool: &PgPool, users: &[Uuid], after: i64, upto: i64, limit: i64) -> sqlx::Result<Vec<Frame>> {
-    let told: Vec<Told> = sqlx::query_as(
-        "SELECT n.notification_id, n.kind, n.position, n.project_id, n.task_id, n.comment_id, n.actor_id, n.occurred_at, \
-                n.user_id \
-         FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id \
-         WHERE n.user_id = ANY ($1) AND n.position > $2 AND n.position <= $3 \
-           AND n.kind <> ALL (coalesce(s.muted, '{}')) \
-           AND EXISTS (SELECT FROM project_roles r WHERE r.user_id = n.user_id AND r.project_id = n.project_id) \
-         ORDER BY n.position LIMIT $4",
-    )
-    .bind(users)
-    .bind(after)
-    .bind(upto)
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
+macro_rules! select_told {
+    ($whose:literal) => {
+        concat!(
+            "SELECT n.notification_id, n.kind, n.position, n.project_id, n.task_id, n.comment_id, n.actor_id, \
+                    n.occurred_at, n.user_id \
+             FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id \
+             WHERE n.position > $1 AND n.position <= $2 AND n.kind <> ALL (coalesce(s.muted, '{}')) ",
+            $whose,
+            "AND EXISTS (SELECT FROM project_roles r WHERE r.user_id = n.user_id AND r.project_id = n.project_id) \
+             ORDER BY n.position"
+        )
+    };
+}
+
+/// What anybody is told of the events behind `after` and up to `upto`, in order: only of what they want to hear of, and of
+/// projects that they may see.
+pub async fn told(pool: &PgPool, after: i64, upto: i64) -> sqlx::Result<Vec<Frame>> {
+    let told: Vec<Told> = sqlx::query_as(select_told!("")).bind(after).bind(upto).fetch_all(pool).await?;
     Ok(told.iter().map(Told::frame).collect())
+}
+
+/// The same of one person, with what happened in their teams, at most `limit` of each.
+pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit: i64) -> sqlx::Result<Vec<Frame>> {
+    let told: Vec<Told> = sqlx::query_as(concat!(select_told!("AND n.user_id = $3 "), " LIMIT $4"))
+        .bind(after.told_position())
+        .bind(upto)
+        .bind(user)
+        .bind(limit)
+        .fetch_all(pool)
+        .await?;
+    let of_teams = taskfold_event_log::team_page_after(pool, user, after.position(), upto, limit).await?;
+    let of_teams = of_teams.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.for_person(user)));
+    let mut frames: Vec<Frame> = told.iter().map(Told::frame).chain(of_teams).collect();
+    frames.sort_by_key(|frame| frame.at);
+    // Of either there may be more than this, and what comes behind the first that is cut off is not to be served yet.
+    frames.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(frames)
+}
+
+/// Who is in a team.
+pub async fn members(pool: &PgPool, team: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar("SELECT user_id FROM team_members WHERE team_id = $1").bind(team).fetch_all(pool).await
 }
 
 impl Told {

@@ -38,19 +38,19 @@ pub struct Params {
     min_position: Option<Position>,
 }
 
-/// A page of a project's feed.
+/// A page of the feed of a project or a team.
 #[derive(Serialize, ToSchema)]
 pub struct FeedPage {
     #[schema(value_type = Vec<Change>)]
-    events: Vec<Box<RawValue>>,
+    pub events: Vec<Box<RawValue>>,
     /// Send it as the next `since`. It moves on past events of other projects.
     #[schema(example = 1042)]
-    next: i64,
+    pub next: i64,
     /// The last position of the whole log that can be read.
     #[schema(example = 1042)]
-    head: i64,
+    pub head: i64,
     /// Whether there is a next page already.
-    has_more: bool,
+    pub has_more: bool,
 }
 
 /// The Changes of a project behind a position, in order. With `Prefer: wait=n` and nothing there, answers as soon as

@@ -74,6 +74,10 @@ impl Knock {
             Err(Refused::Rejected(rejected)) => return Err(Problem::from(rejected).into()),
             Err(Refused::Problem(problem)) => return Err(problem),
         };
+        if me && caller.scope.project.is_some() {
+            let detail = "A token for one project does not hear what its maker is told of others";
+            return Err(Problem::new(Code::Forbidden, detail).into());
+        }
         let projects = projects()?;
         if !app.hub.has_begun(BEGIN_LIMIT).await {
             return Err(Problem::unavailable("The live feed").into());

@@ -1,5 +1,7 @@
 //! Reads of teams, a file each.
 
+/// What happened to it.
+pub mod events;
 /// One team.
 pub mod get;
 /// The caller's teams.
@@ -13,5 +15,9 @@ use utoipa_axum::routes;
 use super::app::App;
 
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list::handler)).routes(routes!(get::handler)).routes(routes!(members::handler))
+    OpenApiRouter::new()
+        .routes(routes!(list::handler))
+        .routes(routes!(get::handler))
+        .routes(routes!(members::handler))
+        .routes(routes!(events::handler))
 }

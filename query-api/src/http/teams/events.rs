@@ -1,0 +1,81 @@
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::ids::TeamId;
+use taskfold_domain::team::TYPE;
+use taskfold_event_log::LoggedEvent;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::read::{Path, Query};
+use utoipa::IntoParams;
+
+use crate::http::answer::Answer;
+use crate::http::app::App;
+use crate::http::error::{ReadError, cursor_ahead};
+use crate::http::feed;
+use crate::http::page::bounded;
+use crate::http::projects::events::FeedPage;
+use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::values::Position;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Params {
+    /// The position behind which to go on. 0, the default: from the start.
+    #[param(value_type = Option<u64>)]
+    since: Option<Position>,
+    /// From 1 to 1000, 500 by default.
+    limit: Option<i64>,
+    /// Answer only with what reflects this position.
+    #[param(value_type = Option<u64>)]
+    min_position: Option<Position>,
+}
+
+/// The Changes of a team behind a position, in order. As they happen they come on the channel `me` of `/v1/stream`.
+#[utoipa::path(
+    get, path = "/v1/teams/{team_id}/events", operation_id = "listTeamEvents", tag = "feed",
+    params(("team_id" = Uuid, Path, description = "the team"), Params, ReadHeaders),
+    responses((status = 200, description = "A page of Changes", body = FeedPage), (status = 304, description = "As before"), FeedProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path(team_id): Path<TeamId>,
+    Query(query): Query<Params>,
+) -> Result<Answer, ReadError> {
+    let limit = bounded("/limit", query.limit, 500, 1000)?;
+    let since = query.since.map_or(0, |p| p.0);
+    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM teams WHERE team_id = $1)")
+        .bind(team_id.0)
+        .fetch_one(&mut *snapshot.db)
+        .await?;
+    if !there {
+        return Err(Problem::not_found().into());
+    }
+    let head = snapshot.position;
+    if since > head {
+        return Err(cursor_ahead(head));
+    }
+    let mut events: Vec<LoggedEvent> = sqlx::query_as(
+        "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, \
+                (payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, \
+                traceparent \
+         FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND position > $3 AND position <= $4 \
+         ORDER BY sequence LIMIT $5",
+    )
+    .bind(TYPE)
+    .bind(team_id.to_string())
+    .bind(since)
+    .bind(head)
+    .bind(limit + 1)
+    .fetch_all(&mut *snapshot.db)
+    .await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = events.len() > limit;
+    events.truncate(limit);
+    let next = events.last().filter(|_| has_more).map_or(head, |last| last.position);
+    let page = FeedPage { events: feed::changes(&events)?, next, head, has_more };
+    Answer::new(&reading, snapshot, &page).await
+}
