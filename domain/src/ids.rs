@@ -36,6 +36,7 @@ ids! {
     LabelId,
     TaskId,
     CommentId,
+    AttachmentId,
     ChecklistId,
     ItemId,
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::events::Priority;
-use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
-use crate::input::{CommentText, Description, ItemText, Minutes, Name, Percent, Reason, Time, Title};
+use crate::ids::{AttachmentId, ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
+use crate::input::{CommentText, ContentType, Description, FileName, FileSize, ItemText, Minutes, Name, Percent, Reason, Sha256Hex, Time, Title};
 use crate::patch;
 
 /// A command on one task, by the name the offline queue gives it.
@@ -56,6 +56,10 @@ pub enum TaskCommand {
     EditComment(EditComment),
     #[serde(rename = "task.remove_comment")]
     RemoveComment(RemoveComment),
+    #[serde(rename = "task.attach")]
+    Attach(AttachFile),
+    #[serde(rename = "task.remove_attachment")]
+    RemoveAttachment(RemoveAttachment),
     #[serde(rename = "task.add_checklist")]
     AddChecklist(AddChecklist),
     #[serde(rename = "task.rename_checklist")]
@@ -194,6 +198,27 @@ pub struct EditComment {
 #[serde(deny_unknown_fields)]
 pub struct RemoveComment {
     pub comment_id: CommentId,
+}
+
+/// A file whose bytes are stored already. It comes from an upload only, which has counted and hashed what it stored: a
+/// caller who could send this themselves could claim bytes that nobody has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachFile {
+    /// Under which the bytes are stored. None of the command's words: the same file sent again is stored under another id,
+    /// and is the same command still.
+    #[serde(skip_serializing)]
+    pub id: AttachmentId,
+    pub file_name: FileName,
+    pub content_type: ContentType,
+    pub size: FileSize,
+    pub sha256: Sha256Hex,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveAttachment {
+    pub attachment_id: AttachmentId,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
