@@ -20,7 +20,7 @@ pub struct Writer {
 }
 
 /// A file that is stored whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Whole {
     pub size: u64,
     pub sha256: [u8; 32],
@@ -113,16 +113,17 @@ impl Writer {
 
     /// Forgets what was saved up to `at`, once there is more.
     pub async fn forget(&self, at: u64) -> Result<(), StoreError> {
-        if at % PART_BYTES as u64 > 0 && at != self.size { self.store.remove_tail(self.id, at).await } else { Ok(()) }
+        let was_unfinished = !at.is_multiple_of(PART_BYTES as u64);
+        if was_unfinished && at != self.size { self.store.remove_tail(self.id, at).await } else { Ok(()) }
     }
 
-    /// Stores the last part.
-    pub async fn finish(mut self) -> Result<Whole, StoreError> {
+    /// Stores the last part. Nothing is to be pushed any more.
+    pub async fn finish(&mut self) -> Result<Whole, StoreError> {
         if !self.part.is_empty() {
             self.write_part().await?;
         }
         self.settle().await?;
-        Ok(Whole { size: self.size, sha256: self.hash.finalize().into() })
+        Ok(Whole { size: self.size, sha256: self.hash.clone().finalize().into() })
     }
 }
 

@@ -9,7 +9,7 @@ use taskfold_domain::{ProjectEvent, TaskEvent};
 use taskfold_event_log::{LogError, LoggedEvent};
 use uuid::Uuid;
 
-use crate::tables::{CommentRow, MemberRow, ProjectRow, Tables, TaskRow};
+use crate::tables::{AttachmentRow, CommentRow, MemberRow, ProjectRow, Tables, TaskRow};
 
 /// An event, decoded.
 pub struct Decoded<'a> {
@@ -31,6 +31,7 @@ pub struct Keys {
     pub projects: HashSet<Uuid>,
     pub members: HashSet<(Uuid, Uuid)>,
     pub comments: HashSet<(Uuid, Uuid)>,
+    pub attachments: HashSet<(Uuid, Uuid)>,
 }
 
 impl Keys {
@@ -46,6 +47,12 @@ impl Keys {
                     _ => None,
                 };
                 self.comments.extend(comment.map(|c| (id, c.0)));
+                let attachment = match event {
+                    TaskEvent::AttachmentAdded(e) => Some(e.attachment.to.id),
+                    TaskEvent::AttachmentRemoved(e) => Some(e.attachment.from.id),
+                    _ => None,
+                };
+                self.attachments.extend(attachment.map(|a| (id, a.0)));
             }
             Event::Project(event) => {
                 self.projects.insert(id);
@@ -107,6 +114,7 @@ impl Tables {
                 deleted_by: None,
                 checklists: Vec::new(),
                 comment_count: 0,
+                attachment_count: 0,
                 created_at,
                 created_by: logged.actor_id,
                 updated_at,
@@ -242,8 +250,34 @@ impl Tables {
             TaskEvent::Commented(_) => row.comment_count += 1,
             TaskEvent::CommentRemoved(_) => row.comment_count = row.comment_count.saturating_sub(1),
             TaskEvent::CommentEdited(_) => {}
+            TaskEvent::AttachmentAdded(_) => row.attachment_count += 1,
+            TaskEvent::AttachmentRemoved(_) => row.attachment_count = row.attachment_count.saturating_sub(1),
         }
+        self.apply_attachment(decoded, event);
         self.apply_comment(decoded, event)
+    }
+
+    fn apply_attachment(&mut self, decoded: &Decoded<'_>, event: &TaskEvent) {
+        let logged = decoded.logged;
+        match event {
+            TaskEvent::AttachmentAdded(e) => {
+                let attachment = &e.attachment.to;
+                self.attachments.put(AttachmentRow {
+                    task_id: decoded.id,
+                    attachment_id: attachment.id.0,
+                    project_id: logged.project_id,
+                    author_id: attachment.author_id.0,
+                    file_name: attachment.file_name.clone(),
+                    content_type: attachment.content_type.clone(),
+                    size: attachment.size,
+                    sha256: attachment.sha256.clone(),
+                    created_at: logged.occurred_at,
+                    position: logged.position,
+                });
+            }
+            TaskEvent::AttachmentRemoved(e) => self.attachments.remove(&(decoded.id, e.attachment.from.id.0)),
+            _ => {}
+        }
     }
 
     fn apply_comment(&mut self, decoded: &Decoded<'_>, event: &TaskEvent) -> Result<(), NoRow> {

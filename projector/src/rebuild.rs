@@ -2,7 +2,7 @@ use sqlx::{Connection, PgPool};
 
 use crate::fold::Decoded;
 use crate::set_aside::{self, aggregate_of};
-use crate::tables::{CommentRow, MemberRow, ProjectRow, Row, Tables, TaskRow};
+use crate::tables::{AttachmentRow, CommentRow, MemberRow, ProjectRow, Row, Tables, TaskRow};
 use crate::{ProjectorError, VERSION};
 
 const PAGE: i64 = 5000;
@@ -23,7 +23,9 @@ pub async fn rebuild(pool: &PgPool, mut progress: impl FnMut(i64, i64)) -> Resul
     let mut tx = db.begin().await?;
     let checkpoint: i64 =
         sqlx::query_scalar("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
-    for table in [TaskRow::TABLE, ProjectRow::TABLE, MemberRow::TABLE, CommentRow::TABLE, "set_aside_events"] {
+    let rewritten =
+        [TaskRow::TABLE, ProjectRow::TABLE, MemberRow::TABLE, CommentRow::TABLE, AttachmentRow::TABLE, "set_aside_events"];
+    for table in rewritten {
         sqlx::query(&format!("DELETE FROM {table}")).execute(&mut *tx).await?;
     }
     let mut rebuilt = Rebuilt { events: 0, set_aside: 0 };

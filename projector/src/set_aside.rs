@@ -108,12 +108,13 @@ async fn retry(pool: &PgPool, (aggregate_type, aggregate_id): &Aggregate) -> Res
 
 /// What an earlier, partial fold of the aggregate left.
 async fn remove_rows(db: &mut PgConnection, aggregate_id: &str) -> sqlx::Result<()> {
-    use crate::tables::{CommentRow, MemberRow, ProjectRow, TaskRow};
+    use crate::tables::{AttachmentRow, CommentRow, MemberRow, ProjectRow, TaskRow};
     let by_first_key = [
         (ProjectRow::TABLE, ProjectRow::KEY),
         (MemberRow::TABLE, MemberRow::KEY),
         (TaskRow::TABLE, TaskRow::KEY),
         (CommentRow::TABLE, CommentRow::KEY),
+        (AttachmentRow::TABLE, AttachmentRow::KEY),
     ];
     for (table, key) in by_first_key {
         sqlx::query(&format!("DELETE FROM {table} WHERE {}::text = $1", key[0]))

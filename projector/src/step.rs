@@ -92,6 +92,7 @@ async fn project(db: &mut PgConnection, events: &[LoggedEvent]) -> Result<(), Pr
     tables.projects.load(db, &keys.projects).await?;
     tables.members.load(db, &keys.members).await?;
     tables.comments.load(db, &keys.comments).await?;
+    tables.attachments.load(db, &keys.attachments).await?;
     for event in decoded {
         let (logged, applied) = match event {
             Ok(event) if aside.contains(&aggregate_of(event.logged)) => {

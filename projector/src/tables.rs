@@ -48,6 +48,7 @@ pub struct TaskRow {
     pub deleted_by: Option<Uuid>,
     pub checklists: Vec<Checklist>,
     pub comment_count: u32,
+    pub attachment_count: u32,
     pub created_at: DateTime<Utc>,
     pub created_by: Uuid,
     pub updated_at: DateTime<Utc>,
@@ -91,6 +92,20 @@ pub struct CommentRow {
     pub position: i64,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttachmentRow {
+    pub task_id: Uuid,
+    pub attachment_id: Uuid,
+    pub project_id: Uuid,
+    pub author_id: Uuid,
+    pub file_name: String,
+    pub content_type: String,
+    pub size: u64,
+    pub sha256: String,
+    pub created_at: DateTime<Utc>,
+    pub position: i64,
+}
+
 macro_rules! rows {
     ($($row:ident in $table:literal by $key:ty: $($column:ident),* => |$k:ident| $ids:expr;)*) => {$(
         impl Row for $row {
@@ -112,6 +127,7 @@ rows! {
     ProjectRow in "projects" by Uuid: project_id => |key| vec![*key];
     MemberRow in "project_members" by (Uuid, Uuid): project_id, user_id => |key| vec![key.0, key.1];
     CommentRow in "comments" by (Uuid, Uuid): task_id, comment_id => |key| vec![key.0, key.1];
+    AttachmentRow in "attachments" by (Uuid, Uuid): task_id, attachment_id => |key| vec![key.0, key.1];
 }
 
 impl ProjectRow {
@@ -251,6 +267,7 @@ pub struct Tables {
     pub projects: Rows<ProjectRow>,
     pub members: Rows<MemberRow>,
     pub comments: Rows<CommentRow>,
+    pub attachments: Rows<AttachmentRow>,
 }
 
 impl Tables {
@@ -258,6 +275,7 @@ impl Tables {
         self.tasks.store(db).await?;
         self.projects.store(db).await?;
         self.members.store(db).await?;
-        self.comments.store(db).await
+        self.comments.store(db).await?;
+        self.attachments.store(db).await
     }
 }

@@ -135,6 +135,7 @@ async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), Pr
     compare(db, &tables.projects, report).await?;
     compare(db, &tables.members, report).await?;
     compare(db, &tables.comments, report).await?;
+    compare(db, &tables.attachments, report).await?;
     let aside: Vec<(i64, String)> =
         sqlx::query_as("SELECT position, reason FROM set_aside_events ORDER BY position LIMIT 100")
             .fetch_all(db)

@@ -3,12 +3,16 @@
 pub mod accounts;
 /// What handlers share.
 pub mod app;
+/// Files on tasks, sent in one request.
+pub mod attachments;
 pub mod projects;
 /// What a command answers.
 pub mod reply;
 /// Who sends a command, with its headers.
 pub mod sent;
 pub mod tasks;
+/// Files on tasks, sent in several requests, as the protocol tus has it.
+pub mod uploads;
 
 use taskfold_openapi::auth::security_scheme;
 use taskfold_openapi::{Problem, problem};
@@ -28,7 +32,8 @@ use app::App;
         (name = "accounts", description = "Accounts, sessions and tokens"),
         (name = "projects", description = "Projects: columns, labels, members"),
         (name = "imports", description = "Boards of other programs"),
-        (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists")
+        (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists"),
+        (name = "attachments", description = "Files on tasks")
     ),
     components(schemas(Problem))
 )]
@@ -43,5 +48,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(accounts::router())
         .merge(projects::router())
         .merge(tasks::router())
+        .merge(attachments::router())
+        .merge(uploads::router())
         .merge(crate::imports::router())
 }

@@ -6,6 +6,7 @@ mod access;
 mod answer;
 /// What handlers share.
 pub mod app;
+pub mod attachments;
 /// Why a read was not answered.
 mod error;
 /// Changes in bodies.
@@ -45,6 +46,7 @@ use app::App;
         (name = "me", description = "Who is signed in"),
         (name = "projects", description = "Projects: boards, lists, members"),
         (name = "tasks", description = "Tasks: comments, history"),
+        (name = "attachments", description = "Files on tasks"),
         (name = "feed", description = "Changes: page by page, and as they happen")
     ),
     components(schemas(Problem, taskfold_domain::Change))
@@ -60,5 +62,6 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(me::handler))
         .merge(projects::router())
         .merge(tasks::router())
+        .merge(attachments::router())
         .merge(streams::router())
 }

@@ -51,7 +51,6 @@ pub struct TaskFields {
     /// Why it was cancelled or failed.
     reason: Option<String>,
     comment_count: i32,
-    #[sqlx(skip)]
     attachment_count: i32,
     created_at: DateTime<Utc>,
     created_by: Uuid,
@@ -93,7 +92,7 @@ macro_rules! task_fields {
     () => {
         "task_id, project_id, title, status, column_id, rank, priority, assignee_ids, label_ids, start_at, due_at, \
          estimate_minutes, parent_id, archived, deleted, deleted_at, deleted_by, elapsed_ms, running_since, progress, \
-         reason, comment_count, created_at, created_by, updated_at, version"
+         reason, comment_count, attachment_count, created_at, created_by, updated_at, version"
     };
 }
 pub(crate) use task_fields;
@@ -137,7 +136,7 @@ fn allowed(task: &TaskFields, member: &Membership) -> Vec<&'static str> {
     }
     let archiving = if task.archived { "unarchive" } else { "archive" };
     let always =
-        ["edit", "move", "assign", "unassign", "label", "unlabel", "comment", "add_checklist", archiving, "delete"];
+        ["edit", "move", "assign", "unassign", "label", "unlabel", "comment", "attach", "add_checklist", archiving, "delete"];
     task.status.0.allowed().iter().map(|action| action_name(*action)).chain(always).collect()
 }
 
