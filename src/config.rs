@@ -1,5 +1,8 @@
 //! What the program is told: flags and environment, checked as a whole so that every mistake is named at once.
 
+/// Where the bytes of attachments go, and how many one may have.
+pub mod attachments;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
@@ -113,6 +116,8 @@ struct Flags {
     /// How to log
     #[arg(long, env = "TASKFOLD_LOG_FORMAT", default_value = "text", global = true)]
     log_format: String,
+    #[command(flatten)]
+    attachments: attachments::AttachmentFlags,
 }
 
 /// Settings that have been checked.
@@ -127,6 +132,7 @@ pub struct Settings {
     pub max_connections: usize,
     pub log: String,
     pub log_format: LogFormat,
+    pub attachments: attachments::Attachments,
 }
 
 impl Cli {
@@ -173,8 +179,11 @@ impl Cli {
         if log_format.is_none() {
             note("log-format", &flags.log_format, "`text` or `json`");
         }
-        match (listen, pool_size, max_connections, log_format) {
-            (Some(listen), Some(pool_size), Some(max_connections), Some(log_format)) if mistakes.is_empty() => {
+        let attachments = flags.attachments.check(&flags.data_dir, &mut note);
+        match (listen, pool_size, max_connections, log_format, attachments) {
+            (Some(listen), Some(pool_size), Some(max_connections), Some(log_format), Some(attachments))
+                if mistakes.is_empty() =>
+            {
                 Ok(Settings {
                     listen,
                     data_dir: flags.data_dir.clone(),
@@ -185,6 +194,7 @@ impl Cli {
                     max_connections,
                     log: flags.log.clone(),
                     log_format,
+                    attachments,
                 })
             }
             _ => Err(mistakes),
@@ -218,9 +228,13 @@ mod tests {
             "--stream=a.b",
             "--log-format=xml",
             "--database-url=mysql://ada:secret@host/db",
+            "--attachments-url=ftp://host/folder",
+            "--attachment-bytes=0",
+            "--s3-endpoint=minio",
+            "--s3-secret-access-key=secret",
         ])?;
-        let mistakes = cli.settings().expect_err("five of them are wrong");
-        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+        let mistakes = cli.settings().expect_err("nine of them are wrong");
+        assert_eq!(mistakes.len(), 9, "{mistakes:?}");
         assert!(!mistakes.concat().contains("secret"));
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The program `taskfold`: roles, settings, connections, supervision, and the servers it can bring along.
 
+/// Where the bytes of attachments go.
+pub mod attachments;
 /// What a person reads in the terminal.
 pub mod banner;
 /// Flags and environment.

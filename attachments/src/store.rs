@@ -100,6 +100,11 @@ impl Store {
         self.remove_all(tails(id)).await
     }
 
+    /// The names of all objects, of any file: for tests, and for whoever looks after a store.
+    pub async fn names(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.objects.list(None).map_ok(|object| object.location.to_string()).try_collect().await?)
+    }
+
     async fn remove_all(&self, prefix: Path) -> Result<(), StoreError> {
         if let Some(folder) = &self.folder {
             // As a folder: with it goes what a killed process has half written under another name, which no listing shows.
@@ -111,12 +116,9 @@ impl Store {
         }
         let names = self.objects.list(Some(&prefix)).map_ok(|object| object.location).boxed();
         let removed = self.objects.delete_stream(names);
-        removed
-            .try_for_each(|_| async { Ok(()) })
-            .await
-            .or_else(|error| match error {
-                object_store::Error::NotFound { .. } => Ok(()),
-                error => Err(error.into()),
-            })
+        removed.try_for_each(|_| async { Ok(()) }).await.or_else(|error| match error {
+            object_store::Error::NotFound { .. } => Ok(()),
+            error => Err(error.into()),
+        })
     }
 }

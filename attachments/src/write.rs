@@ -148,7 +148,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_read_back_whatever_it_was_cut_into() {
         let store = Store::new(Arc::new(InMemory::new()));
-        for (n, size) in [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 17].into_iter().enumerate() {
+        for (n, size) in [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 17].into_iter().enumerate()
+        {
             let (id, bytes) = (AttachmentId(Uuid::from_u128(n as u128)), file(size));
             let mut writer = Writer::new(store.clone(), id);
             for chunk in bytes.chunks(700_001) {

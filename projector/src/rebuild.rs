@@ -23,8 +23,14 @@ pub async fn rebuild(pool: &PgPool, mut progress: impl FnMut(i64, i64)) -> Resul
     let mut tx = db.begin().await?;
     let checkpoint: i64 =
         sqlx::query_scalar("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
-    let rewritten =
-        [TaskRow::TABLE, ProjectRow::TABLE, MemberRow::TABLE, CommentRow::TABLE, AttachmentRow::TABLE, "set_aside_events"];
+    let rewritten = [
+        TaskRow::TABLE,
+        ProjectRow::TABLE,
+        MemberRow::TABLE,
+        CommentRow::TABLE,
+        AttachmentRow::TABLE,
+        "set_aside_events",
+    ];
     for table in rewritten {
         sqlx::query(&format!("DELETE FROM {table}")).execute(&mut *tx).await?;
     }

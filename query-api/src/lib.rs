@@ -37,7 +37,14 @@ pub fn service(deps: Deps) -> Service {
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
     let hub = Hub::new(deps.pool.clone());
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
-    let app = App { pool: deps.pool, verifier: deps.verifier, projected, hub, attachments: deps.attachments, shutdown: deps.shutdown };
+    let app = App {
+        pool: deps.pool,
+        verifier: deps.verifier,
+        projected,
+        hub,
+        attachments: deps.attachments,
+        shutdown: deps.shutdown,
+    };
     let (router, document) = http::router().split_for_parts();
     Service {
         router: router.with_state(app),

@@ -2,13 +2,13 @@
 
 use tokio::net::TcpListener;
 
-use crate::banner;
 use crate::connections::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
 use crate::servers::Sharing;
 use crate::site::site;
+use crate::{attachments, banner};
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
@@ -24,8 +24,14 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let nats = here.nats().await?;
     let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
     let stream = here.program.settings.stream.clone();
-    let reads =
-        taskfold_query_api::service(taskfold_query_api::Deps { pool, nats: Some(nats), stream, verifier, shutdown });
+    let reads = taskfold_query_api::service(taskfold_query_api::Deps {
+        pool,
+        nats: Some(nats),
+        stream,
+        verifier,
+        attachments: attachments::store(&here.program.settings.attachments.place)?,
+        shutdown,
+    });
     let router = site(vec![reads], health, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);

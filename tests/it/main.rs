@@ -7,6 +7,8 @@ mod harness;
 
 /// Who may depend on whom.
 mod architecture;
+/// Files on tasks.
+mod attachments;
 /// Wrong requests, at every route.
 mod bad_input;
 /// Commands and what they answer.

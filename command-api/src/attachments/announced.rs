@@ -144,10 +144,9 @@ mod tests {
     fn digests_are_read_from_the_headers_of_two_generations() {
         let hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
         let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("repr-digest", format!("sha-512=:AAAA:, sha-256=:{hash}:")),
-            ("digest", format!("SHA-256={hash},MD5=x")),
-        ] {
+        for (name, value) in
+            [("repr-digest", format!("sha-512=:AAAA:, sha-256=:{hash}:")), ("digest", format!("SHA-256={hash},MD5=x"))]
+        {
             headers.insert(name, HeaderValue::from_str(&value).expect("ASCII"));
         }
         let digests = digests(Some(&headers), None).expect("both are whole");

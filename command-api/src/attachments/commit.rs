@@ -58,10 +58,9 @@ pub async fn commit(
 
 fn was_not_appended(error: &CommandError) -> bool {
     match error {
-        CommandError::Refused(_)
-        | CommandError::Conflict(_)
-        | CommandError::KeyReused
-        | CommandError::Contended => true,
+        CommandError::Refused(_) | CommandError::Conflict(_) | CommandError::KeyReused | CommandError::Contended => {
+            true
+        }
         CommandError::Unavailable(_) | CommandError::Broken(_) => false,
     }
 }

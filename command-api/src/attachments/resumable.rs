@@ -82,7 +82,10 @@ impl Receiver {
 }
 
 pub fn elsewhere() -> Problem {
-    Problem::new(Code::UploadOffset, "The upload is at another offset, or another request goes on with it: ask where it is")
+    Problem::new(
+        Code::UploadOffset,
+        "The upload is at another offset, or another request goes on with it: ask where it is",
+    )
 }
 
 /// Makes the attachment of an upload that is complete. Whoever has missed the answer may ask again: it is the same command.
@@ -97,8 +100,7 @@ pub async fn finish(
     if !uploads::committing(&attachments.pool, id).await.map_err(database_problem)? {
         return Err(Problem::not_found());
     }
-    let mut writer =
-        Writer::resume(attachments.store.clone(), id, &upload.progress()).await.map_err(store_problem)?;
+    let mut writer = Writer::resume(attachments.store.clone(), id, &upload.progress()).await.map_err(store_problem)?;
     let whole = writer.finish().await.map_err(store_problem)?;
     let envelope = Envelope { command_id: upload.command_id, may_be_replayed: true, ..envelope };
     let done = commit(engine, attachments, task, id, (&upload.file(), &whole), envelope).await?;

@@ -107,10 +107,7 @@ impl Upload {
     }
 
     pub fn file(&self) -> File {
-        File {
-            name: FileName::cleaned(&self.file_name),
-            content_type: ContentType::cleaned(Some(&self.content_type)),
-        }
+        File { name: FileName::cleaned(&self.file_name), content_type: ContentType::cleaned(Some(&self.content_type)) }
     }
 
     pub fn expires_at(&self) -> DateTime<Utc> {

@@ -5,7 +5,10 @@ use utoipa::ToSchema;
 
 use super::events::Priority;
 use crate::ids::{AttachmentId, ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
-use crate::input::{CommentText, ContentType, Description, FileName, FileSize, ItemText, Minutes, Name, Percent, Reason, Sha256Hex, Time, Title};
+use crate::input::{
+    CommentText, ContentType, Description, FileName, FileSize, ItemText, Minutes, Name, Percent, Reason, Sha256Hex,
+    Time, Title,
+};
 use crate::patch;
 
 /// A command on one task, by the name the offline queue gives it.

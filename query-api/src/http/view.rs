@@ -135,8 +135,19 @@ fn allowed(task: &TaskFields, member: &Membership) -> Vec<&'static str> {
         return vec!["restore"];
     }
     let archiving = if task.archived { "unarchive" } else { "archive" };
-    let always =
-        ["edit", "move", "assign", "unassign", "label", "unlabel", "comment", "attach", "add_checklist", archiving, "delete"];
+    let always = [
+        "edit",
+        "move",
+        "assign",
+        "unassign",
+        "label",
+        "unlabel",
+        "comment",
+        "attach",
+        "add_checklist",
+        archiving,
+        "delete",
+    ];
     task.status.0.allowed().iter().map(|action| action_name(*action)).chain(always).collect()
 }
 

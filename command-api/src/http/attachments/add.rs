@@ -112,7 +112,12 @@ fn same(done: Done, task: TaskId, file: Option<File>, sha256: &[Sha256Bytes]) ->
     let change: Value = done.events.first().and_then(|e| serde_json::from_str(e.get()).ok()).unwrap_or_default();
     let then = &change["changes"]["attachment"]["to"];
     let is = |field: &str, now: &str| then[field] == now;
-    let same_file = file.is_none_or(|f| is("file_name", f.name.as_str()) && is("content_type", f.content_type.as_str()));
+    let same_file =
+        file.is_none_or(|f| is("file_name", f.name.as_str()) && is("content_type", f.content_type.as_str()));
     let same_bytes = sha256.iter().all(|digest| is("sha256", &to_hex(digest)));
-    if done.id == task.0 && then.is_object() && same_file && same_bytes { Ok(done) } else { Err(CommandError::KeyReused) }
+    if done.id == task.0 && then.is_object() && same_file && same_bytes {
+        Ok(done)
+    } else {
+        Err(CommandError::KeyReused)
+    }
 }

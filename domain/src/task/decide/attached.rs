@@ -9,8 +9,9 @@ use crate::task::commands::{
     AddChecklist, AddComment, AddItem, AttachFile, ChangeItem, EditComment, RemoveItem, RenameChecklist,
 };
 use crate::task::events::{
-    AttachmentAdded, AttachmentRemoved, ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle, CommentAdded, CommentBody, CommentEdited,
-    CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem, TaskEvent,
+    AttachmentAdded, AttachmentRemoved, ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle,
+    CommentAdded, CommentBody, CommentEdited, CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem,
+    TaskEvent,
 };
 use crate::task::state::{Attachment, Card, Checklist, Comment, Item};
 

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn what_can_run_is_saved_and_never_shown() {
-        for dangerous in ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "application/xhtml+xml", "text/xml", "x/y"]
+        for dangerous in
+            ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "application/xhtml+xml", "text/xml", "x/y"]
         {
             let [disposition, policy, kept] = taught(dangerous, "a.html");
             assert_eq!((disposition.as_str(), policy.as_str()), ("attachment; filename=\"a.html\"", SANDBOX));
