@@ -72,11 +72,12 @@ async fn stored(app: &App) -> Vec<String> {
 
 async fn nothing_is_left(app: &App) {
     eventually("nothing is left of the upload", || async {
+        let stored = stored(app).await;
         let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM attachment_uploads WHERE state <> 'attached'")
             .fetch_one(&app.owner)
             .await
             .unwrap();
-        (rows == 0 && stored(app).await.is_empty()).then_some(())
+        (rows == 0 && stored.is_empty()).then_some(())
     })
     .await;
 }
