@@ -20,6 +20,8 @@ pub mod keys;
 pub mod lifecycle;
 /// The schema.
 pub mod migrate;
+/// No connection that has stopped taking its answer.
+mod moving;
 /// What every role has in hand.
 pub mod program;
 /// One file a subcommand.

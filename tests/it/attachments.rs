@@ -354,6 +354,10 @@ async fn the_same_upload_again_is_answered_again_and_stored_once() {
     let other_name = attach(&ada, &task, "b.txt", "text/plain", bytes.clone()).header("idempotency-key", &key);
     ada.send(other_name).await.problem(422, "idempotency-key-reused");
     assert_eq!(stored(&app).await, stored_once);
+    // One that is sent while nobody needs it still finds its answer.
+    let late = ask(file(40 * PART))
+        .header("repr-digest", format!("sha-256=:{}:", BASE64_STANDARD.encode(Sha256::digest(&bytes))));
+    assert_eq!(ada.send(late).await.expect(201), first);
 
     // At the same time, when neither knows of the other.
     let key = new_id().to_string();

@@ -47,3 +47,25 @@ pub async fn next(body: &mut Body) -> Result<Option<Bytes>, BodyError> {
 pub fn stream(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
     futures::stream::try_unfold(body, |mut body| async move { Ok(next(&mut body).await?.map(|bytes| (bytes, body))) })
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_body_comes_to_its_end_and_an_idle_one_is_ended() {
+        let slowly = futures::stream::iter(0..100).then(|n| async move {
+            tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+            Ok::<_, std::io::Error>(vec![n])
+        });
+        let mut body = Body::from_stream(slowly);
+        for n in 0..100 {
+            assert_eq!(next(&mut body).await, Ok(Some(Bytes::from(vec![n]))));
+        }
+        assert_eq!(next(&mut body).await, Ok(None));
+        let mut idle = Body::from_stream(futures::stream::pending::<std::io::Result<Bytes>>());
+        assert_eq!(next(&mut idle).await, Err(BodyError::Idle));
+    }
+}

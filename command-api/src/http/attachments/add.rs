@@ -1,6 +1,7 @@
+use axum::body::Body;
 use axum::extract::{Request, State};
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use serde::Deserialize;
 use serde_json::Value;
 use taskfold_domain::ids::TaskId;
@@ -13,7 +14,7 @@ use utoipa::IntoParams;
 use super::bytes;
 use crate::attachments::announced::{self, Sha256Bytes, to_hex};
 use crate::attachments::receiving::Receiving;
-use crate::attachments::{File, commit, may_attach};
+use crate::attachments::{File, body, commit, may_attach};
 use crate::engine::{CommandError, Done};
 use crate::http::app::App;
 use crate::http::reply::{CommandReply, Reply};
@@ -66,9 +67,11 @@ pub async fn handler(
     if envelope.may_be_replayed
         && let Some(done) = app.engine.sent_before(envelope.actor, envelope.command_id).await?
     {
-        // Its body is not taken a second time: what is known of the file before is what can be compared.
+        // The file is not stored a second time, so only what is known of it beforehand is compared.
         let file = (!is_form).then(|| announced::file(headers, name));
-        return Ok(reply(same(done, task_id, file, &sha256?)?));
+        let done = same(done, task_id, file, &sha256?)?;
+        read_over(headers, body, app.attachments.limit).await;
+        return Ok(reply(done));
     }
     may_attach(&app.engine, task_id, &envelope).await?;
     let sha256 = sha256?;
@@ -101,6 +104,21 @@ pub async fn handler(
 
 fn reply(done: Done) -> Reply {
     Reply::at(done, |done, made| format!("/v1/tasks/{}/attachments/{made}", done.id))
+}
+
+/// Takes a body that is not needed. Whoever sends a large one listens when they are through with it: answered earlier, they
+/// would see a broken connection in place of the answer, and send it all again. Those who ask first are told at once.
+async fn read_over(headers: &HeaderMap, mut body: Body, limit: u64) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut read = 0;
+    while let Ok(Some(bytes)) = body::next(&mut body).await {
+        read += bytes.len() as u64;
+        if read > limit + FORM_BYTES {
+            return;
+        }
+    }
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
