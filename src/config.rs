@@ -227,15 +227,15 @@ mod tests {
             "--pool-size=many",
             "--stream=a.b",
             "--log-format=xml",
-            "--database-url=mysql://ada:secret@host/db",
+            "--database-url=mysql://ada:hunter2@host/db",
             "--attachments-url=ftp://host/folder",
             "--attachment-bytes=0",
             "--s3-endpoint=minio",
-            "--s3-secret-access-key=secret",
+            "--s3-secret-access-key=hunter2",
         ])?;
         let mistakes = cli.settings().expect_err("nine of them are wrong");
         assert_eq!(mistakes.len(), 9, "{mistakes:?}");
-        assert!(!mistakes.concat().contains("secret"));
+        assert!(!mistakes.concat().contains("hunter2"));
         Ok(())
     }
 }

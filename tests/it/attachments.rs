@@ -206,6 +206,8 @@ async fn nothing_in_a_file_runs_and_its_name_survives() {
     ada.send(ada.request(Method::POST, &path).multipart(no_file)).await.problem(422, "validation-failed");
     let broken = ada.request(Method::POST, &path).header("content-type", "multipart/form-data; boundary=x").body("--x");
     ada.send(broken).await.problem(400, "malformed");
+    let unbounded = ada.request(Method::POST, &path).header("content-type", "multipart/form-data").body("x");
+    ada.send(unbounded).await.problem(400, "malformed");
     app.finish().await;
 }
 
@@ -497,6 +499,51 @@ async fn an_upload_that_was_complete_when_the_process_died_is_attached_by_who_as
     let location = format!("/v1/tasks/{task}/attachments/{id}");
     assert!(sent(content(&ada, &location, &reply), 200).await.bytes().await.unwrap() == file(10));
     assert_eq!(stored(&app).await.len(), 1);
+    app.finish().await;
+}
+
+/// A command-api as a process of its own, on the same log and the same store.
+async fn another_process(app: &App) -> (std::process::Child, String) {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let url = std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", app.stream)).unwrap_or_default();
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
+        .args(["command-api", "--log", "error", "--listen", &address, "--attachments-url", &url])
+        .args(["--database-url", &app.database_url, "--nats-url", &app.nats_url])
+        .args(["--data-dir", app.data_dir.to_str().unwrap()])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the other process answers", || async {
+        reqwest::get(format!("http://{address}/health/ready")).await.is_ok_and(|r| r.status() == 200).then_some(())
+    })
+    .await;
+    (child, address)
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_no_part_of_an_upload_that_was_whole() {
+    let (app, ada, task) = scene().await;
+    let bytes = file(3 * PART);
+    let upload = create(&ada, &task, bytes.len()).await;
+    let (mut child, address) = another_process(&app).await;
+    let mut socket = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "PATCH {upload} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\n\
+         content-type: application/offset+octet-stream\r\ncontent-length: {}\r\n\r\n",
+        ada.token.as_ref().unwrap(),
+        bytes.len()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&bytes[..2 * PART + PART / 2]).await.unwrap();
+    eventually("two parts are stored", || async { (offset(&ada, &upload).await == 2 * PART).then_some(()) }).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Another instance goes on.
+    assert_eq!(offset(&ada, &upload).await, 2 * PART);
+    let last = sent(patch(&ada, &upload, 2 * PART, bytes[2 * PART..].to_vec()), 204).await;
+    let location = format!("/v1/tasks/{task}/attachments/{}", header(&last, "taskfold-attachment-id"));
+    let reply = json!({"position": header(&last, "taskfold-position").parse::<i64>().unwrap()});
+    assert!(sent(content(&ada, &location, &reply), 200).await.bytes().await.unwrap() == bytes);
     app.finish().await;
 }
 

@@ -102,7 +102,11 @@ async fn bury_the_dead(pool: &PgPool, store: &Store) -> Result<bool, JanitorErro
          FROM (SELECT attachment_id, EXISTS (\
                    SELECT FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text \
                    AND e.event_type = 'task.attachment_added' \
-                   AND e.payload #>> '{{changes,attachment,to,id}}' = attachment_id::text) AS in_log \
+                   AND e.payload #>> '{{changes,attachment,to,id}}' = attachment_id::text) \
+               AND NOT EXISTS (\
+                   SELECT FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text \
+                   AND e.event_type = 'task.attachment_removed' \
+                   AND e.payload #>> '{{changes,attachment,from,id}}' = attachment_id::text) AS in_log \
                FROM attachment_uploads WHERE state = 'abandoned' OR touched_at < now() - interval '{KEPT}' \
                ORDER BY touched_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS d \
          WHERE u.attachment_id = d.attachment_id RETURNING u.attachment_id, in_log",

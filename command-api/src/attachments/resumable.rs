@@ -1,5 +1,5 @@
 use axum::body::Body;
-use taskfold_attachments::{PART_BYTES, Progress, Writer};
+use taskfold_attachments::{PART_BYTES, Progress, StoreError, Writer};
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_openapi::{Code, Problem, clock};
 use uuid::Uuid;
@@ -97,10 +97,19 @@ pub async fn finish(
     envelope: Envelope,
 ) -> Result<Done, Problem> {
     let id = upload.id();
+    let finished_by_another = async || {
+        let done = engine.sent_before(envelope.actor, upload.command_id).await?;
+        done.filter(|done| done.created_id == Some(id.0)).ok_or_else(Problem::not_found)
+    };
     if !uploads::committing(&attachments.pool, id).await.map_err(database_problem)? {
-        return Err(Problem::not_found());
+        return finished_by_another().await;
     }
-    let mut writer = Writer::resume(attachments.store.clone(), id, &upload.progress()).await.map_err(store_problem)?;
+    let mut writer = match Writer::resume(attachments.store.clone(), id, &upload.progress()).await {
+        Ok(writer) => writer,
+        // Two who have missed the answer ask at once, and the other one is through.
+        Err(StoreError::NotFound) => return finished_by_another().await,
+        Err(error) => return Err(store_problem(error)),
+    };
     let whole = writer.finish().await.map_err(store_problem)?;
     let envelope = Envelope { command_id: upload.command_id, may_be_replayed: true, ..envelope };
     let done = commit(engine, attachments, task, id, (&upload.file(), &whole), envelope).await?;

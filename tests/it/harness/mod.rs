@@ -35,6 +35,7 @@ pub struct App {
     pub stream: String,
     /// As the owner of the tables.
     pub owner: PgPool,
+    pub data_dir: PathBuf,
     /// Where the bytes of attachments are.
     pub attachments: taskfold_attachments::Store,
     shutdown: CancellationToken,
@@ -113,6 +114,7 @@ impl App {
             database_url: place.database_url,
             nats_url: place.nats_url,
             stream: place.stream,
+            data_dir: place.data_dir,
             attachments,
             owner,
             shutdown,

@@ -61,7 +61,7 @@ pub async fn handler(
     let envelope = sent.envelope();
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let is_form = bytes::boundary(headers).is_some();
+    let is_form = bytes::is_form(headers);
     let sha256 = announced::digests((!is_form).then_some(headers), params.sha256.as_ref());
     let name = params.file_name.as_deref();
     if envelope.may_be_replayed

@@ -9,9 +9,14 @@ use crate::attachments::body::{self, BodyError};
 use crate::attachments::receiving::Receiving;
 use crate::attachments::{File, announced};
 
-/// The boundary of a form (`multipart/form-data`), if the body is one.
-pub fn boundary(headers: &HeaderMap) -> Option<String> {
-    multer::parse_boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?).ok()
+/// Whether the body is a form (`multipart/form-data`), and not the file itself.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    let essence = content_type(headers).split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("multipart/form-data")
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// Takes the file from the body, and says what it is called.
@@ -21,15 +26,14 @@ pub async fn take(
     name: Option<&str>,
     mut body: Body,
 ) -> Result<File, Problem> {
-    match boundary(headers) {
-        Some(boundary) => of_form(receiving, name, Multipart::new(body::stream(body), boundary)).await,
-        None => {
-            while let Some(bytes) = body::next(&mut body).await? {
-                receiving.take(bytes).await?;
-            }
-            Ok(announced::file(headers, name))
-        }
+    if is_form(headers) {
+        let boundary = multer::parse_boundary(content_type(headers)).map_err(problem)?;
+        return of_form(receiving, name, Multipart::new(body::stream(body), boundary)).await;
     }
+    while let Some(bytes) = body::next(&mut body).await? {
+        receiving.take(bytes).await?;
+    }
+    Ok(announced::file(headers, name))
 }
 
 /// The one file of a form. Its other fields are read over.
