@@ -33,8 +33,6 @@ CREATE TABLE attachment_uploads
     task_id         uuid        NOT NULL,
     user_id         uuid        NOT NULL,
     command_id      uuid        NOT NULL,
-    -- whether the caller chose the command id, and so may send it again
-    may_be_replayed boolean     NOT NULL,
     -- committing: the append may be on its way; abandoned: it may not any more, and the bytes go; attached: in the log
     state           text        NOT NULL DEFAULT 'receiving'
                                 CHECK (state IN ('receiving', 'committing', 'abandoned', 'attached')),

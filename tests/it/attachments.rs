@@ -279,8 +279,8 @@ async fn what_a_killed_process_leaves_is_taken_away_after_a_day() {
         writer.push(Bytes::from(file(10))).await.unwrap();
         writer.finish().await.unwrap();
         sqlx::query(
-            "INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id, may_be_replayed, state, touched_at) \
-             VALUES ($1::uuid, $2::uuid, $3::uuid, gen_random_uuid(), false, $4, now() - $5::interval)",
+            "INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id, state, touched_at) \
+             VALUES ($1::uuid, $2::uuid, $3::uuid, gen_random_uuid(), $4, now() - $5::interval)",
         )
         .bind(&id)
         .bind(&task)

@@ -14,17 +14,13 @@ pub const KEPT_DAYS: i64 = 1;
 
 /// Says that bytes may be stored under this id, before any are.
 pub async fn begin(pool: &PgPool, id: AttachmentId, task: TaskId, envelope: &Envelope) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id, may_be_replayed) \
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(id.0)
-    .bind(task.0)
-    .bind(envelope.actor.0)
-    .bind(envelope.command_id)
-    .bind(envelope.may_be_replayed)
-    .execute(pool)
-    .await?;
+    sqlx::query("INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id) VALUES ($1, $2, $3, $4)")
+        .bind(id.0)
+        .bind(task.0)
+        .bind(envelope.actor.0)
+        .bind(envelope.command_id)
+        .execute(pool)
+        .await?;
     Ok(())
 }
 
@@ -124,15 +120,14 @@ pub async fn create(
     (file, length, metadata): (&File, u64, Option<&str>),
 ) -> sqlx::Result<Option<Upload>> {
     sqlx::query(
-        "INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id, may_be_replayed, length, file_name, \
-         content_type, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+        "INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id, length, file_name, content_type, metadata) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (user_id, command_id) WHERE length IS NOT NULL DO NOTHING",
     )
     .bind(id.0)
     .bind(task.0)
     .bind(envelope.actor.0)
     .bind(envelope.command_id)
-    .bind(envelope.may_be_replayed)
     .bind(length as i64)
     .bind(file.name.as_str())
     .bind(file.content_type.as_str())
