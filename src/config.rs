@@ -1,5 +1,8 @@
 //! What the program is told: flags and environment, checked as a whole so that every mistake is named at once.
 
+/// Where the bytes of attachments go, and how many one may have.
+pub mod attachments;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
@@ -123,6 +126,8 @@ struct Flags {
     /// How to log
     #[arg(long, env = "TASKFOLD_LOG_FORMAT", default_value = "text", global = true)]
     log_format: String,
+    #[command(flatten)]
+    attachments: attachments::AttachmentFlags,
 }
 
 /// Settings that have been checked.
@@ -138,6 +143,7 @@ pub struct Settings {
     pub log: String,
     pub log_format: LogFormat,
     pub oidc: Option<Oidc>,
+    pub attachments: attachments::Attachments,
 }
 
 /// An outside issuer of tokens.
@@ -202,8 +208,11 @@ impl Cli {
             note("log-format", &flags.log_format, "`text` or `json`");
         }
         let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
-        match (listen, pool_size, max_connections, log_format) {
-            (Some(listen), Some(pool_size), Some(max_connections), Some(log_format)) if mistakes.is_empty() => {
+        let attachments = flags.attachments.check(&flags.data_dir, &mut note);
+        match (listen, pool_size, max_connections, log_format, attachments) {
+            (Some(listen), Some(pool_size), Some(max_connections), Some(log_format), Some(attachments))
+                if mistakes.is_empty() =>
+            {
                 Ok(Settings {
                     listen,
                     data_dir: flags.data_dir.clone(),
@@ -215,6 +224,7 @@ impl Cli {
                     log: flags.log.clone(),
                     log_format,
                     oidc,
+                    attachments,
                 })
             }
             _ => Err(mistakes),
@@ -288,11 +298,15 @@ mod tests {
             "--pool-size=many",
             "--stream=a.b",
             "--log-format=xml",
-            "--database-url=mysql://ada:secret@host/db",
+            "--database-url=mysql://ada:hunter2@host/db",
+            "--attachments-url=ftp://host/folder",
+            "--attachment-bytes=0",
+            "--s3-endpoint=minio",
+            "--s3-secret-access-key=hunter2",
         ])?;
-        let mistakes = cli.settings().expect_err("five of them are wrong");
-        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
-        assert!(!mistakes.concat().contains("secret"));
+        let mistakes = cli.settings().expect_err("nine of them are wrong");
+        assert_eq!(mistakes.len(), 9, "{mistakes:?}");
+        assert!(!mistakes.concat().contains("hunter2"));
         Ok(())
     }
 

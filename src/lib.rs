@@ -1,5 +1,7 @@
 //! The program `taskfold`: roles, settings, connections, supervision, and the servers it can bring along.
 
+/// Where the bytes of attachments go.
+pub mod attachments;
 /// What a person reads in the terminal.
 pub mod banner;
 /// Flags and environment.
@@ -20,6 +22,8 @@ pub mod keys;
 pub mod lifecycle;
 /// The schema.
 pub mod migrate;
+/// No connection that has stopped taking its answer.
+mod moving;
 /// What every role has in hand.
 pub mod program;
 /// One file a subcommand.

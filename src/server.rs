@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::first_head::{FirstHead, Heard};
+use crate::moving::Moving;
 
 /// For a new connection's first request to be there, up to the end of its head.
 const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// For each later one, from the end of the answer before it. Longer than balancers keep an idle connection (60 s is
 /// usual), so that it is they who close it, and never we while they send.
 const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(75);
+/// For a client to take something of an answer that is ready for them.
+const STALL_LIMIT: Duration = Duration::from_secs(60);
 const HEAD_BYTES: usize = 64 * 1024;
 /// For answers that are under way when the program ends.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
@@ -113,7 +116,7 @@ async fn serve_connection(
     // Answers and events are small and complete when they are written: waiting for more only delays them.
     let _ = stream.set_nodelay(true);
     let heard = Heard::default();
-    let io = TokioIo::new(FirstHead::new(stream, FIRST_HEAD_LIMIT, heard.clone()));
+    let io = TokioIo::new(FirstHead::new(Moving::new(stream, STALL_LIMIT), FIRST_HEAD_LIMIT, heard.clone()));
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         heard.set();
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -1,6 +1,8 @@
 //! Measures Taskfold from outside, through HTTP, with every command durable, beside what PostgreSQL itself can do on the same
 //! machine in the same run.
 
+/// A large file up and down, beside a plain copy.
+mod attachments;
 /// How fast the projector gets through a backlog.
 mod catch_up;
 /// One HTTP connection.
@@ -53,6 +55,11 @@ enum What {
     },
     /// Importing a Trello board
     Import { file: PathBuf },
+    /// MB/s of a large file up and down, as a ratio to a server that only copies it to a file and back
+    Attachments {
+        #[arg(long, default_value = "256")]
+        mebibytes: usize,
+    },
     /// Events a second of a projector that has a backlog
     CatchUp {
         #[arg(long, default_value = "20000")]
@@ -67,6 +74,7 @@ fn main() -> anyhow::Result<()> {
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
             What::Live { listeners, seconds, rate } => live::run(listeners, seconds, rate).await,
             What::Import { file } => import::run(&file).await,
+            What::Attachments { mebibytes } => attachments::run(mebibytes).await,
             What::CatchUp { events } => catch_up::run(events).await,
         }
     })

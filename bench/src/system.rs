@@ -34,6 +34,8 @@ impl System {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let child = command()?
             .args([role, "--listen", &address, "--log", "error"])
+            .arg("--data-dir")
+            .arg(&self.dir)
             .args(servers(&self.stack)?)
             .stdout(Stdio::null())
             .spawn()?;

@@ -1,5 +1,7 @@
 //! Ask for a change: HTTP in, events appended. Knows nothing of read tables or NATS.
 
+/// Files on tasks while they come in, and what is left of those that did not.
+pub mod attachments;
 /// Deciding commands and appending what they decide.
 pub mod engine;
 /// HTTP in.
@@ -11,11 +13,13 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use sqlx::PgPool;
+use taskfold_attachments::Store;
 use taskfold_openapi::auth::{Signer, Verifier};
 use taskfold_openapi::service::Service;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use attachments::Attachments;
 use engine::Engine;
 use http::app::App;
 
@@ -25,6 +29,10 @@ pub struct Deps {
     pub pool: PgPool,
     pub signer: Signer,
     pub verifier: Verifier,
+    /// Where the bytes of attachments go.
+    pub attachments: Store,
+    /// Of one attachment, at most.
+    pub attachment_bytes: u64,
     pub shutdown: CancellationToken,
 }
 
@@ -32,6 +40,8 @@ pub struct Deps {
 pub fn service(deps: Deps) -> Service {
     let (engine, committing) = Engine::new(deps.pool.clone(), deps.shutdown.clone());
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let attachments = Attachments::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
+    let cleaning = attachments::janitor::work(attachments.clone(), deps.shutdown.clone());
     let app = App {
         engine,
         pool: deps.pool,
@@ -39,6 +49,7 @@ pub fn service(deps: Deps) -> Service {
         verifier: deps.verifier,
         hashing: Arc::new(Semaphore::new(cores)),
         imports: Arc::default(),
+        attachments,
     };
     let importing =
         imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown.clone());
@@ -51,6 +62,7 @@ pub fn service(deps: Deps) -> Service {
             ("committer", committing.map(Ok).boxed()),
             ("imports", importing.map(Ok).boxed()),
             ("reminders", reminding.map(Ok).boxed()),
+            ("attachments' janitor", cleaning.map(Ok).boxed()),
         ],
     }
 }

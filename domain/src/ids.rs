@@ -38,6 +38,7 @@ ids! {
     LabelId,
     TaskId,
     CommentId,
+    AttachmentId,
     ChecklistId,
     ItemId,
     FilterId,

@@ -1,6 +1,9 @@
 //! Texts and numbers a command may carry. They are checked while the request is read, so that a handler
 //! never sees one that is too long, empty or unstorable (PostgreSQL has no NUL in text).
 
+/// Names and types of files, cleaned of what other systems would stumble over.
+mod file;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,6 +28,10 @@ pub const MEMBERS_PER_TEAM: usize = 1_000;
 pub const FILTERS_PER_PROJECT: usize = 100;
 /// Comments of one task, removed ones included: a task is folded as a whole.
 pub const COMMENTS_PER_TASK: usize = 10_000;
+/// Attachments of one task at one time.
+pub const ATTACHMENTS_PER_TASK: usize = 500;
+pub const FILE_NAME_BYTES: usize = 255;
+pub const CONTENT_TYPE_BYTES: usize = 255;
 
 /// Why a text was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +50,12 @@ pub enum InvalidInput {
     Range { min: i64, max: i64 },
     #[error("must be a time between the years 0001 and 9999")]
     Time,
+    #[error("must be a file's name, without folders and control characters, of at most {FILE_NAME_BYTES} bytes")]
+    FileName,
+    #[error("must be a media type, such as image/png")]
+    ContentType,
+    #[error("must be a SHA-256 in lower-case hexadecimal")]
+    Sha256,
 }
 
 fn chars(text: &str, min: usize, max: usize) -> Result<(), InvalidInput> {
@@ -116,6 +129,12 @@ texts! {
     Emoji: emoji;
     /// A colour name, or `#rrggbb`.
     Color: color;
+    /// A file's name without its folders, 1 to 255 bytes.
+    FileName: file::is_name;
+    /// A media type with its parameters, as `Content-Type` has it.
+    ContentType: file::is_content_type;
+    /// 64 digits.
+    Sha256Hex: file::is_sha256;
 }
 
 fn emoji(text: &str) -> Result<(), InvalidInput> {
@@ -174,6 +193,33 @@ numbers! {
     Minutes: 0..=10_000_000;
     /// Progress of a running task in percent.
     Percent: 0..=100;
+}
+
+/// A file's size in bytes; what one may have at most is the upload's to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct FileSize(u64);
+
+impl TryFrom<u64> for FileSize {
+    type Error = InvalidInput;
+    /// Up to what PostgreSQL and JavaScript can hold.
+    fn try_from(size: u64) -> Result<Self, InvalidInput> {
+        const MAX: i64 = (1 << 53) - 1;
+        let fits = i64::try_from(size).is_ok_and(|size| size <= MAX);
+        if fits { Ok(Self(size)) } else { Err(InvalidInput::Range { min: 0, max: MAX }) }
+    }
+}
+
+impl From<FileSize> for u64 {
+    fn from(size: FileSize) -> u64 {
+        size.0
+    }
+}
+
+impl FileSize {
+    pub fn get(self) -> u64 {
+        self.0
+    }
 }
 
 /// A time a client may send: RFC 3339, years 0001 to 9999 (what PostgreSQL and every client can hold).

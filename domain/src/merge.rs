@@ -69,6 +69,7 @@ impl Touches for TaskEvent {
             Self::Archived(_) | Self::Unarchived(_) => field("archived"),
             Self::Deleted(_) | Self::Restored(_) => field("deleted"),
             Self::Commented(_) | Self::CommentEdited(_) | Self::CommentRemoved(_) => vec![],
+            Self::AttachmentAdded(_) | Self::AttachmentRemoved(_) => vec![],
             Self::ChecklistAdded(e) => member("checklists", e.checklist.to.id.0),
             Self::ChecklistRenamed(e) => member("checklists", e.checklist.to.id.0),
             Self::ChecklistRemoved(e) => member("checklists", e.checklist.from.id.0),

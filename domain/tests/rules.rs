@@ -271,6 +271,62 @@ fn given_columns_when_moved_then_their_order_is_what_was_asked() {
     assert!(matches!(decided(&project, OWNER, "project.edit_column", itself), Err(Refusal::Invalid(_))));
 }
 
+fn attach(id: Uuid) -> Value {
+    json!({"id": id, "file_name": "a.txt", "content_type": "text/plain", "size": 3, "sha256": "0".repeat(64)})
+}
+
+#[test]
+fn given_a_task_when_a_file_is_attached_and_removed_then_nobodys_form_is_stale_and_its_id_is_spent() {
+    let events = history(&[("task.create", json!({"title": "T"})), ("task.attach", attach(id(50)))]);
+    let attachment = json!({"id": id(50), "author_id": MEMBER, "file_name": "a.txt", "content_type": "text/plain",
+        "size": 3, "sha256": "0".repeat(64)});
+    assert_eq!(events[1], event("task.attachment_added", json!({"attachment": {"from": null, "to": attachment}})));
+    let remove = || json!({"attachment_id": id(50)});
+    TestFramework::<Task>::with(())
+        .given(events.clone())
+        .when(asked(OWNER, "task.remove_attachment", remove()))
+        .then_expect_events(vec![event(
+            "task.attachment_removed",
+            json!({"attachment": {"from": attachment, "to": null}}),
+        )]);
+    let removed = history(&[
+        ("task.create", json!({"title": "T"})),
+        ("task.attach", attach(id(50))),
+        ("task.remove_attachment", remove()),
+    ]);
+    let mut task = Task::default();
+    removed.iter().cloned().for_each(|event| task.apply(event));
+    assert_eq!((task.version, task.edited_version), (3, 1));
+    let given = || TestFramework::<Task>::with(()).given(removed.clone());
+    given().when(asked(MEMBER, "task.remove_attachment", remove())).then_expect_events(vec![]);
+    given().when(asked(MEMBER, "task.attach", attach(id(50)))).then_expect_error(Refusal::AlreadyExists);
+    given()
+        .when(asked(MEMBER, "task.remove_attachment", json!({"attachment_id": id(51)})))
+        .then_expect_error(Refusal::NotFound);
+}
+
+#[test]
+fn given_many_files_when_one_too_many_is_attached_then_it_is_refused() {
+    let mut events = a_task();
+    for n in 0..500 {
+        let attachment = json!({"id": id(1000 + n), "author_id": MEMBER, "file_name": "a", "content_type": "a/b", "size": 0,
+            "sha256": "0".repeat(64)});
+        events.push(event("task.attachment_added", json!({"attachment": {"from": null, "to": attachment}})));
+    }
+    let refused =
+        TestFramework::<Task>::with(()).given(events.clone()).when(asked(MEMBER, "task.attach", attach(id(50))));
+    assert!(matches!(refused.inspect_result(), Err(Refusal::Invalid(_))));
+    // One that somebody else put there is not a member's to remove.
+    let remove = json!({"attachment_id": id(1000)});
+    if let TaskEvent::AttachmentAdded(added) = &mut events[1] {
+        added.attachment.to.author_id = OWNER;
+    }
+    TestFramework::<Task>::with(())
+        .given(events)
+        .when(asked(MEMBER, "task.remove_attachment", remove))
+        .then_expect_error(Refusal::Forbidden { needs: Role::Admin });
+}
+
 /// Whatever is asked in whatever order: events read back as they were written, folding them again gives the same task, and
 /// a status says the same as the clock that runs with it.
 #[test]
@@ -299,6 +355,7 @@ fn random_commands_keep_the_invariants() {
                 "delete",
                 "restore",
                 "comment",
+                "attach",
                 "add_checklist",
                 "move",
                 "edit",
@@ -310,6 +367,7 @@ fn random_commands_keep_the_invariants() {
             let data = match kind {
                 "create" | "add_checklist" => json!({"title": format!("t{second}")}),
                 "comment" => json!({"text": "c"}),
+                "attach" => attach(id(2000 + u128::try_from(second).unwrap())),
                 "move" => json!({"column_id": id(11 + u128::from(next(3)))}),
                 "edit" => json!({"title": format!("t{}", next(3)), "due_at": null}),
                 "assign" | "unassign" => json!({"user_id": if next(2) == 0 { OWNER } else { MEMBER }}),

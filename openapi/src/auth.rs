@@ -24,6 +24,8 @@ use crate::scope::Scope;
 pub const API_TOKEN_PREFIX: &str = "tfp_";
 pub const ACCESS_TOKEN_SECONDS: i64 = 900;
 pub const TICKET_SECONDS: i64 = 60;
+/// How much longer than the ticket what it opened may stay: as long as with a fresh access token.
+const TICKET_GRACE_SECONDS: u64 = (ACCESS_TOKEN_SECONDS - TICKET_SECONDS).unsigned_abs();
 const ISSUER: &str = "taskfold";
 /// How often an open stream asks whether its API token is still there.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -197,7 +199,7 @@ impl Verifier {
             return self.api_token(TokenKey::Secret(token)).await;
         }
         match (self.key_of(token)?, &self.outside) {
-            (Some(key), _) => Ok(Caller::of_session(&claims(&key, Purpose::Requests, token)?)),
+            (Some(key), _) => Ok(Caller::of_session(&claims(&key, Purpose::Requests, token, 0)?)),
             (None, Some(outside)) => outside.caller(token).await,
             (None, None) => Err(Rejected::Invalid),
         }
@@ -206,16 +208,29 @@ impl Verifier {
     /// Who opens a stream with this ticket. It is for opening the door within a minute: the stream may stay as long as with
     /// a fresh access token, and no longer than what the ticket was bought with.
     pub async fn verify_ticket(&self, ticket: &str) -> Result<Caller, Rejected> {
+        self.ticket_within(ticket, 0).await
+    }
+
+    /// The same of a ticket that may be used again for as long as a fresh access token: a browser plays a video with one address
+    /// and many requests, which go on long after the first minute.
+    pub async fn verify_held_ticket(&self, ticket: &str) -> Result<Caller, Rejected> {
+        self.ticket_within(ticket, TICKET_GRACE_SECONDS).await
+    }
+
+    async fn ticket_within(&self, ticket: &str, grace_seconds: u64) -> Result<Caller, Rejected> {
         let key = self.key_of(ticket)?.ok_or(Rejected::Invalid)?;
-        let claims = claims(&key, Purpose::Streams, ticket)?;
+        let claims = claims(&key, Purpose::Streams, ticket, grace_seconds)?;
         let caller = match claims.tid {
             // What the token may do, and whether it is still there, is not the ticket's to say.
             Some(token) => self.api_token(TokenKey::Id(token)).await?,
             None if claims.until.is_some() => Caller { means: Means::Outside, ..Caller::of_session(&claims) },
             None => Caller::of_session(&claims),
         };
-        let stays = claims.exp.saturating_add(ACCESS_TOKEN_SECONDS - TICKET_SECONDS);
-        Ok(Caller { expires_at: stays.min(claims.until.unwrap_or(i64::MAX)), ..caller })
+        let stays = claims.exp.saturating_add_unsigned(TICKET_GRACE_SECONDS).min(claims.until.unwrap_or(i64::MAX));
+        if stays <= clock::now().utc().timestamp() {
+            return Err(Rejected::Expired);
+        }
+        Ok(Caller { expires_at: stays, ..caller })
     }
 
     /// Ends when the caller's token is revoked before its time. A session's access token is not.
@@ -244,13 +259,13 @@ impl Verifier {
     }
 }
 
-fn claims(key: &DecodingKey, purpose: Purpose, token: &str) -> Result<Claims, Rejected> {
+fn claims(key: &DecodingKey, purpose: Purpose, token: &str, grace_seconds: u64) -> Result<Claims, Rejected> {
     // The algorithm is ours to say, never the token's: `alg: none` and key confusion end here.
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[purpose.audience()]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    validation.leeway = 2;
+    validation.leeway = 2 + grace_seconds;
     Ok(jsonwebtoken::decode::<Claims>(token, key, &validation)?.claims)
 }
 

@@ -7,6 +7,8 @@ use crate::problem::{Code, Problem};
 
 pub const POSITION: &str = "taskfold-position";
 pub const MIN_POSITION: &str = "taskfold-min-position";
+/// Of the attachment that a resumable upload has become.
+pub const ATTACHMENT_ID: &str = "taskfold-attachment-id";
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 

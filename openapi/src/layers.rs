@@ -4,7 +4,9 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use http::header::{ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
@@ -43,8 +45,19 @@ fn cross_origin() -> CorsLayer {
             LOCATION,
             LINK,
             RETRY_AFTER,
+            ACCEPT_RANGES,
+            CONTENT_DISPOSITION,
+            CONTENT_LENGTH,
+            CONTENT_RANGE,
             HeaderName::from_static(headers::POSITION),
             HeaderName::from_static(headers::IDEMPOTENCY_REPLAYED),
+            HeaderName::from_static(headers::ATTACHMENT_ID),
+            // Of the protocol of resumable uploads, tus.
+            HeaderName::from_static("tus-resumable"),
+            HeaderName::from_static("upload-expires"),
+            HeaderName::from_static("upload-length"),
+            HeaderName::from_static("upload-metadata"),
+            HeaderName::from_static("upload-offset"),
         ])
         .max_age(Duration::from_secs(3600))
 }

@@ -49,10 +49,13 @@ codes! {
     ColumnNotEmpty = CONFLICT, "column-not-empty", "The column still holds tasks";
     LastOwner = CONFLICT, "last-owner", "There must stay an owner";
     DependencyCycle = CONFLICT, "dependency-cycle", "It would close a cycle";
+    UploadOffset = CONFLICT, "upload-offset", "The upload is at another offset";
     CursorAhead = GONE, "cursor-ahead", "The cursor is ahead of the log";
     VersionConflict = PRECONDITION_FAILED, "version-conflict", "It was changed in the meantime";
+    UploadProtocol = PRECONDITION_FAILED, "upload-protocol", "This version of the upload protocol is not spoken here";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The content type is not understood";
+    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "The range is beyond the end";
     ValidationFailed = UNPROCESSABLE_ENTITY, "validation-failed", "The request does not fit";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key was used for another request";
     RateLimited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
@@ -275,8 +278,15 @@ problem_sets! {
     CommandProblems: [Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists,
         WipLimitReached, ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, IdempotencyKeyReused, Internal, Unavailable];
+    /// What an upload may be answered with.
+    UploadProblems: [Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists,
+        UploadOffset, VersionConflict, UploadProtocol, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        IdempotencyKeyReused, Internal, Unavailable];
     /// What any read may be answered with.
     ReadProblems: [Unauthenticated, NotFound, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    /// What a read of a file may be answered with.
+    ContentProblems: [Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, Internal,
+        Unavailable, ReadModelBehind];
     /// What a read of the feed may be answered with.
     FeedProblems: [Unauthenticated, NotFound, CursorAhead, ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// What a request that writes what is the caller's own may be answered with.

@@ -1,5 +1,7 @@
 //! What each event does to the rows. The same code projects live, rebuilds, and folds afresh for `verify`.
 
+/// Files on tasks.
+mod attachments;
 /// What is said about tasks.
 mod comments;
 /// What people should hear of.

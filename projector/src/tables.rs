@@ -48,6 +48,7 @@ pub struct TaskRow {
     pub deleted_by: Option<Uuid>,
     pub checklists: Vec<Checklist>,
     pub comment_count: u32,
+    pub attachment_count: u32,
     pub dependency_ids: Vec<Uuid>,
     pub watcher_ids: Vec<Uuid>,
     pub due_stage: Option<taskfold_domain::task::events::DueStage>,
@@ -94,6 +95,20 @@ pub struct CommentRow {
     pub created_at: DateTime<Utc>,
     pub edited_at: Option<DateTime<Utc>>,
     pub reactions: Vec<ReactionOf>,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttachmentRow {
+    pub task_id: Uuid,
+    pub attachment_id: Uuid,
+    pub project_id: Uuid,
+    pub author_id: Uuid,
+    pub file_name: String,
+    pub content_type: String,
+    pub size: u64,
+    pub sha256: String,
+    pub created_at: DateTime<Utc>,
     pub position: i64,
 }
 
@@ -177,6 +192,7 @@ rows! {
     ProjectRow in "projects" by Uuid: project_id => |key| vec![*key];
     MemberRow in "project_members" by (Uuid, Uuid): project_id, user_id => |key| vec![key.0, key.1];
     CommentRow in "comments" by (Uuid, Uuid): task_id, comment_id => |key| vec![key.0, key.1];
+    AttachmentRow in "attachments" by (Uuid, Uuid): task_id, attachment_id => |key| vec![key.0, key.1];
     TeamRow in "teams" by Uuid: team_id => |key| vec![*key];
     TeamMemberRow in "team_members" by (Uuid, Uuid): team_id, user_id => |key| vec![key.0, key.1];
     ProjectTeamRow in "project_teams" by (Uuid, Uuid): project_id, team_id => |key| vec![key.0, key.1];
@@ -368,6 +384,7 @@ tables! {
     projects: ProjectRow,
     members: MemberRow,
     comments: CommentRow,
+    attachments: AttachmentRow,
     teams: TeamRow,
     team_members: TeamMemberRow,
     project_teams: ProjectTeamRow,

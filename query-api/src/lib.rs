@@ -7,6 +7,7 @@ mod live;
 
 use futures::FutureExt;
 use sqlx::PgPool;
+use taskfold_attachments::Store;
 use taskfold_event_log::{PROJECTED_CHANNEL, watch_positions};
 use taskfold_openapi::auth::Verifier;
 use taskfold_openapi::service::Service;
@@ -27,6 +28,8 @@ pub struct Deps {
     /// The name of the JetStream stream, such as `TASKFOLD`.
     pub stream: String,
     pub verifier: Verifier,
+    /// Where the bytes of attachments are.
+    pub attachments: Store,
     pub shutdown: CancellationToken,
 }
 
@@ -36,7 +39,14 @@ pub fn service(deps: Deps) -> Service {
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
     let hub = Hub::new(deps.feed_pool);
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
-    let app = App { pool: deps.pool, verifier: deps.verifier, projected, hub, shutdown: deps.shutdown };
+    let app = App {
+        pool: deps.pool,
+        verifier: deps.verifier,
+        projected,
+        hub,
+        attachments: deps.attachments,
+        shutdown: deps.shutdown,
+    };
     let (router, document) = http::router().split_for_parts();
     Service {
         router: router.with_state(app),

@@ -8,7 +8,7 @@ use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
 use crate::servers::Sharing;
 use crate::site::site;
-use crate::{banner, keys, migrate};
+use crate::{attachments, banner, keys, migrate};
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     banner::starting(&program.settings);
@@ -27,10 +27,14 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     let nats = here.nats().await?;
     let stream = here.program.settings.stream.clone();
 
+    let attachments = attachments::store(&here.program.settings.attachments.place)?;
+
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
         pool: command_pool,
         signer,
         verifier: verifier.clone(),
+        attachments: attachments.clone(),
+        attachment_bytes: here.program.settings.attachments.bytes,
         shutdown: shutdown.clone(),
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
@@ -39,6 +43,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
+        attachments,
         shutdown: shutdown.clone(),
     });
     let pool = here.pool(DatabaseRole::Projector)?;

@@ -8,7 +8,7 @@ use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
 use crate::servers::Sharing;
 use crate::site::site;
-use crate::{banner, keys};
+use crate::{attachments, banner, keys};
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
@@ -23,7 +23,15 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let pool = here.pool(DatabaseRole::Command)?;
     let verifier = here.verifier(&pool, &mut parts).await?;
     let health = here.health([Dependency::postgres(pool.clone())]);
-    let commands = taskfold_command_api::service(taskfold_command_api::Deps { pool, signer, verifier, shutdown });
+    let settings = &here.program.settings.attachments;
+    let commands = taskfold_command_api::service(taskfold_command_api::Deps {
+        pool,
+        signer,
+        verifier,
+        attachments: attachments::store(&settings.place)?,
+        attachment_bytes: settings.bytes,
+        shutdown,
+    });
     let router = site(vec![commands], health, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);

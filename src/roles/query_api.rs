@@ -2,13 +2,13 @@
 
 use tokio::net::TcpListener;
 
-use crate::banner;
 use crate::connections::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
 use crate::servers::Sharing;
 use crate::site::site;
+use crate::{attachments, banner};
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
@@ -31,6 +31,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         nats: Some(nats),
         stream,
         verifier,
+        attachments: attachments::store(&here.program.settings.attachments.place)?,
         shutdown,
     });
     let router = site(vec![reads], health, &mut parts);

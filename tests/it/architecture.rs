@@ -14,13 +14,14 @@ fn each_crate_depends_on_what_it_may() {
     let may = |package: &str| -> &[&str] {
         match package {
             "taskfold-domain" => &[],
-            "taskfold-event-log" | "taskfold-openapi" => &["taskfold-domain"],
+            "taskfold-attachments" | "taskfold-event-log" | "taskfold-openapi" => &["taskfold-domain"],
             "taskfold-projector" => &["taskfold-domain", "taskfold-event-log"],
             "taskfold-command-api" | "taskfold-query-api" => {
-                &["taskfold-domain", "taskfold-event-log", "taskfold-openapi"]
+                &["taskfold-attachments", "taskfold-domain", "taskfold-event-log", "taskfold-openapi"]
             }
             "taskfold-bench" => &["taskfold"],
             "taskfold" => &[
+                "taskfold-attachments",
                 "taskfold-domain",
                 "taskfold-event-log",
                 "taskfold-openapi",
@@ -45,7 +46,7 @@ fn each_crate_depends_on_what_it_may() {
 #[test]
 fn only_the_program_reads_the_environment() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let libraries = ["domain", "event-log", "openapi", "command-api", "projector", "query-api"];
+    let libraries = ["domain", "attachments", "event-log", "openapi", "command-api", "projector", "query-api"];
     let mut folders: Vec<_> = libraries.iter().map(|library| root.join(library).join("src")).collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

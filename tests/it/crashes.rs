@@ -36,6 +36,8 @@ impl Process {
             &stack.database_url().unwrap(),
             "--nats-url",
             &stack.nats_url().unwrap(),
+            "--data-dir",
+            data_dir("crashes").to_str().unwrap(),
             "--log",
             "error",
         ]

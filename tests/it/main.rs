@@ -9,6 +9,8 @@ mod harness;
 mod api_tokens;
 /// Who may depend on whom.
 mod architecture;
+/// Files on tasks.
+mod attachments;
 /// Wrong requests, at every route.
 mod bad_input;
 /// Commands and what they answer.

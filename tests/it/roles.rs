@@ -142,6 +142,8 @@ fn sends(operation: &str) -> Sends {
         "unwatchTask" => "task.unwatch",
         "reactToComment" => "task.react",
         "unreactToComment" => "task.unreact",
+        "addAttachment" => "task.attach",
+        "removeAttachment" => "task.remove_attachment",
         "addDependency" => "task.add_dependency",
         "removeDependency" => "task.remove_dependency",
         "editProject" => "project.edit",

@@ -3,6 +3,7 @@ use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 use uuid::Uuid;
 
+use super::Engine;
 use super::append::Recorded;
 use super::envelope::{CommandError, Done};
 
@@ -28,6 +29,25 @@ pub async fn lookup(
         None => Ok(None),
         Some((false, _)) => Err(CommandError::KeyReused),
         Some((true, recorded)) => replayed(pool, recorded).await.map(Some),
+    }
+}
+
+impl Engine {
+    /// What the command id led to when it was sent before, whatever was asked under it then: for a request whose words are
+    /// known only when all of it has come in.
+    pub async fn sent_before(&self, actor: UserId, command_id: Uuid) -> Result<Option<Done>, CommandError> {
+        let known: Option<Recorded> = sqlx::query_as(
+            "SELECT 'duplicate' AS outcome, first_position, last_position, version, aggregate_id AS aggregate, created_id, \
+             created, now() AS recorded_at FROM commands WHERE actor_id = $1 AND command_id = $2",
+        )
+        .bind(actor.0)
+        .bind(command_id)
+        .fetch_optional(&self.pool)
+        .await?;
+        match known {
+            None => Ok(None),
+            Some(recorded) => replayed(&self.pool, recorded).await.map(Some),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ impl Envelope {
 
 impl Engine {
     /// The same for a task, which never changes its project.
-    pub(super) async fn must_reach_task(&self, id: TaskId, envelope: &Envelope) -> Result<(), CommandError> {
+    pub async fn must_reach_task(&self, id: TaskId, envelope: &Envelope) -> Result<(), CommandError> {
         let Some(only) = envelope.only else { return Ok(()) };
         let task = self.tasks.load(id.0, false).await?.state;
         let project = task.card().map(|card| card.project_id).or(envelope.project_id);

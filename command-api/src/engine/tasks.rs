@@ -27,6 +27,15 @@ impl Engine {
         // Boxed: the future is large, and every handler would carry it whole.
         Box::pin(run(self, &self.tasks, SubjectKind::Task, id.0, &envelope, &deciding)).await
     }
+
+    /// Refuses what the command would be refused for now, and appends nothing: for a command that is costly to prepare. It is
+    /// decided again when it is appended.
+    pub async fn would_take(&self, id: TaskId, command: &TaskCommand, envelope: &Envelope) -> Result<(), CommandError> {
+        self.must_reach_task(id, envelope).await?;
+        let deciding = TaskDeciding { engine: self, id, fresh_id: Uuid::nil(), command, envelope };
+        let task = self.tasks.load(id.0, true).await?.state;
+        deciding.decide(&task, true).await.0.map(|_| ())
+    }
 }
 
 struct TaskDeciding<'a> {
@@ -195,6 +204,7 @@ fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
     match events.first() {
         Some(TaskEvent::Created(_)) => (None, true),
         Some(TaskEvent::Commented(e)) => (Some(e.comment.to.id.0), true),
+        Some(TaskEvent::AttachmentAdded(e)) => (Some(e.attachment.to.id.0), true),
         Some(TaskEvent::ChecklistAdded(e)) => (Some(e.checklist.to.id.0), true),
         Some(TaskEvent::ChecklistItemAdded(e)) => (Some(e.item.to.item.id.0), true),
         _ => (None, false),

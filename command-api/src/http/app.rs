@@ -5,6 +5,7 @@ use sqlx::PgPool;
 use taskfold_openapi::auth::{Signer, Verifier};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::attachments::Attachments;
 use crate::engine::Engine;
 
 /// What handlers share.
@@ -18,6 +19,7 @@ pub struct App {
     pub hashing: Arc<Semaphore>,
     /// Wakes the worker on imports.
     pub imports: Arc<Notify>,
+    pub attachments: Attachments,
 }
 
 impl FromRef<App> for Verifier {

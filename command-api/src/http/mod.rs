@@ -5,6 +5,8 @@ pub mod accounts;
 pub mod api_tokens;
 /// What handlers share.
 pub mod app;
+/// Files on tasks, sent in one request.
+pub mod attachments;
 /// Links by which people join a project.
 pub mod invitations;
 /// Lists in pages.
@@ -16,6 +18,8 @@ pub mod reply;
 pub mod sent;
 pub mod tasks;
 pub mod teams;
+/// Files on tasks, sent in several requests, as the protocol tus has it.
+pub mod uploads;
 
 use taskfold_openapi::auth::security_scheme;
 use taskfold_openapi::{Problem, problem};
@@ -38,7 +42,8 @@ use app::App;
         (name = "imports", description = "Boards of other programs"),
         (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists"),
         (name = "api tokens", description = "Tokens for scripts and services"),
-        (name = "invitations", description = "Links by which people join a project")
+        (name = "invitations", description = "Links by which people join a project"),
+        (name = "attachments", description = "Files on tasks")
     ),
     components(schemas(Problem))
 )]
@@ -54,6 +59,8 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(projects::router())
         .merge(tasks::router())
         .merge(teams::router())
+        .merge(attachments::router())
+        .merge(uploads::router())
         .merge(crate::imports::router())
         .merge(api_tokens::router())
         .merge(invitations::router())

@@ -6,8 +6,11 @@ use utoipa::ToSchema;
 use super::events::{DueStage, Priority};
 use crate::Timestamp;
 use crate::events::commands;
-use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
-use crate::input::{CommentText, Description, Emoji, ItemText, Minutes, Name, Percent, Reason, Time, Title};
+use crate::ids::{AttachmentId, ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
+use crate::input::{
+    CommentText, ContentType, Description, Emoji, FileName, FileSize, ItemText, Minutes, Name, Percent, Reason,
+    Sha256Hex, Time, Title,
+};
 use crate::patch;
 use crate::role::Role;
 
@@ -36,6 +39,9 @@ commands! {
         "task.comment" Member => Comment(AddComment),
         "task.edit_comment" Member => EditComment(EditComment),
         "task.remove_comment" Member => RemoveComment(RemoveComment),
+        // Made by an upload alone, which knows what the bytes are.
+        "task.attach" Member => Attach(AttachFile),
+        "task.remove_attachment" Member => RemoveAttachment(RemoveAttachment),
         "task.add_checklist" Member => AddChecklist(AddChecklist),
         "task.rename_checklist" Member => RenameChecklist(RenameChecklist),
         "task.remove_checklist" Member => RemoveChecklist(RemoveChecklist),
@@ -181,6 +187,27 @@ pub struct EditComment {
 #[serde(deny_unknown_fields)]
 pub struct RemoveComment {
     pub comment_id: CommentId,
+}
+
+/// A file whose bytes are stored already. It comes from an upload only, which has counted and hashed what it stored: a
+/// caller who could send this themselves could claim bytes that nobody has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachFile {
+    /// Under which the bytes are stored. None of the command's words: the same file sent again is stored under another id,
+    /// and is the same command still.
+    #[serde(skip_serializing)]
+    pub id: AttachmentId,
+    pub file_name: FileName,
+    pub content_type: ContentType,
+    pub size: FileSize,
+    pub sha256: Sha256Hex,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveAttachment {
+    pub attachment_id: AttachmentId,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! What may be decided about a task: (state, command, context) -> events or a refusal. Nothing else is read.
 
-/// Comments and checklists: what hangs on a card.
+/// Comments, files and checklists: what hangs on a card.
 mod attached;
 /// Title, description, priority, dates, people and labels.
 mod fields;
@@ -140,6 +140,10 @@ fn on_card(
         TaskCommand::Comment(add) => attached::comment(card, add, context),
         TaskCommand::EditComment(edit) => attached::edit_comment(card, edit, context),
         TaskCommand::RemoveComment(remove) => attached::remove_comment(card, remove.comment_id, board, context),
+        TaskCommand::Attach(file) => attached::attach(card, file, context),
+        TaskCommand::RemoveAttachment(remove) => {
+            attached::remove_attachment(card, remove.attachment_id, board, context)
+        }
         TaskCommand::AddChecklist(add) => attached::add_checklist(card, add, context),
         TaskCommand::RenameChecklist(rename) => attached::rename_checklist(card, rename),
         TaskCommand::RemoveChecklist(remove) => attached::remove_checklist(card, remove.checklist_id),

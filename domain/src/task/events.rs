@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::lifecycle::Status;
-use super::state::{Checklist, Comment, Item, Reaction};
+use super::state::{Attachment, Checklist, Comment, Item, Reaction};
 use crate::Timestamp;
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
@@ -41,6 +41,8 @@ events! {
         "task.commented" v "1" => Commented(CommentAdded),
         "task.comment_edited" v "1" => CommentEdited(CommentEdited),
         "task.comment_removed" v "1" => CommentRemoved(CommentRemoved),
+        "task.attachment_added" v "1" => AttachmentAdded(AttachmentAdded),
+        "task.attachment_removed" v "1" => AttachmentRemoved(AttachmentRemoved),
         "task.checklist_added" v "1" => ChecklistAdded(ChecklistAdded),
         "task.checklist_renamed" v "1" => ChecklistRenamed(ChecklistRenamed),
         "task.checklist_removed" v "1" => ChecklistRemoved(ChecklistRemoved),
@@ -198,6 +200,16 @@ pub struct CommentEdited {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CommentRemoved {
     pub comment: Removed<Comment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AttachmentAdded {
+    pub attachment: Added<Attachment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AttachmentRemoved {
+    pub attachment: Removed<Attachment>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -24,7 +24,7 @@ pub use decide::{Context, Origin, decide};
 pub use events::TaskEvent;
 pub use filter::Filter;
 pub use lifecycle::{Action, Status};
-pub use state::{Card, Checklist, Comment, Item, Situation, Task, place_item, take_item};
+pub use state::{Attachment, Card, Checklist, Comment, Item, Situation, Task, place_item, take_item};
 
 /// `aggregate_type` in the log.
 pub const TYPE: &str = "task";

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 use super::events::{DueStage, Lifecycle, PlacedItem, Priority, TaskEvent};
 use super::lifecycle::Status;
 use crate::Timestamp;
-use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
+use crate::ids::{AttachmentId, ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
 use crate::merge::Touches;
 use crate::rank::Rank;
 
@@ -53,6 +53,9 @@ pub struct Card {
     pub comments: Vec<Comment>,
     /// Ids of removed comments, which are not given out again.
     pub removed_comments: Vec<CommentId>,
+    pub attachments: Vec<Attachment>,
+    /// Ids of removed attachments, which are not given out again: their bytes are gone.
+    pub removed_attachments: Vec<AttachmentId>,
     pub checklists: Vec<Checklist>,
     pub dependency_ids: Vec<TaskId>,
     pub reactions: Vec<Reaction>,
@@ -82,6 +85,22 @@ pub struct Comment {
     pub text: String,
     /// Members named with `@username` in the text.
     pub mentions: Vec<UserId>,
+}
+
+/// A file on a task as it stands in the log; its bytes are elsewhere, under its id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = LoggedAttachment)]
+pub struct Attachment {
+    pub id: AttachmentId,
+    pub author_id: UserId,
+    #[schema(example = "notes.pdf")]
+    pub file_name: String,
+    #[schema(example = "application/pdf")]
+    pub content_type: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the bytes, in lower-case hexadecimal.
+    pub sha256: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -158,6 +177,8 @@ impl Card {
             archived: false,
             comments: Vec::new(),
             removed_comments: Vec::new(),
+            attachments: Vec::new(),
+            removed_attachments: Vec::new(),
             checklists: Vec::new(),
             dependency_ids: Vec::new(),
             reactions: Vec::new(),
@@ -213,6 +234,12 @@ impl Card {
                 self.comments.retain(|c| c.id != id);
                 self.reactions.retain(|r| r.comment_id != id);
                 self.removed_comments.push(id);
+            }
+            TaskEvent::AttachmentAdded(e) => self.attachments.push(e.attachment.to),
+            TaskEvent::AttachmentRemoved(e) => {
+                let id = e.attachment.from.id;
+                self.attachments.retain(|a| a.id != id);
+                self.removed_attachments.push(id);
             }
             TaskEvent::ChecklistAdded(e) => self.checklists.push(e.checklist.to),
             TaskEvent::ChecklistRenamed(e) => {

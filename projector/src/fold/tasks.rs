@@ -49,6 +49,7 @@ impl Tables {
             deleted_by: None,
             checklists: Vec::new(),
             comment_count: 0,
+            attachment_count: 0,
             dependency_ids: Vec::new(),
             watcher_ids: Vec::new(),
             due_stage: None,
@@ -141,6 +142,8 @@ impl Tables {
             TaskEvent::ChecklistItemRemoved(e) => take_item(&mut row.checklists, &e.item.from),
             TaskEvent::Commented(_) => row.comment_count += 1,
             TaskEvent::CommentRemoved(_) => row.comment_count = row.comment_count.saturating_sub(1),
+            TaskEvent::AttachmentAdded(_) => row.attachment_count += 1,
+            TaskEvent::AttachmentRemoved(_) => row.attachment_count = row.attachment_count.saturating_sub(1),
             TaskEvent::Reparented(e) => row.parent_id = e.parent_id.to.map(|p| p.0),
             TaskEvent::DependencyAdded(e) | TaskEvent::DependencyRemoved(e) => {
                 row.dependency_ids = e.dependency_ids.to.iter().map(|t| t.0).collect();
@@ -154,6 +157,7 @@ impl Tables {
         }
         watchers::follow(row, decoded.logged.actor_id, event);
         self.apply_comment(decoded, event)?;
+        self.apply_attachment(decoded, event)?;
         self.notify(decoded, event);
         Ok(())
     }

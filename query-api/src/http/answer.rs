@@ -79,7 +79,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// The weak comparison of RFC 9110, 13.1.2.
-fn matches(if_none_match: &str, etag: &str) -> bool {
+pub fn matches(if_none_match: &str, etag: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     if_none_match.trim() == "*" || if_none_match.split(',').any(|tag| bare(tag) == bare(etag))
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use sqlx::PgPool;
+use taskfold_attachments::Store;
 use taskfold_openapi::auth::Verifier;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ pub struct App {
     /// The position the read tables were last heard to have reached.
     pub projected: watch::Receiver<i64>,
     pub hub: Arc<Hub>,
+    pub attachments: Store,
     pub shutdown: CancellationToken,
 }
 

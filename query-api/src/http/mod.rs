@@ -6,6 +6,7 @@ mod access;
 mod answer;
 /// What handlers share.
 pub mod app;
+pub mod attachments;
 /// Why a read was not answered.
 mod error;
 /// Changes in bodies.
@@ -49,6 +50,7 @@ use app::App;
         (name = "projects", description = "Projects: boards, lists, members"),
         (name = "teams", description = "People who have roles in projects together"),
         (name = "tasks", description = "Tasks: comments, history"),
+        (name = "attachments", description = "Files on tasks"),
         (name = "feed", description = "Changes: page by page, and as they happen")
     ),
     components(schemas(Problem, taskfold_domain::Change))
@@ -66,5 +68,6 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(tasks::router())
         .merge(teams::router())
         .merge(notifications::router())
+        .merge(attachments::router())
         .merge(streams::router())
 }

@@ -61,7 +61,6 @@ pub struct TaskFields {
     /// Why it was cancelled or failed.
     reason: Option<String>,
     comment_count: i32,
-    #[sqlx(skip)]
     attachment_count: i32,
     created_at: DateTime<Utc>,
     created_by: Uuid,
@@ -105,7 +104,7 @@ macro_rules! task_fields {
     () => {
         "task_id, project_id, title, status, column_id, rank, priority, assignee_ids, label_ids, start_at, due_at, \
          estimate_minutes, parent_id, archived, deleted, deleted_at, deleted_by, elapsed_ms, running_since, progress, \
-         reason, comment_count, created_at, created_by, updated_at, version, dependency_ids, due_stage, \
+         reason, comment_count, attachment_count, created_at, created_by, updated_at, version, dependency_ids, due_stage, \
          dependency_ids <> '{}' AND EXISTS (SELECT FROM tasks b WHERE b.task_id = ANY (tasks.dependency_ids) \
              AND b.status NOT IN ('completed', 'cancelled') AND NOT b.deleted) AS blocked, \
          (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted) AS subtask_total, \

@@ -8,6 +8,7 @@ mod servers;
 /// Reading an SSE stream.
 mod sse;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ pub struct App {
     pub stream: String,
     /// As the owner of the tables.
     pub owner: PgPool,
+    pub data_dir: PathBuf,
+    /// Where the bytes of attachments are.
+    pub attachments: taskfold_attachments::Store,
     shutdown: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -46,6 +50,8 @@ pub struct Place {
     pub stream: String,
     /// More settings, as on the command line.
     pub flags: Vec<String>,
+    /// For attachments.
+    pub data_dir: PathBuf,
 }
 
 impl Place {
@@ -58,13 +64,19 @@ impl Place {
             nats_url: servers.nats_url.clone(),
             stream: format!("TEST_{n}"),
             flags: Vec::new(),
+            data_dir: data_dir(&format!("data-{n}")),
         }
     }
 
-    /// A program as the command line would make it.
+    /// A program as the command line would make it. With TASKFOLD_ATTACHMENTS_URL in the environment, as for running the tests
+    /// on an S3-compatible store, each test has a place of its own below it.
     pub fn program(&self) -> Program {
+        let url =
+            std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", self.stream)).unwrap_or_default();
         let flags = [
             "taskfold",
+            "--attachments-url",
+            &url,
             "--listen",
             "127.0.0.1:0",
             "--database-url",
@@ -75,6 +87,8 @@ impl Place {
             &self.stream,
             "--pool-size",
             "8",
+            "--data-dir",
+            self.data_dir.to_str().unwrap(),
         ];
         let cli = Cli::try_parse_from(flags.into_iter().chain(self.flags.iter().map(String::as_str))).unwrap();
         Program {
@@ -99,6 +113,7 @@ impl App {
     pub async fn start_at(place: Place) -> Self {
         let program = place.program();
         let shutdown = program.shutdown.clone();
+        let attachments = taskfold::attachments::store(&program.settings.attachments.place).unwrap();
         let site = Site::new(program, place.database_url.clone(), place.nats_url.clone()).unwrap();
         let owner = site.owner.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -109,6 +124,8 @@ impl App {
             database_url: place.database_url,
             nats_url: place.nats_url,
             stream: place.stream,
+            data_dir: place.data_dir,
+            attachments,
             owner,
             shutdown,
             running,

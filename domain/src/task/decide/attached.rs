@@ -1,18 +1,21 @@
 use super::{Context, Origin};
 use crate::delta::Delta;
-use crate::ids::{ChecklistId, CommentId, ItemId};
-use crate::input::{CHECKLISTS_PER_TASK, COMMENTS_PER_TASK, ITEMS_PER_CHECKLIST, REACTIONS_PER_COMMENT};
+use crate::ids::{AttachmentId, ChecklistId, CommentId, ItemId, UserId};
+use crate::input::{
+    ATTACHMENTS_PER_TASK, CHECKLISTS_PER_TASK, COMMENTS_PER_TASK, ITEMS_PER_CHECKLIST, REACTIONS_PER_COMMENT,
+};
 use crate::project::Board;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::task::commands::{
-    AddChecklist, AddComment, AddItem, ChangeItem, EditComment, React, RemoveItem, RenameChecklist,
+    AddChecklist, AddComment, AddItem, AttachFile, ChangeItem, EditComment, React, RemoveItem, RenameChecklist,
 };
 use crate::task::events::{
-    ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle, CommentAdded, CommentBody, CommentEdited,
-    CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem, ReactionAdded, ReactionRemoved, TaskEvent,
+    AttachmentAdded, AttachmentRemoved, ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle,
+    CommentAdded, CommentBody, CommentEdited, CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem,
+    ReactionAdded, ReactionRemoved, TaskEvent,
 };
-use crate::task::state::{Card, Checklist, Comment, Item, Reaction};
+use crate::task::state::{Attachment, Card, Checklist, Comment, Item, Reaction};
 
 pub fn comment(card: &Card, add: &AddComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     let id = add.id.unwrap_or(CommentId(context.fresh_id));
@@ -56,13 +59,47 @@ pub fn remove_comment(
         return Ok(vec![]);
     }
     let comment = find_comment(card, id)?;
-    let may = context.origin == Origin::Import
-        || comment.author_id == context.actor
-        || context.access(board).role_of(context.actor).is_some_and(|role| role >= Role::Admin);
-    if !may {
-        return Err(Refusal::Forbidden { needs: Role::Admin });
-    }
+    must_be_its_author_or_admin(comment.author_id, board, context)?;
     Ok(vec![TaskEvent::CommentRemoved(CommentRemoved { comment: comment.clone().into() })])
+}
+
+fn must_be_its_author_or_admin(author: UserId, board: &Board, context: &Context<'_>) -> Result<(), Refusal> {
+    let may = context.origin == Origin::Import
+        || author == context.actor
+        || context.access(board).role_of(context.actor).is_some_and(|role| role >= Role::Admin);
+    if may { Ok(()) } else { Err(Refusal::Forbidden { needs: Role::Admin }) }
+}
+
+pub fn attach(card: &Card, file: &AttachFile, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    if card.attachments.iter().any(|a| a.id == file.id) || card.removed_attachments.contains(&file.id) {
+        return Err(Refusal::AlreadyExists);
+    }
+    if card.attachments.len() >= ATTACHMENTS_PER_TASK {
+        return Err(Refusal::invalid("", format!("a task has at most {ATTACHMENTS_PER_TASK} attachments")));
+    }
+    let attachment = Attachment {
+        id: file.id,
+        author_id: context.actor,
+        file_name: file.file_name.as_str().to_owned(),
+        content_type: file.content_type.as_str().to_owned(),
+        size: file.size.get(),
+        sha256: file.sha256.as_str().to_owned(),
+    };
+    Ok(vec![TaskEvent::AttachmentAdded(AttachmentAdded { attachment: attachment.into() })])
+}
+
+pub fn remove_attachment(
+    card: &Card,
+    id: AttachmentId,
+    board: &Board,
+    context: &Context<'_>,
+) -> Result<Vec<TaskEvent>, Refusal> {
+    if card.removed_attachments.contains(&id) {
+        return Ok(vec![]);
+    }
+    let attachment = card.attachments.iter().find(|a| a.id == id).ok_or(Refusal::NotFound)?;
+    must_be_its_author_or_admin(attachment.author_id, board, context)?;
+    Ok(vec![TaskEvent::AttachmentRemoved(AttachmentRemoved { attachment: attachment.clone().into() })])
 }
 
 pub fn react(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {

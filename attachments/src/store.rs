@@ -1,0 +1,124 @@
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use taskfold_domain::ids::AttachmentId;
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the bytes are not there")]
+    NotFound,
+    #[error("the store of attachments: {0}")]
+    Unavailable(String),
+}
+
+impl From<object_store::Error> for StoreError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::NotFound,
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    /// When the objects are files in this folder.
+    folder: Option<PathBuf>,
+}
+
+/// What is stored of an unfinished part, up to the byte at this place of the file. Not under the part's own name: whoever
+/// was given up on for dead could write it there after the whole part.
+fn tail(id: AttachmentId, at: u64) -> Path {
+    tails(id).join(format!("{at:016}"))
+}
+
+fn tails(id: AttachmentId) -> Path {
+    Path::from_iter(["unfinished".to_owned(), id.to_string()])
+}
+
+fn parts(id: AttachmentId) -> Path {
+    Path::from(id.to_string())
+}
+
+impl Store {
+    pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects, folder: None }
+    }
+
+    /// `objects` are the files in `folder`.
+    pub fn in_folder(objects: Arc<dyn ObjectStore>, folder: PathBuf) -> Self {
+        Self { objects, folder: Some(folder) }
+    }
+
+    pub(crate) async fn put_part(&self, id: AttachmentId, index: u64, bytes: Bytes) -> Result<(), StoreError> {
+        let name = parts(id).join(format!("{index:06}"));
+        self.objects.put(&name, bytes.into()).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn read_part(
+        &self,
+        id: AttachmentId,
+        index: u64,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, StoreError> {
+        Ok(self.objects.get_range(&parts(id).join(format!("{index:06}")), range).await?)
+    }
+
+    pub(crate) async fn put_tail(&self, id: AttachmentId, at: u64, bytes: Bytes) -> Result<(), StoreError> {
+        self.objects.put(&tail(id, at), bytes.into()).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn read_tail(&self, id: AttachmentId, at: u64) -> Result<Bytes, StoreError> {
+        Ok(self.objects.get(&tail(id, at)).await?.bytes().await?)
+    }
+
+    pub(crate) async fn remove_tail(&self, id: AttachmentId, at: u64) -> Result<(), StoreError> {
+        match self.objects.delete(&tail(id, at)).await.map_err(StoreError::from) {
+            Ok(()) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All that is stored under the id, finished or not. Nothing there is no error.
+    pub async fn remove(&self, id: AttachmentId) -> Result<(), StoreError> {
+        self.remove_all(parts(id)).await?;
+        self.remove_tails(id).await
+    }
+
+    /// What is stored of unfinished parts.
+    pub async fn remove_tails(&self, id: AttachmentId) -> Result<(), StoreError> {
+        self.remove_all(tails(id)).await
+    }
+
+    /// The names of all objects, of any file: for tests, and for whoever looks after a store.
+    pub async fn names(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.objects.list(None).map_ok(|object| object.location.to_string()).try_collect().await?)
+    }
+
+    async fn remove_all(&self, prefix: Path) -> Result<(), StoreError> {
+        if let Some(folder) = &self.folder {
+            // As a folder: with it goes what a killed process has half written under another name, which no listing shows.
+            let folder = prefix.parts().fold(folder.clone(), |path, part| path.join(part.as_ref()));
+            return match tokio::fs::remove_dir_all(&folder).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Unavailable(error.to_string())),
+                _ => Ok(()),
+            };
+        }
+        let names = self.objects.list(Some(&prefix)).map_ok(|object| object.location).boxed();
+        let removed = self.objects.delete_stream(names);
+        removed.try_for_each(|_| async { Ok(()) }).await.or_else(|error| match error {
+            object_store::Error::NotFound { .. } => Ok(()),
+            error => Err(error.into()),
+        })
+    }
+}

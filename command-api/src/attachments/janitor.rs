@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use sqlx::{PgPool, Row};
+use taskfold_attachments::{Store, StoreError};
+use taskfold_domain::ids::AttachmentId;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Attachments, uploads};
+
+/// Between two looks when nobody wakes it.
+const LOOK: Duration = Duration::from_secs(60);
+/// Positions of the log that one look takes.
+const WINDOW: i64 = 10_000;
+/// Dead uploads that one look takes.
+const DEAD: i64 = 100;
+
+/// What a look came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Idle,
+    Cleaned,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum JanitorError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Cleans until `shutdown`.
+pub async fn work(attachments: Attachments, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        match step(&attachments.pool, &attachments.store).await {
+            Ok(Outcome::Cleaned) => continue,
+            Ok(Outcome::Idle) => {}
+            Err(error) => tracing::warn!(%error, "what is left of attachments could not be taken away yet"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = attachments.removed.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Takes away the bytes of attachments that were removed, and of uploads that died.
+pub async fn step(pool: &PgPool, store: &Store) -> Result<Outcome, JanitorError> {
+    let followed = follow_the_log(pool, store).await?;
+    let buried = bury_the_dead(pool, store).await?;
+    Ok(if followed || buried { Outcome::Cleaned } else { Outcome::Idle })
+}
+
+/// The log says which bytes go, so that none stay because a process died between the event and the bytes. How far it was
+/// followed is moved on when they are gone: done twice is as good as once.
+async fn follow_the_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
+    let mut tx = pool.begin().await?;
+    let at: Option<i64> = sqlx::query_scalar("SELECT position FROM attachment_janitor FOR UPDATE SKIP LOCKED")
+        .fetch_optional(&mut *tx)
+        .await?;
+    // Another instance is at it.
+    let Some(at) = at else { return Ok(false) };
+    let head = taskfold_event_log::head(&mut *tx).await?;
+    let upto = head.min(at + WINDOW);
+    if upto <= at {
+        return Ok(false);
+    }
+    let events = sqlx::query(
+        "SELECT event_type = 'task.attachment_removed' AS removed, \
+                coalesce(payload #>> '{changes,attachment,from,id}', payload #>> '{changes,attachment,to,id}')::uuid AS id \
+         FROM events WHERE position > $1 AND position <= $2 \
+           AND event_type IN ('task.attachment_added', 'task.attachment_removed') ORDER BY position",
+    )
+    .bind(at)
+    .bind(upto)
+    .fetch_all(&mut *tx)
+    .await?;
+    for event in events {
+        let id = AttachmentId(event.try_get("id")?);
+        if event.try_get("removed")? {
+            store.remove(id).await?;
+        } else {
+            sqlx::query("DELETE FROM attachment_uploads WHERE attachment_id = $1 AND length IS NULL")
+                .bind(id.0)
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    sqlx::query("UPDATE attachment_janitor SET position = $1").bind(upto).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(upto < head)
+}
+
+/// Uploads that nothing has been heard of for a day. One that may have been appended is asked of the log.
+async fn bury_the_dead(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
+    // Attached ones were kept for those who missed the answer. The others are marked first, so that an upload that is alive
+    // after all does not append what is being taken away.
+    let dead: Vec<(Uuid, bool)> = sqlx::query_as(&format!(
+        "UPDATE attachment_uploads u SET state = CASE WHEN in_log THEN 'attached' ELSE 'abandoned' END \
+         FROM (SELECT attachment_id, EXISTS (\
+                   SELECT FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text \
+                   AND e.event_type = 'task.attachment_added' \
+                   AND e.payload #>> '{{changes,attachment,to,id}}' = attachment_id::text) \
+               AND NOT EXISTS (\
+                   SELECT FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text \
+                   AND e.event_type = 'task.attachment_removed' \
+                   AND e.payload #>> '{{changes,attachment,from,id}}' = attachment_id::text) AS in_log \
+               FROM attachment_uploads WHERE state = 'abandoned' OR touched_at < now() - interval '{KEPT}' \
+               ORDER BY touched_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS d \
+         WHERE u.attachment_id = d.attachment_id RETURNING u.attachment_id, in_log",
+        KEPT = uploads::KEPT
+    ))
+    .bind(DEAD)
+    .fetch_all(pool)
+    .await?;
+    for (id, in_log) in &dead {
+        let id = AttachmentId(*id);
+        if *in_log {
+            store.remove_tails(id).await?;
+        } else {
+            store.remove(id).await?;
+        }
+        uploads::remove(pool, id).await?;
+    }
+    Ok(!dead.is_empty())
+}

@@ -1,0 +1,29 @@
+use axum::extract::State;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_domain::task::commands::RemoveAttachment;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::CommandProblems;
+use taskfold_openapi::read::Path;
+
+use crate::http::app::App;
+use crate::http::reply::{CommandReply, Reply};
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Remove an attachment, and with it its bytes: one's own, or as an admin any.
+#[utoipa::path(
+    delete, path = "/v1/tasks/{task_id}/attachments/{attachment_id}", operation_id = "removeAttachment", tag = "attachments",
+    params(("task_id" = Uuid, Path, description = "the task"), ("attachment_id" = Uuid, Path, description = "the attachment"), CommandHeaders),
+    responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, attachment_id)): Path<(TaskId, AttachmentId)>,
+) -> Result<Reply, Problem> {
+    let command = TaskCommand::RemoveAttachment(RemoveAttachment { attachment_id });
+    let done = app.engine.task(task_id, command, sent.envelope()).await?;
+    app.attachments.removed.notify_one();
+    Ok(done.into())
+}

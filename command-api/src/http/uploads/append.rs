@@ -1,0 +1,71 @@
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_openapi::problem::UploadProblems;
+use taskfold_openapi::read::Path;
+use taskfold_openapi::{Code, Problem};
+
+use super::tus;
+use crate::attachments::{database_problem, may_attach, resumable, uploads};
+use crate::http::app::App;
+use crate::http::sent::Sent;
+
+const MEDIA_TYPE: &str = "application/offset+octet-stream";
+
+/// Send bytes from `Upload-Offset` on, which must be where the upload is (409). The last ones make the attachment, and are
+/// answered with `Taskfold-Attachment-Id` and `Taskfold-Position`. What came in before a request broke off is kept.
+#[utoipa::path(
+    patch, path = "/v1/tasks/{task_id}/uploads/{upload_id}", operation_id = "appendUpload", tag = "attachments",
+    params(("task_id" = Uuid, Path, description = "the task"), ("upload_id" = Uuid, Path, description = "the upload"),
+        ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
+        ("Upload-Offset" = u64, Header, description = "Where the bytes begin")),
+    request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
+    responses(
+        (status = 204, description = "Taken",
+         headers(("Upload-Offset" = u64), ("Taskfold-Attachment-Id" = uuid::Uuid), ("Taskfold-Position" = u64))),
+        UploadProblems
+    ),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path((task_id, upload_id)): Path<(TaskId, AttachmentId)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (pool, user) = (&app.attachments.pool, sent.caller.user_id);
+    let get = || uploads::get(pool, upload_id, task_id, user);
+    let envelope = sent.envelope();
+    let upload = get().await.map_err(database_problem)?.ok_or_else(Problem::not_found)?;
+    let headers = request.headers();
+    tus::must_be_understood(headers)?;
+    if headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) != Some(MEDIA_TYPE) {
+        return Err(Problem::new(Code::UnsupportedMediaType, format!("Send the content type {MEDIA_TYPE}")));
+    }
+    if tus::bytes(headers, tus::OFFSET)? != upload.progress().size {
+        return Err(resumable::elsewhere());
+    }
+    if let Some(position) = upload.position {
+        return Ok(tus::answer(StatusCode::NO_CONTENT, &upload, Some((upload.id().0, position))));
+    }
+    if !upload.is_complete() {
+        may_attach(&app.engine, task_id, &envelope).await?;
+        let place = app.attachments.place()?;
+        // A task of its own: when the connection breaks, and this request with it, what has come in is still stored. A body that
+        // ends early is no harm here, where the offset says how much there is.
+        let receiving = resumable::receive(app.attachments.clone(), upload, request.into_body());
+        let received = tokio::spawn(async move {
+            let _place = place;
+            receiving.await
+        });
+        received.await.map_err(|error| Problem::internal(&error))??;
+    }
+    let upload = get().await.map_err(database_problem)?.ok_or_else(Problem::not_found)?;
+    if !upload.is_complete() {
+        return Ok(tus::answer(StatusCode::NO_CONTENT, &upload, None));
+    }
+    let done = resumable::finish(&app.engine, &app.attachments, task_id, &upload, envelope).await?;
+    Ok(tus::answer(StatusCode::NO_CONTENT, &upload, done.created_id.map(|id| (id, done.position))))
+}

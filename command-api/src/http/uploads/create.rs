@@ -1,0 +1,62 @@
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
+use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_openapi::headers::one;
+use taskfold_openapi::problem::UploadProblems;
+use taskfold_openapi::read::Path;
+use taskfold_openapi::{Problem, clock};
+
+use super::tus;
+use crate::attachments::{database_problem, may_attach, resumable, uploads};
+use crate::engine::CommandError;
+use crate::http::app::App;
+use crate::http::sent::{CommandHeaders, Sent};
+
+/// Announce a file that will be sent in one or more requests, each of which may break off (the protocol tus 1.0.0, which
+/// upload libraries such as Uppy and tus-js-client speak). It is kept for a day after its last byte.
+#[utoipa::path(
+    post, path = "/v1/tasks/{task_id}/uploads", operation_id = "createUpload", tag = "attachments",
+    params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders,
+        ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
+        ("Upload-Length" = u64, Header, description = "Of the file, in bytes"),
+        ("Upload-Metadata" = Option<String>, Header, description = "`filename <base64>,filetype <base64>`")),
+    responses(
+        (status = 201, description = "Send the bytes to `Location`. An empty file is attached at once",
+         headers(("Location" = String), ("Upload-Expires" = String), ("Taskfold-Attachment-Id" = uuid::Uuid))),
+        UploadProblems
+    ),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    sent: Sent,
+    Path(task_id): Path<TaskId>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let envelope = sent.envelope();
+    let headers = request.headers();
+    may_attach(&app.engine, task_id, &envelope).await?;
+    tus::must_be_understood(headers)?;
+    let length = tus::bytes(headers, tus::LENGTH)?;
+    let metadata = one(headers, tus::METADATA)?;
+    let file = tus::file(metadata)?;
+    if length > app.attachments.limit {
+        return Err(app.attachments.too_large());
+    }
+    let id = AttachmentId(clock::new_id());
+    let created = uploads::create(&app.attachments.pool, id, task_id, &envelope, (&file, length, metadata)).await;
+    let upload = created.map_err(database_problem)?.ok_or(CommandError::KeyReused)?;
+    let attached = if upload.is_complete() && !upload.is_attached() {
+        let done = resumable::finish(&app.engine, &app.attachments, task_id, &upload, envelope).await?;
+        done.created_id.map(|id| (id, done.position))
+    } else {
+        upload.position.map(|position| (upload.id().0, position))
+    };
+    let mut response = tus::answer(StatusCode::CREATED, &upload, attached);
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/tasks/{task_id}/uploads/{}", upload.id())) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}

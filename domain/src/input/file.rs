@@ -1,0 +1,107 @@
+use super::{CONTENT_TYPE_BYTES, ContentType, FILE_NAME_BYTES, FileName, InvalidInput};
+
+/// What a file without a usable name is called.
+const NAMELESS: &str = "file";
+/// An ending that is longer is none.
+const ENDING_BYTES: usize = 20;
+const BYTES: &str = "application/octet-stream";
+
+pub fn is_name(name: &str) -> Result<(), InvalidInput> {
+    let ok = (1..=FILE_NAME_BYTES).contains(&name.len())
+        && name.trim() == name
+        && ![".", ".."].contains(&name)
+        && !name.contains(unwanted);
+    if ok { Ok(()) } else { Err(InvalidInput::FileName) }
+}
+
+/// Folders, control characters, and the marks that turn text round so that `exe.jpg` is read where `gpj.exe` stands.
+fn unwanted(c: char) -> bool {
+    matches!(c, '/' | '\\') || c.is_control() || is_direction(c)
+}
+
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `type/subtype` and parameters (RFC 9110, 8.3.1): visible ASCII, as it goes into a header again.
+pub fn is_content_type(text: &str) -> Result<(), InvalidInput> {
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    let ok = text.len() <= CONTENT_TYPE_BYTES
+        && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+        && essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
+    if ok { Ok(()) } else { Err(InvalidInput::ContentType) }
+}
+
+pub fn is_sha256(text: &str) -> Result<(), InvalidInput> {
+    let ok = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if ok { Ok(()) } else { Err(InvalidInput::Sha256) }
+}
+
+impl FileName {
+    /// What is left of `given` without folders and what may not be in a name; a long one is cut before its ending.
+    pub fn cleaned(given: &str) -> Self {
+        let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
+        let kept: String = last.chars().filter(|c| !unwanted(*c)).collect();
+        let kept = kept.trim();
+        let ending = kept.rfind('.').map_or("", |dot| &kept[dot..]);
+        let ending = if ending.len() <= ENDING_BYTES { ending } else { "" };
+        let stem = &kept[..kept.len() - ending.len()];
+        let stem = &stem[..stem.floor_char_boundary(FILE_NAME_BYTES - ending.len())];
+        let name = format!("{stem}{ending}").trim().to_owned();
+        Self::try_from(name).unwrap_or_else(|_| Self(NAMELESS.to_owned()))
+    }
+}
+
+impl ContentType {
+    /// As given, if it is one; else that of bytes of which nothing is known.
+    pub fn cleaned(given: Option<&str>) -> Self {
+        let given = given.map(str::trim).unwrap_or_default();
+        Self::try_from(given.to_owned()).unwrap_or_else(|_| Self(BYTES.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_their_folders_and_what_does_not_belong_in_them() {
+        let cases = [
+            ("notes.pdf", "notes.pdf"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\Users\\ada\\Grüße.txt", "Grüße.txt"),
+            ("a\r\nSet-Cookie: x\0.txt", "aSet-Cookie: x.txt"),
+            ("photo\u{202e}gpj.exe", "photogpj.exe"),
+            ("  spaced.txt ", "spaced.txt"),
+            ("", "file"),
+            ("..", "file"),
+            ("a/", "file"),
+            ("\u{1}", "file"),
+        ];
+        for (given, clean) in cases {
+            assert_eq!(FileName::cleaned(given).as_str(), clean, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters_and_keeps_its_ending() {
+        for long in [format!("{}.tar.gz", "ü".repeat(300)), "日".repeat(300), format!("a.{}", "b".repeat(400))] {
+            let name = FileName::cleaned(&long);
+            assert!((250..=255).contains(&name.as_str().len()), "{}", name.as_str());
+            assert_eq!(name.as_str().ends_with(".gz"), long.ends_with(".gz"));
+        }
+    }
+
+    #[test]
+    fn a_content_type_that_is_none_is_that_of_bytes() {
+        for good in ["image/png", "text/html; charset=utf-8", "application/vnd.api+json"] {
+            assert_eq!(ContentType::cleaned(Some(good)).as_str(), good);
+        }
+        for bad in [None, Some(""), Some("png"), Some("a/b/c"), Some("text/plain\r\nx: y"), Some("tëxt/plain")] {
+            assert_eq!(ContentType::cleaned(bad).as_str(), BYTES, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,622 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use taskfold_command_api::attachments::janitor;
+use taskfold_openapi::clock::new_id;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{Actor, App, eventually};
+
+/// Of a part, as it is stored.
+const PART: usize = 4 * 1024 * 1024;
+
+fn file(size: usize) -> Vec<u8> {
+    (0..size).map(|i| (i * 31 + i / 251) as u8).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Somebody's task.
+async fn scene() -> (App, Actor, String) {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    (app, ada, task)
+}
+
+fn attach(actor: &Actor, task: &str, name: &str, content_type: &str, bytes: Vec<u8>) -> RequestBuilder {
+    let path = format!("/v1/tasks/{task}/attachments");
+    let request = actor.request(Method::POST, &path).header("content-type", content_type);
+    request.header("content-disposition", format!("attachment; filename=\"{name}\"")).body(bytes)
+}
+
+/// Its address, and the reply.
+async fn attached(actor: &Actor, request: RequestBuilder) -> (String, Value) {
+    let answer = actor.send(request).await;
+    let (location, position) = (answer.header("location").to_owned(), answer.header("taskfold-position").to_owned());
+    let body = answer.expect(201);
+    assert_eq!(position, body["position"].to_string());
+    assert!(location.ends_with(body["created_id"].as_str().unwrap()));
+    (location, body)
+}
+
+fn content(actor: &Actor, location: &str, reply: &Value) -> RequestBuilder {
+    let path = format!("{location}/content?min_position={}", reply["position"]);
+    actor.request(Method::GET, &path).header("prefer", "wait=20")
+}
+
+async fn sent(request: RequestBuilder, status: u16) -> Response {
+    let response = request.send().await.unwrap();
+    if response.status().as_u16() != status {
+        panic!("{}: {}", response.status(), response.text().await.unwrap());
+    }
+    response
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map(|v| v.to_str().unwrap()).unwrap_or_default()
+}
+
+/// What is stored, once the janitor has been there.
+async fn stored(app: &App) -> Vec<String> {
+    while janitor::step(&app.owner, &app.attachments).await.unwrap() == janitor::Outcome::Cleaned {}
+    app.attachments.names().await.unwrap()
+}
+
+async fn nothing_is_left(app: &App) {
+    eventually("nothing is left of the upload", || async {
+        let stored = stored(app).await;
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM attachment_uploads WHERE state <> 'attached'")
+            .fetch_one(&app.owner)
+            .await
+            .unwrap();
+        (rows == 0 && stored.is_empty()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_attached_is_listed_counted_and_read_back() {
+    let (app, ada, task) = scene().await;
+    let bytes = file(2 * PART + 17);
+    let (location, reply) =
+        attached(&ada, attach(&ada, &task, "notes.bin", "application/x-notes", bytes.clone())).await;
+    let change = &reply["events"][0];
+    assert_eq!(change["type"], "task.attachment_added");
+    let expected = json!({"id": reply["created_id"], "author_id": ada.user_id, "file_name": "notes.bin",
+        "content_type": "application/x-notes", "size": bytes.len(), "sha256": hex(&bytes)});
+    assert_eq!(change["changes"]["attachment"], json!({"from": null, "to": expected}));
+
+    let position = reply["position"].as_i64().unwrap();
+    let list = ada.get_at(&format!("/v1/tasks/{task}/attachments"), position).await.expect(200);
+    assert_eq!(list["items"][0]["id"], reply["created_id"]);
+    assert_eq!(list["items"][0]["size"], bytes.len());
+    let task_now = ada.get(&format!("/v1/tasks/{task}")).await.expect(200);
+    assert_eq!(task_now["attachment_count"], 1);
+    let project = task_now["project_id"].as_str().unwrap();
+    let board = ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);
+    assert_eq!(board["columns"][0]["tasks"][0]["attachment_count"], 1);
+    // No edit: a form that was opened before is not stale.
+    let edit = ada.request(Method::PATCH, &format!("/v1/tasks/{task}")).header("if-match", "\"1\"");
+    ada.send(edit.json(&json!({"title": "U"}))).await.expect(200);
+
+    let response = sent(content(&ada, &location, &reply).header("accept-encoding", "gzip"), 200).await;
+    assert_eq!(header(&response, "etag"), format!("\"{}\"", hex(&bytes)));
+    assert_eq!(header(&response, "content-length"), bytes.len().to_string());
+    assert_eq!(header(&response, "content-type"), "application/x-notes");
+    assert_eq!(header(&response, "content-disposition"), "attachment; filename=\"notes.bin\"");
+    assert_eq!(header(&response, "accept-ranges"), "bytes");
+    assert_eq!(header(&response, "content-encoding"), "");
+    assert_eq!(header(&response, "cache-control"), "private, no-cache");
+    assert!(response.bytes().await.unwrap() == bytes);
+    let (_, empty) = attached(&ada, attach(&ada, &task, "", "", vec![])).await;
+    assert_eq!(empty["events"][0]["changes"]["attachment"]["to"]["file_name"], "file");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_video_is_played_by_ranges() {
+    let (app, ada, task) = scene().await;
+    let bytes = file(PART + 1000);
+    let (location, reply) = attached(&ada, attach(&ada, &task, "clip.mp4", "video/mp4", bytes.clone())).await;
+    let size = bytes.len();
+    // As Chrome and Safari ask: all from the start, the first two bytes, a seek, the index at the end.
+    let cases = [
+        ("bytes=0-".to_owned(), 0..size),
+        ("bytes=0-1".to_owned(), 0..2),
+        (format!("bytes={}-", PART - 10), PART - 10..size),
+        (format!("bytes={}-{}", PART - 1, PART), PART - 1..PART + 1),
+        ("bytes=-500".to_owned(), size - 500..size),
+    ];
+    for (range, expected) in cases {
+        let response = sent(content(&ada, &location, &reply).header("range", &range), 206).await;
+        let content_range = format!("bytes {}-{}/{size}", expected.start, expected.end - 1);
+        assert_eq!(header(&response, "content-range"), content_range, "{range}");
+        assert_eq!(header(&response, "content-disposition"), "inline; filename=\"clip.mp4\"");
+        assert!(response.bytes().await.unwrap() == bytes[expected], "{range}");
+    }
+    let etag = format!("\"{}\"", hex(&bytes));
+    let ask = || content(&ada, &location, &reply).header("range", "bytes=5-9");
+    assert!(sent(ask().header("if-range", &etag), 206).await.bytes().await.unwrap() == bytes[5..10]);
+    for other in ["\"other\"", &format!("W/{etag}"), "Wed, 25 Nov 2026 00:00:00 GMT"] {
+        assert_eq!(sent(ask().header("if-range", other), 200).await.bytes().await.unwrap().len(), size, "{other}");
+    }
+    let several = content(&ada, &location, &reply).header("range", "bytes=0-1,5-6");
+    assert_eq!(sent(several, 200).await.bytes().await.unwrap().len(), size);
+
+    let beyond = sent(content(&ada, &location, &reply).header("range", format!("bytes={size}-")), 416).await;
+    assert_eq!(header(&beyond, "content-range"), format!("bytes */{size}"));
+    assert_eq!(beyond.json::<Value>().await.unwrap()["code"], "range-not-satisfiable");
+    let known = sent(content(&ada, &location, &reply).header("if-none-match", &etag), 304).await;
+    assert_eq!(header(&known, "etag"), etag);
+    assert!(known.bytes().await.unwrap().is_empty());
+    let head = sent(ada.request(Method::HEAD, &format!("{location}/content")).header("range", "bytes=0-1"), 200).await;
+    assert_eq!(header(&head, "content-length"), size.to_string());
+
+    // A video element cannot send headers; the same address goes on working while it plays.
+    let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
+    let nobody = app.anonymous();
+    for range in ["bytes=0-1", "bytes=7-8"] {
+        let request = nobody.request(Method::GET, &format!("{location}/content?ticket={ticket}"));
+        sent(request.header("range", range), 206).await;
+    }
+    nobody.get(&format!("{location}/content?ticket=x")).await.problem(401, "unauthenticated");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_in_a_file_runs_and_its_name_survives() {
+    let (app, ada, task) = scene().await;
+    for content_type in ["text/html; charset=utf-8", "image/svg+xml"] {
+        let html = b"<script>alert(1)</script>".to_vec();
+        let (location, reply) = attached(&ada, attach(&ada, &task, "evil.html", content_type, html)).await;
+        let response = sent(content(&ada, &location, &reply), 200).await;
+        assert_eq!(header(&response, "content-disposition"), "attachment; filename=\"evil.html\"");
+        assert_eq!(header(&response, "x-content-type-options"), "nosniff");
+        assert_eq!(header(&response, "content-security-policy"), "sandbox; default-src 'none'");
+    }
+    let path = format!("/v1/tasks/{task}/attachments");
+    let star = ada.request(Method::POST, &path).header("content-type", "image/png").body("x").header(
+        "content-disposition",
+        "attachment; filename=\"fallback.png\"; filename*=UTF-8''..%2f%e2%82%ac%20Gr%C3%BC%C3%9Fe%0d%0a.png",
+    );
+    let (location, reply) = attached(&ada, star).await;
+    assert_eq!(reply["events"][0]["changes"]["attachment"]["to"]["file_name"], "€ Grüße.png");
+    let response = sent(content(&ada, &location, &reply), 200).await;
+    let disposition = "inline; filename=\"_ Gr__e.png\"; filename*=UTF-8''%E2%82%AC%20Gr%C3%BC%C3%9Fe.png";
+    assert_eq!(header(&response, "content-disposition"), disposition);
+
+    // As a browser sends a form, and by the query.
+    let part = reqwest::multipart::Part::bytes(b"hello".to_vec()).file_name("Ünter lagen.txt").mime_str("text/plain");
+    let form = reqwest::multipart::Form::new().text("note", "read over").part("file", part.unwrap());
+    let (location, reply) = attached(&ada, ada.request(Method::POST, &path).multipart(form)).await;
+    let attachment = &reply["events"][0]["changes"]["attachment"]["to"];
+    assert_eq!((&attachment["file_name"], &attachment["size"]), (&json!("Ünter lagen.txt"), &json!(5)));
+    assert_eq!(sent(content(&ada, &location, &reply), 200).await.text().await.unwrap(), "hello");
+    let query = ada.request(Method::POST, &format!("{path}?file_name=a%2Fb%2Fc.txt")).body("x");
+    assert_eq!(attached(&ada, query).await.1["events"][0]["changes"]["attachment"]["to"]["file_name"], "c.txt");
+    let no_file = reqwest::multipart::Form::new().text("note", "alone");
+    ada.send(ada.request(Method::POST, &path).multipart(no_file)).await.problem(422, "validation-failed");
+    let broken = ada.request(Method::POST, &path).header("content-type", "multipart/form-data; boundary=x").body("--x");
+    ada.send(broken).await.problem(400, "malformed");
+    let unbounded = ada.request(Method::POST, &path).header("content-type", "multipart/form-data").body("x");
+    ada.send(unbounded).await.problem(400, "malformed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_digest_is_checked_and_another_leaves_nothing() {
+    let (app, ada, task) = scene().await;
+    let bytes = file(PART + 5);
+    let base64 = BASE64_STANDARD.encode(Sha256::digest(&bytes));
+    let wrong = BASE64_STANDARD.encode(Sha256::digest(b"other"));
+    let path = format!("/v1/tasks/{task}/attachments");
+    for (name, value) in [("repr-digest", format!("sha-256=:{wrong}:")), ("digest", format!("SHA-256={wrong}"))] {
+        let answer = ada.send(ada.request(Method::POST, &path).header(name, value).body(bytes.clone())).await;
+        assert_eq!(answer.problem(422, "validation-failed")["errors"][0]["pointer"], "/sha256");
+        assert!(app.attachments.names().await.unwrap().is_empty());
+    }
+    let query = format!("{path}?sha256={}", hex(b"other"));
+    ada.send(ada.request(Method::POST, &query).body(bytes.clone())).await.problem(422, "validation-failed");
+    nothing_is_left(&app).await;
+    let right = ada.request(Method::POST, &format!("{path}?sha256={}", hex(&bytes)));
+    attached(&ada, right.header("repr-digest", format!("sha-256=:{base64}:")).body(bytes)).await;
+    app.finish().await;
+}
+
+/// The head of an upload, and this much of its body.
+async fn begin(app: &App, actor: &Actor, path: &str, announced: u64, bytes: &[u8]) -> TcpStream {
+    let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {announced}\r\n\r\n",
+        actor.token.as_ref().unwrap()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(bytes).await.unwrap();
+    socket
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let (app, ada, task) = scene().await;
+    let head = app.head().await;
+    let path = format!("/v1/tasks/{task}/attachments");
+    for bytes in [file(2 * PART + 9), file(100)] {
+        let socket = begin(&app, &ada, &path, 1 << 30, &bytes).await;
+        eventually("some of it has come in", || async {
+            let rows: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM attachment_uploads").fetch_one(&app.owner).await.unwrap();
+            (rows == 1 && (bytes.len() < PART || !app.attachments.names().await.unwrap().is_empty())).then_some(())
+        })
+        .await;
+        drop(socket);
+        nothing_is_left(&app).await;
+    }
+    assert_eq!(app.head().await, head);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_process_leaves_is_taken_away_after_a_day() {
+    let (app, ada, task) = scene().await;
+    let (_, kept) = attached(&ada, attach(&ada, &task, "kept", "text/plain", file(10))).await;
+    // As after a kill: bytes and the row that says they may be there; one is fresh, one old, one was appended after all.
+    for (id, state, age) in [
+        (new_id().to_string(), "receiving", "23 hours"),
+        (new_id().to_string(), "receiving", "25 hours"),
+        (new_id().to_string(), "committing", "25 hours"),
+        (kept["created_id"].as_str().unwrap().to_owned(), "committing", "25 hours"),
+    ] {
+        let mut writer =
+            taskfold_attachments::Writer::new(app.attachments.clone(), serde_json::from_value(json!(id)).unwrap());
+        writer.push(Bytes::from(file(10))).await.unwrap();
+        writer.finish().await.unwrap();
+        sqlx::query(
+            "INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id, state, touched_at) \
+             VALUES ($1::uuid, $2::uuid, $3::uuid, gen_random_uuid(), $4, now() - $5::interval)",
+        )
+        .bind(&id)
+        .bind(&task)
+        .bind(&ada.user_id)
+        .bind(state)
+        .bind(age)
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    }
+    eventually("what is dead is gone", || async { (stored(&app).await.len() == 2).then_some(()) }).await;
+    assert!(stored(&app).await.iter().any(|name| name.starts_with(kept["created_id"].as_str().unwrap())));
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT state FROM attachment_uploads").fetch_all(&app.owner).await.unwrap();
+    assert_eq!(rows, ["receiving"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn who_may_not_attach_is_refused_before_a_byte_is_taken() {
+    let (app, ada, task) = scene().await;
+    let (eve, bea) = (app.person("eve").await, app.person("bea").await);
+    let project =
+        ada.get_at(&format!("/v1/tasks/{task}"), 2).await.expect(200)["project_id"].as_str().unwrap().to_owned();
+    let member = format!("/v1/projects/{project}/members/{}", bea.user_id);
+    ada.put(&member, json!({"role": "viewer"})).await.expect(201);
+    let path = format!("/v1/tasks/{task}/attachments");
+    for (actor, status, code) in [(&eve, "404", "not-found"), (&bea, "403", "forbidden")] {
+        let mut socket = begin(&app, actor, &path, 1 << 30, b"").await;
+        let mut answer = vec![0; 2048];
+        let n = socket.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..n]).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(code), "{answer}");
+        let rows: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM attachment_uploads").fetch_one(&app.owner).await.unwrap();
+        assert_eq!(rows, 0);
+    }
+    let mut socket = begin(&app, &ada, &path, 3 << 30, b"").await;
+    let mut answer = vec![0; 2048];
+    let n = socket.read(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer[..n]).starts_with("HTTP/1.1 413"));
+
+    // A stranger does not learn of a file; a viewer reads it and may not remove it; a member removes only their own.
+    let (location, reply) = attached(&ada, attach(&ada, &task, "a.txt", "text/plain", file(10))).await;
+    sent(content(&bea, &location, &reply), 200).await;
+    eve.get(&format!("{location}/content")).await.problem(404, "not-found");
+    eve.get(&path).await.problem(404, "not-found");
+    eve.delete(&location).await.problem(404, "not-found");
+    bea.delete(&location).await.problem(403, "forbidden");
+    ada.put(&member, json!({"role": "member"})).await.expect(200);
+    bea.delete(&location).await.problem(403, "forbidden");
+    let (hers, _) = attached(&bea, attach(&bea, &task, "b.txt", "text/plain", file(10))).await;
+    bea.delete(&hers).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_same_upload_again_is_answered_again_and_stored_once() {
+    let (app, ada, task) = scene().await;
+    let key = new_id().to_string();
+    let bytes = file(PART + 3);
+    let ask = |bytes: Vec<u8>| attach(&ada, &task, "a.txt", "text/plain", bytes).header("idempotency-key", &key);
+    let first = ada.send(ask(bytes.clone())).await;
+    let location = first.header("location").to_owned();
+    let first = first.expect(201);
+    let stored_once = stored(&app).await;
+    let again = ada.send(ask(bytes.clone())).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.header("location"), location);
+    assert_eq!(again.expect(201), first);
+    let other = ask(bytes.clone()).header("repr-digest", format!("sha-256=:{}:", BASE64_STANDARD.encode([7; 32])));
+    ada.send(other).await.problem(422, "idempotency-key-reused");
+    let other_name = attach(&ada, &task, "b.txt", "text/plain", bytes.clone()).header("idempotency-key", &key);
+    ada.send(other_name).await.problem(422, "idempotency-key-reused");
+    assert_eq!(stored(&app).await, stored_once);
+    // One that is sent while nobody needs it still finds its answer.
+    let late = ask(file(40 * PART))
+        .header("repr-digest", format!("sha-256=:{}:", BASE64_STANDARD.encode(Sha256::digest(&bytes))));
+    assert_eq!(ada.send(late).await.expect(201), first);
+
+    // At the same time, when neither knows of the other.
+    let key = new_id().to_string();
+    let ask = || attach(&ada, &task, "c.txt", "text/plain", bytes.clone()).header("idempotency-key", &key);
+    let (one, two) = tokio::join!(ada.send(ask()), ada.send(ask()));
+    assert_eq!(one.expect(201), two.expect(201));
+    assert_eq!(stored(&app).await.len(), 2 * stored_once.len());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn with_an_attachment_its_bytes_go() {
+    let (app, ada, task) = scene().await;
+    let (location, _) = attached(&ada, attach(&ada, &task, "a.txt", "text/plain", file(PART + 1))).await;
+    assert_eq!(stored(&app).await.len(), 2);
+    let removed = ada.delete(&location).await.expect(200);
+    let change = &removed["events"][0];
+    assert_eq!(change["type"], "task.attachment_removed");
+    assert_eq!(change["changes"]["attachment"]["from"]["file_name"], "a.txt");
+    nothing_is_left(&app).await;
+    let position = removed["position"].as_i64().unwrap();
+    assert_eq!(ada.get_at(&format!("/v1/tasks/{task}/attachments"), position).await.expect(200)["items"], json!([]));
+    ada.get(&format!("{location}/content")).await.problem(404, "not-found");
+    // Removed already: nothing to do. Never there: not found.
+    assert_eq!(ada.delete(&location).await.expect(200)["events"], json!([]));
+    ada.delete(&format!("/v1/tasks/{task}/attachments/{}", new_id())).await.problem(404, "not-found");
+    assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["attachment_count"], 0);
+
+    // The process died between the event and the bytes: the log is followed from where it was.
+    let (location, reply) = attached(&ada, attach(&ada, &task, "b.txt", "text/plain", file(7))).await;
+    ada.delete(&location).await.expect(200);
+    nothing_is_left(&app).await;
+    let id = serde_json::from_value(reply["created_id"].clone()).unwrap();
+    let mut writer = taskfold_attachments::Writer::new(app.attachments.clone(), id);
+    writer.push(Bytes::from(file(7))).await.unwrap();
+    writer.finish().await.unwrap();
+    sqlx::query("UPDATE attachment_janitor SET position = 0").execute(&app.owner).await.unwrap();
+    nothing_is_left(&app).await;
+    app.finish().await;
+}
+
+fn tus(actor: &Actor, method: Method, path: &str) -> RequestBuilder {
+    actor.request(method, path).header("tus-resumable", "1.0.0")
+}
+
+fn patch(actor: &Actor, upload: &str, offset: usize, bytes: impl Into<reqwest::Body>) -> RequestBuilder {
+    tus(actor, Method::PATCH, upload)
+        .header("content-type", "application/offset+octet-stream")
+        .header("upload-offset", offset)
+        .body(bytes)
+}
+
+async fn create(actor: &Actor, task: &str, length: usize) -> String {
+    let request = tus(actor, Method::POST, &format!("/v1/tasks/{task}/uploads")).header("upload-length", length);
+    let metadata = format!("filename {},filetype dmlkZW8vbXA0", BASE64_STANDARD.encode("Grüße.mp4"));
+    let created = sent(request.header("upload-metadata", metadata), 201).await;
+    assert_eq!(header(&created, "tus-resumable"), "1.0.0");
+    header(&created, "location").to_owned()
+}
+
+async fn offset(actor: &Actor, upload: &str) -> usize {
+    let response = sent(tus(actor, Method::HEAD, upload), 200).await;
+    assert_eq!(header(&response, "cache-control"), "no-store");
+    header(&response, "upload-offset").parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_where_it_broke_off() {
+    let (app, ada, task) = scene().await;
+    let bytes = file(2 * PART + 500);
+    let upload = create(&ada, &task, bytes.len()).await;
+    assert_eq!(offset(&ada, &upload).await, 0);
+    sent(patch(&ada, &upload, 0, bytes[..1000].to_vec()), 204).await;
+    assert_eq!(offset(&ada, &upload).await, 1000);
+    ada.send(patch(&ada, &upload, 0, bytes[..10].to_vec())).await.problem(409, "upload-offset");
+
+    // The connection breaks in the second part: what came in is there.
+    let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "PATCH {upload} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\nupload-offset: 1000\r\n\
+         content-type: application/offset+octet-stream\r\ncontent-length: {}\r\n\r\n",
+        ada.token.as_ref().unwrap(),
+        bytes.len() - 1000
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&bytes[1000..PART + 2000]).await.unwrap();
+    eventually("the first part is stored", || async { (offset(&ada, &upload).await >= PART).then_some(()) }).await;
+    drop(socket);
+    eventually("what came in is stored", || async { (offset(&ada, &upload).await > PART).then_some(()) }).await;
+    let at = offset(&ada, &upload).await;
+
+    let mut other = sent(patch(&ada, &upload, at, bytes[at..bytes.len() - 1].to_vec()), 204).await;
+    assert_eq!(header(&other, "taskfold-attachment-id"), "");
+    let too_much = patch(&ada, &upload, bytes.len() - 1, b"xy".to_vec());
+    ada.send(too_much).await.problem(413, "payload-too-large");
+    other = sent(patch(&ada, &upload, bytes.len() - 1, bytes[bytes.len() - 1..].to_vec()), 204).await;
+    let (id, position) =
+        (header(&other, "taskfold-attachment-id").to_owned(), header(&other, "taskfold-position").to_owned());
+    let location = format!("/v1/tasks/{task}/attachments/{id}");
+    let reply = json!({"position": position.parse::<i64>().unwrap()});
+    let response = sent(content(&ada, &location, &reply), 200).await;
+    assert_eq!(header(&response, "etag"), format!("\"{}\"", hex(&bytes)));
+    assert_eq!(header(&response, "content-type"), "video/mp4");
+    assert!(header(&response, "content-disposition").ends_with("filename*=UTF-8''Gr%C3%BC%C3%9Fe.mp4"));
+    assert!(response.bytes().await.unwrap() == bytes);
+    // Whoever has missed the answer finds it.
+    let after = sent(tus(&ada, Method::HEAD, &upload), 200).await;
+    assert_eq!(header(&after, "upload-offset"), bytes.len().to_string());
+    assert_eq!(header(&after, "taskfold-attachment-id"), id);
+    assert_eq!(header(&after, "taskfold-position"), position);
+    assert_eq!(stored(&app).await.len(), 3, "no unfinished part is left");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_was_complete_when_the_process_died_is_attached_by_who_asks() {
+    let (app, ada, task) = scene().await;
+    let upload = create(&ada, &task, 10).await;
+    sent(patch(&ada, &upload, 0, file(4)), 204).await;
+    // As after a kill between the last byte and the append.
+    let whole = {
+        let id = serde_json::from_value(json!(upload.rsplit('/').next().unwrap())).unwrap();
+        let mut writer = taskfold_attachments::Writer::new(app.attachments.clone(), id);
+        writer.push(Bytes::from(file(10))).await.unwrap();
+        writer.save().await.unwrap()
+    };
+    sqlx::query("UPDATE attachment_uploads SET received = 10, hash = $1, state = 'committing'")
+        .bind(whole.hash)
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    let (one, two) =
+        tokio::join!(sent(tus(&ada, Method::HEAD, &upload), 200), sent(tus(&ada, Method::HEAD, &upload), 200));
+    let id = header(&one, "taskfold-attachment-id").to_owned();
+    assert_eq!(header(&two, "taskfold-attachment-id"), id);
+    let reply = json!({"position": header(&one, "taskfold-position").parse::<i64>().unwrap()});
+    let location = format!("/v1/tasks/{task}/attachments/{id}");
+    assert!(sent(content(&ada, &location, &reply), 200).await.bytes().await.unwrap() == file(10));
+    assert_eq!(stored(&app).await.len(), 1);
+    app.finish().await;
+}
+
+/// A command-api as a process of its own, on the same log and the same store.
+async fn another_process(app: &App) -> (std::process::Child, String) {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let url = std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", app.stream)).unwrap_or_default();
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
+        .args(["command-api", "--log", "error", "--listen", &address, "--attachments-url", &url])
+        .args(["--database-url", &app.database_url, "--nats-url", &app.nats_url])
+        .args(["--data-dir", app.data_dir.to_str().unwrap()])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the other process answers", || async {
+        reqwest::get(format!("http://{address}/health/ready")).await.is_ok_and(|r| r.status() == 200).then_some(())
+    })
+    .await;
+    (child, address)
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_no_part_of_an_upload_that_was_whole() {
+    let (app, ada, task) = scene().await;
+    let bytes = file(3 * PART);
+    let upload = create(&ada, &task, bytes.len()).await;
+    let (mut child, address) = another_process(&app).await;
+    let mut socket = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "PATCH {upload} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\n\
+         content-type: application/offset+octet-stream\r\ncontent-length: {}\r\n\r\n",
+        ada.token.as_ref().unwrap(),
+        bytes.len()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&bytes[..2 * PART + PART / 2]).await.unwrap();
+    eventually("two parts are stored", || async { (offset(&ada, &upload).await == 2 * PART).then_some(()) }).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Another instance goes on.
+    assert_eq!(offset(&ada, &upload).await, 2 * PART);
+    let last = sent(patch(&ada, &upload, 2 * PART, bytes[2 * PART..].to_vec()), 204).await;
+    let location = format!("/v1/tasks/{task}/attachments/{}", header(&last, "taskfold-attachment-id"));
+    let reply = json!({"position": header(&last, "taskfold-position").parse::<i64>().unwrap()});
+    assert!(sent(content(&ada, &location, &reply), 200).await.bytes().await.unwrap() == bytes);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn uploads_are_their_callers_own_and_end_when_they_say_so() {
+    let (app, ada, task) = scene().await;
+    let eve = app.person("eve").await;
+    let path = format!("/v1/tasks/{task}/uploads");
+    eve.send(tus(&eve, Method::POST, &path).header("upload-length", 5)).await.problem(404, "not-found");
+    ada.send(tus(&ada, Method::POST, &path)).await.problem(422, "validation-failed");
+    ada.send(tus(&ada, Method::POST, &path).header("upload-length", 3_u64 << 30))
+        .await
+        .problem(413, "payload-too-large");
+    let old = ada.request(Method::POST, &path).header("tus-resumable", "0.2.2").header("upload-length", 5);
+    ada.send(old).await.problem(412, "upload-protocol");
+
+    let upload = create(&ada, &task, 10).await;
+    sent(patch(&ada, &upload, 0, file(4)), 204).await;
+    eve.get(&upload).await.problem(404, "not-found");
+    eve.send(patch(&eve, &upload, 4, file(4))).await.problem(404, "not-found");
+    let plain = tus(&ada, Method::PATCH, &upload).header("upload-offset", 4).body("x");
+    ada.send(plain).await.problem(415, "unsupported-media-type");
+    sent(tus(&ada, Method::DELETE, &upload), 204).await;
+    ada.get(&upload).await.problem(404, "not-found");
+    nothing_is_left(&app).await;
+
+    // An empty file is attached at once. The same key is the same upload.
+    let request = || tus(&ada, Method::POST, &path).header("upload-length", 0);
+    assert!(!header(&sent(request(), 201).await, "taskfold-attachment-id").is_empty());
+    let key = new_id().to_string();
+    let keyed = || tus(&ada, Method::POST, &path).header("upload-length", 9).header("idempotency-key", &key);
+    let (one, two) = (sent(keyed(), 201).await, sent(keyed(), 201).await);
+    assert_eq!(header(&one, "location"), header(&two, "location"));
+    let other = tus(&ada, Method::POST, &path).header("upload-length", 8).header("idempotency-key", &key);
+    ada.send(other).await.problem(422, "idempotency-key-reused");
+    sqlx::query("UPDATE attachment_uploads SET touched_at = now() - interval '25 hours'")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    nothing_is_left(&app).await;
+    app.finish().await;
+}
+
+/// The most memory this process has ever had, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_large_file_needs_little_memory_either_way() {
+    const MIB: usize = 300;
+    let (app, ada, task) = scene().await;
+    let piece = Bytes::from(file(1024 * 1024));
+    let before = peak();
+    let pieces = futures::stream::iter((0..MIB).map({
+        let piece = piece.clone();
+        move |_| Ok::<_, std::io::Error>(piece.clone())
+    }));
+    let path = format!("/v1/tasks/{task}/attachments?file_name=large.bin");
+    let request = ada.request(Method::POST, &path).body(reqwest::Body::wrap_stream(pieces));
+    let (location, reply) = attached(&ada, request).await;
+    let mut response = sent(content(&ada, &location, &reply), 200).await;
+    let mut hash = Sha256::new();
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        hash.update(&chunk);
+    }
+    let mut expected = Sha256::new();
+    (0..MIB).for_each(|_| expected.update(&piece));
+    assert_eq!(hash.finalize(), expected.finalize());
+    let grown = (peak() - before) / 1024;
+    println!("{MIB} MiB up and down: {grown} MiB more at the peak");
+    assert!(grown < 150, "{grown} MiB");
+    app.finish().await;
+}
