@@ -64,6 +64,8 @@ impl Scene {
         let items = format!("{of_task}/checklists/{checklist}/items");
         let item = made(owner.post(&items, json!({"text": "i"})).await.expect(201));
         let label = made(owner.post(&format!("{path}/labels"), json!({"name": "l", "color": "red"})).await.expect(201));
+        let file = people.member.request(Method::POST, &format!("{of_task}/attachments?file_name=a.txt")).body("a");
+        let file = made(people.member.send(file.header("content-type", "text/plain")).await.expect(201));
         let filter = made(owner.post(&format!("{path}/filters"), json!({"name": "f", "query": ""})).await.expect(201));
         let team = owner.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
         owner.put(&format!("{path}/teams/{team}"), json!({"role": "viewer"})).await.expect(201);
@@ -78,6 +80,7 @@ impl Scene {
             ("{comment_id}", comment),
             ("{checklist_id}", checklist),
             ("{item_id}", item),
+            ("{attachment_id}", file),
             ("{team_id}", team),
             ("{user_id}", people.viewer.user_id.clone()),
             ("{emoji}", "%F0%9F%91%8D".to_owned()),
@@ -87,7 +90,13 @@ impl Scene {
 
     fn path(&self, operation: &Operation) -> String {
         let path = self.ids.iter().fold(operation.path.clone(), |path, (name, id)| path.replace(name, id));
-        if operation.id == "getCalendar" { format!("{path}?from=2026-01-01&to=2026-02-01") } else { path }
+        if operation.id == "attachFile" {
+            format!("{path}?file_name=b.txt")
+        } else if operation.id == "getCalendar" {
+            format!("{path}?from=2026-01-01&to=2026-02-01")
+        } else {
+            path
+        }
     }
 }
 
@@ -142,7 +151,7 @@ fn sends(operation: &str) -> Sends {
         "unwatchTask" => "task.unwatch",
         "reactToComment" => "task.react",
         "unreactToComment" => "task.unreact",
-        "addAttachment" => "task.attach",
+        "attachFile" => "task.attach",
         "removeAttachment" => "task.remove_attachment",
         "addDependency" => "task.add_dependency",
         "removeDependency" => "task.remove_dependency",
@@ -166,7 +175,8 @@ fn sends(operation: &str) -> Sends {
         "addFilter" => "project.add_filter",
         "editFilter" => "project.edit_filter",
         "removeFilter" => "project.remove_filter",
-        "revokeInvitation" => return Sends::Elsewhere,
+        // Of one's own uploads, and in words of the protocol tus.
+        "createUpload" | "appendUpload" | "getUpload" | "removeUpload" | "revokeInvitation" => return Sends::Elsewhere,
         read if read.starts_with("get") || read.starts_with("list") || read.starts_with("stream") => {
             return Sends::Read;
         }
