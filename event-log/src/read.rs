@@ -3,7 +3,9 @@ use uuid::Uuid;
 
 use crate::event::LoggedEvent;
 
-macro_rules! select {
+/// The columns of [`LoggedEvent`], for queries of the log that stand beside their one user.
+#[macro_export]
+macro_rules! select_events {
     ($rest:literal) => {
         concat!(
             "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, ",
@@ -13,6 +15,7 @@ macro_rules! select {
         )
     };
 }
+use select_events as select;
 
 /// The last position of the log; 0 when it is empty.
 pub async fn head(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {

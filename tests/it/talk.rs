@@ -231,3 +231,33 @@ async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
     .await;
     app.finish().await;
 }
+
+/// What is due while nothing runs is told of when something runs again, and then once.
+#[tokio::test]
+async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it_is_back() {
+    let place = Place::new().await;
+    let app = App::start_at(place.clone()).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let due = taskfold_openapi::clock::now().utc() + Duration::from_secs(86_402);
+    let task =
+        ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T", "due_at": due})).await.expect(201);
+    let task = task["id"].as_str().unwrap().to_owned();
+    app.settle().await;
+    app.stop().await;
+    // A day before it is due is in two seconds: wait for the schedule's own clock, which is the database's row.
+    let until = due - Duration::from_secs(86_400);
+    eventually("it is due soon", || async { (taskfold_openapi::clock::now().utc() > until).then_some(()) }).await;
+    for restart in 0..2 {
+        let app = App::start_at(place.clone()).await;
+        let ada = Actor { url: app.url.clone(), ..ada.clone() };
+        let path = format!("/v1/tasks/{task}");
+        eventually("it is told of", || async {
+            (ada.get(&path).await.expect(200)["due_stage"] == "due_soon").then_some(())
+        })
+        .await;
+        let heard = told(&ada, app.head().await).await;
+        assert_eq!(heard.iter().filter(|(kind, ..)| kind == "due_soon").count(), 1, "after restart {restart}");
+        app.finish().await;
+    }
+}

@@ -5,10 +5,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use taskfold_openapi::Problem;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::error::{ReadError, invalid_cursor};
+use super::values::Position;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
@@ -19,6 +20,19 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Send it as `cursor` for the next page; null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// What a list without filters is asked.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// From 1 to 200, 50 by default.
+    pub limit: Option<i64>,
+    pub cursor: Option<String>,
+    /// Answer only with what reflects this position.
+    #[param(value_type = Option<u64>)]
+    pub min_position: Option<Position>,
 }
 
 /// How many items a page may have.

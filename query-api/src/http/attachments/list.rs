@@ -1,30 +1,17 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use taskfold_domain::ids::TaskId;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
-use crate::http::page::{ListName, Page, limit};
+use crate::http::page::{ListName, Page, Paging, limit};
 use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::values::Position;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
-    /// From 1 to 200, 50 by default.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Answer only with what reflects this position.
-    #[param(value_type = Option<u64>)]
-    min_position: Option<Position>,
-}
 
 /// A file on a task.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
@@ -50,7 +37,7 @@ pub struct AttachmentView {
 /// The files on a task, oldest first.
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}/attachments", operation_id = "listAttachments", tag = "attachments",
-    params(("task_id" = Uuid, Path, description = "the task"), Params, ReadHeaders),
+    params(("task_id" = Uuid, Path, description = "the task"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of attachments", body = Page<AttachmentView>),
         (status = 304, description = "As before"),
@@ -62,7 +49,7 @@ pub async fn handler(
     State(app): State<App>,
     reading: Reading,
     Path(task_id): Path<TaskId>,
-    Query(query): Query<Params>,
+    Query(query): Query<Paging>,
 ) -> Result<Answer, ReadError> {
     let limit = limit(query.limit)?;
     let list = ListName::new("attachments", task_id.0, &());

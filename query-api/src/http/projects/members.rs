@@ -1,31 +1,18 @@
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use taskfold_domain::Role;
 use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
-use crate::http::page::{ListName, Page, limit};
+use crate::http::page::{ListName, Page, Paging, limit};
 use crate::http::reading::{ReadHeaders, Reading};
 use crate::http::stored::Stored;
-use crate::http::values::Position;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
-    /// From 1 to 200, 50 by default.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Answer only with what reflects this position.
-    #[param(value_type = Option<u64>)]
-    min_position: Option<Position>,
-}
 
 /// A member of a project.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
@@ -50,7 +37,7 @@ pub struct MemberView {
 /// The members of a project, in the order in which they joined.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/members", operation_id = "listMembers", tag = "projects",
-    params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
+    params(("project_id" = Uuid, Path, description = "the project"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of members", body = Page<MemberView>),
         (status = 304, description = "As before"),
@@ -62,7 +49,7 @@ pub async fn handler(
     State(app): State<App>,
     reading: Reading,
     Path(project_id): Path<ProjectId>,
-    Query(query): Query<Params>,
+    Query(query): Query<Paging>,
 ) -> Result<Answer, ReadError> {
     let limit = limit(query.limit)?;
     let list = ListName::new("members", project_id.0, &());

@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::{CommentId, TaskId};
 use taskfold_domain::task::TYPE;
-use taskfold_event_log::LoggedEvent;
+use taskfold_event_log::{LoggedEvent, select_events};
 use taskfold_openapi::Problem;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
@@ -40,16 +40,12 @@ pub async fn handler(
 ) -> Result<Answer, ReadError> {
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     snapshot.project_of(task_id).await?;
-    let events: Vec<LoggedEvent> = sqlx::query_as(
-        "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, \
-                (payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, \
-                traceparent \
-         FROM events \
-         WHERE aggregate_type = $1 AND aggregate_id = $2 AND position <= $3 \
+    let events: Vec<LoggedEvent> = sqlx::query_as(select_events!(
+        "WHERE aggregate_type = $1 AND aggregate_id = $2 AND position <= $3 \
            AND event_type IN ('task.commented', 'task.comment_edited', 'task.comment_removed') \
            AND $4 IN (payload #>> '{changes,comment,to,id}', payload #>> '{changes,comment,from,id}') \
-         ORDER BY sequence DESC LIMIT $5",
-    )
+         ORDER BY sequence DESC LIMIT $5"
+    ))
     .bind(TYPE)
     .bind(task_id.to_string())
     .bind(snapshot.position)

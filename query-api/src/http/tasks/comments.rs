@@ -5,27 +5,14 @@ use sqlx::types::Json;
 use taskfold_domain::ids::TaskId;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
-use crate::http::page::{ListName, Page, limit};
+use crate::http::page::{ListName, Page, Paging, limit};
 use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::values::Position;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
-    /// From 1 to 200, 50 by default.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Answer only with what reflects this position.
-    #[param(value_type = Option<u64>)]
-    min_position: Option<Position>,
-}
 
 /// A comment on a task.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
@@ -56,7 +43,7 @@ pub struct CommentReaction {
 /// The comments on a task, oldest first.
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}/comments", operation_id = "listComments", tag = "tasks",
-    params(("task_id" = Uuid, Path, description = "the task"), Params, ReadHeaders),
+    params(("task_id" = Uuid, Path, description = "the task"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of comments", body = Page<CommentView>),
         (status = 304, description = "As before"),
@@ -68,7 +55,7 @@ pub async fn handler(
     State(app): State<App>,
     reading: Reading,
     Path(task_id): Path<TaskId>,
-    Query(query): Query<Params>,
+    Query(query): Query<Paging>,
 ) -> Result<Answer, ReadError> {
     let limit = limit(query.limit)?;
     let list = ListName::new("comments", task_id.0, &());

@@ -1,39 +1,24 @@
 use axum::extract::State;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::task::TYPE;
-use taskfold_event_log::LoggedEvent;
+use taskfold_event_log::{LoggedEvent, select_events};
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::feed;
-use crate::http::page::{ListName, Page, limit};
+use crate::http::page::{ListName, Page, Paging, limit};
 use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::values::Position;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
-    /// From 1 to 200, 50 by default.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Answer only with what reflects this position.
-    #[param(value_type = Option<u64>)]
-    min_position: Option<Position>,
-}
 
 /// What happened to a task, newest first: who, when, before and after.
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}/history", operation_id = "getTaskHistory", tag = "tasks",
-    params(("task_id" = Uuid, Path, description = "the task"), Params, ReadHeaders),
+    params(("task_id" = Uuid, Path, description = "the task"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of Changes", body = Page<Change>),
         (status = 304, description = "As before"),
@@ -45,21 +30,17 @@ pub async fn handler(
     State(app): State<App>,
     reading: Reading,
     Path(task_id): Path<TaskId>,
-    Query(query): Query<Params>,
+    Query(query): Query<Paging>,
 ) -> Result<Answer, ReadError> {
     let limit = limit(query.limit)?;
     let list = ListName::new("history", task_id.0, &());
     let before = list.read(query.cursor.as_deref())?;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     snapshot.project_of(task_id).await?;
-    let rows: Vec<LoggedEvent> = sqlx::query_as(
-        "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, \
-                (payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, \
-                traceparent \
-         FROM events \
-         WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3::text::bigint AND position <= $4 \
-         ORDER BY sequence DESC LIMIT $5",
-    )
+    let rows: Vec<LoggedEvent> = sqlx::query_as(select_events!(
+        "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3::text::bigint AND position <= $4 \
+         ORDER BY sequence DESC LIMIT $5"
+    ))
     .bind(TYPE)
     .bind(task_id.to_string())
     .bind(before.map_or_else(|| i64::MAX.to_string(), |c| c.key))

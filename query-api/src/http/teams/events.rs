@@ -2,7 +2,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TYPE;
-use taskfold_event_log::LoggedEvent;
+use taskfold_event_log::{LoggedEvent, select_events};
 use taskfold_openapi::Problem;
 use taskfold_openapi::problem::FeedProblems;
 use taskfold_openapi::read::{Path, Query};
@@ -58,13 +58,10 @@ pub async fn handler(
     if since > head {
         return Err(cursor_ahead(head));
     }
-    let mut events: Vec<LoggedEvent> = sqlx::query_as(
-        "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, \
-                (payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, \
-                traceparent \
-         FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND position > $3 AND position <= $4 \
-         ORDER BY sequence LIMIT $5",
-    )
+    let mut events: Vec<LoggedEvent> = sqlx::query_as(select_events!(
+        "WHERE aggregate_type = $1 AND aggregate_id = $2 AND position > $3 AND position <= $4 \
+         ORDER BY sequence LIMIT $5"
+    ))
     .bind(TYPE)
     .bind(team_id.to_string())
     .bind(since)

@@ -1,34 +1,19 @@
 use axum::extract::State;
-use serde::Deserialize;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::Query;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::get::{TeamView, select_teams};
 use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
-use crate::http::page::{ListName, Page, limit};
+use crate::http::page::{ListName, Page, Paging, limit};
 use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::values::Position;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
-    /// From 1 to 200, 50 by default.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Answer only with what reflects this position.
-    #[param(value_type = Option<u64>)]
-    min_position: Option<Position>,
-}
 
 /// The teams that the caller is in, oldest first.
 #[utoipa::path(
     get, path = "/v1/teams", operation_id = "listTeams", tag = "teams",
-    params(Params, ReadHeaders),
+    params(Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of teams", body = Page<TeamView>),
         (status = 304, description = "As before"),
@@ -39,7 +24,7 @@ pub struct Params {
 pub async fn handler(
     State(app): State<App>,
     reading: Reading,
-    Query(query): Query<Params>,
+    Query(query): Query<Paging>,
 ) -> Result<Answer, ReadError> {
     let limit = limit(query.limit)?;
     let list = ListName::new("teams", reading.caller.user_id.0, &());

@@ -1,32 +1,19 @@
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TeamRole;
 use taskfold_openapi::Problem;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
-use crate::http::page::{ListName, Page, limit};
+use crate::http::page::{ListName, Page, Paging, limit};
 use crate::http::reading::{ReadHeaders, Reading};
 use crate::http::stored::Stored;
-use crate::http::values::Position;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
-    /// From 1 to 200, 50 by default.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Answer only with what reflects this position.
-    #[param(value_type = Option<u64>)]
-    min_position: Option<Position>,
-}
 
 /// Somebody in a team.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
@@ -45,7 +32,7 @@ pub struct TeamMemberView {
 /// Who is in a team, in the order in which they joined.
 #[utoipa::path(
     get, path = "/v1/teams/{team_id}/members", operation_id = "listTeamMembers", tag = "teams",
-    params(("team_id" = Uuid, Path, description = "the team"), Params, ReadHeaders),
+    params(("team_id" = Uuid, Path, description = "the team"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of members", body = Page<TeamMemberView>),
         (status = 304, description = "As before"),
@@ -57,7 +44,7 @@ pub async fn handler(
     State(app): State<App>,
     reading: Reading,
     Path(team_id): Path<TeamId>,
-    Query(query): Query<Params>,
+    Query(query): Query<Paging>,
 ) -> Result<Answer, ReadError> {
     let limit = limit(query.limit)?;
     let list = ListName::new("team members", team_id.0, &());
