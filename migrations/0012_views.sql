@@ -136,11 +136,11 @@ ALTER TABLE comments ADD COLUMN document tsvector NOT NULL
 -- lists of entries that wait to be sorted in are kept short, because every search reads them through.
 CREATE INDEX task_documents_by_word ON task_documents USING gin (document) WITH (gin_pending_list_limit = 256);
 CREATE INDEX task_documents_by_project ON task_documents (project_id, created_at);
-CREATE INDEX task_documents_by_time ON task_documents (created_at);
+CREATE INDEX task_documents_by_time ON task_documents ((created_at AT TIME ZONE 'UTC'));
 CREATE INDEX label_documents_by_word ON label_documents USING gin (document) WITH (gin_pending_list_limit = 64);
 CREATE INDEX comments_by_word ON comments USING gin (document) WITH (gin_pending_list_limit = 256);
 CREATE INDEX comments_by_project ON comments (project_id, position);
-CREATE INDEX comments_by_position ON comments (position);
+CREATE INDEX comments_by_position ON comments ((-position));
 
 -- Finds these words, all of them, in tasks or in comments of the caller's projects; the last word may be the beginning of one.
 -- SECURITY DEFINER, because no index of words can be used under a policy: it looks into the caller's projects by itself.
@@ -165,8 +165,10 @@ DECLARE
     spoken tsquery;
     word   tsquery;
     labels tsquery;
-    -- Of one project, an index has the newest in their order.
-    theirs text := CASE cardinality(projects) WHEN 1 THEN 'project_id = $2[1]' ELSE 'project_id = ANY ($2)' END;
+    -- Of one project, its own index has the newest in their order; of several, that of all. The two are asked for in other
+    -- words, because the planner would look for a quiet project among the newest of all.
+    single boolean := cardinality(projects) = 1;
+    theirs text := CASE WHEN single THEN 'project_id = $2[1]' ELSE 'project_id = ANY ($2)' END;
     newest text;
     found  text;
     often  boolean;
@@ -188,10 +190,11 @@ BEGIN
         IF NOT with_archived THEN
             theirs := theirs || ' AND NOT archived';
         END IF;
-        newest := format('(SELECT task_id, document FROM task_documents WHERE %s ORDER BY created_at DESC LIMIT $3) AS newest', theirs);
+        newest := format('(SELECT task_id, document FROM task_documents WHERE %s ORDER BY %s DESC LIMIT $3) AS newest',
+            theirs, CASE WHEN single THEN 'created_at' ELSE 'created_at AT TIME ZONE ''UTC''' END);
         EXECUTE format('SELECT count(*) >= 20 FROM %s WHERE document @@ $1', newest) INTO often USING wanted, projects, 200;
         found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 1000', newest)
-            -- not in the order of the index of times: a rare word would be looked for in all of it
+            -- not in the order of an index of times: a rare word would be looked for in all of it
             ELSE format('SELECT task_id, document FROM task_documents WHERE document @@ $1 AND %s
                          ORDER BY created_at + interval ''0'' DESC LIMIT 1000', theirs) END;
         RETURN QUERY EXECUTE format(
@@ -202,7 +205,8 @@ BEGIN
     IF in_comments THEN
         theirs := replace(theirs, ' AND NOT archived', '');
         newest := format('(SELECT task_id, comment_id, document, coalesce(edited_at, created_at) AS updated_at
-                           FROM comments WHERE %s ORDER BY position DESC LIMIT $3) AS newest', theirs);
+                           FROM comments WHERE %s ORDER BY %s LIMIT $3) AS newest',
+            theirs, CASE WHEN single THEN 'position DESC' ELSE '-position' END);
         EXECUTE format('SELECT count(*) >= 20 FROM %s WHERE document @@ $1', newest) INTO often USING spoken, projects, 200;
         found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 1000', newest)
             ELSE format('SELECT task_id, comment_id, document, coalesce(edited_at, created_at) AS updated_at
