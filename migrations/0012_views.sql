@@ -242,9 +242,9 @@ CREATE TABLE calendar_links
 CREATE INDEX calendar_links_of_user ON calendar_links (user_id, project_id, created_at);
 
 -- Whose calendar a link is, before anybody is known.
-CREATE FUNCTION taskfold_calendar_link(of_hash bytea) RETURNS TABLE (user_id uuid, project_id uuid, shown_as text)
+CREATE FUNCTION taskfold_calendar_link(of_hash bytea) RETURNS TABLE (link_id uuid, user_id uuid, project_id uuid, shown_as text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT ROWS 1
-AS $$ SELECT user_id, project_id, shown_as FROM calendar_links WHERE secret_hash = of_hash $$;
+AS $$ SELECT link_id, user_id, project_id, shown_as FROM calendar_links WHERE secret_hash = of_hash $$;
 
 ALTER TABLE column_counts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_documents ENABLE ROW LEVEL SECURITY;

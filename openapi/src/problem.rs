@@ -282,6 +282,9 @@ problem_sets! {
     /// What a request for accounts and sessions may be answered with.
     AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
+    /// What a request for what is the caller's own may be answered with.
+    OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Unavailable];
     /// What a request for API tokens and invitations may be answered with.
     TokenProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];

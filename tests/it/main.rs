@@ -11,6 +11,8 @@ mod api_tokens;
 mod architecture;
 /// Wrong requests, at every route.
 mod bad_input;
+/// Calendars, also for programs that cannot sign in.
+mod calendar;
 /// Commands and what they answer.
 mod commands;
 /// Killing every process under load.
@@ -31,9 +33,13 @@ mod openapi;
 mod projector;
 /// REST reads.
 mod reads;
+/// What is found by its words.
+mod search;
 /// Accounts, sessions and tokens.
 mod sessions;
 /// Live streams.
 mod streams;
 /// Planted faults are found.
 mod verify;
+/// Boards in windows, lists, what one is to do.
+mod views;

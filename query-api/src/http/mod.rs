@@ -6,17 +6,23 @@ mod access;
 mod answer;
 /// What handlers share.
 pub mod app;
+/// Calendars for programs that cannot sign in.
+pub mod calendars;
 /// Why a read was not answered.
 mod error;
 /// Changes in bodies.
 mod feed;
 /// Who is signed in.
 pub mod me;
+/// What people write that is theirs alone.
+mod own;
 /// Lists in pages.
 mod page;
 pub mod projects;
 /// Who reads, and as of which position.
 mod reading;
+/// What is found by its words.
+pub mod search;
 /// Words in columns of text.
 mod stored;
 pub mod streams;
@@ -42,7 +48,9 @@ use app::App;
                        go on from there."
     ),
     tags(
-        (name = "me", description = "Who is signed in"),
+        (name = "me", description = "Who is signed in, and what is theirs"),
+        (name = "search", description = "Full text over what the caller may see"),
+        (name = "calendars", description = "Calendars by a link, for programs that cannot sign in"),
         (name = "projects", description = "Projects: boards, lists, members"),
         (name = "tasks", description = "Tasks: comments, history"),
         (name = "feed", description = "Changes: page by page, and as they happen")
@@ -57,7 +65,9 @@ pub fn router() -> OpenApiRouter<App> {
     document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());
     problem::add_to(&mut document);
     OpenApiRouter::with_openapi(document)
-        .routes(routes!(me::handler))
+        .merge(me::router())
+        .routes(routes!(search::handler))
+        .merge(calendars::router())
         .merge(projects::router())
         .merge(tasks::router())
         .merge(streams::router())

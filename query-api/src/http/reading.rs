@@ -52,18 +52,24 @@ where
     type Rejection = ReadError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ReadError> {
-        let wait = Prefer::of(&parts.headers).wait_seconds;
-        Ok(Self {
-            caller: Caller::from_request_parts(parts, state).await?,
-            uri: parts.uri.clone(),
-            if_none_match: headers::one(&parts.headers, "if-none-match")?.map(str::to_owned),
-            min_position: Position::of_header(&parts.headers, headers::MIN_POSITION)?,
-            wait: wait.map(|seconds| Duration::from_secs(seconds.into()).min(MAX_WAIT)),
-        })
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Self::by(caller, parts.uri.clone(), &parts.headers)
     }
 }
 
 impl Reading {
+    /// By a caller who is known already.
+    pub fn by(caller: Caller, uri: http::Uri, all: &http::HeaderMap) -> Result<Self, ReadError> {
+        let wait = Prefer::of(all).wait_seconds;
+        Ok(Self {
+            caller,
+            uri,
+            if_none_match: headers::one(all, "if-none-match")?.map(str::to_owned),
+            min_position: Position::of_header(all, headers::MIN_POSITION)?,
+            wait: wait.map(|seconds| Duration::from_secs(seconds.into()).min(MAX_WAIT)),
+        })
+    }
+
     /// The read tables as of one position, which is at least the one asked for in the header or in `min_position`.
     pub async fn snapshot(&self, app: &App, min_position: Option<Position>) -> Result<Snapshot, ReadError> {
         let min = self.min_position.unwrap_or(0).max(min_position.map_or(0, |p| p.0));
