@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 use crate::harness::{Actor, App, eventually};
 
@@ -124,12 +124,12 @@ async fn whatever_is_typed_is_words_and_nothing_else() {
 }
 
 /// How many searches PostgreSQL is at.
-async fn searching(db: &mut PgConnection) -> i64 {
+async fn searching(owner: &PgPool) -> i64 {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
          AND query LIKE '%taskfold_search%' AND pid <> pg_backend_pid()",
     )
-    .fetch_one(db)
+    .fetch_one(owner)
     .await
     .unwrap()
 }
@@ -143,7 +143,6 @@ async fn a_search_ends_when_its_caller_goes_or_its_time_is_over() {
     app.settle().await;
     // A search that cannot go on: somebody has locked the table.
     let mut lock = PgConnection::connect(&app.database_url).await.unwrap();
-    let mut watch = PgConnection::connect(&app.database_url).await.unwrap();
     lock.execute("BEGIN; LOCK TABLE task_documents IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let began = Instant::now();
     ada.get("/v1/search?q=t").await.problem(503, "unavailable");
@@ -151,11 +150,11 @@ async fn a_search_ends_when_its_caller_goes_or_its_time_is_over() {
 
     let client = Actor { client: reqwest::Client::new(), ..ada.clone() };
     let asking = tokio::spawn(async move { client.get("/v1/search?q=t").await });
-    eventually("the search waits", async || (searching(&mut watch).await == 1).then_some(())).await;
+    eventually("the search waits", || async { (searching(&app.owner).await == 1).then_some(()) }).await;
     let began = Instant::now();
     asking.abort();
     let _ = asking.await;
-    eventually("the search has ended", async || (searching(&mut watch).await == 0).then_some(())).await;
+    eventually("the search has ended", || async { (searching(&app.owner).await == 0).then_some(()) }).await;
     assert!(began.elapsed() < Duration::from_millis(1500), "it ended because its time was over: {:?}", began.elapsed());
     lock.execute("ROLLBACK").await.unwrap();
     assert_eq!(titles(&ada, "q=t").await, ["T"]);

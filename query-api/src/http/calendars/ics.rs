@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use icalendar::{Calendar, Component, Event, EventStatus, Property, Todo, TodoStatus};
+use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property, Todo, TodoStatus};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::task::Status;
 use taskfold_domain::task::events::Priority;
@@ -106,7 +106,7 @@ impl Entry {
         event.done()
     }
 
-    fn common(&self, component: &mut impl Component) {
+    fn common(&self, component: &mut (impl Component + EventLike)) {
         component
             .uid(&self.task_id.to_string())
             .summary(&storable(&self.title))

@@ -34,8 +34,8 @@ pub async fn answer(
                     AS labels \
          FROM tasks \
          WHERE project_id = $1 AND NOT deleted AND NOT archived \
-           AND coalesce(due_at, start_at) >= now() - interval '1 year' \
-         ORDER BY coalesce(due_at, start_at), task_id LIMIT $3",
+           AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= now() - interval '1 year' \
+         ORDER BY CASE WHEN due_at IS NULL THEN start_at ELSE due_at END, task_id LIMIT $3",
     )
     .bind(project.0)
     .bind(Json(labels))

@@ -157,7 +157,7 @@ pub async fn handler(
         card_fields!(),
         ", coalesce(start_at, due_at)::text AS sort_key FROM tasks \
          WHERE project_id = $1 AND NOT deleted AND NOT archived \
-           AND coalesce(due_at, start_at) >= $2 AND coalesce(start_at, due_at) < $3 \
+           AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $2 AND coalesce(start_at, due_at) < $3 \
            AND (coalesce(start_at, due_at), task_id) > ($4::text::timestamptz, $5) \
          ORDER BY coalesce(start_at, due_at), task_id LIMIT $6"
     ))

@@ -99,9 +99,11 @@ pub const CREATED: Order = order!("created_at" as "timestamptz" from "-infinity"
 pub const CREATED_DOWN: Order = order!("created_at" as "timestamptz" down from "infinity");
 pub const UPDATED: Order = order!("updated_at" as "timestamptz" from "-infinity");
 pub const UPDATED_DOWN: Order = order!("updated_at" as "timestamptz" down from "infinity");
-// Tasks that are never due come last either way.
-pub const DUE: Order = order!("coalesce(due_at, 'infinity')" as "timestamptz" from "-infinity");
-pub const DUE_DOWN: Order = order!("coalesce(due_at, '-infinity')" as "timestamptz" down from "infinity");
+// Tasks that are never due come last either way. CASE, as in their indexes: under a policy, coalesce could not use one.
+pub const DUE: Order =
+    order!("CASE WHEN due_at IS NULL THEN 'infinity' ELSE due_at END" as "timestamptz" from "-infinity");
+pub const DUE_DOWN: Order =
+    order!("CASE WHEN due_at IS NULL THEN '-infinity' ELSE due_at END" as "timestamptz" down from "infinity");
 pub const BOARD: Order = on_board!(">", "", "''", "'00000000-0000-0000-0000-000000000000'", from "000", false);
 pub const BOARD_DOWN: Order =
     on_board!("<", " DESC", "'~'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'", from "999~", true);
