@@ -17,6 +17,8 @@ mod import;
 mod live;
 /// The system under test.
 mod system;
+/// Boards, lists, searches and notifications of a large database, beside pgbench.
+mod views;
 
 use std::path::PathBuf;
 
@@ -53,6 +55,17 @@ enum What {
     },
     /// Importing a Trello board
     Import { file: PathBuf },
+    /// Board window, list, search and notifications of a large database through HTTP, as a ratio to pgbench running the
+    /// same SQL, and what row-level security costs
+    Views {
+        #[arg(long, default_value = "32")]
+        clients: usize,
+        /// Of each measurement
+        #[arg(long, default_value = "4")]
+        seconds: u64,
+        #[arg(long, default_value = "3")]
+        runs: usize,
+    },
     /// Events a second of a projector that has a backlog
     CatchUp {
         #[arg(long, default_value = "20000")]
@@ -67,6 +80,7 @@ fn main() -> anyhow::Result<()> {
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
             What::Live { listeners, seconds, rate } => live::run(listeners, seconds, rate).await,
             What::Import { file } => import::run(&file).await,
+            What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
             What::CatchUp { events } => catch_up::run(events).await,
         }
     })

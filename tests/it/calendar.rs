@@ -63,7 +63,7 @@ async fn a_calendar_program_reads_a_link_for_as_long_as_its_maker_may() {
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P, Q").await;
     let member = format!("/v1/projects/{project}/members/{}", bea.user_id);
-    ada.put(&member, json!({"role": "viewer"})).await.expect(200);
+    ada.put(&member, json!({"role": "viewer"})).await.expect(201);
     let title = format!("{}, and; so \\ on", "🦀".repeat(400));
     let task = dated(&ada, &project, &title, None, Some("2099-11-30T23:30:00Z")).await;
     ada.patch(&format!("/v1/tasks/{task}"), json!({"description": "one\r\ntwo", "priority": "high"})).await.expect(200);
@@ -120,7 +120,7 @@ async fn a_calendar_program_reads_a_link_for_as_long_as_its_maker_may() {
     ada.delete(&member).await.expect(200);
     app.settle().await;
     program.get(&path).await.problem(404, "not-found");
-    ada.put(&member, json!({"role": "viewer"})).await.expect(200);
+    ada.put(&member, json!({"role": "viewer"})).await.expect(201);
     app.settle().await;
     program.get(&path).await.expect(200);
     bea.delete(&one).await.expect(204);

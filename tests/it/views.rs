@@ -108,7 +108,7 @@ async fn everybody_has_the_tasks_that_are_theirs_in_all_their_projects() {
         let (project, _) = ada.project(name).await;
         ada.put(&format!("/v1/projects/{project}/members/{}", bea.user_id), json!({"role": "member"}))
             .await
-            .expect(200);
+            .expect(201);
         for due in [json!(due), Value::Null] {
             let new = json!({"title": name, "due_at": due, "assignee_ids": [bea.user_id]});
             let body = ada.post(&format!("/v1/projects/{project}/tasks"), new).await.expect(201);

@@ -14,7 +14,7 @@ mod error;
 mod feed;
 /// Who is signed in.
 pub mod me;
-/// What people write that is theirs alone.
+/// What people write of their own, in projects that they see.
 mod own;
 /// Lists in pages.
 mod page;

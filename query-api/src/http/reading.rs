@@ -53,19 +53,19 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ReadError> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        Self::by(caller, parts.uri.clone(), &parts.headers)
+        Self::by(caller, parts)
     }
 }
 
 impl Reading {
-    /// By a caller who is known already.
-    pub fn by(caller: Caller, uri: http::Uri, all: &http::HeaderMap) -> Result<Self, ReadError> {
-        let wait = Prefer::of(all).wait_seconds;
+    /// For a caller who is known already.
+    pub fn by(caller: Caller, parts: &Parts) -> Result<Self, ReadError> {
+        let wait = Prefer::of(&parts.headers).wait_seconds;
         Ok(Self {
             caller,
-            uri,
-            if_none_match: headers::one(all, "if-none-match")?.map(str::to_owned),
-            min_position: Position::of_header(all, headers::MIN_POSITION)?,
+            uri: parts.uri.clone(),
+            if_none_match: headers::one(&parts.headers, "if-none-match")?.map(str::to_owned),
+            min_position: Position::of_header(&parts.headers, headers::MIN_POSITION)?,
             wait: wait.map(|seconds| Duration::from_secs(seconds.into()).min(MAX_WAIT)),
         })
     }
@@ -111,6 +111,26 @@ impl Reading {
     }
 }
 
+/// A transaction that writes what is the caller's own, under the same row-level security.
+pub async fn own_rows(app: &App, caller: &Caller) -> Result<Transaction<'static, Postgres>, ReadError> {
+    caller.must_write()?;
+    let mut db = app.pool.begin().await?;
+    as_caller(&mut db, caller).await?;
+    Ok(db)
+}
+
+/// From here on, row-level security lets this caller see what is theirs, and nothing else.
+async fn as_caller(db: &mut Transaction<'static, Postgres>, caller: &Caller) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true) AS u, \
+                 set_config('taskfold.project_id', $2, true) AS p",
+    )
+    .bind(caller.user_id.to_string())
+    .bind(caller.scope.project.map(|project| project.to_string()).unwrap_or_default())
+    .fetch_one(&mut **db)
+    .await
+}
+
 /// A read-only transaction: all that is read in it is as of `position`.
 pub struct Snapshot {
     pub db: Transaction<'static, Postgres>,
@@ -120,17 +140,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// From here on, row-level security lets this caller see what is theirs, and nothing else.
     async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
         let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let (position, generation) = sqlx::query_as(
-            "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true), \
-                 set_config('taskfold.project_id', $2, true)",
-        )
-        .bind(caller.user_id.to_string())
-        .bind(caller.scope.project.map(|project| project.to_string()).unwrap_or_default())
-        .fetch_one(&mut *db)
-        .await?;
+        let (position, generation) = as_caller(&mut db, caller).await?;
         Ok(Self { db, position, generation })
     }
 

@@ -1,5 +1,5 @@
 use axum::extract::State;
-use http::{HeaderMap, Uri};
+use http::request::Parts;
 use serde::Deserialize;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_openapi::auth::Means;
@@ -41,10 +41,9 @@ pub struct Params {
 )]
 pub async fn handler(
     State(app): State<App>,
-    uri: Uri,
-    headers: HeaderMap,
     Path(file): Path<String>,
     Query(query): Query<Params>,
+    parts: Parts,
 ) -> Result<Answer, ReadError> {
     let secret = file.strip_suffix(".ics").ok_or_else(Problem::not_found)?;
     let link: Option<(Uuid, Uuid, Uuid, Stored<ShownAs>)> =
@@ -60,7 +59,7 @@ pub async fn handler(
         scope: Scope { access: Access::Read, project: Some(ProjectId(project)) },
         expires_at: i64::MAX,
     };
-    let reading = Reading::by(caller, uri, &headers)?;
+    let reading = Reading::by(caller, &parts)?;
     let snapshot = reading.snapshot(&app, None).await?;
     tasks::answer(&reading, snapshot, ProjectId(project), query.shown_as.unwrap_or(shown_as.0)).await
 }

@@ -19,6 +19,7 @@ use super::secret_hash;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::own;
+use crate::http::reading::own_rows;
 
 /// How many a person may have in a project.
 const MOST: i64 = 50;
@@ -58,7 +59,7 @@ pub async fn handler(
     Body(body): Body<MakeLink>,
 ) -> Result<MadeLink, ReadError> {
     let shown_as = body.shown_as.unwrap_or_default();
-    let mut db = own::begin(&app, &caller).await?;
+    let mut db = own_rows(&app, &caller).await?;
     own::must_see(&mut db, project_id).await?;
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM calendar_links WHERE project_id = $1")
         .bind(project_id.0)

@@ -106,7 +106,7 @@ impl Entry {
         event.done()
     }
 
-    fn common(&self, component: &mut (impl Component + EventLike)) {
+    fn common(&self, component: &mut impl EventLike) {
         component
             .uid(&self.task_id.to_string())
             .summary(&storable(&self.title))

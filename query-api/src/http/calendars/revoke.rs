@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::own;
+use crate::http::reading::own_rows;
 
 /// Revoke a link: from now on it leads nowhere.
 #[utoipa::path(
@@ -23,7 +23,7 @@ pub async fn handler(
     caller: Caller,
     Path((project_id, link_id)): Path<(ProjectId, Uuid)>,
 ) -> Result<StatusCode, ReadError> {
-    let mut db = own::begin(&app, &caller).await?;
+    let mut db = own_rows(&app, &caller).await?;
     let revoked = sqlx::query("DELETE FROM calendar_links WHERE link_id = $1 AND project_id = $2")
         .bind(link_id)
         .bind(project_id.0)

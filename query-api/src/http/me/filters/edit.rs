@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::OwnFilter;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::own;
+use crate::http::reading::own_rows;
 
 /// What is absent stays as it is.
 #[derive(Deserialize, ToSchema)]
@@ -36,7 +36,7 @@ pub async fn handler(
     Path(filter_id): Path<Uuid>,
     Body(body): Body<EditFilter>,
 ) -> Result<Json<OwnFilter>, ReadError> {
-    let mut db = own::begin(&app, &caller).await?;
+    let mut db = own_rows(&app, &caller).await?;
     let filter: Option<OwnFilter> = sqlx::query_as(
         "UPDATE own_filters SET name = coalesce($2, name), query = coalesce($3, query) WHERE filter_id = $1 \
          RETURNING filter_id, project_id, name, query, created_at",

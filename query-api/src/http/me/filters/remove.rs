@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::own;
+use crate::http::reading::own_rows;
 
 /// Remove an own filter.
 #[utoipa::path(
@@ -21,7 +21,7 @@ pub async fn handler(
     caller: Caller,
     Path(filter_id): Path<Uuid>,
 ) -> Result<StatusCode, ReadError> {
-    let mut db = own::begin(&app, &caller).await?;
+    let mut db = own_rows(&app, &caller).await?;
     let removed = sqlx::query("DELETE FROM own_filters WHERE filter_id = $1").bind(filter_id).execute(&mut *db).await?;
     db.commit().await?;
     if removed.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
