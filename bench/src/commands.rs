@@ -12,10 +12,10 @@ use crate::system::System;
 const TASKS: usize = 512;
 
 /// What one measurement came to.
-struct Measured {
-    rate: f64,
+pub struct Measured {
+    pub rate: f64,
     /// Sorted.
-    latencies: Vec<Duration>,
+    pub latencies: Vec<Duration>,
 }
 
 pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<()> {
@@ -66,7 +66,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
 }
 
 /// Each client sends one command after the other on a connection of its own.
-async fn measure(
+pub async fn measure(
     address: &str,
     token: &str,
     clients: usize,

@@ -38,17 +38,19 @@ impl Floor {
     /// Rows a second.
     pub async fn measure(&self, clients: usize, seconds: u64) -> anyhow::Result<f64> {
         let mut command = Command::new(&self.pgbench);
-        command
-            .args(["-n", "-M", "prepared", "-c", &clients.to_string(), "-j", "2", "-T", &seconds.to_string()])
-            .arg("-f")
-            .arg(&self.script)
-            .arg(&self.url);
-        let output = tokio::task::spawn_blocking(move || command.output()).await?.context("running pgbench")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
-        let line = text.lines().find(|line| line.starts_with("tps = ")).context("pgbench told no tps")?;
-        Ok(line.trim_start_matches("tps = ").split(' ').next().unwrap_or_default().parse()?)
+        command.arg("-f").arg(&self.script);
+        transactions(command, &self.url, clients, seconds).await
     }
+}
+
+/// Runs pgbench, given what to run; transactions a second.
+pub async fn transactions(mut pgbench: Command, url: &str, clients: usize, seconds: u64) -> anyhow::Result<f64> {
+    pgbench.args(["-n", "-M", "prepared", "-c", &clients.to_string(), "-j", "2", "-T", &seconds.to_string()]).arg(url);
+    let output = tokio::task::spawn_blocking(move || pgbench.output()).await?.context("running pgbench")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
+    let line = text.lines().find(|line| line.starts_with("tps = ")).context("pgbench told no tps")?;
+    Ok(line.trim_start_matches("tps = ").split(' ').next().unwrap_or_default().parse()?)
 }
 
 impl Drop for Floor {
@@ -58,7 +60,7 @@ impl Drop for Floor {
 }
 
 /// The pgbench of the server's own build, else the one on the PATH.
-fn beside_postgres(system: &System) -> anyhow::Result<PathBuf> {
+pub fn beside_postgres(system: &System) -> anyhow::Result<PathBuf> {
     let postgres = system.stack.servers().into_iter().find(|s| s.name == "postgres").context("no PostgreSQL")?;
     let program = postgres.pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
     let beside = program.map(|program| program.with_file_name("pgbench")).filter(|pgbench| pgbench.exists());

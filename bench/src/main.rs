@@ -19,6 +19,8 @@ mod import;
 mod live;
 /// The system under test.
 mod system;
+/// Boards, lists, searches and notifications of a large database, beside pgbench.
+mod views;
 
 use std::path::PathBuf;
 
@@ -60,6 +62,17 @@ enum What {
         #[arg(long, default_value = "256")]
         mebibytes: usize,
     },
+    /// Board window, list, search and notifications of a large database through HTTP, as a ratio to pgbench running the
+    /// same SQL, and what row-level security costs
+    Views {
+        #[arg(long, default_value = "32")]
+        clients: usize,
+        /// Of each measurement
+        #[arg(long, default_value = "4")]
+        seconds: u64,
+        #[arg(long, default_value = "3")]
+        runs: usize,
+    },
     /// Events a second of a projector that has a backlog
     CatchUp {
         #[arg(long, default_value = "20000")]
@@ -75,6 +88,7 @@ fn main() -> anyhow::Result<()> {
             What::Live { listeners, seconds, rate } => live::run(listeners, seconds, rate).await,
             What::Import { file } => import::run(&file).await,
             What::Attachments { mebibytes } => attachments::run(mebibytes).await,
+            What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
             What::CatchUp { events } => catch_up::run(events).await,
         }
     })

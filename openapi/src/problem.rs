@@ -289,11 +289,11 @@ problem_sets! {
         Unavailable, ReadModelBehind];
     /// What a read of the feed may be answered with.
     FeedProblems: [Unauthenticated, NotFound, CursorAhead, ValidationFailed, Internal, Unavailable, ReadModelBehind];
-    /// What a request that writes what is the caller's own may be answered with.
-    OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Unavailable];
     /// What a request for accounts and sessions may be answered with.
     AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Unavailable];
+    /// What a request for what is the caller's own may be answered with.
+    OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
     /// What a request for API tokens and invitations may be answered with.
     TokenProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,

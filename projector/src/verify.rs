@@ -132,12 +132,49 @@ async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), Pr
         position = last;
     }
     tables.compare(db, report).await?;
+    check_derived(db, report).await?;
     let aside: Vec<(i64, String)> =
         sqlx::query_as("SELECT position, reason FROM set_aside_events ORDER BY position LIMIT 100")
             .fetch_all(db)
             .await?;
     for (position, reason) in aside {
         report.fault(format!("set aside: position {position}: {reason}"));
+    }
+    Ok(())
+}
+
+/// What triggers derive from the read tables: recomputed, and compared. Each names what differs.
+const DERIVED: &[(&str, &str)] = &[
+    (
+        "task_documents",
+        "SELECT coalesce(t.task_id, d.task_id)::text FROM (SELECT * FROM tasks WHERE NOT deleted) t \
+         FULL JOIN task_documents d ON d.task_id = t.task_id \
+         WHERE (d.project_id, d.archived, d.created_at, d.document) IS DISTINCT FROM (t.project_id, t.archived, t.created_at, \
+             taskfold_task_document(t.title, t.description, t.label_ids)) LIMIT 100",
+    ),
+    (
+        "label_documents",
+        "SELECT coalesce(l.label_id, d.label_id)::text FROM (SELECT project_id, (label ->> 'id')::uuid AS label_id, \
+             to_tsvector('pg_catalog.simple', label ->> 'name') AS document \
+             FROM projects, jsonb_array_elements(labels) AS label) l \
+         FULL JOIN label_documents d ON (d.project_id, d.label_id) = (l.project_id, l.label_id) \
+         WHERE d.document IS DISTINCT FROM l.document LIMIT 100",
+    ),
+    (
+        "column_counts",
+        "SELECT coalesce(t.column_id, c.column_id)::text FROM (SELECT project_id, column_id, count(*) AS tasks FROM tasks \
+             WHERE NOT archived AND NOT deleted GROUP BY project_id, column_id) t \
+         FULL JOIN column_counts c ON (c.project_id, c.column_id) = (t.project_id, t.column_id) \
+         WHERE coalesce(c.tasks, 0) <> coalesce(t.tasks, 0) LIMIT 100",
+    ),
+];
+
+async fn check_derived(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    for (table, differing) in DERIVED {
+        let ids: Vec<String> = sqlx::query_scalar(differing).fetch_all(&mut *db).await?;
+        for id in ids {
+            report.fault(format!("{table}: {id} is not what the read tables say"));
+        }
     }
     Ok(())
 }

@@ -180,6 +180,9 @@ fn plausible_body(route: &Route) -> Value {
         "{team_id}" => json!({"role": "member"}),
         "labels" if create => json!({"name": "n", "color": "red"}),
         "{user_id}" | "invitations" => json!({"role": "member"}),
+        "filters" if create && path.starts_with("/v1/me") => {
+            json!({"project_id": new_id(), "name": "n", "query": "status=todo"})
+        }
         "api-tokens" => json!({"name": "n", "access": "read"}),
         _ => json!({}),
     }
@@ -268,7 +271,9 @@ async fn queries_that_do_not_fit_are_refused() {
                 "since" | "min_position" => &["-1", "x", "99999999999999999999999"],
                 "status" | "sort" | "priority" => &["x", "%ff"],
                 "assignee_id" | "label_id" | "column_id" | "projects" => &["x"],
-                "due_before" | "due_after" | "updated_since" => &["yesterday"],
+                "due_before" | "due_after" | "updated_since" | "from" | "to" => &["yesterday"],
+                "column_limit" => &["0", "201", "x"],
+                "tz" => &["Mars/Olympus", ""],
                 "q" => &["%00"],
                 _ => &[],
             };

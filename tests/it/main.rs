@@ -13,6 +13,8 @@ mod architecture;
 mod attachments;
 /// Wrong requests, at every route.
 mod bad_input;
+/// Calendars, also for programs that cannot sign in.
+mod calendar;
 /// Commands and what they answer.
 mod commands;
 /// Killing every process under load.
@@ -37,6 +39,8 @@ mod reads;
 mod roles;
 /// What the query-api's database role sees.
 mod row_security;
+/// What is found by its words.
+mod search;
 /// Accounts, sessions and tokens.
 mod sessions;
 /// Live streams.
@@ -49,3 +53,5 @@ mod talk;
 mod teams;
 /// Planted faults are found.
 mod verify;
+/// Boards in windows, lists, what one is to do.
+mod views;

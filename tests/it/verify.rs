@@ -65,6 +65,9 @@ async fn rows_that_differ_are_missing_or_are_too_many() {
         "the log does not have it",
     )
     .await;
+    planted("UPDATE task_documents SET document = 'other'", "task_documents").await;
+    planted("DELETE FROM task_documents", "task_documents").await;
+    planted("UPDATE column_counts SET tasks = 7", "column_counts").await;
 }
 
 #[tokio::test]

@@ -11,11 +11,14 @@ use super::error::ReadError;
 use super::page::Page;
 use super::reading::{Reading, Snapshot};
 
+const JSON: &str = "application/json";
+
 /// What a read answers: 200 with a body, or 304 when the caller has it already.
 pub struct Answer {
     position: i64,
     etag: String,
     link: Option<String>,
+    content_type: &'static str,
     /// `None`: not modified.
     body: Option<Vec<u8>>,
 }
@@ -62,14 +65,19 @@ impl Answer {
         }
         let position = snapshot.position;
         snapshot.close().await;
-        Ok(Self { position, etag: etag.to_owned(), link: None, body: None })
+        Ok(Self { position, etag: etag.to_owned(), link: None, content_type: JSON, body: None })
     }
 
     pub async fn tagged(reading: &Reading, snapshot: Snapshot, etag: String, body: Vec<u8>) -> Self {
         let position = snapshot.position;
         snapshot.close().await;
         let known = reading.if_none_match.as_deref().is_some_and(|tags| matches(tags, &etag));
-        Self { position, etag, link: None, body: (!known).then_some(body) }
+        Self { position, etag, link: None, content_type: JSON, body: (!known).then_some(body) }
+    }
+
+    /// Something else than JSON.
+    pub fn of_type(self, content_type: &'static str) -> Self {
+        Self { content_type, ..self }
     }
 }
 
@@ -99,7 +107,7 @@ fn next_link(uri: &http::Uri, cursor: &str) -> String {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let mut response = match self.body {
-            Some(body) => (StatusCode::OK, [(CONTENT_TYPE, "application/json")], body).into_response(),
+            Some(body) => (StatusCode::OK, [(CONTENT_TYPE, self.content_type)], body).into_response(),
             None => StatusCode::NOT_MODIFIED.into_response(),
         };
         let headers = response.headers_mut();

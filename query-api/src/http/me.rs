@@ -1,9 +1,16 @@
+/// Their own saved filters.
+pub mod filters;
+/// What they are to do.
+pub mod tasks;
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::Query;
 use taskfold_openapi::{Code, Problem};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::answer::Answer;
@@ -11,6 +18,10 @@ use super::app::App;
 use super::error::ReadError;
 use super::reading::{ReadHeaders, Reading};
 use super::values::Position;
+
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(handler)).routes(routes!(tasks::handler)).merge(filters::router())
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,10 @@ mod access;
 mod answer;
 /// What handlers share.
 pub mod app;
+/// Files on tasks.
 pub mod attachments;
+/// Calendars for programs that cannot sign in.
+pub mod calendars;
 /// Why a read was not answered.
 mod error;
 /// Changes in bodies.
@@ -15,11 +18,15 @@ mod feed;
 pub mod me;
 /// What people should hear of.
 pub mod notifications;
+/// What people write of their own, in projects that they see.
+mod own;
 /// Lists in pages.
 mod page;
 pub mod projects;
 /// Who reads, and as of which position.
 mod reading;
+/// What is found by its words.
+pub mod search;
 /// Words in columns of text.
 mod stored;
 pub mod streams;
@@ -46,7 +53,9 @@ use app::App;
                        go on from there."
     ),
     tags(
-        (name = "me", description = "Who is signed in"),
+        (name = "me", description = "Who is signed in, and what is theirs"),
+        (name = "search", description = "Full text over what the caller may see"),
+        (name = "calendars", description = "Calendars by a link, for programs that cannot sign in"),
         (name = "projects", description = "Projects: boards, lists, members"),
         (name = "teams", description = "People who have roles in projects together"),
         (name = "tasks", description = "Tasks: comments, history"),
@@ -63,7 +72,9 @@ pub fn router() -> OpenApiRouter<App> {
     document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());
     problem::add_to(&mut document);
     OpenApiRouter::with_openapi(document)
-        .routes(routes!(me::handler))
+        .merge(me::router())
+        .routes(routes!(search::handler))
+        .merge(calendars::router())
         .merge(projects::router())
         .merge(tasks::router())
         .merge(teams::router())

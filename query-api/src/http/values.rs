@@ -1,7 +1,8 @@
 //! Values of query parameters, bounded when they are read.
 
 use chrono::{DateTime, Datelike, Utc};
-use serde::de::Error as _;
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use taskfold_openapi::Problem;
 use taskfold_openapi::headers;
@@ -51,6 +52,21 @@ impl<'de> Deserialize<'de> for Time {
             Ok(time) if (1..=9999).contains(&time.year()) => Ok(Self(time.to_utc())),
             _ => Err(D::Error::custom("must be a time such as 2026-11-23T09:30:00Z (RFC 3339; write + as %2B)")),
         }
+    }
+}
+
+/// A list of words of ours with commas between them, such as `todo,running`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Words<T>(pub Vec<T>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Words<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let word = |word: &str| {
+            let word: StrDeserializer<'_, D::Error> = word.into_deserializer();
+            T::deserialize(word)
+        };
+        text.split(',').map(word).collect::<Result<_, _>>().map(Self)
     }
 }
 

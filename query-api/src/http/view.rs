@@ -28,13 +28,13 @@ pub struct TaskFields {
     status: Stored<Status>,
     pub column_id: Uuid,
     #[schema(example = "a0V")]
-    rank: String,
+    pub rank: String,
     #[schema(value_type = Priority)]
     priority: Stored<Priority>,
     assignee_ids: Vec<Uuid>,
     label_ids: Vec<Uuid>,
-    start_at: Option<DateTime<Utc>>,
-    due_at: Option<DateTime<Utc>>,
+    pub start_at: Option<DateTime<Utc>>,
+    pub due_at: Option<DateTime<Utc>>,
     estimate_minutes: Option<i32>,
     parent_id: Option<Uuid>,
     /// The tasks that it waits for.
@@ -114,6 +114,19 @@ macro_rules! task_fields {
     };
 }
 pub(crate) use task_fields;
+
+/// The columns of [`Card`].
+macro_rules! card_fields {
+    () => {
+        concat!(
+            $crate::http::view::task_fields!(),
+            ", jsonb_array_length(jsonb_path_query_array(checklists, '$[*].items[*] ? (@.done == true)'))::bigint \
+                 AS checklist_done, \
+               jsonb_array_length(jsonb_path_query_array(checklists, '$[*].items[*]'))::bigint AS checklist_total"
+        )
+    };
+}
+pub(crate) use card_fields;
 
 impl TaskFields {
     /// Leaves out labels that the project no longer has.

@@ -2,6 +2,10 @@
 
 /// The board: columns with their cards.
 pub mod board;
+/// Tasks on their days.
+pub mod calendar;
+/// The same for calendar programs.
+pub mod calendar_ics;
 /// The feed: Changes page by page.
 pub mod events;
 /// One project.
@@ -28,6 +32,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(get::handler))
         .routes(routes!(members::handler))
         .routes(routes!(board::handler))
+        .routes(routes!(calendar::handler))
+        .routes(routes!(calendar_ics::handler))
         .routes(routes!(tasks::handler))
         .routes(routes!(events::handler))
         .routes(routes!(teams::handler))

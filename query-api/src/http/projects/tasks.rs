@@ -2,7 +2,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::task::Status;
-use taskfold_domain::task::events::Priority;
+use taskfold_domain::task::events::{DueStage, Priority};
 use taskfold_openapi::Problem;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
@@ -15,7 +15,7 @@ use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, limit};
 use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::values::{Position, Time};
+use crate::http::values::{Position, Time, Words};
 use crate::http::view::Task;
 
 const Q_CHARS: usize = 200;
@@ -24,13 +24,26 @@ const Q_CHARS: usize = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    #[param(inline)]
-    status: Option<Status>,
+    /// One of these: `todo`, `running`, `paused`, `completed`, `cancelled`, `failed`, several with commas between them.
+    #[param(value_type = Option<String>, example = "todo,running")]
+    status: Option<Words<Status>>,
     assignee_id: Option<Uuid>,
+    /// Only those that nobody is to do, or only those that somebody is.
+    unassigned: Option<bool>,
     label_id: Option<Uuid>,
     column_id: Option<Uuid>,
+    /// The parts of this task.
+    parent_id: Option<Uuid>,
+    /// One of these: `none`, `low`, `medium`, `high`, `urgent`, several with commas between them.
+    #[param(value_type = Option<String>, example = "high,urgent")]
+    priority: Option<Words<Priority>>,
+    /// Only those that wait for another task, or only those that do not.
+    blocked: Option<bool>,
+    /// Only those that the caller watches, or only those that they do not.
+    watching: Option<bool>,
+    /// What the clock has said of `due_at`.
     #[param(inline)]
-    priority: Option<Priority>,
+    due_stage: Option<DueStage>,
     /// Due earlier than this.
     #[param(value_type = Option<String>, format = DateTime)]
     due_before: Option<Time>,
@@ -84,8 +97,11 @@ pub enum Sort {
 }
 
 impl Sort {
-    fn order(self) -> &'static Order {
+    /// `on_board`: only what is neither archived nor deleted is listed.
+    fn order(self, on_board: bool) -> &'static Order {
         match self {
+            Self::Rank if on_board => &sql::BOARD,
+            Self::RankDown if on_board => &sql::BOARD_DOWN,
             Self::CreatedAt => &sql::CREATED,
             Self::UpdatedAt => &sql::UPDATED,
             Self::DueAt => &sql::DUE,
@@ -130,8 +146,9 @@ pub async fn handler(
     let list = query.list_name(project_id);
     let after = list.read(query.cursor.as_deref())?;
     let pattern = query.q.as_deref().map(pattern).transpose()?;
-    let order = query.sort.unwrap_or_default().order();
     let deleted = query.deleted.unwrap_or(false);
+    let archived = query.archived.or((!deleted).then_some(false));
+    let order = query.sort.unwrap_or_default().order(!deleted && archived == Some(false));
 
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     let member = snapshot.project(project_id).await?;
@@ -155,21 +172,26 @@ pub async fn handler(
     let (start, greatest) = order.start;
     let rows: Vec<Row> = sqlx::query_as(order.sql)
         .bind(project_id.0)
-        .bind(query.status.map(Status::as_str))
+        .bind(query.status.as_ref().map(|words| words.0.iter().map(|s| s.as_str()).collect::<Vec<_>>()))
         .bind(query.assignee_id)
         .bind(query.label_id)
         .bind(query.column_id)
-        .bind(query.priority.map(priority_name))
+        .bind(query.priority.as_ref().map(|words| words.0.iter().map(|p| priority_name(*p)).collect::<Vec<_>>()))
         .bind(query.due_before.map(|t| t.0))
         .bind(query.due_after.map(|t| t.0))
         .bind(query.updated_since.map(|t| t.0))
         .bind(pattern)
         .bind(deleted)
-        .bind(query.archived.or((!deleted).then_some(false)))
+        .bind(archived)
         .bind(columns)
         .bind(after.as_ref().map_or(start, |c| &c.key))
         .bind(after.as_ref().map_or(if greatest { Uuid::max() } else { Uuid::nil() }, |c| c.id))
         .bind(limit + 1)
+        .bind(query.parent_id)
+        .bind(query.blocked)
+        .bind(query.watching)
+        .bind(query.unassigned)
+        .bind(query.due_stage.map(due_stage_name))
         .fetch_all(&mut *snapshot.db)
         .await
         .map_err(bad_cursor_or)?;
@@ -180,10 +202,11 @@ pub async fn handler(
 
 impl Params {
     fn list_name(&self, project: ProjectId) -> ListName {
-        let of = (self.status, self.assignee_id, self.label_id, self.column_id, self.priority);
+        let of = (&self.status, self.assignee_id, self.label_id, self.column_id, &self.priority);
+        let links = (self.parent_id, self.blocked, self.watching, self.unassigned, self.due_stage);
         let times = (self.due_before, self.due_after, self.updated_since);
         let rest = (&self.q, self.deleted, self.archived, self.sort.unwrap_or_default());
-        ListName::new("tasks", project.0, &(of, times, rest))
+        ListName::new("tasks", project.0, &(of, links, times, rest))
     }
 }
 
@@ -194,6 +217,13 @@ fn priority_name(priority: Priority) -> &'static str {
         Priority::Medium => "medium",
         Priority::High => "high",
         Priority::Urgent => "urgent",
+    }
+}
+
+fn due_stage_name(stage: DueStage) -> &'static str {
+    match stage {
+        DueStage::DueSoon => "due_soon",
+        DueStage::Overdue => "overdue",
     }
 }
 

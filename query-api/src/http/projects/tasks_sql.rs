@@ -9,6 +9,32 @@ pub struct Order {
     pub start: (&'static str, bool),
 }
 
+/// What all orders filter by.
+macro_rules! filters {
+    () => {
+        "project_id = $1 \
+           AND ($2::text[] IS NULL OR status = ANY ($2)) \
+           AND ($3::uuid IS NULL OR $3 = ANY (assignee_ids)) \
+           AND ($4::uuid IS NULL OR $4 = ANY (label_ids)) \
+           AND ($5::uuid IS NULL OR column_id = $5) \
+           AND ($6::text[] IS NULL OR priority = ANY ($6)) \
+           AND ($7::timestamptz IS NULL OR due_at < $7) \
+           AND ($8::timestamptz IS NULL OR due_at >= $8) \
+           AND ($9::timestamptz IS NULL OR updated_at >= $9) \
+           AND ($10::text IS NULL OR title ILIKE $10 OR description ILIKE $10) \
+           AND deleted = $11 \
+           AND ($12::boolean IS NULL OR archived = $12) \
+           AND cardinality($13::uuid[]) >= 0 \
+           AND ($17::uuid IS NULL OR parent_id = $17) \
+           AND ($18::boolean IS NULL OR $18 = (dependency_ids <> '{}' AND EXISTS ( \
+               SELECT FROM tasks d WHERE d.task_id = ANY (tasks.dependency_ids) \
+                   AND d.status NOT IN ('completed', 'cancelled') AND NOT d.deleted))) \
+           AND ($19::boolean IS NULL OR $19 = (taskfold_user() = ANY (watcher_ids))) \
+           AND ($20::boolean IS NULL OR $20 = (assignee_ids = '{}')) \
+           AND ($21::text IS NULL OR due_stage = $21)"
+    };
+}
+
 macro_rules! order {
     ($key:literal as $type:literal from $start:literal) => {
         Order { sql: order!(@sql $key, $type, ">", ""), start: ($start, false) }
@@ -18,40 +44,77 @@ macro_rules! order {
     };
     (@sql $key:literal, $type:literal, $behind:literal, $direction:literal) => {
         concat!(
-            "SELECT ", task_fields!(), ", description, checklists, watcher_ids, (", $key, ")::text AS sort_key FROM tasks \
-             WHERE project_id = $1 \
-               AND ($2::text IS NULL OR status = $2) \
-               AND ($3::uuid IS NULL OR $3 = ANY (assignee_ids)) \
-               AND ($4::uuid IS NULL OR $4 = ANY (label_ids)) \
-               AND ($5::uuid IS NULL OR column_id = $5) \
-               AND ($6::text IS NULL OR priority = $6) \
-               AND ($7::timestamptz IS NULL OR due_at < $7) \
-               AND ($8::timestamptz IS NULL OR due_at >= $8) \
-               AND ($9::timestamptz IS NULL OR updated_at >= $9) \
-               AND ($10::text IS NULL OR title ILIKE $10 OR description ILIKE $10) \
-               AND deleted = $11 \
-               AND ($12::boolean IS NULL OR archived = $12) \
-               AND cardinality($13::uuid[]) >= 0 \
-               AND (", $key, ", task_id) ", $behind, " ($14::text::", $type, ", $15) \
+            "SELECT ", task_fields!(), ", description, checklists, watcher_ids, (", $key, ")::text AS sort_key FROM tasks WHERE ",
+            filters!(),
+            " AND (", $key, ", task_id) ", $behind, " ($14::text::", $type, ", $15) \
              ORDER BY ", $key, $direction, ", task_id", $direction, " LIMIT $16"
         )
     };
 }
 
+/// The place on the board of what is on it: a page's worth of each column from its index, and of that the first.
+macro_rules! on_board {
+    ($behind:literal, $direction:literal, $edge:literal, $id:literal, from $start:literal, $greatest:literal) => {
+        Order {
+            sql: concat!(
+                "SELECT ",
+                task_fields!(),
+                ", description, checklists, to_char(place, 'FM000') || rank AS sort_key \
+                 FROM unnest($13::uuid[]) WITH ORDINALITY AS on_board (id, place) CROSS JOIN LATERAL ( \
+                     SELECT * FROM tasks WHERE ",
+                filters!(),
+                " \
+                         AND column_id = on_board.id AND NOT archived AND NOT deleted AND (rank, task_id) ",
+                $behind,
+                " ( \
+                             CASE WHEN place = left($14::text, 3)::integer THEN substr($14, 4) ELSE ",
+                $edge,
+                " END, \
+                             CASE WHEN place = left($14, 3)::integer THEN $15 ELSE ",
+                $id,
+                "::uuid END) \
+                     ORDER BY rank",
+                $direction,
+                ", task_id",
+                $direction,
+                " LIMIT $16) AS tasks \
+                 WHERE place ",
+                $behind,
+                "= left($14, 3)::integer \
+                 ORDER BY place",
+                $direction,
+                ", rank",
+                $direction,
+                ", task_id",
+                $direction,
+                " LIMIT $16"
+            ),
+            start: ($start, $greatest),
+        }
+    };
+}
+
+// Each page of these begins in an index.
 pub const CREATED: Order = order!("created_at" as "timestamptz" from "-infinity");
 pub const CREATED_DOWN: Order = order!("created_at" as "timestamptz" down from "infinity");
 pub const UPDATED: Order = order!("updated_at" as "timestamptz" from "-infinity");
 pub const UPDATED_DOWN: Order = order!("updated_at" as "timestamptz" down from "infinity");
-// Tasks that are never due come last either way.
-pub const DUE: Order = order!("coalesce(due_at, 'infinity')" as "timestamptz" from "-infinity");
-pub const DUE_DOWN: Order = order!("coalesce(due_at, '-infinity')" as "timestamptz" down from "infinity");
+// Tasks that are never due come last either way. CASE, as in their indexes: under a policy, coalesce could not use one.
+pub const DUE: Order =
+    order!("CASE WHEN due_at IS NULL THEN 'infinity' ELSE due_at END" as "timestamptz" from "-infinity");
+pub const DUE_DOWN: Order =
+    order!("CASE WHEN due_at IS NULL THEN '-infinity' ELSE due_at END" as "timestamptz" down from "infinity");
+pub const BOARD: Order = on_board!(">", "", "''", "'00000000-0000-0000-0000-000000000000'", from "000", false);
+pub const BOARD_DOWN: Order =
+    on_board!("<", " DESC", "'~'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'", from "999~", true);
+// Each page of these sorts the project's tasks: their indexes would cost every change of a task, for orders seldom asked for.
 pub const PRIORITY: Order =
     order!("array_position(ARRAY['none', 'low', 'medium', 'high', 'urgent'], priority)" as "integer" from "0");
 pub const PRIORITY_DOWN: Order =
     order!("array_position(ARRAY['none', 'low', 'medium', 'high', 'urgent'], priority)" as "integer" down from "9");
 pub const TITLE: Order = order!("(lower(title) COLLATE \"C\")" as "text" from "");
 pub const TITLE_DOWN: Order = order!("(lower(title) COLLATE \"C\")" as "text" down from "\u{10FFFF}\u{10FFFF}");
-// Column by column as on the board, $13 being the columns in their order.
+// Column by column as on the board, $13 being the columns in their order: for tasks that are off the board.
 pub const RANK: Order = order!(
     "(to_char(coalesce(array_position($13, column_id), 999), 'FM000') || rank COLLATE \"C\")" as "text" from ""
 );

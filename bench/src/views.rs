@@ -1,0 +1,118 @@
+/// A large database.
+mod fill;
+/// What is asked for, in HTTP and in SQL.
+mod questions;
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+use sqlx::PgPool;
+
+use self::questions::{Question, questions};
+use crate::client::Client;
+use crate::commands::{Measured, measure};
+use crate::figures::{median, millis, percentile, spread};
+use crate::floor::{beside_postgres, transactions};
+use crate::system::System;
+
+/// What all runs of a question came to.
+#[derive(Default)]
+struct Results {
+    http: Vec<Measured>,
+    /// The same SQL, as the query-api's role.
+    sql: Vec<f64>,
+    /// As the owner, whom no policy holds.
+    unguarded: Vec<f64>,
+}
+
+pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<()> {
+    let system = System::start().await?;
+    let api = system.role("all").await?;
+    let (mut someone, _) = api.someone().await?;
+    let me = someone.json("GET", "/v1/me", String::new()).await?;
+    let user = me["user_id"].as_str().context("who am I")?.parse()?;
+    let pool = PgPool::connect(&system.database_url()?).await?;
+    let filled = fill::fill(&pool, user).await?;
+    pool.close().await;
+    println!(
+        "{} tasks in {} projects, {} of them in one; {clients} clients; median (least to greatest) of {runs} runs of {seconds} s",
+        filled.tasks, filled.projects, filled.in_one
+    );
+    println!("read | requests/s | p50 ms | p99 ms | pgbench/s | ratio | pgbench/s without policies | with / without");
+    let mut report = Vec::new();
+    for question in questions(&filled) {
+        if !is_answered(&mut someone, &question).await? {
+            println!("{} | is not served", question.name);
+            continue;
+        }
+        let mut results = Results::default();
+        for _ in 0..runs {
+            let request = |n: usize| ("GET", (question.path)(n), String::new());
+            results.sql.push(pgbench(&system, &question, Some("taskfold_query"), clients, seconds).await?);
+            results.http.push(measure(&api.address, &someone.token, clients, seconds, request).await?);
+            results.unguarded.push(pgbench(&system, &question, None, clients, seconds).await?);
+        }
+        report.push(tell(&question, &results));
+    }
+    println!("{}", json!({"clients": clients, "tasks": filled.tasks, "reads": report}));
+    drop(api);
+    system.stop().await
+}
+
+async fn is_answered(someone: &mut Client, question: &Question) -> anyhow::Result<bool> {
+    let answer = someone.open("GET", &(question.path)(0), String::new()).await?;
+    let found = answer.status() != 404;
+    http_body_util::BodyExt::collect(answer.into_body()).await?;
+    Ok(found)
+}
+
+fn tell(question: &Question, results: &Results) -> serde_json::Value {
+    let rates: Vec<f64> = results.http.iter().map(|m| m.rate).collect();
+    let at = |share| {
+        let each = results.http.iter().map(|m| percentile(&m.latencies, share).as_secs_f64()).collect();
+        Duration::from_secs_f64(median(each))
+    };
+    let ratio = |of: &[f64], to: &[f64]| of.iter().zip(to).map(|(of, to)| of / to).collect::<Vec<f64>>();
+    let (http, guard) = (ratio(&rates, &results.sql), ratio(&results.sql, &results.unguarded));
+    println!(
+        "{} | {} | {} | {} | {} | {} | {} | {}",
+        question.name,
+        spread(&rates, 0),
+        millis(at(0.5)),
+        millis(at(0.99)),
+        spread(&results.sql, 0),
+        spread(&http, 2),
+        spread(&results.unguarded, 0),
+        spread(&guard, 2)
+    );
+    json!({
+        "read": question.name,
+        "requests_per_second": rates,
+        "p50_ms": at(0.5).as_secs_f64() * 1000.0,
+        "p99_ms": at(0.99).as_secs_f64() * 1000.0,
+        "pgbench_per_second": results.sql,
+        "pgbench_per_second_without_policies": results.unguarded,
+    })
+}
+
+/// The question in SQL, in a transaction like the query-api's.
+async fn pgbench(
+    system: &System,
+    question: &Question,
+    role: Option<&str>,
+    clients: usize,
+    seconds: u64,
+) -> anyhow::Result<f64> {
+    let script = std::env::temp_dir().join(format!("taskfold-views-{}.sql", std::process::id()));
+    std::fs::write(&script, &question.sql)?;
+    let mut command = Command::new(beside_postgres(system)?);
+    command.arg("-f").arg(&script);
+    if let Some(role) = role {
+        command.env("PGOPTIONS", format!("-c role={role}"));
+    }
+    let rate = transactions(command, &system.database_url()?, clients, seconds).await;
+    std::fs::remove_file(&script)?;
+    rate
+}

@@ -1,0 +1,86 @@
+use super::fill::Filled;
+
+/// A read, as it is sent and as it is asked of PostgreSQL.
+pub struct Question {
+    pub name: &'static str,
+    pub path: Box<dyn Fn(usize) -> String>,
+    /// For pgbench.
+    pub sql: String,
+}
+
+/// The columns of a card, as the query-api reads them.
+const CARD: &str = "task_id, project_id, title, status, column_id, rank, priority, assignee_ids, label_ids, start_at, due_at, \
+    estimate_minutes, parent_id, archived, deleted, deleted_at, deleted_by, elapsed_ms, running_since, progress, reason, \
+    comment_count, created_at, created_by, updated_at, version, dependency_ids, due_stage, checklists, \
+    dependency_ids <> '{}' AND EXISTS (SELECT FROM tasks b WHERE b.task_id = ANY (tasks.dependency_ids) \
+        AND b.status NOT IN ('completed', 'cancelled') AND NOT b.deleted) AS blocked, \
+    (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted) AS subtask_total, \
+    (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted \
+        AND s.status = 'completed') AS subtask_done, \
+    taskfold_user() = ANY (watcher_ids) AS watching";
+
+pub fn questions(filled: &Filled) -> Vec<Question> {
+    let (user, project) = (filled.user, filled.project);
+    let words = filled.words.clone();
+    let question = |name, path: Box<dyn Fn(usize) -> String>, before: &str, sql: String| Question {
+        name,
+        path,
+        sql: format!(
+            "{before}BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n\
+             SELECT set_config('taskfold.user_id', '{user}', true);\n{sql};\nROLLBACK;\n"
+        ),
+    };
+    let search = |words: &str| {
+        format!(
+            "SELECT t.title, f.rank, ts_headline('simple', t.title, f.terms, 'HighlightAll=true'), \
+                 ts_headline('simple', left(t.description, 10000), f.terms, 'MaxWords=30, MinWords=10') \
+             FROM (SELECT * FROM taskfold_search({words}, NULL, true, true, false) \
+                   ORDER BY rank DESC, updated_at DESC LIMIT 21) f JOIN tasks t ON t.task_id = f.task_id"
+        )
+    };
+    vec![
+        question(
+            "board, 20 cards of 30 columns",
+            Box::new(move |_| format!("/v1/projects/{project}/board?column_limit=20")),
+            "",
+            format!(
+                "SELECT {CARD} FROM unnest(ARRAY(SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) AS c \
+                     WHERE project_id = '{project}')) WITH ORDINALITY AS of (id, place) CROSS JOIN LATERAL ( \
+                     SELECT * FROM tasks t WHERE t.project_id = '{project}' AND t.column_id = of.id AND NOT t.archived \
+                     AND NOT t.deleted ORDER BY t.rank, t.task_id LIMIT 21) AS tasks ORDER BY place, rank, task_id"
+            ),
+        ),
+        question(
+            "list, 50 by due time",
+            Box::new(move |_| format!("/v1/projects/{project}/tasks?sort=due_at")),
+            "",
+            format!(
+                "SELECT {CARD}, description FROM tasks WHERE project_id = '{project}' AND NOT archived AND NOT deleted \
+                 ORDER BY CASE WHEN due_at IS NULL THEN 'infinity' ELSE due_at END, task_id LIMIT 51"
+            ),
+        ),
+        question(
+            "search, one word",
+            Box::new(move |n| format!("/v1/search?limit=20&q={}", words[n % words.len()])),
+            &format!("\\set n random(1, {})\n", filled.words.len()),
+            search(&format!("ARRAY[(ARRAY['{}'])[:n]]", filled.words.join("','"))),
+        ),
+        question(
+            "search, one letter",
+            Box::new(|n| format!("/v1/search?limit=20&q={:x}", n % 16)),
+            "\\set n random(0, 15)\n",
+            search("ARRAY[to_hex(:n)]"),
+        ),
+        question(
+            "notifications, 50",
+            Box::new(|_| "/v1/me/notifications".to_owned()),
+            "",
+            "SELECT n.*, t.title FROM notifications n \
+             LEFT JOIN notification_settings s ON s.user_id = n.user_id \
+             LEFT JOIN notification_reads r ON r.user_id = n.user_id AND r.notification_id = n.notification_id \
+             LEFT JOIN tasks t ON t.task_id = n.task_id \
+             WHERE n.user_id = taskfold_user() AND n.kind <> ALL (coalesce(s.muted, '{}')) ORDER BY n.position DESC LIMIT 51"
+                .to_owned(),
+        ),
+    ]
+}

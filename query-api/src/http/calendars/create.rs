@@ -1,0 +1,93 @@
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::OwnProblems;
+use taskfold_openapi::read::{Body, Path};
+use taskfold_openapi::{Caller, Problem, clock};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::ics::ShownAs;
+use super::secret_hash;
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::own;
+use crate::http::reading::own_rows;
+
+/// How many a person may have in a project.
+const MOST: i64 = 50;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeLink {
+    /// As what the calendar shows tasks: `vtodo` by default.
+    #[serde(rename = "as")]
+    shown_as: Option<ShownAs>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MadeLink {
+    id: Uuid,
+    project_id: ProjectId,
+    #[serde(rename = "as")]
+    shown_as: ShownAs,
+    /// Give it to a calendar program, behind this server's address. It is not shown again: whoever has it reads the calendar.
+    #[schema(example = "/v1/calendars/4yWbmPF6wUqQmA-c8PS1TqWyHZ4c9kPq0a7ab1Cw8lE.ics")]
+    url_path: String,
+    created_at: DateTime<Utc>,
+}
+
+/// Make a link to the project's calendar for a program that cannot sign in.
+#[utoipa::path(
+    post, path = "/v1/projects/{project_id}/calendar-links", operation_id = "createCalendarLink", tag = "calendars",
+    params(("project_id" = Uuid, Path, description = "the project")),
+    request_body = MakeLink,
+    responses((status = 201, description = "Made", body = MadeLink), OwnProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path(project_id): Path<ProjectId>,
+    Body(body): Body<MakeLink>,
+) -> Result<MadeLink, ReadError> {
+    let shown_as = body.shown_as.unwrap_or_default();
+    let mut db = own_rows(&app, &caller).await?;
+    own::must_see(&mut db, project_id).await?;
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM calendar_links WHERE project_id = $1")
+        .bind(project_id.0)
+        .fetch_one(&mut *db)
+        .await?;
+    if count >= MOST {
+        return Err(Problem::invalid_field("", format!("one has at most {MOST} calendar links in a project")).into());
+    }
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let id = clock::new_id();
+    let created_at: DateTime<Utc> = sqlx::query_scalar(
+        "INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at) \
+         VALUES ($1, taskfold_user(), $2, $3, $4, now()) RETURNING created_at",
+    )
+    .bind(id)
+    .bind(project_id.0)
+    .bind(secret_hash(&secret))
+    .bind(shown_as.as_str())
+    .fetch_one(&mut *db)
+    .await?;
+    db.commit().await?;
+    Ok(MadeLink { id, project_id, shown_as, url_path: format!("/v1/calendars/{secret}.ics"), created_at })
+}
+
+impl IntoResponse for MadeLink {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::CREATED, Json(self)).into_response();
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

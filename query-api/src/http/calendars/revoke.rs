@@ -1,0 +1,34 @@
+use axum::extract::State;
+use http::StatusCode;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::OwnProblems;
+use taskfold_openapi::read::Path;
+use taskfold_openapi::{Caller, Problem};
+use uuid::Uuid;
+
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::reading::own_rows;
+
+/// Revoke a link: from now on it leads nowhere.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/calendar-links/{link_id}", operation_id = "revokeCalendarLink",
+    tag = "calendars",
+    params(("project_id" = Uuid, Path, description = "the project"), ("link_id" = Uuid, Path, description = "the link")),
+    responses((status = 204, description = "Revoked"), OwnProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path((project_id, link_id)): Path<(ProjectId, Uuid)>,
+) -> Result<StatusCode, ReadError> {
+    let mut db = own_rows(&app, &caller).await?;
+    let revoked = sqlx::query("DELETE FROM calendar_links WHERE link_id = $1 AND project_id = $2")
+        .bind(link_id)
+        .bind(project_id.0)
+        .execute(&mut *db)
+        .await?;
+    db.commit().await?;
+    if revoked.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
+}

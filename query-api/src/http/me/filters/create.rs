@@ -1,0 +1,67 @@
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::input::{FilterQuery, Name};
+use taskfold_openapi::problem::OwnProblems;
+use taskfold_openapi::read::Body;
+use taskfold_openapi::{Caller, Code, Problem, clock};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{MOST, OwnFilter};
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::own;
+use crate::http::reading::own_rows;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SaveFilter {
+    id: Option<Uuid>,
+    project_id: ProjectId,
+    name: Name,
+    /// Query parameters of the project's list of tasks.
+    query: FilterQuery,
+}
+
+/// Save a filter for oneself: at most 200 in all projects.
+#[utoipa::path(
+    post, path = "/v1/me/filters", operation_id = "createMyFilter", tag = "me",
+    request_body = SaveFilter,
+    responses((status = 201, description = "Saved", body = OwnFilter), OwnProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<SaveFilter>,
+) -> Result<(StatusCode, Json<OwnFilter>), ReadError> {
+    let mut db = own_rows(&app, &caller).await?;
+    own::must_see(&mut db, body.project_id).await?;
+    // One after the other, so that two at once do not both become the 200th.
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('own_filters ' || taskfold_user()::text, 0))")
+        .execute(&mut *db)
+        .await?;
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM own_filters WHERE user_id = taskfold_user()")
+        .fetch_one(&mut *db)
+        .await?;
+    if count >= MOST {
+        return Err(Problem::invalid_field("", format!("one has at most {MOST} filters")).into());
+    }
+    let saved: Option<OwnFilter> = sqlx::query_as(
+        "INSERT INTO own_filters (filter_id, user_id, project_id, name, query, created_at) \
+         VALUES ($1, taskfold_user(), $2, $3, $4, now()) ON CONFLICT DO NOTHING \
+         RETURNING filter_id, project_id, name, query, created_at",
+    )
+    .bind(body.id.unwrap_or_else(clock::new_id))
+    .bind(body.project_id.0)
+    .bind(body.name.as_str())
+    .bind(body.query.as_str())
+    .fetch_optional(&mut *db)
+    .await?;
+    let saved = saved.ok_or_else(|| Problem::new(Code::AlreadyExists, "There is a filter with this id"))?;
+    db.commit().await?;
+    Ok((StatusCode::CREATED, Json(saved)))
+}

@@ -1,0 +1,51 @@
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::input::{FilterQuery, Name};
+use taskfold_openapi::problem::OwnProblems;
+use taskfold_openapi::read::{Body, Path};
+use taskfold_openapi::{Caller, Problem};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::OwnFilter;
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::reading::own_rows;
+
+/// What is absent stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditFilter {
+    name: Option<Name>,
+    /// Query parameters of the project's list of tasks.
+    query: Option<FilterQuery>,
+}
+
+/// Give an own filter another name or another query.
+#[utoipa::path(
+    patch, path = "/v1/me/filters/{filter_id}", operation_id = "editMyFilter", tag = "me",
+    params(("filter_id" = Uuid, Path, description = "the filter")),
+    request_body = EditFilter,
+    responses((status = 200, description = "The filter as it is now", body = OwnFilter), OwnProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path(filter_id): Path<Uuid>,
+    Body(body): Body<EditFilter>,
+) -> Result<Json<OwnFilter>, ReadError> {
+    let mut db = own_rows(&app, &caller).await?;
+    let filter: Option<OwnFilter> = sqlx::query_as(
+        "UPDATE own_filters SET name = coalesce($2, name), query = coalesce($3, query) WHERE filter_id = $1 \
+         RETURNING filter_id, project_id, name, query, created_at",
+    )
+    .bind(filter_id)
+    .bind(body.name.as_ref().map(Name::as_str))
+    .bind(body.query.as_ref().map(FilterQuery::as_str))
+    .fetch_optional(&mut *db)
+    .await?;
+    db.commit().await?;
+    filter.map(Json).ok_or_else(|| Problem::not_found().into())
+}

@@ -1,0 +1,49 @@
+use axum::extract::State;
+use serde::Deserialize;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::ReadProblems;
+use taskfold_openapi::read::{Path, Query};
+use utoipa::IntoParams;
+
+use crate::http::answer::Answer;
+use crate::http::app::App;
+use crate::http::calendars::ics::ShownAs;
+use crate::http::calendars::tasks;
+use crate::http::error::ReadError;
+use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::values::Position;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Params {
+    /// As to-dos, which is the default, or as events.
+    #[serde(rename = "as")]
+    #[param(inline, rename = "as")]
+    shown_as: Option<ShownAs>,
+    /// Answer only with what reflects this position.
+    #[param(value_type = Option<u64>)]
+    min_position: Option<Position>,
+}
+
+/// The project's tasks that have a time, as iCalendar (RFC 5545): 5,000 at most, from those that ended a year ago on.
+/// Descriptions are cut at 2,000 characters.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/calendar.ics", operation_id = "getCalendarIcs", tag = "projects",
+    params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
+    responses(
+        (status = 200, description = "A calendar", body = String, content_type = "text/calendar"),
+        (status = 304, description = "As before"),
+        ReadProblems
+    ),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path(project_id): Path<ProjectId>,
+    Query(query): Query<Params>,
+) -> Result<Answer, ReadError> {
+    let snapshot = reading.snapshot(&app, query.min_position).await?;
+    tasks::answer(&reading, snapshot, project_id, query.shown_as.unwrap_or_default()).await
+}
