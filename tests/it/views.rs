@@ -192,6 +192,11 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
              now() - n * interval '1 minute', $1, now() - (n * 7919 % 20000) * interval '1 minute', 1, 0 \
          FROM (SELECT $2::uuid AS p, n FROM generate_series(1, 20000) n UNION ALL \
                SELECT project_id, n FROM projects, generate_series(1, 100) n WHERE project_id <> $2) AS of_projects",
+        // Before the log, where no projector looks for them.
+        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
+             actor_id, command_id, occurred_at, recorded_at) \
+         SELECT -row_number() OVER (), 'task', task_id::text || '?', 1, 'task.created', '1', '{}', project_id, $1::uuid, task_id, now(), \
+             now() FROM tasks WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
         "INSERT INTO comments (task_id, comment_id, project_id, author_id, text, mentions, created_at, position) \
          SELECT task_id, gen_random_uuid(), project_id, $1::uuid, title, '{}', now(), row_number() OVER () FROM tasks \
          WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
