@@ -257,7 +257,8 @@ async fn no_read_reads_a_table_as_a_whole() {
         for _ in 0..8 {
             let page = ada.get(&next).await.expect(200);
             if let Some(cursor) = page["next_cursor"].as_str() {
-                next = format!("{read}&cursor={cursor}");
+                let join = if read.contains('?') { '&' } else { '?' };
+                next = format!("{read}{join}cursor={cursor}");
             }
         }
         // Connections tell what they did when they have been idle for a while.
