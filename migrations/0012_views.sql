@@ -56,7 +56,7 @@ CREATE TRIGGER count_columns_moved AFTER UPDATE ON tasks FOR EACH ROW
 -- What is searched: the words of title (weight A) and description (B), and the ids of the labels (A) as if they were words.
 -- A search asks for a word, or for the labels that are called so, and so renaming a label costs nothing here. The
 -- configuration 'simple' knows no language: teams write in many, often in several, and a stemmer for one of them
--- spoils the words of the others.
+-- spoils the words of the others. Angle brackets are spaces: PostgreSQL takes what is between them for HTML, and leaves it out.
 CREATE TABLE task_documents
 (
     task_id    uuid        PRIMARY KEY REFERENCES tasks ON DELETE CASCADE,
@@ -70,9 +70,9 @@ CREATE TABLE task_documents
 CREATE FUNCTION taskfold_task_document(title text, description text, label_ids uuid[]) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT setweight(to_tsvector('pg_catalog.simple', title), 'A')
+    SELECT setweight(to_tsvector('pg_catalog.simple', translate(title, '<>', '  ')), 'A')
         || coalesce((SELECT string_agg(quote_literal(label::text) || ':1A', ' ') FROM unnest(label_ids) AS label), '')::tsvector
-        || setweight(to_tsvector('pg_catalog.simple', description), 'B')
+        || setweight(to_tsvector('pg_catalog.simple', translate(description, '<>', '  ')), 'B')
 $$;
 
 CREATE FUNCTION taskfold_write_document() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -132,7 +132,7 @@ INSERT INTO label_documents (project_id, label_id, document)
 SELECT project_id, (label ->> 'id')::uuid, to_tsvector('pg_catalog.simple', label ->> 'name')
 FROM projects, jsonb_array_elements(labels) AS label;
 ALTER TABLE comments ADD COLUMN document tsvector NOT NULL
-    GENERATED ALWAYS AS (setweight(to_tsvector('pg_catalog.simple', text), 'C')) STORED;
+    GENERATED ALWAYS AS (setweight(to_tsvector('pg_catalog.simple', translate(text, '<>', '  ')), 'C')) STORED;
 
 -- A search takes the index that its words and the caller's projects make the cheapest: of words, of projects, or of times. The
 -- lists of entries that wait to be sorted in are kept short, because every search reads them through.
@@ -162,9 +162,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
     projects uuid[] := ARRAY(SELECT DISTINCT p FROM taskfold_projects() AS p WHERE only_project IS NULL OR p = only_project);
-    -- what is looked for, and what is to be marked in an excerpt, where ids of labels are not
+    -- what is looked for; the words alone, which are marked in excerpts; the labels alone
     wanted tsquery;
     spoken tsquery;
+    named  tsquery := '';
     word   tsquery;
     labels tsquery;
     -- Of one project, its own index has the newest in their order; of several, that of all. The two are asked for in other
@@ -176,12 +177,13 @@ DECLARE
     often  boolean;
 BEGIN
     FOR i IN 1 .. cardinality(words) LOOP
-        word := to_tsquery('pg_catalog.simple', quote_literal(replace(words[i], '\', ' '))
+        word := to_tsquery('pg_catalog.simple', quote_literal(translate(words[i], '\<>', '   '))
             || CASE WHEN i = cardinality(words) THEN ':*' ELSE '' END);
         CONTINUE WHEN numnode(word) = 0;
         spoken := coalesce(spoken && word, word);
         SELECT string_agg(quote_literal(l.label_id::text), ' | ')::tsquery INTO labels
         FROM (SELECT d.label_id FROM label_documents d WHERE d.document @@ word AND d.project_id = ANY (projects) LIMIT 200) AS l;
+        named := coalesce(named || labels, named);
         word := coalesce(word || labels, word);
         wanted := coalesce(wanted && word, word);
     END LOOP;
@@ -201,8 +203,10 @@ BEGIN
                          ORDER BY created_at + interval ''0'' DESC LIMIT 1000', theirs) END;
         RETURN QUERY EXECUTE format(
             'WITH found AS MATERIALIZED (%s)
-             SELECT f.task_id, NULL::uuid, $4, ts_rank(f.document, $1), t.updated_at
-             FROM found f JOIN tasks t ON t.task_id = f.task_id', found) USING wanted, projects, 10000, spoken;
+             -- a label counts like a word of the title, and no search for less because labels were looked for too
+             SELECT f.task_id, NULL::uuid, $4,
+                    greatest(ts_rank(f.document, $4), CASE WHEN f.document @@ $5 THEN 0.60792714 END::real), t.updated_at
+             FROM found f JOIN tasks t ON t.task_id = f.task_id', found) USING wanted, projects, 10000, spoken, named;
     END IF;
     IF in_comments THEN
         theirs := replace(theirs, ' AND NOT archived', '');

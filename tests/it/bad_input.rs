@@ -183,6 +183,8 @@ fn plausible_body(route: &Route) -> Value {
         "filters" if create && path.starts_with("/v1/me") => {
             json!({"project_id": new_id(), "name": "n", "query": "status=todo"})
         }
+        "filters" if create => json!({"name": "n", "query": "status=todo"}),
+        "{team_id}" => json!({"role": "member"}),
         "api-tokens" => json!({"name": "n", "access": "read"}),
         _ => json!({}),
     }

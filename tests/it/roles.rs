@@ -176,9 +176,11 @@ fn sends(operation: &str) -> Sends {
         "editFilter" => "project.edit_filter",
         "removeFilter" => "project.remove_filter",
         // Of one's own uploads, and in words of the protocol tus.
-        // Rows of the caller's own, in a project that they see.
-        "createCalendarLink" | "listCalendarLinks" | "revokeCalendarLink" => return Sends::Read,
-        "createUpload" | "appendUpload" | "getUpload" | "removeUpload" | "revokeInvitation" => return Sends::Elsewhere,
+        // A row of the caller's own, in a project that they see.
+        "createCalendarLink" => return Sends::Read,
+        "createUpload" | "appendUpload" | "getUpload" | "removeUpload" | "revokeInvitation" | "revokeCalendarLink" => {
+            return Sends::Elsewhere;
+        }
         read if read.starts_with("get") || read.starts_with("list") || read.starts_with("stream") => {
             return Sends::Read;
         }

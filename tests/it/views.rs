@@ -192,6 +192,11 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
              now() - n * interval '1 minute', $1, now() - (n * 7919 % 20000) * interval '1 minute', 1, 0 \
          FROM (SELECT $2::uuid AS p, n FROM generate_series(1, 20000) n UNION ALL \
                SELECT project_id, n FROM projects, generate_series(1, 100) n WHERE project_id <> $2) AS of_projects",
+        // Before the log, where no projector looks for them.
+        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
+             actor_id, command_id, occurred_at, recorded_at) \
+         SELECT -row_number() OVER (), 'task', task_id::text || '?', 1, 'task.created', '1', '{}', project_id, $1::uuid, task_id, now(), \
+             now() FROM tasks WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
         "INSERT INTO comments (task_id, comment_id, project_id, author_id, text, mentions, created_at, position) \
          SELECT task_id, gen_random_uuid(), project_id, $1::uuid, title, '{}', now(), row_number() OVER () FROM tasks \
          WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
@@ -245,26 +250,42 @@ async fn no_read_reads_a_table_as_a_whole() {
         "/v1/me/tasks".to_owned(),
         format!("/v1/tasks/{task}/comments"),
         format!("/v1/tasks/{task}"),
+        "/v1/me/notifications".to_owned(),
+        "/v1/me/notifications?unread=true".to_owned(),
     ]);
     for read in reads {
-        let before = scans(&app.owner).await;
-        let mut next = read.clone();
-        for _ in 0..8 {
-            let page = ada.get(&next).await.expect(200);
-            if let Some(cursor) = page["next_cursor"].as_str() {
-                next = format!("{read}&cursor={cursor}");
+        // What runs beside the reads (the projector, the janitor) is counted too: a plan that scans does so every time.
+        let mut scanned = true;
+        for _ in 0..3 {
+            let before = scans(&app.owner).await;
+            read_pages(&ada, &read).await;
+            // Connections tell what they did when they have been idle for a while.
+            let after = eventually("the scans are counted", || async {
+                let after = scans(&app.owner).await;
+                (after.1 > before.1).then_some(after)
+            })
+            .await;
+            scanned = after.0 > before.0;
+            if !scanned {
+                break;
             }
         }
-        // Connections tell what they did when they have been idle for a while.
-        let after = eventually("the scans are counted", || async {
-            let after = scans(&app.owner).await;
-            (after.1 > before.1).then_some(after)
-        })
-        .await;
-        assert_eq!(after.0, before.0, "{read} reads a table as a whole");
+        assert!(!scanned, "{read} reads a table as a whole");
     }
     let distinct: HashSet<String> =
         ids(&ada.get(&format!("{list}rank")).await.expect(200)["items"]).into_iter().collect();
     assert_eq!(distinct.len(), 50);
     app.stop().await;
+}
+
+/// Often enough to get the plan that is good for all parameters, and behind cursors too.
+async fn read_pages(actor: &Actor, read: &str) {
+    let mut next = read.to_owned();
+    for _ in 0..8 {
+        let page = actor.get(&next).await.expect(200);
+        if let Some(cursor) = page["next_cursor"].as_str() {
+            let join = if read.contains('?') { '&' } else { '?' };
+            next = format!("{read}{join}cursor={cursor}");
+        }
+    }
 }

@@ -59,7 +59,7 @@ macro_rules! on_board {
             sql: concat!(
                 "SELECT ",
                 task_fields!(),
-                ", description, checklists, to_char(place, 'FM000') || rank AS sort_key \
+                ", description, checklists, watcher_ids, to_char(place, 'FM000') || rank AS sort_key \
                  FROM unnest($13::uuid[]) WITH ORDINALITY AS on_board (id, place) CROSS JOIN LATERAL ( \
                      SELECT * FROM tasks WHERE ",
                 filters!(),

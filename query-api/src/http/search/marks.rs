@@ -1,13 +1,13 @@
 use serde::{Serialize, Serializer};
 
 /// Makes PostgreSQL put marks round what was found that no text of ours has: characters of private use, which are taken out
-/// of the text before.
+/// of the text before. Two more stand for angle brackets, between which it would see HTML and leave it out.
 macro_rules! headline {
     ($text:literal, $options:literal) => {
         concat!(
             "ts_headline('pg_catalog.simple', translate(",
             $text,
-            ", '\u{E000}\u{E001}', ''), f.terms, 'StartSel=\u{E000}, StopSel=\u{E001}, ",
+            ", '<>\u{E000}\u{E001}\u{E002}\u{E003}', '\u{E002}\u{E003}'), f.terms, 'StartSel=\u{E000}, StopSel=\u{E001}, ",
             $options,
             "')"
         )
@@ -33,8 +33,8 @@ fn html(text: &str) -> String {
             '\u{E000}' => html.push_str("<mark>"),
             '\u{E001}' => html.push_str("</mark>"),
             '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
+            '<' | '\u{E002}' => html.push_str("&lt;"),
+            '>' | '\u{E003}' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
             c => html.push(c),
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn nothing_but_the_marks_is_markup() {
-        let text = "<script>\u{E000}alert\u{E001}('x') & \"y\"</script>";
+        let text = "<script\u{E003}\u{E000}alert\u{E001}('x') & \"y\"\u{E002}/script>";
         let shown = "&lt;script&gt;<mark>alert</mark>(&#39;x&#39;) &amp; &quot;y&quot;&lt;/script&gt;";
         assert_eq!(html(text), shown);
     }
