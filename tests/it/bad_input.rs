@@ -174,7 +174,6 @@ fn plausible_body(route: &Route) -> Value {
         "{comment_id}" => json!({"text": "t"}),
         "checklists" | "{checklist_id}" => json!({"title": "t"}),
         "columns" => json!({"name": "n", "category": "todo"}),
-        "filters" if create => json!({"name": "n", "query": "status=todo"}),
         "notification-preferences" => json!({"muted": []}),
         "read" => json!({"up_to": 1}),
         "{team_id}" => json!({"role": "member"}),
@@ -184,7 +183,6 @@ fn plausible_body(route: &Route) -> Value {
             json!({"project_id": new_id(), "name": "n", "query": "status=todo"})
         }
         "filters" if create => json!({"name": "n", "query": "status=todo"}),
-        "{team_id}" => json!({"role": "member"}),
         "api-tokens" => json!({"name": "n", "access": "read"}),
         _ => json!({}),
     }
