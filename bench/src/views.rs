@@ -36,6 +36,8 @@ pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<()
     let pool = PgPool::connect(&system.database_url()?).await?;
     let filled = fill::fill(&pool, user).await?;
     pool.close().await;
+    // Filling takes longer than a connection may rest.
+    let mut someone = Client::connect(&api.address, &someone.token).await?;
     println!(
         "{} tasks in {} projects, {} of them in one; {clients} clients; median (least to greatest) of {runs} runs of {seconds} s",
         filled.tasks, filled.projects, filled.in_one
