@@ -79,6 +79,9 @@ impl Scene {
         if route.required_query.iter().any(|name| name == "format") {
             path.push_str("?format=trello");
         }
+        if route.required_query.iter().any(|name| name == "from") {
+            path.push_str("?from=2026-01-01&to=2026-02-01");
+        }
         path
     }
 
