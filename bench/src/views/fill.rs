@@ -24,7 +24,7 @@ const ROWS: &[&str] = &[
          position) \
      SELECT CASE n WHEN 0 THEN $2 ELSE gen_random_uuid() END, 'Project ' || n, '', \
          (SELECT jsonb_agg(jsonb_build_object('id', gen_random_uuid(), 'name', 'Column ' || c, 'category', 'todo', \
-             'wip_limit', null, 'wip_policy', 'advisory', 'archived', false)) \
+             'wip_limit', null, 'wip_policy', 'advisory', 'rank', 'a' || lpad(c::text, 3, '0') || 'V', 'archived', false)) \
           FROM generate_series(1, CASE n WHEN 0 THEN 30 ELSE 3 END) c), \
          jsonb_build_array(jsonb_build_object('id', gen_random_uuid(), 'name', 'bug', 'color', 'red')), \
          false, now(), $1, now(), 1, 0 FROM generate_series(0, 2000) n",
