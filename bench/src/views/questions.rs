@@ -69,7 +69,7 @@ pub fn questions(filled: &Filled) -> Vec<Question> {
             "search, one letter",
             Box::new(|n| format!("/v1/search?limit=20&q={:x}", n % 16)),
             "\\set n random(0, 15)\n",
-            search("ARRAY[to_hex(:n)]"),
+            search("ARRAY[to_hex(:n::integer)]"),
         ),
         question(
             "notifications, 50",
