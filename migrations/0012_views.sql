@@ -147,7 +147,7 @@ CREATE INDEX comments_by_position ON comments ((-position));
 -- Finds these words, all of them, in tasks or in comments of the caller's projects; the last word may be the beginning of one.
 -- SECURITY DEFINER, because no index of words can be used under a policy: it looks into the caller's projects by itself.
 -- What is found is bounded, so that a search for "a" by somebody with 2,000 projects costs no more than another: the newest
--- 300 finds are ranked; of words that three in a hundred of the newest 500 have, the newest 10,000 are looked through, one by one,
+-- 1,000 finds are ranked; of words that a tenth of the newest 200 have, the newest 10,000 are looked through, one by one,
 -- which is far less than all that the index of words would bring; and of labels that are called so, any 200 are looked for.
 CREATE FUNCTION taskfold_search(words text[], only_project uuid, in_tasks boolean, in_comments boolean, with_archived boolean)
     RETURNS TABLE (task_id uuid, comment_id uuid, terms tsquery, rank real, updated_at timestamptz)
@@ -196,11 +196,11 @@ BEGIN
         END IF;
         newest := format('(SELECT task_id, document FROM task_documents WHERE %s ORDER BY %s DESC LIMIT $3) AS newest',
             theirs, CASE WHEN single THEN 'created_at' ELSE 'created_at AT TIME ZONE ''UTC''' END);
-        EXECUTE format('SELECT count(*) >= 15 FROM %s WHERE document @@ $1', newest) INTO often USING wanted, projects, 500;
-        found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 300', newest)
+        EXECUTE format('SELECT count(*) >= 20 FROM %s WHERE document @@ $1', newest) INTO often USING wanted, projects, 200;
+        found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 1000', newest)
             -- not in the order of an index of times: a rare word would be looked for in all of it
             ELSE format('SELECT task_id, document FROM task_documents WHERE document @@ $1 AND %s
-                         ORDER BY created_at + interval ''0'' DESC LIMIT 300', theirs) END;
+                         ORDER BY created_at + interval ''0'' DESC LIMIT 1000', theirs) END;
         RETURN QUERY EXECUTE format(
             'WITH found AS MATERIALIZED (%s)
              -- a label counts like a word of the title, and no search for less because labels were looked for too
@@ -213,10 +213,10 @@ BEGIN
         newest := format('(SELECT task_id, comment_id, document, coalesce(edited_at, created_at) AS updated_at
                            FROM comments WHERE %s ORDER BY %s LIMIT $3) AS newest',
             theirs, CASE WHEN single THEN 'position DESC' ELSE '-position' END);
-        EXECUTE format('SELECT count(*) >= 15 FROM %s WHERE document @@ $1', newest) INTO often USING spoken, projects, 500;
-        found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 300', newest)
+        EXECUTE format('SELECT count(*) >= 20 FROM %s WHERE document @@ $1', newest) INTO often USING spoken, projects, 200;
+        found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 1000', newest)
             ELSE format('SELECT task_id, comment_id, document, coalesce(edited_at, created_at) AS updated_at
-                         FROM comments WHERE document @@ $1 AND %s ORDER BY position + 0 DESC LIMIT 300', theirs) END;
+                         FROM comments WHERE document @@ $1 AND %s ORDER BY position + 0 DESC LIMIT 1000', theirs) END;
         RETURN QUERY EXECUTE format(
             'WITH found AS MATERIALIZED (%s)
              SELECT f.task_id, f.comment_id, $1, ts_rank(f.document, $1), f.updated_at

@@ -89,7 +89,7 @@ pub struct Found {
 
 /// Tasks and comments by their words: in titles and names of labels (which weigh most), descriptions and comments of the
 /// caller's projects. The best first, and of equals the last updated. No language is assumed: words are found as they are
-/// written. Of more than 300 tasks or comments that match, the newest 300 are ranked; a word that very many have is looked
+/// written. Of more than 1,000 tasks or comments that match, the newest 1,000 are ranked; a word that very many have is looked
 /// for in the newest 10,000. A search that takes longer than 2 seconds is 503.
 #[utoipa::path(
     get, path = "/v1/search", operation_id = "search", tag = "search",
