@@ -134,46 +134,55 @@ FROM projects, jsonb_array_elements(labels) AS label;
 ALTER TABLE comments ADD COLUMN document tsvector NOT NULL
     GENERATED ALWAYS AS (setweight(to_tsvector('pg_catalog.simple', translate(text, '<>', '  ')), 'C')) STORED;
 
--- A search takes the index that its words and the caller's projects make the cheapest: of words, of projects, or of times. The
--- lists of entries that wait to be sorted in are kept short, because every search reads them through.
+-- A search reads either the index of words, or the newest of each project. The lists of entries that wait to be sorted in are
+-- kept short, because every search reads them through.
 CREATE INDEX task_documents_by_word ON task_documents USING gin (document) WITH (gin_pending_list_limit = 256);
 CREATE INDEX task_documents_by_project ON task_documents (project_id, created_at);
-CREATE INDEX task_documents_by_time ON task_documents ((created_at AT TIME ZONE 'UTC'));
 CREATE INDEX label_documents_by_word ON label_documents USING gin (document) WITH (gin_pending_list_limit = 64);
 CREATE INDEX comments_by_word ON comments USING gin (document) WITH (gin_pending_list_limit = 256);
 CREATE INDEX comments_by_project ON comments (project_id, position);
-CREATE INDEX comments_by_position ON comments ((-position));
+
+-- Whether the index of words would bring very many rows, which would all have to be looked at. The planner knows it from the
+-- statistics of the table, beginnings of words included, at a tenth of a millisecond.
+CREATE FUNCTION taskfold_is_frequent(in_table regclass, wanted tsquery) RETURNS boolean
+    LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s WHERE document @@ %L', in_table, wanted) INTO plan;
+    RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::real > 3000;
+END
+$$;
 
 -- Finds these words, all of them, in tasks or in comments of the caller's projects; the last word may be the beginning of one.
+-- The best `at_most` of either kind, behind the last one of the page before.
 -- SECURITY DEFINER, because no index of words can be used under a policy: it looks into the caller's projects by itself.
--- What is found is bounded, so that a search for "a" by somebody with 2,000 projects costs no more than another: the newest
--- 1,000 finds are ranked; of words that a tenth of the newest 200 have, the newest 10,000 are looked through, one by one,
--- which is far less than all that the index of words would bring; and of labels that are called so, any 200 are looked for.
-CREATE FUNCTION taskfold_search(words text[], only_project uuid, in_tasks boolean, in_comments boolean, with_archived boolean)
-    RETURNS TABLE (task_id uuid, comment_id uuid, terms tsquery, rank real, updated_at timestamptz)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-    -- Each search wants the plan for its words and its projects, and none of them reads a table as a whole.
-    SET plan_cache_mode = force_custom_plan
+-- What is found is bounded, so that a search for "a" by somebody with 2,000 projects costs little more than another: the newest
+-- 1,000 finds are ranked; of words that very many have, the newest 5,000 are looked through, an equal share of each
+-- project; and of labels that are called so, any 200 are looked for.
+CREATE FUNCTION taskfold_search(words text[], only_project uuid, in_tasks boolean, in_comments boolean, with_archived boolean,
+        after_rank real, after_created_at timestamptz, after_id uuid, at_most bigint)
+    RETURNS TABLE (task_id uuid, comment_id uuid, terms tsquery, rank real, created_at timestamptz)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+    -- Planned once a connection: what depends on the words is decided here. Under CASE, a condition on the project is one
+    -- that is looked up in a hash table, and never an index to walk through.
+    SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET jit = off
     SET client_min_messages = warning
-    ROWS 1000
+    ROWS 100
 AS $$
 #variable_conflict use_column
 DECLARE
     projects uuid[] := ARRAY(SELECT DISTINCT p FROM taskfold_projects() AS p WHERE only_project IS NULL OR p = only_project);
+    share integer := 20 + 5000 / greatest(cardinality(projects), 1);
     -- what is looked for; the words alone, which are marked in excerpts; the labels alone
     wanted tsquery;
     spoken tsquery;
     named  tsquery := '';
     word   tsquery;
     labels tsquery;
-    -- Of one project, its own index has the newest in their order; of several, that of all. The two are asked for in other
-    -- words, because the planner would look for a quiet project among the newest of all.
-    single boolean := cardinality(projects) = 1;
-    theirs text := CASE WHEN single THEN 'project_id = $2[1]' ELSE 'project_id = ANY ($2)' END;
-    newest text;
-    found  text;
     often  boolean;
 BEGIN
     FOR i IN 1 .. cardinality(words) LOOP
@@ -182,7 +191,8 @@ BEGIN
         CONTINUE WHEN numnode(word) = 0;
         spoken := coalesce(spoken && word, word);
         SELECT string_agg(quote_literal(l.label_id::text), ' | ')::tsquery INTO labels
-        FROM (SELECT d.label_id FROM label_documents d WHERE d.document @@ word AND d.project_id = ANY (projects) LIMIT 200) AS l;
+        FROM (SELECT d.label_id FROM label_documents d WHERE d.document @@ word
+              AND CASE WHEN d.project_id IN (SELECT unnest(projects)) THEN true END LIMIT 200) AS l;
         named := coalesce(named || labels, named);
         word := coalesce(word || labels, word);
         wanted := coalesce(wanted && word, word);
@@ -191,37 +201,46 @@ BEGIN
         RETURN;
     END IF;
     IF in_tasks THEN
-        IF NOT with_archived THEN
-            theirs := theirs || ' AND NOT archived';
-        END IF;
-        newest := format('(SELECT task_id, document FROM task_documents WHERE %s ORDER BY %s DESC LIMIT $3) AS newest',
-            theirs, CASE WHEN single THEN 'created_at' ELSE 'created_at AT TIME ZONE ''UTC''' END);
-        EXECUTE format('SELECT count(*) >= 20 FROM %s WHERE document @@ $1', newest) INTO often USING wanted, projects, 200;
-        found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 1000', newest)
-            -- not in the order of an index of times: a rare word would be looked for in all of it
-            ELSE format('SELECT task_id, document FROM task_documents WHERE document @@ $1 AND %s
-                         ORDER BY created_at + interval ''0'' DESC LIMIT 1000', theirs) END;
-        RETURN QUERY EXECUTE format(
-            'WITH found AS MATERIALIZED (%s)
-             -- a label counts like a word of the title, and no search for less because labels were looked for too
-             SELECT f.task_id, NULL::uuid, $4,
-                    greatest(ts_rank(f.document, $4), CASE WHEN f.document @@ $5 THEN 0.60792714 END::real), t.updated_at
-             FROM found f JOIN tasks t ON t.task_id = f.task_id', found) USING wanted, projects, 10000, spoken, named;
+        often := taskfold_is_frequent('task_documents', wanted);
+        RETURN QUERY
+        WITH found AS MATERIALIZED (
+            SELECT d.task_id, d.created_at, d.document
+            FROM unnest(projects) AS p (id) CROSS JOIN LATERAL (
+                SELECT * FROM task_documents n WHERE n.project_id = p.id AND (with_archived OR NOT n.archived)
+                ORDER BY n.created_at DESC LIMIT share) AS d
+            WHERE often AND d.document @@ wanted
+            UNION ALL
+            SELECT d.task_id, d.created_at, d.document FROM task_documents d
+            WHERE NOT often AND d.document @@ wanted AND CASE WHEN d.project_id IN (SELECT unnest(projects)) THEN true END
+              AND (with_archived OR NOT d.archived)
+            ORDER BY created_at DESC LIMIT 1000),
+        ranked AS (
+            -- a label counts like a word of the title, and no search for less because labels were looked for too
+            SELECT f.task_id, f.created_at,
+                   greatest(ts_rank(f.document, spoken), CASE WHEN f.document @@ named THEN 0.60792714 END::real) AS rank
+            FROM found f)
+        SELECT r.task_id, NULL::uuid, spoken, r.rank, r.created_at FROM ranked r
+        WHERE (r.rank, r.created_at, r.task_id) < (after_rank, after_created_at, after_id)
+        ORDER BY r.rank DESC, r.created_at DESC, r.task_id DESC LIMIT at_most;
     END IF;
     IF in_comments THEN
-        theirs := replace(theirs, ' AND NOT archived', '');
-        newest := format('(SELECT task_id, comment_id, document, coalesce(edited_at, created_at) AS updated_at
-                           FROM comments WHERE %s ORDER BY %s LIMIT $3) AS newest',
-            theirs, CASE WHEN single THEN 'position DESC' ELSE '-position' END);
-        EXECUTE format('SELECT count(*) >= 20 FROM %s WHERE document @@ $1', newest) INTO often USING spoken, projects, 200;
-        found := CASE WHEN often THEN format('SELECT * FROM %s WHERE document @@ $1 LIMIT 1000', newest)
-            ELSE format('SELECT task_id, comment_id, document, coalesce(edited_at, created_at) AS updated_at
-                         FROM comments WHERE document @@ $1 AND %s ORDER BY position + 0 DESC LIMIT 1000', theirs) END;
-        RETURN QUERY EXECUTE format(
-            'WITH found AS MATERIALIZED (%s)
-             SELECT f.task_id, f.comment_id, $1, ts_rank(f.document, $1), f.updated_at
-             FROM found f JOIN task_documents d ON d.task_id = f.task_id WHERE $4 OR NOT d.archived', found)
-            USING spoken, projects, 10000, with_archived;
+        often := taskfold_is_frequent('comments', spoken);
+        RETURN QUERY
+        WITH found AS MATERIALIZED (
+            SELECT c.task_id, c.comment_id, c.position, c.created_at, c.document
+            FROM unnest(projects) AS p (id) CROSS JOIN LATERAL (
+                SELECT * FROM comments n WHERE n.project_id = p.id ORDER BY n.position DESC LIMIT share) AS c
+            WHERE often AND c.document @@ spoken
+            UNION ALL
+            SELECT c.task_id, c.comment_id, c.position, c.created_at, c.document FROM comments c
+            WHERE NOT often AND c.document @@ spoken AND CASE WHEN c.project_id IN (SELECT unnest(projects)) THEN true END
+            ORDER BY position DESC LIMIT 1000),
+        ranked AS (
+            SELECT f.task_id, f.comment_id, f.created_at, ts_rank(f.document, spoken) AS rank FROM found f)
+        SELECT r.task_id, r.comment_id, spoken, r.rank, r.created_at FROM ranked r
+        WHERE (r.rank, r.created_at, r.comment_id) < (after_rank, after_created_at, after_id)
+          AND EXISTS (SELECT FROM task_documents d WHERE d.task_id = r.task_id AND (with_archived OR NOT d.archived))
+        ORDER BY r.rank DESC, r.created_at DESC, r.comment_id DESC LIMIT at_most;
     END IF;
 END
 $$;
@@ -271,5 +290,5 @@ CREATE POLICY all_of_it ON label_documents TO taskfold_projector USING (true) WI
 GRANT SELECT, INSERT, UPDATE, DELETE ON column_counts, task_documents, label_documents TO taskfold_projector;
 GRANT SELECT ON column_counts, task_documents, label_documents TO taskfold_query;
 GRANT SELECT, INSERT, DELETE ON calendar_links TO taskfold_query;
-REVOKE ALL ON FUNCTION taskfold_search, taskfold_cancel, taskfold_calendar_link FROM PUBLIC;
+REVOKE ALL ON FUNCTION taskfold_is_frequent, taskfold_search, taskfold_cancel, taskfold_calendar_link FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION taskfold_search, taskfold_cancel, taskfold_calendar_link TO taskfold_query;

@@ -33,9 +33,11 @@ pub fn questions(filled: &Filled) -> Vec<Question> {
     let search = |words: &str| {
         format!(
             "SELECT t.title, f.rank, ts_headline('simple', t.title, f.terms, 'HighlightAll=true'), \
-                 ts_headline('simple', left(t.description, 10000), f.terms, 'MaxWords=30, MinWords=10') \
-             FROM (SELECT * FROM taskfold_search({words}, NULL, true, true, false) \
-                   ORDER BY rank DESC, updated_at DESC LIMIT 21) f JOIN tasks t ON t.task_id = f.task_id"
+                 ts_headline('simple', left(coalesce(c.text, t.description), 10000), f.terms, 'MaxWords=30, MinWords=10') \
+             FROM taskfold_search({words}, NULL, true, true, false, 'infinity', 'infinity', \
+                     'ffffffff-ffff-ffff-ffff-ffffffffffff', 21) f \
+             JOIN tasks t ON t.task_id = f.task_id LEFT JOIN comments c ON c.task_id = f.task_id AND c.comment_id = f.comment_id \
+             ORDER BY f.rank DESC, f.created_at DESC, coalesce(f.comment_id, f.task_id) DESC LIMIT 21"
         )
     };
     vec![
