@@ -8,6 +8,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgPool};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// A connection that answered this short a time ago is taken to be good; asking each time is a round trip for each request.
+const KNOWN_GOOD: Duration = Duration::from_secs(1);
 
 /// As whom to talk to the database. What each may do is in the migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,15 @@ pub fn pool(database_url: &str, role: DatabaseRole, size: u32) -> anyhow::Result
     Ok(PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE_LIMIT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                if state.idle_for > KNOWN_GOOD {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 if let Some(set_role) = role.set_role() {

@@ -200,6 +200,12 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
         "INSERT INTO comments (task_id, comment_id, project_id, author_id, text, mentions, created_at, position) \
          SELECT task_id, gen_random_uuid(), project_id, $1::uuid, title, '{}', now(), row_number() OVER () FROM tasks \
          WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
+        "INSERT INTO notifications (notification_id, user_id, position, kind, project_id, task_id, actor_id, occurred_at) \
+         SELECT gen_random_uuid(), CASE WHEN row_number() OVER () % 10 = 0 THEN $1::uuid ELSE gen_random_uuid() END, \
+             row_number() OVER (), 'commented', project_id, task_id, gen_random_uuid(), now() FROM tasks \
+         WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
+        "INSERT INTO notification_reads SELECT user_id, notification_id FROM notifications \
+         WHERE $1 = user_id AND position % 3 = 0 AND $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
     ];
     for statement in statements {
         sqlx::query(statement)
@@ -217,7 +223,7 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
 async fn scans(owner: &PgPool) -> (i64, i64) {
     sqlx::query_as(
         "SELECT sum(seq_scan)::bigint, sum(coalesce(idx_scan, 0))::bigint FROM pg_stat_user_tables \
-         WHERE relname IN ('tasks', 'comments', 'events', 'task_documents', 'notifications')",
+         WHERE relname IN ('tasks', 'comments', 'events', 'task_documents', 'notifications', 'notification_reads')",
     )
     .fetch_one(owner)
     .await
@@ -251,6 +257,8 @@ async fn no_read_reads_a_table_as_a_whole() {
         format!("/v1/tasks/{task}/comments"),
         format!("/v1/tasks/{task}"),
         "/v1/me/notifications".to_owned(),
+        "/v1/me/notifications?unread=true".to_owned(),
+        "/v1/me/notifications?unread=false".to_owned(),
     ]);
     for read in reads {
         // What runs beside the reads (the projector, the janitor) is counted too: a plan that scans does so every time.
