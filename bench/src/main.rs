@@ -15,16 +15,30 @@ mod figures;
 mod floor;
 /// A Trello board, from upload to done.
 mod import;
+/// SSE clients by the ten thousand.
+mod listeners;
 /// From a command sent to its frame received.
 mod live;
+/// Live streams without anything behind them.
+mod memory_server;
+/// Commands at a constant rate.
+mod publisher;
+/// Who listens to what.
+mod rooms;
+/// Where the time goes.
+mod stages;
 /// The system under test.
 mod system;
+/// CPU and memory of processes.
+mod usage;
 /// Boards, lists, searches and notifications of a large database, beside pgbench.
 mod views;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+use crate::live::Live;
 
 #[derive(Parser)]
 #[command(about = "Measures Taskfold. Build it first: cargo build --release -p taskfold -p taskfold-bench")]
@@ -45,16 +59,9 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// From a command sent to its SSE frame received, at many listeners of one project
-    Live {
-        #[arg(long, default_value = "100")]
-        listeners: usize,
-        #[arg(long, default_value = "10")]
-        seconds: u64,
-        /// Commands a second
-        #[arg(long, default_value = "50")]
-        rate: u32,
-    },
+    /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
+    /// has the same frames in memory
+    Live(Live),
     /// Importing a Trello board
     Import { file: PathBuf },
     /// MB/s of a large file up and down, as a ratio to a server that only copies it to a file and back
@@ -78,14 +85,22 @@ enum What {
         #[arg(long, default_value = "20000")]
         events: usize,
     },
+    /// The floor of `live`
+    #[command(hide = true)]
+    MemoryServer {
+        #[arg(long)]
+        listen: String,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    taskfold::server::raise_open_files_limit();
     tokio::runtime::Runtime::new()?.block_on(async {
         match cli.what {
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
-            What::Live { listeners, seconds, rate } => live::run(listeners, seconds, rate).await,
+            What::Live(live) => live::run(&live).await,
+            What::MemoryServer { listen } => memory_server::run(&listen).await,
             What::Import { file } => import::run(&file).await,
             What::Attachments { mebibytes } => attachments::run(mebibytes).await,
             What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
