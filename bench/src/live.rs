@@ -7,6 +7,7 @@ mod report;
 
 use clap::{Args, ValueEnum};
 
+pub use self::measure::faults;
 use self::measure::{Measured, Target, measure};
 use crate::memory_server;
 use crate::publisher::{How, sample};

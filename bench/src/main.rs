@@ -27,6 +27,8 @@ mod publisher;
 mod rooms;
 /// Where the time goes.
 mod stages;
+/// Instances go away, and their listeners come back.
+mod storm;
 /// The system under test.
 mod system;
 /// CPU and memory of processes.
@@ -39,6 +41,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::live::Live;
+use crate::storm::Storm;
 
 #[derive(Parser)]
 #[command(about = "Measures Taskfold. Build it first: cargo build --release -p taskfold -p taskfold-bench")]
@@ -62,6 +65,9 @@ enum What {
     /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
     /// has the same frames in memory
     Live(Live),
+    /// Two instances that serve all listeners are restarted one after the other while commands flow: how long until all
+    /// listeners have all of the log again, and how long anybody is without a connection
+    Storm(Storm),
     /// Importing a Trello board
     Import { file: PathBuf },
     /// MB/s of a large file up and down, as a ratio to a server that only copies it to a file and back
@@ -100,6 +106,7 @@ fn main() -> anyhow::Result<()> {
         match cli.what {
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
             What::Live(live) => live::run(&live).await,
+            What::Storm(storm) => storm::run(&storm).await,
             What::MemoryServer { listen } => memory_server::run(&listen).await,
             What::Import { file } => import::run(&file).await,
             What::Attachments { mebibytes } => attachments::run(mebibytes).await,

@@ -108,6 +108,16 @@ impl Report {
         Ok(())
     }
 
+    /// Of what is counted, only what came after an earlier report.
+    pub fn since(mut self, before: &Self) -> anyhow::Result<Self> {
+        self.outages.take_away(&before.outages)?;
+        self.latencies.take_away(&before.latencies)?;
+        self.heartbeats -= before.heartbeats;
+        self.drains -= before.drains;
+        self.notices -= before.notices;
+        Ok(self)
+    }
+
     fn command(&mut self, number: usize, now: u64, sent: &Sent) {
         let Some(at) = sent.get(number) else { return };
         self.latencies.record(between(at, now));

@@ -21,6 +21,11 @@ impl Latencies {
         Ok(self.0.add(&others.0)?)
     }
 
+    /// Those that were there before.
+    pub fn take_away(&mut self, earlier: &Self) -> anyhow::Result<()> {
+        Ok(self.0.subtract(&earlier.0)?)
+    }
+
     pub fn count(&self) -> u64 {
         self.0.len()
     }
