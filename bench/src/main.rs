@@ -27,6 +27,8 @@ mod publisher;
 mod rooms;
 /// Where the time goes.
 mod stages;
+/// A client that was away for a million events.
+mod stale;
 /// Instances go away, and their listeners come back.
 mod storm;
 /// The system under test.
@@ -41,6 +43,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::live::Live;
+use crate::stale::Stale;
 use crate::storm::Storm;
 
 #[derive(Parser)]
@@ -65,6 +68,8 @@ enum What {
     /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
     /// has the same frames in memory
     Live(Live),
+    /// One client that is a million events behind: how fast it gets there, and the server's memory
+    Stale(Stale),
     /// Two instances that serve all listeners are restarted one after the other while commands flow: how long until all
     /// listeners have all of the log again, and how long anybody is without a connection
     Storm(Storm),
@@ -106,6 +111,7 @@ fn main() -> anyhow::Result<()> {
         match cli.what {
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
             What::Live(live) => live::run(&live).await,
+            What::Stale(stale) => stale::run(&stale).await,
             What::Storm(storm) => storm::run(&storm).await,
             What::MemoryServer { listen } => memory_server::run(&listen).await,
             What::Import { file } => import::run(&file).await,

@@ -121,6 +121,19 @@ impl Rooms {
         Ok(made)
     }
 
+    /// Lets somebody else into all rooms; their token.
+    pub async fn admit(&self, commands: &str, reads: &str, name: &str) -> anyhow::Result<String> {
+        let person = sign_in(commands, name).await?;
+        let mut owner = Client::connect(commands, &self.tokens[0]).await?;
+        let mut position = 0;
+        for room in &self.rooms {
+            let path = format!("/v1/projects/{}/members/{}", room.project, person.id);
+            position = position_of(&owner.json("PUT", &path, json!({"role": "viewer"}).to_string()).await?)?;
+        }
+        self.until_readable(reads, position).await?;
+        Ok(person.token)
+    }
+
     /// Until reads know this position. Listeners are turned away from rooms that are not projected yet, and begin behind what is.
     pub async fn until_readable(&self, reads: &str, position: u64) -> anyhow::Result<()> {
         let mut reader = Client::connect(reads, &self.tokens[0]).await?;

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::connection::{Connection, Look};
@@ -246,7 +247,7 @@ impl Crowd {
         let addresses = &self.plan.addresses;
         let address = addresses[(place.number + place.turn) % addresses.len()];
         place.turn += 1;
-        let mut socket = sockets::connect(address, place.number)?;
+        let mut socket = TcpStream::from_std(sockets::connect(address, sockets::address_of(place.number))?);
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         place.connection = Some(Connection::new(socket, place.request(&self.plan)));
         Ok(())
