@@ -7,8 +7,7 @@ mod report;
 
 use clap::{Args, ValueEnum};
 
-pub use self::measure::faults;
-use self::measure::{Measured, Target, measure};
+pub use self::measure::{Measured, Target, faults, measure};
 use crate::memory_server;
 use crate::publisher::{How, sample};
 use crate::rooms::{Audience, Rooms, position_of};

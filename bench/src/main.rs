@@ -13,6 +13,10 @@ mod commands;
 mod figures;
 /// The floor: pgbench inserting one row at a time.
 mod floor;
+/// A log with a past.
+mod history;
+/// Clients that misbehave.
+mod hostile;
 /// A Trello board, from upload to done.
 mod import;
 /// SSE clients by the ten thousand.
@@ -42,6 +46,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::hostile::Hostile;
 use crate::live::Live;
 use crate::stale::Stale;
 use crate::storm::Storm;
@@ -73,6 +78,9 @@ enum What {
     /// Two instances that serve all listeners are restarted one after the other while commands flow: how long until all
     /// listeners have all of the log again, and how long anybody is without a connection
     Storm(Storm),
+    /// The latencies of `live` while other clients never read, read a byte a second, send nothing, reconnect in a tight
+    /// loop and ask for too much, as a ratio to a calm run
+    Hostile(Hostile),
     /// Importing a Trello board
     Import { file: PathBuf },
     /// MB/s of a large file up and down, as a ratio to a server that only copies it to a file and back
@@ -111,6 +119,7 @@ fn main() -> anyhow::Result<()> {
         match cli.what {
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
             What::Live(live) => live::run(&live).await,
+            What::Hostile(hostile) => hostile::run(&hostile).await,
             What::Stale(stale) => stale::run(&stale).await,
             What::Storm(storm) => storm::run(&storm).await,
             What::MemoryServer { listen } => memory_server::run(&listen).await,

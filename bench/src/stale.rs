@@ -1,8 +1,5 @@
 //! A client that was away for a million events comes back: how fast it gets there, and what it costs the server.
 
-/// A long log.
-mod fill;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,13 +10,14 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
+use crate::history;
 use crate::listeners::{Channel, Listener, Plan, Returns, Sent, Swarm, Truth};
 use crate::publisher::{How, Publisher};
 use crate::rooms::{Audience, Rooms};
 use crate::system::{Process, System};
 use crate::usage::{kib, memory, peak_memory};
 
-/// For the projector to get through the log, and for a client.
+/// For a client to get there.
 const LIMIT: Duration = Duration::from_secs(3600);
 /// Commands flow so long at most.
 const LONGEST: usize = 3600;
@@ -53,18 +51,13 @@ pub async fn run(stale: &Stale) -> anyhow::Result<()> {
     let reads = system.role("query-api").await?;
     let audience = Audience { listeners: 1, rooms: stale.rooms, several: None, per_user: 0, connecting: 1, threads: 1 };
     let rooms = Rooms::make(&commands.address, &reads.address, &audience).await?;
-    let pool = PgPool::connect(&system.database_url()?).await?;
-    fill::tasks(&commands.address, &rooms).await?;
-    let began = Instant::now();
-    let head = fill::fill(&pool, stale.events).await?;
-    let filled = began.elapsed();
-    until_published(&projector, head).await?;
-    let projected = began.elapsed() - filled;
+    let history = history::write(&system.database_url()?, &commands, &projector, &rooms, stale.events).await?;
+    let head = history.head;
     println!(
         "a log of {head} events in {} projects, written in {:.0} s, projected and published in {:.0} s more; {} commands/s meanwhile",
         stale.rooms,
-        filled.as_secs_f64(),
-        projected.as_secs_f64(),
+        history.writing.as_secs_f64(),
+        history.projecting.as_secs_f64(),
         stale.rate
     );
     println!("client | events | s | events/s | MiB before | MiB at most");
@@ -73,25 +66,8 @@ pub async fn run(stale: &Stale) -> anyhow::Result<()> {
     let by_pages = by_pages(&reads, &rooms, head).await?;
     by_pages.tell();
     println!("{}", json!({"events": head, "rooms": stale.rooms, "clients": [by_stream.json(), by_pages.json()]}));
-    pool.close().await;
     drop((reads, projector, commands));
     system.stop().await
-}
-
-/// The projector's own word for it.
-async fn until_published(projector: &Process, head: i64) -> anyhow::Result<()> {
-    let began = Instant::now();
-    loop {
-        let mut client = Client::connect(&projector.address, "").await?;
-        let metrics = client.send("GET", "/metrics", String::new()).await?;
-        let metrics = String::from_utf8_lossy(&metrics).into_owned();
-        let value = metrics.lines().find_map(|line| line.strip_prefix("taskfold_published_position ")?.parse().ok());
-        if value.is_some_and(|position: f64| position >= head as f64) {
-            return Ok(());
-        }
-        ensure!(began.elapsed() < LIMIT, "published {value:?} of {head}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// A stream from the very beginning, into what happens meanwhile.

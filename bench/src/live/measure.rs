@@ -14,7 +14,7 @@ use crate::system::{Process, System};
 use crate::usage::{Watched, memory};
 
 /// For all to connect.
-const CONNECT_LIMIT: Duration = Duration::from_secs(120);
+const CONNECT_LIMIT: Duration = Duration::from_secs(300);
 /// For the last frame, from the last command's reply.
 const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
 /// After connecting, before memory is looked at.
