@@ -50,10 +50,11 @@ impl Measured {
         self.lost + self.doubled
     }
 
-    /// CPU seconds of these processes for a million deliveries.
+    /// CPU seconds of these processes for a million deliveries; where nothing happened, for a million heartbeats.
     pub fn cpu_per_million(&self, names: &[&str]) -> f64 {
+        let frames = if self.deliveries > 0 { self.deliveries } else { self.heartbeats.max(1) };
         let used = self.cpu.iter().filter(|(name, _)| names.contains(&name.as_str()));
-        used.map(|(_, seconds)| seconds).sum::<f64>() * 1e6 / self.deliveries.max(1) as f64
+        used.map(|(_, seconds)| seconds).sum::<f64>() * 1e6 / frames as f64
     }
 }
 
