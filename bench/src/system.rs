@@ -13,7 +13,17 @@ use crate::client::{Client, text};
 /// PostgreSQL and NATS as in production, in a folder that goes away, and Taskfold as processes beside.
 pub struct System {
     pub stack: Stack,
-    dir: PathBuf,
+    /// Behind the stack, so that the servers have ended when it goes.
+    dir: Folder,
+}
+
+/// Goes away with all that is in it, also when a measurement fails: it may be gigabytes.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// One role as a process.
@@ -27,8 +37,8 @@ const MAX_CONNECTIONS: &str = "19900";
 
 impl System {
     pub async fn start() -> anyhow::Result<Self> {
-        let dir = std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id()));
-        let options = Options { data_dir: dir.clone(), postgres: true, nats: true, durability: Durability::Full };
+        let dir = Folder(std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id())));
+        let options = Options { data_dir: dir.0.clone(), postgres: true, nats: true, durability: Durability::Full };
         let stack = Stack::start(options).await?;
         let migrated = command()?.arg("migrate").args(servers(&stack)?).stdout(Stdio::null()).status()?;
         ensure!(migrated.success(), "taskfold migrate failed");
@@ -44,7 +54,7 @@ impl System {
         let child = command()?
             .args([role, "--listen", &address, "--log", "error", "--max-connections", MAX_CONNECTIONS])
             .arg("--data-dir")
-            .arg(&self.dir)
+            .arg(&self.dir.0)
             .args(servers(&self.stack)?)
             .stdout(Stdio::null())
             .spawn()?;
@@ -75,7 +85,7 @@ impl System {
 
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stack.stop().await;
-        std::fs::remove_dir_all(&self.dir).context("removing the data")
+        Ok(())
     }
 }
 
