@@ -1,82 +1,139 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+//! From a command sent to its frame received, at many listeners, beside a server that has the same frames in memory.
 
-use anyhow::{Context as _, ensure};
-use futures::future::try_join_all;
-use http_body_util::BodyExt as _;
-use serde_json::json;
+/// One run against one server.
+mod measure;
+/// What is printed.
+mod report;
 
-use crate::client::Client;
-use crate::figures::{millis, percentile};
-use crate::system::System;
+use clap::{Args, ValueEnum};
 
-/// When each title was sent; a frame names its title.
-type Sent = Arc<Mutex<HashMap<usize, Instant>>>;
+pub use self::measure::{Measured, Target, faults, measure};
+use crate::memory_server;
+use crate::publisher::{How, sample};
+use crate::rooms::{Audience, Rooms, position_of};
+use crate::system::{Process, System};
 
-pub async fn run(listeners: usize, seconds: u64, rate: u32) -> anyhow::Result<()> {
-    let commands = usize::try_from(seconds)? * usize::try_from(rate)?;
-    let system = System::start().await?;
-    let api = system.role("all").await?;
-    let (mut someone, project) = api.someone().await?;
-    while someone.send("GET", &format!("/v1/projects/{project}"), String::new()).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let sent: Sent = Arc::default();
-    let listening = (0..listeners).map(|_| {
-        let (address, token, sent) = (api.address.clone(), someone.token.clone(), Arc::clone(&sent));
-        let path = format!("/v1/projects/{project}/events/stream");
-        tokio::spawn(async move {
-            let mut client = Client::connect(&address, &token).await?;
-            listen(&mut client, &path, commands, &sent).await
-        })
-    });
-    let listening: Vec<_> = listening.collect();
-    // Streams without `since` begin now: all must be open before the first command.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
-    for n in 0..commands {
-        ticks.tick().await;
-        sent.lock().unwrap_or_else(PoisonError::into_inner).insert(n, Instant::now());
-        let body = json!({"title": format!("#{n}#")}).to_string();
-        someone.send("POST", &format!("/v1/projects/{project}/tasks"), body).await?;
-    }
-    let received = tokio::time::timeout(Duration::from_secs(30), try_join_all(listening))
-        .await
-        .context("frames are missing")??;
-    let mut latencies = Vec::new();
-    for listener in received {
-        latencies.extend(listener?);
-    }
-    ensure!(latencies.len() == commands * listeners, "{} of {} frames", latencies.len(), commands * listeners);
-    latencies.sort_unstable();
-    println!(
-        "command sent -> SSE frame received: {listeners} listeners, {rate} commands/s for {seconds} s, no gap, no duplicate"
-    );
-    println!("p50 ms | p90 ms | p99 ms | max ms");
-    let at = |share| millis(percentile(&latencies, share));
-    println!("{} | {} | {} | {}", at(0.5), at(0.9), at(0.99), at(1.0));
-    drop(api);
-    system.stop().await
+#[derive(Args, Clone, Debug)]
+pub struct Live {
+    #[command(flatten)]
+    audience: Audience,
+    /// Commands a second, over all rooms; 0: only hold the connections
+    #[arg(long, default_value = "50")]
+    rate: u32,
+    /// Of each run
+    #[arg(long, default_value = "10")]
+    seconds: u64,
+    #[arg(long, default_value = "3")]
+    runs: usize,
+    /// In place of --listeners, --rooms and --rate
+    #[arg(long)]
+    preset: Option<Preset>,
+    /// Each role in a process of its own: its CPU is told apart, and memory is that of the query-api alone
+    #[arg(long)]
+    apart: bool,
+    /// Without the server from memory beside
+    #[arg(long)]
+    no_floor: bool,
 }
 
-/// Reads until the last command's frame has come; each must be the next one.
-async fn listen(client: &mut Client, path: &str, commands: usize, sent: &Sent) -> anyhow::Result<Vec<Duration>> {
-    let mut body = client.open("GET", path, String::new()).await?.into_body();
-    let mut text = String::new();
-    let mut latencies = Vec::with_capacity(commands);
-    while latencies.len() < commands {
-        let chunk = body.frame().await.context("the stream ended")??;
-        let received = Instant::now();
-        text.push_str(std::str::from_utf8(chunk.data_ref().map_or(&[][..], |data| &data[..]))?);
-        while let Some(end) = text.find("\n\n") {
-            let frame: String = text.drain(..end + 2).collect();
-            let Some(n) = frame.split("\"#").nth(1).and_then(|rest| rest.split("#\"").next()) else { continue };
-            let n: usize = n.parse()?;
-            ensure!(n == latencies.len(), "frame {n} came in place of {}", latencies.len());
-            let at = *sent.lock().unwrap_or_else(PoisonError::into_inner).get(&n).context("was never sent")?;
-            latencies.push(received - at);
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preset {
+    /// 1,000 listeners in 10 rooms, 50 commands a second
+    W1,
+    /// 15,000 listeners in 150 rooms, 50 commands a second
+    W2,
+    /// One room of 5,000 listeners, 5 commands a second
+    W3,
+}
+
+/// How much is published, and for how long.
+#[derive(Clone, Copy)]
+pub struct Load {
+    pub rate: u32,
+    pub seconds: u64,
+}
+
+/// Taskfold's processes: all roles in one, or one each.
+pub struct Served {
+    /// The last is the one that serves streams.
+    processes: Vec<(&'static str, Process)>,
+}
+
+impl Served {
+    pub async fn start(system: &System, apart: bool) -> anyhow::Result<Self> {
+        let roles: &[&str] = if apart { &["command-api", "projector", "query-api"] } else { &["all"] };
+        let mut processes = Vec::new();
+        for role in roles {
+            let name = if apart { *role } else { "taskfold" };
+            processes.push((name, system.role(role).await?));
+        }
+        Ok(Self { processes })
+    }
+
+    pub fn commands(&self) -> &Process {
+        &self.processes[0].1
+    }
+
+    pub fn reads(&self) -> &Process {
+        &self.processes[self.processes.len() - 1].1
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.processes.iter().map(|(name, _)| *name)
+    }
+
+    pub fn pids(&self) -> impl Iterator<Item = (String, u32)> {
+        self.processes.iter().map(|(name, process)| ((*name).to_owned(), process.pid()))
+    }
+}
+
+impl Live {
+    fn audience(&self) -> Audience {
+        let (listeners, rooms) = match self.preset {
+            Some(Preset::W1) => (1_000, 10),
+            Some(Preset::W2) => (15_000, 150),
+            Some(Preset::W3) => (5_000, 1),
+            None => (self.audience.listeners, self.audience.rooms),
+        };
+        Audience { listeners, rooms, ..self.audience }
+    }
+
+    fn load(&self) -> Load {
+        let rate = match self.preset {
+            Some(Preset::W1 | Preset::W2) => 50,
+            Some(Preset::W3) => 5,
+            None => self.rate,
+        };
+        Load { rate, seconds: self.seconds }
+    }
+}
+
+pub async fn run(live: &Live) -> anyhow::Result<()> {
+    let (audience, load) = (live.audience(), live.load());
+    let system = System::start().await?;
+    let served = Served::start(&system, live.apart).await?;
+    let floor = if live.no_floor { None } else { Some(memory_server::start().await?) };
+    let rooms = Rooms::make(&served.commands().address, &served.reads().address, &audience).await?;
+    let change = sample(&served.commands().address, &rooms.tokens[0], &rooms.rooms[0]).await?;
+    rooms.until_readable(&served.reads().address, position_of(&change)?).await?;
+    report::head(&audience, load, live.runs);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for run in 0..live.runs {
+        let measured = measure(&Target::taskfold(&system, &served), &rooms, &audience, load, How::Rename).await?;
+        report::run(run, "taskfold", &measured);
+        ours.push(measured);
+        if let Some(floor) = &floor {
+            let how = How::Frame(change.clone());
+            let measured = measure(&Target::floor(floor), &rooms, &audience, load, how).await?;
+            report::run(run, "in memory", &measured);
+            theirs.push(measured);
         }
     }
-    Ok(latencies)
+    let names: Vec<&str> = served.names().collect();
+    report::all(&audience, load, &names, &ours, &theirs);
+    let faults: u64 = ours.iter().map(Measured::faults).sum();
+    drop((served, floor));
+    system.stop().await?;
+    anyhow::ensure!(faults == 0, "{faults} frames lost or doubled");
+    Ok(())
 }

@@ -13,18 +13,43 @@ mod commands;
 mod figures;
 /// The floor: pgbench inserting one row at a time.
 mod floor;
+/// A log with a past.
+mod history;
+/// Clients that misbehave.
+mod hostile;
 /// A Trello board, from upload to done.
 mod import;
+/// SSE clients by the ten thousand.
+mod listeners;
 /// From a command sent to its frame received.
 mod live;
+/// Live streams without anything behind them.
+mod memory_server;
+/// Commands at a constant rate.
+mod publisher;
+/// Who listens to what.
+mod rooms;
+/// Where the time goes.
+mod stages;
+/// A client that was away for a million events.
+mod stale;
+/// Instances go away, and their listeners come back.
+mod storm;
 /// The system under test.
 mod system;
+/// CPU and memory of processes.
+mod usage;
 /// Boards, lists, searches and notifications of a large database, beside pgbench.
 mod views;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+use crate::hostile::Hostile;
+use crate::live::Live;
+use crate::stale::Stale;
+use crate::storm::Storm;
 
 #[derive(Parser)]
 #[command(about = "Measures Taskfold. Build it first: cargo build --release -p taskfold -p taskfold-bench")]
@@ -45,16 +70,17 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// From a command sent to its SSE frame received, at many listeners of one project
-    Live {
-        #[arg(long, default_value = "100")]
-        listeners: usize,
-        #[arg(long, default_value = "10")]
-        seconds: u64,
-        /// Commands a second
-        #[arg(long, default_value = "50")]
-        rate: u32,
-    },
+    /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
+    /// has the same frames in memory
+    Live(Live),
+    /// One client that is a million events behind: how fast it gets there, and the server's memory
+    Stale(Stale),
+    /// Two instances that serve all listeners are restarted one after the other while commands flow: how long until all
+    /// listeners have all of the log again, and how long anybody is without a connection
+    Storm(Storm),
+    /// The latencies of `live` while other clients never read, read a byte a second, send nothing, reconnect in a tight
+    /// loop and ask for too much, as a ratio to a calm run
+    Hostile(Hostile),
     /// Importing a Trello board
     Import { file: PathBuf },
     /// MB/s of a large file up and down, as a ratio to a server that only copies it to a file and back
@@ -78,14 +104,25 @@ enum What {
         #[arg(long, default_value = "20000")]
         events: usize,
     },
+    /// The floor of `live`
+    #[command(hide = true)]
+    MemoryServer {
+        #[arg(long)]
+        listen: String,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    taskfold::server::raise_open_files_limit();
     tokio::runtime::Runtime::new()?.block_on(async {
         match cli.what {
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
-            What::Live { listeners, seconds, rate } => live::run(listeners, seconds, rate).await,
+            What::Live(live) => live::run(&live).await,
+            What::Hostile(hostile) => hostile::run(&hostile).await,
+            What::Stale(stale) => stale::run(&stale).await,
+            What::Storm(storm) => storm::run(&storm).await,
+            What::MemoryServer { listen } => memory_server::run(&listen).await,
             What::Import { file } => import::run(&file).await,
             What::Attachments { mebibytes } => attachments::run(mebibytes).await,
             What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,

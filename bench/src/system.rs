@@ -3,6 +3,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 use taskfold::embedded::{Durability, Options, Stack};
 
@@ -11,7 +13,17 @@ use crate::client::{Client, text};
 /// PostgreSQL and NATS as in production, in a folder that goes away, and Taskfold as processes beside.
 pub struct System {
     pub stack: Stack,
-    dir: PathBuf,
+    /// Behind the stack, so that the servers have ended when it goes.
+    dir: Folder,
+}
+
+/// Goes away with all that is in it, also when a measurement fails: it may be gigabytes.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// One role as a process.
@@ -20,10 +32,13 @@ pub struct Process {
     child: Child,
 }
 
+/// Clients that a process takes: as many as there can be open files here.
+const MAX_CONNECTIONS: &str = "19900";
+
 impl System {
     pub async fn start() -> anyhow::Result<Self> {
-        let dir = std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id()));
-        let options = Options { data_dir: dir.clone(), postgres: true, nats: true, durability: Durability::Full };
+        let dir = Folder(std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id())));
+        let options = Options { data_dir: dir.0.clone(), postgres: true, nats: true, durability: Durability::Full };
         let stack = Stack::start(options).await?;
         let migrated = command()?.arg("migrate").args(servers(&stack)?).stdout(Stdio::null()).status()?;
         ensure!(migrated.success(), "taskfold migrate failed");
@@ -32,10 +47,14 @@ impl System {
 
     pub async fn role(&self, role: &str) -> anyhow::Result<Process> {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        self.role_at(role, address).await
+    }
+
+    pub async fn role_at(&self, role: &str, address: String) -> anyhow::Result<Process> {
         let child = command()?
-            .args([role, "--listen", &address, "--log", "error"])
+            .args([role, "--listen", &address, "--log", "error", "--max-connections", MAX_CONNECTIONS])
             .arg("--data-dir")
-            .arg(&self.dir)
+            .arg(&self.dir.0)
             .args(servers(&self.stack)?)
             .stdout(Stdio::null())
             .spawn()?;
@@ -55,13 +74,40 @@ impl System {
         self.stack.database_url().context("no PostgreSQL")
     }
 
+    pub fn nats_url(&self) -> anyhow::Result<String> {
+        self.stack.nats_url().context("no NATS")
+    }
+
+    /// PostgreSQL and NATS.
+    pub fn servers(&self) -> Vec<(String, u32)> {
+        self.stack.servers().into_iter().filter_map(|server| Some((server.name.to_owned(), server.pid?))).collect()
+    }
+
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stack.stop().await;
-        std::fs::remove_dir_all(&self.dir).context("removing the data")
+        Ok(())
     }
 }
 
 impl Process {
+    /// A process of ours that is no role, and listens on this address.
+    pub fn other(address: String, child: Child) -> Self {
+        Self { address, child }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal and waits until the process has ended.
+    pub async fn end(mut self, signal: Signal) -> anyhow::Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.pid())?), signal)?;
+        while self.child.try_wait()?.is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+
     /// Somebody with a project; its id.
     pub async fn someone(&self) -> anyhow::Result<(Client, String)> {
         let mut client = Client::connect(&self.address, "").await?;

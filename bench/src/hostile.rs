@@ -1,0 +1,160 @@
+//! Listeners as good as ever, while others misbehave: how much worse off the good ones are.
+
+/// Those who misbehave.
+mod attackers;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use self::attackers::Attackers;
+use crate::figures::{median, spread};
+use crate::history;
+use crate::live::{Load, Measured, Served, Target, measure};
+use crate::publisher::How;
+use crate::rooms::{Audience, Rooms};
+use crate::system::System;
+use crate::usage::{kib, memory};
+
+#[derive(Args, Clone, Debug)]
+pub struct Hostile {
+    #[command(flatten)]
+    audience: Audience,
+    /// Commands a second, over all rooms
+    #[arg(long, default_value = "50")]
+    rate: u32,
+    /// Of each run
+    #[arg(long, default_value = "10")]
+    seconds: u64,
+    /// Each once calm, once hostile
+    #[arg(long, default_value = "3")]
+    runs: usize,
+    /// Events that the log has before, for those who ask for them and do not read them: each of them may take a share of the
+    /// kernel's memory for what is sent to them, 4 MiB as Linux comes
+    #[arg(long, default_value = "20000")]
+    history: i64,
+    #[command(flatten)]
+    attack: Attack,
+}
+
+/// How many misbehave, and how.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Attack {
+    /// Streams from the very beginning that are never read
+    #[arg(long, default_value = "1000")]
+    never_reading: usize,
+    /// Streams that are read at a byte a second
+    #[arg(long, default_value = "200")]
+    slow: usize,
+    /// Connections that never send a request, opened again when the server closes them
+    #[arg(long, default_value = "5000")]
+    half_open: usize,
+    /// Clients that open a stream and close it again in a tight loop
+    #[arg(long, default_value = "50")]
+    reconnecting: usize,
+}
+
+/// What a pair of runs came to.
+struct Pair {
+    calm: Measured,
+    hostile: Measured,
+    answers: Vec<(String, u64)>,
+    /// Bytes of the server with all of them connected.
+    memory: u64,
+}
+
+pub async fn run(hostile: &Hostile) -> anyhow::Result<()> {
+    let Hostile { audience, attack, .. } = hostile;
+    let load = Load { rate: hostile.rate, seconds: hostile.seconds };
+    let system = System::start().await?;
+    let served = Served::start(&system, false).await?;
+    let (commands, reads) = (served.commands(), served.reads());
+    let rooms = Rooms::make(&commands.address, &reads.address, audience).await?;
+    history::write(&system.database_url()?, commands, reads, &rooms, hostile.history).await?;
+    let token = rooms.admit(&commands.address, &reads.address, "mallory").await?;
+    println!(
+        "{} listeners in {} rooms, {} commands/s; against them {} that never read, {} that read a byte a second, {} that send \
+         nothing, {} that reconnect in a tight loop, one that asks for 1,000 channels, one with giant headers",
+        audience.listeners,
+        audience.rooms,
+        load.rate,
+        attack.never_reading,
+        attack.slow,
+        attack.half_open,
+        attack.reconnecting
+    );
+    println!("run | calm p50 ms | p99 | max | hostile p50 ms | p99 | max | hostile / calm p99 | MiB of the server");
+    let mut pairs = Vec::new();
+    for run in 0..hostile.runs {
+        let target = Target::taskfold(&system, &served);
+        let calm = measure(&target, &rooms, audience, load, How::Rename).await?;
+        let attackers = Attackers::start(*attack, reads.address.parse()?, &token, &rooms).await?;
+        let measured = measure(&target, &rooms, audience, load, How::Rename).await?;
+        let memory = memory(reads.pid())?;
+        let pair = Pair { calm, hostile: measured, answers: attackers.end(), memory };
+        pair.tell(run);
+        pairs.push(pair);
+    }
+    let faults: u64 = pairs.iter().map(|pair| pair.calm.faults() + pair.hostile.faults()).sum();
+    summarise(hostile, &pairs);
+    drop(served);
+    system.stop().await?;
+    anyhow::ensure!(faults == 0, "{faults} frames lost or doubled");
+    Ok(())
+}
+
+impl Pair {
+    /// At a share of the latencies, hostile to calm.
+    fn ratio(&self, share: f64) -> f64 {
+        self.hostile.latencies.at(share) / self.calm.latencies.at(share)
+    }
+
+    fn tell(&self, run: usize) {
+        let figures = |m: &Measured| {
+            format!("{:.2} | {:.2} | {:.2}", m.latencies.at(0.5), m.latencies.at(0.99), m.latencies.max())
+        };
+        println!(
+            "{} | {} | {} | {:.2} | {:.1}",
+            run + 1,
+            figures(&self.calm),
+            figures(&self.hostile),
+            self.ratio(0.99),
+            kib(self.memory) / 1024.0
+        );
+    }
+}
+
+fn summarise(hostile: &Hostile, pairs: &[Pair]) {
+    let ratios = |share| pairs.iter().map(|pair| pair.ratio(share)).collect::<Vec<f64>>();
+    println!(
+        "\nhostile / calm, median (least to greatest): p50 {}, p99 {}",
+        spread(&ratios(0.5), 2),
+        spread(&ratios(0.99), 2)
+    );
+    println!("stage, from the command sent | calm p50 ms | p99 | hostile p50 ms | p99");
+    let of = |m: &Measured, index: usize, share| m.stages.as_ref().map_or(0.0, |told| told.0[index].1.at(share));
+    let stages = pairs.first().and_then(|pair| pair.calm.stages.clone()).map_or(Vec::new(), |told| told.0);
+    for (index, (stage, _)) in stages.iter().enumerate() {
+        let calm = |share| median(pairs.iter().map(|pair| of(&pair.calm, index, share)).collect());
+        let hostile = |share| median(pairs.iter().map(|pair| of(&pair.hostile, index, share)).collect());
+        println!("{stage} | {:.2} | {:.2} | {:.2} | {:.2}", calm(0.5), calm(0.99), hostile(0.5), hostile(0.99));
+    }
+    println!("what the hostile were answered, in the last run:");
+    let mut answers = json!({});
+    for (answer, times) in pairs.last().map_or(&[][..], |pair| &pair.answers) {
+        println!("  {answer}: {times}");
+        answers[answer] = json!(times);
+    }
+    let each = |of: &dyn Fn(&Pair) -> f64| -> Value { json!(pairs.iter().map(of).collect::<Vec<f64>>()) };
+    println!(
+        "{}",
+        json!({
+            "listeners": hostile.audience.listeners, "rooms": hostile.audience.rooms, "rate": hostile.rate,
+            "calm_p99_ms": each(&|pair| pair.calm.latencies.at(0.99)),
+            "hostile_p99_ms": each(&|pair| pair.hostile.latencies.at(0.99)),
+            "ratio_p99": ratios(0.99), "ratio_p99_median": median(ratios(0.99)), "ratio_p50": ratios(0.5),
+            "hostile_connects_s": each(&|pair| pair.hostile.connects.as_secs_f64()),
+            "calm_connects_s": each(&|pair| pair.calm.connects.as_secs_f64()),
+            "server_bytes": pairs.iter().map(|pair| pair.memory).collect::<Vec<u64>>(), "answers": answers,
+        })
+    );
+}

@@ -1,0 +1,194 @@
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::ensure;
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::Attack;
+use crate::listeners::sockets;
+use crate::rooms::{Room, Rooms};
+
+/// Far from those of the good: limits per address are to hit the right ones.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
+/// Of one who asks for what no server should give.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// For one whose connection was refused.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// Bytes that the kernel takes for one who does not read: soon the server has to hold the rest back.
+const RECEIVES: usize = 2048;
+/// For all to be there.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Clients that misbehave until the end.
+pub struct Attackers {
+    running: JoinSet<()>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: SocketAddr,
+    token: String,
+    rooms: Vec<Room>,
+    /// How many of those who stay are connected.
+    there: AtomicUsize,
+    answers: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Attackers {
+    /// All of them, once those who stay are connected.
+    pub async fn start(attack: Attack, server: SocketAddr, token: &str, rooms: &Rooms) -> anyhow::Result<Self> {
+        let shared = Arc::new(Shared {
+            server,
+            token: token.to_owned(),
+            rooms: rooms.rooms.clone(),
+            there: AtomicUsize::new(0),
+            answers: Mutex::default(),
+        });
+        let mut running = JoinSet::new();
+        let each = |count: usize| (0..count).map(|number| (number, Arc::clone(&shared)));
+        each(attack.half_open).for_each(|(_, s)| drop(running.spawn(async move { s.half_open().await })));
+        each(attack.never_reading).for_each(|(n, s)| drop(running.spawn(async move { s.reading(n, None).await })));
+        let slowly = Some(Duration::from_secs(1));
+        each(attack.slow).for_each(|(n, s)| drop(running.spawn(async move { s.reading(n, slowly).await })));
+        each(attack.reconnecting).for_each(|(n, s)| drop(running.spawn(async move { s.reconnecting(n).await })));
+        let s = Arc::clone(&shared);
+        running.spawn(async move { s.asking_too_much().await });
+        let attackers = Self { running, shared };
+        let stay = attack.half_open + attack.never_reading + attack.slow;
+        let came = tokio::time::timeout(LIMIT, async {
+            while attackers.shared.there.load(Ordering::Relaxed) < stay {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        // Turned away is as good: then the server has held its own.
+        let _ = came.await;
+        Ok(attackers)
+    }
+
+    /// What they were answered, and how often.
+    pub fn end(mut self) -> Vec<(String, u64)> {
+        self.running.abort_all();
+        let answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.iter().map(|(answer, times)| (answer.clone(), *times)).collect()
+    }
+}
+
+impl Shared {
+    fn answered(&self, whom: &str, what: &str) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry(format!("{whom}: {what}")).or_default() += 1;
+    }
+
+    async fn connect(&self) -> anyhow::Result<TcpStream> {
+        let socket = TcpStream::from_std(sockets::connect(self.server, ADDRESS)?)?;
+        socket.writable().await?;
+        ensure!(socket.take_error()?.is_none(), "refused");
+        Ok(socket)
+    }
+
+    fn request(&self, path: &str, header: &str) -> String {
+        let token = &self.token;
+        format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n{header}\r\n")
+    }
+
+    fn stream(&self, number: usize) -> String {
+        let project = &self.rooms[number % self.rooms.len()].project;
+        self.request(&format!("/v1/projects/{project}/events/stream?since=0"), "")
+    }
+
+    async fn half_open(&self) {
+        loop {
+            if let Ok(mut socket) = self.connect().await {
+                self.there.fetch_add(1, Ordering::Relaxed);
+                self.answered("half open", end_of(&mut socket).await);
+                self.there.fetch_sub(1, Ordering::Relaxed);
+            } else {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+    }
+
+    /// A byte at every `pause`, or never.
+    async fn reading(&self, number: usize, pause: Option<Duration>) {
+        let whom = if pause.is_some() { "reading slowly" } else { "never reading" };
+        loop {
+            if let Ok(mut socket) = self.connect().await
+                && SockRef::from(&socket).set_recv_buffer_size(RECEIVES).is_ok()
+                && socket.write_all(self.stream(number).as_bytes()).await.is_ok()
+            {
+                self.there.fetch_add(1, Ordering::Relaxed);
+                match pause {
+                    Some(pause) => {
+                        while socket.read_u8().await.is_ok() {
+                            tokio::time::sleep(pause).await;
+                        }
+                    }
+                    // Only its end is waited for, and nothing taken out of the socket.
+                    None => {
+                        let _ = socket.ready(tokio::io::Interest::ERROR).await;
+                    }
+                }
+                self.there.fetch_sub(1, Ordering::Relaxed);
+                self.answered(whom, "closed");
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    async fn reconnecting(&self, number: usize) {
+        loop {
+            match self.ask(&self.stream(number)).await {
+                Ok(status) => self.answered("reconnecting", &status),
+                Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+            }
+        }
+    }
+
+    async fn asking_too_much(&self) {
+        let channels: Vec<String> = (0..1000).map(|n| Uuid::from_u128(n).to_string()).collect();
+        let channels = self.request(&format!("/v1/stream?projects={}", channels.join(",")), "");
+        let path = format!("/v1/projects/{}/events/stream", self.rooms[0].project);
+        let giant = |bytes| self.request(&path, &format!("Last-Event-ID: {}\r\n", "9".repeat(bytes)));
+        let asked = [
+            ("1,000 channels", channels),
+            ("Last-Event-ID of 4 KB", giant(4_000)),
+            ("Last-Event-ID of 200 KB", giant(200_000)),
+        ];
+        loop {
+            for (whom, request) in &asked {
+                match self.ask(request).await {
+                    Ok(status) => self.answered(whom, &status),
+                    Err(error) => self.answered(whom, &format!("{error:#}")),
+                }
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// The status of the answer, on a connection that is closed at once.
+    async fn ask(&self, request: &str) -> anyhow::Result<String> {
+        let mut socket = self.connect().await?;
+        let mut answer = [0; 1024];
+        let (mut reading, mut writing) = socket.split();
+        // The answer may come before the request is through.
+        let (_, read) = tokio::join!(writing.write_all(request.as_bytes()), reading.read(&mut answer));
+        let head = String::from_utf8_lossy(&answer[..read?]).into_owned();
+        Ok(head.split(' ').nth(1).map_or_else(|| "closed without an answer".to_owned(), str::to_owned))
+    }
+}
+
+/// How a connection on which nothing was sent came to its end.
+async fn end_of(socket: &mut TcpStream) -> &'static str {
+    match socket.read(&mut [0; 256]).await {
+        Ok(0) => "closed",
+        Ok(_) => "answered",
+        Err(_) => "reset",
+    }
+}

@@ -1,0 +1,175 @@
+use std::io::{self, ErrorKind, Read as _, Write as _};
+
+use anyhow::{Context as _, bail, ensure};
+use mio::net::TcpStream;
+
+use super::chunked::Chunked;
+use super::frames::{Frame, Frames};
+
+/// More than the head of any answer.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// One request for a stream and its answer, driven by what the socket is ready for.
+pub struct Connection {
+    pub socket: TcpStream,
+    at: At,
+    frames: Frames,
+}
+
+enum At {
+    /// The request, as far as it is still to be sent.
+    Sending(Vec<u8>),
+    /// The head of the answer so far.
+    Head(Vec<u8>),
+    Chunked(Chunked),
+    /// A body that ends with the connection.
+    Plain,
+}
+
+/// How a connection is after it was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Look {
+    Open,
+    /// By the server.
+    Ended,
+}
+
+impl Connection {
+    pub fn new(socket: TcpStream, request: Vec<u8>) -> Self {
+        Self { socket, at: At::Sending(request), frames: Frames::default() }
+    }
+
+    /// Sends and reads what can be now. `arrived` is called once for each read that brought something, `to` for each
+    /// frame in it. An error: this connection cannot be used, or is no stream.
+    pub fn drive(
+        &mut self,
+        scratch: &mut [u8],
+        mut arrived: impl FnMut(),
+        mut to: impl FnMut(Frame),
+    ) -> anyhow::Result<Look> {
+        if !self.send()? {
+            return Ok(Look::Open);
+        }
+        loop {
+            match self.socket.read(scratch) {
+                Ok(0) => return Ok(Look::Ended),
+                Ok(read) => {
+                    arrived();
+                    if self.take(&scratch[..read], &mut to)? == Look::Ended {
+                        return Ok(Look::Ended);
+                    }
+                    // Less than there is room for: nothing is left, and whatever comes later is told (epoll(7)).
+                    if read < scratch.len() {
+                        return Ok(Look::Open);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Look::Open),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).context("reading"),
+            }
+        }
+    }
+
+    /// Whether all of the request is sent.
+    fn send(&mut self) -> anyhow::Result<bool> {
+        let At::Sending(request) = &mut self.at else { return Ok(true) };
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error).context("connecting");
+        }
+        while !request.is_empty() {
+            match self.socket.write(request) {
+                Ok(sent) => drop(request.drain(..sent)),
+                Err(error) if is_not_yet(&error) => return Ok(false),
+                Err(error) => return Err(error).context("sending the request"),
+            }
+        }
+        self.at = At::Head(Vec::new());
+        Ok(true)
+    }
+
+    fn take(&mut self, bytes: &[u8], to: &mut impl FnMut(Frame)) -> anyhow::Result<Look> {
+        match &mut self.at {
+            At::Sending(_) => bail!("an answer before the request"),
+            At::Plain => self.frames.feed(bytes, to),
+            At::Chunked(chunked) => {
+                let mut input = bytes;
+                while let Some(data) = chunked.next(&mut input)? {
+                    self.frames.feed(data, &mut *to);
+                }
+                if chunked.has_ended() {
+                    return Ok(Look::Ended);
+                }
+            }
+            At::Head(head) => {
+                head.extend_from_slice(bytes);
+                let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
+                    ensure!(head.len() < HEAD_BYTES, "an endless head");
+                    return Ok(Look::Open);
+                };
+                let body = head.split_off(end + 4);
+                self.at = body_of(&String::from_utf8_lossy(head), &body)?;
+                return self.take(&body, to);
+            }
+        }
+        Ok(Look::Open)
+    }
+}
+
+fn body_of(head: &str, body: &[u8]) -> anyhow::Result<At> {
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    ensure!(status == "200", "answered {status}: {}", String::from_utf8_lossy(body).trim());
+    let chunked = head.lines().any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
+    Ok(if chunked { At::Chunked(Chunked::default()) } else { At::Plain })
+}
+
+/// Connecting or sending goes on later.
+fn is_not_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::super::frames::Kind;
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    /// A connection that has sent its request, and the server's end.
+    fn connected() -> anyhow::Result<(Connection, std::net::TcpStream)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+        client.set_nonblocking(true)?;
+        let (server, _) = listener.accept()?;
+        let mut connection = Connection::new(TcpStream::from_std(client), b"GET / HTTP/1.1\r\n\r\n".to_vec());
+        connection.drive(&mut [0; 64], || {}, |_| {})?;
+        Ok((connection, server))
+    }
+
+    #[test]
+    fn an_answer_that_comes_byte_by_byte_is_read() -> anyhow::Result<()> {
+        let (mut connection, _server) = connected()?;
+        let frame = "id: 3\nevent: hello\ndata: {}\n\n";
+        let answer = format!("{HEAD}{:x}\r\n{frame}\r\n0\r\n\r\n", frame.len());
+        let (mut seen, mut look) = (Vec::new(), Look::Open);
+        for byte in answer.as_bytes() {
+            assert_eq!(look, Look::Open);
+            look = connection.take(&[*byte], &mut |frame| seen.push(frame))?;
+            if look == Look::Ended {
+                break;
+            }
+        }
+        assert_eq!((look, seen.len(), seen[0].kind, seen[0].id), (Look::Ended, 1, Kind::Hello, Some(3)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_that_says_why() -> anyhow::Result<()> {
+        let (mut connection, _server) = connected()?;
+        let answer = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 4\r\n\r\nwhy?";
+        let refused = connection.take(answer, &mut |_| {}).expect_err("no stream");
+        assert_eq!(refused.to_string(), "answered 429: why?");
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+/// As much of a line as is kept: what `id:`, `retry:` and the names of frames need.
+const KEPT: usize = 32;
+/// What stands before the number of a command in its frame: the title that the command gave.
+const MARK: &[u8] = b"\"to\":\"#";
+
+/// One frame (WHATWG HTML, 9.2), as far as a load program cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub kind: Kind,
+    pub id: Option<u64>,
+    /// In milliseconds.
+    pub retry: Option<u32>,
+    /// Which command it is of.
+    pub command: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Its first frame.
+    Hello,
+    Heartbeat,
+    /// The server goes away.
+    Drain,
+    /// About the stream itself, and it goes on.
+    Notice,
+    /// Why the stream ends for good: `reset`, `reauth`, `revoked`.
+    Farewell,
+    /// Who is there. Comes and goes without an id.
+    Presence,
+    #[default]
+    Change,
+}
+
+/// Reads frames from a body that comes in pieces, split anywhere. Holds the beginning of one line and nothing else: a
+/// stream costs a few dozen bytes, a frame no allocation.
+#[derive(Debug)]
+pub struct Frames {
+    line: [u8; KEPT],
+    length: u8,
+    mark: Mark,
+    frame: Frame,
+    /// It has data. Without any, it is none: browsers do not dispatch it.
+    has_data: bool,
+}
+
+/// Looks for `MARK`, and reads the number behind it.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    /// So many bytes of it have come.
+    Looking(u8),
+    Reading(u32),
+    Found(u32),
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self { line: [0; KEPT], length: 0, mark: Mark::Looking(0), frame: Frame::EMPTY, has_data: false }
+    }
+}
+
+impl Frame {
+    const EMPTY: Self = Self { kind: Kind::Change, id: None, retry: None, command: None };
+}
+
+impl Frames {
+    /// Takes the next piece; each frame that ends in it goes to `to`.
+    pub fn feed(&mut self, mut piece: &[u8], mut to: impl FnMut(Frame)) {
+        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+            self.add(&piece[..end]);
+            if let Some(frame) = self.end_line() {
+                to(frame);
+            }
+            piece = &piece[end + 1..];
+        }
+        self.add(piece);
+    }
+
+    fn add(&mut self, part: &[u8]) {
+        let length = usize::from(self.length);
+        let kept = part.len().min(KEPT - length);
+        self.line[length..length + kept].copy_from_slice(&part[..kept]);
+        self.length += kept as u8;
+        self.mark = self.mark.look(part);
+    }
+
+    fn end_line(&mut self) -> Option<Frame> {
+        let line = &self.line[..usize::from(std::mem::take(&mut self.length))];
+        if let Some(id) = line.strip_prefix(b"id: ") {
+            self.frame.id = number(id);
+        } else if let Some(name) = line.strip_prefix(b"event: ") {
+            self.frame.kind = Kind::of(name);
+        } else if let Some(retry) = line.strip_prefix(b"retry: ") {
+            self.frame.retry = number(retry).and_then(|ms| u32::try_from(ms).ok());
+        }
+        if !line.is_empty() {
+            self.has_data |= line.starts_with(b"data:");
+            return None;
+        }
+        let mark = std::mem::replace(&mut self.mark, Mark::Looking(0));
+        let frame = std::mem::replace(&mut self.frame, Frame::EMPTY);
+        let command = match mark {
+            Mark::Found(number) => Some(number),
+            Mark::Looking(_) | Mark::Reading(_) => None,
+        };
+        std::mem::take(&mut self.has_data).then_some(Frame { command, ..frame })
+    }
+}
+
+impl Kind {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"hello" => Self::Hello,
+            b"heartbeat" => Self::Heartbeat,
+            b"drain" => Self::Drain,
+            b"reset" | b"reauth" | b"revoked" => Self::Farewell,
+            b"lagging" | b"degraded" | b"recovered" => Self::Notice,
+            _ if name.starts_with(b"presence.") => Self::Presence,
+            // The names of Changes all say of what they are: `task.moved`. A word alone is about the stream.
+            _ if name.contains(&b'.') => Self::Change,
+            _ => Self::Notice,
+        }
+    }
+}
+
+impl Mark {
+    fn look(mut self, mut part: &[u8]) -> Self {
+        loop {
+            match self {
+                Self::Found(_) => return self,
+                // Nothing of it has come: on to where it may begin.
+                Self::Looking(0) => match part.iter().position(|byte| *byte == MARK[0]) {
+                    Some(start) => {
+                        part = &part[start + 1..];
+                        self = Self::Looking(1);
+                    }
+                    None => return self,
+                },
+                Self::Looking(matched) => {
+                    let [first, rest @ ..] = part else { return self };
+                    part = rest;
+                    self = match matched_after(usize::from(matched), *first) {
+                        all if all == MARK.len() => Self::Reading(0),
+                        some => Self::Looking(some as u8),
+                    };
+                }
+                Self::Reading(value) => {
+                    let [first, rest @ ..] = part else { return self };
+                    part = rest;
+                    self = match first {
+                        b'0'..=b'9' => Self::Reading(value.wrapping_mul(10).wrapping_add(u32::from(first - b'0'))),
+                        b'#' => Self::Found(value),
+                        _ => Self::Looking(0),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// How much of `MARK` has come with one byte more (Knuth, Morris and Pratt).
+fn matched_after(mut matched: usize, byte: u8) -> usize {
+    while byte != MARK[matched] {
+        // The second and third quotation mark may be the first one of what is looked for.
+        match matched {
+            0 => return 0,
+            4 | 6 => matched = 1,
+            _ => matched = 0,
+        }
+    }
+    matched + 1
+}
+
+/// The digits at its beginning: ids may have a half behind them.
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+    let mut value = None;
+    for digit in digits {
+        value = Some(value.unwrap_or(0_u64).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?);
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = "id: 5\nevent: hello\ndata: {\"head\":9,\"position\":5}\n\n\
+        : a comment\n\n\
+        id: 1042\nevent: task.renamed\ndata: {\"title\":{\"from\":\"#6#\",\"to\":\"x\"},\"a\":{\"to\":\"to\"to\":\"#7#\"}}\n\n\
+        retry: 700\nid: 1043.5\nevent: drain\ndata: {}\n\n\
+        event: presence.joined\ndata: {\"to\":\"#x8#\"}\ndata: 2\n\nid: 9";
+
+    fn frame(kind: Kind, id: Option<u64>) -> Frame {
+        Frame { kind, id, ..Frame::EMPTY }
+    }
+
+    fn expected() -> Vec<Frame> {
+        vec![
+            frame(Kind::Hello, Some(5)),
+            Frame { command: Some(7), ..frame(Kind::Change, Some(1042)) },
+            Frame { retry: Some(700), ..frame(Kind::Drain, Some(1043)) },
+            frame(Kind::Presence, None),
+        ]
+    }
+
+    #[test]
+    fn frames_split_anywhere_are_the_same_frames() {
+        let bytes = STREAM.as_bytes();
+        for first in 0..bytes.len() {
+            for second in first..bytes.len() {
+                let (mut frames, mut seen) = (Frames::default(), Vec::new());
+                for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
+                    frames.feed(piece, |frame| seen.push(frame));
+                }
+                assert_eq!(seen, expected(), "split at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_that_comes_byte_by_byte_is_the_same_frame() {
+        let (mut frames, mut seen) = (Frames::default(), Vec::new());
+        for byte in STREAM.as_bytes() {
+            frames.feed(&[*byte], |frame| seen.push(frame));
+        }
+        assert_eq!(seen, expected());
+    }
+
+    #[test]
+    fn a_stream_costs_a_few_dozen_bytes() {
+        assert!(size_of::<Frames>() <= 96, "{}", size_of::<Frames>());
+    }
+}

@@ -1,0 +1,114 @@
+/// What one listener has been sent: enough to know, when all positions are known, that it was each once and in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Where its first stream began.
+    pub from: Option<u64>,
+    /// Up to where it is served: the id of the last frame that had one.
+    pub cursor: u64,
+    /// Changes.
+    pub count: u64,
+    /// A sum over all their positions.
+    sum: u64,
+    /// Changes that came at or behind the cursor: again, or too late.
+    pub doubled: u64,
+}
+
+impl Seen {
+    pub fn hello(&mut self, position: u64) {
+        if self.from.is_none() {
+            self.from = Some(position);
+            self.cursor = position;
+        }
+    }
+
+    pub fn change(&mut self, position: u64) {
+        if position <= self.cursor {
+            self.doubled += 1;
+            return;
+        }
+        self.cursor = position;
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(spread(position));
+    }
+
+    pub fn served(&mut self, upto: u64) {
+        self.cursor = self.cursor.max(upto);
+    }
+}
+
+/// All positions of a channel, which all its listeners must have seen.
+pub struct Truth {
+    positions: Vec<u64>,
+    /// `sums[i]` over the first i.
+    sums: Vec<u64>,
+}
+
+impl Truth {
+    pub fn new(mut positions: Vec<u64>) -> Self {
+        positions.sort_unstable();
+        let mut sum = 0_u64;
+        let sums = std::iter::once(0).chain(positions.iter().map(|position| {
+            sum = sum.wrapping_add(spread(*position));
+            sum
+        }));
+        Self { sums: sums.collect(), positions }
+    }
+
+    /// How many positions are missing. What did not come in its place counts as missing.
+    pub fn missing(&self, seen: &Seen) -> u64 {
+        let from = seen.from.unwrap_or(0);
+        let before = self.positions.partition_point(|position| *position <= from);
+        let due = (self.positions.len() - before) as u64;
+        let sum = self.sums[self.positions.len()].wrapping_sub(self.sums[before]);
+        match due.abs_diff(seen.count) {
+            0 => u64::from(sum != seen.sum),
+            difference => difference,
+        }
+    }
+}
+
+/// Makes sums of different positions different (splitmix64).
+fn spread(position: u64) -> u64 {
+    let mut x = position.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(from: u64, positions: &[u64]) -> Seen {
+        let mut seen = Seen::default();
+        seen.hello(from);
+        positions.iter().for_each(|position| seen.change(*position));
+        seen
+    }
+
+    #[test]
+    fn who_saw_all_since_they_came_misses_nothing() {
+        let truth = Truth::new(vec![7, 3, 5, 11]);
+        assert_eq!(truth.missing(&seen(0, &[3, 5, 7, 11])), 0);
+        assert_eq!(truth.missing(&seen(5, &[7, 11])), 0);
+        assert_eq!(truth.missing(&seen(11, &[])), 0);
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_room_is_noticed() {
+        let truth = Truth::new(vec![3, 5, 7, 11]);
+        assert_eq!(truth.missing(&seen(0, &[3, 7, 11])), 1);
+        assert_eq!(truth.missing(&seen(0, &[3, 5, 8, 11])), 1);
+        assert_eq!(truth.missing(&seen(0, &[4, 5, 6, 11])), 1);
+    }
+
+    #[test]
+    fn what_comes_twice_or_too_late_is_counted_once_each() {
+        let twice = seen(0, &[3, 5, 5, 4, 7]);
+        assert_eq!((twice.doubled, twice.count), (2, 3));
+        let mut beyond = seen(0, &[3]);
+        beyond.served(9);
+        beyond.change(5);
+        assert_eq!(beyond.doubled, 1);
+    }
+}

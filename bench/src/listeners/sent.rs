@@ -1,0 +1,39 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// When each command was sent, for those who receive its frame: written by one thread and read by others, without a lock.
+pub struct Sent {
+    began: Instant,
+    /// Nanoseconds since then, by the command's number; 0 before it is sent.
+    at: Vec<AtomicU64>,
+}
+
+impl Sent {
+    pub fn new(commands: usize) -> Self {
+        Self { began: Instant::now(), at: (0..commands).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    pub fn commands(&self) -> usize {
+        self.at.len()
+    }
+
+    /// Nanoseconds since the beginning, never 0.
+    pub fn now(&self) -> u64 {
+        (self.began.elapsed().as_nanos() as u64).max(1)
+    }
+
+    pub fn set(&self, command: usize, at: u64) {
+        if let Some(cell) = self.at.get(command) {
+            cell.store(at, Ordering::Release);
+        }
+    }
+
+    pub fn get(&self, command: usize) -> Option<u64> {
+        self.at.get(command).map(|at| at.load(Ordering::Acquire)).filter(|at| *at > 0)
+    }
+}
+
+/// Between two moments, in nanoseconds.
+pub fn between(from: u64, to: u64) -> Duration {
+    Duration::from_nanos(to.saturating_sub(from))
+}

@@ -1,0 +1,150 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+
+use super::crowd::{Ask, Crowd, Progress, Report, Returns};
+use super::sent::Sent;
+
+/// Who is to listen to what, and where.
+pub struct Plan {
+    pub addresses: Vec<SocketAddr>,
+    pub channels: Vec<Channel>,
+    pub tokens: Vec<String>,
+    pub listeners: Vec<Listener>,
+    /// Connections under way at one time.
+    pub at_once: usize,
+    pub threads: usize,
+    pub returns: Returns,
+    pub sent: Arc<Sent>,
+}
+
+/// A stream that several listeners open.
+pub struct Channel {
+    pub path: String,
+    /// Whose events it carries.
+    pub rooms: Vec<usize>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Listener {
+    pub channel: usize,
+    pub token: usize,
+}
+
+/// All listeners, on threads of their own, connecting from the moment it is made.
+pub struct Swarm {
+    plan: Arc<Plan>,
+    progress: Arc<Progress>,
+    began: Instant,
+    threads: Vec<(JoinHandle<()>, Sender<Ask>, Arc<mio::Waker>)>,
+}
+
+impl Swarm {
+    pub fn start(plan: Plan) -> anyhow::Result<Self> {
+        let (plan, progress) = (Arc::new(plan), Arc::new(Progress::default()));
+        let began = Instant::now();
+        let mut threads = Vec::new();
+        for number in 0..plan.threads.max(1) {
+            let (asks, asked) = channel();
+            let (crowd, waker) = Crowd::new(Arc::clone(&plan), number, Arc::clone(&progress), asked)?;
+            let thread = std::thread::Builder::new().name(format!("listeners-{number}")).spawn(move || crowd.run())?;
+            threads.push((thread, asks, waker));
+        }
+        Ok(Self { plan, progress, began, threads })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// How many have had their `hello` and are connected.
+    pub fn connected(&self) -> usize {
+        self.progress.connected.load(Ordering::Relaxed)
+    }
+
+    /// Changes that came, to all listeners together.
+    pub fn changes(&self) -> u64 {
+        self.progress.changes.load(Ordering::Relaxed)
+    }
+
+    /// Since the beginning, until all have had their `hello`.
+    pub async fn until_connected(&self, limit: Duration) -> anyhow::Result<Duration> {
+        let all = self.plan.listeners.len();
+        self.until(limit, || self.connected() == all)
+            .await
+            .with_context(|| format!("{} of {all} listeners are connected", self.connected()))?;
+        Ok(self.began.elapsed())
+    }
+
+    pub async fn until_changes(&self, expected: u64, limit: Duration) -> anyhow::Result<()> {
+        self.until(limit, || self.changes() >= expected)
+            .await
+            .with_context(|| format!("{} of {expected} frames came", self.changes()))
+    }
+
+    async fn until(&self, limit: Duration, reached: impl Fn() -> bool) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while !reached() {
+            self.check()?;
+            if began.elapsed() > limit {
+                bail!("waited {limit:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.check()
+    }
+
+    /// An error when a listener failed, or lost its connection though it may not.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match self.progress.failure() {
+            Some(failure) => Err(anyhow!(failure)),
+            None => Ok(()),
+        }
+    }
+
+    /// How many are connected and served up to these positions, one for each channel.
+    pub fn reached(&self, positions: Vec<u64>) -> anyhow::Result<usize> {
+        let positions = Arc::new(positions);
+        let counts = self.ask(|answer| Ask::Reached(Arc::clone(&positions), answer))?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// What all listeners have seen so far.
+    pub fn report(&self) -> anyhow::Result<Report> {
+        let mut reports = self.ask(Ask::Report)?.into_iter();
+        let mut all = reports.next().context("no listeners")?;
+        for report in reports {
+            all.add(report)?;
+        }
+        Ok(all)
+    }
+
+    fn ask<T>(&self, ask: impl Fn(Sender<T>) -> Ask) -> anyhow::Result<Vec<T>> {
+        let mut answers = Vec::new();
+        for (_, asks, waker) in &self.threads {
+            let (answer, answered) = channel();
+            asks.send(ask(answer)).map_err(|_| anyhow!("a thread of listeners is gone"))?;
+            waker.wake()?;
+            answers.push(answered.recv().context("a thread of listeners is gone")?);
+        }
+        Ok(answers)
+    }
+}
+
+impl Drop for Swarm {
+    /// Closes all connections.
+    fn drop(&mut self) {
+        for (_, asks, waker) in &self.threads {
+            let _ = asks.send(Ask::End);
+            let _ = waker.wake();
+        }
+        for (thread, ..) in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

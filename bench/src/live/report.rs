@@ -1,0 +1,125 @@
+use serde_json::{Value, json};
+
+use super::Load;
+use super::measure::Measured;
+use crate::figures::{median, spread};
+use crate::rooms::Audience;
+use crate::usage::kib;
+
+/// Shares of the latencies that are told; 1 is the greatest.
+const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
+
+pub fn head(audience: &Audience, load: Load, runs: usize) {
+    let Audience { listeners, rooms, several, .. } = audience;
+    let each = several.map_or(String::new(), |several| format!(", each following {several}"));
+    println!(
+        "{listeners} listeners in {rooms} rooms{each}; {} commands/s in all, {runs} runs of {} s; ms from command sent to frame received",
+        load.rate, load.seconds
+    );
+    println!(
+        "run | server | p50 | p90 | p99 | max | CPU s per 1M deliveries | KiB a connection | all connected after s | deliveries | lost | doubled"
+    );
+}
+
+pub fn run(run: usize, server: &str, measured: &Measured) {
+    let at = SHARES.map(|(_, share)| format!("{:.2}", latency(measured, share)));
+    let cpu = measured.cpu.iter().map(|(name, _)| format!("{name} {:.1}", measured.cpu_per_million(&[name])));
+    println!(
+        "{} | {server} | {} | {} | {:.1} | {:.2} | {} | {} | {}",
+        run + 1,
+        at.join(" | "),
+        cpu.collect::<Vec<_>>().join(", "),
+        kib(measured.memory as u64),
+        measured.connects.as_secs_f64(),
+        measured.deliveries,
+        measured.lost,
+        measured.doubled
+    );
+}
+
+/// Medians, stages, ratios, and the line for machines.
+pub fn all(audience: &Audience, load: Load, roles: &[&str], ours: &[Measured], floor: &[Measured]) {
+    println!("\nmedian (least to greatest):");
+    let mut summary = json!({
+        "listeners": audience.listeners, "rooms": audience.rooms, "rate": load.rate, "seconds": load.seconds,
+        "several": audience.several, "taskfold": summarise("taskfold", roles, ours),
+    });
+    stages(ours);
+    if !floor.is_empty() {
+        summary["in_memory"] = summarise("in memory", &["in memory"], floor);
+        summary["ratios"] = ratios(roles, ours, floor);
+    }
+    println!("{summary}");
+}
+
+fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
+    let mut summary = json!({
+        "deliveries": runs.iter().map(|m| m.deliveries).sum::<u64>(),
+        "heartbeats": runs.iter().map(|m| m.heartbeats).sum::<u64>(),
+        "lost": runs.iter().map(|m| m.lost).sum::<u64>(),
+        "doubled": runs.iter().map(|m| m.doubled).sum::<u64>(),
+    });
+    let mut tell = |name: &str, key: &str, values: Vec<f64>| {
+        println!("{server}: {name} {}", spread(&values, 2));
+        summary[key] = json!(values);
+    };
+    for (name, share) in SHARES {
+        tell(&format!("{name} ms"), &format!("{name}_ms"), each(runs, |m| latency(m, share)));
+    }
+    tell("CPU s per 1M deliveries", "cpu_s_per_million", each(runs, |m| m.cpu_per_million(roles)));
+    for (name, _) in runs.first().into_iter().flat_map(|m| &m.cpu) {
+        let key = format!("cpu_s_per_million_{}", name.replace([' ', '-'], "_"));
+        tell(&format!("CPU s per 1M deliveries, {name} alone"), &key, each(runs, |m| m.cpu_per_million(&[name])));
+    }
+    // Later runs find the memory that the first has left.
+    tell("KiB a connection (first run)", "kib_per_connection", each(&runs[..1.min(runs.len())], |m| m.memory / 1024.0));
+    tell("all connected after s", "connects_s", each(runs, |m| m.connects.as_secs_f64()));
+    let told = runs.first().and_then(|m| m.stages.as_ref()).map_or(Vec::new(), |told| told.0.clone());
+    for (index, (stage, _)) in told.iter().enumerate() {
+        let at = |share| each(runs, |m| m.stages.as_ref().map_or(0.0, |told| told.0[index].1.at(share)));
+        summary["stages"][stage] = json!({"p50_ms": at(0.5), "p99_ms": at(0.99)});
+    }
+    summary
+}
+
+/// Where the time goes: medians over the runs, cumulative from the command sent.
+fn stages(runs: &[Measured]) {
+    let told: Vec<_> = runs.iter().filter_map(|m| m.stages.as_ref()).collect();
+    let Some(first) = told.first() else { return };
+    println!("stage, from the command sent | p50 ms | p99 ms");
+    for (index, (stage, _)) in first.0.iter().enumerate() {
+        let at = |share| median(told.iter().map(|told| told.0[index].1.at(share)).collect());
+        println!("{stage} | {:.2} | {:.2}", at(0.5), at(0.99));
+    }
+}
+
+fn ratios(roles: &[&str], ours: &[Measured], floor: &[Measured]) -> Value {
+    let mut ratios = json!({});
+    let mut tell = |name: &str, key: &str, of: &dyn Fn(&Measured) -> f64, to: &dyn Fn(&Measured) -> f64| {
+        let values: Vec<f64> = ours.iter().zip(floor).map(|(ours, floor)| of(ours) / to(floor)).collect();
+        println!("taskfold / in memory: {name} {}", spread(&values, 2));
+        ratios[key] = json!(values);
+    };
+    for (name, share) in SHARES {
+        tell(name, name, &|m| latency(m, share), &|m| latency(m, share));
+    }
+    tell("CPU a delivery", "cpu", &|m| m.cpu_per_million(roles), &|m| m.cpu_per_million(&["in memory"]));
+    let mut with_servers = roles.to_vec();
+    with_servers.extend(["postgres", "nats"]);
+    tell(
+        "CPU a delivery, PostgreSQL and NATS included",
+        "cpu_with_servers",
+        &|m| m.cpu_per_million(&with_servers),
+        &|m| m.cpu_per_million(&["in memory"]),
+    );
+    ratios
+}
+
+fn each(runs: &[Measured], of: impl Fn(&Measured) -> f64) -> Vec<f64> {
+    runs.iter().map(of).collect()
+}
+
+/// In milliseconds.
+fn latency(measured: &Measured, share: f64) -> f64 {
+    if share >= 1.0 { measured.latencies.max() } else { measured.latencies.at(share) }
+}

@@ -1,0 +1,115 @@
+//! The floor that listeners are compared with: the same frames on the same paths, from memory, by axum and
+//! `tokio::sync::broadcast`, with no database, no permissions and no way to resume.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::ensure;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use axum::{Json, Router};
+use futures::StreamExt as _;
+use futures::stream::{once, select_all};
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+
+use crate::client::Client;
+use crate::system::Process;
+
+/// Frames that a listener may be behind; further behind, its stream ends.
+const BEHIND: usize = 1024;
+
+#[derive(Clone, Default)]
+struct Rooms(Arc<Mutex<All>>);
+
+#[derive(Default)]
+struct All {
+    position: u64,
+    rooms: HashMap<String, broadcast::Sender<Bytes>>,
+}
+
+impl Rooms {
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    fn room(&mut self, name: &str) -> &broadcast::Sender<Bytes> {
+        self.rooms.entry(name.to_owned()).or_insert_with(|| broadcast::Sender::new(BEHIND))
+    }
+}
+
+/// Serves until it is killed.
+pub async fn run(address: &str) -> anyhow::Result<()> {
+    let router = Router::new()
+        .route("/publish/{room}", post(publish))
+        .route("/v1/projects/{room}/events/stream", get(one))
+        .route("/v1/stream", get(several))
+        .with_state(Rooms::default());
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address.parse()?)?;
+    // As many as come at once: whom the kernel turns away comes back after a second.
+    let listener = socket.listen(4096)?.tap_io(|socket| {
+        let _ = socket.set_nodelay(true);
+    });
+    Ok(axum::serve(listener, router).await?)
+}
+
+/// As a process of its own.
+pub async fn start() -> anyhow::Result<Process> {
+    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let child = Command::new(std::env::current_exe()?)
+        .args(["memory-server", "--listen", &address])
+        .stdout(Stdio::null())
+        .spawn()?;
+    let process = Process::other(address, child);
+    for _ in 0..200 {
+        if Client::connect(&process.address, "").await.is_ok() {
+            return Ok(process);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    ensure!(false, "the server from memory did not start");
+    Ok(process)
+}
+
+async fn publish(State(rooms): State<Rooms>, Path(room): Path<String>, data: String) -> Json<Value> {
+    let mut all = rooms.lock();
+    all.position += 1;
+    let position = all.position;
+    let frame = format!("id: {position}\nevent: task.renamed\ndata: {data}\n\n");
+    // An error: nobody is in the room.
+    let _ = all.room(&room).send(Bytes::from(frame));
+    Json(json!({"position": position}))
+}
+
+async fn one(State(rooms): State<Rooms>, Path(room): Path<String>) -> Response {
+    stream(&rooms, &[&room])
+}
+
+async fn several(State(rooms): State<Rooms>, Query(query): Query<HashMap<String, String>>) -> Response {
+    let names = query.get("projects").map(String::as_str).unwrap_or_default();
+    stream(&rooms, &names.split(',').collect::<Vec<_>>())
+}
+
+fn stream(rooms: &Rooms, names: &[&str]) -> Response {
+    let mut all = rooms.lock();
+    let from = all.position;
+    let receivers = names.iter().map(|name| BroadcastStream::new(all.room(name).subscribe()));
+    let frames = select_all(receivers.collect::<Vec<_>>()).take_while(|frame| std::future::ready(frame.is_ok()));
+    let frames = frames.filter_map(|frame| std::future::ready(frame.ok()));
+    let hello = Bytes::from(format!("id: {from}\nevent: hello\ndata: {{}}\n\n"));
+    let body = once(std::future::ready(hello)).chain(frames).map(Ok::<_, Infallible>);
+    ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(body)).into_response()
+}

@@ -1,0 +1,173 @@
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::client::{Client, text};
+use crate::listeners::{Channel, Listener};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// Who listens to what.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Audience {
+    #[arg(long, default_value = "1000")]
+    pub listeners: usize,
+    /// Projects that the listeners are spread over
+    #[arg(long, default_value = "10")]
+    pub rooms: usize,
+    /// Each listener follows this many rooms on its connection, through /v1/stream
+    #[arg(long, value_name = "ROOMS")]
+    pub several: Option<usize>,
+    /// How many listeners one person has; 0: all are of one
+    #[arg(long, default_value = "0")]
+    pub per_user: usize,
+    /// Connections under way at one time while all are opened
+    #[arg(long, default_value = "256")]
+    pub connecting: usize,
+    /// Of the listeners in this program
+    #[arg(long, default_value = "1")]
+    pub threads: usize,
+}
+
+/// Projects with a task each, and the tokens of the people who listen to them.
+pub struct Rooms {
+    pub rooms: Vec<Room>,
+    /// The first is the owner's, who sends the commands.
+    pub tokens: Vec<String>,
+    audience: Audience,
+}
+
+#[derive(Clone)]
+pub struct Room {
+    pub project: Arc<str>,
+    pub task: Arc<str>,
+}
+
+struct Person {
+    token: String,
+    id: String,
+}
+
+impl Audience {
+    fn people(&self) -> usize {
+        if self.per_user == 0 { 1 } else { self.listeners.div_ceil(self.per_user).max(1) }
+    }
+
+    fn person_of(&self, listener: usize) -> usize {
+        listener.checked_div(self.per_user).unwrap_or(0)
+    }
+
+    fn rooms_of_channel(&self, channel: usize) -> std::ops::Range<usize> {
+        let several = self.several.unwrap_or(1).max(1);
+        channel * several..self.rooms.min((channel + 1) * several)
+    }
+
+    pub fn channels(&self) -> usize {
+        self.rooms.div_ceil(self.several.unwrap_or(1).max(1))
+    }
+
+    /// Neighbours share a channel, so that a person is in few rooms.
+    pub fn channel_of(&self, listener: usize) -> usize {
+        listener * self.channels() / self.listeners
+    }
+
+    pub fn everybody(&self) -> Vec<Listener> {
+        let one = |number| Listener { channel: self.channel_of(number), token: self.person_of(number) };
+        (0..self.listeners).map(one).collect()
+    }
+
+    /// How many listen to each room.
+    pub fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.rooms];
+        for listener in 0..self.listeners {
+            for room in self.rooms_of_channel(self.channel_of(listener)) {
+                sizes[room] += 1;
+            }
+        }
+        sizes
+    }
+}
+
+impl Rooms {
+    pub async fn make(commands: &str, reads: &str, audience: &Audience) -> anyhow::Result<Self> {
+        let mut people = vec![sign_in(commands, "bench-0").await?];
+        let mut owner = Client::connect(commands, &people[0].token).await?;
+        let mut rooms = Vec::new();
+        let mut position = 0;
+        for number in 0..audience.rooms {
+            let name = json!({"name": format!("Room {number}")}).to_string();
+            let project = owner.json("POST", "/v1/projects", name).await?;
+            let project = text(&project, "id")?;
+            let title = json!({"title": "What is talked about"}).to_string();
+            let task = owner.json("POST", &format!("/v1/projects/{project}/tasks"), title).await?;
+            position = position_of(&task)?;
+            rooms.push(Room { project: project.into(), task: text(&task, "id")?.into() });
+        }
+        for number in 1..audience.people() {
+            let person = sign_in(commands, &format!("bench-{number}")).await?;
+            let theirs = (0..audience.listeners).filter(|listener| audience.person_of(*listener) == number);
+            let mut channels: Vec<usize> = theirs.map(|listener| audience.channel_of(listener)).collect();
+            channels.dedup();
+            for room in channels.into_iter().flat_map(|channel| audience.rooms_of_channel(channel)) {
+                let path = format!("/v1/projects/{}/members/{}", rooms[room].project, person.id);
+                position = position_of(&owner.json("PUT", &path, json!({"role": "viewer"}).to_string()).await?)?;
+            }
+            people.push(person);
+        }
+        let made = Self { rooms, tokens: people.into_iter().map(|p| p.token).collect(), audience: *audience };
+        made.until_readable(reads, position).await?;
+        Ok(made)
+    }
+
+    /// Lets somebody else into all rooms; their token.
+    pub async fn admit(&self, commands: &str, reads: &str, name: &str) -> anyhow::Result<String> {
+        let person = sign_in(commands, name).await?;
+        let mut owner = Client::connect(commands, &self.tokens[0]).await?;
+        let mut position = 0;
+        for room in &self.rooms {
+            let path = format!("/v1/projects/{}/members/{}", room.project, person.id);
+            position = position_of(&owner.json("PUT", &path, json!({"role": "viewer"}).to_string()).await?)?;
+        }
+        self.until_readable(reads, position).await?;
+        Ok(person.token)
+    }
+
+    /// Until reads know this position. Listeners are turned away from rooms that are not projected yet, and begin behind what is.
+    pub async fn until_readable(&self, reads: &str, position: u64) -> anyhow::Result<()> {
+        let mut reader = Client::connect(reads, &self.tokens[0]).await?;
+        let path = format!("/v1/projects/{}?min_position={position}", self.rooms[0].project);
+        while let Err(behind) = reader.send("GET", &path, String::new()).await {
+            anyhow::ensure!(behind.to_string().contains("503"), behind);
+        }
+        Ok(())
+    }
+
+    /// The streams that the listeners open.
+    pub fn channels(&self) -> Vec<Channel> {
+        let one = |channel: usize| {
+            let rooms: Vec<usize> = self.audience.rooms_of_channel(channel).collect();
+            let projects: Vec<&str> = rooms.iter().map(|room| &*self.rooms[*room].project).collect();
+            let path = match self.audience.several {
+                None => format!("/v1/projects/{}/events/stream", projects[0]),
+                Some(_) => format!("/v1/stream?projects={}", projects.join(",")),
+            };
+            Channel { path, rooms }
+        };
+        (0..self.audience.channels()).map(one).collect()
+    }
+}
+
+pub fn position_of(reply: &Value) -> anyhow::Result<u64> {
+    reply["position"].as_u64().with_context(|| format!("no position in {reply}"))
+}
+
+async fn sign_in(address: &str, name: &str) -> anyhow::Result<Person> {
+    let mut client = Client::connect(address, "").await?;
+    let account = json!({"username": name, "display_name": name, "password": PASSWORD});
+    client.send("POST", "/v1/accounts", account.to_string()).await?;
+    let session = json!({"username": name, "password": PASSWORD});
+    let session = client.json("POST", "/v1/sessions", session.to_string()).await?;
+    Ok(Person { token: text(&session, "access_token")?.to_owned(), id: text(&session, "user_id")?.to_owned() })
+}

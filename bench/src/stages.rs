@@ -1,0 +1,98 @@
+//! Where the time between a command and its frame goes, watched from outside.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt as _;
+use sqlx::postgres::PgListener;
+use tokio::task::JoinSet;
+
+use crate::listeners::{Latencies, Report, Sent};
+use crate::publisher::Published;
+use crate::system::System;
+
+/// What is told on them: the position that the log, and the read tables, have reached.
+const APPENDED: &str = "taskfold_events";
+const PROJECTED: &str = "taskfold_projected";
+const PUBLISHED: &str = "taskfold.events.>";
+
+/// A position that was reached, and when.
+type Reached = Arc<Mutex<Vec<(u64, u64)>>>;
+
+/// Listens to what the parts of the system tell one another.
+#[derive(Default)]
+pub struct Stages {
+    committed: Reached,
+    projected: Reached,
+    published: Reached,
+    watching: JoinSet<()>,
+}
+
+/// From a command sent to each stage.
+#[derive(Clone)]
+pub struct Told(pub Vec<(&'static str, Latencies)>);
+
+impl Stages {
+    pub async fn watch(system: &System, sent: &Arc<Sent>) -> anyhow::Result<Self> {
+        let mut stages = Self::default();
+        for (channel, reached) in [(APPENDED, &stages.committed), (PROJECTED, &stages.projected)] {
+            let mut listener = PgListener::connect(&system.database_url()?).await?;
+            listener.listen(channel).await?;
+            let (reached, sent) = (Arc::clone(reached), Arc::clone(sent));
+            stages.watching.spawn(async move {
+                while let Ok(notice) = listener.recv().await {
+                    note(&reached, &sent, notice.payload().parse().ok());
+                }
+            });
+        }
+        let nats = async_nats::connect(system.nats_url()?).await?;
+        let mut messages = nats.subscribe(PUBLISHED).await?;
+        nats.flush().await?;
+        let (reached, sent) = (Arc::clone(&stages.published), Arc::clone(sent));
+        stages.watching.spawn(async move {
+            while let Some(message) = messages.next().await {
+                let position = message.headers.as_ref().and_then(|headers| headers.get("ce-sequence"));
+                note(&reached, &sent, position.and_then(|position| position.as_str().parse().ok()));
+            }
+        });
+        Ok(stages)
+    }
+
+    /// Percentiles of each stage, from the commands sent.
+    pub fn tell(mut self, published: &[Published], report: &Report) -> anyhow::Result<Told> {
+        self.watching.abort_all();
+        let replied = published.iter().map(|p| (p.sent, p.replied));
+        let first = published.iter().map(|p| (p.sent, report.first[p.command]));
+        let last = published.iter().map(|p| (p.sent, report.last[p.command]));
+        Ok(Told(vec![
+            ("commit visible", since(when(&self.committed, published))?),
+            ("append replied", since(replied)?),
+            ("projected", since(when(&self.projected, published))?),
+            ("published", since(when(&self.published, published))?),
+            ("first socket", since(first)?),
+            ("last socket", since(last)?),
+        ]))
+    }
+}
+
+fn note(reached: &Reached, sent: &Sent, position: Option<u64>) {
+    if let Some(position) = position {
+        reached.lock().unwrap_or_else(PoisonError::into_inner).push((position, sent.now()));
+    }
+}
+
+/// When each command was sent, and when its position was reached.
+fn when(reached: &Reached, published: &[Published]) -> Vec<(u64, u64)> {
+    let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    reached.sort_unstable();
+    let at = |position| reached.get(reached.partition_point(|(upto, _)| *upto < position)).map_or(0, |(_, at)| *at);
+    published.iter().map(|p| (p.sent, at(p.position))).collect()
+}
+
+/// Of those that were reached at all.
+fn since(times: impl IntoIterator<Item = (u64, u64)>) -> anyhow::Result<Latencies> {
+    let mut latencies = Latencies::new()?;
+    for (sent, at) in times.into_iter().filter(|(_, at)| *at > 0) {
+        latencies.record(std::time::Duration::from_nanos(at.saturating_sub(sent)));
+    }
+    Ok(latencies)
+}

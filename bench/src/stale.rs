@@ -1,0 +1,183 @@
+//! A client that was away for a million events comes back: how fast it gets there, and what it costs the server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::history;
+use crate::listeners::{Channel, Listener, Plan, Returns, Sent, Swarm, Truth};
+use crate::publisher::{How, Publisher};
+use crate::rooms::{Audience, Rooms};
+use crate::system::{Process, System};
+use crate::usage::{kib, memory, peak_memory};
+
+/// For a client to get there.
+const LIMIT: Duration = Duration::from_secs(3600);
+/// Commands flow so long at most.
+const LONGEST: usize = 3600;
+
+#[derive(Args, Clone, Debug)]
+pub struct Stale {
+    /// In the log
+    #[arg(long, default_value = "1000000")]
+    events: i64,
+    /// Projects that they are spread over; the client follows one
+    #[arg(long, default_value = "1")]
+    rooms: usize,
+    /// Commands a second meanwhile
+    #[arg(long, default_value = "10")]
+    rate: u32,
+}
+
+/// How a client got there.
+struct Caught {
+    how: &'static str,
+    events: u64,
+    took: Duration,
+    /// Bytes in the memory of the query-api.
+    before: u64,
+    peak: u64,
+}
+
+pub async fn run(stale: &Stale) -> anyhow::Result<()> {
+    let system = System::start().await?;
+    let (commands, projector) = (system.role("command-api").await?, system.role("projector").await?);
+    let reads = system.role("query-api").await?;
+    let audience = Audience { listeners: 1, rooms: stale.rooms, several: None, per_user: 0, connecting: 1, threads: 1 };
+    let rooms = Rooms::make(&commands.address, &reads.address, &audience).await?;
+    let history = history::write(&system.database_url()?, &commands, &projector, &rooms, stale.events).await?;
+    let head = history.head;
+    println!(
+        "a log of {head} events in {} projects, written in {:.0} s, projected and published in {:.0} s more; {} commands/s meanwhile",
+        stale.rooms,
+        history.writing.as_secs_f64(),
+        history.projecting.as_secs_f64(),
+        stale.rate
+    );
+    println!("client | events | s | events/s | MiB before | MiB at most");
+    let by_stream = by_stream(stale, &system, (&commands, &reads), &rooms, head).await?;
+    by_stream.tell();
+    let by_pages = by_pages(&reads, &rooms, head).await?;
+    by_pages.tell();
+    println!("{}", json!({"events": head, "rooms": stale.rooms, "clients": [by_stream.json(), by_pages.json()]}));
+    drop((reads, projector, commands));
+    system.stop().await
+}
+
+/// A stream from the very beginning, into what happens meanwhile.
+async fn by_stream(
+    stale: &Stale,
+    system: &System,
+    (commands, reads): (&Process, &Process),
+    rooms: &Rooms,
+    head: i64,
+) -> anyhow::Result<Caught> {
+    let sent = Arc::new(Sent::new(LONGEST * stale.rate as usize));
+    let publisher = Publisher::new(&commands.address, &rooms.tokens[0], &rooms.rooms, How::Rename, Arc::clone(&sent));
+    let enough = CancellationToken::new();
+    let publishing = tokio::spawn({
+        let (publisher, rate, enough) = (Arc::clone(&publisher), stale.rate, enough.clone());
+        async move { publisher.run(rate, enough).await }
+    });
+    let project = &rooms.rooms[0].project;
+    let before = memory(reads.pid())?;
+    let began = Instant::now();
+    let path = format!("/v1/projects/{project}/events/stream?since=0");
+    let swarm = Swarm::start(Plan {
+        addresses: vec![reads.address.parse()?],
+        channels: vec![Channel { path, rooms: vec![0] }],
+        tokens: rooms.tokens.clone(),
+        listeners: vec![Listener { channel: 0, token: 0 }],
+        at_once: 1,
+        threads: 1,
+        returns: Returns::Never,
+        sent,
+    })?;
+    let (reached, peak) = peak_memory(reads.pid(), until(&swarm, u64::try_from(head)?)).await?;
+    reached?;
+    let took = began.elapsed();
+    let events = swarm.changes();
+    enough.cancel();
+    publishing.await??;
+    // The exact end: every position that the log has of the project, each once.
+    let pool = PgPool::connect(&system.database_url()?).await?;
+    let positions: Vec<i64> =
+        sqlx::query_scalar("SELECT position FROM events WHERE project_id = $1::uuid ORDER BY position")
+            .bind(&**project)
+            .fetch_all(&pool)
+            .await?;
+    pool.close().await;
+    let last = positions.last().copied().context("an empty log")?;
+    until(&swarm, u64::try_from(last)?).await?;
+    let report = swarm.report()?;
+    let truth = Truth::new(positions.into_iter().filter_map(|p| u64::try_from(p).ok()).collect());
+    let (_, seen) = report.seen.first().context("nobody listened")?;
+    let (lost, doubled) = (truth.missing(seen), seen.doubled);
+    ensure!(lost + doubled == 0, "{lost} frames lost, {doubled} doubled");
+    Ok(Caught { how: "stream since=0", events, took, before, peak })
+}
+
+async fn until(swarm: &Swarm, position: u64) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while swarm.reached(vec![position])? == 0 {
+        swarm.check()?;
+        ensure!(began.elapsed() < LIMIT, "{} frames came in {LIMIT:?}", swarm.changes());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+/// Page by page with REST, up to `head`.
+async fn by_pages(reads: &Process, rooms: &Rooms, head: i64) -> anyhow::Result<Caught> {
+    let mut client = Client::connect(&reads.address, &rooms.tokens[0]).await?;
+    let before = memory(reads.pid())?;
+    let walk = async {
+        let (mut since, mut events, mut took) = (0, 0, Duration::ZERO);
+        while since < head {
+            let path = format!("/v1/projects/{}/events?since={since}&limit=1000", rooms.rooms[0].project);
+            let asked = Instant::now();
+            let page = client.send("GET", &path, String::new()).await?;
+            // Reading it is not the server's time.
+            took += asked.elapsed();
+            let page: Value = serde_json::from_slice(&page)?;
+            events += page["events"].as_array().context("no events")?.len() as u64;
+            since = page["next"].as_i64().context("no next")?;
+        }
+        anyhow::Ok((events, took))
+    };
+    let (walked, peak) = peak_memory(reads.pid(), walk).await?;
+    let (events, took) = walked?;
+    Ok(Caught { how: "pages of 1000", events, took, before, peak })
+}
+
+impl Caught {
+    fn rate(&self) -> f64 {
+        self.events as f64 / self.took.as_secs_f64()
+    }
+
+    fn tell(&self) {
+        let mib = |bytes| kib(bytes) / 1024.0;
+        println!(
+            "{} | {} | {:.1} | {:.0} | {:.1} | {:.1}",
+            self.how,
+            self.events,
+            self.took.as_secs_f64(),
+            self.rate(),
+            mib(self.before),
+            mib(self.peak)
+        );
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "client": self.how, "events": self.events, "seconds": self.took.as_secs_f64(), "events_per_second": self.rate(),
+            "bytes_before": self.before, "bytes_peak": self.peak,
+        })
+    }
+}
