@@ -15,15 +15,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// How a connection of HTTP/2 begins (RFC 9113, 3.4). It may rest from then on: it has pings of its own.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Set by the service when it is called: the first head is complete.
 #[derive(Clone, Default)]
 pub(crate) struct Heard(Arc<AtomicBool>);
 
 impl Heard {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Whether it was not set before.
+    pub(crate) fn set(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -44,6 +45,10 @@ impl<S> FirstHead<S> {
     pub(crate) fn new(stream: S, limit: Duration, heard: Heard) -> Self {
         let waiting = Waiting { preface: Some(0), limit: Box::pin(tokio::time::sleep(limit)) };
         Self { stream, heard, waiting: Some(waiting) }
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
     }
 }
 

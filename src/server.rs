@@ -8,27 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+use tokio_util::task::TaskTracker;
 
-use crate::first_head::{FirstHead, Heard};
-use crate::moving::Moving;
+use self::connection::Door;
 
-/// For a new connection's first request to be there, up to the end of its head.
-const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// For each later one, from the end of the answer before it. Longer than balancers keep an idle connection (60 s is
-/// usual), so that it is they who close it, and never we while they send.
-const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(75);
-/// For a client to take something of an answer that is ready for them.
-const STALL_LIMIT: Duration = Duration::from_secs(60);
-const HEAD_BYTES: usize = 64 * 1024;
+/// One connection, of HTTP/1 or HTTP/2.
+mod connection;
+
 /// For answers that are under way when the program ends.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
 /// After an error of accepting, most likely that no file descriptor is left: one will be, soon.
@@ -41,33 +30,24 @@ pub async fn serve(
     max_connections: usize,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let builder = Arc::new(builder());
     let places = Arc::new(Semaphore::new(max_connections));
-    let graceful = GracefulShutdown::new();
+    let open = TaskTracker::new();
     let abort = CancellationToken::new();
     // Dropped on every way out: what is still open then has had its time.
     let _abort_at_the_end = abort.clone().drop_guard();
+    let door = Door { router, open: open.clone(), shutdown: shutdown.clone(), abort };
     loop {
         let (stream, peer, place) = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             () = shutdown.cancelled() => break,
         };
-        let connection = serve_connection(Arc::clone(&builder), stream, peer, router.clone(), graceful.watcher());
-        let abort = abort.clone();
-        tokio::spawn(async move {
-            metrics::gauge!("taskfold_http_connections").increment(1);
-            tokio::select! {
-                () = connection => {}
-                () = abort.cancelled() => {}
-            }
-            metrics::gauge!("taskfold_http_connections").decrement(1);
-            drop(place);
-        });
+        door.open_to(stream, peer, place);
     }
     drop(listener);
-    let open = graceful.count();
-    if tokio::time::timeout(FINISH_LIMIT, graceful.shutdown()).await.is_err() {
-        tracing::warn!(open_at_first = open, "connections did not finish in time, closing them");
+    open.close();
+    let open_at_first = open.len();
+    if tokio::time::timeout(FINISH_LIMIT, open.wait()).await.is_err() {
+        tracing::warn!(open_at_first, "connections did not finish in time, closing them");
     }
     Ok(())
 }
@@ -85,47 +65,6 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(NEXT_HEAD_LIMIT)
-        .max_buf_size(HEAD_BYTES)
-        .keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20))
-        .max_concurrent_streams(250)
-        .max_header_list_size(64 * 1024);
-    builder
-}
-
-async fn serve_connection(
-    builder: Arc<Builder<TokioExecutor>>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    watcher: Watcher,
-) {
-    // Answers and events are small and complete when they are written: waiting for more only delays them.
-    let _ = stream.set_nodelay(true);
-    let heard = Heard::default();
-    let io = TokioIo::new(FirstHead::new(Moving::new(stream, STALL_LIMIT), FIRST_HEAD_LIMIT, heard.clone()));
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        heard.set();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let connection = builder.serve_connection(io, service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        // Clients go away all the time; that is no news.
-        tracing::debug!(%peer, error, "connection ended with an error");
     }
 }
 

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::app::App;
-use crate::live::{Feeder, Hub};
+use crate::live::{Feeder, Hub, Writers};
+
+pub use crate::live::{Takeover, Wire};
 
 /// Ready values from the program.
 pub struct Deps {
@@ -34,10 +36,11 @@ pub struct Deps {
 }
 
 /// The query-api, and what keeps it current beside it.
-pub fn service(deps: Deps) -> Service {
+/// Fails when no thread can be had.
+pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
-    let hub = Hub::new(deps.feed_pool);
+    let hub = Hub::new(deps.feed_pool, Writers::start()?);
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
     let app = App {
         pool: deps.pool,
@@ -48,14 +51,14 @@ pub fn service(deps: Deps) -> Service {
         shutdown: deps.shutdown,
     };
     let (router, document) = http::router().split_for_parts();
-    Service {
+    Ok(Service {
         router: router.with_state(app),
         document,
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),
             ("live feed", feeder.run().map(Ok).boxed()),
         ],
-    }
+    })
 }
 
 /// The document alone, without a database.

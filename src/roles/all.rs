@@ -45,7 +45,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         verifier,
         attachments,
         shutdown: shutdown.clone(),
-    });
+    })?;
     let pool = here.pool(DatabaseRole::Projector)?;
     let health = here.health([
         Dependency::postgres(pool.clone()),

@@ -33,7 +33,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         verifier,
         attachments: attachments::store(&here.program.settings.attachments.place)?,
         shutdown,
-    });
+    })?;
     let router = site(vec![reads], health, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);

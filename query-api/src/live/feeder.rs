@@ -17,6 +17,10 @@ const SILENCES: u32 = 5;
 const PAGE: i64 = 200;
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const TIDY_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked whether JetStream is there.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long JetStream has been away before streams are told; a reconnect is no news.
+const AWAY: Duration = Duration::from_secs(1);
 /// Messages of JetStream that wait to be taken; also how many are taken at once.
 const WAITING: usize = 256;
 
@@ -79,6 +83,9 @@ impl Feeder {
 
     async fn take(&mut self, announced: &mut mpsc::Receiver<Announced>) {
         let mut tidying = tokio::time::interval(TIDY_EVERY);
+        let mut looking = tokio::time::interval(LOOK_EVERY);
+        looking.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut there_at = Instant::now();
         let mut batch = Vec::with_capacity(WAITING);
         loop {
             let read_log_at = self.read_log_at();
@@ -98,6 +105,12 @@ impl Feeder {
                     self.read_log().await;
                 }
                 _ = tidying.tick() => self.hub.tidy(),
+                _ = looking.tick(), if self.jet.is_some() => {
+                    if self.jet.as_ref().is_some_and(Jet::is_open) {
+                        there_at = Instant::now();
+                    }
+                    self.hub.set_degraded(there_at.elapsed() > AWAY);
+                }
             }
         }
     }

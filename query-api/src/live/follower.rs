@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream};
 use taskfold_domain::ids::UserId;
 use taskfold_openapi::clock;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use super::cursor::Cursor;
 use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
 use super::hub::{Hub, Listening, Next};
 use super::membership::memberships;
+use super::outlet::Outlet;
 use super::room::Seat;
 
 const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
@@ -24,6 +26,8 @@ const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Clients come back within this time after a `drain`, each at another moment.
 const DRAIN_MS: u32 = 5_000;
+/// Frames of about this many bytes together leave in one piece.
+const PIECE: usize = 16 * 1024;
 /// However long a token is good for.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -65,6 +69,12 @@ pub struct Follower {
     /// Somebody may have lost sight of something: to be looked at before anything else is sent.
     in_doubt: bool,
     wake: Arc<Notify>,
+    /// Where others write while this rests; without one, it does so itself.
+    outlet: Option<Arc<Outlet>>,
+    /// The rest of a piece of which a part is written.
+    unsent: Bytes,
+    /// Whether the client has been told that JetStream is away.
+    degraded: bool,
     shutdown: CancellationToken,
     /// Said before anything else.
     notices: VecDeque<Notice>,
@@ -112,6 +122,9 @@ impl Follower {
             me,
             in_doubt,
             wake,
+            outlet: None,
+            unsent: Bytes::new(),
+            degraded: false,
             shutdown,
             notices: [hello].into_iter().chain(revoked).collect(),
             pending: VecDeque::new(),
@@ -127,16 +140,22 @@ impl Follower {
         }
     }
 
-    /// The body of the answer.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send {
-        futures::stream::unfold(self, |mut follower| async {
-            let bytes = follower.next().await?;
-            Some((Ok(bytes), follower))
-        })
+    /// From now on others write to this socket, while the follower rests.
+    pub fn write_to(&mut self, socket: TcpStream) -> Arc<Outlet> {
+        let outlet = Arc::new(Outlet::new(socket, self.user, self.me.is_some(), Arc::clone(&self.wake)));
+        for seat in self.seats() {
+            seat.write_to(Arc::clone(&outlet));
+        }
+        self.outlet = Some(Arc::clone(&outlet));
+        outlet
     }
 
-    async fn next(&mut self) -> Option<Bytes> {
+    /// What to send next; `None` at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if !self.unsent.is_empty() {
+                return Some(std::mem::take(&mut self.unsent));
+            }
             if let Some(notice) = self.notices.pop_front() {
                 return Some(notice.encode());
             }
@@ -153,11 +172,11 @@ impl Follower {
                 self.look_who_may_stay().await;
                 continue;
             }
-            if let Some(frame) = self.pending.pop_front() {
-                if let Some(bytes) = self.deliver(&frame) {
-                    return Some(bytes);
+            if !self.pending.is_empty() {
+                match self.piece() {
+                    piece if piece.is_empty() => continue,
+                    piece => return Some(piece),
                 }
-                continue;
             }
             self.served = self.taken;
             if self.heartbeat.is_elapsed() {
@@ -170,11 +189,34 @@ impl Follower {
                 self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
                 return Some(Notice::Heartbeat { served: self.served, head: self.head() }.encode());
             }
+            if self.degraded != self.hub.is_degraded() {
+                self.degraded = !self.degraded;
+                let (served, head) = (self.served, self.head());
+                return Some(Notice::Broker { away: self.degraded, served, head }.encode());
+            }
             self.take().await;
         }
     }
 
-    /// Asked before each frame: a busy stream may never wait.
+    /// What is taken and not sent yet, as one piece, up to what has to be thought about. Empty when none of it is for
+    /// this client.
+    fn piece(&mut self) -> Bytes {
+        let mut frames = Vec::new();
+        let mut size = 0;
+        while size < PIECE && !self.in_doubt && self.notices.is_empty() && !self.ended {
+            let Some(frame) = self.pending.pop_front() else { break };
+            if let Some(bytes) = self.deliver(&frame) {
+                size += bytes.len();
+                frames.push(bytes);
+            }
+        }
+        match frames.len() {
+            1 => frames.swap_remove(0),
+            _ => frames.concat().into(),
+        }
+    }
+
+    /// Asked before each piece: a busy stream may never wait.
     fn token_is_revoked(&mut self) -> bool {
         let revoked = self.revoked_token.as_mut().is_some_and(|token| token.now_or_never().is_some());
         if revoked {
@@ -301,6 +343,9 @@ impl Follower {
     }
 
     async fn wait(&mut self, at_most: Option<Duration>) {
+        if at_most.is_none() && !self.rest() {
+            return;
+        }
         let revoked = async {
             match &mut self.revoked_token {
                 Some(token) => token.await,
@@ -317,6 +362,27 @@ impl Follower {
                 self.revoked_token = None;
                 self.expires = Instant::now();
             }
+        }
+        self.go_to_work();
+    }
+
+    /// Leaves writing to others, if there is still nothing to do.
+    fn rest(&mut self) -> bool {
+        let Some(outlet) = &self.outlet else { return true };
+        outlet.rest(self.served);
+        let news = self.hub.recent(&self.seats(), self.served).is_none_or(|next| !next.frames.is_empty());
+        if news {
+            self.go_to_work();
+        }
+        !news
+    }
+
+    /// Takes over from where others have written to.
+    fn go_to_work(&mut self) {
+        if let Some(back) = self.outlet.as_ref().and_then(|outlet| outlet.take_back()) {
+            self.taken = back.served;
+            self.served = back.served;
+            self.unsent = back.unsent;
         }
     }
 }

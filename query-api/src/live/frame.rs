@@ -112,6 +112,8 @@ pub enum Notice {
     Heartbeat { served: Cursor, head: i64 },
     /// It fell behind what is kept in memory, and reads on from the log. Nothing is lost.
     Lagging { served: Cursor, head: i64 },
+    /// JetStream is away, or back: events come from the log meanwhile, a little later, and all of them.
+    Broker { away: bool, served: Cursor, head: i64 },
     /// Its cursor is ahead of the log.
     Reset { head: i64 },
     /// Its token is at its end.
@@ -134,6 +136,9 @@ impl Notice {
             Self::Heartbeat { served, head } => (Some(served), "heartbeat", None, json!({"head": head})),
             Self::Lagging { served, head } => {
                 (Some(served), "lagging", None, json!({"position": served.position(), "head": head}))
+            }
+            Self::Broker { away, served, head } => {
+                (Some(served), if away { "degraded" } else { "recovered" }, None, json!({"head": head}))
             }
             // No id: the cursor of a client that starts over must not be set behind its back.
             Self::Reset { head } => (None, "reset", Some(RETRY_ENDED_MS), json!({"head": head})),

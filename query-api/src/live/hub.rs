@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::cursor::Cursor;
 use super::frame::Frame;
 use super::notices;
 use super::room::{Room, Seat};
+use super::writers::Writers;
 
 /// A room that nobody sits in is kept for somebody who comes right back.
 const KEEP_EMPTY_ROOM: Duration = Duration::from_secs(60);
@@ -30,6 +31,9 @@ pub struct Hub {
     catch_ups: Semaphore,
     /// How many follow the channel `me`.
     listening: AtomicUsize,
+    writers: Writers,
+    /// Whether events come from the log, because JetStream is away.
+    degraded: AtomicBool,
 }
 
 /// What comes next for a follower.
@@ -42,13 +46,15 @@ pub struct Next {
 }
 
 impl Hub {
-    pub fn new(pool: PgPool) -> Arc<Self> {
+    pub fn new(pool: PgPool, writers: Writers) -> Arc<Self> {
         Arc::new(Self {
             pool,
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
             listening: AtomicUsize::new(0),
+            writers,
+            degraded: AtomicBool::new(false),
         })
     }
 
@@ -89,12 +95,26 @@ impl Hub {
     pub fn miss(&self, upto: i64) {
         for room in self.rooms().values() {
             room.ring().restart(Cursor::behind(upto));
+            room.call();
+        }
+    }
+
+    pub fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
+    /// Everybody is told when it changes.
+    pub fn set_degraded(&self, degraded: bool) {
+        if self.degraded.swap(degraded, Ordering::Relaxed) != degraded {
+            metrics::gauge!("taskfold_hub_degraded").set(f64::from(degraded));
+            self.rooms().values().for_each(|room| room.call());
         }
     }
 
     /// Takes the events behind the hub's position up to `upto`, in order. Only the feeder does this.
     pub fn publish(&self, frames: Vec<Frame>, upto: i64) {
         let mut touched: Vec<Arc<Room>> = Vec::new();
+        let mut news = Vec::new();
         {
             let rooms = self.rooms();
             for frame in frames {
@@ -102,11 +122,19 @@ impl Hub {
                     if !touched.iter().any(|t| Arc::ptr_eq(t, room)) {
                         touched.push(Arc::clone(room));
                     }
-                    room.ring().push(Arc::new(frame));
+                    let frame = Arc::new(frame);
+                    if room.has_outlets() {
+                        news.push((Arc::clone(room), Arc::clone(&frame)));
+                    }
+                    room.ring().push(frame);
                 }
             }
             // Under the same lock as the rings: a room made later starts here and lacks nothing.
             self.position.send_replace(Some(upto));
+        }
+        // After the position: who comes to rest meanwhile looks at the rings once more.
+        if !news.is_empty() {
+            self.writers.send(news);
         }
         for room in touched {
             room.wake();
@@ -199,7 +227,10 @@ mod tests {
     }
 
     fn hub() -> Arc<Hub> {
-        Hub::new(PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"))
+        Hub::new(
+            PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"),
+            Writers::start().expect("threads"),
+        )
     }
 
     fn positions(next: &Next) -> Vec<i64> {

@@ -18,8 +18,14 @@ mod jetstream;
 mod membership;
 /// What people are told on the channel `me`.
 mod notices;
+/// A socket that others write to.
+mod outlet;
 /// The latest events of one project, and who waits for more.
 mod room;
+/// A stream on a socket of its own.
+mod wire;
+/// The threads that write to many sockets.
+mod writers;
 
 pub use cursor::Cursor;
 pub use feeder::Feeder;
@@ -27,3 +33,5 @@ pub use follower::{Door, Follower, Opening};
 pub use frame::Notice;
 pub use hub::Hub;
 pub use membership::{memberships, removed_at};
+pub use wire::{Takeover, Wire};
+pub use writers::Writers;

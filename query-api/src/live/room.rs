@@ -1,11 +1,12 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::cursor::Cursor;
 use super::frame::Frame;
+use super::outlet::Outlet;
 
 /// Of one room. Whoever is further behind reads the log.
 const RING_FRAMES: usize = 512;
@@ -15,6 +16,8 @@ const RING_BYTES: usize = 512 * 1024;
 pub struct Room {
     ring: Mutex<Ring>,
     seats: Mutex<Seats>,
+    /// By the number of the seat. Several threads go over them at once.
+    outlets: RwLock<HashMap<u64, Arc<Outlet>>>,
 }
 
 /// All frames of the room behind `start` and up to the hub's position.
@@ -26,7 +29,9 @@ pub struct Ring {
 
 struct Seats {
     next: u64,
-    taken: HashMap<u64, Arc<Notify>>,
+    count: usize,
+    /// Those who are woken at whatever is new.
+    waking: HashMap<u64, Arc<Notify>>,
     empty_since: Instant,
 }
 
@@ -62,8 +67,8 @@ impl Ring {
 
 impl Room {
     pub fn new(start: Cursor) -> Self {
-        let seats = Seats { next: 0, taken: HashMap::new(), empty_since: Instant::now() };
-        Self { ring: Mutex::new(Ring::new(start)), seats: Mutex::new(seats) }
+        let seats = Seats { next: 0, count: 0, waking: HashMap::new(), empty_since: Instant::now() };
+        Self { ring: Mutex::new(Ring::new(start)), seats: Mutex::new(seats), outlets: RwLock::default() }
     }
 
     pub fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -79,20 +84,35 @@ impl Room {
         let mut seats = self.seats();
         let number = seats.next;
         seats.next += 1;
-        seats.taken.insert(number, wake);
+        seats.count += 1;
+        seats.waking.insert(number, wake);
         Seat { room: Arc::clone(self), number }
     }
 
     pub fn wake(&self) {
-        for waiting in self.seats().taken.values() {
+        for waiting in self.seats().waking.values() {
             waiting.notify_one();
         }
+    }
+
+    /// Wakes everybody, also those to whom others write.
+    pub fn call(&self) {
+        self.wake();
+        self.each_outlet(|outlet| outlet.call());
+    }
+
+    pub fn has_outlets(&self) -> bool {
+        !self.outlets.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    pub fn each_outlet(&self, see: impl FnMut(&Arc<Outlet>)) {
+        self.outlets.read().unwrap_or_else(PoisonError::into_inner).values().for_each(see);
     }
 
     /// Since when nobody sits here; `None` when somebody does.
     pub fn empty_since(&self) -> Option<Instant> {
         let seats = self.seats();
-        seats.taken.is_empty().then_some(seats.empty_since)
+        (seats.count == 0).then_some(seats.empty_since)
     }
 }
 
@@ -106,12 +126,20 @@ impl Seat {
     pub fn room(&self) -> &Room {
         &self.room
     }
+
+    /// From now on what is new here is written to the outlet, while its follower rests, and wakes nobody.
+    pub fn write_to(&self, outlet: Arc<Outlet>) {
+        self.room.outlets.write().unwrap_or_else(PoisonError::into_inner).insert(self.number, outlet);
+        self.room.seats().waking.remove(&self.number);
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.room.outlets.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
         let mut seats = self.room.seats();
-        seats.taken.remove(&self.number);
+        seats.waking.remove(&self.number);
+        seats.count -= 1;
         seats.empty_since = Instant::now();
     }
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::values::Position;
-use crate::live::{Cursor, Door, Follower, Notice, Opening, memberships, removed_at};
+use crate::live::{Cursor, Door, Follower, Notice, Opening, Takeover, memberships, removed_at};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// For the hub to know where it begins, just after the start of the program.
@@ -117,8 +117,10 @@ impl Knock {
         if ahead {
             return if self.reconnect { Ok(last_words(&[Notice::Reset { head }])) } else { Err(cursor_ahead(head)) };
         }
-        let follower = Follower::new(app.hub.clone(), opening, app.shutdown.clone());
-        Ok(event_stream(Body::from_stream(follower.into_stream())))
+        let stream = Takeover::new(Follower::new(app.hub.clone(), opening, app.shutdown.clone()));
+        let mut answer = event_stream(Body::from_stream(stream.clone().body()));
+        answer.extensions_mut().insert(stream);
+        Ok(answer)
     }
 }
 

@@ -1,7 +1,9 @@
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 
+use super::super::wire::Takeover;
+use super::super::writers::Writers;
 use super::*;
 
 const A: Uuid = Uuid::from_u128(1);
@@ -15,7 +17,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let hub = Hub::new(PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"));
+        let pool = PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL");
+        let hub = Hub::new(pool, Writers::start().expect("threads"));
         hub.publish(vec![], 10);
         Self { hub, shutdown: CancellationToken::new() }
     }
@@ -32,8 +35,8 @@ impl World {
             from: None,
             me: false,
         };
-        let stream = Follower::new(self.hub.clone(), opening, self.shutdown.clone()).into_stream();
-        stream.map(|frame| String::from_utf8(frame.expect("infallible").to_vec()).expect("UTF-8")).boxed()
+        let follower = Follower::new(self.hub.clone(), opening, self.shutdown.clone());
+        Takeover::new(follower).body().flat_map(frames).boxed()
     }
 
     fn happens(&self, position: i64, project: Uuid, removes: Option<Uuid>) {
@@ -41,6 +44,12 @@ impl World {
         let loses = removes.map_or(Loses::Nobody, Loses::Member);
         self.hub.publish(vec![Frame { at: Cursor::behind(position), room: project, loses, bytes }], position);
     }
+}
+
+/// A piece may be several frames.
+fn frames(piece: Result<Bytes, std::convert::Infallible>) -> impl Stream<Item = String> {
+    let piece = String::from_utf8(piece.expect("infallible").to_vec()).expect("UTF-8");
+    futures::stream::iter(piece.split_inclusive("\n\n").map(str::to_owned).collect::<Vec<_>>())
 }
 
 /// The id and the event of a frame.

@@ -1,0 +1,149 @@
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::cursor::Cursor;
+use super::frame::{Frame, Loses};
+
+/// Frames that leave in one write.
+const WRITE_AT_ONCE: usize = 32;
+
+/// The socket of a stream whose follower rests: it has been served all there is. Frames are then written from outside, by one
+/// thread for many sockets, which costs a system call and no more. Whatever is not plain writing (a full socket, a removal, an
+/// end) is the follower's: it is woken, and takes the outlet back.
+pub struct Outlet {
+    socket: TcpStream,
+    /// Which thread writes here; always the same, so that frames stay in their order.
+    pub writer: usize,
+    /// Whose stream it is: the room of what concerns that person.
+    user: Uuid,
+    /// Whether what the person is told is sent here.
+    me: bool,
+    wake: Arc<Notify>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Up to where the follower, which rests, has been served; `None` while it is at work.
+    served: Option<Cursor>,
+    /// It is to come and look: nothing is written meanwhile.
+    called: bool,
+    queue: VecDeque<Arc<Frame>>,
+    /// The rest of what the socket had no room for.
+    unsent: Bytes,
+}
+
+/// What a follower takes back when it is woken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Back {
+    pub served: Cursor,
+    /// To be sent first of all; `served` counts it in.
+    pub unsent: Bytes,
+}
+
+impl Outlet {
+    pub fn new(socket: TcpStream, user: Uuid, me: bool, wake: Arc<Notify>) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        Self { socket, writer: NEXT.fetch_add(1, Ordering::Relaxed), user, me, wake, state: Mutex::default() }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The follower has been served up to here, has nothing to do, and waits to be woken.
+    pub fn rest(&self, served: Cursor) {
+        self.state().served = Some(served);
+    }
+
+    /// The follower goes to work. `None` when it did not rest.
+    pub fn take_back(&self) -> Option<Back> {
+        let mut state = self.state();
+        state.called = false;
+        // What was not written is still in the rings.
+        state.queue.clear();
+        let served = state.served.take()?;
+        Some(Back { served, unsent: std::mem::take(&mut state.unsent) })
+    }
+
+    /// Wakes the follower. Nothing more is written from outside until it rests again.
+    pub fn call(&self) {
+        self.state().called = true;
+        self.wake.notify_one();
+    }
+
+    /// Lines a frame up. Whether it is the first in line.
+    pub fn offer(&self, frame: &Arc<Frame>) -> bool {
+        let mut state = self.state();
+        let resting = state.served.is_some_and(|served| served < frame.at) && !state.called;
+        let silent = frame.bytes.is_empty() || (frame.room == self.user && !self.me);
+        if !resting || (frame.loses == Loses::Nobody && silent) {
+            return false;
+        }
+        if frame.loses != Loses::Nobody {
+            state.called = true;
+            self.wake.notify_one();
+            return false;
+        }
+        state.queue.push_back(Arc::clone(frame));
+        state.queue.len() == 1
+    }
+
+    /// Writes what is in line. How many frames that was.
+    pub fn flush(&self) -> usize {
+        let mut state = self.state();
+        let mut written = 0;
+        while !state.queue.is_empty() {
+            let count = state.queue.len().min(WRITE_AT_ONCE);
+            match self.write(&state.queue, count) {
+                Ok(rest) => {
+                    state.served = state.queue.get(count - 1).map(|last| last.at).or(state.served);
+                    state.queue.drain(..count);
+                    written += count;
+                    if rest.is_empty() {
+                        continue;
+                    }
+                    state.unsent = rest;
+                }
+                // Full, which the follower waits out, or broken, which it finds by itself.
+                Err(_) => state.queue.clear(),
+            }
+            state.queue.clear();
+            state.called = true;
+            self.wake.notify_one();
+        }
+        written
+    }
+
+    /// What is left of these frames when the socket takes some of them, but not all.
+    fn write(&self, queue: &VecDeque<Arc<Frame>>, count: usize) -> io::Result<Bytes> {
+        let frames = || queue.iter().take(count);
+        let slices: Vec<IoSlice<'_>>;
+        let taken = match frames().next().filter(|_| count == 1) {
+            Some(frame) => self.socket.try_write(&frame.bytes)?,
+            None => {
+                slices = frames().map(|frame| IoSlice::new(&frame.bytes)).collect();
+                self.socket.try_write_vectored(&slices)?
+            }
+        };
+        let mut behind = taken;
+        let mut rest = Vec::new();
+        for frame in frames() {
+            let skip = behind.min(frame.bytes.len());
+            behind -= skip;
+            rest.extend_from_slice(&frame.bytes[skip..]);
+        }
+        Ok(rest.into())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

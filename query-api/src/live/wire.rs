@@ -1,0 +1,104 @@
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures::Stream;
+use tokio::net::TcpStream;
+
+use super::follower::Follower;
+
+/// For a client to take something of what is ready for them. Their cursor is known: they come back and go on.
+const STALL_LIMIT: Duration = Duration::from_secs(60);
+/// What a client may say on a connection that is no longer listened to.
+const IGNORED_BYTES: usize = 16 * 1024;
+
+/// A stream that waits to be served: as the body of an answer, or on the bare socket by whoever finds this in the answer's
+/// extensions. The bare socket costs a fifth of the memory, and others can write to it while the stream rests.
+#[derive(Clone)]
+pub struct Takeover(Arc<Mutex<Option<Follower>>>);
+
+impl Takeover {
+    pub fn new(follower: Follower) -> Self {
+        Self(Arc::new(Mutex::new(Some(follower))))
+    }
+
+    /// The stream, for a socket. `None` when it is taken already.
+    pub fn wire(&self) -> Option<Wire> {
+        self.take().map(|follower| Wire { follower })
+    }
+
+    /// The stream as a body. Nothing is done before it is first asked for.
+    pub fn body(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        futures::stream::unfold((self, None), |(takeover, follower)| async {
+            let mut follower: Follower = follower.or_else(|| takeover.take())?;
+            let bytes = follower.next().await?;
+            Some((Ok(bytes), (takeover, Some(follower))))
+        })
+    }
+
+    fn take(&self) -> Option<Follower> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A stream on a socket of its own.
+pub struct Wire {
+    follower: Follower,
+}
+
+impl Wire {
+    /// Sends the head of the answer, and what follows until the stream ends or the client goes. The end of the connection is
+    /// the end of the body (RFC 9112, 6.3).
+    pub async fn serve(mut self, socket: TcpStream, head: Vec<u8>) -> io::Result<()> {
+        let outlet = self.follower.write_to(socket);
+        write(outlet.socket(), &head).await?;
+        let sending = async {
+            while let Some(bytes) = self.follower.next().await {
+                write(outlet.socket(), &bytes).await?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            sent = sending => sent,
+            gone = gone(outlet.socket()) => gone,
+        }
+    }
+}
+
+async fn write(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match socket.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(taken) => bytes = &bytes[taken..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::timeout(STALL_LIMIT, Box::pin(socket.writable())).await??;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Until the client closes its side.
+async fn gone(socket: &TcpStream) -> io::Result<()> {
+    let mut said = 0;
+    loop {
+        socket.readable().await?;
+        // On the stack for a moment only, and not in the task that waits.
+        match read_some(socket) {
+            Ok(0) => return Ok(()),
+            Ok(more) => said += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        if said > IGNORED_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+}
+
+fn read_some(socket: &TcpStream) -> io::Result<usize> {
+    socket.try_read(&mut [0; 512])
+}
