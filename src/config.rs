@@ -2,6 +2,8 @@
 
 /// Where the bytes of attachments go, and how many one may have.
 pub mod attachments;
+/// How much of the program its clients may take.
+pub mod limits;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -108,9 +110,6 @@ struct Flags {
     /// Database connections of each service
     #[arg(long, env = "TASKFOLD_POOL_SIZE", default_value = "16", global = true)]
     pool_size: String,
-    /// Connections of clients at one time
-    #[arg(long, env = "TASKFOLD_MAX_CONNECTIONS", default_value = "10000", global = true)]
-    max_connections: String,
     /// What to log, such as `info,taskfold_projector=debug`
     #[arg(long, env = "TASKFOLD_LOG", default_value = "info,async_nats=warn,sqlx=warn", global = true)]
     log: String,
@@ -128,6 +127,8 @@ struct Flags {
     log_format: String,
     #[command(flatten)]
     attachments: attachments::AttachmentFlags,
+    #[command(flatten)]
+    limits: limits::LimitFlags,
 }
 
 /// Settings that have been checked.
@@ -139,11 +140,11 @@ pub struct Settings {
     pub nats_url: Option<String>,
     pub stream: String,
     pub pool_size: u32,
-    pub max_connections: usize,
     pub log: String,
     pub log_format: LogFormat,
     pub oidc: Option<Oidc>,
     pub attachments: attachments::Attachments,
+    pub limits: limits::Limits,
 }
 
 /// An outside issuer of tokens.
@@ -196,10 +197,6 @@ impl Cli {
         if pool_size.is_none() {
             note("pool-size", &flags.pool_size, "a number from 2 to 1000");
         }
-        let max_connections = flags.max_connections.parse().ok().filter(|count| (1..=1_000_000).contains(count));
-        if max_connections.is_none() {
-            note("max-connections", &flags.max_connections, "a number from 1 to 1000000");
-        }
         if let Err(error) = EnvFilter::try_new(&flags.log) {
             note("log", &flags.log, &error.to_string());
         }
@@ -209,8 +206,9 @@ impl Cli {
         }
         let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
         let attachments = flags.attachments.check(&flags.data_dir, &mut note);
-        match (listen, pool_size, max_connections, log_format, attachments) {
-            (Some(listen), Some(pool_size), Some(max_connections), Some(log_format), Some(attachments))
+        let limits = flags.limits.check(&mut note);
+        match (listen, pool_size, limits, log_format, attachments) {
+            (Some(listen), Some(pool_size), Some(limits), Some(log_format), Some(attachments))
                 if mistakes.is_empty() =>
             {
                 Ok(Settings {
@@ -220,11 +218,11 @@ impl Cli {
                     nats_url,
                     stream: flags.stream.clone(),
                     pool_size,
-                    max_connections,
                     log: flags.log.clone(),
                     log_format,
                     oidc,
                     attachments,
+                    limits,
                 })
             }
             _ => Err(mistakes),

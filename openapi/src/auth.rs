@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::{ProjectId, UserId};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -29,6 +30,10 @@ const TICKET_GRACE_SECONDS: u64 = (ACCESS_TOKEN_SECONDS - TICKET_SECONDS).unsign
 const ISSUER: &str = "taskfold";
 /// How often an open stream asks whether its API token is still there.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Tokens whose signature is not looked at again: that costs more than the rest of a small request.
+const SEEN: u64 = 20_000;
+/// Against clocks that go a little differently.
+const LEEWAY_SECONDS: u64 = 2;
 
 /// What a token is good for: its audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ impl Purpose {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
@@ -80,6 +85,11 @@ impl Claims {
             iat,
             exp: iat + lives,
         }
+    }
+
+    fn still_good(self) -> Result<Self, Rejected> {
+        let now = clock::now().utc().timestamp();
+        if self.exp.saturating_add_unsigned(LEEWAY_SECONDS) < now { Err(Rejected::Expired) } else { Ok(self) }
     }
 }
 
@@ -156,11 +166,20 @@ pub trait OutsideIssuer: Send + Sync + 'static {
 
 /// Checks tokens: those of sessions against the keys known now, which the program replaces as they rotate, and without a
 /// look anywhere else.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, (String, DecodingKey)>>>,
+    /// What access tokens said whose signature was right.
+    seen: Cache<String, Claims>,
     api_tokens: Option<Arc<dyn ApiTokens>>,
     outside: Option<Arc<dyn OutsideIssuer>>,
+}
+
+impl Default for Verifier {
+    /// Without any key.
+    fn default() -> Self {
+        Self { keys: Arc::default(), seen: Cache::new(SEEN), api_tokens: None, outside: None }
+    }
 }
 
 impl Verifier {
@@ -199,10 +218,20 @@ impl Verifier {
             return self.api_token(TokenKey::Secret(token)).await;
         }
         match (self.key_of(token)?, &self.outside) {
-            (Some(key), _) => Ok(Caller::of_session(&claims(&key, Purpose::Requests, token, 0)?)),
+            // Only while the key is known.
+            (Some(key), _) => Ok(Caller::of_session(&self.seen_claims(&key, token).await?)),
             (None, Some(outside)) => outside.caller(token).await,
             (None, None) => Err(Rejected::Invalid),
         }
+    }
+
+    async fn seen_claims(&self, key: &DecodingKey, token: &str) -> Result<Claims, Rejected> {
+        if let Some(claims) = self.seen.get(token).await {
+            return claims.still_good();
+        }
+        let claims = claims(key, Purpose::Requests, token, 0)?;
+        self.seen.insert(token.to_owned(), claims.clone()).await;
+        Ok(claims)
     }
 
     /// Who opens a stream with this ticket. It is for opening the door within a minute: the stream may stay as long as with
@@ -265,7 +294,7 @@ fn claims(key: &DecodingKey, purpose: Purpose, token: &str, grace_seconds: u64) 
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[purpose.audience()]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    validation.leeway = 2 + grace_seconds;
+    validation.leeway = LEEWAY_SECONDS + grace_seconds;
     Ok(jsonwebtoken::decode::<Claims>(token, key, &validation)?.claims)
 }
 

@@ -5,6 +5,8 @@ mod http;
 /// Events as they happen, once for all who listen.
 mod live;
 
+use std::num::NonZeroU32;
+
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
@@ -15,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::app::App;
-use crate::live::{Feeder, Hub, Writers};
+use crate::live::{Feeder, Hub, Places, Writers};
 
 pub use crate::live::{Takeover, Wire};
 
@@ -30,6 +32,8 @@ pub struct Deps {
     /// The name of the JetStream stream, such as `TASKFOLD`.
     pub stream: String,
     pub verifier: Verifier,
+    /// How many streams one person may have open on this instance.
+    pub streams_per_user: NonZeroU32,
     /// Where the bytes of attachments are.
     pub attachments: Store,
     pub shutdown: CancellationToken,
@@ -40,7 +44,7 @@ pub struct Deps {
 pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
-    let hub = Hub::new(deps.feed_pool, Writers::start()?);
+    let hub = Hub::new(deps.feed_pool, Places::new(deps.streams_per_user), Writers::start()?);
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
     let app = App {
         pool: deps.pool,

@@ -43,6 +43,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
+        streams_per_user: here.program.settings.limits.streams_per_user,
         attachments,
         shutdown: shutdown.clone(),
     })?;

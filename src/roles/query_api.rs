@@ -31,6 +31,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         nats: Some(nats),
         stream,
         verifier,
+        streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: attachments::store(&here.program.settings.attachments.place)?,
         shutdown,
     })?;

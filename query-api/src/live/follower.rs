@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::cursor::Cursor;
 use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
 use super::hub::{Hub, Listening, Next};
-use super::membership::memberships;
 use super::outlet::Outlet;
+use super::places::Place;
 use super::room::Seat;
 
 const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
@@ -45,6 +45,7 @@ pub struct Opening {
     pub from: Option<Cursor>,
     /// Also what the caller is told; the stream then stays without any project.
     pub me: bool,
+    pub place: Place,
 }
 
 /// A project that the caller may follow.
@@ -90,6 +91,7 @@ pub struct Follower {
     expires: Instant,
     revoked_token: Option<BoxFuture<'static, ()>>,
     ended: bool,
+    _place: Place,
     _counted: Counted,
 }
 
@@ -135,6 +137,7 @@ impl Follower {
             expires: Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST),
             revoked_token: opening.revoked_token,
             ended: false,
+            _place: opening.place,
             hub,
             _counted: Counted::new(),
         }
@@ -265,7 +268,7 @@ impl Follower {
     async fn look_who_may_stay(&mut self) {
         let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
         let known = tokio::select! {
-            known = Box::pin(memberships(self.hub.pool(), &projects, self.user)) => known,
+            known = Box::pin(self.hub.members().of(self.user, &projects)) => known,
             () = self.shutdown.cancelled() => return,
         };
         let known = match known {

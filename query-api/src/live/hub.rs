@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::frame::Frame;
+use super::membership::Members;
 use super::notices;
+use super::places::Places;
 use super::room::{Room, Seat};
 use super::writers::Writers;
 
@@ -25,6 +27,8 @@ const TAKE: usize = 256;
 /// All rooms, and the position up to which they are filled.
 pub struct Hub {
     pool: PgPool,
+    members: Members,
+    places: Places,
     rooms: Mutex<HashMap<Uuid, Arc<Room>>>,
     /// `None` until the feeder knows where it starts.
     position: watch::Sender<Option<i64>>,
@@ -46,9 +50,11 @@ pub struct Next {
 }
 
 impl Hub {
-    pub fn new(pool: PgPool, writers: Writers) -> Arc<Self> {
+    pub fn new(pool: PgPool, places: Places, writers: Writers) -> Arc<Self> {
         Arc::new(Self {
+            members: Members::new(pool.clone()),
             pool,
+            places,
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
@@ -60,6 +66,14 @@ impl Hub {
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Up to where events are announced; 0 before the feeder knows.
@@ -179,8 +193,9 @@ impl Hub {
         Ok(Next { frames, upto })
     }
 
-    /// Forgets rooms that have been empty for a while.
+    /// Forgets rooms that have been empty for a while, and people who have gone.
     pub fn tidy(&self) {
+        self.places.tidy();
         let mut rooms = self.rooms();
         rooms.retain(|_, room| room.empty_since().is_none_or(|since| since.elapsed() < KEEP_EMPTY_ROOM));
         metrics::gauge!("taskfold_hub_rooms").set(rooms.len() as f64);
@@ -229,6 +244,7 @@ mod tests {
     fn hub() -> Arc<Hub> {
         Hub::new(
             PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"),
+            Places::new(std::num::NonZeroU32::MAX),
             Writers::start().expect("threads"),
         )
     }

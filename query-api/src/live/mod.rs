@@ -20,6 +20,8 @@ mod membership;
 mod notices;
 /// A socket that others write to.
 mod outlet;
+/// How many streams one person may have.
+mod places;
 /// The latest events of one project, and who waits for more.
 mod room;
 /// A stream on a socket of its own.
@@ -32,6 +34,7 @@ pub use feeder::Feeder;
 pub use follower::{Door, Follower, Opening};
 pub use frame::Notice;
 pub use hub::Hub;
-pub use membership::{memberships, removed_at};
+pub use membership::{NotKnown, removed_at};
+pub use places::{NoPlace, Places};
 pub use wire::{Takeover, Wire};
 pub use writers::Writers;

@@ -16,11 +16,14 @@ use uuid::Uuid;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::values::Position;
-use crate::live::{Cursor, Door, Follower, Notice, Opening, Takeover, memberships, removed_at};
+use crate::live::{Cursor, Door, Follower, NoPlace, Notice, Opening, Takeover, removed_at};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// For the hub to know where it begins, just after the start of the program.
 const BEGIN_LIMIT: Duration = Duration::from_secs(2);
+/// For one who has all places that one person may have.
+const NO_PLACE_WAIT: Duration = Duration::from_secs(30);
+const RETRY_AT_LEAST_MS: u32 = 1_000;
 
 /// The header of a stream.
 #[derive(IntoParams)]
@@ -79,12 +82,16 @@ impl Knock {
             return Err(Problem::new(Code::Forbidden, detail).into());
         }
         let projects = projects()?;
+        let place = match app.hub.places().take(caller.user_id.0) {
+            Ok(place) => place,
+            Err(none) => return self.no_place(none),
+        };
         if !app.hub.has_begun(BEGIN_LIMIT).await {
             return Err(Problem::unavailable("The live feed").into());
         }
         let reaches = |project: &Uuid| caller.scope.reaches(ProjectId(*project));
         let within: Vec<Uuid> = projects.iter().copied().filter(reaches).collect();
-        let known = memberships(app.hub.pool(), &within, caller.user_id.0).await?;
+        let known = app.hub.members().of(caller.user_id.0, &within).await?;
         let (head, member_at) = (known.head, known.checkpoint);
         let ahead = self.from.is_some_and(|from| from.position() > head);
         let doors = known.visible.iter().map(|(project, team)| Door { project: *project, member_at, team: *team });
@@ -96,6 +103,7 @@ impl Knock {
             revoked: Vec::new(),
             from: self.from,
             me,
+            place,
         };
         for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
             if !self.reconnect {
@@ -121,6 +129,23 @@ impl Knock {
         let mut answer = event_stream(Body::from_stream(stream.clone().body()));
         answer.extensions_mut().insert(stream);
         Ok(answer)
+    }
+}
+
+impl Knock {
+    /// A browser that comes back hears it where it can read it, and comes again.
+    fn no_place(&self, none: NoPlace) -> Result<Response, ReadError> {
+        let (detail, wait) = match none {
+            NoPlace::Taken { most } => (format!("One person may have {most} streams open"), NO_PLACE_WAIT),
+            NoPlace::TooFast { wait } => ("Streams are opened too fast".to_owned(), wait),
+        };
+        metrics::counter!("taskfold_sse_refused_total").increment(1);
+        match self.from.filter(|_| self.reconnect) {
+            Some(served) => {
+                Ok(last_words(&[Notice::Drain { served, retry_ms: wait.as_millis() as u32 + RETRY_AT_LEAST_MS }]))
+            }
+            None => Err(Problem::new(Code::RateLimited, detail).retry_after(wait.as_secs() as u32 + 1).into()),
+        }
     }
 }
 

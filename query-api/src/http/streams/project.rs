@@ -3,7 +3,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::problem::StreamProblems;
 use taskfold_openapi::read::{Path, Query};
 use utoipa::IntoParams;
 
@@ -29,7 +29,7 @@ pub struct Params {
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/events/stream", operation_id = "streamProject", tag = "feed",
     params(("project_id" = Uuid, Path, description = "the project"), Params, StreamHeaders),
-    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), FeedProblems),
+    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), StreamProblems),
     security(("bearer" = []), ())
 )]
 pub async fn handler(

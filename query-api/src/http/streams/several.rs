@@ -3,7 +3,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use taskfold_openapi::Problem;
-use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::problem::StreamProblems;
 use taskfold_openapi::read::Query;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub struct Params {
 #[utoipa::path(
     get, path = "/v1/stream", operation_id = "streamProjects", tag = "feed",
     params(Params, StreamHeaders),
-    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), FeedProblems),
+    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), StreamProblems),
     security(("bearer" = []), ())
 )]
 pub async fn handler(

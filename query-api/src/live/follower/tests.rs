@@ -2,6 +2,7 @@ use futures::{Stream, StreamExt};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 
+use super::super::places::Places;
 use super::super::wire::Takeover;
 use super::super::writers::Writers;
 use super::*;
@@ -18,7 +19,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let pool = PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL");
-        let hub = Hub::new(pool, Writers::start().expect("threads"));
+        let hub = Hub::new(pool, Places::new(std::num::NonZeroU32::MAX), Writers::start().expect("threads"));
         hub.publish(vec![], 10);
         Self { hub, shutdown: CancellationToken::new() }
     }
@@ -34,6 +35,7 @@ impl World {
             revoked: vec![],
             from: None,
             me: false,
+            place: self.hub.places().take(USER).expect("free"),
         };
         let follower = Follower::new(self.hub.clone(), opening, self.shutdown.clone());
         Takeover::new(follower).body().flat_map(frames).boxed()
