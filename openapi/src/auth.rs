@@ -262,9 +262,9 @@ impl Verifier {
         Ok(Caller { expires_at: stays, ..caller })
     }
 
-    /// Ends when the caller's token is revoked before its time. A session's access token is not.
-    pub async fn revoked(&self, caller: &Caller) {
-        let Means::ApiToken(token) = caller.means else { return std::future::pending().await };
+    /// Ends when the token is revoked before its time. A session's access token is not.
+    pub async fn revoked(&self, means: Means) {
+        let Means::ApiToken(token) = means else { return std::future::pending().await };
         loop {
             tokio::time::sleep(ASK_AGAIN).await;
             if matches!(self.api_token(TokenKey::Id(token)).await, Err(Rejected::Invalid | Rejected::Expired)) {
@@ -338,7 +338,7 @@ pub struct Caller {
 }
 
 /// By what the caller is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Means {
     Session(Uuid),
     ApiToken(Uuid),

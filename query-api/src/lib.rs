@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::app::App;
+use crate::http::streams::elsewhere::{self, Peers};
 use crate::live::{Feeder, Hub, Places, Writers};
 
 pub use crate::live::{Takeover, Wire};
@@ -45,21 +46,26 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
     let hub = Hub::new(deps.feed_pool, Places::new(deps.streams_per_user), Writers::start()?);
+    let prefix = deps.stream.to_ascii_lowercase();
+    let peers = deps.nats.clone().map(|client| Peers { client, prefix });
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
     let app = App {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,
         hub,
+        peers,
         attachments: deps.attachments,
         shutdown: deps.shutdown,
     };
+    let changing = elsewhere::serve(app.clone());
     let (router, document) = http::router().split_for_parts();
     Ok(Service {
         router: router.with_state(app),
         document,
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),
+            ("changes of streams", changing.map(Ok).boxed()),
             ("live feed", feeder.run().map(Ok).boxed()),
         ],
     })

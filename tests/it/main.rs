@@ -15,6 +15,8 @@ mod attachments;
 mod bad_input;
 /// Calendars, also for programs that cannot sign in.
 mod calendar;
+/// Open streams that are changed, and how many there may be.
+mod channels;
 /// Commands and what they answer.
 mod commands;
 /// Killing every process under load.

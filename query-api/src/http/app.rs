@@ -7,6 +7,7 @@ use taskfold_openapi::auth::Verifier;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::streams::elsewhere::Peers;
 use crate::live::Hub;
 
 /// What handlers share.
@@ -17,6 +18,8 @@ pub struct App {
     /// The position the read tables were last heard to have reached.
     pub projected: watch::Receiver<i64>,
     pub hub: Arc<Hub>,
+    /// Without NATS, there is only this instance.
+    pub peers: Option<Peers>,
     pub attachments: Store,
     pub shutdown: CancellationToken,
 }

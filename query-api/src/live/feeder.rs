@@ -199,16 +199,20 @@ impl Feeder {
         for each in ["jetstream", "postgresql"] {
             metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
         }
-        if let Err(error) = self.tell(&mut frames, before).await {
+        let told = self.hub.somebody_listens();
+        if let Err(error) = self.tell(&mut frames, before, told).await {
             tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
             self.hub.miss(self.position);
         }
         self.hub.publish(frames, self.position);
+        // Whoever began to listen in between, and stands before these events, finds what they are told in the log.
+        if !told && self.hub.somebody_listens() {
+            self.hub.miss(self.position);
+        }
     }
 
     /// Adds what people are told in rooms of their own: of events that concern them, and of their teams.
-    async fn tell(&self, frames: &mut Vec<Frame>, before: i64) -> sqlx::Result<()> {
-        let somebody_listens = self.hub.somebody_listens();
+    async fn tell(&self, frames: &mut Vec<Frame>, before: i64, somebody_listens: bool) -> sqlx::Result<()> {
         let mut of_teams = Vec::new();
         for frame in &*frames {
             let Loses::TeamMembers(gone) = &frame.loses else { continue };

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::cursor::Cursor;
 use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
 use super::hub::{Hub, Listening, Next};
+use super::open::{Ask, Channels, OpenStream, Unchanged, Wish};
 use super::outlet::Outlet;
 use super::places::Place;
 use super::room::Seat;
@@ -28,6 +29,10 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const DRAIN_MS: u32 = 5_000;
 /// Frames of about this many bytes together leave in one piece.
 const PIECE: usize = 16 * 1024;
+/// How long before the end of its token a client is told, so that it can renew the stream.
+const REAUTH_AHEAD: Duration = Duration::from_secs(60);
+/// Projects that one stream may carry.
+pub const MOST_PROJECTS: usize = 100;
 /// However long a token is good for.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -85,12 +90,19 @@ pub struct Follower {
     taken: Cursor,
     /// Sent up to here.
     served: Cursor,
+    /// Up to here the rings may lack what the caller is told: nobody listened then.
+    untold: Cursor,
     /// Has been in the rings: falling out of them is worth telling.
     live: bool,
     heartbeat: Pin<Box<Sleep>>,
     expires: Instant,
+    /// As the token says it, in seconds since 1970.
+    expires_at: i64,
+    /// Whether the client has been told that the token will end.
+    told_of_end: bool,
     revoked_token: Option<BoxFuture<'static, ()>>,
     ended: bool,
+    stream: OpenStream,
     _place: Place,
     _counted: Counted,
 }
@@ -114,9 +126,9 @@ impl Follower {
         let from = opening.from.unwrap_or(Cursor::behind(head));
         // What happened between the look at who is a member and the beginning of the stream is never seen.
         let in_doubt = followed.iter().any(|f| f.door.member_at < from.position());
-        let hello = Notice::Hello { from, head };
+        let stream = hub.streams().open(user, &wake);
+        let hello = Notice::Hello { from, head, stream: stream.id };
         let revoked = opening.revoked.into_iter().map(|project| Notice::Revoked { project });
-        let lives = opening.expires_at.saturating_sub(clock::now().utc().timestamp());
         Self {
             user,
             followed,
@@ -132,11 +144,15 @@ impl Follower {
             pending: VecDeque::new(),
             taken: from,
             served: from,
+            untold: Cursor::behind(0),
             live: false,
             heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
-            expires: Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST),
+            expires: instant_of(opening.expires_at),
+            expires_at: opening.expires_at,
+            told_of_end: false,
             revoked_token: opening.revoked_token,
             ended: false,
+            stream,
             _place: opening.place,
             hub,
             _counted: Counted::new(),
@@ -169,7 +185,16 @@ impl Follower {
                 return Some(self.end(Notice::Drain { served: self.served, retry_ms: spread() }));
             }
             if Instant::now() >= self.expires || self.token_is_revoked() {
-                return Some(self.end(Notice::Reauth));
+                return Some(self.end(Notice::Reauth { seconds: 0 }));
+            }
+            if let Some(ask) = self.stream.line.next_ask() {
+                self.change(ask);
+                continue;
+            }
+            if !self.told_of_end && Instant::now() + REAUTH_AHEAD >= self.expires {
+                self.told_of_end = true;
+                let left = self.expires.saturating_duration_since(Instant::now());
+                return Some(Notice::Reauth { seconds: left.as_secs().max(1) }.encode());
             }
             if self.in_doubt {
                 self.look_who_may_stay().await;
@@ -258,6 +283,69 @@ impl Follower {
         Some(counted(frame))
     }
 
+    /// Other channels, or a longer life, while the stream goes on.
+    fn change(&mut self, Ask { wish, answer }: Ask) {
+        if self.pending.is_empty() {
+            // So that what is new here begins at the end of the log, and not where a quiet stream was left.
+            self.look();
+        }
+        let changed = self.become_what(wish);
+        // Whoever asked may have gone.
+        let _ = answer.send(changed);
+    }
+
+    fn become_what(&mut self, wish: Wish) -> Result<Channels, Unchanged> {
+        let asked_for = |project: Uuid| wish.doors.iter().any(|door| door.project == project);
+        let stays = |f: &Followed| {
+            let project = f.door.project;
+            asked_for(project) || !(wish.only_these || wish.remove.contains(&project))
+        };
+        let new = wish.doors.iter().filter(|door| !self.followed.iter().any(|f| f.door.project == door.project));
+        let new: Vec<Door> = new.copied().collect();
+        let count = self.followed.iter().filter(|f| stays(f)).count() + new.len();
+        let me = wish.me.unwrap_or(self.me.is_some());
+        if count > MOST_PROJECTS {
+            return Err(Unchanged::TooMany);
+        }
+        if count == 0 && !me {
+            return Err(Unchanged::NothingLeft);
+        }
+        self.followed.retain(stays);
+        for door in new {
+            let seat = self.hub.join(door.project, &self.wake);
+            if let Some(outlet) = &self.outlet {
+                seat.write_to(Arc::clone(outlet));
+            }
+            // Removed since that look at who is a member, or not seen yet: then once more.
+            self.in_doubt |= door.member_at < self.taken.position();
+            self.followed.push(Followed { door, seat });
+        }
+        if me && self.me.is_none() {
+            self.me = Some(self.hub.listen());
+            // Afterwards: what is announced from here on has it.
+            self.untold = Cursor::behind(self.hub.position());
+        } else if !me {
+            self.me = None;
+        }
+        if let Some(outlet) = &self.outlet {
+            outlet.set_me(me);
+        }
+        // The rings of what is new may not reach back to here: that is no lag.
+        self.live = false;
+        if wish.expires_at > self.expires_at {
+            self.expires_at = wish.expires_at;
+            self.expires = instant_of(wish.expires_at);
+            self.revoked_token = wish.revoked_token;
+            self.told_of_end = false;
+        }
+        Ok(Channels {
+            projects: self.followed.iter().map(|f| f.door.project).collect(),
+            me,
+            position: self.taken.position(),
+            expires_at: self.expires_at,
+        })
+    }
+
     fn revoke(&mut self, index: usize) {
         let gone = self.followed.swap_remove(index).door.project;
         self.notices.push_back(Notice::Revoked { project: gone });
@@ -292,16 +380,20 @@ impl Follower {
         self.followed.iter().map(|f| &f.seat).chain([&self.own]).collect()
     }
 
+    /// What the rings have behind `after`; `None` when it is to be read from the log.
+    fn recent(&self, after: Cursor) -> Option<Next> {
+        if after < self.untold { None } else { self.hub.recent(&self.seats(), after) }
+    }
+
     fn look(&mut self) {
-        if let Some(next) = self.hub.recent(&self.seats(), self.taken) {
+        if let Some(next) = self.recent(self.taken) {
             self.took(next);
         }
     }
 
     /// Takes what is next, or waits until something may be: an event, a heartbeat, the end.
     async fn take(&mut self) {
-        let recent = self.hub.recent(&self.seats(), self.taken);
-        match recent {
+        match self.recent(self.taken) {
             Some(next) => {
                 self.live = true;
                 let something = !next.frames.is_empty();
@@ -355,7 +447,8 @@ impl Follower {
                 None => std::future::pending().await,
             }
         };
-        let until = at_most.map_or(self.expires, |d| self.expires.min(Instant::now() + d));
+        let told_at = self.expires.checked_sub(REAUTH_AHEAD).filter(|_| !self.told_of_end).unwrap_or(self.expires);
+        let until = at_most.map_or(told_at, |d| told_at.min(Instant::now() + d));
         tokio::select! {
             () = self.wake.notified(), if at_most.is_none() => {}
             () = self.heartbeat.as_mut() => {}
@@ -373,7 +466,7 @@ impl Follower {
     fn rest(&mut self) -> bool {
         let Some(outlet) = &self.outlet else { return true };
         outlet.rest(self.served);
-        let news = self.hub.recent(&self.seats(), self.served).is_none_or(|next| !next.frames.is_empty());
+        let news = self.recent(self.served).is_none_or(|next| !next.frames.is_empty());
         if news {
             self.go_to_work();
         }
@@ -393,6 +486,12 @@ impl Follower {
 fn counted(frame: &Frame) -> Bytes {
     metrics::counter!("taskfold_sse_frames_total").increment(1);
     frame.bytes.clone()
+}
+
+/// Of a time in seconds since 1970.
+fn instant_of(expires_at: i64) -> Instant {
+    let lives = expires_at.saturating_sub(clock::now().utc().timestamp());
+    Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST)
 }
 
 /// A number of milliseconds, another for each client.

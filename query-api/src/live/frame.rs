@@ -107,7 +107,7 @@ fn who_leaves_a_team(r#type: &str, json: &str) -> Vec<Uuid> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Where this stream begins.
-    Hello { from: Cursor, head: i64 },
+    Hello { from: Cursor, head: i64, stream: Uuid },
     /// Up to where it has been served.
     Heartbeat { served: Cursor, head: i64 },
     /// It fell behind what is kept in memory, and reads on from the log. Nothing is lost.
@@ -116,8 +116,8 @@ pub enum Notice {
     Broker { away: bool, served: Cursor, head: i64 },
     /// Its cursor is ahead of the log.
     Reset { head: i64 },
-    /// Its token is at its end.
-    Reauth,
+    /// Its token is at its end, or will be so soon: until then, it can be renewed.
+    Reauth { seconds: u64 },
     /// The caller is no member of the project.
     Revoked { project: Uuid },
     /// The server goes away; come back after `retry_ms`.
@@ -127,11 +127,11 @@ pub enum Notice {
 impl Notice {
     pub fn encode(&self) -> Bytes {
         let (id, name, retry, data) = match *self {
-            Self::Hello { from, head } => (
+            Self::Hello { from, head, stream } => (
                 Some(from),
                 "hello",
                 None,
-                json!({"position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS}),
+                json!({"position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS, "stream_id": stream}),
             ),
             Self::Heartbeat { served, head } => (Some(served), "heartbeat", None, json!({"head": head})),
             Self::Lagging { served, head } => {
@@ -142,7 +142,12 @@ impl Notice {
             }
             // No id: the cursor of a client that starts over must not be set behind its back.
             Self::Reset { head } => (None, "reset", Some(RETRY_ENDED_MS), json!({"head": head})),
-            Self::Reauth => (None, "reauth", Some(RETRY_ENDED_MS), json!({"reason": "the token has expired"})),
+            Self::Reauth { seconds: 0 } => {
+                (None, "reauth", Some(RETRY_ENDED_MS), json!({"expires_in": 0, "reason": "the token has expired"}))
+            }
+            Self::Reauth { seconds } => {
+                (None, "reauth", None, json!({"expires_in": seconds, "reason": "the token expires soon"}))
+            }
             Self::Revoked { project } => (None, "revoked", Some(RETRY_ENDED_MS), json!({"project_id": project})),
             Self::Drain { served, retry_ms } => (Some(served), "drain", Some(retry_ms), json!({"retry_ms": retry_ms})),
         };
@@ -236,8 +241,11 @@ mod tests {
 
     #[test]
     fn notices_are_as_promised() {
-        let hello = Notice::Hello { from: Cursor::behind(5), head: 9 }.encode();
-        assert_eq!(text(&hello), "id: 5\nevent: hello\ndata: {\"head\":9,\"heartbeat_seconds\":15,\"position\":5}\n\n");
+        let hello = Notice::Hello { from: Cursor::behind(5), head: 9, stream: Uuid::nil() }.encode();
+        let data = format!("{{\"head\":9,\"heartbeat_seconds\":15,\"position\":5,\"stream_id\":\"{}\"}}", Uuid::nil());
+        assert_eq!(text(&hello), format!("id: 5\nevent: hello\ndata: {data}\n\n"));
+        assert!(text(&Notice::Reauth { seconds: 0 }.encode()).starts_with("retry: "), "it ends here");
+        assert!(!text(&Notice::Reauth { seconds: 60 }.encode()).contains("retry:"), "it goes on");
         let drain = Notice::Drain { served: Cursor::behind(5), retry_ms: 700 }.encode();
         assert_eq!(text(&drain), "retry: 700\nid: 5\nevent: drain\ndata: {\"retry_ms\":700}\n\n");
         assert!(!text(&Notice::Reset { head: 3 }.encode()).contains("id:"));

@@ -11,6 +11,7 @@ use super::cursor::Cursor;
 use super::frame::Frame;
 use super::membership::Members;
 use super::notices;
+use super::open::Streams;
 use super::places::Places;
 use super::room::{Room, Seat};
 use super::writers::Writers;
@@ -29,6 +30,7 @@ pub struct Hub {
     pool: PgPool,
     members: Members,
     places: Places,
+    streams: Streams,
     rooms: Mutex<HashMap<Uuid, Arc<Room>>>,
     /// `None` until the feeder knows where it starts.
     position: watch::Sender<Option<i64>>,
@@ -55,6 +57,7 @@ impl Hub {
             members: Members::new(pool.clone()),
             pool,
             places,
+            streams: Streams::new(),
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
@@ -74,6 +77,11 @@ impl Hub {
 
     pub fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// Those that are open here.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// Up to where events are announced; 0 before the feeder knows.

@@ -18,6 +18,8 @@ mod jetstream;
 mod membership;
 /// What people are told on the channel `me`.
 mod notices;
+/// The streams that are open here.
+mod open;
 /// A socket that others write to.
 mod outlet;
 /// How many streams one person may have.
@@ -31,10 +33,11 @@ mod writers;
 
 pub use cursor::Cursor;
 pub use feeder::Feeder;
-pub use follower::{Door, Follower, Opening};
+pub use follower::{Door, Follower, MOST_PROJECTS, Opening};
 pub use frame::Notice;
 pub use hub::Hub;
 pub use membership::{NotKnown, removed_at};
+pub use open::{Ask, Channels, Streams, Unchanged, Wish};
 pub use places::{NoPlace, Places};
 pub use wire::{Takeover, Wire};
 pub use writers::Writers;

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
@@ -24,7 +24,7 @@ pub struct Outlet {
     /// Whose stream it is: the room of what concerns that person.
     user: Uuid,
     /// Whether what the person is told is sent here.
-    me: bool,
+    me: AtomicBool,
     wake: Arc<Notify>,
     state: Mutex<State>,
 }
@@ -51,11 +51,23 @@ pub struct Back {
 impl Outlet {
     pub fn new(socket: TcpStream, user: Uuid, me: bool, wake: Arc<Notify>) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self { socket, writer: NEXT.fetch_add(1, Ordering::Relaxed), user, me, wake, state: Mutex::default() }
+        Self {
+            socket,
+            writer: NEXT.fetch_add(1, Ordering::Relaxed),
+            user,
+            me: AtomicBool::new(me),
+            wake,
+            state: Mutex::default(),
+        }
     }
 
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// While the follower is at work.
+    pub fn set_me(&self, me: bool) {
+        self.me.store(me, Ordering::Relaxed);
     }
 
     /// The follower has been served up to here, has nothing to do, and waits to be woken.
@@ -83,7 +95,7 @@ impl Outlet {
     pub fn offer(&self, frame: &Arc<Frame>) -> bool {
         let mut state = self.state();
         let resting = state.served.is_some_and(|served| served < frame.at) && !state.called;
-        let silent = frame.bytes.is_empty() || (frame.room == self.user && !self.me);
+        let silent = frame.bytes.is_empty() || (frame.room == self.user && !self.me.load(Ordering::Relaxed));
         if !resting || (frame.loses == Loses::Nobody && silent) {
             return false;
         }

@@ -98,7 +98,7 @@ pub async fn handler(
                 () = tokio::time::sleep_until(until) => {}
                 () = app.shutdown.cancelled() => {}
                 // Who waits half a minute does not outlast their token by it.
-                () = app.verifier.revoked(&reading.caller) => return Err(Problem::from(Rejected::Invalid).into()),
+                () = app.verifier.revoked(reading.caller.means) => return Err(Problem::from(Rejected::Invalid).into()),
             }
         }
         snapshot = reading.snapshot(&app, query.min_position).await?;

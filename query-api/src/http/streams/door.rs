@@ -73,7 +73,9 @@ impl Knock {
     ) -> Result<Response, ReadError> {
         let caller = match self.token {
             Ok(known) => known,
-            Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => return Ok(last_words(&[Notice::Reauth])),
+            Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => {
+                return Ok(last_words(&[Notice::Reauth { seconds: 0 }]));
+            }
             Err(Refused::Rejected(rejected)) => return Err(Problem::from(rejected).into()),
             Err(Refused::Problem(problem)) => return Err(problem),
         };
@@ -98,7 +100,7 @@ impl Knock {
         let mut opening = Opening {
             user: caller.user_id,
             expires_at: caller.expires_at,
-            revoked_token: revoked_token(app, caller),
+            revoked_token: revoked_token(app, caller.means),
             projects: doors.collect(),
             revoked: Vec::new(),
             from: self.from,
@@ -170,10 +172,10 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, ReadError> {
 }
 
 /// Ends when an API token is revoked; streams of sessions carry nothing of the kind.
-fn revoked_token(app: &App, caller: Caller) -> Option<BoxFuture<'static, ()>> {
+pub fn revoked_token(app: &App, means: Means) -> Option<BoxFuture<'static, ()>> {
     let verifier = app.verifier.clone();
-    match caller.means {
-        Means::ApiToken(_) => Some(async move { verifier.revoked(&caller).await }.boxed()),
+    match means {
+        Means::ApiToken(_) => Some(async move { verifier.revoked(means).await }.boxed()),
         Means::Session(_) | Means::Outside => None,
     }
 }

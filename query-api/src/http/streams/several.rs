@@ -12,8 +12,7 @@ use super::door::{Knock, StreamHeaders};
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::values::Position;
-
-const MAX_PROJECTS: usize = 100;
+use crate::live::MOST_PROJECTS;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -63,8 +62,8 @@ fn project_ids(list: &str) -> Result<Vec<Uuid>, ReadError> {
         if !ids.contains(&id) {
             ids.push(id);
         }
-        if ids.len() > MAX_PROJECTS {
-            return Err(Problem::invalid_field("/projects", format!("at most {MAX_PROJECTS}")).into());
+        if ids.len() > MOST_PROJECTS {
+            return Err(Problem::invalid_field("/projects", format!("at most {MOST_PROJECTS}")).into());
         }
     }
     Ok(ids)
