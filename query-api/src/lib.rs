@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::app::App;
 use crate::http::streams::elsewhere::{self, Peers};
-use crate::live::{Feeder, Hub, Places, Writers};
+use crate::live::{Feeder, Hub, Places, Writers, drain};
 
 pub use crate::live::{Takeover, Wire};
 
@@ -44,11 +44,14 @@ pub struct Deps {
 /// Fails when no thread can be had.
 pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
-    let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
+    // Streams end one after the other, and what feeds them after that.
+    let drained = CancellationToken::new();
+    let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, drained.clone());
     let hub = Hub::new(deps.feed_pool, Places::new(deps.streams_per_user), Writers::start()?);
     let prefix = deps.stream.to_ascii_lowercase();
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
-    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
+    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
+    let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
     let app = App {
         pool: deps.pool,
         verifier: deps.verifier,
@@ -66,6 +69,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),
             ("changes of streams", changing.map(Ok).boxed()),
+            ("the end of streams", draining.map(Ok).boxed()),
             ("live feed", feeder.run().map(Ok).boxed()),
         ],
     })

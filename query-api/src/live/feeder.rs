@@ -30,7 +30,8 @@ pub struct Feeder {
     hub: Arc<Hub>,
     projected: watch::Receiver<i64>,
     jet: Option<Jet>,
-    shutdown: CancellationToken,
+    /// Nobody is left to feed.
+    drained: CancellationToken,
     position: i64,
     /// Since when something is projected that is not in the hub.
     behind_since: Option<Instant>,
@@ -45,18 +46,15 @@ impl Feeder {
         projected: watch::Receiver<i64>,
         nats: Option<async_nats::Client>,
         stream: String,
-        shutdown: CancellationToken,
+        drained: CancellationToken,
     ) -> Self {
         let jet = nats.map(|client| Jet::new(client, stream));
-        Self { hub, projected, jet, shutdown, position: 0, behind_since: None, astray: false, silences: 0 }
+        Self { hub, projected, jet, drained, position: 0, behind_since: None, astray: false, silences: 0 }
     }
 
     pub async fn run(mut self) {
-        let shutdown = self.shutdown.clone();
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.feed() => {}
-        }
+        let drained = self.drained.clone();
+        drained.run_until_cancelled(self.feed()).await;
     }
 
     async fn feed(&mut self) {
@@ -64,7 +62,7 @@ impl Feeder {
         self.hub.publish(Vec::new(), self.position);
         let (sender, mut announced) = mpsc::channel(WAITING);
         let pulling = match self.jet.clone() {
-            Some(jet) => futures::future::Either::Left(jet.pull(self.hub.clone(), sender, self.shutdown.clone())),
+            Some(jet) => futures::future::Either::Left(jet.pull(self.hub.clone(), sender)),
             None => futures::future::Either::Right(std::future::pending()),
         };
         tokio::join!(pulling, self.take(&mut announced));

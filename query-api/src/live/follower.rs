@@ -25,8 +25,8 @@ use super::room::Seat;
 const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
 /// When the log could not be read.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// Clients come back within this time after a `drain`, each at another moment.
-const DRAIN_MS: u32 = 5_000;
+/// Clients come back within this time after a `drain`, each at another moment. Streams end one after the other besides.
+const DRAIN_MS: u32 = 1_000;
 /// Frames of about this many bytes together leave in one piece.
 const PIECE: usize = 16 * 1024;
 /// How long before the end of its token a client is told, so that it can renew the stream.
@@ -82,6 +82,8 @@ pub struct Follower {
     /// Whether the client has been told that JetStream is away.
     degraded: bool,
     shutdown: CancellationToken,
+    /// When it ends because the instance goes away.
+    ends_at: Option<Instant>,
     /// Said before anything else.
     notices: VecDeque<Notice>,
     /// Taken, and not sent yet.
@@ -140,6 +142,7 @@ impl Follower {
             unsent: Bytes::new(),
             degraded: false,
             shutdown,
+            ends_at: None,
             notices: [hello].into_iter().chain(revoked).collect(),
             pending: VecDeque::new(),
             taken: from,
@@ -181,7 +184,7 @@ impl Follower {
             if self.ended {
                 return None;
             }
-            if self.shutdown.is_cancelled() {
+            if self.is_its_turn_to_end() {
                 return Some(self.end(Notice::Drain { served: self.served, retry_ms: spread() }));
             }
             if Instant::now() >= self.expires || self.token_is_revoked() {
@@ -224,6 +227,11 @@ impl Follower {
             }
             self.take().await;
         }
+    }
+
+    fn is_its_turn_to_end(&mut self) -> bool {
+        self.shutdown.is_cancelled()
+            && *self.ends_at.get_or_insert_with(|| Instant::now() + self.hub.turn()) <= Instant::now()
     }
 
     /// What is taken and not sent yet, as one piece, up to what has to be thought about. Empty when none of it is for
@@ -355,11 +363,7 @@ impl Follower {
     /// Drops the projects that the caller may see no more. Until that is known, nothing is sent.
     async fn look_who_may_stay(&mut self) {
         let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
-        let known = tokio::select! {
-            known = Box::pin(self.hub.members().of(self.user, &projects)) => known,
-            () = self.shutdown.cancelled() => return,
-        };
-        let known = match known {
+        let known = match Box::pin(self.hub.members().of(self.user, &projects)).await {
             Ok(known) => known,
             Err(error) => {
                 tracing::debug!(%error, "a stream waits to know what its client may see");
@@ -410,11 +414,7 @@ impl Follower {
                 let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
                 let me = self.me.is_some().then_some(self.user);
                 // Boxed: a stream at rest does not carry the room that a query needs.
-                let page = tokio::select! {
-                    page = Box::pin(self.hub.catch_up(&projects, me, self.taken)) => page,
-                    () = self.shutdown.cancelled() => return,
-                };
-                match page {
+                match Box::pin(self.hub.catch_up(&projects, me, self.taken)).await {
                     Ok(next) => {
                         // What happens in teams is not in the log of a project.
                         self.in_doubt = self.followed.iter().any(|f| f.door.team);
@@ -448,12 +448,12 @@ impl Follower {
             }
         };
         let told_at = self.expires.checked_sub(REAUTH_AHEAD).filter(|_| !self.told_of_end).unwrap_or(self.expires);
-        let until = at_most.map_or(told_at, |d| told_at.min(Instant::now() + d));
+        let until = at_most.map(|d| Instant::now() + d).into_iter().chain(self.ends_at).fold(told_at, Instant::min);
         tokio::select! {
             () = self.wake.notified(), if at_most.is_none() => {}
             () = self.heartbeat.as_mut() => {}
             () = tokio::time::sleep_until(until) => {}
-            () = self.shutdown.cancelled() => {}
+            () = self.shutdown.cancelled(), if self.ends_at.is_none() => {}
             () = revoked => {
                 self.revoked_token = None;
                 self.expires = Instant::now();
@@ -497,7 +497,7 @@ fn instant_of(expires_at: i64) -> Instant {
 /// A number of milliseconds, another for each client.
 fn spread() -> u32 {
     let random = clock::new_id().as_u128() as u32;
-    200 + random % DRAIN_MS
+    100 + random % DRAIN_MS
 }
 
 /// Counts the open streams.

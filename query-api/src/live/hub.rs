@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
+use super::drain::Turns;
 use super::frame::Frame;
 use super::membership::Members;
 use super::notices;
@@ -31,6 +32,7 @@ pub struct Hub {
     members: Members,
     places: Places,
     streams: Streams,
+    turns: Turns,
     rooms: Mutex<HashMap<Uuid, Arc<Room>>>,
     /// `None` until the feeder knows where it starts.
     position: watch::Sender<Option<i64>>,
@@ -58,6 +60,7 @@ impl Hub {
             pool,
             places,
             streams: Streams::new(),
+            turns: Turns::default(),
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
@@ -82,6 +85,11 @@ impl Hub {
     /// Those that are open here.
     pub fn streams(&self) -> &Streams {
         &self.streams
+    }
+
+    /// The instance goes away: after how long one more stream is to end.
+    pub fn turn(&self) -> Duration {
+        self.turns.next(self.streams.count())
     }
 
     /// Up to where events are announced; 0 before the feeder knows.

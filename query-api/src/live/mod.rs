@@ -4,6 +4,8 @@
 
 /// How far a stream has been served.
 mod cursor;
+/// How streams end when the instance goes away.
+pub mod drain;
 /// Brings new events, from JetStream or from the log.
 mod feeder;
 /// One client's stream.

@@ -91,6 +91,10 @@ impl Streams {
         OpenStream { id, line, open: Arc::clone(&self.open) }
     }
 
+    pub fn count(&self) -> usize {
+        lock(&self.open).len()
+    }
+
     /// The way to a stream of this person's.
     pub fn line(&self, stream: Uuid, user: Uuid) -> Option<Arc<Line>> {
         lock(&self.open).get(&stream).filter(|line| line.user == user).cloned()
