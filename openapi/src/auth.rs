@@ -58,6 +58,9 @@ struct Claims {
     sub: Uuid,
     /// The session; a ticket carries that of the token it was bought with.
     sid: Uuid,
+    /// Of a ticket: its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<Uuid>,
     /// Of a ticket that was bought with an API token: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tid: Option<Uuid>,
@@ -80,6 +83,7 @@ impl Claims {
             aud: purpose.audience().to_owned(),
             sub: user.0,
             sid: session,
+            jti: None,
             tid: None,
             until: None,
             iat,
@@ -135,7 +139,7 @@ impl Signer {
         };
         let claims = Claims::new(Purpose::Streams, caller.user_id, session);
         let exp = claims.exp.min(until.unwrap_or(i64::MAX));
-        self.sign(&Claims { tid, until, exp, ..claims })
+        self.sign(&Claims { jti: Some(clock::random_id()), tid, until, exp, ..claims })
     }
 
     fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
@@ -235,18 +239,18 @@ impl Verifier {
     }
 
     /// Who opens a stream with this ticket. It is for opening the door within a minute: the stream may stay as long as with
-    /// a fresh access token, and no longer than what the ticket was bought with.
-    pub async fn verify_ticket(&self, ticket: &str) -> Result<Caller, Rejected> {
+    /// a fresh access token, and no longer than what the ticket was bought with. That it is used once is for whoever opens.
+    pub async fn verify_ticket(&self, ticket: &str) -> Result<(Caller, Ticket), Rejected> {
         self.ticket_within(ticket, 0).await
     }
 
     /// The same of a ticket that may be used again for as long as a fresh access token: a browser plays a video with one address
     /// and many requests, which go on long after the first minute.
     pub async fn verify_held_ticket(&self, ticket: &str) -> Result<Caller, Rejected> {
-        self.ticket_within(ticket, TICKET_GRACE_SECONDS).await
+        Ok(self.ticket_within(ticket, TICKET_GRACE_SECONDS).await?.0)
     }
 
-    async fn ticket_within(&self, ticket: &str, grace_seconds: u64) -> Result<Caller, Rejected> {
+    async fn ticket_within(&self, ticket: &str, grace_seconds: u64) -> Result<(Caller, Ticket), Rejected> {
         let key = self.key_of(ticket)?.ok_or(Rejected::Invalid)?;
         let claims = claims(&key, Purpose::Streams, ticket, grace_seconds)?;
         let caller = match claims.tid {
@@ -259,7 +263,8 @@ impl Verifier {
         if stays <= clock::now().utc().timestamp() {
             return Err(Rejected::Expired);
         }
-        Ok(Caller { expires_at: stays, ..caller })
+        let ticket = Ticket { id: claims.jti.ok_or(Rejected::Invalid)?, expires_at: claims.exp };
+        Ok((Caller { expires_at: stays, ..caller }, ticket))
     }
 
     /// Ends when the token is revoked before its time. A session's access token is not.
@@ -296,6 +301,14 @@ fn claims(key: &DecodingKey, purpose: Purpose, token: &str, grace_seconds: u64) 
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.leeway = LEEWAY_SECONDS + grace_seconds;
     Ok(jsonwebtoken::decode::<Claims>(token, key, &validation)?.claims)
+}
+
+/// A ticket for streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub id: Uuid,
+    /// In seconds since 1970.
+    pub expires_at: i64,
 }
 
 /// Why a token was not taken.

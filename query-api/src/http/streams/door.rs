@@ -7,12 +7,13 @@ use futures::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::auth::{Means, Rejected, bearer};
+use taskfold_openapi::auth::{Means, Rejected, Ticket, bearer};
 use taskfold_openapi::headers::one;
 use taskfold_openapi::{Caller, Code, Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::ticket;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::values::Position;
@@ -40,7 +41,7 @@ pub struct StreamHeaders {
 pub struct Knock {
     from: Option<Cursor>,
     reconnect: bool,
-    token: Result<Caller, Refused>,
+    token: Result<(Caller, Option<Ticket>), Refused>,
 }
 
 enum Refused {
@@ -71,7 +72,7 @@ impl Knock {
         projects: impl FnOnce() -> Result<Vec<Uuid>, ReadError>,
         me: bool,
     ) -> Result<Response, ReadError> {
-        let caller = match self.token {
+        let (caller, ticket) = match self.token {
             Ok(known) => known,
             Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => {
                 return Ok(last_words(&[Notice::Reauth { seconds: 0 }]));
@@ -127,6 +128,11 @@ impl Knock {
         if ahead {
             return if self.reconnect { Ok(last_words(&[Notice::Reset { head }])) } else { Err(cursor_ahead(head)) };
         }
+        if let Some(ticket) = ticket
+            && !ticket::use_up(app.hub.pool(), ticket).await?
+        {
+            return if self.reconnect { Ok(last_words(&[Notice::Reauth { seconds: 0 }])) } else { Err(used()) };
+        }
         let stream = Takeover::new(Follower::new(app.hub.clone(), opening, app.shutdown.clone()));
         let mut answer = event_stream(Body::from_stream(stream.clone().body()));
         answer.extensions_mut().insert(stream);
@@ -152,16 +158,27 @@ impl Knock {
 }
 
 /// The header first; a ticket for those who cannot send one.
-async fn authenticate(app: &App, headers: &HeaderMap, ticket: Option<&str>) -> Result<Caller, Refused> {
+async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    ticket: Option<&str>,
+) -> Result<(Caller, Option<Ticket>), Refused> {
     let token = bearer(headers).map_err(|problem| Refused::Problem(problem.into()))?;
     match (token, ticket) {
-        (Some(token), _) => app.verifier.verify(token).await.map_err(Refused::Rejected),
-        (None, Some(ticket)) => app.verifier.verify_ticket(ticket).await.map_err(Refused::Rejected),
+        (Some(token), _) => app.verifier.verify(token).await.map(|caller| (caller, None)).map_err(Refused::Rejected),
+        (None, Some(ticket)) => {
+            let verified = app.verifier.verify_ticket(ticket).await;
+            verified.map(|(caller, ticket)| (caller, Some(ticket))).map_err(Refused::Rejected)
+        }
         (None, None) => {
             let detail = "Send `Authorization: Bearer <access token>`, or `?ticket=`";
             Err(Refused::Problem(Problem::new(Code::Unauthenticated, detail).into()))
         }
     }
+}
+
+fn used() -> ReadError {
+    Problem::new(Code::Unauthenticated, "The ticket has been used: it opens one stream").into()
 }
 
 /// The `id:` of the last frame that was seen.

@@ -12,6 +12,8 @@ mod here;
 pub mod project;
 /// Of several projects on one connection.
 pub mod several;
+/// Tickets open one stream.
+mod ticket;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -25,7 +25,7 @@ pub struct Params {
     /// The position behind which to begin, such as that of a board. Without it: from now.
     #[param(value_type = Option<u64>)]
     since: Option<Position>,
-    /// In place of the header `Authorization`, for `EventSource`.
+    /// In place of the header `Authorization`, for `EventSource`. Opens one stream.
     ticket: Option<String>,
 }
 
