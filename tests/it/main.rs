@@ -13,6 +13,8 @@ mod architecture;
 mod attachments;
 /// Wrong requests, at every route.
 mod bad_input;
+/// Without NATS.
+mod broker;
 /// Calendars, also for programs that cannot sign in.
 mod calendar;
 /// Open streams that are changed, and how many there may be.

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use actor::{Actor, Answer};
 pub use servers::{data_dir, servers};
-pub use sse::Sse;
+pub use sse::{Frame, Sse};
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
