@@ -6,6 +6,7 @@ mod http;
 mod live;
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use futures::FutureExt;
 use sqlx::PgPool;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::app::App;
 use crate::http::streams::elsewhere::{self, Peers};
-use crate::live::{Feeder, Hub, Places, Writers, drain};
+use crate::live::{Feeder, Hub, Places, Presence, Writers, drain};
 
 pub use crate::live::{Takeover, Wire};
 
@@ -33,6 +34,8 @@ pub struct Deps {
     /// The name of the JetStream stream, such as `TASKFOLD`.
     pub stream: String,
     pub verifier: Verifier,
+    /// For how long somebody is present after a word of theirs.
+    pub presence: Duration,
     /// How many streams one person may have open on this instance.
     pub streams_per_user: NonZeroU32,
     /// Where the bytes of attachments are.
@@ -44,19 +47,22 @@ pub struct Deps {
 /// Fails when no thread can be had.
 pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
+    let shutdown = deps.shutdown.clone();
     // Streams end one after the other, and what feeds them after that.
     let drained = CancellationToken::new();
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, drained.clone());
     let hub = Hub::new(deps.feed_pool, Places::new(deps.streams_per_user), Writers::start()?);
+    let presence = Presence::new(hub.clone(), deps.nats.clone(), &deps.stream, deps.presence);
     let prefix = deps.stream.to_ascii_lowercase();
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
-    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
+    let feeder = Feeder::new(hub.clone(), presence.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
     let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
     let app = App {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,
         hub,
+        presence: presence.clone(),
         peers,
         attachments: deps.attachments,
         shutdown: deps.shutdown,
@@ -69,6 +75,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),
             ("changes of streams", changing.map(Ok).boxed()),
+            ("presence", presence.run(shutdown).map(Ok).boxed()),
             ("the end of streams", draining.map(Ok).boxed()),
             ("live feed", feeder.run().map(Ok).boxed()),
         ],

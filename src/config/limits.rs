@@ -9,6 +9,7 @@ use nix::sys::resource::{Resource, getrlimit};
 const OTHER_FILES: u32 = 500;
 const LEAST: u32 = 100;
 const MOST: u32 = 100_000;
+const PRESENCE_SECONDS: u32 = 30;
 
 /// As they are written.
 #[derive(Debug, Args)]
@@ -22,6 +23,9 @@ pub(super) struct LimitFlags {
     /// Streams of one person on one instance; by default four in five of the connections
     #[arg(long, env = "TASKFOLD_MAX_STREAMS_PER_USER", global = true)]
     max_streams_per_user: Option<String>,
+    /// Seconds for which somebody is present after a word of theirs
+    #[arg(long, env = "TASKFOLD_PRESENCE_SECONDS", global = true)]
+    presence_seconds: Option<String>,
 }
 
 /// Settings that have been checked.
@@ -33,6 +37,8 @@ pub struct Limits {
     pub per_address: NonZeroU32,
     /// Streams of one person.
     pub streams_per_user: NonZeroU32,
+    /// Seconds for which somebody is present after a word of theirs.
+    pub presence_seconds: NonZeroU32,
 }
 
 impl LimitFlags {
@@ -54,7 +60,13 @@ impl LimitFlags {
         let share = (most - most / 5).max(1);
         let per_address = number("max-connections-per-address", &self.max_connections_per_address, share);
         let streams_per_user = number("max-streams-per-user", &self.max_streams_per_user, share);
-        Some(Limits { connections: connections?, per_address: per_address?, streams_per_user: streams_per_user? })
+        let presence_seconds = number("presence-seconds", &self.presence_seconds, PRESENCE_SECONDS);
+        Some(Limits {
+            connections: connections?,
+            per_address: per_address?,
+            streams_per_user: streams_per_user?,
+            presence_seconds: presence_seconds?,
+        })
     }
 }
 
@@ -73,6 +85,7 @@ mod tests {
             max_connections: text(connections),
             max_connections_per_address: text(per_address),
             max_streams_per_user: None,
+            presence_seconds: None,
         };
         let mut mistakes = Vec::new();
         let checked = flags.check(&mut |flag, value, _| mistakes.push(format!("{flag}={value}")));

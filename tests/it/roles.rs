@@ -73,6 +73,7 @@ impl Scene {
             ("{project_id}", project.clone()),
             ("{task_id}", task),
             ("{dependency_id}", other),
+            ("{device_id}", "d".to_owned()),
             // The last of the three is empty.
             ("{column_id}", columns[2].clone()),
             ("{label_id}", label),
@@ -178,6 +179,8 @@ fn sends(operation: &str) -> Sends {
         // Of one's own uploads, and in words of the protocol tus.
         // A row of the caller's own, in a project that they see.
         "createCalendarLink" => return Sends::Read,
+        // Whoever sees a project is seen in it.
+        "sayPresence" | "endPresence" => return Sends::Read,
         "createUpload" | "appendUpload" | "getUpload" | "removeUpload" | "revokeInvitation" | "revokeCalendarLink" => {
             return Sends::Elsewhere;
         }
@@ -214,6 +217,7 @@ fn body(operation: &Operation, scene: &Scene) -> Option<Value> {
         "addFilter" => json!({"name": "new", "query": "status=todo"}),
         "setMember" | "setProjectTeam" => json!({"role": "member"}),
         "createInvitation" => json!({"role": "member"}),
+        "sayPresence" => json!({"device_id": "d"}),
         _ if operation.method == Method::PUT => return None,
         _ => json!({}),
     })

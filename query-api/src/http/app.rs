@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::streams::elsewhere::Peers;
-use crate::live::Hub;
+use crate::live::{Hub, Presence};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ pub struct App {
     /// The position the read tables were last heard to have reached.
     pub projected: watch::Receiver<i64>,
     pub hub: Arc<Hub>,
+    pub presence: Arc<Presence>,
     /// Without NATS, there is only this instance.
     pub peers: Option<Peers>,
     pub attachments: Store,

@@ -22,6 +22,8 @@ pub mod notifications;
 mod own;
 /// Lists in pages.
 mod page;
+/// Who is here now.
+pub mod presence;
 pub mod projects;
 /// Who reads, and as of which position.
 mod reading;
@@ -60,6 +62,7 @@ use app::App;
         (name = "teams", description = "People who have roles in projects together"),
         (name = "tasks", description = "Tasks: comments, history"),
         (name = "attachments", description = "Files on tasks"),
+        (name = "presence", description = "Who is here now"),
         (name = "feed", description = "Changes: page by page, and as they happen")
     ),
     components(schemas(Problem, taskfold_domain::Change))
@@ -80,5 +83,6 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(teams::router())
         .merge(notifications::router())
         .merge(attachments::router())
+        .merge(presence::router())
         .merge(streams::router())
 }

@@ -19,6 +19,7 @@ use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
 use super::hub::{Hub, Listening, Next};
 use super::open::{Ask, Channels, OpenStream, Unchanged, Wish};
 use super::outlet::Outlet;
+use super::passing::Passing;
 use super::places::Place;
 use super::room::Seat;
 
@@ -77,6 +78,8 @@ pub struct Follower {
     wake: Arc<Notify>,
     /// Where others write while this rests; without one, it does so itself.
     outlet: Option<Arc<Outlet>>,
+    /// What passes in the projects, for when there is time.
+    passing: Arc<Passing>,
     /// The rest of a piece of which a part is written.
     unsent: Bytes,
     /// Whether the client has been told that JetStream is away.
@@ -120,6 +123,8 @@ impl Follower {
         let wake = Arc::new(Notify::new());
         let followed: Vec<Followed> =
             opening.projects.into_iter().map(|door| Followed { door, seat: hub.join(door.project, &wake) }).collect();
+        let passing = Arc::new(Passing::new(Arc::clone(&wake)));
+        followed.iter().for_each(|f| f.seat.hear(Arc::clone(&passing)));
         let user = opening.user.0;
         let own = hub.join(user, &wake);
         let me = opening.me.then(|| hub.listen());
@@ -139,6 +144,7 @@ impl Follower {
             in_doubt,
             wake,
             outlet: None,
+            passing,
             unsent: Bytes::new(),
             degraded: false,
             shutdown,
@@ -224,6 +230,10 @@ impl Follower {
                 self.degraded = !self.degraded;
                 let (served, head) = (self.served, self.head());
                 return Some(Notice::Broker { away: self.degraded, served, head }.encode());
+            }
+            let passing = self.passing.take(|project| self.followed.iter().any(|f| f.door.project == project));
+            if !passing.is_empty() {
+                return Some(passing);
             }
             self.take().await;
         }
@@ -321,6 +331,7 @@ impl Follower {
         self.followed.retain(stays);
         for door in new {
             let seat = self.hub.join(door.project, &self.wake);
+            seat.hear(Arc::clone(&self.passing));
             if let Some(outlet) = &self.outlet {
                 seat.write_to(Arc::clone(outlet));
             }
@@ -466,7 +477,7 @@ impl Follower {
     fn rest(&mut self) -> bool {
         let Some(outlet) = &self.outlet else { return true };
         outlet.rest(self.served);
-        let news = self.recent(self.served).is_none_or(|next| !next.frames.is_empty());
+        let news = self.recent(self.served).is_none_or(|next| !next.frames.is_empty()) || !self.passing.is_empty();
         if news {
             self.go_to_work();
         }

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
@@ -129,6 +130,14 @@ impl Hub {
         }
     }
 
+    /// Tells a frame without a place in the log to whoever is in the room of a project.
+    pub fn pass(&self, project: Uuid, frame: &Bytes) {
+        let room = self.rooms().get(&project).cloned();
+        if let Some(room) = room {
+            room.pass(project, frame);
+        }
+    }
+
     pub fn is_degraded(&self) -> bool {
         self.degraded.load(Ordering::Relaxed)
     }
@@ -245,8 +254,6 @@ impl Drop for Listening {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Bytes;
-
     use super::super::frame::Loses;
     use super::*;
 

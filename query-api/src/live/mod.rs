@@ -24,8 +24,12 @@ mod notices;
 mod open;
 /// A socket that others write to.
 mod outlet;
+/// Frames that are worth something only now.
+mod passing;
 /// How many streams one person may have.
 mod places;
+/// Who is here.
+mod presence;
 /// The latest events of one project, and who waits for more.
 mod room;
 /// A stream on a socket of its own.
@@ -41,5 +45,6 @@ pub use hub::Hub;
 pub use membership::{NotKnown, removed_at};
 pub use open::{Ask, Channels, Streams, Unchanged, Wish};
 pub use places::{NoPlace, Places};
+pub use presence::{NotTaken, Place, Presence, is_device_id};
 pub use wire::{Takeover, Wire};
 pub use writers::Writers;

@@ -1,12 +1,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use axum::body::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::frame::Frame;
 use super::outlet::Outlet;
+use super::passing::Passing;
 
 /// Of one room. Whoever is further behind reads the log.
 const RING_FRAMES: usize = 512;
@@ -32,6 +35,8 @@ struct Seats {
     count: usize,
     /// Those who are woken at whatever is new.
     waking: HashMap<u64, Arc<Notify>>,
+    /// Those who hear of what passes.
+    passing: HashMap<u64, Arc<Passing>>,
     empty_since: Instant,
 }
 
@@ -67,7 +72,8 @@ impl Ring {
 
 impl Room {
     pub fn new(start: Cursor) -> Self {
-        let seats = Seats { next: 0, count: 0, waking: HashMap::new(), empty_since: Instant::now() };
+        let seats =
+            Seats { next: 0, count: 0, waking: HashMap::new(), passing: HashMap::new(), empty_since: Instant::now() };
         Self { ring: Mutex::new(Ring::new(start)), seats: Mutex::new(seats), outlets: RwLock::default() }
     }
 
@@ -93,6 +99,11 @@ impl Room {
         for waiting in self.seats().waking.values() {
             waiting.notify_one();
         }
+    }
+
+    /// Tells everybody who has time for it.
+    pub fn pass(&self, project: Uuid, frame: &Bytes) {
+        self.seats().passing.values().for_each(|passing| passing.push(project, frame));
     }
 
     /// Wakes everybody, also those to whom others write.
@@ -127,6 +138,11 @@ impl Seat {
         &self.room
     }
 
+    /// From now on also hears of what passes here.
+    pub fn hear(&self, passing: Arc<Passing>) {
+        self.room.seats().passing.insert(self.number, passing);
+    }
+
     /// From now on what is new here is written to the outlet, while its follower rests, and wakes nobody.
     pub fn write_to(&self, outlet: Arc<Outlet>) {
         self.room.outlets.write().unwrap_or_else(PoisonError::into_inner).insert(self.number, outlet);
@@ -139,6 +155,7 @@ impl Drop for Seat {
         self.room.outlets.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
         let mut seats = self.room.seats();
         seats.waking.remove(&self.number);
+        seats.passing.remove(&self.number);
         seats.count -= 1;
         seats.empty_since = Instant::now();
     }
@@ -146,9 +163,6 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Bytes;
-    use uuid::Uuid;
-
     use super::super::frame::Loses;
     use super::*;
 
