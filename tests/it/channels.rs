@@ -104,6 +104,48 @@ async fn a_stream_is_changed_by_its_person_to_what_they_may_see() {
     app.finish().await;
 }
 
+/// A sidebar learns of new projects by itself, and brings them onto the stream.
+#[tokio::test]
+async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let ((one, _), (two, _)) = (ada.project("1").await, ada.project("2").await);
+    let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    ada.put(&format!("/v1/teams/{team}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
+    app.settle().await;
+    let began = app.head().await;
+    let (mut stream, path) = open(&bea, "me=true").await;
+    let member = format!("/v1/projects/{one}/members/{}", bea.user_id);
+    let mut all = Vec::new();
+    for place in [member.clone(), format!("/v1/projects/{two}/teams/{team}")] {
+        let added = ada.put(&place, json!({"role": "viewer"})).await.expect(201);
+        let told = stream.next_change().await.unwrap();
+        assert_eq!(told.data, added["events"][0]);
+        assert_eq!(told.id, added["position"].to_string());
+        bea.patch(&path, json!({"add": [told.data["project_id"]]})).await.expect(200);
+        all.push(added["position"].as_i64().unwrap());
+    }
+    // In a project that is followed, it comes once; without it, it comes on `me`, and the removal is the last.
+    all.push(ada.put(&member, json!({"role": "member"})).await.expect(200)["position"].as_i64().unwrap());
+    assert_eq!(stream.changes_until(all[2]).await, [all[2]]);
+    bea.patch(&path, json!({"remove": [one]})).await.expect(200);
+    all.push(ada.put(&member, json!({"role": "viewer"})).await.expect(200)["position"].as_i64().unwrap());
+    assert_eq!(stream.changes_until(all[3]).await, [all[3]]);
+    bea.patch(&path, json!({"add": [one]})).await.expect(200);
+    all.push(ada.delete(&member).await.expect(200)["position"].as_i64().unwrap());
+    assert_eq!(stream.changes_until(all[4]).await, [all[4]]);
+    assert_eq!(stream.next().await.unwrap().event, "revoked");
+    let unseen = create_in(&ada, &[&one, &two]).await;
+    assert_eq!(stream.changes_until(unseen[1]).await, [unseen[1]]);
+    // Who comes back reads the same from the log.
+    let mut again = bea.stream(&format!("/v1/stream?me=true&since={began}")).await;
+    assert_eq!(again.changes_until(all[4]).await, all);
+    let mut again = bea.stream(&format!("/v1/stream?me=true&projects={two}&since={began}")).await;
+    assert_eq!(again.changes_until(all[4]).await, all);
+    drop((stream, again));
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn one_person_has_so_many_streams_and_a_browser_that_comes_back_is_told_when() {
     let app = App::start_with(&["--max-streams-per-user", "2"]).await;

@@ -217,18 +217,27 @@ impl Feeder {
         }
     }
 
-    /// Adds what people are told in rooms of their own: of events that concern them, and of their teams.
+    /// Adds what people are told in rooms of their own: of events that concern them, of their memberships and their teams.
     async fn tell(&self, frames: &mut Vec<Frame>, before: i64, somebody_listens: bool) -> sqlx::Result<()> {
-        let mut of_teams = Vec::new();
+        let mut own = Vec::new();
         for frame in &*frames {
-            let Loses::TeamMembers(gone) = &frame.loses else { continue };
-            let mut people = gone.clone();
-            if somebody_listens {
-                people.extend(notices::members(self.hub.pool(), frame.room).await?);
+            match &frame.loses {
+                Loses::TeamMembers(gone) => {
+                    let mut people = gone.clone();
+                    if somebody_listens {
+                        people.extend(notices::members(self.hub.pool(), frame.room).await?);
+                    }
+                    own.extend(people.into_iter().map(|user| frame.for_person(user)));
+                }
+                Loses::Member(user) | Loses::Gains(user) if somebody_listens => own.push(frame.for_own(*user)),
+                Loses::Team(team) | Loses::GainsTeam(team) if somebody_listens => {
+                    let people = notices::members(self.hub.pool(), *team).await?;
+                    own.extend(people.into_iter().map(|user| frame.for_own(user)));
+                }
+                _ => {}
             }
-            of_teams.extend(people.into_iter().map(|user| frame.for_person(user)));
         }
-        frames.append(&mut of_teams);
+        frames.append(&mut own);
         if somebody_listens {
             frames.extend(notices::told(self.hub.pool(), before, self.position).await?);
         }

@@ -283,8 +283,14 @@ impl Follower {
 
     /// The frame, unless it is not for this client.
     fn deliver(&mut self, frame: &Frame) -> Option<Bytes> {
-        self.served = frame.at;
+        let another = std::mem::replace(&mut self.served, frame.at) != frame.at;
         if frame.room == self.user {
+            if let Loses::Own(project) = frame.loses
+                && !(another && self.followed.iter().all(|f| f.door.project != project))
+            {
+                // It comes in the project, too.
+                return None;
+            }
             self.in_doubt |= frame.loses == Loses::Person;
             return (self.me.is_some() && !frame.bytes.is_empty()).then(|| counted(frame));
         }
@@ -294,9 +300,15 @@ impl Follower {
         match &frame.loses {
             Loses::Member(user) if news && *user == self.user && door.team => self.in_doubt = true,
             Loses::Member(user) if news && *user == self.user => self.revoke(index),
-            Loses::Teams if news && door.team => self.in_doubt = true,
-            Loses::GainsTeam => door.team = true,
-            Loses::Member(_) | Loses::Teams | Loses::Person | Loses::TeamMembers(_) | Loses::Nobody => {}
+            Loses::Team(_) if news && door.team => self.in_doubt = true,
+            Loses::GainsTeam(_) => door.team = true,
+            Loses::Member(_)
+            | Loses::Gains(_)
+            | Loses::Team(_)
+            | Loses::Own(_)
+            | Loses::Person
+            | Loses::TeamMembers(_)
+            | Loses::Nobody => {}
         }
         Some(counted(frame))
     }

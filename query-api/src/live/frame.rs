@@ -24,16 +24,20 @@ pub struct Frame {
     pub bytes: Bytes,
 }
 
-/// Who may lose sight of the room's project by an event.
+/// Who may lose sight of the room's project by an event, or is concerned by it otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loses {
     Nobody,
     /// This member of the project.
     Member(Uuid),
-    /// Whoever sees it through a team that has no role in it any more.
-    Teams,
-    /// Nobody, but there are now people who see it through a team.
-    GainsTeam,
+    /// Nobody, but this person has become a member, or one in another role.
+    Gains(Uuid),
+    /// Whoever sees it through this team, which has no role in it any more.
+    Team(Uuid),
+    /// Nobody, but there are now people who see it through this team, or in another role.
+    GainsTeam(Uuid),
+    /// Nobody: to the person of the room, it is about their own place in this project.
+    Own(Uuid),
     /// The person of the room, who is in a team no more: any project.
     Person,
     /// These people, who are no longer in the team that the room is: any project. The feeder tells each in their own room.
@@ -78,13 +82,23 @@ impl Frame {
         Self { room: user, loses, ..self.clone() }
     }
 
+    /// The same, of a project, for one whose own place in it is concerned.
+    pub fn for_own(&self, user: Uuid) -> Self {
+        Self { room: user, loses: Loses::Own(self.room), ..self.clone() }
+    }
+
     fn of(position: i64, project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
         let loses = match r#type {
             "project.member_removed" => {
                 at_pointer(json, "/changes/member/from/user_id").map_or(Loses::Nobody, Loses::Member)
             }
-            "project.team_removed" => Loses::Teams,
-            "project.team_added" => Loses::GainsTeam,
+            "project.member_added" | "project.member_role_changed" => {
+                at_pointer(json, "/changes/member/to/user_id").map_or(Loses::Nobody, Loses::Gains)
+            }
+            "project.team_removed" => at_pointer(json, "/changes/team/from/team_id").map_or(Loses::Nobody, Loses::Team),
+            "project.team_added" | "project.team_role_changed" => {
+                at_pointer(json, "/changes/team/to/team_id").map_or(Loses::Nobody, Loses::GainsTeam)
+            }
             _ if subject.kind == SubjectKind::Team => Loses::TeamMembers(who_leaves_a_team(r#type, json)),
             _ => Loses::Nobody,
         };

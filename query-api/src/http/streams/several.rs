@@ -20,7 +20,8 @@ use crate::live::MOST_PROJECTS;
 pub struct Params {
     /// Ids with commas between them, at most 100.
     projects: Option<String>,
-    /// Also what is for the caller; the stream then stays open without any project.
+    /// Also what is for the caller: notifications, what happens in their teams, and what becomes of their own memberships. The stream
+    /// then stays open without any project.
     me: Option<bool>,
     /// The position behind which to begin, such as that of a board. Without it: from now.
     #[param(value_type = Option<u64>)]
@@ -30,7 +31,8 @@ pub struct Params {
 }
 
 /// The Changes of several projects in the order of the log, with one cursor for all. Frames as in `streamProject`;
-/// `revoked` names the project that ends, the others go on.
+/// `revoked` names the project that ends, the others go on. `hello` tells the `stream_id` with which `changeStream` changes the
+/// channels of the open stream; `reauth` with `expires_in` above 0 says that it is time to renew it there.
 #[utoipa::path(
     get, path = "/v1/stream", operation_id = "streamProjects", tag = "feed",
     params(Params, StreamHeaders),
