@@ -15,6 +15,8 @@ mod attachments;
 mod bad_input;
 /// Without NATS.
 mod broker;
+/// What only a browser can say.
+mod browser;
 /// Calendars, also for programs that cannot sign in.
 mod calendar;
 /// Open streams that are changed, and how many there may be.

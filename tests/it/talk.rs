@@ -146,6 +146,19 @@ async fn the_channel_me_tells_of_each_once_also_when_the_stream_breaks_in_betwee
     for _ in 0..2 {
         assert_eq!(stream.next().await.unwrap().event, "task.created");
     }
+    // Nobody listened in between: what they are told meanwhile is not lost with it.
+    drop(stream);
+    let since = app.head().await;
+    let other = ada.task(&project, "other").await;
+    ada.post(&format!("/v1/tasks/{other}/comments"), json!({"text": "hi @bo"})).await.expect(201);
+    app.settle().await;
+    let mut stream = bo.stream(&format!("{path}&since={since}")).await;
+    let mut events = Vec::new();
+    while events.last().is_none_or(|event| event != "task.commented") {
+        events.push(stream.next().await.unwrap().event);
+    }
+    assert_eq!(events, ["hello", "task.created", "notification", "task.commented"]);
+    drop(stream);
     // Without a project: only what is told.
     let mut alone = bo.stream("/v1/stream?me=true").await;
     assert_eq!(alone.next().await.unwrap().event, "hello");

@@ -207,6 +207,9 @@ impl Feeder {
             tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
             self.hub.miss(self.position);
         }
+        if !told {
+            self.hub.leave_untold(self.position);
+        }
         self.hub.publish(frames, self.position);
         for (project, user) in removed {
             self.presence.forget(project, user);

@@ -128,6 +128,7 @@ impl Follower {
         let user = opening.user.0;
         let own = hub.join(user, &wake);
         let me = opening.me.then(|| hub.listen());
+        let untold = me.as_ref().map_or(Cursor::behind(0), |_| hub.untold());
         // After sitting down: what is announced from here on is in the rings.
         let head = hub.position();
         let from = opening.from.unwrap_or(Cursor::behind(head));
@@ -153,7 +154,7 @@ impl Follower {
             pending: VecDeque::new(),
             taken: from,
             served: from,
-            untold: Cursor::behind(0),
+            untold,
             live: false,
             heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
             expires: instant_of(opening.expires_at),
@@ -354,7 +355,7 @@ impl Follower {
         if me && self.me.is_none() {
             self.me = Some(self.hub.listen());
             // Afterwards: what is announced from here on has it.
-            self.untold = Cursor::behind(self.hub.position());
+            self.untold = self.hub.untold();
         } else if !me {
             self.me = None;
         }

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct Hub {
     catch_ups: Semaphore,
     /// How many follow the channel `me`.
     listening: AtomicUsize,
+    /// Up to here, the rooms of people may lack what they are told: nobody listened then.
+    untold: AtomicI64,
     writers: Writers,
     /// Whether events come from the log, because JetStream is away.
     degraded: AtomicBool,
@@ -66,6 +68,7 @@ impl Hub {
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
             listening: AtomicUsize::new(0),
+            untold: AtomicI64::new(0),
             writers,
             degraded: AtomicBool::new(false),
         })
@@ -113,13 +116,23 @@ impl Hub {
 
     /// Says that somebody follows the channel `me`, until the answer is dropped.
     pub fn listen(self: &Arc<Self>) -> Listening {
-        self.listening.fetch_add(1, Ordering::Relaxed);
+        self.listening.fetch_add(1, Ordering::SeqCst);
         Listening(Arc::clone(self))
     }
 
     /// Whether anybody follows the channel `me`.
     pub fn somebody_listens(&self) -> bool {
-        self.listening.load(Ordering::Relaxed) > 0
+        self.listening.load(Ordering::SeqCst) > 0
+    }
+
+    /// Up to where what people are told is to be read from the log. For whoever listens already.
+    pub fn untold(&self) -> Cursor {
+        Cursor::behind(self.untold.load(Ordering::SeqCst))
+    }
+
+    /// Nobody listens, and so nobody is told of the events up to here, which are published next.
+    pub fn leave_untold(&self, upto: i64) {
+        self.untold.store(upto, Ordering::SeqCst);
     }
 
     /// What people are told up to here could not be had: whoever is in any room is to read it themselves.
@@ -248,7 +261,7 @@ pub struct Listening(Arc<Hub>);
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.0.listening.fetch_sub(1, Ordering::Relaxed);
+        self.0.listening.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

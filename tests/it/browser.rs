@@ -1,0 +1,280 @@
+//! What only a real browser can say: Chromium's own `EventSource`, its media elements, its idea of where a page may run.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::{get, post};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use crate::harness::{Actor, App, PATIENCE, data_dir};
+
+/// A page in Chromium that says what it sees.
+struct Browser {
+    chromium: Child,
+    said: mpsc::UnboundedReceiver<Value>,
+}
+
+impl Browser {
+    /// `script` runs in the page, where `say(value)` reaches the test.
+    async fn open(name: &str, script: &str) -> Self {
+        let (sender, said) = mpsc::unbounded_channel();
+        let page = format!(
+            "<!doctype html><meta charset=utf-8><script>\
+             let said = Promise.resolve();\
+             const say = value => said = said.then(() => fetch('/say', {{method: 'POST', body: JSON.stringify(value)}}));\
+             addEventListener('error', event => say({{error: String(event.message)}}));\
+             addEventListener('unhandledrejection', event => say({{error: String(event.reason)}}));\
+             </script><body><script type=module>{script}</script>"
+        );
+        let site = Router::new()
+            .route("/", get(async move || Html(page)))
+            .route(
+                "/say",
+                post(async |State(sender): State<mpsc::UnboundedSender<Value>>, body: String| {
+                    let _ = sender.send(serde_json::from_str(&body).unwrap());
+                }),
+            )
+            .with_state(sender);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, site).await.unwrap() });
+        let chromium = Command::new("chromium")
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+            .args(["--disable-background-networking", "--autoplay-policy=no-user-gesture-required"])
+            .arg(format!("--user-data-dir={}", data_dir(&format!("chromium-{name}")).display()))
+            .arg(url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Chromium is there: `apt-get install chromium`");
+        Self { chromium, said }
+    }
+
+    async fn says(&mut self) -> Value {
+        let said = tokio::time::timeout(PATIENCE, self.said.recv()).await.expect("the page says something").unwrap();
+        assert!(said.get("error").is_none(), "{said}");
+        said
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.chromium.kill();
+        let _ = self.chromium.wait();
+    }
+}
+
+/// A way to the program that gives answers away in small pieces, and can be cut.
+async fn way_to(url: &str, whole: Arc<watch::Sender<bool>>) -> String {
+    let target = url.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let (mut state, target) = (whole.subscribe(), target.clone());
+            tokio::spawn(async move {
+                let Ok(server) = TcpStream::connect(target).await else { return };
+                let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                    (client.into_split(), server.into_split());
+                let answers = async {
+                    // Frames are cut anywhere, in the middle of a character too.
+                    let (mut piece, mut size) = ([0; 64], 1);
+                    while let Ok(count @ 1..) = from_server.read(&mut piece[..size]).await {
+                        if to_client.write_all(&piece[..count]).await.is_err() {
+                            return;
+                        }
+                        size = size % 61 + 1;
+                    }
+                };
+                tokio::select! {
+                    () = answers => {}
+                    _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+                    _ = async { state.borrow_and_update(); state.wait_for(|whole| !whole).await } => {}
+                }
+            });
+        }
+    });
+    url
+}
+
+const FOLLOW: &str = r#"
+let cursor = SINCE, open = 0;
+const call = (method, path) => fetch("SITE" + path, {method, headers: {Authorization: "Bearer TOKEN"}}).then(r => r.json());
+async function follow() {
+    const { ticket } = await call("POST", "/v1/stream-tickets");
+    const source = new EventSource(`SITE/v1/stream?projects=PROJECT&me=true&since=${cursor}&ticket=${ticket}`);
+    open += 1;
+    for (const type of ["hello", "heartbeat", "task.created", "task.renamed", "task.commented", "notification"]) {
+        source.addEventListener(type, frame => {
+            if (frame.lastEventId) cursor = parseInt(frame.lastEventId);
+            if (type !== "heartbeat") say({type, id: frame.lastEventId, data: JSON.parse(frame.data), open});
+        });
+    }
+    source.addEventListener("reauth", frame => { source.close(); follow(); });
+}
+follow();
+"#;
+
+/// Line ends, what JavaScript once took for line ends, what is no single unit in UTF-16, and what ends strings in C. The last four are
+/// data of the vectors of launchdarkly/sse-contract-tests (Apache-2.0), which are about line ends and pieces.
+const ODD: [&str; 9] = [
+    "two\nlines\r\nand\rmore",
+    "\u{2028}\u{2029}\u{85}",
+    "🦊👩‍👩‍👧 e\u{301}",
+    "\\u0000 \" ' </script> &amp;",
+    " leading and trailing ",
+    "Hello\nWorld",
+    "event 2 line 1\nevent 2 line 2",
+    "line1\n\nline3",
+    "\nline2\nline3",
+];
+
+#[tokio::test]
+async fn event_source_reads_every_frame_as_it_was_and_comes_back_where_it_was() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (project, _) = ada.project("P").await;
+    ada.put(&format!("/v1/projects/{project}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    let since = app.head().await;
+    let whole = Arc::new(watch::Sender::new(true));
+    let script = FOLLOW.replace("SITE", &way_to(&app.url, Arc::clone(&whole)).await);
+    let script = script.replace("TOKEN", bea.token.as_ref().unwrap()).replace("PROJECT", &project);
+    let mut browser = Browser::open("events", &script.replace("SINCE", &since.to_string())).await;
+    let hello = browser.says().await;
+    assert_eq!((&hello["type"], &hello["id"]), (&json!("hello"), &json!(since.to_string())));
+
+    let mut expected = Vec::new();
+    let comments = format!("/v1/tasks/{task}/comments");
+    let comment = |text: String| ada.post(&comments, json!({"text": text}));
+    for text in ODD {
+        let reply = comment(format!("@bea {text}.")).await.expect(201);
+        expected.push(reply["events"][0].clone());
+    }
+    let (mut seen, mut told, mut last_open) = (Vec::new(), Vec::new(), 0);
+    while seen.len() < 2 * ODD.len() {
+        let said = browser.says().await;
+        last_open = said["open"].as_u64().unwrap();
+        match said["type"].as_str().unwrap() {
+            "notification" => {
+                // The half before its event.
+                assert_eq!(said["id"], json!(format!("{}.5", said["data"]["position"].as_i64().unwrap() - 1)));
+                assert_eq!(said["data"]["kind"], "mentioned");
+                if !told.contains(&said["data"]["id"]) {
+                    told.push(said["data"]["id"].clone());
+                }
+            }
+            "hello" => {}
+            _ => {
+                assert_eq!(said["id"], json!(said["data"]["position"].to_string()));
+                seen.push(said["data"].clone());
+            }
+        }
+        if seen.len() == ODD.len() && last_open == 1 && *whole.borrow() {
+            // It comes back by itself with the used ticket, hears `reauth`, and begins anew from its cursor.
+            whole.send_replace(false);
+            for text in ODD {
+                expected.push(comment(format!("@bea again {text}.")).await.expect(201)["events"][0].clone());
+            }
+            whole.send_replace(true);
+        }
+    }
+    let positions = |changes: &[Value]| changes.iter().map(|c| c["position"].as_i64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(positions(&seen), positions(&expected));
+    assert!(seen == expected, "a frame was read as something else");
+    assert_eq!(told.len(), expected.len());
+    assert_eq!(last_open, 2);
+    drop(browser);
+    app.finish().await;
+}
+
+/// One second of a tone each for `seconds`, 8 bits, 8 kHz.
+fn wav(seconds: u32) -> Vec<u8> {
+    let size = seconds * 8000;
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + size).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    bytes.extend(8000_u32.to_le_bytes());
+    bytes.extend(8000_u32.to_le_bytes());
+    bytes.extend(b"\x01\0\x08\0data");
+    bytes.extend(size.to_le_bytes());
+    bytes.extend((0..size).map(|i| 128 + (i % 40) as u8));
+    bytes
+}
+
+/// Its content's address, with a ticket.
+async fn attached(ada: &Actor, task: &str, name: &str, content_type: &str, bytes: Vec<u8>) -> String {
+    let path = format!("/v1/tasks/{task}/attachments?file_name={name}");
+    let request = ada.request(Method::POST, &path).header("content-type", content_type).body(bytes);
+    let reply = ada.send(request).await;
+    let position = reply.header("location").to_owned();
+    let at = reply.expect(201)["position"].clone();
+    let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
+    format!("{}{position}/content?ticket={ticket}&min_position={at}", ada.url)
+}
+
+#[tokio::test]
+async fn a_recording_seeks() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    let url = attached(&ada, &task, "long.wav", "audio/wav", wav(1800)).await;
+    app.settle().await;
+    let script = r#"
+        const video = document.createElement("video");
+        video.muted = true;
+        video.src = "SRC";
+        video.onerror = () => say({error: video.error.message});
+        video.onloadedmetadata = () => { video.currentTime = 1500; };
+        video.onseeked = () => say({at: video.currentTime, of: video.duration});
+    "#;
+    let mut browser = Browser::open("media", &script.replace("SRC", &url)).await;
+    assert_eq!(browser.says().await, json!({"at": 1500, "of": 1800}));
+    drop(browser);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_uploaded_page_does_not_run() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    let page = "<!doctype html><script>parent.postMessage('ran', '*'); top.postMessage('ran', '*')</script>";
+    let url = attached(&ada, &task, "page.html", "text/html", page.into()).await;
+    let image = format!("<svg xmlns='http://www.w3.org/2000/svg'>{}</svg>", page.replace("<!doctype html>", ""));
+    let svg = attached(&ada, &task, "page.svg", "image/svg+xml", image.into()).await;
+    app.settle().await;
+    let script = r#"
+        let ran = 0;
+        addEventListener("message", () => { ran += 1; });
+        const frame = src => new Promise(resolve => {
+            const frame = document.createElement("iframe");
+            frame.src = src;
+            document.body.append(frame);
+            setTimeout(resolve, 1500);
+        });
+        const own = new Blob(["PAGE"], {type: "text/html"});
+        await frame(window.URL.createObjectURL(own));
+        const bare = ran;
+        await Promise.all([frame("SRC"), frame("SVG")]);
+        say({bare, uploaded: ran - bare});
+    "#;
+    let inline = page.replace("</script>", "<\\/script>");
+    let script = script.replace("PAGE", &inline).replace("SRC", &url).replace("SVG", &svg);
+    let mut browser = Browser::open("page", &script).await;
+    // The same page runs where nothing keeps it from it.
+    assert_eq!(browser.says().await, json!({"bare": 2, "uploaded": 0}));
+    drop(browser);
+    app.finish().await;
+}
