@@ -5,6 +5,8 @@ mod http;
 /// Events as they happen, once for all who listen.
 mod live;
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
@@ -15,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::app::App;
-use crate::live::{Feeder, Hub, Writers};
+use crate::live::{Feeder, Hub, Presence, Writers};
 
 pub use crate::live::{Takeover, Wire};
 
@@ -30,6 +32,8 @@ pub struct Deps {
     /// The name of the JetStream stream, such as `TASKFOLD`.
     pub stream: String,
     pub verifier: Verifier,
+    /// How long a device is there after its last heartbeat; the same on every instance.
+    pub presence_ttl: Duration,
     /// Where the bytes of attachments are.
     pub attachments: Store,
     pub shutdown: CancellationToken,
@@ -41,12 +45,15 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
     let hub = Hub::new(deps.feed_pool, Writers::start()?);
+    let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), deps.presence_ttl);
+    let keeping = presence.clone().run(hub.clone(), deps.shutdown.clone());
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
     let app = App {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,
         hub,
+        presence,
         attachments: deps.attachments,
         shutdown: deps.shutdown,
     };
@@ -57,6 +64,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),
             ("live feed", feeder.run().map(Ok).boxed()),
+            ("presence", keeping.map(Ok).boxed()),
         ],
     })
 }

@@ -43,6 +43,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
+        presence_ttl: here.program.settings.presence,
         attachments,
         shutdown: shutdown.clone(),
     })?;

@@ -31,6 +31,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         nats: Some(nats),
         stream,
         verifier,
+        presence_ttl: here.program.settings.presence,
         attachments: attachments::store(&here.program.settings.attachments.place)?,
         shutdown,
     })?;

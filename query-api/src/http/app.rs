@@ -7,7 +7,7 @@ use taskfold_openapi::auth::Verifier;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::live::Hub;
+use crate::live::{Hub, Presence};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -17,6 +17,7 @@ pub struct App {
     /// The position the read tables were last heard to have reached.
     pub projected: watch::Receiver<i64>,
     pub hub: Arc<Hub>,
+    pub presence: Arc<Presence>,
     pub attachments: Store,
     pub shutdown: CancellationToken,
 }

@@ -22,6 +22,8 @@ pub mod notifications;
 mod own;
 /// Lists in pages.
 mod page;
+/// Who is there, in a project, right now.
+pub mod presence;
 pub mod projects;
 /// Who reads, and as of which position.
 mod reading;
@@ -60,7 +62,8 @@ use app::App;
         (name = "teams", description = "People who have roles in projects together"),
         (name = "tasks", description = "Tasks: comments, history"),
         (name = "attachments", description = "Files on tasks"),
-        (name = "feed", description = "Changes: page by page, and as they happen")
+        (name = "feed", description = "Changes: page by page, and as they happen"),
+        (name = "presence", description = "Who is there right now, and at which task")
     ),
     components(schemas(Problem, taskfold_domain::Change))
 )]
@@ -81,4 +84,5 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(notifications::router())
         .merge(attachments::router())
         .merge(streams::router())
+        .merge(presence::router())
 }

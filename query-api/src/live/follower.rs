@@ -15,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
+use super::ear::Ear;
 use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
 use super::hub::{Hub, Listening, Next};
 use super::membership::memberships;
 use super::outlet::Outlet;
+use super::presence;
 use super::room::Seat;
 
 const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
@@ -45,6 +47,8 @@ pub struct Opening {
     pub from: Option<Cursor>,
     /// Also what the caller is told; the stream then stays without any project.
     pub me: bool,
+    /// Also who is there in the projects.
+    pub presence: bool,
 }
 
 /// A project that the caller may follow.
@@ -71,6 +75,8 @@ pub struct Follower {
     wake: Arc<Notify>,
     /// Where others write while this rests; without one, it does so itself.
     outlet: Option<Arc<Outlet>>,
+    /// Where it hears who is there; without it, it does not.
+    ear: Option<Arc<Ear>>,
     /// The rest of a piece of which a part is written.
     unsent: Bytes,
     /// Whether the client has been told that JetStream is away.
@@ -105,6 +111,10 @@ impl Follower {
         let followed: Vec<Followed> =
             opening.projects.into_iter().map(|door| Followed { door, seat: hub.join(door.project, &wake) }).collect();
         let user = opening.user.0;
+        let ear = opening.presence.then(|| Ear::new(Arc::clone(&wake)));
+        if let Some(ear) = &ear {
+            followed.iter().for_each(|f| f.seat.hear(Arc::clone(ear)));
+        }
         let own = hub.join(user, &wake);
         let me = opening.me.then(|| hub.listen());
         // After sitting down: what is announced from here on is in the rings.
@@ -123,6 +133,7 @@ impl Follower {
             in_doubt,
             wake,
             outlet: None,
+            ear,
             unsent: Bytes::new(),
             degraded: false,
             shutdown,
@@ -145,6 +156,9 @@ impl Follower {
         let outlet = Arc::new(Outlet::new(socket, self.user, self.me.is_some(), Arc::clone(&self.wake)));
         for seat in self.seats() {
             seat.write_to(Arc::clone(&outlet));
+        }
+        if let Some(ear) = &self.ear {
+            ear.write_to(Arc::clone(&outlet));
         }
         self.outlet = Some(Arc::clone(&outlet));
         outlet
@@ -297,13 +311,15 @@ impl Follower {
 
     /// Takes what is next, or waits until something may be: an event, a heartbeat, the end.
     async fn take(&mut self) {
+        // Counted before the look at the rings: what is heard after a removal is not sent before it.
+        let heard = self.ear.as_ref().map_or(0, |ear| ear.count());
         let recent = self.hub.recent(&self.seats(), self.taken);
         match recent {
             Some(next) => {
                 self.live = true;
                 let something = !next.frames.is_empty();
                 self.took(next);
-                if !something {
+                if !something && !self.pass_on(heard) {
                     self.wait(None).await;
                 }
             }
@@ -332,6 +348,17 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Sends the first `heard` pieces of what was heard of who is there, now that there is nothing else to send. Whether there
+    /// was anything.
+    fn pass_on(&mut self, heard: usize) -> bool {
+        let Some(ear) = &self.ear else { return false };
+        let (mut pieces, missed) = ear.take(heard);
+        pieces.extend(missed.into_iter().map(|room| (room, presence::stale(room))));
+        pieces.retain(|(room, _)| self.followed.iter().any(|f| f.door.project == *room));
+        self.unsent = pieces.iter().flat_map(|(_, piece)| piece).copied().collect();
+        !self.unsent.is_empty()
     }
 
     fn took(&mut self, next: Next) {
@@ -368,9 +395,11 @@ impl Follower {
 
     /// Leaves writing to others, if there is still nothing to do.
     fn rest(&mut self) -> bool {
-        let Some(outlet) = &self.outlet else { return true };
+        let heard = |ear: &Option<Arc<Ear>>| ear.as_ref().is_some_and(|ear| !ear.rest());
+        let Some(outlet) = &self.outlet else { return !heard(&self.ear) };
         outlet.rest(self.served);
-        let news = self.hub.recent(&self.seats(), self.served).is_none_or(|next| !next.frames.is_empty());
+        let events = self.hub.recent(&self.seats(), self.served).is_none_or(|next| !next.frames.is_empty());
+        let news = events || heard(&self.ear);
         if news {
             self.go_to_work();
         }
@@ -379,6 +408,9 @@ impl Follower {
 
     /// Takes over from where others have written to.
     fn go_to_work(&mut self) {
+        if let Some(ear) = &self.ear {
+            ear.go_to_work();
+        }
         if let Some(back) = self.outlet.as_ref().and_then(|outlet| outlet.take_back()) {
             self.taken = back.served;
             self.served = back.served;

@@ -1,17 +1,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use sqlx::PgPool;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
-use super::frame::Frame;
+use super::frame::{Frame, Loses};
 use super::notices;
 use super::room::{Room, Seat};
-use super::writers::Writers;
+use super::writers::{Passing, Writers};
 
 /// A room that nobody sits in is kept for somebody who comes right back.
 const KEEP_EMPTY_ROOM: Duration = Duration::from_secs(60);
@@ -34,6 +35,8 @@ pub struct Hub {
     writers: Writers,
     /// Whether events come from the log, because JetStream is away.
     degraded: AtomicBool,
+    /// Where to say that memberships end.
+    losses: OnceLock<mpsc::UnboundedSender<Frame>>,
 }
 
 /// What comes next for a follower.
@@ -55,6 +58,7 @@ impl Hub {
             listening: AtomicUsize::new(0),
             writers,
             degraded: AtomicBool::new(false),
+            losses: OnceLock::new(),
         })
     }
 
@@ -118,6 +122,12 @@ impl Hub {
         {
             let rooms = self.rooms();
             for frame in frames {
+                if frame.loses != Loses::Nobody
+                    && let Some(losses) = self.losses.get()
+                {
+                    // Nobody may listen any more: the end of the program.
+                    let _ = losses.send(frame.clone());
+                }
                 if let Some(room) = rooms.get(&frame.room) {
                     if !touched.iter().any(|t| Arc::ptr_eq(t, room)) {
                         touched.push(Arc::clone(room));
@@ -140,6 +150,22 @@ impl Hub {
             room.wake();
         }
         metrics::gauge!("taskfold_hub_position").set(upto as f64);
+    }
+
+    /// All events by which memberships may end, in any project, for the one who asks first.
+    pub fn losses(&self) -> mpsc::UnboundedReceiver<Frame> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        // A second one would hear nothing.
+        let _ = self.losses.set(sender);
+        receiver
+    }
+
+    /// Says what is worth nothing later to the streams at rest in this room that want to hear it; made only if there are any.
+    pub fn pass(&self, room: Uuid, pieces: impl FnOnce() -> Vec<Bytes>) {
+        let listening = self.rooms().get(&room).filter(|room| room.has_ears()).cloned();
+        if let Some(listening) = listening {
+            self.writers.pass(Passing { room: listening, of: room, pieces: pieces() });
+        }
     }
 
     /// What the rings hold of these rooms behind `after`; `None` when the follower is too far behind for one of them.

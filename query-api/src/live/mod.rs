@@ -4,6 +4,8 @@
 
 /// How far a stream has been served.
 mod cursor;
+/// Where a stream hears what is worth nothing later.
+mod ear;
 /// Brings new events, from JetStream or from the log.
 mod feeder;
 /// One client's stream.
@@ -20,6 +22,8 @@ mod membership;
 mod notices;
 /// A socket that others write to.
 mod outlet;
+/// Who is there.
+mod presence;
 /// The latest events of one project, and who waits for more.
 mod room;
 /// A stream on a socket of its own.
@@ -33,5 +37,6 @@ pub use follower::{Door, Follower, Opening};
 pub use frame::Notice;
 pub use hub::Hub;
 pub use membership::{memberships, removed_at};
+pub use presence::{Away, Key, MOST_DEVICES, Presence};
 pub use wire::{Takeover, Wire};
 pub use writers::Writers;

@@ -122,6 +122,22 @@ impl Outlet {
         written
     }
 
+    /// Writes what is worth nothing later, if the follower rests and the socket takes it now. Whether it did.
+    pub fn write_passing(&self, piece: &Bytes) -> bool {
+        let mut state = self.state();
+        if state.served.is_none() || state.called || !state.queue.is_empty() {
+            return false;
+        }
+        let Ok(taken) = self.socket.try_write(piece) else { return false };
+        if taken < piece.len() {
+            // Begun, so the rest must follow before anything else.
+            state.unsent = piece.slice(taken..);
+            state.called = true;
+            self.wake.notify_one();
+        }
+        true
+    }
+
     /// What is left of these frames when the socket takes some of them, but not all.
     fn write(&self, queue: &VecDeque<Arc<Frame>>, count: usize) -> io::Result<Bytes> {
         let frames = || queue.iter().take(count);

@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::cursor::Cursor;
+use super::ear::Ear;
 use super::frame::Frame;
 use super::outlet::Outlet;
 
@@ -18,6 +19,8 @@ pub struct Room {
     seats: Mutex<Seats>,
     /// By the number of the seat. Several threads go over them at once.
     outlets: RwLock<HashMap<u64, Arc<Outlet>>>,
+    /// The same of those who want to know who is there.
+    ears: RwLock<HashMap<u64, Arc<Ear>>>,
 }
 
 /// All frames of the room behind `start` and up to the hub's position.
@@ -68,7 +71,12 @@ impl Ring {
 impl Room {
     pub fn new(start: Cursor) -> Self {
         let seats = Seats { next: 0, count: 0, waking: HashMap::new(), empty_since: Instant::now() };
-        Self { ring: Mutex::new(Ring::new(start)), seats: Mutex::new(seats), outlets: RwLock::default() }
+        Self {
+            ring: Mutex::new(Ring::new(start)),
+            seats: Mutex::new(seats),
+            outlets: RwLock::default(),
+            ears: RwLock::default(),
+        }
     }
 
     pub fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -109,6 +117,14 @@ impl Room {
         self.outlets.read().unwrap_or_else(PoisonError::into_inner).values().for_each(see);
     }
 
+    pub fn has_ears(&self) -> bool {
+        !self.ears.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    pub fn each_ear(&self, see: impl FnMut(&Arc<Ear>)) {
+        self.ears.read().unwrap_or_else(PoisonError::into_inner).values().for_each(see);
+    }
+
     /// Since when nobody sits here; `None` when somebody does.
     pub fn empty_since(&self) -> Option<Instant> {
         let seats = self.seats();
@@ -127,6 +143,11 @@ impl Seat {
         &self.room
     }
 
+    /// From now on what is said here is heard there.
+    pub fn hear(&self, ear: Arc<Ear>) {
+        self.room.ears.write().unwrap_or_else(PoisonError::into_inner).insert(self.number, ear);
+    }
+
     /// From now on what is new here is written to the outlet, while its follower rests, and wakes nobody.
     pub fn write_to(&self, outlet: Arc<Outlet>) {
         self.room.outlets.write().unwrap_or_else(PoisonError::into_inner).insert(self.number, outlet);
@@ -136,6 +157,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.room.ears.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
         self.room.outlets.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
         let mut seats = self.room.seats();
         seats.waking.remove(&self.number);

@@ -37,6 +37,7 @@ pub struct StreamHeaders {
 pub struct Knock {
     from: Option<Cursor>,
     reconnect: bool,
+    presence: bool,
     token: Result<Caller, Refused>,
 }
 
@@ -56,8 +57,14 @@ impl Knock {
         Ok(Self {
             from: last.or(since.map(|p| Cursor::behind(p.0))),
             reconnect: last.is_some(),
+            presence: true,
             token: authenticate(app, headers, ticket).await,
         })
+    }
+
+    /// Whether the stream also says who is there; it does unless told not to.
+    pub fn with_presence(self, wanted: Option<bool>) -> Self {
+        Self { presence: wanted.unwrap_or(true), ..self }
     }
 
     /// The answer: a stream of these projects, or why not. Which they are is looked at once the caller is known.
@@ -96,6 +103,7 @@ impl Knock {
             revoked: Vec::new(),
             from: self.from,
             me,
+            presence: self.presence,
         };
         for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
             if !self.reconnect {

@@ -16,6 +16,8 @@ use crate::http::values::Position;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
+    /// Also who is there (`presence.joined`, `presence.focused`, `presence.left`); true unless set to false.
+    presence: Option<bool>,
     /// The position behind which to begin, such as that of a board. Without it: from now.
     #[param(value_type = Option<u64>)]
     since: Option<Position>,
@@ -38,6 +40,6 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?;
+    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?.with_presence(query.presence);
     knock.answer(&app, || Ok(vec![project_id.0]), false).await
 }

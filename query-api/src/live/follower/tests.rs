@@ -34,6 +34,7 @@ impl World {
             revoked: vec![],
             from: None,
             me: false,
+            presence: true,
         };
         let follower = Follower::new(self.hub.clone(), opening, self.shutdown.clone());
         Takeover::new(follower).body().flat_map(frames).boxed()

@@ -1,0 +1,43 @@
+use axum::extract::State;
+use http::StatusCode;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::Problem;
+use taskfold_openapi::problem::PresenceProblems;
+use taskfold_openapi::read::Path;
+use utoipa::IntoParams;
+
+use super::DeviceId;
+use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::reading::{ReadHeaders, Reading};
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path, names("project_id", "device_id"))]
+#[expect(dead_code, reason = "documents the path")]
+pub struct Place(
+    /// the project
+    uuid::Uuid,
+    /// the caller's own name for the device
+    String,
+);
+
+/// Say that the caller has gone on this device. With their last one, they leave at once.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/presence/{device_id}", operation_id = "leavePresence", tag = "presence",
+    params(Place, ReadHeaders),
+    responses((status = 204, description = "Gone, or never there"), PresenceProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    reading: Reading,
+    Path((project_id, device_id)): Path<(ProjectId, String)>,
+) -> Result<StatusCode, ReadError> {
+    reading.caller.must_write()?;
+    let mut snapshot = reading.snapshot(&app, None).await?;
+    snapshot.project(project_id).await?;
+    snapshot.close().await;
+    let device = DeviceId::parse(device_id).ok_or_else(|| Problem::invalid_field("/device_id", DeviceId::wrong()))?;
+    app.presence.leave(&device.key(project_id, &reading.caller)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
