@@ -186,6 +186,7 @@ fn plausible_body(route: &Route) -> Value {
             json!({"project_id": new_id(), "name": "n", "query": "status=todo"})
         }
         "filters" if create => json!({"name": "n", "query": "status=todo"}),
+        "presence" => json!({"device_id": "desk"}),
         "api-tokens" => json!({"name": "n", "access": "read"}),
         _ => json!({}),
     }

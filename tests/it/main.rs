@@ -31,6 +31,8 @@ mod log;
 mod oidc;
 /// The OpenAPI files are those of the code.
 mod openapi;
+/// Who is there.
+mod presence;
 /// Read tables, checkpoint, poison, takeover.
 mod projector;
 /// REST reads.
