@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::DeviceId;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::reading::Reading;
 use crate::live::MOST_DEVICES;
 
 #[derive(Deserialize, ToSchema)]
@@ -35,7 +35,11 @@ pub struct Heard {
 /// seconds or so, and at once when the focus changes.
 #[utoipa::path(
     put, path = "/v1/projects/{project_id}/presence", operation_id = "announcePresence", tag = "presence",
-    params(("project_id" = Uuid, Path, description = "the project"), ReadHeaders),
+    params(
+        ("project_id" = Uuid, Path, description = "the project"),
+        ("Taskfold-Min-Position" = Option<u64>, Header,
+         description = "For a member of just now: first wait until the membership is known, as reads do")
+    ),
     request_body = Heartbeat,
     responses((status = 200, description = "Heard", body = Heard), PresenceProblems),
     security(("bearer" = []))

@@ -4,27 +4,19 @@ use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::Problem;
 use taskfold_openapi::problem::PresenceProblems;
 use taskfold_openapi::read::Path;
-use utoipa::IntoParams;
 
 use super::DeviceId;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::{ReadHeaders, Reading};
-
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path, names("project_id", "device_id"))]
-#[expect(dead_code, reason = "documents the path")]
-pub struct Place(
-    /// the project
-    uuid::Uuid,
-    /// the caller's own name for the device
-    String,
-);
+use crate::http::reading::Reading;
 
 /// Say that the caller has gone on this device. With their last one, they leave at once.
 #[utoipa::path(
     delete, path = "/v1/projects/{project_id}/presence/{device_id}", operation_id = "leavePresence", tag = "presence",
-    params(Place, ReadHeaders),
+    params(
+        ("project_id" = Uuid, Path, description = "the project"),
+        ("device_id" = String, Path, description = "the caller's own name for the device")
+    ),
     responses((status = 204, description = "Gone, or never there"), PresenceProblems),
     security(("bearer" = []))
 )]

@@ -27,7 +27,9 @@ pub struct Params {
 
 /// The Changes of a project as they happen: `id:` is the position, `event:` the type, `data:` the Change. Begins with
 /// `hello`; a `heartbeat` every 15 seconds moves the cursor of a quiet stream. `reset`, `reauth`, `revoked` and `drain`
-/// say why a stream ends; after `lagging` it goes on from the log, with nothing left out.
+/// say why a stream ends; after `lagging` it goes on from the log, with nothing left out. `presence.joined`,
+/// `presence.focused` and `presence.left` say who is there, without an `id:`: a stream with events to send goes without them,
+/// and says `presence.stale` afterwards, for `listPresence` to be read again.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/events/stream", operation_id = "streamProject", tag = "feed",
     params(("project_id" = Uuid, Path, description = "the project"), Params, StreamHeaders),

@@ -17,6 +17,8 @@ use super::{Known, Presence};
 use crate::live::hub::Hub;
 
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// So many failures in a row are no slow start any more.
+const FAILURES: u32 = 20;
 /// How often it is looked whether NATS is there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -36,12 +38,14 @@ pub async fn follow(presence: &Presence, hub: &Hub) -> Infallible {
     let Some(client) = presence.client.clone() else { return std::future::pending().await };
     let mut probe = Probe { name: format!("probe.{}", clock::new_id()), sent: 0 };
     while !hub.has_begun(RETRY_AFTER).await {}
+    let mut failures = 0;
     loop {
         while client.connection_state() != State::Connected {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let Err(error) = listen(presence, hub, &client, &mut probe).await;
-        if presence.open(None) {
+        failures = if presence.open(None) { 0 } else { failures + 1 };
+        if failures % FAILURES == 0 {
             tracing::warn!(%error, "presence is not followed, trying again; who is there goes by the clock meanwhile");
         } else {
             tracing::debug!(%error, "presence cannot be followed yet");
