@@ -65,7 +65,7 @@ use app::App;
         (name = "feed", description = "Changes: page by page, and as they happen"),
         (name = "presence", description = "Who is there right now, and at which task")
     ),
-    components(schemas(Problem, taskfold_domain::Change))
+    components(schemas(Problem, taskfold_domain::Change, crate::live::PresenceFrame))
 )]
 struct Document;
 

@@ -37,6 +37,6 @@ pub use follower::{Door, Follower, Opening};
 pub use frame::Notice;
 pub use hub::Hub;
 pub use membership::{memberships, removed_at};
-pub use presence::{Away, Key, MOST_DEVICES, Presence};
+pub use presence::{Away, Key, MOST_DEVICES, Presence, PresenceFrame};
 pub use wire::{Takeover, Wire};
 pub use writers::Writers;

@@ -163,3 +163,31 @@ impl Outlet {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_worth_nothing_later_is_written_whole_or_not_at_all_and_only_at_rest() -> io::Result<()> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let mut client = TcpStream::connect(listener.local_addr()?).await?;
+        let (socket, _) = listener.accept().await?;
+        socket.writable().await?;
+        let outlet = Outlet::new(socket, Uuid::nil(), false, Arc::default());
+        let piece = Bytes::from(format!("event: x\ndata: {}\n\n", "x".repeat(40_001)));
+        assert!(!outlet.write_passing(&piece), "the follower is at work");
+        outlet.rest(Cursor::behind(1));
+        let written = (0..1000).take_while(|_| outlet.write_passing(&piece)).count();
+        assert!((1..1000).contains(&written), "the socket is full at some time: {written}");
+        let back = outlet.take_back().expect("it rested");
+        assert_eq!(back.served, Cursor::behind(1));
+        let mut got = vec![0; written * piece.len() - back.unsent.len()];
+        client.read_exact(&mut got).await?;
+        got.extend_from_slice(&back.unsent);
+        assert!(got == piece.repeat(written));
+        Ok(())
+    }
+}

@@ -26,7 +26,7 @@ pub struct PresentView {
     /// The tasks that their devices look at.
     focus: BTreeSet<Uuid>,
     /// Since when it is so. A frame of the stream with a later `at` replaces this.
-    at: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -83,7 +83,7 @@ pub async fn handler(
         |(user, ..)| (String::new(), *user),
         |(user_id, username, display_name)| {
             let view = present.remove(&user_id).unwrap_or_default();
-            let at = DateTime::from_timestamp_millis(view.at);
+            let at = DateTime::from_timestamp_millis(view.at).unwrap_or_default();
             PresentView { user_id, username, display_name, focus: view.focus, at }
         },
     );

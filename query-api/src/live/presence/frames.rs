@@ -1,6 +1,10 @@
+use std::collections::BTreeSet;
+
 use axum::body::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::roster::{Change, Kind};
@@ -9,8 +13,19 @@ use crate::live::frame::encode;
 /// Frames of about this many bytes together leave in one piece.
 const PIECE: usize = 16 * 1024;
 
-/// Without `id:`, because they move no cursor; each says all there is to say of the person, so that the latest is enough.
-/// As with Changes, who somebody is is told by their id alone.
+/// The data of `presence.joined`, `presence.focused` and `presence.left`: all there is to say of the person, so that the latest
+/// is enough. As in Changes, people are ids.
+#[derive(Serialize, ToSchema)]
+pub struct PresenceFrame {
+    project_id: Uuid,
+    user_id: Uuid,
+    /// The tasks that their devices look at.
+    focus: BTreeSet<Uuid>,
+    /// Since when it is so.
+    at: DateTime<Utc>,
+}
+
+/// Without `id:`, because they move no cursor.
 pub fn pieces(project: Uuid, changes: &[Change]) -> Vec<Bytes> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     for change in changes {
@@ -19,9 +34,10 @@ pub fn pieces(project: Uuid, changes: &[Change]) -> Vec<Bytes> {
             Kind::Focused => "presence.focused",
             Kind::Left => "presence.left",
         };
-        let at = DateTime::from_timestamp_millis(change.view.at);
-        let data = json!({"project_id": project, "user_id": change.user, "focus": change.view.focus, "at": at});
-        let frame = encode(None, name, None, &data.to_string());
+        let at = DateTime::from_timestamp_millis(change.view.at).unwrap_or_default();
+        let focus = change.view.focus.clone();
+        let data = PresenceFrame { project_id: project, user_id: change.user, focus, at };
+        let frame = encode(None, name, None, &serde_json::to_string(&data).unwrap_or_default());
         match pieces.last_mut().filter(|piece| piece.len() + frame.len() <= PIECE) {
             Some(piece) => piece.extend_from_slice(&frame),
             None => pieces.push(frame.into()),
@@ -46,8 +62,8 @@ mod tests {
         let view = View { focus: [task].into(), at: 1_700_000_000_123 };
         let change = Change { user, kind: Kind::Focused, view };
         let expected = format!(
-            "event: presence.focused\ndata: {{\"at\":\"2023-11-14T22:13:20.123Z\",\"focus\":[\"{task}\"],\
-             \"project_id\":\"{project}\",\"user_id\":\"{user}\"}}\n\n"
+            "event: presence.focused\ndata: {{\"project_id\":\"{project}\",\"user_id\":\"{user}\",\
+             \"focus\":[\"{task}\"],\"at\":\"2023-11-14T22:13:20.123Z\"}}\n\n"
         );
         assert_eq!(pieces(project, std::slice::from_ref(&change)), [Bytes::from(expected)]);
         let many = pieces(project, &vec![change; 1000]);

@@ -30,7 +30,7 @@ use self::clock::Clock;
 use self::roster::{Roster, View};
 use super::hub::Hub;
 
-pub use self::frames::stale;
+pub use self::frames::{PresenceFrame, stale};
 pub use self::roster::Key;
 
 /// How many devices a user may have in a project at once.
