@@ -477,3 +477,25 @@ async fn without_nats_presence_is_refused_and_all_else_goes_on_until_it_is_back(
     app.finish().await;
     stack.stop().await;
 }
+
+#[tokio::test]
+async fn a_bucket_that_is_lost_is_made_anew() {
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let elsewhere = Actor { url: second.url.clone(), ..bea.clone() };
+    let mut stream = open(&elsewhere, &format!("/v1/projects/{project}/events/stream")).await;
+    announce(&ada, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
+    // As when the one server goes that had it in memory, and not the one that the instances are connected to.
+    let jetstream = async_nats::jetstream::new(app.nats().await);
+    jetstream.delete_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
+    ada.put(&path(&project), json!({"device_id": "desk"})).await.problem(503, "unavailable");
+    announce(&bea, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
+    assert_eq!(present(&elsewhere, &project).await, names(&["ada", "bea"]), "she is there for the rest of her time");
+    drop(stream);
+    second.stop().await;
+    app.finish().await;
+}
