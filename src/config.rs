@@ -2,10 +2,11 @@
 
 /// Where the bytes of attachments go, and how many one may have.
 pub mod attachments;
+/// How much of the program its clients may take.
+pub mod limits;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
@@ -109,12 +110,6 @@ struct Flags {
     /// Database connections of each service
     #[arg(long, env = "TASKFOLD_POOL_SIZE", default_value = "16", global = true)]
     pool_size: String,
-    /// Connections of clients at one time
-    #[arg(long, env = "TASKFOLD_MAX_CONNECTIONS", default_value = "10000", global = true)]
-    max_connections: String,
-    /// Seconds after its last heartbeat for which a device is there; the same for every query-api
-    #[arg(long, env = "TASKFOLD_PRESENCE_SECONDS", default_value = "30", global = true)]
-    presence_seconds: String,
     /// What to log, such as `info,taskfold_projector=debug`
     #[arg(long, env = "TASKFOLD_LOG", default_value = "info,async_nats=warn,sqlx=warn", global = true)]
     log: String,
@@ -132,6 +127,8 @@ struct Flags {
     log_format: String,
     #[command(flatten)]
     attachments: attachments::AttachmentFlags,
+    #[command(flatten)]
+    limits: limits::LimitFlags,
 }
 
 /// Settings that have been checked.
@@ -143,12 +140,11 @@ pub struct Settings {
     pub nats_url: Option<String>,
     pub stream: String,
     pub pool_size: u32,
-    pub max_connections: usize,
-    pub presence: Duration,
     pub log: String,
     pub log_format: LogFormat,
     pub oidc: Option<Oidc>,
     pub attachments: attachments::Attachments,
+    pub limits: limits::Limits,
 }
 
 /// An outside issuer of tokens.
@@ -201,14 +197,6 @@ impl Cli {
         if pool_size.is_none() {
             note("pool-size", &flags.pool_size, "a number from 2 to 1000");
         }
-        let max_connections = flags.max_connections.parse().ok().filter(|count| (1..=1_000_000).contains(count));
-        if max_connections.is_none() {
-            note("max-connections", &flags.max_connections, "a number from 1 to 1000000");
-        }
-        let presence = flags.presence_seconds.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
-        if presence.is_none() {
-            note("presence-seconds", &flags.presence_seconds, "a number from 1 to 3600");
-        }
         if let Err(error) = EnvFilter::try_new(&flags.log) {
             note("log", &flags.log, &error.to_string());
         }
@@ -218,28 +206,25 @@ impl Cli {
         }
         let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
         let attachments = flags.attachments.check(&flags.data_dir, &mut note);
-        match (listen, pool_size, max_connections, presence, log_format, attachments) {
-            (
-                Some(listen),
-                Some(pool_size),
-                Some(max_connections),
-                Some(presence),
-                Some(log_format),
-                Some(attachments),
-            ) if mistakes.is_empty() => Ok(Settings {
-                listen,
-                data_dir: flags.data_dir.clone(),
-                database_url,
-                nats_url,
-                stream: flags.stream.clone(),
-                pool_size,
-                max_connections,
-                presence: Duration::from_secs(presence),
-                log: flags.log.clone(),
-                log_format,
-                oidc,
-                attachments,
-            }),
+        let limits = flags.limits.check(&mut note);
+        match (listen, pool_size, limits, log_format, attachments) {
+            (Some(listen), Some(pool_size), Some(limits), Some(log_format), Some(attachments))
+                if mistakes.is_empty() =>
+            {
+                Ok(Settings {
+                    listen,
+                    data_dir: flags.data_dir.clone(),
+                    database_url,
+                    nats_url,
+                    stream: flags.stream.clone(),
+                    pool_size,
+                    log: flags.log.clone(),
+                    log_format,
+                    oidc,
+                    attachments,
+                    limits,
+                })
+            }
             _ => Err(mistakes),
         }
     }
@@ -309,7 +294,6 @@ mod tests {
             "projector",
             "--listen=nowhere",
             "--pool-size=many",
-            "--presence-seconds=0",
             "--stream=a.b",
             "--log-format=xml",
             "--database-url=mysql://ada:hunter2@host/db",
@@ -318,8 +302,8 @@ mod tests {
             "--s3-endpoint=minio",
             "--s3-secret-access-key=hunter2",
         ])?;
-        let mistakes = cli.settings().expect_err("ten of them are wrong");
-        assert_eq!(mistakes.len(), 10, "{mistakes:?}");
+        let mistakes = cli.settings().expect_err("nine of them are wrong");
+        assert_eq!(mistakes.len(), 9, "{mistakes:?}");
         assert!(!mistakes.concat().contains("hunter2"));
         Ok(())
     }

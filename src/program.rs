@@ -41,7 +41,7 @@ impl Program {
     /// First of all, so that a port that is taken is said at once and not after seconds of starting servers.
     pub async fn listen(&self) -> anyhow::Result<TcpListener> {
         let address = self.settings.listen;
-        TcpListener::bind(address).await.with_context(|| {
+        server::listen(address).with_context(|| {
             format!("listening on {address}: is another program there? `--listen 127.0.0.1:0` takes any free port")
         })
     }
@@ -125,6 +125,6 @@ impl Site {
     /// The HTTP door as a part of the process.
     pub fn serve(&self, listener: TcpListener, router: Router, parts: &mut Parts) {
         let Program { settings, shutdown, .. } = &self.program;
-        parts.spawn("http", server::serve(listener, router, settings.max_connections, shutdown.clone()));
+        parts.spawn("http", server::serve(listener, router, settings.limits.clone(), shutdown.clone()));
     }
 }

@@ -3,34 +3,56 @@
 //! Our own loop, because `axum::serve` sets no timer (a client may take for ever to send its headers) and no limit on
 //! a connection's buffer or on the number of connections.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::addresses::{Addresses, Entered};
 use self::connection::Door;
+use self::turn_away::Doorstep;
+use crate::config::limits::Limits;
 
+/// How many connections each address has.
+mod addresses;
 /// One connection, of HTTP/1 or HTTP/2.
 mod connection;
+/// Clients who get no place.
+mod turn_away;
 
 /// For answers that are under way when the program ends.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
 /// After an error of accepting, most likely that no file descriptor is left: one will be, soon.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that wait in the kernel to be accepted: thousands come at once when a server beside this one restarts. The kernel's
+/// own limit (`net.core.somaxconn`) is 4096 on Linux.
+const BACKLOG: u32 = 4096;
+
+/// Takes the port.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart does not wait for the old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `shutdown`, then finishes what is under way. Errors of single connections never end it.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    max_connections: usize,
+    limits: Limits,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let places = Arc::new(Semaphore::new(max_connections));
+    let places = Arc::new(Semaphore::new(limits.connections.get() as usize));
+    let addresses = Addresses::new(limits.per_address.get() as usize);
+    let doorstep = Doorstep::new();
     let open = TaskTracker::new();
     let abort = CancellationToken::new();
     // Dropped on every way out: what is still open then has had its time.
@@ -41,7 +63,10 @@ pub async fn serve(
             accepted = accept(&listener, &places) => accepted,
             () = shutdown.cancelled() => break,
         };
-        door.open_to(stream, peer, place);
+        match addresses.enter(peer.ip()) {
+            Some(entered) => door.open_to(stream, peer, Place { _connection: place, _address: entered }),
+            None => doorstep.turn_away(stream, peer),
+        }
     }
     drop(listener);
     open.close();
@@ -50,6 +75,12 @@ pub async fn serve(
         tracing::warn!(open_at_first, "connections did not finish in time, closing them");
     }
     Ok(())
+}
+
+/// A connection's place among all, and among those of its address.
+struct Place {
+    _connection: OwnedSemaphorePermit,
+    _address: Entered,
 }
 
 /// A place first, then a client: who finds no place waits in the kernel's queue instead of costing memory here.
@@ -91,6 +122,12 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
+    fn limits(connections: u32, per_address: u32) -> Limits {
+        let number = |n| std::num::NonZeroU32::new(n).expect("not zero");
+        let (connections, per_address) = (number(connections), number(per_address));
+        Limits { connections, per_address, streams_per_user: connections, presence_seconds: connections }
+    }
+
     #[tokio::test]
     async fn what_is_under_way_at_the_end_is_finished() -> anyhow::Result<()> {
         let (asked, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -106,7 +143,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, 10, shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, limits(10, 10), shutdown.clone()));
 
         let mut client = TcpStream::connect(address).await?;
         client.write_all(REQUEST).await?;
@@ -128,7 +165,7 @@ mod tests {
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
         let router = Router::new().route("/", get(async || "done"));
-        let served = tokio::spawn(serve(listener, router, 1, shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, limits(1, 1), shutdown.clone()));
 
         let first = TcpStream::connect(address).await?;
         let mut second = TcpStream::connect(address).await?;
@@ -139,6 +176,33 @@ mod tests {
         drop(first);
         second.read_to_string(&mut answer).await?;
         assert!(answer.ends_with("done"), "{answer}");
+        shutdown.cancel();
+        served.await?
+    }
+
+    #[tokio::test]
+    async fn an_address_with_too_many_connections_is_told_so_and_may_come_again() -> anyhow::Result<()> {
+        let listener = listen("127.0.0.1:0".parse()?)?;
+        let address = listener.local_addr()?;
+        let shutdown = CancellationToken::new();
+        let router = Router::new().route("/", get(async || "done"));
+        let served = tokio::spawn(serve(listener, router, limits(10, 1), shutdown.clone()));
+
+        let first = TcpStream::connect(address).await?;
+        let ask = async || -> anyhow::Result<String> {
+            let mut client = TcpStream::connect(address).await?;
+            client.write_all(REQUEST).await?;
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await?;
+            Ok(answer)
+        };
+        let answer = ask().await?;
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 30"), "{answer}");
+        assert!(answer.ends_with('}') && answer.contains("\"code\":\"rate-limited\""), "{answer}");
+        drop(first);
+        while !ask().await?.ends_with("done") {
+            tokio::task::yield_now().await;
+        }
         shutdown.cancel();
         served.await?
     }

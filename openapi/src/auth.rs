@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::{ProjectId, UserId};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -29,6 +30,10 @@ const TICKET_GRACE_SECONDS: u64 = (ACCESS_TOKEN_SECONDS - TICKET_SECONDS).unsign
 const ISSUER: &str = "taskfold";
 /// How often an open stream asks whether its API token is still there.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Tokens whose signature is not looked at again: that costs more than the rest of a small request.
+const SEEN: u64 = 20_000;
+/// Against clocks that go a little differently.
+const LEEWAY_SECONDS: u64 = 2;
 
 /// What a token is good for: its audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +51,16 @@ impl Purpose {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
     sub: Uuid,
     /// The session; a ticket carries that of the token it was bought with.
     sid: Uuid,
+    /// Of a ticket: its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<Uuid>,
     /// Of a ticket that was bought with an API token: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tid: Option<Uuid>,
@@ -75,11 +83,17 @@ impl Claims {
             aud: purpose.audience().to_owned(),
             sub: user.0,
             sid: session,
+            jti: None,
             tid: None,
             until: None,
             iat,
             exp: iat + lives,
         }
+    }
+
+    fn still_good(self) -> Result<Self, Rejected> {
+        let now = clock::now().utc().timestamp();
+        if self.exp.saturating_add_unsigned(LEEWAY_SECONDS) < now { Err(Rejected::Expired) } else { Ok(self) }
     }
 }
 
@@ -125,7 +139,7 @@ impl Signer {
         };
         let claims = Claims::new(Purpose::Streams, caller.user_id, session);
         let exp = claims.exp.min(until.unwrap_or(i64::MAX));
-        self.sign(&Claims { tid, until, exp, ..claims })
+        self.sign(&Claims { jti: Some(clock::random_id()), tid, until, exp, ..claims })
     }
 
     fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
@@ -156,11 +170,20 @@ pub trait OutsideIssuer: Send + Sync + 'static {
 
 /// Checks tokens: those of sessions against the keys known now, which the program replaces as they rotate, and without a
 /// look anywhere else.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, (String, DecodingKey)>>>,
+    /// What access tokens said whose signature was right.
+    seen: Cache<String, Claims>,
     api_tokens: Option<Arc<dyn ApiTokens>>,
     outside: Option<Arc<dyn OutsideIssuer>>,
+}
+
+impl Default for Verifier {
+    /// Without any key.
+    fn default() -> Self {
+        Self { keys: Arc::default(), seen: Cache::new(SEEN), api_tokens: None, outside: None }
+    }
 }
 
 impl Verifier {
@@ -199,25 +222,35 @@ impl Verifier {
             return self.api_token(TokenKey::Secret(token)).await;
         }
         match (self.key_of(token)?, &self.outside) {
-            (Some(key), _) => Ok(Caller::of_session(&claims(&key, Purpose::Requests, token, 0)?)),
+            // Only while the key is known.
+            (Some(key), _) => Ok(Caller::of_session(&self.seen_claims(&key, token).await?)),
             (None, Some(outside)) => outside.caller(token).await,
             (None, None) => Err(Rejected::Invalid),
         }
     }
 
+    async fn seen_claims(&self, key: &DecodingKey, token: &str) -> Result<Claims, Rejected> {
+        if let Some(claims) = self.seen.get(token).await {
+            return claims.still_good();
+        }
+        let claims = claims(key, Purpose::Requests, token, 0)?;
+        self.seen.insert(token.to_owned(), claims.clone()).await;
+        Ok(claims)
+    }
+
     /// Who opens a stream with this ticket. It is for opening the door within a minute: the stream may stay as long as with
-    /// a fresh access token, and no longer than what the ticket was bought with.
-    pub async fn verify_ticket(&self, ticket: &str) -> Result<Caller, Rejected> {
+    /// a fresh access token, and no longer than what the ticket was bought with. That it is used once is for whoever opens.
+    pub async fn verify_ticket(&self, ticket: &str) -> Result<(Caller, Ticket), Rejected> {
         self.ticket_within(ticket, 0).await
     }
 
     /// The same of a ticket that may be used again for as long as a fresh access token: a browser plays a video with one address
     /// and many requests, which go on long after the first minute.
     pub async fn verify_held_ticket(&self, ticket: &str) -> Result<Caller, Rejected> {
-        self.ticket_within(ticket, TICKET_GRACE_SECONDS).await
+        Ok(self.ticket_within(ticket, TICKET_GRACE_SECONDS).await?.0)
     }
 
-    async fn ticket_within(&self, ticket: &str, grace_seconds: u64) -> Result<Caller, Rejected> {
+    async fn ticket_within(&self, ticket: &str, grace_seconds: u64) -> Result<(Caller, Ticket), Rejected> {
         let key = self.key_of(ticket)?.ok_or(Rejected::Invalid)?;
         let claims = claims(&key, Purpose::Streams, ticket, grace_seconds)?;
         let caller = match claims.tid {
@@ -230,12 +263,13 @@ impl Verifier {
         if stays <= clock::now().utc().timestamp() {
             return Err(Rejected::Expired);
         }
-        Ok(Caller { expires_at: stays, ..caller })
+        let ticket = Ticket { id: claims.jti.ok_or(Rejected::Invalid)?, expires_at: claims.exp };
+        Ok((Caller { expires_at: stays, ..caller }, ticket))
     }
 
-    /// Ends when the caller's token is revoked before its time. A session's access token is not.
-    pub async fn revoked(&self, caller: &Caller) {
-        let Means::ApiToken(token) = caller.means else { return std::future::pending().await };
+    /// Ends when the token is revoked before its time. A session's access token is not.
+    pub async fn revoked(&self, means: Means) {
+        let Means::ApiToken(token) = means else { return std::future::pending().await };
         loop {
             tokio::time::sleep(ASK_AGAIN).await;
             if matches!(self.api_token(TokenKey::Id(token)).await, Err(Rejected::Invalid | Rejected::Expired)) {
@@ -265,8 +299,16 @@ fn claims(key: &DecodingKey, purpose: Purpose, token: &str, grace_seconds: u64) 
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[purpose.audience()]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    validation.leeway = 2 + grace_seconds;
+    validation.leeway = LEEWAY_SECONDS + grace_seconds;
     Ok(jsonwebtoken::decode::<Claims>(token, key, &validation)?.claims)
+}
+
+/// A ticket for streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub id: Uuid,
+    /// In seconds since 1970.
+    pub expires_at: i64,
 }
 
 /// Why a token was not taken.
@@ -309,7 +351,7 @@ pub struct Caller {
 }
 
 /// By what the caller is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Means {
     Session(Uuid),
     ApiToken(Uuid),

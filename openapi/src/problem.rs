@@ -289,6 +289,8 @@ problem_sets! {
         Unavailable, ReadModelBehind];
     /// What a read of the feed may be answered with.
     FeedProblems: [Unauthenticated, NotFound, CursorAhead, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    /// What a request for a stream may be answered with.
+    StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, ValidationFailed, RateLimited, Internal, Unavailable];
     /// What a request for accounts and sessions may be answered with.
     AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];

@@ -4,7 +4,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::step::{Outcome, step};
+use crate::publish::Projected;
+use crate::step::{Memory, Outcome, step};
 use crate::{Deps, ProjectorError, lease, publish, rebuild, set_aside};
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -45,7 +46,7 @@ fn holder_id() -> u128 {
 /// Works until the lease is lost or shutdown; then everything of it has stopped.
 async fn lead(deps: &Deps, holder: Uuid) {
     let working = deps.shutdown.child_token();
-    let (projected, published) = watch::channel(0);
+    let (projected, published) = watch::channel(Projected::default());
     let (appended, log) = watch::channel(0);
     let listening = taskfold_event_log::watch_positions(
         deps.pool.clone(),
@@ -86,7 +87,7 @@ async fn renew(deps: &Deps, holder: Uuid, working: &CancellationToken) {
 async fn project(
     deps: &Deps,
     mut log: watch::Receiver<i64>,
-    projected: watch::Sender<i64>,
+    projected: watch::Sender<Projected>,
     working: &CancellationToken,
 ) {
     while let Err(error) = rebuild::bring_up_to_date(&deps.pool).await {
@@ -96,6 +97,7 @@ async fn project(
             return;
         }
     }
+    let mut memory = Memory::default();
     let mut looked = tokio::time::Instant::now() - LOOK_EVERY;
     while !working.is_cancelled() {
         if looked.elapsed() >= LOOK_EVERY {
@@ -105,23 +107,26 @@ async fn project(
             }
         }
         log.mark_unchanged();
-        match step(&deps.pool).await {
+        match step(&deps.pool, &mut memory).await {
             Ok(Outcome::Projected { events, position }) => {
-                metrics::counter!("taskfold_projected_events_total").increment(events as u64);
+                metrics::counter!("taskfold_projected_events_total").increment(events.len() as u64);
                 metrics::gauge!("taskfold_projected_position").set(position as f64);
-                projected.send_replace(position);
-            }
-            Ok(Outcome::Idle) => {
-                tokio::select! {
-                    () = working.cancelled() => return,
-                    changed = log.changed() => if changed.is_err() { return },
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                projected.send_replace(Projected { events, position });
+                if position < *log.borrow() {
+                    continue;
                 }
             }
+            Ok(Outcome::Idle) => {}
             Err(error) => {
                 tracing::warn!(%error, "not projecting, trying again");
                 wait(working).await;
+                continue;
             }
+        }
+        tokio::select! {
+            () = working.cancelled() => return,
+            changed = log.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -19,9 +20,26 @@ use crate::{Deps, ProjectorError, stream};
 const PAGE: i64 = 512;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
+/// What was projected last.
+#[derive(Clone, Default)]
+pub struct Projected {
+    /// In order, up to `position`.
+    pub events: Arc<[LoggedEvent]>,
+    /// Where the read tables are with them.
+    pub position: i64,
+}
+
+impl Projected {
+    /// The events behind `last`, when all of them are here: they need not be read again.
+    fn behind(&self, last: i64) -> Option<&[LoggedEvent]> {
+        let first = self.events.iter().position(|event| event.position == last + 1)?;
+        self.events.get(first..)
+    }
+}
+
 /// Publishes what is projected, from where the stream ends. Each message is fenced by the sequence before it, so a
 /// projector that lost its lease without knowing is refused.
-pub async fn run(deps: &Deps, mut projected: watch::Receiver<i64>, working: &CancellationToken) {
+pub async fn run(deps: &Deps, mut projected: watch::Receiver<Projected>, working: &CancellationToken) {
     while !working.is_cancelled() {
         if let Err(error) = publish_on(deps, &mut projected, working).await {
             tracing::warn!(%error, "not publishing, trying again");
@@ -32,7 +50,7 @@ pub async fn run(deps: &Deps, mut projected: watch::Receiver<i64>, working: &Can
 
 async fn publish_on(
     deps: &Deps,
-    projected: &mut watch::Receiver<i64>,
+    projected: &mut watch::Receiver<Projected>,
     working: &CancellationToken,
 ) -> Result<(), ProjectorError> {
     let stream = stream::ensure(&deps.nats, &deps.stream).await?;
@@ -40,9 +58,20 @@ async fn publish_on(
     let context = stream::context(&deps.nats);
     let prefix = stream::prefix(&deps.stream);
     tracing::info!(position = last, "publishing behind the stream's last message");
+    let mut ask = true;
     while !working.is_cancelled() {
-        projected.mark_unchanged();
-        let upto = taskfold_event_log::projected_position(&deps.pool).await?;
+        let latest = projected.borrow_and_update().clone();
+        if let Some(events) = latest.behind(last) {
+            last = publish_page(&context, &prefix, events, last).await?;
+            metrics::gauge!("taskfold_published_position").set(last as f64);
+            continue;
+        }
+        // Whoever heard everything still asks now and then: being told is for speed.
+        let upto = if ask || latest.position > last {
+            taskfold_event_log::projected_position(&deps.pool).await?
+        } else {
+            last
+        };
         if last > upto {
             let known = taskfold_event_log::head(&deps.pool).await?;
             if last > known {
@@ -56,11 +85,14 @@ async fn publish_on(
             last = publish_page(&context, &prefix, &page, last).await?;
             metrics::gauge!("taskfold_published_position").set(last as f64);
         }
-        tokio::select! {
+        ask = tokio::select! {
             () = working.cancelled() => return Ok(()),
-            changed = projected.changed() => if changed.is_err() { return Ok(()) },
-            () = tokio::time::sleep(ASK_EVERY) => {}
-        }
+            changed = projected.changed() => match changed {
+                Ok(()) => false,
+                Err(_) => return Ok(()),
+            },
+            () = tokio::time::sleep(ASK_EVERY) => true,
+        };
     }
     Ok(())
 }

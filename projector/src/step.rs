@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use sqlx::{Connection, PgConnection, PgPool};
 use taskfold_event_log::{LoggedEvent, PROJECTED_CHANNEL};
 
@@ -9,26 +11,45 @@ use crate::tables::{Keys, Tables};
 /// Events that one transaction takes at most.
 const BATCH: i64 = 1000;
 
+/// Rows that are kept for the next steps, at most.
+const KEPT_ROWS: usize = 10_000;
+
 /// What one step came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// The read tables have all of the log.
     Idle,
     Projected {
-        events: usize,
+        events: Arc<[LoggedEvent]>,
         /// The new checkpoint.
         position: i64,
     },
 }
 
+/// Rows as the last step left them. They are right as long as the read tables are at the same place: whoever else writes
+/// there moves it.
+#[derive(Default)]
+pub struct Memory {
+    tables: Tables,
+    at: Option<Place>,
+}
+
+/// Where the read tables are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+struct Place {
+    position: i64,
+    /// How often they were written anew without a new position.
+    generation: i64,
+}
+
 /// Projects the next batch: rows and checkpoint in one transaction.
-pub async fn step(pool: &PgPool) -> Result<Outcome, ProjectorError> {
+pub async fn step(pool: &PgPool, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
     let mut db = pool.acquire().await?;
-    match take(&mut db, BATCH).await {
+    match take(&mut db, memory, BATCH).await {
         // Something in the batch cannot be stored. One by one, the event that cannot is found and set aside.
         Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
             tracing::warn!(%error, "a batch could not be stored, going on one by one");
-            take(&mut db, 1).await
+            take(&mut db, memory, 1).await
         }
         outcome => outcome,
     }
@@ -39,42 +60,52 @@ fn is_about_data(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-async fn take(db: &mut PgConnection, limit: i64) -> Result<Outcome, ProjectorError> {
+async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<Outcome, ProjectorError> {
     let mut tx = db.begin().await?;
     // Held until the commit, against a second projector and a rebuild.
-    let checkpoint: i64 =
-        sqlx::query_scalar("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
-    let events = taskfold_event_log::page_after(&mut *tx, checkpoint, limit).await?;
-    let Some(last) = events.last().map(|e| e.position) else { return Ok(Outcome::Idle) };
+    let place: Place =
+        sqlx::query_as("SELECT position, generation FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
+    let events = taskfold_event_log::page_after(&mut *tx, place.position, limit).await?;
+    let Some(position) = events.last().map(|e| e.position) else { return Ok(Outcome::Idle) };
+    // Until the commit is certain, nothing is remembered.
+    let kept = std::mem::take(memory);
+    let mut tables = if kept.at == Some(place) { kept.tables } else { Tables::default() };
     match events.as_slice() {
         [one] if limit == 1 => {
             let mut attempt = tx.begin().await?;
-            match project(&mut attempt, &events).await {
+            match project(&mut attempt, &mut tables, &events).await {
                 Ok(()) => attempt.commit().await?,
                 Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
                     attempt.rollback().await?;
+                    tables = Tables::default();
                     set_aside::put(&mut tx, one, error.message()).await?;
                 }
                 Err(error) => return Err(error),
             }
         }
-        events => project(&mut tx, events).await?,
+        events => project(&mut tx, &mut tables, events).await?,
     }
-    let moved = sqlx::query("UPDATE projection_checkpoint SET position = $1 WHERE position = $2")
-        .bind(last)
-        .bind(checkpoint)
-        .execute(&mut *tx)
-        .await?;
-    if moved.rows_affected() != 1 {
+    let moved = sqlx::query(
+        "WITH moved AS (UPDATE projection_checkpoint SET position = $1 WHERE position = $2 RETURNING position) \
+         SELECT pg_notify($3, position::text) FROM moved",
+    )
+    .bind(position)
+    .bind(place.position)
+    .bind(PROJECTED_CHANNEL)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if moved.is_none() {
         return Err(ProjectorError::CheckpointMoved);
     }
-    sqlx::query("SELECT pg_notify($1, $2)").bind(PROJECTED_CHANNEL).bind(last.to_string()).execute(&mut *tx).await?;
     tx.commit().await?;
-    Ok(Outcome::Projected { events: events.len(), position: last })
+    if tables.rows() <= KEPT_ROWS {
+        *memory = Memory { tables, at: Some(Place { position, ..place }) };
+    }
+    Ok(Outcome::Projected { events: events.into(), position })
 }
 
 /// Loads the rows that the events touch, applies the events, writes the rows back.
-async fn project(db: &mut PgConnection, events: &[LoggedEvent]) -> Result<(), ProjectorError> {
+async fn project(db: &mut PgConnection, tables: &mut Tables, events: &[LoggedEvent]) -> Result<(), ProjectorError> {
     let mut aside = set_aside::known(db, events).await?;
     let mut keys = Keys::default();
     let mut decoded = Vec::with_capacity(events.len());
@@ -87,7 +118,6 @@ async fn project(db: &mut PgConnection, events: &[LoggedEvent]) -> Result<(), Pr
             Err(error) => decoded.push(Err((event, error.to_string()))),
         }
     }
-    let mut tables = Tables::default();
     tables.load(db, &keys).await?;
     for event in decoded {
         let (logged, applied) = match event {

@@ -254,9 +254,10 @@ impl<R: Row> Rows<R> {
         self.rows.iter()
     }
 
-    /// Reads the rows of these keys, as they are.
+    /// Reads the rows of these keys that are not here yet.
     pub async fn load(&mut self, db: &mut PgConnection, keys: &HashSet<R::Key>) -> Result<(), ProjectorError> {
-        if keys.is_empty() {
+        let missing: Vec<&R::Key> = keys.iter().filter(|key| !self.rows.contains_key(key)).collect();
+        if missing.is_empty() {
             return Ok(());
         }
         let columns = R::KEY.join(", ");
@@ -267,7 +268,7 @@ impl<R: Row> Rows<R> {
             unnested.join(", ")
         );
         let mut query = sqlx::query_scalar::<_, Json<R>>(&sql);
-        for ids in transposed::<R>(keys.iter()) {
+        for ids in transposed::<R>(missing.into_iter()) {
             query = query.bind(ids);
         }
         for Json(row) in query.fetch_all(db).await? {
@@ -364,6 +365,11 @@ macro_rules! tables {
             pub async fn store(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
                 $(self.$field.store(db).await?;)*
                 Ok(())
+            }
+
+            /// How many rows are in memory.
+            pub fn rows(&self) -> usize {
+                0 $(+ self.$field.rows.len())*
             }
 
             /// Compares each table with what the database has.

@@ -5,6 +5,7 @@ mod http;
 /// Events as they happen, once for all who listen.
 mod live;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -17,7 +18,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::app::App;
-use crate::live::{Feeder, Hub, Presence, Writers};
+use crate::http::streams::elsewhere::{self, Peers};
+use crate::live::{Feeder, Hub, Places, Presence, Writers, drain};
 
 pub use crate::live::{Takeover, Wire};
 
@@ -34,6 +36,8 @@ pub struct Deps {
     pub verifier: Verifier,
     /// How long a device is there after its last heartbeat; the same on every instance.
     pub presence_ttl: Duration,
+    /// How many streams one person may have open on this instance.
+    pub streams_per_user: NonZeroU32,
     /// Where the bytes of attachments are.
     pub attachments: Store,
     pub shutdown: CancellationToken,
@@ -43,26 +47,35 @@ pub struct Deps {
 /// Fails when no thread can be had.
 pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
-    let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, deps.shutdown.clone());
-    let hub = Hub::new(deps.feed_pool, Writers::start()?);
+    // Streams end one after the other, and what feeds them after that.
+    let drained = CancellationToken::new();
+    let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, drained.clone());
+    let hub = Hub::new(deps.feed_pool, Places::new(deps.streams_per_user), Writers::start()?);
     let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), deps.presence_ttl);
-    let keeping = presence.clone().run(hub.clone(), deps.shutdown.clone());
-    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, deps.shutdown.clone());
+    let keeping = presence.clone().run(hub.clone(), drained.clone());
+    let prefix = deps.stream.to_ascii_lowercase();
+    let peers = deps.nats.clone().map(|client| Peers { client, prefix });
+    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
+    let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
     let app = App {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,
         hub,
         presence,
+        peers,
         attachments: deps.attachments,
         shutdown: deps.shutdown,
     };
+    let changing = elsewhere::serve(app.clone());
     let (router, document) = http::router().split_for_parts();
     Ok(Service {
         router: router.with_state(app),
         document,
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),
+            ("changes of streams", changing.map(Ok).boxed()),
+            ("the end of streams", draining.map(Ok).boxed()),
             ("live feed", feeder.run().map(Ok).boxed()),
             ("presence", keeping.map(Ok).boxed()),
         ],

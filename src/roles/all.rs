@@ -1,5 +1,7 @@
 //! `taskfold`: every role in one process on one port, on servers of its own unless others are given.
 
+use std::time::Duration;
+
 use tokio::net::TcpListener;
 
 use crate::connections::DatabaseRole;
@@ -43,7 +45,8 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
-        presence_ttl: here.program.settings.presence,
+        presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
+        streams_per_user: here.program.settings.limits.streams_per_user,
         attachments,
         shutdown: shutdown.clone(),
     })?;

@@ -1,5 +1,7 @@
 //! `taskfold query-api`: answers reads. Without NATS its live streams read the log instead.
 
+use std::time::Duration;
+
 use tokio::net::TcpListener;
 
 use crate::connections::DatabaseRole;
@@ -31,7 +33,8 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         nats: Some(nats),
         stream,
         verifier,
-        presence_ttl: here.program.settings.presence,
+        presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
+        streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: attachments::store(&here.program.settings.attachments.place)?,
         shutdown,
     })?;

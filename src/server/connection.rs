@@ -18,11 +18,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use taskfold_query_api::{Takeover, Wire};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use super::Place;
 use crate::first_head::{FirstHead, Heard, PREFACE};
 use crate::moving::Moving;
 
@@ -59,7 +59,7 @@ struct Handover {
 
 impl Door {
     /// Serves the connection in a task of its own; `place` is its place among all.
-    pub(super) fn open_to(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    pub(super) fn open_to(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
         let (door, counted) = (self.clone(), Counted::new(place));
         self.spawn(async move {
             let Some((Handover { wire, head }, socket)) = door.serve(stream, peer).await? else { return Ok(()) };
@@ -207,7 +207,7 @@ impl Service<Request<Incoming>> for Site {
 }
 
 /// As it is written (RFC 9112, 4).
-fn head(answer: &Response) -> Vec<u8> {
+pub(super) fn head(answer: &Response) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
     for (name, value) in answer.headers() {
         head.extend_from_slice(name.as_str().as_bytes());
@@ -222,11 +222,11 @@ fn head(answer: &Response) -> Vec<u8> {
 
 /// A connection among those that are counted, and its place.
 struct Counted {
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Counted {
-    fn new(place: OwnedSemaphorePermit) -> Self {
+    fn new(place: Place) -> Self {
         metrics::gauge!("taskfold_http_connections").increment(1);
         Self { _place: place }
     }

@@ -13,8 +13,12 @@ mod architecture;
 mod attachments;
 /// Wrong requests, at every route.
 mod bad_input;
+/// Without NATS.
+mod broker;
 /// Calendars, also for programs that cannot sign in.
 mod calendar;
+/// Open streams that are changed, and how many there may be.
+mod channels;
 /// Commands and what they answer.
 mod commands;
 /// Killing every process under load.

@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::App;
+use crate::harness::{Actor, App};
 
 #[tokio::test]
 async fn one_reads_what_one_wrote() {
@@ -202,5 +202,42 @@ async fn archived_and_deleted_tasks_are_off_the_board_but_found() {
     assert_eq!(titles("?archived=true").await, ["old"]);
     assert_eq!(titles("?deleted=true").await, ["gone"]);
     assert_eq!(ada.get(&format!("/v1/tasks/{gone}")).await.expect(200)["deleted"], true);
+    app.finish().await;
+}
+
+/// A catch-up page with more behind it never changes: it is kept, and known again by its tag alone.
+#[tokio::test]
+async fn a_full_page_of_the_feed_is_for_good() {
+    let app = App::start().await;
+    let (ada, eve) = (app.person("ada").await, app.person("eve").await);
+    let (project, _) = ada.project("P").await;
+    for i in 0..4 {
+        ada.task(&project, &format!("{i}")).await;
+    }
+    app.settle().await;
+    let path = format!("/v1/projects/{project}/events?since=0&limit=2");
+    let full = ada.get(&path).await;
+    let tag = full.header("etag").to_owned();
+    assert!(tag.starts_with('"'), "{tag}");
+    assert_eq!(full.header("cache-control"), "private, max-age=31536000, immutable");
+    assert!(full.headers.get_all("vary").iter().any(|v| v.to_str().unwrap().contains("authorization")));
+    let page = full.expect(200);
+    ada.task(&project, "later").await;
+    app.settle().await;
+    let ask = async |actor: &Actor, path: &str| {
+        let request = actor.request(Method::GET, path).header("if-none-match", format!("\"x\", {tag}"));
+        request.send().await.unwrap()
+    };
+    let known = ask(&ada, &path).await;
+    assert_eq!((known.status().as_u16(), known.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
+    let again = ada.get(&path).await;
+    assert_eq!((again.header("etag"), &again.body["events"]), (tag.as_str(), &page["events"]));
+    // Of another page, and for others, the tag says nothing.
+    assert_eq!(ask(&ada, &format!("/v1/projects/{project}/events?since=1&limit=2")).await.status(), 200);
+    assert_eq!(ask(&ada, &format!("/v1/projects/{project}/events?since=0&limit=3")).await.status(), 200);
+    assert_eq!(ask(&eve, &path).await.status(), 404);
+    // The last page is not for good.
+    let last = ada.get(&format!("/v1/projects/{project}/events?since=0")).await;
+    assert_eq!(last.header("cache-control"), "private, no-cache");
     app.finish().await;
 }

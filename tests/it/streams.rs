@@ -76,6 +76,10 @@ async fn a_ticket_opens_a_stream_and_strangers_stay_outside() {
     let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let mut stream = app.anonymous().stream(&format!("{path}?since=0&ticket={ticket}")).await;
     assert_eq!(stream.next().await.unwrap().event, "hello");
+    // It opens one stream; a browser that comes back with it hears that it needs another.
+    app.anonymous().get(&format!("{path}?ticket={ticket}")).await.problem(401, "unauthenticated");
+    let back = app.anonymous().request(Method::GET, &format!("{path}?ticket={ticket}")).header("last-event-id", "1");
+    assert_eq!(last_event(&mut Sse::open(back).await).await, "reauth");
     eve.get(&path).await.problem(404, "not-found");
     app.anonymous().get(&path).await.problem(401, "unauthenticated");
     app.anonymous().get(&format!("{path}?ticket=x")).await.problem(401, "unauthenticated");

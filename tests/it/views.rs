@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -201,11 +201,11 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
          SELECT task_id, gen_random_uuid(), project_id, $1::uuid, title, '{}', now(), row_number() OVER () FROM tasks \
          WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
         "INSERT INTO notifications (notification_id, user_id, position, kind, project_id, task_id, actor_id, occurred_at) \
-         SELECT gen_random_uuid(), CASE WHEN row_number() OVER () % 10 = 0 THEN $1::uuid ELSE gen_random_uuid() END, \
+         SELECT gen_random_uuid(), CASE WHEN row_number() OVER () % 40 = 0 THEN $1::uuid ELSE gen_random_uuid() END, \
              row_number() OVER (), 'commented', project_id, task_id, gen_random_uuid(), now() FROM tasks \
          WHERE $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
         "INSERT INTO notification_reads SELECT user_id, notification_id FROM notifications \
-         WHERE $1 = user_id AND position % 3 = 0 AND $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
+         WHERE $1::uuid IS NOT NULL AND position % 3 = 0 AND $2::uuid IS NOT NULL AND $3::uuid IS NOT NULL",
     ];
     for statement in statements {
         sqlx::query(statement)
@@ -219,15 +219,17 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
     sqlx::query("VACUUM ANALYZE").execute(owner).await.unwrap();
 }
 
-/// How often tables were read as a whole, and how often by an index, since the database is there.
-async fn scans(owner: &PgPool) -> (i64, i64) {
-    sqlx::query_as(
-        "SELECT sum(seq_scan)::bigint, sum(coalesce(idx_scan, 0))::bigint FROM pg_stat_user_tables \
+/// How often each table was read as a whole, and how often all were by an index, since the database is there.
+async fn scans(owner: &PgPool) -> (HashMap<String, i64>, i64) {
+    let counted: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT relname::text, seq_scan, coalesce(idx_scan, 0) FROM pg_stat_user_tables \
          WHERE relname IN ('tasks', 'comments', 'events', 'task_documents', 'notifications', 'notification_reads')",
     )
-    .fetch_one(owner)
+    .fetch_all(owner)
     .await
-    .unwrap()
+    .unwrap();
+    let by_index = counted.iter().map(|(.., by_index)| by_index).sum();
+    (counted.into_iter().map(|(table, whole, _)| (table, whole)).collect(), by_index)
 }
 
 /// PostgreSQL counts how it reads tables: so it is the statements of the program, with the plans that they get as
@@ -262,7 +264,7 @@ async fn no_read_reads_a_table_as_a_whole() {
     ]);
     for read in reads {
         // What runs beside the reads (the projector, the janitor) is counted too: a plan that scans does so every time.
-        let mut scanned = true;
+        let mut scanned = Vec::new();
         for _ in 0..3 {
             let before = scans(&app.owner).await;
             read_pages(&ada, &read).await;
@@ -272,12 +274,12 @@ async fn no_read_reads_a_table_as_a_whole() {
                 (after.1 > before.1).then_some(after)
             })
             .await;
-            scanned = after.0 > before.0;
-            if !scanned {
+            scanned = after.0.into_iter().filter(|(table, whole)| before.0[table] < *whole).collect();
+            if scanned.is_empty() {
                 break;
             }
         }
-        assert!(!scanned, "{read} reads a table as a whole");
+        assert!(scanned.is_empty(), "{read} reads as a whole: {scanned:?}");
     }
     let distinct: HashSet<String> =
         ids(&ada.get(&format!("{list}rank")).await.expect(200)["items"]).into_iter().collect();

@@ -12,7 +12,7 @@ pub struct Skip {
     /// A kind of action of the source (`addAttachmentToCard`) or of thing (`card`).
     #[schema(example = "addAttachmentToCard")]
     pub kind: String,
-    #[schema(example = "attachments are not imported")]
+    #[schema(example = "the export has addresses of attachments, and no bytes")]
     pub reason: String,
     #[schema(example = 3)]
     pub count: u64,

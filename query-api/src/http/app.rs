@@ -7,6 +7,7 @@ use taskfold_openapi::auth::Verifier;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::streams::elsewhere::Peers;
 use crate::live::{Hub, Presence};
 
 /// What handlers share.
@@ -18,6 +19,8 @@ pub struct App {
     pub projected: watch::Receiver<i64>,
     pub hub: Arc<Hub>,
     pub presence: Arc<Presence>,
+    /// Without NATS, there is only this instance.
+    pub peers: Option<Peers>,
     pub attachments: Store,
     pub shutdown: CancellationToken,
 }

@@ -2,6 +2,8 @@ use axum::response::{IntoResponse, Response};
 use taskfold_event_log::LogError;
 use taskfold_openapi::{Code, Problem};
 
+use crate::live::NotKnown;
+
 /// Why a read was not answered.
 #[derive(Debug)]
 pub struct ReadError(Box<Problem>);
@@ -14,11 +16,13 @@ impl From<Problem> for ReadError {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        if is_away(&error) {
-            tracing::warn!(%error, "the database is not available");
-            return Problem::unavailable("The database").into();
-        }
-        Problem::internal(&error).into()
+        of_database(&error).into()
+    }
+}
+
+impl From<NotKnown> for ReadError {
+    fn from(error: NotKnown) -> Self {
+        of_database(&error.0).into()
     }
 }
 
@@ -38,6 +42,14 @@ impl IntoResponse for ReadError {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
+}
+
+fn of_database(error: &sqlx::Error) -> Problem {
+    if is_away(error) {
+        tracing::warn!(%error, "the database is not available");
+        return Problem::unavailable("The database");
+    }
+    Problem::internal(error)
 }
 
 /// Trouble that passes: no connection, or a server that starts, stops or is full.

@@ -30,7 +30,8 @@ pub struct Feeder {
     hub: Arc<Hub>,
     projected: watch::Receiver<i64>,
     jet: Option<Jet>,
-    shutdown: CancellationToken,
+    /// Nobody is left to feed.
+    drained: CancellationToken,
     position: i64,
     /// Since when something is projected that is not in the hub.
     behind_since: Option<Instant>,
@@ -45,18 +46,15 @@ impl Feeder {
         projected: watch::Receiver<i64>,
         nats: Option<async_nats::Client>,
         stream: String,
-        shutdown: CancellationToken,
+        drained: CancellationToken,
     ) -> Self {
         let jet = nats.map(|client| Jet::new(client, stream));
-        Self { hub, projected, jet, shutdown, position: 0, behind_since: None, astray: false, silences: 0 }
+        Self { hub, projected, jet, drained, position: 0, behind_since: None, astray: false, silences: 0 }
     }
 
     pub async fn run(mut self) {
-        let shutdown = self.shutdown.clone();
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.feed() => {}
-        }
+        let drained = self.drained.clone();
+        drained.run_until_cancelled(self.feed()).await;
     }
 
     async fn feed(&mut self) {
@@ -64,7 +62,7 @@ impl Feeder {
         self.hub.publish(Vec::new(), self.position);
         let (sender, mut announced) = mpsc::channel(WAITING);
         let pulling = match self.jet.clone() {
-            Some(jet) => futures::future::Either::Left(jet.pull(self.hub.clone(), sender, self.shutdown.clone())),
+            Some(jet) => futures::future::Either::Left(jet.pull(self.hub.clone(), sender)),
             None => futures::future::Either::Right(std::future::pending()),
         };
         tokio::join!(pulling, self.take(&mut announced));
@@ -199,26 +197,39 @@ impl Feeder {
         for each in ["jetstream", "postgresql"] {
             metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
         }
-        if let Err(error) = self.tell(&mut frames, before).await {
+        let told = self.hub.somebody_listens();
+        if let Err(error) = self.tell(&mut frames, before, told).await {
             tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
             self.hub.miss(self.position);
         }
         self.hub.publish(frames, self.position);
+        // Whoever began to listen in between, and stands before these events, finds what they are told in the log.
+        if !told && self.hub.somebody_listens() {
+            self.hub.miss(self.position);
+        }
     }
 
-    /// Adds what people are told in rooms of their own: of events that concern them, and of their teams.
-    async fn tell(&self, frames: &mut Vec<Frame>, before: i64) -> sqlx::Result<()> {
-        let somebody_listens = self.hub.somebody_listens();
-        let mut of_teams = Vec::new();
+    /// Adds what people are told in rooms of their own: of events that concern them, of their memberships and their teams.
+    async fn tell(&self, frames: &mut Vec<Frame>, before: i64, somebody_listens: bool) -> sqlx::Result<()> {
+        let mut own = Vec::new();
         for frame in &*frames {
-            let Loses::TeamMembers(gone) = &frame.loses else { continue };
-            let mut people = gone.clone();
-            if somebody_listens {
-                people.extend(notices::members(self.hub.pool(), frame.room).await?);
+            match &frame.loses {
+                Loses::TeamMembers(gone) => {
+                    let mut people = gone.clone();
+                    if somebody_listens {
+                        people.extend(notices::members(self.hub.pool(), frame.room).await?);
+                    }
+                    own.extend(people.into_iter().map(|user| frame.for_person(user)));
+                }
+                Loses::Member(user) | Loses::Gains(user) if somebody_listens => own.push(frame.for_own(*user)),
+                Loses::Team(team) | Loses::GainsTeam(team) if somebody_listens => {
+                    let people = notices::members(self.hub.pool(), *team).await?;
+                    own.extend(people.into_iter().map(|user| frame.for_own(user)));
+                }
+                _ => {}
             }
-            of_teams.extend(people.into_iter().map(|user| frame.for_person(user)));
         }
-        frames.append(&mut of_teams);
+        frames.append(&mut own);
         if somebody_listens {
             frames.extend(notices::told(self.hub.pool(), before, self.position).await?);
         }

@@ -18,18 +18,23 @@ use super::cursor::Cursor;
 use super::ear::Ear;
 use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
 use super::hub::{Hub, Listening, Next};
-use super::membership::memberships;
+use super::open::{Ask, Channels, OpenStream, Unchanged, Wish};
 use super::outlet::Outlet;
+use super::places::Place;
 use super::presence;
 use super::room::Seat;
 
 const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
 /// When the log could not be read.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// Clients come back within this time after a `drain`, each at another moment.
-const DRAIN_MS: u32 = 5_000;
+/// Clients come back within this time after a `drain`, each at another moment. Streams end one after the other besides.
+const DRAIN_MS: u32 = 1_000;
 /// Frames of about this many bytes together leave in one piece.
 const PIECE: usize = 16 * 1024;
+/// How long before the end of its token a client is told, so that it can renew the stream.
+const REAUTH_AHEAD: Duration = Duration::from_secs(60);
+/// Projects that one stream may carry.
+pub const MOST_PROJECTS: usize = 100;
 /// However long a token is good for.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -47,6 +52,7 @@ pub struct Opening {
     pub from: Option<Cursor>,
     /// Also what the caller is told; the stream then stays without any project.
     pub me: bool,
+    pub place: Place,
     /// Also who is there in the projects.
     pub presence: bool,
 }
@@ -82,6 +88,8 @@ pub struct Follower {
     /// Whether the client has been told that JetStream is away.
     degraded: bool,
     shutdown: CancellationToken,
+    /// When it ends because the instance goes away.
+    ends_at: Option<Instant>,
     /// Said before anything else.
     notices: VecDeque<Notice>,
     /// Taken, and not sent yet.
@@ -90,12 +98,20 @@ pub struct Follower {
     taken: Cursor,
     /// Sent up to here.
     served: Cursor,
+    /// Up to here the rings may lack what the caller is told: nobody listened then.
+    untold: Cursor,
     /// Has been in the rings: falling out of them is worth telling.
     live: bool,
     heartbeat: Pin<Box<Sleep>>,
     expires: Instant,
+    /// As the token says it, in seconds since 1970.
+    expires_at: i64,
+    /// Whether the client has been told that the token will end.
+    told_of_end: bool,
     revoked_token: Option<BoxFuture<'static, ()>>,
     ended: bool,
+    stream: OpenStream,
+    _place: Place,
     _counted: Counted,
 }
 
@@ -122,9 +138,9 @@ impl Follower {
         let from = opening.from.unwrap_or(Cursor::behind(head));
         // What happened between the look at who is a member and the beginning of the stream is never seen.
         let in_doubt = followed.iter().any(|f| f.door.member_at < from.position());
-        let hello = Notice::Hello { from, head };
+        let stream = hub.streams().open(user, &wake);
+        let hello = Notice::Hello { from, head, stream: stream.id };
         let revoked = opening.revoked.into_iter().map(|project| Notice::Revoked { project });
-        let lives = opening.expires_at.saturating_sub(clock::now().utc().timestamp());
         Self {
             user,
             followed,
@@ -137,15 +153,21 @@ impl Follower {
             unsent: Bytes::new(),
             degraded: false,
             shutdown,
+            ends_at: None,
             notices: [hello].into_iter().chain(revoked).collect(),
             pending: VecDeque::new(),
             taken: from,
             served: from,
+            untold: Cursor::behind(0),
             live: false,
             heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
-            expires: Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST),
+            expires: instant_of(opening.expires_at),
+            expires_at: opening.expires_at,
+            told_of_end: false,
             revoked_token: opening.revoked_token,
             ended: false,
+            stream,
+            _place: opening.place,
             hub,
             _counted: Counted::new(),
         }
@@ -176,11 +198,20 @@ impl Follower {
             if self.ended {
                 return None;
             }
-            if self.shutdown.is_cancelled() {
+            if self.is_its_turn_to_end() {
                 return Some(self.end(Notice::Drain { served: self.served, retry_ms: spread() }));
             }
             if Instant::now() >= self.expires || self.token_is_revoked() {
-                return Some(self.end(Notice::Reauth));
+                return Some(self.end(Notice::Reauth { seconds: 0 }));
+            }
+            if let Some(ask) = self.stream.line.next_ask() {
+                self.change(ask);
+                continue;
+            }
+            if !self.told_of_end && Instant::now() + REAUTH_AHEAD >= self.expires {
+                self.told_of_end = true;
+                let left = self.expires.saturating_duration_since(Instant::now());
+                return Some(Notice::Reauth { seconds: left.as_secs().max(1) }.encode());
             }
             if self.in_doubt {
                 self.look_who_may_stay().await;
@@ -210,6 +241,11 @@ impl Follower {
             }
             self.take().await;
         }
+    }
+
+    fn is_its_turn_to_end(&mut self) -> bool {
+        self.shutdown.is_cancelled()
+            && *self.ends_at.get_or_insert_with(|| Instant::now() + self.hub.turn()) <= Instant::now()
     }
 
     /// What is taken and not sent yet, as one piece, up to what has to be thought about. Empty when none of it is for
@@ -251,8 +287,14 @@ impl Follower {
 
     /// The frame, unless it is not for this client.
     fn deliver(&mut self, frame: &Frame) -> Option<Bytes> {
-        self.served = frame.at;
+        let another = std::mem::replace(&mut self.served, frame.at) != frame.at;
         if frame.room == self.user {
+            if let Loses::Own(project) = frame.loses
+                && !(another && self.followed.iter().all(|f| f.door.project != project))
+            {
+                // It comes in the project, too.
+                return None;
+            }
             self.in_doubt |= frame.loses == Loses::Person;
             return (self.me.is_some() && !frame.bytes.is_empty()).then(|| counted(frame));
         }
@@ -262,11 +304,83 @@ impl Follower {
         match &frame.loses {
             Loses::Member(user) if news && *user == self.user && door.team => self.in_doubt = true,
             Loses::Member(user) if news && *user == self.user => self.revoke(index),
-            Loses::Teams if news && door.team => self.in_doubt = true,
-            Loses::GainsTeam => door.team = true,
-            Loses::Member(_) | Loses::Teams | Loses::Person | Loses::TeamMembers(_) | Loses::Nobody => {}
+            Loses::Team(_) if news && door.team => self.in_doubt = true,
+            Loses::GainsTeam(_) => door.team = true,
+            Loses::Member(_)
+            | Loses::Gains(_)
+            | Loses::Team(_)
+            | Loses::Own(_)
+            | Loses::Person
+            | Loses::TeamMembers(_)
+            | Loses::Nobody => {}
         }
         Some(counted(frame))
+    }
+
+    /// Other channels, or a longer life, while the stream goes on.
+    fn change(&mut self, Ask { wish, answer }: Ask) {
+        if self.pending.is_empty() {
+            // So that what is new here begins at the end of the log, and not where a quiet stream was left.
+            self.look();
+        }
+        let changed = self.become_what(wish);
+        // Whoever asked may have gone.
+        let _ = answer.send(changed);
+    }
+
+    fn become_what(&mut self, wish: Wish) -> Result<Channels, Unchanged> {
+        let asked_for = |project: Uuid| wish.doors.iter().any(|door| door.project == project);
+        let stays = |f: &Followed| {
+            let project = f.door.project;
+            asked_for(project) || !(wish.only_these || wish.remove.contains(&project))
+        };
+        let new = wish.doors.iter().filter(|door| !self.followed.iter().any(|f| f.door.project == door.project));
+        let new: Vec<Door> = new.copied().collect();
+        let count = self.followed.iter().filter(|f| stays(f)).count() + new.len();
+        let me = wish.me.unwrap_or(self.me.is_some());
+        if count > MOST_PROJECTS {
+            return Err(Unchanged::TooMany);
+        }
+        if count == 0 && !me {
+            return Err(Unchanged::NothingLeft);
+        }
+        self.followed.retain(stays);
+        for door in new {
+            let seat = self.hub.join(door.project, &self.wake);
+            if let Some(ear) = &self.ear {
+                seat.hear(Arc::clone(ear));
+            }
+            if let Some(outlet) = &self.outlet {
+                seat.write_to(Arc::clone(outlet));
+            }
+            // Removed since that look at who is a member, or not seen yet: then once more.
+            self.in_doubt |= door.member_at < self.taken.position();
+            self.followed.push(Followed { door, seat });
+        }
+        if me && self.me.is_none() {
+            self.me = Some(self.hub.listen());
+            // Afterwards: what is announced from here on has it.
+            self.untold = Cursor::behind(self.hub.position());
+        } else if !me {
+            self.me = None;
+        }
+        if let Some(outlet) = &self.outlet {
+            outlet.set_me(me);
+        }
+        // The rings of what is new may not reach back to here: that is no lag.
+        self.live = false;
+        if wish.expires_at > self.expires_at {
+            self.expires_at = wish.expires_at;
+            self.expires = instant_of(wish.expires_at);
+            self.revoked_token = wish.revoked_token;
+            self.told_of_end = false;
+        }
+        Ok(Channels {
+            projects: self.followed.iter().map(|f| f.door.project).collect(),
+            me,
+            position: self.taken.position(),
+            expires_at: self.expires_at,
+        })
     }
 
     fn revoke(&mut self, index: usize) {
@@ -278,11 +392,7 @@ impl Follower {
     /// Drops the projects that the caller may see no more. Until that is known, nothing is sent.
     async fn look_who_may_stay(&mut self) {
         let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
-        let known = tokio::select! {
-            known = Box::pin(memberships(self.hub.pool(), &projects, self.user)) => known,
-            () = self.shutdown.cancelled() => return,
-        };
-        let known = match known {
+        let known = match Box::pin(self.hub.members().of(self.user, &projects)).await {
             Ok(known) => known,
             Err(error) => {
                 tracing::debug!(%error, "a stream waits to know what its client may see");
@@ -303,8 +413,13 @@ impl Follower {
         self.followed.iter().map(|f| &f.seat).chain([&self.own]).collect()
     }
 
+    /// What the rings have behind `after`; `None` when it is to be read from the log.
+    fn recent(&self, after: Cursor) -> Option<Next> {
+        if after < self.untold { None } else { self.hub.recent(&self.seats(), after) }
+    }
+
     fn look(&mut self) {
-        if let Some(next) = self.hub.recent(&self.seats(), self.taken) {
+        if let Some(next) = self.recent(self.taken) {
             self.took(next);
         }
     }
@@ -313,8 +428,7 @@ impl Follower {
     async fn take(&mut self) {
         // Counted before the look at the rings: what is heard after a removal is not sent before it.
         let heard = self.ear.as_ref().map_or(0, |ear| ear.count());
-        let recent = self.hub.recent(&self.seats(), self.taken);
-        match recent {
+        match self.recent(self.taken) {
             Some(next) => {
                 self.live = true;
                 let something = !next.frames.is_empty();
@@ -331,11 +445,7 @@ impl Follower {
                 let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
                 let me = self.me.is_some().then_some(self.user);
                 // Boxed: a stream at rest does not carry the room that a query needs.
-                let page = tokio::select! {
-                    page = Box::pin(self.hub.catch_up(&projects, me, self.taken)) => page,
-                    () = self.shutdown.cancelled() => return,
-                };
-                match page {
+                match Box::pin(self.hub.catch_up(&projects, me, self.taken)).await {
                     Ok(next) => {
                         // What happens in teams is not in the log of a project.
                         self.in_doubt = self.followed.iter().any(|f| f.door.team);
@@ -379,12 +489,13 @@ impl Follower {
                 None => std::future::pending().await,
             }
         };
-        let until = at_most.map_or(self.expires, |d| self.expires.min(Instant::now() + d));
+        let told_at = self.expires.checked_sub(REAUTH_AHEAD).filter(|_| !self.told_of_end).unwrap_or(self.expires);
+        let until = at_most.map(|d| Instant::now() + d).into_iter().chain(self.ends_at).fold(told_at, Instant::min);
         tokio::select! {
             () = self.wake.notified(), if at_most.is_none() => {}
             () = self.heartbeat.as_mut() => {}
             () = tokio::time::sleep_until(until) => {}
-            () = self.shutdown.cancelled() => {}
+            () = self.shutdown.cancelled(), if self.ends_at.is_none() => {}
             () = revoked => {
                 self.revoked_token = None;
                 self.expires = Instant::now();
@@ -398,7 +509,7 @@ impl Follower {
         let heard = |ear: &Option<Arc<Ear>>| ear.as_ref().is_some_and(|ear| !ear.rest());
         let Some(outlet) = &self.outlet else { return !heard(&self.ear) };
         outlet.rest(self.served);
-        let events = self.hub.recent(&self.seats(), self.served).is_none_or(|next| !next.frames.is_empty());
+        let events = self.recent(self.served).is_none_or(|next| !next.frames.is_empty());
         let news = events || heard(&self.ear);
         if news {
             self.go_to_work();
@@ -424,10 +535,16 @@ fn counted(frame: &Frame) -> Bytes {
     frame.bytes.clone()
 }
 
+/// Of a time in seconds since 1970.
+fn instant_of(expires_at: i64) -> Instant {
+    let lives = expires_at.saturating_sub(clock::now().utc().timestamp());
+    Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST)
+}
+
 /// A number of milliseconds, another for each client.
 fn spread() -> u32 {
     let random = clock::new_id().as_u128() as u32;
-    200 + random % DRAIN_MS
+    100 + random % DRAIN_MS
 }
 
 /// Counts the open streams.

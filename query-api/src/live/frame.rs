@@ -24,16 +24,20 @@ pub struct Frame {
     pub bytes: Bytes,
 }
 
-/// Who may lose sight of the room's project by an event.
+/// Who may lose sight of the room's project by an event, or is concerned by it otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loses {
     Nobody,
     /// This member of the project.
     Member(Uuid),
-    /// Whoever sees it through a team that has no role in it any more.
-    Teams,
-    /// Nobody, but there are now people who see it through a team.
-    GainsTeam,
+    /// Nobody, but this person has become a member, or one in another role.
+    Gains(Uuid),
+    /// Whoever sees it through this team, which has no role in it any more.
+    Team(Uuid),
+    /// Nobody, but there are now people who see it through this team, or in another role.
+    GainsTeam(Uuid),
+    /// Nobody: to the person of the room, it is about their own place in this project.
+    Own(Uuid),
     /// The person of the room, who is in a team no more: any project.
     Person,
     /// These people, who are no longer in the team that the room is: any project. The feeder tells each in their own room.
@@ -70,13 +74,23 @@ impl Frame {
         Self { room: user, loses, ..self.clone() }
     }
 
+    /// The same, of a project, for one whose own place in it is concerned.
+    pub fn for_own(&self, user: Uuid) -> Self {
+        Self { room: user, loses: Loses::Own(self.room), ..self.clone() }
+    }
+
     fn of(position: i64, project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
         let loses = match r#type {
             "project.member_removed" => {
                 at_pointer(json, "/changes/member/from/user_id").map_or(Loses::Nobody, Loses::Member)
             }
-            "project.team_removed" => Loses::Teams,
-            "project.team_added" => Loses::GainsTeam,
+            "project.member_added" | "project.member_role_changed" => {
+                at_pointer(json, "/changes/member/to/user_id").map_or(Loses::Nobody, Loses::Gains)
+            }
+            "project.team_removed" => at_pointer(json, "/changes/team/from/team_id").map_or(Loses::Nobody, Loses::Team),
+            "project.team_added" | "project.team_role_changed" => {
+                at_pointer(json, "/changes/team/to/team_id").map_or(Loses::Nobody, Loses::GainsTeam)
+            }
             _ if subject.kind == SubjectKind::Team => Loses::TeamMembers(who_leaves_a_team(r#type, json)),
             _ => Loses::Nobody,
         };
@@ -107,7 +121,7 @@ fn who_leaves_a_team(r#type: &str, json: &str) -> Vec<Uuid> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Where this stream begins.
-    Hello { from: Cursor, head: i64 },
+    Hello { from: Cursor, head: i64, stream: Uuid },
     /// Up to where it has been served.
     Heartbeat { served: Cursor, head: i64 },
     /// It fell behind what is kept in memory, and reads on from the log. Nothing is lost.
@@ -116,8 +130,8 @@ pub enum Notice {
     Broker { away: bool, served: Cursor, head: i64 },
     /// Its cursor is ahead of the log.
     Reset { head: i64 },
-    /// Its token is at its end.
-    Reauth,
+    /// Its token is at its end, or will be so soon: until then, it can be renewed.
+    Reauth { seconds: u64 },
     /// The caller is no member of the project.
     Revoked { project: Uuid },
     /// The server goes away; come back after `retry_ms`.
@@ -127,11 +141,11 @@ pub enum Notice {
 impl Notice {
     pub fn encode(&self) -> Bytes {
         let (id, name, retry, data) = match *self {
-            Self::Hello { from, head } => (
+            Self::Hello { from, head, stream } => (
                 Some(from),
                 "hello",
                 None,
-                json!({"position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS}),
+                json!({"position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS, "stream_id": stream}),
             ),
             Self::Heartbeat { served, head } => (Some(served), "heartbeat", None, json!({"head": head})),
             Self::Lagging { served, head } => {
@@ -142,7 +156,12 @@ impl Notice {
             }
             // No id: the cursor of a client that starts over must not be set behind its back.
             Self::Reset { head } => (None, "reset", Some(RETRY_ENDED_MS), json!({"head": head})),
-            Self::Reauth => (None, "reauth", Some(RETRY_ENDED_MS), json!({"reason": "the token has expired"})),
+            Self::Reauth { seconds: 0 } => {
+                (None, "reauth", Some(RETRY_ENDED_MS), json!({"expires_in": 0, "reason": "the token has expired"}))
+            }
+            Self::Reauth { seconds } => {
+                (None, "reauth", None, json!({"expires_in": seconds, "reason": "the token expires soon"}))
+            }
             Self::Revoked { project } => (None, "revoked", Some(RETRY_ENDED_MS), json!({"project_id": project})),
             Self::Drain { served, retry_ms } => (Some(served), "drain", Some(retry_ms), json!({"retry_ms": retry_ms})),
         };
@@ -236,8 +255,11 @@ mod tests {
 
     #[test]
     fn notices_are_as_promised() {
-        let hello = Notice::Hello { from: Cursor::behind(5), head: 9 }.encode();
-        assert_eq!(text(&hello), "id: 5\nevent: hello\ndata: {\"head\":9,\"heartbeat_seconds\":15,\"position\":5}\n\n");
+        let hello = Notice::Hello { from: Cursor::behind(5), head: 9, stream: Uuid::nil() }.encode();
+        let data = format!("{{\"head\":9,\"heartbeat_seconds\":15,\"position\":5,\"stream_id\":\"{}\"}}", Uuid::nil());
+        assert_eq!(text(&hello), format!("id: 5\nevent: hello\ndata: {data}\n\n"));
+        assert!(text(&Notice::Reauth { seconds: 0 }.encode()).starts_with("retry: "), "it ends here");
+        assert!(!text(&Notice::Reauth { seconds: 60 }.encode()).contains("retry:"), "it goes on");
         let drain = Notice::Drain { served: Cursor::behind(5), retry_ms: 700 }.encode();
         assert_eq!(text(&drain), "retry: 700\nid: 5\nevent: drain\ndata: {\"retry_ms\":700}\n\n");
         assert!(!text(&Notice::Reset { head: 3 }.encode()).contains("id:"));

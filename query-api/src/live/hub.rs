@@ -9,8 +9,12 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
+use super::drain::Turns;
 use super::frame::{Frame, Loses};
+use super::membership::Members;
 use super::notices;
+use super::open::Streams;
+use super::places::Places;
 use super::room::{Room, Seat};
 use super::writers::{Passing, Writers};
 
@@ -26,6 +30,10 @@ const TAKE: usize = 256;
 /// All rooms, and the position up to which they are filled.
 pub struct Hub {
     pool: PgPool,
+    members: Members,
+    places: Places,
+    streams: Streams,
+    turns: Turns,
     rooms: Mutex<HashMap<Uuid, Arc<Room>>>,
     /// `None` until the feeder knows where it starts.
     position: watch::Sender<Option<i64>>,
@@ -49,9 +57,13 @@ pub struct Next {
 }
 
 impl Hub {
-    pub fn new(pool: PgPool, writers: Writers) -> Arc<Self> {
+    pub fn new(pool: PgPool, places: Places, writers: Writers) -> Arc<Self> {
         Arc::new(Self {
+            members: Members::new(pool.clone()),
             pool,
+            places,
+            streams: Streams::new(),
+            turns: Turns::default(),
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
@@ -64,6 +76,24 @@ impl Hub {
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Those that are open here.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// The instance goes away: after how long one more stream is to end.
+    pub fn turn(&self) -> Duration {
+        self.turns.next(self.streams.count())
     }
 
     /// Up to where events are announced; 0 before the feeder knows.
@@ -205,8 +235,9 @@ impl Hub {
         Ok(Next { frames, upto })
     }
 
-    /// Forgets rooms that have been empty for a while.
+    /// Forgets rooms that have been empty for a while, and people who have gone.
     pub fn tidy(&self) {
+        self.places.tidy();
         let mut rooms = self.rooms();
         rooms.retain(|_, room| room.empty_since().is_none_or(|since| since.elapsed() < KEEP_EMPTY_ROOM));
         metrics::gauge!("taskfold_hub_rooms").set(rooms.len() as f64);
@@ -255,6 +286,7 @@ mod tests {
     fn hub() -> Arc<Hub> {
         Hub::new(
             PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"),
+            Places::new(std::num::NonZeroU32::MAX),
             Writers::start().expect("threads"),
         )
     }

@@ -10,7 +10,6 @@ use taskfold_domain::change::TRUNCATED_HEADER;
 use taskfold_openapi::service::BoxError;
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::StreamExt;
-use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
 
@@ -46,11 +45,10 @@ impl Jet {
         self.renew.notify_one();
     }
 
-    /// Sends on what the stream has behind the hub's position, with a new consumer after every error, until `shutdown`.
-    pub async fn pull(self, hub: Arc<Hub>, sender: mpsc::Sender<Announced>, shutdown: CancellationToken) {
+    /// Sends on what the stream has behind the hub's position, with a new consumer after every error.
+    pub async fn pull(self, hub: Arc<Hub>, sender: mpsc::Sender<Announced>) {
         loop {
             let ended = tokio::select! {
-                () = shutdown.cancelled() => return,
                 () = self.renew.notified() => "it was silent".into(),
                 Err(error) = self.follow(&hub, &sender) => error,
             };
@@ -59,10 +57,7 @@ impl Jet {
             } else {
                 tracing::debug!(reason = %ended, "JetStream cannot be followed yet");
             }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(RETRY_AFTER) => {}
-            }
+            tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 

@@ -1,9 +1,16 @@
 //! Who may follow which project, as the read tables have it: of their own, and through teams.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use sqlx::PgPool;
+use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
+/// Questions that are asked at once.
+const MOST: usize = 256;
+
 /// What is known of somebody and some projects at one moment.
+#[derive(Debug)]
 pub struct Memberships {
     /// Up to where the read tables are.
     pub checkpoint: i64,
@@ -13,19 +20,103 @@ pub struct Memberships {
     pub visible: Vec<(Uuid, bool)>,
 }
 
-pub async fn memberships(pool: &PgPool, projects: &[Uuid], user: Uuid) -> sqlx::Result<Memberships> {
-    let (checkpoint, head, ids, teams): (i64, i64, Vec<Uuid>, Vec<bool>) = sqlx::query_as(
-        "WITH theirs AS (SELECT project_id, bool_or(team_id IS NOT NULL) AS team FROM project_roles \
-                         WHERE user_id = $2 AND project_id = ANY ($1) GROUP BY project_id) \
-         SELECT c.position, h.position, ARRAY(SELECT project_id FROM theirs ORDER BY project_id), \
-                ARRAY(SELECT team FROM theirs ORDER BY project_id) \
-         FROM projection_checkpoint c, log_head h",
-    )
-    .bind(projects)
-    .bind(user)
-    .fetch_one(pool)
-    .await?;
-    Ok(Memberships { checkpoint, head, visible: ids.into_iter().zip(teams).collect() })
+/// It could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct NotKnown(pub Arc<sqlx::Error>);
+
+type Known = Result<Memberships, NotKnown>;
+
+/// Asks the database. Thousands who come at once, as after a restart, are asked for together: whoever finds nobody asking
+/// does so for all who wait.
+pub struct Members {
+    pool: PgPool,
+    waiting: Mutex<Vec<Question>>,
+    asking: Semaphore,
+}
+
+struct Question {
+    user: Uuid,
+    projects: Vec<Uuid>,
+    answer: oneshot::Sender<Known>,
+}
+
+impl Members {
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, waiting: Mutex::default(), asking: Semaphore::new(1) }
+    }
+
+    /// What the person may see of these projects, as of a moment after the call.
+    pub async fn of(&self, user: Uuid, projects: &[Uuid]) -> Known {
+        loop {
+            let (answer, mut known) = oneshot::channel();
+            self.with_waiting(|waiting| waiting.push(Question { user, projects: projects.to_vec(), answer }));
+            let unanswered = loop {
+                tokio::select! {
+                    biased;
+                    known = &mut known => break known,
+                    Ok(_turn) = self.asking.acquire() => {
+                        let questions = self.with_waiting(|w| w.drain(..w.len().min(MOST)).collect());
+                        self.ask(questions).await;
+                    }
+                }
+            };
+            // Whoever asked for all may have gone away in the middle: then once more.
+            if let Ok(known) = unanswered {
+                return known;
+            }
+        }
+    }
+
+    async fn ask(&self, questions: Vec<Question>) {
+        let read = self.read(&questions).await.map_err(|error| NotKnown(Arc::new(error)));
+        let (checkpoint, head, mut visible) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                for question in questions {
+                    // Whoever does not wait any more needs no answer.
+                    let _ = question.answer.send(Err(error.clone()));
+                }
+                return;
+            }
+        };
+        for (number, question) in questions.into_iter().enumerate().rev() {
+            let first = visible.partition_point(|(of, ..)| usize::try_from(*of).is_ok_and(|of| of < number));
+            let visible = visible.drain(first..).map(|(_, project, team)| (project, team)).collect();
+            let _ = question.answer.send(Ok(Memberships { checkpoint, head, visible }));
+        }
+    }
+
+    /// The checkpoint, the head, and (number of the question, project, through a team) in the order of the questions.
+    async fn read(&self, questions: &[Question]) -> sqlx::Result<(i64, i64, Vec<(i32, Uuid, bool)>)> {
+        let pairs = || {
+            let numbered = (0_i32..).zip(questions);
+            numbered.flat_map(|(number, q)| q.projects.iter().map(move |project| (number, q.user, *project)))
+        };
+        let numbers: Vec<i32> = pairs().map(|(number, ..)| number).collect();
+        let users: Vec<Uuid> = pairs().map(|(_, user, _)| user).collect();
+        let projects: Vec<Uuid> = pairs().map(|(.., project)| project).collect();
+        let (checkpoint, head, numbers, projects, teams): (i64, i64, Vec<i32>, Vec<Uuid>, Vec<bool>) = sqlx::query_as(
+            "WITH asked AS (SELECT * FROM unnest($1::integer[], $2::uuid[], $3::uuid[]) AS a(number, user_id, project_id)), \
+                  seen AS (SELECT number, project_id, bool_or(team_id IS NOT NULL) AS team \
+                           FROM asked JOIN project_roles USING (user_id, project_id) GROUP BY number, project_id) \
+             SELECT c.position, h.position, ARRAY(SELECT number FROM seen ORDER BY number, project_id), \
+                    ARRAY(SELECT project_id FROM seen ORDER BY number, project_id), \
+                    ARRAY(SELECT team FROM seen ORDER BY number, project_id) \
+             FROM projection_checkpoint c, log_head h",
+        )
+        .bind(numbers)
+        .bind(users)
+        .bind(projects)
+        .fetch_one(&self.pool)
+        .await?;
+        let visible = numbers.into_iter().zip(projects).zip(teams);
+        Ok((checkpoint, head, visible.map(|((number, project), team)| (number, project, team)).collect()))
+    }
+
+    fn with_waiting<T>(&self, see: impl FnOnce(&mut Vec<Question>) -> T) -> T {
+        see(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Who of some people is no member.

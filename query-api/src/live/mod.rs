@@ -4,6 +4,8 @@
 
 /// How far a stream has been served.
 mod cursor;
+/// How streams end when the instance goes away.
+pub mod drain;
 /// Where a stream hears what is worth nothing later.
 mod ear;
 /// Brings new events, from JetStream or from the log.
@@ -20,8 +22,12 @@ mod jetstream;
 mod membership;
 /// What people are told on the channel `me`.
 mod notices;
+/// The streams that are open here.
+mod open;
 /// A socket that others write to.
 mod outlet;
+/// How many streams one person may have.
+mod places;
 /// Who is there.
 mod presence;
 /// The latest events of one project, and who waits for more.
@@ -33,10 +39,12 @@ mod writers;
 
 pub use cursor::Cursor;
 pub use feeder::Feeder;
-pub use follower::{Door, Follower, Opening};
+pub use follower::{Door, Follower, MOST_PROJECTS, Opening};
 pub use frame::Notice;
 pub use hub::Hub;
-pub use membership::{memberships, removed_at};
+pub use membership::{NotKnown, removed_at};
+pub use open::{Ask, Channels, Streams, Unchanged, Wish};
+pub use places::{NoPlace, Places};
 pub use presence::{Away, Key, MOST_DEVICES, Presence, PresenceFrame};
 pub use wire::{Takeover, Wire};
 pub use writers::Writers;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
+use taskfold_event_log::{LoggedEvent, select_events};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
@@ -45,7 +46,7 @@ pub async fn told(pool: &PgPool, after: i64, upto: i64) -> sqlx::Result<Vec<Fram
     Ok(told.iter().map(Told::frame).collect())
 }
 
-/// The same of one person, with what happened in their teams, at most `limit` of each.
+/// The same of one person, with what happened in their teams and to their own memberships, at most `limit` of each.
 pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit: i64) -> sqlx::Result<Vec<Frame>> {
     let told: Vec<Told> = sqlx::query_as(concat!(select_told!("AND n.user_id = $3 "), " LIMIT $4"))
         .bind(after.told_position())
@@ -56,11 +57,44 @@ pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit:
         .await?;
     let of_teams = taskfold_event_log::team_page_after(pool, user, after.position(), upto, limit).await?;
     let of_teams = of_teams.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.for_person(user)));
-    let mut frames: Vec<Frame> = told.iter().map(Told::frame).chain(of_teams).collect();
+    let own = own_memberships(pool, user, after.position(), upto, limit).await?;
+    let own = own.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.for_own(user)));
+    let mut frames: Vec<Frame> = told.iter().map(Told::frame).chain(of_teams).chain(own).collect();
     frames.sort_by_key(|frame| frame.at);
     // Of either there may be more than this, and what comes behind the first that is cut off is not to be served yet.
     frames.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(frames)
+}
+
+/// What became of somebody's place in projects, of their own and through the teams that they are in.
+async fn own_memberships(
+    pool: &PgPool,
+    user: Uuid,
+    after: i64,
+    upto: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<LoggedEvent>> {
+    // Each as its index in the migrations has it.
+    sqlx::query_as(select_events!(
+        "WHERE position IN ( \
+             (SELECT position FROM events \
+              WHERE event_type IN ('project.member_added', 'project.member_role_changed', 'project.member_removed') \
+                AND coalesce(payload #>> '{changes,member,to,user_id}', payload #>> '{changes,member,from,user_id}') = $1::text \
+                AND position > $2 AND position <= $3 ORDER BY position LIMIT $4) \
+             UNION ALL \
+             (SELECT position FROM events \
+              WHERE event_type IN ('project.team_added', 'project.team_role_changed', 'project.team_removed') \
+                AND coalesce(payload #>> '{changes,team,to,team_id}', payload #>> '{changes,team,from,team_id}') \
+                    IN (SELECT team_id::text FROM team_members WHERE user_id = $1) \
+                AND position > $2 AND position <= $3 ORDER BY position LIMIT $4)) \
+         ORDER BY position LIMIT $4"
+    ))
+    .bind(user)
+    .bind(after)
+    .bind(upto)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
 }
 
 /// Who is in a team.

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
@@ -24,7 +24,7 @@ pub struct Outlet {
     /// Whose stream it is: the room of what concerns that person.
     user: Uuid,
     /// Whether what the person is told is sent here.
-    me: bool,
+    me: AtomicBool,
     wake: Arc<Notify>,
     state: Mutex<State>,
 }
@@ -51,11 +51,23 @@ pub struct Back {
 impl Outlet {
     pub fn new(socket: TcpStream, user: Uuid, me: bool, wake: Arc<Notify>) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self { socket, writer: NEXT.fetch_add(1, Ordering::Relaxed), user, me, wake, state: Mutex::default() }
+        Self {
+            socket,
+            writer: NEXT.fetch_add(1, Ordering::Relaxed),
+            user,
+            me: AtomicBool::new(me),
+            wake,
+            state: Mutex::default(),
+        }
     }
 
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// While the follower is at work.
+    pub fn set_me(&self, me: bool) {
+        self.me.store(me, Ordering::Relaxed);
     }
 
     /// The follower has been served up to here, has nothing to do, and waits to be woken.
@@ -83,7 +95,7 @@ impl Outlet {
     pub fn offer(&self, frame: &Arc<Frame>) -> bool {
         let mut state = self.state();
         let resting = state.served.is_some_and(|served| served < frame.at) && !state.called;
-        let silent = frame.bytes.is_empty() || (frame.room == self.user && !self.me);
+        let silent = frame.bytes.is_empty() || (frame.room == self.user && !self.me.load(Ordering::Relaxed));
         if !resting || (frame.loses == Loses::Nobody && silent) {
             return false;
         }
@@ -167,27 +179,123 @@ impl Outlet {
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
 
     use super::*;
 
+    const PROJECT: Uuid = Uuid::from_u128(1);
+    const USER: Uuid = Uuid::from_u128(2);
+
+    struct World {
+        outlet: Outlet,
+        wake: Arc<Notify>,
+        client: TcpStream,
+    }
+
+    impl World {
+        async fn new(me: bool) -> io::Result<Self> {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let client = TcpStream::connect(listener.local_addr()?).await?;
+            let (socket, _) = listener.accept().await?;
+            socket.writable().await?;
+            let wake = Arc::new(Notify::new());
+            Ok(Self { outlet: Outlet::new(socket, USER, me, Arc::clone(&wake)), wake, client })
+        }
+
+        async fn read(&mut self, count: usize) -> io::Result<String> {
+            let mut bytes = vec![0; count];
+            self.client.read_exact(&mut bytes).await?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
+    }
+
+    fn frame(position: i64, room: Uuid, loses: Loses, bytes: &[u8]) -> Arc<Frame> {
+        Arc::new(Frame { at: Cursor::behind(position), room, loses, bytes: Bytes::copy_from_slice(bytes) })
+    }
+
+    fn plain(position: i64, bytes: &[u8]) -> Arc<Frame> {
+        frame(position, PROJECT, Loses::Nobody, bytes)
+    }
+
+    #[tokio::test]
+    async fn frames_are_written_in_order_while_the_follower_rests_and_then_only() -> io::Result<()> {
+        let mut world = World::new(false).await?;
+        assert!(!world.outlet.offer(&plain(11, b"at work")));
+        world.outlet.rest(Cursor::behind(11));
+        assert!(!world.outlet.offer(&plain(11, b"served")), "it has that one");
+        assert!(world.outlet.offer(&plain(12, b"a")), "the first in line");
+        assert!(!world.outlet.offer(&plain(13, b"b")), "no longer the first");
+        assert_eq!(world.outlet.flush(), 2);
+        assert!(world.outlet.offer(&plain(14, b"c")));
+        assert_eq!(world.outlet.flush(), 1);
+        assert_eq!(world.read(3).await?, "abc");
+        assert!(world.outlet.offer(&plain(15, b"in line, and not written")));
+        let back = world.outlet.take_back();
+        assert_eq!(back, Some(Back { served: Cursor::behind(14), unsent: Bytes::new() }));
+        assert_eq!((world.outlet.flush(), world.outlet.take_back()), (0, None));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_takes_thinking_about_is_left_to_the_follower_with_all_behind_it() -> io::Result<()> {
+        let world = World::new(false).await?;
+        world.outlet.rest(Cursor::behind(10));
+        world.outlet.offer(&plain(11, b"a"));
+        assert!(!world.outlet.offer(&frame(12, PROJECT, Loses::Member(USER), b"removed")));
+        assert!(!world.outlet.offer(&plain(13, b"not to be seen")));
+        assert_eq!(world.outlet.flush(), 1);
+        world.wake.notified().await;
+        assert_eq!(world.outlet.take_back().map(|back| back.served), Some(Cursor::behind(11)));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_the_person_is_told_is_written_for_who_asked_for_it() -> io::Result<()> {
+        for me in [false, true] {
+            let world = World::new(me).await?;
+            world.outlet.rest(Cursor::behind(10));
+            assert_eq!(world.outlet.offer(&frame(11, USER, Loses::Nobody, b"told")), me);
+            assert!(!world.outlet.offer(&frame(12, USER, Loses::Nobody, b"")), "nothing to send");
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_full_socket_loses_nothing() -> io::Result<()> {
+        let mut world = World::new(false).await?;
+        world.outlet.rest(Cursor::behind(0));
+        let (mut expected, mut position) = (Vec::new(), 0);
+        // Until the client's window and the socket's buffer are full.
+        while !world.outlet.state().called {
+            position += 1;
+            let bytes = format!("{position:0>60000}");
+            world.outlet.offer(&plain(position, bytes.as_bytes()));
+            world.outlet.flush();
+            expected.push(bytes);
+        }
+        assert!(!world.outlet.offer(&plain(position + 1, b"not now")));
+        world.wake.notified().await;
+        let back = world.outlet.take_back().expect("it rested");
+        let served = usize::try_from(back.served.position()).expect("small");
+        let expected = expected[..served].concat();
+        let written = expected.len() - back.unsent.len();
+        assert_eq!(world.read(written).await? + std::str::from_utf8(&back.unsent).expect("digits"), expected);
+        Ok(())
+    }
+
     #[tokio::test]
     async fn what_is_worth_nothing_later_is_written_whole_or_not_at_all_and_only_at_rest() -> io::Result<()> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let mut client = TcpStream::connect(listener.local_addr()?).await?;
-        let (socket, _) = listener.accept().await?;
-        socket.writable().await?;
-        let outlet = Outlet::new(socket, Uuid::nil(), false, Arc::default());
-        let piece = Bytes::from(format!("event: x\ndata: {}\n\n", "x".repeat(40_001)));
-        assert!(!outlet.write_passing(&piece), "the follower is at work");
-        outlet.rest(Cursor::behind(1));
-        let written = (0..1000).take_while(|_| outlet.write_passing(&piece)).count();
+        let mut world = World::new(false).await?;
+        let piece = Bytes::from(format!("{:0>40001}", 7));
+        assert!(!world.outlet.write_passing(&piece), "the follower is at work");
+        world.outlet.rest(Cursor::behind(1));
+        let written = (0..1000).take_while(|_| world.outlet.write_passing(&piece)).count();
         assert!((1..1000).contains(&written), "the socket is full at some time: {written}");
-        let back = outlet.take_back().expect("it rested");
+        let back = world.outlet.take_back().expect("it rested");
         assert_eq!(back.served, Cursor::behind(1));
-        let mut got = vec![0; written * piece.len() - back.unsent.len()];
-        client.read_exact(&mut got).await?;
-        got.extend_from_slice(&back.unsent);
-        assert!(got == piece.repeat(written));
+        let got = world.read(written * piece.len() - back.unsent.len()).await?;
+        assert_eq!(got.into_bytes(), piece.repeat(written)[..written * piece.len() - back.unsent.len()]);
+        assert!(piece.ends_with(&back.unsent));
         Ok(())
     }
 }

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use futures::Stream;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::follower::Follower;
 
 /// For a client to take something of what is ready for them. Their cursor is known: they come back and go on.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
+/// For what is on its way to one client (the kernel doubles it). It would grow to megabytes for one who reads nothing, and what a
+/// catch-up can leave there keeps it busy.
+const SEND_BUFFER: usize = 64 * 1024;
 /// What a client may say on a connection that is no longer listened to.
 const IGNORED_BYTES: usize = 16 * 1024;
 
@@ -52,6 +56,8 @@ impl Wire {
     /// Sends the head of the answer, and what follows until the stream ends or the client goes. The end of the connection is
     /// the end of the body (RFC 9112, 6.3).
     pub async fn serve(mut self, socket: TcpStream, head: Vec<u8>) -> io::Result<()> {
+        // Where it cannot be set, it is as it is.
+        let _ = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER);
         let outlet = self.follower.write_to(socket);
         write(outlet.socket(), &head).await?;
         let sending = async {

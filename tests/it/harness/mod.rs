@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use actor::{Actor, Answer};
 pub use process::Process;
 pub use servers::{data_dir, servers};
-pub use sse::Sse;
+pub use sse::{Frame, Sse};
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -17,8 +17,9 @@ pub struct Ticket {
     expires_in: i64,
 }
 
-/// A ticket for `EventSource`, which cannot send headers: `?ticket=` in a stream's URL. It, and
-/// the streams it opens, end with the API token or outside token that it was bought with.
+/// A ticket for `EventSource`, which cannot send headers: `?ticket=` in a stream's URL. It opens one stream, within a minute;
+/// a browser that comes back with it is told `reauth`, and opens a new one with a new ticket, from its last event's id on. It, and the
+/// streams it opens, end with the API token or outside token that it was bought with.
 #[utoipa::path(
     post, path = "/v1/stream-tickets", operation_id = "createStreamTicket", tag = "accounts",
     responses((status = 201, description = "Made", body = Ticket), AccountProblems),

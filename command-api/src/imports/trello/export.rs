@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
-use taskfold_domain::Timestamp;
+use taskfold_domain::{Role, Timestamp};
 
 use super::action::{Action, text};
 use super::fit;
@@ -71,6 +71,7 @@ impl Export {
         export.read_cards(document);
         export.count_the_rest(document);
         export.note_people();
+        export.read_roles(document);
         Ok(export)
     }
 
@@ -162,6 +163,23 @@ impl Export {
         self.snapshot.people = people.into_iter().collect();
     }
 
+    /// As they are now: an admin is an admin, and an observer a viewer. Whoever has done something must be able to do it here.
+    fn read_roles(&mut self, document: &Value) {
+        let authors: HashSet<&str> = self.actions.iter().filter_map(|a| a.author.as_deref()).collect();
+        let (mut roles, mut active_observers) = (BTreeMap::new(), 0);
+        for membership in array(document, "memberships") {
+            let Some(id) = text(membership, "idMember") else { continue };
+            match text(membership, "memberType") {
+                Some("admin") => _ = roles.insert(id.to_owned(), Role::Admin),
+                Some("observer") if authors.contains(id) => active_observers += 1,
+                Some("observer") => _ = roles.insert(id.to_owned(), Role::Viewer),
+                _ => {}
+            }
+        }
+        self.skipped.add_many("observer", "is a member, being the author of what is imported", active_observers);
+        self.snapshot.roles = roles;
+    }
+
     /// Things a board has that a project has no place for.
     fn count_the_rest(&mut self, document: &Value) {
         for (key, kind) in [
@@ -214,6 +232,23 @@ mod tests {
         ] {
             assert_eq!(Export::read(&document).map(|_| ()), Err(why), "{document}");
         }
+    }
+
+    #[test]
+    fn people_have_the_roles_that_they_had_and_authors_can_be_so() {
+        let member = |id: &str, kind: &str| json!({"idMember": id, "memberType": kind});
+        let export = Export::read(&json!({
+            "id": "b", "lists": [], "cards": [],
+            "memberships": [member("a", "admin"), member("n", "normal"), member("o", "observer"), member("w", "observer"), 7],
+            "actions": [{"id": "1", "type": "updateBoard", "date": "2020-01-01T00:00:00.000Z", "idMemberCreator": "w", "data": {}}],
+        }))
+        .unwrap_or_default();
+        let role = |id: &str| export.snapshot.role(id);
+        assert_eq!(
+            (role("a"), role("n"), role("o"), role("w")),
+            (Role::Admin, Role::Member, Role::Viewer, Role::Member)
+        );
+        assert!(export.skipped.list().iter().any(|skipped| skipped.kind == "observer"), "{:?}", export.skipped.list());
     }
 
     #[test]

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use taskfold_domain::{Rank, Timestamp};
+use taskfold_domain::{Rank, Role, Timestamp};
 
 /// The board as an export shows it: texts fit our limits, ids are the source's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +17,15 @@ pub struct Snapshot {
     /// Ids of the people that belong to the board: members, authors, assignees.
     #[serde(default)]
     pub people: Vec<String>,
+    /// Of those who are no plain members.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
+}
+
+impl Snapshot {
+    pub fn role(&self, person: &str) -> Role {
+        self.roles.get(person).copied().unwrap_or(Role::Member)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

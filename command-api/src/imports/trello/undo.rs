@@ -210,9 +210,9 @@ fn is_on_card(kind: &str) -> bool {
 
 fn why_not(kind: &str) -> &'static str {
     match kind {
-        "addAttachmentToCard" | "deleteAttachmentFromCard" => "attachments are not imported",
+        "addAttachmentToCard" | "deleteAttachmentFromCard" => "the export has addresses of attachments, and no bytes",
         "makeAdminOfBoard" | "makeNormalMemberOfBoard" | "makeObserverOfBoard" => {
-            "imported people keep the role member"
+            "people have the role that they have at the end"
         }
         "unconfirmedBoardInvitation" | "unconfirmedOrganizationInvitation" => "an invitation is no membership yet",
         "addToOrganizationBoard" | "removeFromOrganizationBoard" => "there are no organisations",

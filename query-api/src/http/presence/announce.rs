@@ -4,14 +4,13 @@ use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::problem::PresenceProblems;
 use taskfold_openapi::read::{Body, Path};
-use taskfold_openapi::{Code, Problem};
+use taskfold_openapi::{Caller, Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::DeviceId;
+use super::{DeviceId, member_at};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::Reading;
 use crate::live::MOST_DEVICES;
 
 #[derive(Deserialize, ToSchema)]
@@ -26,6 +25,9 @@ pub struct Heartbeat {
 
 #[derive(Serialize, ToSchema)]
 pub struct Heard {
+    user_id: Uuid,
+    device_id: String,
+    focus: Option<Uuid>,
     /// In how many seconds the device is gone, if nothing more is heard of it: send the next one well before.
     #[schema(example = 30)]
     expires_in: u64,
@@ -35,27 +37,19 @@ pub struct Heard {
 /// seconds or so, and at once when the focus changes.
 #[utoipa::path(
     put, path = "/v1/projects/{project_id}/presence", operation_id = "announcePresence", tag = "presence",
-    params(
-        ("project_id" = Uuid, Path, description = "the project"),
-        ("Taskfold-Min-Position" = Option<u64>, Header,
-         description = "For a member of just now: first wait until the membership is known, as reads do")
-    ),
+    params(("project_id" = Uuid, Path, description = "the project")),
     request_body = Heartbeat,
     responses((status = 200, description = "Heard", body = Heard), PresenceProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    caller: Caller,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<Heartbeat>,
 ) -> Result<Json<Heard>, ReadError> {
-    reading.caller.must_write()?;
-    let mut snapshot = reading.snapshot(&app, None).await?;
-    snapshot.project(project_id).await?;
-    let member_at = snapshot.position;
-    snapshot.close().await;
-    let key = body.device_id.key(project_id, &reading.caller);
+    let member_at = member_at(&app, &caller, project_id).await?;
+    let key = body.device_id.key(project_id, &caller);
     let expires_in = app.presence.ttl().as_secs();
     if app.presence.is_one_too_many(&key) {
         let detail = format!("One may be in a project with {MOST_DEVICES} devices at once");
@@ -63,5 +57,5 @@ pub async fn handler(
         return Err(Problem::new(Code::RateLimited, detail).retry_after(seconds).into());
     }
     app.presence.announce(&key, body.focus, member_at).await?;
-    Ok(Json(Heard { expires_in }))
+    Ok(Json(Heard { user_id: key.user, device_id: key.device.to_string(), focus: body.focus, expires_in }))
 }

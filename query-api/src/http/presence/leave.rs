@@ -1,14 +1,13 @@
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::Problem;
 use taskfold_openapi::problem::PresenceProblems;
 use taskfold_openapi::read::Path;
+use taskfold_openapi::{Caller, Problem};
 
-use super::DeviceId;
+use super::{DeviceId, member_at};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::Reading;
 
 /// Say that the caller has gone on this device. With their last one, they leave at once.
 #[utoipa::path(
@@ -22,14 +21,11 @@ use crate::http::reading::Reading;
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    caller: Caller,
     Path((project_id, device_id)): Path<(ProjectId, String)>,
 ) -> Result<StatusCode, ReadError> {
-    reading.caller.must_write()?;
-    let mut snapshot = reading.snapshot(&app, None).await?;
-    snapshot.project(project_id).await?;
-    snapshot.close().await;
+    member_at(&app, &caller, project_id).await?;
     let device = DeviceId::parse(device_id).ok_or_else(|| Problem::invalid_field("/device_id", DeviceId::wrong()))?;
-    app.presence.leave(&device.key(project_id, &reading.caller)).await?;
+    app.presence.leave(&device.key(project_id, &caller)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -25,6 +25,9 @@ pub struct PresentView {
     display_name: Option<String>,
     /// The tasks that their devices look at.
     focus: BTreeSet<Uuid>,
+    /// How many devices they are there with.
+    #[schema(example = 1)]
+    devices: usize,
     /// Since when it is so. A frame of the stream with a later `at` replaces this.
     at: DateTime<Utc>,
 }
@@ -84,7 +87,7 @@ pub async fn handler(
         |(user_id, username, display_name)| {
             let view = present.remove(&user_id).unwrap_or_default();
             let at = DateTime::from_timestamp_millis(view.at).unwrap_or_default();
-            PresentView { user_id, username, display_name, focus: view.focus, at }
+            PresentView { user_id, username, display_name, focus: view.focus, devices: view.devices, at }
         },
     );
     let body = PresencePage { page, total };

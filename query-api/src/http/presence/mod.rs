@@ -37,9 +37,21 @@ impl DeviceId {
         format!("must be 1 to {LONGEST_ID} letters, digits, `-` and `_`")
     }
 
-    fn key(&self, project: ProjectId, caller: &Caller) -> Key {
+    fn key(self, project: ProjectId, caller: &Caller) -> Key {
         Key { project: project.0, user: caller.user_id.0, device: self.0.as_str().into() }
     }
+}
+
+/// The position as of which the caller is a member of the project. 404 for others, as for every read.
+async fn member_at(app: &App, caller: &Caller, project: ProjectId) -> Result<i64, ReadError> {
+    caller.must_write()?;
+    caller.must_reach(project)?;
+    // Asked together with whoever else sends a heartbeat now: there are many.
+    let known = app.hub.members().of(caller.user_id.0, &[project.0]).await?;
+    if known.visible.is_empty() {
+        return Err(Problem::not_found().into());
+    }
+    Ok(known.checkpoint)
 }
 
 impl<'de> Deserialize<'de> for DeviceId {

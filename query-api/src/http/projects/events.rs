@@ -53,7 +53,8 @@ pub struct FeedPage {
     pub has_more: bool,
 }
 
-/// The Changes of a project behind a position, in order. With `Prefer: wait=n` and nothing there, answers as soon as
+/// The Changes of a project behind a position, in order. A page with more behind it never changes: it may be kept for good, and
+/// its `ETag` is answered with 304 from the tag alone (`head` in it is as it was then). With `Prefer: wait=n` and nothing there, answers as soon as
 /// something is, or empty after n seconds.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/events", operation_id = "listEvents", tag = "feed",
@@ -77,12 +78,20 @@ pub async fn handler(
     let wake = Arc::new(Notify::new());
     let mut seat = None;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+    let full = FullPage { project_id, since, limit };
     loop {
         snapshot.project(project_id).await?;
+        if let Some(tag) = reading.if_none_match.as_deref().and_then(|tags| full.known(tags)) {
+            return Ok(Answer::tagged(&reading, snapshot, tag, Vec::new()).await.forever());
+        }
         if since > snapshot.position {
             snapshot = behind_or_ahead(&app, &reading, snapshot, since).await?;
         }
         let page = page(&mut snapshot, project_id, since, limit).await?;
+        if page.has_more {
+            let body = serde_json::to_vec(&page)?;
+            return Ok(Answer::tagged(&reading, snapshot, full.tag(page.next), body).await.forever());
+        }
         let waits = page.events.is_empty() && Instant::now() < until;
         if !waits || app.shutdown.is_cancelled() {
             return Answer::new(&reading, snapshot, &page).await;
@@ -98,10 +107,33 @@ pub async fn handler(
                 () = tokio::time::sleep_until(until) => {}
                 () = app.shutdown.cancelled() => {}
                 // Who waits half a minute does not outlast their token by it.
-                () = app.verifier.revoked(&reading.caller) => return Err(Problem::from(Rejected::Invalid).into()),
+                () = app.verifier.revoked(reading.caller.means) => return Err(Problem::from(Rejected::Invalid).into()),
             }
         }
         snapshot = reading.snapshot(&app, query.min_position).await?;
+    }
+}
+
+/// A page as full as it can be. The log is only ever added to, so its events stay the same, and its tag is made of what was
+/// asked for and where the page ends.
+struct FullPage {
+    project_id: ProjectId,
+    since: i64,
+    limit: i64,
+}
+
+impl FullPage {
+    fn tag(&self, next: i64) -> String {
+        let Self { project_id, since, limit } = self;
+        format!("\"{}.{since}.{limit}.{next}.{}\"", project_id.0.simple(), env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The one of these tags that is of this page. Only we make them: who makes one up cheats nobody else.
+    fn known(&self, if_none_match: &str) -> Option<String> {
+        if_none_match.split(',').map(|tag| tag.trim().trim_start_matches("W/")).find_map(|tag| {
+            let next = tag.split('.').nth(3)?.parse().ok()?;
+            (self.tag(next) == tag).then(|| tag.to_owned())
+        })
     }
 }
 

@@ -7,20 +7,24 @@ use futures::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::auth::{Means, Rejected, bearer};
+use taskfold_openapi::auth::{Means, Rejected, Ticket, bearer};
 use taskfold_openapi::headers::one;
 use taskfold_openapi::{Caller, Code, Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::ticket;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::values::Position;
-use crate::live::{Cursor, Door, Follower, Notice, Opening, Takeover, memberships, removed_at};
+use crate::live::{Cursor, Door, Follower, NoPlace, Notice, Opening, Takeover, removed_at};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// For the hub to know where it begins, just after the start of the program.
 const BEGIN_LIMIT: Duration = Duration::from_secs(2);
+/// For one who has all places that one person may have.
+const NO_PLACE_WAIT: Duration = Duration::from_secs(30);
+const RETRY_AT_LEAST_MS: u32 = 1_000;
 
 /// The header of a stream.
 #[derive(IntoParams)]
@@ -38,7 +42,7 @@ pub struct Knock {
     from: Option<Cursor>,
     reconnect: bool,
     presence: bool,
-    token: Result<Caller, Refused>,
+    token: Result<(Caller, Option<Ticket>), Refused>,
 }
 
 enum Refused {
@@ -75,9 +79,11 @@ impl Knock {
         projects: impl FnOnce() -> Result<Vec<Uuid>, ReadError>,
         me: bool,
     ) -> Result<Response, ReadError> {
-        let caller = match self.token {
+        let (caller, ticket) = match self.token {
             Ok(known) => known,
-            Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => return Ok(last_words(&[Notice::Reauth])),
+            Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => {
+                return Ok(last_words(&[Notice::Reauth { seconds: 0 }]));
+            }
             Err(Refused::Rejected(rejected)) => return Err(Problem::from(rejected).into()),
             Err(Refused::Problem(problem)) => return Err(problem),
         };
@@ -86,23 +92,28 @@ impl Knock {
             return Err(Problem::new(Code::Forbidden, detail).into());
         }
         let projects = projects()?;
+        let place = match app.hub.places().take(caller.user_id.0) {
+            Ok(place) => place,
+            Err(none) => return self.no_place(none),
+        };
         if !app.hub.has_begun(BEGIN_LIMIT).await {
             return Err(Problem::unavailable("The live feed").into());
         }
         let reaches = |project: &Uuid| caller.scope.reaches(ProjectId(*project));
         let within: Vec<Uuid> = projects.iter().copied().filter(reaches).collect();
-        let known = memberships(app.hub.pool(), &within, caller.user_id.0).await?;
+        let known = app.hub.members().of(caller.user_id.0, &within).await?;
         let (head, member_at) = (known.head, known.checkpoint);
         let ahead = self.from.is_some_and(|from| from.position() > head);
         let doors = known.visible.iter().map(|(project, team)| Door { project: *project, member_at, team: *team });
         let mut opening = Opening {
             user: caller.user_id,
             expires_at: caller.expires_at,
-            revoked_token: revoked_token(app, caller),
+            revoked_token: revoked_token(app, caller.means),
             projects: doors.collect(),
             revoked: Vec::new(),
             from: self.from,
             me,
+            place,
             presence: self.presence,
         };
         for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
@@ -125,6 +136,11 @@ impl Knock {
         if ahead {
             return if self.reconnect { Ok(last_words(&[Notice::Reset { head }])) } else { Err(cursor_ahead(head)) };
         }
+        if let Some(ticket) = ticket
+            && !ticket::use_up(app.hub.pool(), ticket).await?
+        {
+            return if self.reconnect { Ok(last_words(&[Notice::Reauth { seconds: 0 }])) } else { Err(used()) };
+        }
         let stream = Takeover::new(Follower::new(app.hub.clone(), opening, app.shutdown.clone()));
         let mut answer = event_stream(Body::from_stream(stream.clone().body()));
         answer.extensions_mut().insert(stream);
@@ -132,17 +148,45 @@ impl Knock {
     }
 }
 
+impl Knock {
+    /// A browser that comes back hears it where it can read it, and comes again.
+    fn no_place(&self, none: NoPlace) -> Result<Response, ReadError> {
+        let (detail, wait) = match none {
+            NoPlace::Taken { most } => (format!("One person may have {most} streams open"), NO_PLACE_WAIT),
+            NoPlace::TooFast { wait } => ("Streams are opened too fast".to_owned(), wait),
+        };
+        metrics::counter!("taskfold_sse_refused_total").increment(1);
+        match self.from.filter(|_| self.reconnect) {
+            Some(served) => {
+                Ok(last_words(&[Notice::Drain { served, retry_ms: wait.as_millis() as u32 + RETRY_AT_LEAST_MS }]))
+            }
+            None => Err(Problem::new(Code::RateLimited, detail).retry_after(wait.as_secs() as u32 + 1).into()),
+        }
+    }
+}
+
 /// The header first; a ticket for those who cannot send one.
-async fn authenticate(app: &App, headers: &HeaderMap, ticket: Option<&str>) -> Result<Caller, Refused> {
+async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    ticket: Option<&str>,
+) -> Result<(Caller, Option<Ticket>), Refused> {
     let token = bearer(headers).map_err(|problem| Refused::Problem(problem.into()))?;
     match (token, ticket) {
-        (Some(token), _) => app.verifier.verify(token).await.map_err(Refused::Rejected),
-        (None, Some(ticket)) => app.verifier.verify_ticket(ticket).await.map_err(Refused::Rejected),
+        (Some(token), _) => app.verifier.verify(token).await.map(|caller| (caller, None)).map_err(Refused::Rejected),
+        (None, Some(ticket)) => {
+            let verified = app.verifier.verify_ticket(ticket).await;
+            verified.map(|(caller, ticket)| (caller, Some(ticket))).map_err(Refused::Rejected)
+        }
         (None, None) => {
             let detail = "Send `Authorization: Bearer <access token>`, or `?ticket=`";
             Err(Refused::Problem(Problem::new(Code::Unauthenticated, detail).into()))
         }
     }
+}
+
+fn used() -> ReadError {
+    Problem::new(Code::Unauthenticated, "The ticket has been used: it opens one stream").into()
 }
 
 /// The `id:` of the last frame that was seen.
@@ -153,10 +197,10 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, ReadError> {
 }
 
 /// Ends when an API token is revoked; streams of sessions carry nothing of the kind.
-fn revoked_token(app: &App, caller: Caller) -> Option<BoxFuture<'static, ()>> {
+pub fn revoked_token(app: &App, means: Means) -> Option<BoxFuture<'static, ()>> {
     let verifier = app.verifier.clone();
-    match caller.means {
-        Means::ApiToken(_) => Some(async move { verifier.revoked(&caller).await }.boxed()),
+    match means {
+        Means::ApiToken(_) => Some(async move { verifier.revoked(means).await }.boxed()),
         Means::Session(_) | Means::Outside => None,
     }
 }

@@ -3,7 +3,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::problem::StreamProblems;
 use taskfold_openapi::read::{Path, Query};
 use utoipa::IntoParams;
 
@@ -21,7 +21,7 @@ pub struct Params {
     /// The position behind which to begin, such as that of a board. Without it: from now.
     #[param(value_type = Option<u64>)]
     since: Option<Position>,
-    /// In place of the header `Authorization`, for `EventSource`.
+    /// In place of the header `Authorization`, for `EventSource`. Opens one stream.
     ticket: Option<String>,
 }
 
@@ -33,7 +33,7 @@ pub struct Params {
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/events/stream", operation_id = "streamProject", tag = "feed",
     params(("project_id" = Uuid, Path, description = "the project"), Params, StreamHeaders),
-    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), FeedProblems),
+    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), StreamProblems),
     security(("bearer" = []), ())
 )]
 pub async fn handler(

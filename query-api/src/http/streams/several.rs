@@ -3,7 +3,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use taskfold_openapi::Problem;
-use taskfold_openapi::problem::FeedProblems;
+use taskfold_openapi::problem::StreamProblems;
 use taskfold_openapi::read::Query;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -12,8 +12,7 @@ use super::door::{Knock, StreamHeaders};
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::values::Position;
-
-const MAX_PROJECTS: usize = 100;
+use crate::live::MOST_PROJECTS;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -21,23 +20,25 @@ const MAX_PROJECTS: usize = 100;
 pub struct Params {
     /// Ids with commas between them, at most 100.
     projects: Option<String>,
-    /// Also what is for the caller; the stream then stays open without any project.
+    /// Also what is for the caller: notifications, what happens in their teams, and what becomes of their own memberships. The stream
+    /// then stays open without any project.
     me: Option<bool>,
     /// Also who is there (`presence.joined`, `presence.focused`, `presence.left`); true unless set to false.
     presence: Option<bool>,
     /// The position behind which to begin, such as that of a board. Without it: from now.
     #[param(value_type = Option<u64>)]
     since: Option<Position>,
-    /// In place of the header `Authorization`, for `EventSource`.
+    /// In place of the header `Authorization`, for `EventSource`. Opens one stream.
     ticket: Option<String>,
 }
 
 /// The Changes of several projects in the order of the log, with one cursor for all. Frames as in `streamProject`;
-/// `revoked` names the project that ends, the others go on.
+/// `revoked` names the project that ends, the others go on. `hello` tells the `stream_id` with which `changeStream` changes the
+/// channels of the open stream; `reauth` with `expires_in` above 0 says that it is time to renew it there.
 #[utoipa::path(
     get, path = "/v1/stream", operation_id = "streamProjects", tag = "feed",
     params(Params, StreamHeaders),
-    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), FeedProblems),
+    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), StreamProblems),
     security(("bearer" = []), ())
 )]
 pub async fn handler(
@@ -65,8 +66,8 @@ fn project_ids(list: &str) -> Result<Vec<Uuid>, ReadError> {
         if !ids.contains(&id) {
             ids.push(id);
         }
-        if ids.len() > MAX_PROJECTS {
-            return Err(Problem::invalid_field("/projects", format!("at most {MAX_PROJECTS}")).into());
+        if ids.len() > MOST_PROJECTS {
+            return Err(Problem::invalid_field("/projects", format!("at most {MOST_PROJECTS}")).into());
         }
     }
     Ok(ids)

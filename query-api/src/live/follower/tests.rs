@@ -2,6 +2,7 @@ use futures::{Stream, StreamExt};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 
+use super::super::places::Places;
 use super::super::wire::Takeover;
 use super::super::writers::Writers;
 use super::*;
@@ -18,7 +19,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let pool = PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL");
-        let hub = Hub::new(pool, Writers::start().expect("threads"));
+        let hub = Hub::new(pool, Places::new(std::num::NonZeroU32::MAX), Writers::start().expect("threads"));
         hub.publish(vec![], 10);
         Self { hub, shutdown: CancellationToken::new() }
     }
@@ -28,9 +29,13 @@ impl World {
     }
 
     fn follower(&self, projects: &[Uuid], lives: i64) -> Follower {
+        Follower::new(self.hub.clone(), self.opening(projects, lives), self.shutdown.clone())
+    }
+
+    fn opening(&self, projects: &[Uuid], lives: i64) -> Opening {
         let expires_at = clock::now().utc().timestamp() + lives;
         let doors = projects.iter().map(|project| Door { project: *project, member_at: 10, team: false });
-        let opening = Opening {
+        Opening {
             user: UserId(USER),
             expires_at,
             revoked_token: None,
@@ -38,9 +43,9 @@ impl World {
             revoked: vec![],
             from: None,
             me: false,
+            place: self.hub.places().take(USER).expect("free"),
             presence: true,
-        };
-        Follower::new(self.hub.clone(), opening, self.shutdown.clone())
+        }
     }
 
     fn happens(&self, position: i64, project: Uuid, removes: Option<Uuid>) {
@@ -133,10 +138,47 @@ async fn who_is_removed_sees_that_and_nothing_more_of_the_project() {
 #[tokio::test(start_paused = true)]
 async fn a_token_at_its_end_ends_the_stream() {
     let world = World::new();
-    let mut stream = world.follow(&[A], 10);
+    let mut stream = world.follow(&[A], 300);
     next(&mut stream).await;
-    assert_eq!(next(&mut stream).await, frame("", "reauth"));
-    assert_eq!(next(&mut stream).await, None);
+    let begun = Instant::now();
+    let mut ends = Vec::new();
+    while let Some(text) = stream.next().await {
+        let (_, event) = named(&text);
+        if event == "reauth" {
+            ends.push((begun.elapsed().as_secs().div_ceil(10) * 10, text.contains("\"expires_in\":0,")));
+        }
+    }
+    // In time to renew it, and when nobody did.
+    assert_eq!(ends, [(240, false), (300, true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_renewed_goes_on() {
+    let world = World::new();
+    let opening = world.opening(&[A], 300);
+    let follower = Follower::new(world.hub.clone(), opening, world.shutdown.clone());
+    let line = Arc::clone(&follower.stream.line);
+    let mut stream = Takeover::new(follower).body().flat_map(frames).boxed();
+    let wish = |lives: i64| Wish {
+        doors: vec![],
+        only_these: false,
+        remove: vec![],
+        me: None,
+        expires_at: clock::now().utc().timestamp() + lives,
+        revoked_token: None,
+    };
+    while named(&stream.next().await.expect("it goes on")).1 != "reauth" {}
+    let (answer, changed) = tokio::sync::oneshot::channel();
+    line.ask(Ask { wish: wish(600), answer });
+    let renewed = Instant::now();
+    while named(&stream.next().await.expect("it goes on")).1 != "reauth" {}
+    assert_eq!(changed.await.expect("an answer").expect("renewed").projects, [A]);
+    assert_eq!(renewed.elapsed().as_secs().div_ceil(10) * 10, 540);
+    // A token that ends earlier takes nothing away.
+    let (answer, changed) = tokio::sync::oneshot::channel();
+    line.ask(Ask { wish: wish(1), answer });
+    assert_eq!(named(&stream.next().await.expect("it goes on")).1, "heartbeat");
+    assert!(changed.await.expect("an answer").is_ok());
 }
 
 #[tokio::test(start_paused = true)]

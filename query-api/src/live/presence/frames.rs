@@ -21,6 +21,8 @@ pub struct PresenceFrame {
     user_id: Uuid,
     /// The tasks that their devices look at.
     focus: BTreeSet<Uuid>,
+    /// How many devices they are there with; a change of that alone is not told.
+    devices: usize,
     /// Since when it is so.
     at: DateTime<Utc>,
 }
@@ -36,7 +38,8 @@ pub fn pieces(project: Uuid, changes: &[Change]) -> Vec<Bytes> {
         };
         let at = DateTime::from_timestamp_millis(change.view.at).unwrap_or_default();
         let focus = change.view.focus.clone();
-        let data = PresenceFrame { project_id: project, user_id: change.user, focus, at };
+        let devices = change.view.devices;
+        let data = PresenceFrame { project_id: project, user_id: change.user, focus, devices, at };
         let frame = encode(None, name, None, &serde_json::to_string(&data).unwrap_or_default());
         match pieces.last_mut().filter(|piece| piece.len() + frame.len() <= PIECE) {
             Some(piece) => piece.extend_from_slice(&frame),
@@ -59,11 +62,11 @@ mod tests {
     #[test]
     fn frames_say_who_and_what_and_have_no_id() {
         let (project, user, task) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-        let view = View { focus: [task].into(), at: 1_700_000_000_123 };
+        let view = View { focus: [task].into(), devices: 2, at: 1_700_000_000_123 };
         let change = Change { user, kind: Kind::Focused, view };
         let expected = format!(
             "event: presence.focused\ndata: {{\"project_id\":\"{project}\",\"user_id\":\"{user}\",\
-             \"focus\":[\"{task}\"],\"at\":\"2023-11-14T22:13:20.123Z\"}}\n\n"
+             \"focus\":[\"{task}\"],\"devices\":2,\"at\":\"2023-11-14T22:13:20.123Z\"}}\n\n"
         );
         assert_eq!(pieces(project, std::slice::from_ref(&change)), [Bytes::from(expected)]);
         let many = pieces(project, &vec![change; 1000]);

@@ -79,10 +79,10 @@ impl Presence {
     fn doubt(&self, frame: &Frame) {
         let doubts: Vec<Doubt> = match &frame.loses {
             Loses::Member(user) => vec![Doubt::Member { project: frame.room, user: *user }],
-            Loses::Teams => vec![Doubt::Project(frame.room)],
+            Loses::Team(_) => vec![Doubt::Project(frame.room)],
             Loses::TeamMembers(gone) => gone.iter().copied().map(Doubt::Person).collect(),
             // Told of in the frame that this one was made of, or nothing is lost.
-            Loses::Person | Loses::GainsTeam | Loses::Nobody => vec![],
+            Loses::Person | Loses::Own(_) | Loses::Gains(_) | Loses::GainsTeam(_) | Loses::Nobody => vec![],
         };
         let known = &mut *self.known();
         // Before NATS is heard nobody is there, and all who will be are looked at then.

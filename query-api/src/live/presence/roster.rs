@@ -62,7 +62,9 @@ pub enum Kind {
 pub struct View {
     /// The tasks that their devices look at.
     pub focus: BTreeSet<Uuid>,
-    /// Since when it is so.
+    /// How many devices they are.
+    pub devices: usize,
+    /// Since when the focus is so.
     pub at: i64,
 }
 
@@ -83,7 +85,9 @@ pub struct Roster {
 #[derive(Default)]
 struct Person {
     devices: BTreeMap<Arc<str>, Device>,
-    view: View,
+    focus: BTreeSet<Uuid>,
+    /// Since when it is so.
+    at: i64,
     /// The focus that followers know of; `None`: they take them to be away.
     told: Option<BTreeSet<Uuid>>,
 }
@@ -197,7 +201,7 @@ impl Roster {
         for (project, user) in std::mem::take(&mut self.touched) {
             let Some(people) = self.projects.get_mut(&project) else { continue };
             let Some(person) = people.get_mut(&user) else { continue };
-            let is = (!person.devices.is_empty()).then(|| person.view.focus.clone());
+            let is = (!person.devices.is_empty()).then(|| person.focus.clone());
             let kind = match (&person.told, &is) {
                 (None, Some(_)) => Some(Kind::Joined),
                 (Some(_), None) => Some(Kind::Left),
@@ -206,7 +210,7 @@ impl Roster {
             };
             person.told = is;
             if let Some(kind) = kind {
-                changes.entry(project).or_default().push(Change { user, kind, view: person.view.clone() });
+                changes.entry(project).or_default().push(Change { user, kind, view: person.view() });
             }
             if person.devices.is_empty() {
                 people.remove(&user);
@@ -221,7 +225,7 @@ impl Roster {
     /// Who is there.
     pub fn present(&self, project: Uuid) -> BTreeMap<Uuid, View> {
         let people = self.projects.get(&project).into_iter().flatten();
-        people.filter(|(_, p)| !p.devices.is_empty()).map(|(user, person)| (*user, person.view.clone())).collect()
+        people.filter(|(_, p)| !p.devices.is_empty()).map(|(user, person)| (*user, person.view())).collect()
     }
 
     pub fn has(&self, key: &Key) -> bool {
@@ -263,11 +267,18 @@ impl Roster {
     fn touch(&mut self, project: Uuid, user: Uuid, at: i64) {
         let Some(person) = self.projects.get_mut(&project).and_then(|people| people.get_mut(&user)) else { return };
         let focus: BTreeSet<Uuid> = person.devices.values().filter_map(|device| device.focus).collect();
-        let is_news = person.told.is_none() || person.devices.is_empty() || focus != person.view.focus;
+        let is_news = person.told.is_none() || person.devices.is_empty() || focus != person.focus;
         if is_news {
-            person.view = View { focus, at: at.max(person.view.at) };
+            person.focus = focus;
+            person.at = person.at.max(at);
             self.touched.insert((project, user));
         }
+    }
+}
+
+impl Person {
+    fn view(&self) -> View {
+        View { focus: self.focus.clone(), devices: self.devices.len(), at: self.at }
     }
 }
 

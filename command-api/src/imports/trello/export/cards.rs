@@ -238,7 +238,11 @@ impl Export {
 
     /// Parts of a card that a task has no place for.
     fn count_parts(&mut self, card: &Value, read: &Card) {
-        self.skipped.add_many("attachment", "attachments are not imported", array(card, "attachments").len());
+        self.skipped.add_many(
+            "attachment",
+            "the export has addresses of attachments, and no bytes",
+            array(card, "attachments").len(),
+        );
         self.skipped.add_many("vote", "has no counterpart", array(card, "idMembersVoted").len());
         self.skipped.add_many("sticker", "has no counterpart", array(card, "stickers").len());
         self.skipped.add_many("customFieldItem", "has no counterpart", array(card, "customFieldItems").len());

@@ -1,6 +1,5 @@
 use std::cmp::Ordering;
 
-use taskfold_domain::Role;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::ColumnId;
 use taskfold_domain::project::Category;
@@ -31,8 +30,8 @@ impl Planner<'_> {
             Did::BoardClosed(true) => self.emit_project(ProjectCommand::Archive(Default::default())),
             Did::BoardClosed(false) => self.emit_project(ProjectCommand::Restore(Default::default())),
             Did::MemberJoined(member) => {
-                let user_id = self.scene.ids.person(member);
-                self.emit_project(ProjectCommand::SetMember(SetMember { user_id, role: Role::Member }));
+                let (user_id, role) = (self.scene.ids.person(member), self.snapshot.role(member));
+                self.emit_project(ProjectCommand::SetMember(SetMember { user_id, role }));
             }
             Did::MemberLeft(member) if self.staying.contains(member.as_str()) => {
                 self.skip("stays a member, being the author or assignee of what is imported");

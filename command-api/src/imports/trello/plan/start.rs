@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 
-use taskfold_domain::Role;
 use taskfold_domain::Timestamp;
 use taskfold_domain::project::Category;
 use taskfold_domain::project::commands::{CreateProject, NewColumn, ProjectCommand, SetMember, WhichColumn};
@@ -159,7 +158,7 @@ impl<'a> Planner<'a> {
             if !known && !joins.contains(&person.as_str()) {
                 self.made_up("member", person, begin);
                 let user_id = self.scene.ids.person(person);
-                self.emit_project(ProjectCommand::SetMember(SetMember { user_id, role: Role::Member }));
+                self.emit_project(ProjectCommand::SetMember(SetMember { user_id, role: snapshot.role(person) }));
             }
         }
     }

@@ -1,4 +1,3 @@
-use taskfold_domain::Role;
 use taskfold_domain::ids::ColumnId;
 use taskfold_domain::project::Board;
 use taskfold_domain::project::commands::{
@@ -78,9 +77,15 @@ impl Wanted<'_> {
     fn members(&self, board: &Board, commands: &mut Vec<ProjectCommand>) {
         for person in &self.new.people {
             let user_id = self.ids.person(person);
-            let known = self.base.as_ref().is_some_and(|b| b.snapshot.people.contains(person));
-            if !known && board.role_of(user_id).is_none() {
-                commands.push(ProjectCommand::SetMember(SetMember { user_id, role: Role::Member }));
+            let role = self.new.role(person);
+            let base = self.base.as_ref().map(|b| b.snapshot).filter(|b| b.people.contains(person));
+            let is_due = match base {
+                None => board.role_of(user_id).is_none(),
+                // What was given here since stays, unless it was changed there too.
+                Some(base) => base.role(person) != role && board.role_of(user_id).is_some_and(|now| now != role),
+            };
+            if is_due {
+                commands.push(ProjectCommand::SetMember(SetMember { user_id, role }));
             }
         }
     }

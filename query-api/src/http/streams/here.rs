@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use taskfold_openapi::auth::Means;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::door::revoked_token;
+use crate::http::app::App;
+use crate::live::{Ask, Channels, Door, Unchanged, Wish};
+
+/// For a stream to take notice. One whose client reads nothing does not.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// What somebody wants of a stream of theirs, checked as far as it can be without the stream.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Wanted {
+    pub stream_id: Uuid,
+    pub user_id: Uuid,
+    pub add: Vec<Uuid>,
+    pub only_these: bool,
+    pub remove: Vec<Uuid>,
+    pub me: Option<bool>,
+    pub means: Means,
+    pub expires_at: i64,
+}
+
+/// Why it stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refused {
+    /// The stream, or a project that is asked for.
+    NotFound,
+    TooMany,
+    NothingLeft,
+    Unavailable,
+}
+
+/// Changes a stream of this instance. What its person may see is looked at here, whoever asks.
+pub async fn change(app: &App, wanted: Wanted) -> Result<Channels, Refused> {
+    let line = app.hub.streams().line(wanted.stream_id, wanted.user_id).ok_or(Refused::NotFound)?;
+    let mut doors = Vec::new();
+    if !wanted.add.is_empty() {
+        let known = app.hub.members().of(wanted.user_id, &wanted.add).await.map_err(|error| {
+            tracing::warn!(%error, "a stream could not be changed");
+            Refused::Unavailable
+        })?;
+        let door = |&(project, team): &(Uuid, bool)| Door { project, member_at: known.checkpoint, team };
+        doors.extend(known.visible.iter().map(door));
+        if !wanted.add.iter().all(|project| doors.iter().any(|door| door.project == *project)) {
+            return Err(Refused::NotFound);
+        }
+    }
+    let Wanted { only_these, remove, me, means, expires_at, .. } = wanted;
+    let revoked_token = revoked_token(app, means);
+    let (answer, changed) = oneshot::channel();
+    line.ask(Ask { wish: Wish { doors, only_these, remove, me, expires_at, revoked_token }, answer });
+    match tokio::time::timeout(LIMIT, changed).await {
+        Ok(Ok(changed)) => changed.map_err(|unchanged| match unchanged {
+            Unchanged::TooMany => Refused::TooMany,
+            Unchanged::NothingLeft => Refused::NothingLeft,
+        }),
+        // It has ended meanwhile.
+        Ok(Err(_)) => Err(Refused::NotFound),
+        Err(_) => Err(Refused::Unavailable),
+    }
+}

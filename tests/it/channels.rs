@@ -1,0 +1,174 @@
+use serde_json::{Value, json};
+use taskfold_openapi::clock::new_id;
+
+use crate::harness::{Actor, App, Place, Sse};
+
+/// An open stream of these projects, and where it is changed.
+async fn open(actor: &Actor, query: &str) -> (Sse, String) {
+    let mut stream = actor.stream(&format!("/v1/stream?{query}")).await;
+    let hello = stream.next().await.unwrap();
+    assert_eq!(hello.event, "hello");
+    (stream, format!("/v1/streams/{}", hello.data["stream_id"].as_str().unwrap()))
+}
+
+/// The positions at which tasks are created in these projects, one after the other.
+async fn create_in(actor: &Actor, projects: &[&String]) -> Vec<i64> {
+    let mut positions = Vec::new();
+    for project in projects {
+        let created = actor.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await.expect(201);
+        positions.push(created["position"].as_i64().unwrap());
+    }
+    positions
+}
+
+/// The position, if it is behind that of a change of channels.
+fn behind(changed: &Value, position: i64) -> Option<i64> {
+    (position > changed["position"].as_i64().unwrap()).then_some(position)
+}
+
+#[tokio::test]
+async fn a_stream_goes_from_one_board_to_another_without_being_opened_anew() {
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let ada = app.person("ada").await;
+    let [(one, _), (two, _), (three, _)] = [ada.project("1").await, ada.project("2").await, ada.project("3").await];
+    app.settle().await;
+    let (mut stream, path) = open(&ada, &format!("projects={one}")).await;
+    let all = [&one, &two, &three];
+    let before = create_in(&ada, &all).await;
+    assert_eq!(stream.changes_until(before[0]).await, [before[0]]);
+
+    // Asked of the instance that does not have the stream. What is new comes from behind the answer's position on.
+    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let changed = elsewhere.patch(&path, json!({"add": [two]})).await.expect(200);
+    assert_eq!((&changed["projects"], &changed["me"]), (&json!([one, two]), &json!(false)));
+    let seen = create_in(&ada, &all).await;
+    let expected: Vec<i64> = behind(&changed, before[1]).into_iter().chain(seen[..2].to_vec()).collect();
+    assert_eq!(stream.changes_until(seen[1]).await, expected);
+
+    let changed = ada.patch(&path, json!({"remove": [one], "add": [three], "me": true})).await.expect(200);
+    assert_eq!((&changed["projects"], &changed["me"]), (&json!([two, three]), &json!(true)));
+    let last = seen[2];
+    let seen = create_in(&ada, &all).await;
+    let expected: Vec<i64> = behind(&changed, last).into_iter().chain(seen[1..].to_vec()).collect();
+    assert_eq!(stream.changes_until(seen[2]).await, expected);
+
+    let changed = ada.patch(&path, json!({"projects": [one], "me": false})).await.expect(200);
+    assert_eq!((&changed["projects"], &changed["me"]), (&json!([one]), &json!(false)));
+    let seen = create_in(&ada, &[&two, &three, &one]).await;
+    assert_eq!(stream.changes_until(seen[2]).await, seen[2..]);
+    drop(stream);
+    second.stop().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_is_changed_by_its_person_to_what_they_may_see() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let ((mine, _), (hers, _)) = (ada.project("mine").await, bea.project("hers").await);
+    app.settle().await;
+    let (mut stream, path) = open(&ada, &format!("projects={mine}")).await;
+    bea.patch(&path, json!({})).await.problem(404, "not-found");
+    app.anonymous().patch(&path, json!({})).await.problem(401, "unauthenticated");
+    ada.patch(&path, json!({"add": [hers]})).await.problem(404, "not-found");
+    ada.patch(&format!("/v1/streams/{}", new_id()), json!({})).await.problem(404, "not-found");
+    ada.patch(&path, json!({"projects": [mine], "remove": [mine]})).await.problem(422, "validation-failed");
+    ada.patch(&path, json!({"projects": []})).await.problem(422, "validation-failed");
+    let many: Vec<Value> = (0..101).map(|_| json!(new_id())).collect();
+    ada.patch(&path, json!({"add": many})).await.problem(422, "validation-failed");
+    ada.patch(&path, json!({"channels": []})).await.problem(422, "validation-failed");
+    let same = ada.patch(&path, json!({})).await.expect(200);
+    assert_eq!(same["projects"], json!([mine]));
+    assert!(same["expires_at"].as_str().unwrap().ends_with('Z'));
+
+    // A token for one project does not bring others in.
+    let token = ada.api_token(json!({"name": "n", "access": "read", "project_id": mine})).await;
+    let (other, _) = ada.project("other").await;
+    app.settle().await;
+    token.patch(&path, json!({"add": [other]})).await.problem(404, "not-found");
+    token.patch(&path, json!({"me": true})).await.problem(403, "forbidden");
+
+    // As at the beginning: a removal ends the project at its position.
+    let member = format!("/v1/projects/{hers}/members/{}", ada.user_id);
+    bea.put(&member, json!({"role": "viewer"})).await.expect(201);
+    app.settle().await;
+    ada.patch(&path, json!({"add": [hers]})).await.expect(200);
+    let gone = bea.delete(&member).await.expect(200)["position"].as_i64().unwrap();
+    assert_eq!(stream.changes_until(gone).await.last(), Some(&gone));
+    assert_eq!(stream.next().await.unwrap().event, "revoked");
+    let seen = create_in(&ada, &[&mine]).await;
+    assert_eq!(stream.changes_until(seen[0]).await, seen);
+    drop(stream);
+    ada.patch(&path, json!({"add": [other]})).await;
+    app.finish().await;
+}
+
+/// A sidebar learns of new projects by itself, and brings them onto the stream.
+#[tokio::test]
+async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let ((one, _), (two, _)) = (ada.project("1").await, ada.project("2").await);
+    let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    ada.put(&format!("/v1/teams/{team}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
+    app.settle().await;
+    let began = app.head().await;
+    let (mut stream, path) = open(&bea, "me=true").await;
+    let member = format!("/v1/projects/{one}/members/{}", bea.user_id);
+    let mut all = Vec::new();
+    for place in [member.clone(), format!("/v1/projects/{two}/teams/{team}")] {
+        let added = ada.put(&place, json!({"role": "viewer"})).await.expect(201);
+        let told = stream.next_change().await.unwrap();
+        assert_eq!(told.data, added["events"][0]);
+        assert_eq!(told.id, added["position"].to_string());
+        bea.patch(&path, json!({"add": [told.data["project_id"]]})).await.expect(200);
+        all.push(added["position"].as_i64().unwrap());
+    }
+    // In a project that is followed, it comes once; without it, it comes on `me`, and the removal is the last.
+    all.push(ada.put(&member, json!({"role": "member"})).await.expect(200)["position"].as_i64().unwrap());
+    assert_eq!(stream.changes_until(all[2]).await, [all[2]]);
+    bea.patch(&path, json!({"remove": [one]})).await.expect(200);
+    all.push(ada.put(&member, json!({"role": "viewer"})).await.expect(200)["position"].as_i64().unwrap());
+    assert_eq!(stream.changes_until(all[3]).await, [all[3]]);
+    bea.patch(&path, json!({"add": [one]})).await.expect(200);
+    all.push(ada.delete(&member).await.expect(200)["position"].as_i64().unwrap());
+    assert_eq!(stream.changes_until(all[4]).await, [all[4]]);
+    assert_eq!(stream.next().await.unwrap().event, "revoked");
+    let unseen = create_in(&ada, &[&one, &two]).await;
+    assert_eq!(stream.changes_until(unseen[1]).await, [unseen[1]]);
+    // Who comes back reads the same from the log.
+    let mut again = bea.stream(&format!("/v1/stream?me=true&since={began}")).await;
+    assert_eq!(again.changes_until(all[4]).await, all);
+    let mut again = bea.stream(&format!("/v1/stream?me=true&projects={two}&since={began}")).await;
+    assert_eq!(again.changes_until(all[4]).await, all);
+    drop((stream, again));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn one_person_has_so_many_streams_and_a_browser_that_comes_back_is_told_when() {
+    let app = App::start_with(&["--max-streams-per-user", "2"]).await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    let path = format!("/v1/projects/{project}/events/stream");
+    let (first, _second) = (ada.stream(&path).await, ada.stream(&path).await);
+    let refused = ada.get(&path).await;
+    refused.problem(429, "rate-limited");
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+    let back = ada.request(reqwest::Method::GET, &path).header("last-event-id", "1");
+    let mut answered = Sse::open(back).await;
+    let drain = answered.next().await.unwrap();
+    assert_eq!((drain.event.as_str(), drain.id.as_str()), ("drain", "1"));
+    assert!(drain.data["retry_ms"].as_u64().unwrap() >= 1000);
+    assert!(answered.next().await.is_none());
+    // Others are not concerned, and a place that is left is free.
+    bea.get(&path).await.problem(404, "not-found");
+    drop(first);
+    crate::harness::eventually("the place is free", || async {
+        Sse::try_open(ada.request(reqwest::Method::GET, &path)).await
+    })
+    .await;
+    app.finish().await;
+}
