@@ -12,6 +12,7 @@ use futures::future::{BoxFuture, join_all};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use sqlx::PgPool;
+use taskfold_attachments::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +87,19 @@ impl Dependency {
                     async_nats::connection::State::Connected => Ok("connected".to_owned()),
                     _ => Err("not connected, trying again".to_owned()),
                 }
+            })
+        })
+    }
+
+    /// Where the bytes of attachments are. All else is served without them.
+    pub fn attachments(store: Store) -> Self {
+        Self::new("attachments", Need::Degrades, move || {
+            let store = store.clone();
+            Box::pin(async move {
+                store.answers().await.map(|()| "answers".to_owned()).map_err(|error| {
+                    tracing::warn!(%error, "health check of the store of attachments failed");
+                    "does not answer".to_owned()
+                })
             })
         })
     }

@@ -58,6 +58,19 @@ impl Store {
         Self { objects, folder: Some(folder) }
     }
 
+    /// Whether the store answers: it is asked for something that is not there.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        if let Some(folder) = &self.folder {
+            // A file that is not there is no different from a folder that is not.
+            let there = tokio::fs::metadata(folder).await;
+            return there.map(|_| ()).map_err(|error| StoreError::Unavailable(error.to_string()));
+        }
+        match self.objects.head(&Path::from("nothing")).await.map_err(StoreError::from) {
+            Ok(_) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) async fn put_part(&self, id: AttachmentId, index: u64, bytes: Bytes) -> Result<(), StoreError> {
         let name = parts(id).join(format!("{index:06}"));
         self.objects.put(&name, bytes.into()).await?;

@@ -281,7 +281,7 @@ problem_sets! {
     /// What an upload may be answered with.
     UploadProblems: [Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists,
         UploadOffset, VersionConflict, UploadProtocol, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        IdempotencyKeyReused, Internal, Unavailable];
+        IdempotencyKeyReused, RateLimited, Internal, Unavailable];
     /// What any read may be answered with.
     ReadProblems: [Unauthenticated, NotFound, ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// What a read of a file may be answered with.

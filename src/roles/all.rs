@@ -47,13 +47,14 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         verifier,
         presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
         streams_per_user: here.program.settings.limits.streams_per_user,
-        attachments,
+        attachments: attachments.clone(),
         shutdown: shutdown.clone(),
     })?;
-    let pool = here.pool(DatabaseRole::Projector)?;
+    let (pool, store) = (here.pool(DatabaseRole::Projector)?, attachments);
     let health = here.health([
         Dependency::postgres(pool.clone()),
         Dependency::nats(nats.clone()),
+        Dependency::attachments(store),
         Dependency::projection(pool.clone()),
     ]);
     parts.spawn("projector", async move {

@@ -22,14 +22,14 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let signer = keys::signer(&here.owner).await?;
     let pool = here.pool(DatabaseRole::Command)?;
     let verifier = here.verifier(&pool, &mut parts).await?;
-    let health = here.health([Dependency::postgres(pool.clone())]);
-    let settings = &here.program.settings.attachments;
+    let store = attachments::store(&here.program.settings.attachments.place)?;
+    let health = here.health([Dependency::postgres(pool.clone()), Dependency::attachments(store.clone())]);
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
         pool,
         signer,
         verifier,
-        attachments: attachments::store(&settings.place)?,
-        attachment_bytes: settings.bytes,
+        attachments: store,
+        attachment_bytes: here.program.settings.attachments.bytes,
         shutdown,
     });
     let router = site(vec![commands], health, &mut parts);

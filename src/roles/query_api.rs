@@ -25,7 +25,12 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let feed_pool = here.pool(DatabaseRole::Feed)?;
     let verifier = here.verifier(&pool, &mut parts).await?;
     let nats = here.nats().await?;
-    let health = here.health([Dependency::postgres(pool.clone()), Dependency::nats(nats.clone())]);
+    let store = attachments::store(&here.program.settings.attachments.place)?;
+    let health = here.health([
+        Dependency::postgres(pool.clone()),
+        Dependency::nats(nats.clone()),
+        Dependency::attachments(store.clone()),
+    ]);
     let stream = here.program.settings.stream.clone();
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
         pool,
@@ -35,7 +40,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         verifier,
         presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
         streams_per_user: here.program.settings.limits.streams_per_user,
-        attachments: attachments::store(&here.program.settings.attachments.place)?,
+        attachments: store,
         shutdown,
     })?;
     let router = site(vec![reads], health, &mut parts);

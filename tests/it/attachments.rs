@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Actor, App, eventually};
 
+/// Uploads that are resumed.
+mod resumable;
+
 /// Of a part, as it is stored.
 const PART: usize = 4 * 1024 * 1024;
 
@@ -401,192 +404,6 @@ async fn with_an_attachment_its_bytes_go() {
     app.finish().await;
 }
 
-fn tus(actor: &Actor, method: Method, path: &str) -> RequestBuilder {
-    actor.request(method, path).header("tus-resumable", "1.0.0")
-}
-
-fn patch(actor: &Actor, upload: &str, offset: usize, bytes: impl Into<reqwest::Body>) -> RequestBuilder {
-    tus(actor, Method::PATCH, upload)
-        .header("content-type", "application/offset+octet-stream")
-        .header("upload-offset", offset)
-        .body(bytes)
-}
-
-async fn create(actor: &Actor, task: &str, length: usize) -> String {
-    let request = tus(actor, Method::POST, &format!("/v1/tasks/{task}/uploads")).header("upload-length", length);
-    let metadata = format!("filename {},filetype dmlkZW8vbXA0", BASE64_STANDARD.encode("Grüße.mp4"));
-    let created = sent(request.header("upload-metadata", metadata), 201).await;
-    assert_eq!(header(&created, "tus-resumable"), "1.0.0");
-    header(&created, "location").to_owned()
-}
-
-async fn offset(actor: &Actor, upload: &str) -> usize {
-    let response = sent(tus(actor, Method::HEAD, upload), 200).await;
-    assert_eq!(header(&response, "cache-control"), "no-store");
-    header(&response, "upload-offset").parse().unwrap()
-}
-
-#[tokio::test]
-async fn an_upload_goes_on_where_it_broke_off() {
-    let (app, ada, task) = scene().await;
-    let bytes = file(2 * PART + 500);
-    let upload = create(&ada, &task, bytes.len()).await;
-    assert_eq!(offset(&ada, &upload).await, 0);
-    sent(patch(&ada, &upload, 0, bytes[..1000].to_vec()), 204).await;
-    assert_eq!(offset(&ada, &upload).await, 1000);
-    ada.send(patch(&ada, &upload, 0, bytes[..10].to_vec())).await.problem(409, "upload-offset");
-
-    // The connection breaks in the second part: what came in is there.
-    let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
-    let head = format!(
-        "PATCH {upload} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\nupload-offset: 1000\r\n\
-         content-type: application/offset+octet-stream\r\ncontent-length: {}\r\n\r\n",
-        ada.token.as_ref().unwrap(),
-        bytes.len() - 1000
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    socket.write_all(&bytes[1000..PART + 2000]).await.unwrap();
-    eventually("the first part is stored", || async { (offset(&ada, &upload).await >= PART).then_some(()) }).await;
-    drop(socket);
-    eventually("what came in is stored", || async { (offset(&ada, &upload).await > PART).then_some(()) }).await;
-    let at = offset(&ada, &upload).await;
-
-    let mut other = sent(patch(&ada, &upload, at, bytes[at..bytes.len() - 1].to_vec()), 204).await;
-    assert_eq!(header(&other, "taskfold-attachment-id"), "");
-    let too_much = patch(&ada, &upload, bytes.len() - 1, b"xy".to_vec());
-    ada.send(too_much).await.problem(413, "payload-too-large");
-    other = sent(patch(&ada, &upload, bytes.len() - 1, bytes[bytes.len() - 1..].to_vec()), 204).await;
-    let (id, position) =
-        (header(&other, "taskfold-attachment-id").to_owned(), header(&other, "taskfold-position").to_owned());
-    let location = format!("/v1/tasks/{task}/attachments/{id}");
-    let reply = json!({"position": position.parse::<i64>().unwrap()});
-    let response = sent(content(&ada, &location, &reply), 200).await;
-    assert_eq!(header(&response, "etag"), format!("\"{}\"", hex(&bytes)));
-    assert_eq!(header(&response, "content-type"), "video/mp4");
-    assert!(header(&response, "content-disposition").ends_with("filename*=UTF-8''Gr%C3%BC%C3%9Fe.mp4"));
-    assert!(response.bytes().await.unwrap() == bytes);
-    // Whoever has missed the answer finds it.
-    let after = sent(tus(&ada, Method::HEAD, &upload), 200).await;
-    assert_eq!(header(&after, "upload-offset"), bytes.len().to_string());
-    assert_eq!(header(&after, "taskfold-attachment-id"), id);
-    assert_eq!(header(&after, "taskfold-position"), position);
-    assert_eq!(stored(&app).await.len(), 3, "no unfinished part is left");
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn an_upload_that_was_complete_when_the_process_died_is_attached_by_who_asks() {
-    let (app, ada, task) = scene().await;
-    let upload = create(&ada, &task, 10).await;
-    sent(patch(&ada, &upload, 0, file(4)), 204).await;
-    // As after a kill between the last byte and the append.
-    let whole = {
-        let id = serde_json::from_value(json!(upload.rsplit('/').next().unwrap())).unwrap();
-        let mut writer = taskfold_attachments::Writer::new(app.attachments.clone(), id);
-        writer.push(Bytes::from(file(10))).await.unwrap();
-        writer.save().await.unwrap()
-    };
-    sqlx::query("UPDATE attachment_uploads SET received = 10, hash = $1, state = 'committing'")
-        .bind(whole.hash)
-        .execute(&app.owner)
-        .await
-        .unwrap();
-    let (one, two) =
-        tokio::join!(sent(tus(&ada, Method::HEAD, &upload), 200), sent(tus(&ada, Method::HEAD, &upload), 200));
-    let id = header(&one, "taskfold-attachment-id").to_owned();
-    assert_eq!(header(&two, "taskfold-attachment-id"), id);
-    let reply = json!({"position": header(&one, "taskfold-position").parse::<i64>().unwrap()});
-    let location = format!("/v1/tasks/{task}/attachments/{id}");
-    assert!(sent(content(&ada, &location, &reply), 200).await.bytes().await.unwrap() == file(10));
-    assert_eq!(stored(&app).await.len(), 1);
-    app.finish().await;
-}
-
-/// A command-api as a process of its own, on the same log and the same store.
-async fn another_process(app: &App) -> (std::process::Child, String) {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let url = std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", app.stream)).unwrap_or_default();
-    let child = std::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
-        .args(["command-api", "--log", "error", "--listen", &address, "--attachments-url", &url])
-        .args(["--database-url", &app.database_url, "--nats-url", &app.nats_url])
-        .args(["--data-dir", app.data_dir.to_str().unwrap()])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    eventually("the other process answers", || async {
-        reqwest::get(format!("http://{address}/health/ready")).await.is_ok_and(|r| r.status() == 200).then_some(())
-    })
-    .await;
-    (child, address)
-}
-
-#[tokio::test]
-async fn a_killed_process_loses_no_part_of_an_upload_that_was_whole() {
-    let (app, ada, task) = scene().await;
-    let bytes = file(3 * PART);
-    let upload = create(&ada, &task, bytes.len()).await;
-    let (mut child, address) = another_process(&app).await;
-    let mut socket = TcpStream::connect(&address).await.unwrap();
-    let head = format!(
-        "PATCH {upload} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\n\
-         content-type: application/offset+octet-stream\r\ncontent-length: {}\r\n\r\n",
-        ada.token.as_ref().unwrap(),
-        bytes.len()
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    socket.write_all(&bytes[..2 * PART + PART / 2]).await.unwrap();
-    eventually("two parts are stored", || async { (offset(&ada, &upload).await == 2 * PART).then_some(()) }).await;
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // Another instance goes on.
-    assert_eq!(offset(&ada, &upload).await, 2 * PART);
-    let last = sent(patch(&ada, &upload, 2 * PART, bytes[2 * PART..].to_vec()), 204).await;
-    let location = format!("/v1/tasks/{task}/attachments/{}", header(&last, "taskfold-attachment-id"));
-    let reply = json!({"position": header(&last, "taskfold-position").parse::<i64>().unwrap()});
-    assert!(sent(content(&ada, &location, &reply), 200).await.bytes().await.unwrap() == bytes);
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn uploads_are_their_callers_own_and_end_when_they_say_so() {
-    let (app, ada, task) = scene().await;
-    let eve = app.person("eve").await;
-    let path = format!("/v1/tasks/{task}/uploads");
-    eve.send(tus(&eve, Method::POST, &path).header("upload-length", 5)).await.problem(404, "not-found");
-    ada.send(tus(&ada, Method::POST, &path)).await.problem(422, "validation-failed");
-    ada.send(tus(&ada, Method::POST, &path).header("upload-length", 3_u64 << 30))
-        .await
-        .problem(413, "payload-too-large");
-    let old = ada.request(Method::POST, &path).header("tus-resumable", "0.2.2").header("upload-length", 5);
-    ada.send(old).await.problem(412, "upload-protocol");
-
-    let upload = create(&ada, &task, 10).await;
-    sent(patch(&ada, &upload, 0, file(4)), 204).await;
-    eve.get(&upload).await.problem(404, "not-found");
-    eve.send(patch(&eve, &upload, 4, file(4))).await.problem(404, "not-found");
-    let plain = tus(&ada, Method::PATCH, &upload).header("upload-offset", 4).body("x");
-    ada.send(plain).await.problem(415, "unsupported-media-type");
-    sent(tus(&ada, Method::DELETE, &upload), 204).await;
-    ada.get(&upload).await.problem(404, "not-found");
-    nothing_is_left(&app).await;
-
-    // An empty file is attached at once. The same key is the same upload.
-    let request = || tus(&ada, Method::POST, &path).header("upload-length", 0);
-    assert!(!header(&sent(request(), 201).await, "taskfold-attachment-id").is_empty());
-    let key = new_id().to_string();
-    let keyed = || tus(&ada, Method::POST, &path).header("upload-length", 9).header("idempotency-key", &key);
-    let (one, two) = (sent(keyed(), 201).await, sent(keyed(), 201).await);
-    assert_eq!(header(&one, "location"), header(&two, "location"));
-    let other = tus(&ada, Method::POST, &path).header("upload-length", 8).header("idempotency-key", &key);
-    ada.send(other).await.problem(422, "idempotency-key-reused");
-    sqlx::query("UPDATE attachment_uploads SET touched_at = now() - interval '25 hours'")
-        .execute(&app.owner)
-        .await
-        .unwrap();
-    nothing_is_left(&app).await;
-    app.finish().await;
-}
-
 /// The most memory this process has ever had, in KiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -596,7 +413,7 @@ fn peak() -> u64 {
 
 #[tokio::test]
 async fn a_large_file_needs_little_memory_either_way() {
-    const MIB: usize = 300;
+    const MIB: usize = 600;
     let (app, ada, task) = scene().await;
     let piece = Bytes::from(file(1024 * 1024));
     let before = peak();
@@ -617,6 +434,24 @@ async fn a_large_file_needs_little_memory_either_way() {
     assert_eq!(hash.finalize(), expected.finalize());
     let grown = (peak() - before) / 1024;
     println!("{MIB} MiB up and down: {grown} MiB more at the peak");
-    assert!(grown < 150, "{grown} MiB");
+    // Tests beside this one, in the same process, need some too.
+    assert!(grown < MIB as u64 / 2, "{grown} MiB");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_named_and_takes_nothing_else_along() {
+    let (app, ada, _) = scene().await;
+    let state = async || {
+        let ready = ada.get("/health/ready").await.expect(200);
+        let all = ready["dependencies"].as_array().unwrap().clone();
+        all.into_iter().find(|d| d["name"] == "attachments").unwrap()["state"].clone()
+    };
+    assert_eq!(state().await, "ok");
+    let (folder, away) = (app.data_dir.join("attachments"), app.data_dir.join("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    assert_eq!(state().await, "degraded");
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(state().await, "ok");
     app.finish().await;
 }

@@ -111,6 +111,18 @@ impl Upload {
     }
 }
 
+/// How many of somebody's uploads are not complete, but for one that is asked for again.
+pub async fn unfinished(pool: &PgPool, envelope: &Envelope) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM attachment_uploads \
+         WHERE user_id = $1 AND command_id <> $2 AND length IS NOT NULL AND state <> 'attached'",
+    )
+    .bind(envelope.actor.0)
+    .bind(envelope.command_id)
+    .fetch_one(pool)
+    .await
+}
+
 /// A new upload, or the one that was asked for before under the same key.
 pub async fn create(
     pool: &PgPool,

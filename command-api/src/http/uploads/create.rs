@@ -6,7 +6,7 @@ use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_openapi::headers::one;
 use taskfold_openapi::problem::UploadProblems;
 use taskfold_openapi::read::Path;
-use taskfold_openapi::{Problem, clock};
+use taskfold_openapi::{Code, Problem, clock};
 
 use super::tus;
 use crate::attachments::{database_problem, may_attach, resumable, uploads};
@@ -14,8 +14,12 @@ use crate::engine::CommandError;
 use crate::http::app::App;
 use crate::http::sent::{CommandHeaders, Sent};
 
+/// Each may leave as much as the largest attachment, until it expires.
+const MOST_UNFINISHED: i64 = 100;
+
 /// Announce a file that will be sent in one or more requests, each of which may break off (the protocol tus 1.0.0, which
-/// upload libraries such as Uppy and tus-js-client speak). It is kept for a day after its last byte.
+/// upload libraries such as Uppy and tus-js-client speak). It is kept for a day after its last byte. One person has at most 100
+/// that are not complete.
 #[utoipa::path(
     post, path = "/v1/tasks/{task_id}/uploads", operation_id = "createUpload", tag = "attachments",
     params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders,
@@ -44,6 +48,11 @@ pub async fn handler(
     let file = tus::file(metadata)?;
     if length > app.attachments.limit {
         return Err(app.attachments.too_large());
+    }
+    if uploads::unfinished(&app.attachments.pool, &envelope).await.map_err(database_problem)? >= MOST_UNFINISHED {
+        let detail =
+            format!("One person has at most {MOST_UNFINISHED} uploads that are not complete: end or delete some");
+        return Err(Problem::new(Code::RateLimited, detail).retry_after(60));
     }
     let id = AttachmentId(clock::new_id());
     let created = uploads::create(&app.attachments.pool, id, task_id, &envelope, (&file, length, metadata)).await;
