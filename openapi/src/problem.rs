@@ -297,6 +297,9 @@ problem_sets! {
     /// What a request for what is the caller's own may be answered with.
     OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
+    /// What a word of presence may be answered with.
+    PresenceProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];
     /// What a request for API tokens and invitations may be answered with.
     TokenProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];

@@ -34,8 +34,8 @@ pub struct Deps {
     /// The name of the JetStream stream, such as `TASKFOLD`.
     pub stream: String,
     pub verifier: Verifier,
-    /// For how long somebody is present after a word of theirs.
-    pub presence: Duration,
+    /// How long a device is there after its last heartbeat; the same on every instance.
+    pub presence_ttl: Duration,
     /// How many streams one person may have open on this instance.
     pub streams_per_user: NonZeroU32,
     /// Where the bytes of attachments are.
@@ -47,22 +47,22 @@ pub struct Deps {
 /// Fails when no thread can be had.
 pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
-    let shutdown = deps.shutdown.clone();
     // Streams end one after the other, and what feeds them after that.
     let drained = CancellationToken::new();
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, drained.clone());
     let hub = Hub::new(deps.feed_pool, Places::new(deps.streams_per_user), Writers::start()?);
-    let presence = Presence::new(hub.clone(), deps.nats.clone(), &deps.stream, deps.presence);
+    let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), deps.presence_ttl);
+    let keeping = presence.clone().run(hub.clone(), drained.clone());
     let prefix = deps.stream.to_ascii_lowercase();
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
-    let feeder = Feeder::new(hub.clone(), presence.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
+    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
     let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
     let app = App {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,
         hub,
-        presence: presence.clone(),
+        presence,
         peers,
         attachments: deps.attachments,
         shutdown: deps.shutdown,
@@ -75,9 +75,9 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),
             ("changes of streams", changing.map(Ok).boxed()),
-            ("presence", presence.run(shutdown).map(Ok).boxed()),
             ("the end of streams", draining.map(Ok).boxed()),
             ("live feed", feeder.run().map(Ok).boxed()),
+            ("presence", keeping.map(Ok).boxed()),
         ],
     })
 }

@@ -45,7 +45,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
-        presence: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
+        presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: attachments.clone(),
         shutdown: shutdown.clone(),

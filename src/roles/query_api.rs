@@ -38,7 +38,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         nats: Some(nats),
         stream,
         verifier,
-        presence: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
+        presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: store,
         shutdown,

@@ -177,7 +177,6 @@ fn plausible_body(route: &Route) -> Value {
         "{comment_id}" => json!({"text": "t"}),
         "checklists" | "{checklist_id}" => json!({"title": "t"}),
         "columns" => json!({"name": "n", "category": "todo"}),
-        "presence" => json!({"device_id": "d"}),
         "notification-preferences" => json!({"muted": []}),
         "read" => json!({"up_to": 1}),
         "{team_id}" => json!({"role": "member"}),
@@ -187,6 +186,7 @@ fn plausible_body(route: &Route) -> Value {
             json!({"project_id": new_id(), "name": "n", "query": "status=todo"})
         }
         "filters" if create => json!({"name": "n", "query": "status=todo"}),
+        "presence" => json!({"device_id": "desk"}),
         "api-tokens" => json!({"name": "n", "access": "read"}),
         _ => json!({}),
     }

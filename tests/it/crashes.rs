@@ -1,7 +1,7 @@
 //! Every process is killed in turn while commands run, and nothing may be lost, doubled or skipped.
 
 use std::collections::{BTreeSet, HashMap};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,80 +11,11 @@ use serde_json::{Value, json};
 use taskfold::embedded::{Durability, Options, Stack};
 use taskfold_openapi::clock::new_id;
 
-use crate::harness::{Actor, Sse, data_dir, eventually};
+use crate::harness::{Actor, Process, Sse, data_dir, eventually};
 
 const WRITERS: usize = 6;
 /// How long each thing runs between two kills.
 const BETWEEN: Duration = Duration::from_millis(1500);
-
-/// One role as a process of its own.
-struct Process {
-    role: &'static str,
-    url: String,
-    arguments: Vec<String>,
-    child: Child,
-}
-
-impl Process {
-    fn start(role: &'static str, port: u16, stack: &Stack) -> Self {
-        let url = format!("127.0.0.1:{port}");
-        let arguments = [
-            role,
-            "--listen",
-            &url,
-            "--database-url",
-            &stack.database_url().unwrap(),
-            "--nats-url",
-            &stack.nats_url().unwrap(),
-            "--data-dir",
-            data_dir("crashes").to_str().unwrap(),
-            "--log",
-            "error",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        let child = Self::spawn(&arguments);
-        Self { role, url: format!("http://{url}"), arguments, child }
-    }
-
-    fn spawn(arguments: &[String]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_taskfold"))
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap()
-    }
-
-    async fn ready(&self) {
-        eventually(&format!("{} is ready", self.role), || async {
-            let answer = reqwest::get(format!("{}/health/live", self.url)).await;
-            answer.is_ok_and(|a| a.status() == 200).then_some(())
-        })
-        .await;
-    }
-
-    /// SIGKILL, and a new one in its place.
-    async fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        self.child = Self::spawn(&self.arguments);
-        self.ready().await;
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Sends commands until told to stop; each one again under its key until it is answered. Answers what was acknowledged.
 async fn write(ada: Actor, project: String, stop: Arc<AtomicBool>) -> HashMap<String, i64> {
@@ -153,9 +84,12 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     let stack = Stack::start(options).await.unwrap();
     let owner = sqlx::PgPool::connect_lazy(&stack.database_url().unwrap()).unwrap();
     taskfold::migrate::run(&owner).await.unwrap();
-    let mut commands = Process::start("command-api", free_port(), &stack);
-    let mut reads = Process::start("query-api", free_port(), &stack);
-    let mut projector = Process::start("projector", free_port(), &stack);
+    let (database, nats, data) =
+        (stack.database_url().unwrap(), stack.nats_url().unwrap(), data_dir("crashes").display().to_string());
+    let start = |role| Process::start(role, &["--database-url", &database, "--nats-url", &nats, "--data-dir", &data]);
+    let mut commands = start("command-api");
+    let mut reads = start("query-api");
+    let mut projector = start("projector");
     for process in [&commands, &reads, &projector] {
         process.ready().await;
     }

@@ -37,7 +37,7 @@ mod log;
 mod oidc;
 /// The OpenAPI files are those of the code.
 mod openapi;
-/// Who is here.
+/// Who is there.
 mod presence;
 /// Read tables, checkpoint, poison, takeover.
 mod projector;

@@ -1,230 +1,506 @@
-use std::process::{Command, Stdio};
-use std::time::Duration;
+//! Who is there: on several devices and instances, through kills and outages, and never at the cost of events.
 
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_openapi::clock::new_id;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::{Actor, App, Frame, Place, Sse, eventually};
+use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually};
 
-async fn with_seconds(seconds: &str) -> Place {
-    let flags = ["--presence-seconds", seconds].map(str::to_owned).to_vec();
-    Place { flags, ..Place::new().await }
+const TTL: Duration = Duration::from_secs(2);
+const SHORT: &str = "--presence-seconds=2";
+
+/// What a slow machine may add to a time.
+const SLOW: Duration = Duration::from_secs(6);
+
+fn path(project: &str) -> String {
+    format!("/v1/projects/{project}/presence")
 }
 
-async fn say(actor: &Actor, project: &str, device: &str, focus: Option<&str>) -> Value {
-    let path = format!("/v1/projects/{project}/presence");
-    // The bucket is there a moment after the program is ready.
+/// Once NATS has been found after the start.
+async fn announce(actor: &Actor, project: &str, body: Value) {
     eventually("presence is taken", || async {
-        let answer = actor.put(&path, json!({"device_id": device, "focus": focus})).await;
-        (answer.status != 503).then(|| answer.expect(200))
+        let answer = actor.put(&path(project), body.clone()).await;
+        assert!([200, 503].contains(&answer.status.as_u16()), "{}", answer.body);
+        (answer.status == 200).then_some(())
     })
-    .await
+    .await;
 }
 
-/// The next frame about who is present.
-async fn passing(stream: &mut Sse) -> Frame {
+async fn leave(actor: &Actor, project: &str, device: &str) {
+    actor.delete(&format!("{}/{device}", path(project))).await.expect(204);
+}
+
+/// The names of those who are there.
+async fn present(actor: &Actor, project: &str) -> BTreeSet<String> {
+    let page = actor.get(&path(project)).await.expect(200);
+    let items = page["items"].as_array().unwrap();
+    assert_eq!(page["total"], items.len());
+    items.iter().map(|item| item["username"].as_str().unwrap().to_owned()).collect()
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// What the stream says next of who is there: how, who, at which tasks.
+async fn told(stream: &mut Sse) -> (String, String, Vec<String>) {
     loop {
-        let frame = stream.next().await.unwrap();
-        if frame.event.starts_with("presence.") {
-            assert!(frame.id.is_empty() || !frame.data.to_string().contains("position"), "{frame:?}");
-            return frame;
-        }
+        let frame = stream.next().await.expect("the stream goes on");
+        let Some(kind) = frame.event.strip_prefix("presence.").filter(|kind| *kind != "stale") else { continue };
+        let focus = frame.data["focus"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
+        return (kind.to_owned(), frame.data["user_id"].as_str().unwrap().to_owned(), focus.collect());
     }
 }
 
-fn shown(frame: &Frame) -> (&str, &str, u64, usize) {
-    let person = &frame.data;
-    let focus = person["focus"].as_array().unwrap().len();
-    (frame.event.as_str(), person["user_id"].as_str().unwrap(), person["devices"].as_u64().unwrap(), focus)
+fn tells(kind: &str, who: &Actor, focus: &[&String]) -> (String, String, Vec<String>) {
+    (kind.to_owned(), who.user_id.clone(), focus.iter().map(|&id| id.clone()).collect())
+}
+
+async fn open(actor: &Actor, path: &str) -> Sse {
+    // A connection of its own, as a first request: the stream is then on the bare socket.
+    let actor = Actor { client: reqwest::Client::new(), ..actor.clone() };
+    let mut stream = actor.stream(path).await;
+    assert_eq!(stream.next().await.unwrap().event, "hello");
+    stream
+}
+
+/// A project with these members beside its owner.
+async fn project(app: &App, owner: &Actor, members: &[(&Actor, &str)]) -> String {
+    let (project, _) = owner.project("P").await;
+    for (member, role) in members {
+        let path = format!("/v1/projects/{project}/members/{}", member.user_id);
+        owner.put(&path, json!({"role": role})).await.expect(201);
+    }
+    app.settle().await;
+    project
 }
 
 #[tokio::test]
-async fn people_come_look_and_go_on_every_instance() {
-    let place = with_seconds("30").await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+async fn people_join_focus_and_leave_with_all_their_devices_together() {
+    let app = App::start().await;
     let (ada, bea, eve) = (app.person("ada").await, app.person("bea").await, app.person("eve").await);
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "T").await;
-    let member = format!("/v1/projects/{project}/members/{}", bea.user_id);
-    ada.put(&member, json!({"role": "viewer"})).await.expect(201);
+    let project = project(&app, &ada, &[(&bea, "viewer")]).await;
+    let stream_path = format!("/v1/projects/{project}/events/stream");
+    // NATS has been found when it is taken elsewhere.
+    let (elsewhere, _) = ada.project("Q").await;
     app.settle().await;
-    let path = format!("/v1/projects/{project}/presence");
-    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
-    let mut one = ada.stream(&format!("/v1/projects/{project}/events/stream")).await;
-    let mut several = elsewhere.stream(&format!("/v1/stream?projects={project}")).await;
-    for stream in [&mut one, &mut several] {
-        assert_eq!(stream.next().await.unwrap().event, "hello");
-    }
+    announce(&ada, &elsewhere, json!({"device_id": "desk"})).await;
+    let mut on_socket = open(&ada, &stream_path).await;
+    // Over a connection that has been used before: this one is the body of an answer.
+    let mut as_body = bea.stream(&format!("/v1/stream?projects={project}")).await;
+    let mut without = open(&bea, &format!("{stream_path}?presence=false")).await;
 
-    let said = say(&bea, &project, "tab-1", None).await;
-    assert_eq!(said, json!({"user_id": bea.user_id, "device_id": "tab-1", "focus": null, "expires_in": 30}));
-    say(&bea, &project, "tab-2", Some(&task)).await;
-    // What one has said, one sees.
-    let here = bea.get(&path).await.expect(200);
-    let expected =
-        json!({"user_id": bea.user_id, "username": "bea", "display_name": "BEA", "devices": 2, "focus": [task]});
-    assert_eq!(here, json!({"items": [expected], "next_cursor": null, "total": 1}));
-    say(&bea, &project, "tab-2", Some(&task)).await;
-    bea.delete(&format!("{path}/tab-1")).await.expect(204);
-    bea.delete(&format!("{path}/tab-1")).await.expect(204);
-    bea.delete(&format!("{path}/tab-2")).await.expect(204);
-    assert_eq!(bea.get(&path).await.expect(200)["total"], 0);
-    for stream in [&mut one, &mut several] {
-        let frames = [passing(stream).await, passing(stream).await, passing(stream).await];
-        let seen: Vec<_> = frames.iter().map(shown).collect();
-        let bea = bea.user_id.as_str();
-        let expected = [("presence.joined", bea, 1, 0), ("presence.focused", bea, 2, 1), ("presence.left", bea, 0, 0)];
-        assert_eq!(seen, expected);
+    let mut ids = [new_id().to_string(), new_id().to_string()];
+    ids.sort();
+    let [one, two] = &ids;
+    let said = bea.put(&path(&project), json!({"device_id": "phone", "focus": two})).await.expect(200);
+    let heard = json!({"user_id": bea.user_id, "device_id": "phone", "focus": two, "expires_in": 30});
+    assert_eq!(said, heard);
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("joined", &bea, &[two]));
     }
+    // One's own word is read at once, and names are as they are in every list of people.
+    let there = ada.get(&path(&project)).await.expect(200);
+    assert_eq!(there["total"], 1);
+    assert_eq!(there["items"][0]["username"], "bea");
+    assert_eq!((&there["items"][0]["display_name"], &there["items"][0]["focus"]), (&json!("BEA"), &json!([two])));
+    assert_eq!(there["items"][0]["devices"], 1);
+    // A second device, a mere heartbeat, and the first one that goes: each word is told once, or not at all.
+    announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("focused", &bea, &[one, two]));
+    }
+    announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
+    leave(&bea, &project, "phone").await;
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("focused", &bea, &[one]));
+    }
+    leave(&bea, &project, "phone").await;
+    leave(&bea, &project, "desk").await;
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("left", &bea, &[]));
+    }
+    assert!(present(&ada, &project).await.is_empty());
 
-    // Others do not see it, and nobody who is removed stays.
-    eve.get(&path).await.problem(404, "not-found");
-    eve.put(&path, json!({"device_id": "d"})).await.problem(404, "not-found");
-    for wrong in
-        [json!({"device_id": "a b"}), json!({"device_id": ""}), json!({"device_id": "d", "focus": ada.user_id})]
-    {
-        ada.put(&path, wrong).await.problem(422, "validation-failed");
+    for answer in [
+        eve.put(&path(&project), json!({"device_id": "x"})).await,
+        eve.get(&path(&project)).await,
+        eve.delete(&format!("{}/x", path(&project))).await,
+    ] {
+        answer.problem(404, "not-found");
     }
+    // Events come as ever, and who does not want presence has heard of nothing else.
+    ada.task(&project, "T").await;
+    assert_eq!(without.next().await.unwrap().event, "task.created");
+    assert_eq!(on_socket.next_change().await.unwrap().event, "task.created");
+    drop((on_socket, as_body, without));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_device_has_a_plain_name_and_one_has_not_too_many() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let project = project(&app, &ada, &[]).await;
+    let refused = async |body: Value| {
+        let answer = ada.put(&path(&project), body).await;
+        answer.problem(422, "validation-failed")["errors"][0]["pointer"].as_str().unwrap().to_owned()
+    };
+    for bad in ["", "a.b", "*", "é", "a b", &"x".repeat(65)] {
+        assert_eq!(refused(json!({"device_id": bad})).await, "/device_id", "{bad}");
+    }
+    assert_eq!(refused(json!({})).await, "/device_id");
+    assert_eq!(refused(json!({"device_id": "x", "focus": "task"})).await, "/focus");
+    assert_eq!(refused(json!({"device_id": "x", "user_id": ada.user_id})).await, "/user_id");
+    ada.delete(&format!("{}/a.b", path(&project))).await.problem(422, "validation-failed");
     for n in 0..20 {
-        say(&ada, &project, &format!("d{n}"), None).await;
+        announce(&ada, &project, json!({"device_id": format!("tab-{n}")})).await;
     }
-    ada.put(&path, json!({"device_id": "one-more"})).await.problem(422, "validation-failed");
-    say(&bea, &project, "tab", None).await;
-    ada.delete(&member).await.expect(200);
-    let mut left = passing(&mut one).await;
-    while left.event != "presence.left" {
-        left = passing(&mut one).await;
+    let answer = ada.put(&path(&project), json!({"device_id": "one-more"})).await;
+    answer.problem(429, "rate-limited");
+    assert!(!answer.header("retry-after").is_empty());
+    announce(&ada, &project, json!({"device_id": "tab-7"})).await;
+    leave(&ada, &project, "tab-7").await;
+    announce(&ada, &project, json!({"device_id": "one-more"})).await;
+    assert_eq!(present(&ada, &project).await, names(&["ada"]));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
+    let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place.clone()).await);
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let mut streams = [
+        open(&ada, &format!("/v1/projects/{project}/events/stream")).await,
+        open(&elsewhere, &format!("/v1/stream?projects={project}")).await,
+    ];
+    announce(&bea, &project, json!({"device_id": "phone"})).await;
+    for stream in &mut streams {
+        assert_eq!(told(stream).await, tells("joined", &bea, &[]));
     }
-    assert_eq!(left.data["user_id"], json!(bea.user_id));
-    drop((one, several));
+    assert_eq!(present(&elsewhere, &project).await, names(&["bea"]));
+    // Each heartbeat is worth its time, and the last one too.
+    for _ in 0..3 {
+        tokio::time::sleep(TTL / 2).await;
+        announce(&bea, &project, json!({"device_id": "phone"})).await;
+    }
+    let before = Instant::now();
+    announce(&bea, &project, json!({"device_id": "phone"})).await;
+    for stream in &mut streams {
+        assert_eq!(told(stream).await, tells("left", &bea, &[]));
+        let after = before.elapsed();
+        assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
+    }
+    assert!(present(&elsewhere, &project).await.is_empty());
+    // An instance that comes later knows who is there, and how long yet.
+    announce(&bea, &project, json!({"device_id": "phone"})).await;
+    let third = App::start_at(place).await;
+    let late = Actor { url: third.url.clone(), ..ada.clone() };
+    eventually("the third instance lets her go in time", || async {
+        present(&late, &project).await.is_empty().then_some(())
+    })
+    .await;
+    drop(streams);
+    third.stop().await;
     second.stop().await;
     app.finish().await;
 }
 
 #[tokio::test]
-async fn whoever_is_not_heard_of_any_more_goes_and_a_hundred_come_in_pages() {
-    let app = App::start_at(with_seconds("2").await).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    app.settle().await;
-    let path = format!("/v1/projects/{project}/presence");
-    let mut stream = ada.stream(&format!("/v1/stream?projects={project}")).await;
-    assert_eq!(stream.next().await.unwrap().event, "hello");
-    say(&ada, &project, "d", None).await;
-    assert_eq!(passing(&mut stream).await.event, "presence.joined");
-    let said = tokio::time::Instant::now();
-    say(&ada, &project, "d", None).await;
-    assert_eq!(passing(&mut stream).await.event, "presence.left");
-    let after = said.elapsed();
-    assert!(after >= Duration::from_millis(1_900), "{after:?}");
-    assert_eq!(ada.get(&path).await.expect(200)["total"], 0);
-
-    // 120 people, who are members by a row, as making so many accounts would take a while.
-    let people: Vec<uuid::Uuid> = (1..=120).map(uuid::Uuid::from_u128).collect();
-    sqlx::query(
-        "INSERT INTO project_members (project_id, user_id, role, position) SELECT $1::uuid, unnest($2), 'viewer', 0",
-    )
-    .bind(uuid::Uuid::parse_str(&project).unwrap())
-    .bind(&people)
-    .execute(&app.owner)
-    .await
-    .unwrap();
-    let kv =
-        async_nats::jetstream::new(app.nats().await).get_key_value(format!("{}_presence", app.stream)).await.unwrap();
-    for user in &people {
-        let key = format!("{}.{}.d", project.replace('-', ""), user.simple());
-        kv.put(key, "{\"focus\": null}".into()).await.unwrap();
-    }
-    let (mut seen, mut next) = (0, format!("{path}?limit=100"));
-    loop {
-        let page = ada.get(&next).await.expect(200);
-        assert_eq!(page["total"], 120);
-        seen += page["items"].as_array().unwrap().len();
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
-        next = format!("{path}?limit=100&cursor={cursor}");
-    }
-    assert_eq!(seen, 120);
-    app.stop().await;
-}
-
-#[tokio::test]
-async fn an_instance_that_is_killed_takes_nobody_along_for_longer_than_their_last_word() {
-    let place = with_seconds("3").await;
+async fn an_instance_that_is_killed_takes_nobody_along_and_keeps_nobody() {
+    let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
     let app = App::start_at(place.clone()).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    app.settle().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut killed = Command::new(env!("CARGO_BIN_EXE_taskfold"))
-        .args(["query-api", "--listen", &format!("127.0.0.1:{port}"), "--database-url", &place.database_url])
-        .args(["--nats-url", &place.nats_url, "--stream", &place.stream, "--presence-seconds", "3"])
-        .args(["--data-dir", place.data_dir.to_str().unwrap(), "--log", "error"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let there = Actor { url: format!("http://127.0.0.1:{port}"), ..ada.clone() };
-    eventually("the second instance is there", || async {
-        let ready = reqwest::get(format!("{}/health/ready", there.url)).await;
-        ready.is_ok_and(|r| r.status() == 200).then_some(())
-    })
-    .await;
-    let mut stream = ada.stream(&format!("/v1/stream?projects={project}")).await;
-    assert_eq!(stream.next().await.unwrap().event, "hello");
-    say(&there, &project, "d", None).await;
-    assert_eq!(passing(&mut stream).await.event, "presence.joined");
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    let at = tokio::time::Instant::now();
-    assert_eq!(passing(&mut stream).await.event, "presence.left");
-    assert!(at.elapsed() < Duration::from_secs(5), "{:?}", at.elapsed());
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let data_dir = place.data_dir.display().to_string();
+    let settings = [
+        ["--database-url", &place.database_url],
+        ["--nats-url", &place.nats_url],
+        ["--stream", &place.stream],
+        ["--data-dir", &data_dir],
+        ["--pool-size", "4"],
+        ["--presence-seconds", "2"],
+    ]
+    .concat();
+    let (mut doomed, stays) = (Process::start("query-api", &settings), Process::start("query-api", &settings));
+    tokio::join!(doomed.ready(), stays.ready());
+    let there = Actor { url: doomed.url.clone(), ..bea.clone() };
+    let listener = Actor { url: stays.url.clone(), ..ada.clone() };
+    let mut stream = open(&listener, &format!("/v1/projects/{project}/events/stream")).await;
+    let _hers = open(&there, &format!("/v1/projects/{project}/events/stream")).await;
+    // Both are heard by the one that stays, one of them through each.
+    announce(&listener, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
+    announce(&there, &project, json!({"device_id": "phone"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
+    let before = Instant::now();
+    announce(&there, &project, json!({"device_id": "phone"})).await;
+    announce(&listener, &project, json!({"device_id": "desk"})).await;
+    doomed.kill();
+    let gone: BTreeSet<_> = [told(&mut stream).await, told(&mut stream).await].into();
+    let after = before.elapsed();
+    assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
+    assert_eq!(gone, [tells("left", &ada, &[]), tells("left", &bea, &[])].into());
+    // She goes on elsewhere, and leaves at once when she says so.
+    let back = Actor { url: stays.url.clone(), ..bea };
+    announce(&back, &project, json!({"device_id": "phone"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &back, &[]));
+    let before = Instant::now();
+    leave(&back, &project, "phone").await;
+    assert_eq!(told(&mut stream).await, tells("left", &back, &[]));
+    assert!(before.elapsed() < TTL, "{:?}", before.elapsed());
     drop(stream);
     app.finish().await;
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_loses_presence_and_no_event() {
-    let app = App::start_at(with_seconds("30").await).await;
+async fn who_is_removed_is_gone_at_once_and_hears_no_more() {
+    let app = App::start().await;
+    let (ada, bea, cid) = (app.person("ada").await, app.person("bea").await, app.person("cid").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let in_team = format!("/v1/teams/{team}/members/{}", cid.user_id);
+    ada.put(&in_team, json!({"role": "member"})).await.expect(201);
+    let of_project = format!("/v1/projects/{project}/teams/{team}");
+    ada.put(&of_project, json!({"role": "viewer"})).await.expect(201);
+    app.settle().await;
+    let stream_path = format!("/v1/projects/{project}/events/stream");
+    let mut stream = open(&ada, &stream_path).await;
+    for person in [&ada, &bea, &cid] {
+        announce(person, &project, json!({"device_id": "desk"})).await;
+        assert_eq!(told(&mut stream).await, tells("joined", person, &[]));
+    }
+    let mut hers = open(&bea, &stream_path).await;
+    assert_eq!(present(&ada, &project).await, names(&["ada", "bea", "cid"]));
+
+    ada.delete(&format!("/v1/projects/{project}/members/{}", bea.user_id)).await.expect(200);
+    assert_eq!(told(&mut stream).await, tells("left", &bea, &[]));
+    assert_eq!(present(&ada, &project).await, names(&["ada", "cid"]));
+    bea.put(&path(&project), json!({"device_id": "desk"})).await.problem(404, "not-found");
+    announce(&ada, &project, json!({"device_id": "desk", "focus": new_id()})).await;
+    told(&mut stream).await;
+    let mut last = Vec::new();
+    while let Some(frame) = hers.next().await {
+        last.push(frame.event);
+    }
+    assert_eq!(last, ["project.member_removed", "revoked"]);
+
+    // Through a team, whose role ends: those with a role of their own are not even disturbed.
+    ada.delete(&of_project).await.expect(200);
+    assert_eq!(told(&mut stream).await, tells("left", &cid, &[]));
+    ada.put(&of_project, json!({"role": "viewer"})).await.expect(201);
+    app.settle().await;
+    announce(&cid, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &cid, &[]));
+    ada.delete(&in_team).await.expect(200);
+    assert_eq!(told(&mut stream).await, tells("left", &cid, &[]));
+    assert_eq!(present(&ada, &project).await, names(&["ada"]));
+    drop(stream);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_are_counted_and_read_page_by_page() {
+    const CROWD: usize = 104;
+    let app = App::start().await;
     let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
+    let project = project(&app, &ada, &[]).await;
+    let joining = (0..CROWD).map(|n| {
+        let (ada, nobody, project) = (&ada, app.anonymous(), &project);
+        async move {
+            let account =
+                json!({"username": format!("p-{n}"), "display_name": "P", "password": "correct horse battery"});
+            let made = nobody.post("/v1/accounts", account).await.expect(201);
+            let user = made["user_id"].as_str().unwrap().to_owned();
+            ada.put(&format!("/v1/projects/{project}/members/{user}"), json!({"role": "viewer"})).await.expect(201);
+            user
+        }
+    });
+    let users: Vec<String> = futures::stream::iter(joining).buffer_unordered(8).collect().await;
+    app.settle().await;
+    announce(&ada, &project, json!({"device_id": "desk"})).await;
+    let mut stream = open(&ada, &format!("/v1/projects/{project}/events/stream")).await;
+    // As an instance writes it when they say that they are there; and somebody who is no member.
+    let jetstream = async_nats::jetstream::new(app.nats().await);
+    let bucket = jetstream.get_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
+    let said = json!({"focus": null, "member_at": app.head().await}).to_string();
+    let stranger = new_id().to_string();
+    for user in users.iter().chain([&stranger]) {
+        bucket.put(format!("{project}.{user}.phone"), said.clone().into()).await.unwrap();
+    }
+    let mut joined = BTreeSet::new();
+    while !users.iter().chain([&stranger]).all(|user| joined.contains(user)) {
+        let (kind, user, _) = told(&mut stream).await;
+        assert_eq!(kind, "joined");
+        joined.insert(user);
+    }
+    let (mut seen, mut next, mut pages) = (Vec::new(), format!("{}?limit=50", path(&project)), 0);
+    loop {
+        let answer = ada.get(&next).await;
+        let link = answer.header("link").to_owned();
+        let page = answer.expect(200);
+        assert_eq!(page["total"], CROWD + 1);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|i| i["user_id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        if page["next_cursor"].is_null() {
+            break;
+        }
+        next = link.split(['<', '>']).nth(1).unwrap().to_owned();
+    }
+    let expected: BTreeSet<String> = users.into_iter().chain([ada.user_id.clone()]).collect();
+    assert_eq!((seen.len(), pages), (CROWD + 1, 3));
+    assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), expected);
+    ada.get(&format!("{}?limit=201", path(&project))).await.problem(422, "validation-failed");
+    ada.get(&format!("{}?cursor=x", path(&project))).await.problem(422, "validation-failed");
+    drop(stream);
+    app.finish().await;
+}
+
+/// A client that may stop reading.
+struct Raw {
+    socket: TcpStream,
+    text: String,
+}
+
+impl Raw {
+    async fn open(ada: &Actor, path: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let address = ada.url.strip_prefix("http://").unwrap().parse().unwrap();
+        let mut socket = socket.connect(address).await.unwrap();
+        let token = ada.token.as_ref().unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        Self { socket, text: String::new() }
+    }
+
+    /// Reads until a frame has this in it.
+    async fn until(&mut self, what: &str) {
+        let reading = async {
+            let mut read = vec![0; 64 * 1024];
+            // The text is long: only what is new is looked at.
+            let mut from = 0;
+            while !self.text[from..].contains(what) {
+                from = self.text.len().saturating_sub(what.len());
+                let n = self.socket.read(&mut read).await.unwrap();
+                assert!(n > 0, "the stream ended before {what}");
+                self.text.push_str(std::str::from_utf8(&read[..n]).unwrap());
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("no {what}"));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_goes_without_presence_and_misses_no_event() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
     let task = ada.task(&project, "T").await;
     app.settle().await;
-    let address = app.url.trim_start_matches("http://").to_owned();
-    let mut slow = TcpStream::connect(&address).await.unwrap();
-    let token = ada.token.clone().unwrap();
-    let path = format!("/v1/projects/{project}/events/stream");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n");
-    slow.write_all(request.as_bytes()).await.unwrap();
-    // More than the sockets between hold, while nothing is read.
-    let text = "x".repeat(16_000);
-    let (first, mut last) = (app.head().await, 0);
-    for _ in 0..120 {
-        let comment = ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": text})).await.expect(201);
-        last = comment["position"].as_i64().unwrap();
+    announce(&bea, &project, json!({"device_id": "desk"})).await;
+    let stream_path = format!("/v1/projects/{project}/events/stream");
+    let mut slow = Raw::open(&ada, &stream_path).await;
+    slow.until("event: hello").await;
+    let begun = app.head().await;
+    // More than the kernel keeps for a client.
+    for n in 0..80 {
+        let description = char::from(b'a' + n % 26).to_string().repeat(60 * 1024);
+        ada.patch(&format!("/v1/tasks/{task}"), json!({"description": description})).await.expect(200);
     }
-    for n in 0..100 {
-        say(&ada, &project, "d", (n % 2 == 0).then_some(task.as_str())).await;
+    app.settle().await;
+    let mut listener = open(&bea, &stream_path).await;
+    let missed: Vec<String> = (0..5).map(|_| new_id().to_string()).collect();
+    for focus in &missed {
+        announce(&bea, &project, json!({"device_id": "desk", "focus": focus})).await;
+        assert_eq!(told(&mut listener).await, tells("focused", &bea, &[focus]));
     }
-    let mut reader = tokio::io::BufReader::new(slow);
-    let (mut events, mut stale, mut presence) = (Vec::new(), 0, 0);
-    while events.last() != Some(&last) || stale == 0 {
-        let mut line = String::new();
-        let read = tokio::io::AsyncBufReadExt::read_line(&mut reader, &mut line);
-        assert!(tokio::time::timeout(crate::harness::PATIENCE, read).await.unwrap().unwrap() > 0, "it ended");
-        match line.trim_end() {
-            "event: presence.stale" => stale += 1,
-            text if text.starts_with("event: presence.") => presence += 1,
-            text => {
-                if let Some(change) = text.strip_prefix("data: {\"position\":") {
-                    events.push(change.split(',').next().unwrap().parse::<i64>().unwrap_or_default());
-                }
-            }
-        }
+    slow.until("event: presence.stale").await;
+    let head = app.head().await;
+    let events: Vec<i64> = slow
+        .text
+        .split("\n\n")
+        .filter(|frame| frame.contains("event: task."))
+        .map(|frame| frame.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(events, (begun + 1..=head).collect::<Vec<i64>>());
+    assert!(slow.text.contains(&format!("event: presence.stale\ndata: {{\"project_id\":\"{project}\"}}\n\n")));
+    for focus in &missed {
+        assert!(!slow.text.contains(focus.as_str()), "kept for a client that does not read");
     }
-    events.retain(|position| *position > first);
-    assert_eq!(events, (first + 1..=last).collect::<Vec<_>>());
-    assert_eq!(stale, 1);
-    assert!(presence < 100, "{presence}");
-    drop(reader);
+    // And now that it reads, it hears of people again.
+    let focus = new_id().to_string();
+    announce(&bea, &project, json!({"device_id": "desk", "focus": focus})).await;
+    slow.until(&focus).await;
+    assert_eq!(slow.text.matches("presence.stale").count(), 1);
+    drop((slow, listener));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn without_nats_presence_is_refused_and_all_else_goes_on_until_it_is_back() {
+    let dir = data_dir("presence");
+    let options = Options { data_dir: dir, postgres: false, nats: true, durability: Durability::TestsOnly };
+    let stack = Stack::start(options).await.unwrap();
+    let place = Place { nats_url: stack.nats_url().unwrap(), ..Place::new().await };
+    let app = App::start_at(place).await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let mut stream = open(&ada, &format!("/v1/projects/{project}/events/stream")).await;
+    announce(&ada, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
+
+    let pid = stack.servers()[0].pid.unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.try_into().unwrap()), nix::sys::signal::SIGKILL).unwrap();
+    let refused = eventually("presence is refused", || async {
+        let answer = ada.put(&path(&project), json!({"device_id": "desk"})).await;
+        (answer.status == 503).then_some(answer)
+    })
+    .await;
+    refused.problem(503, "unavailable");
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(present(&ada, &project).await, names(&["ada"]), "as it was last known");
+    ada.task(&project, "T").await;
+    assert_eq!(stream.next_change().await.unwrap().event, "task.created");
+
+    // The bucket was in memory: it is made anew, and nobody has left meanwhile.
+    announce(&ada, &project, json!({"device_id": "desk"})).await;
+    announce(&bea, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
+    leave(&ada, &project, "desk").await;
+    assert_eq!(told(&mut stream).await, tells("left", &ada, &[]));
+    drop(stream);
+    app.finish().await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_lost_is_made_anew() {
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let elsewhere = Actor { url: second.url.clone(), ..bea.clone() };
+    let mut stream = open(&elsewhere, &format!("/v1/projects/{project}/events/stream")).await;
+    announce(&ada, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
+    // As when the one server goes that had it in memory, and not the one that the instances are connected to.
+    let jetstream = async_nats::jetstream::new(app.nats().await);
+    jetstream.delete_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
+    ada.put(&path(&project), json!({"device_id": "desk"})).await.problem(503, "unavailable");
+    announce(&bea, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
+    assert_eq!(present(&elsewhere, &project).await, names(&["ada", "bea"]), "she is there for the rest of her time");
+    drop(stream);
+    second.stop().await;
     app.finish().await;
 }

@@ -73,7 +73,6 @@ impl Scene {
             ("{project_id}", project.clone()),
             ("{task_id}", task),
             ("{dependency_id}", other),
-            ("{device_id}", "d".to_owned()),
             // The last of the three is empty.
             ("{column_id}", columns[2].clone()),
             ("{label_id}", label),
@@ -84,6 +83,7 @@ impl Scene {
             ("{attachment_id}", file),
             ("{team_id}", team),
             ("{user_id}", people.viewer.user_id.clone()),
+            ("{device_id}", "desk".to_owned()),
             ("{emoji}", "%F0%9F%91%8D".to_owned()),
         ];
         Self { owner: owner.clone(), project, ids }
@@ -179,8 +179,8 @@ fn sends(operation: &str) -> Sends {
         // Of one's own uploads, and in words of the protocol tus.
         // A row of the caller's own, in a project that they see.
         "createCalendarLink" => return Sends::Read,
-        // Whoever sees a project is seen in it.
-        "sayPresence" | "endPresence" => return Sends::Read,
+        // Of the caller's own device, in a project that they see.
+        "announcePresence" | "leavePresence" => return Sends::Read,
         "createUpload" | "appendUpload" | "getUpload" | "removeUpload" | "revokeInvitation" | "revokeCalendarLink" => {
             return Sends::Elsewhere;
         }
@@ -217,7 +217,7 @@ fn body(operation: &Operation, scene: &Scene) -> Option<Value> {
         "addFilter" => json!({"name": "new", "query": "status=todo"}),
         "setMember" | "setProjectTeam" => json!({"role": "member"}),
         "createInvitation" => json!({"role": "member"}),
-        "sayPresence" => json!({"device_id": "d"}),
+        "announcePresence" => json!({"device_id": "desk"}),
         _ if operation.method == Method::PUT => return None,
         _ => json!({}),
     })

@@ -22,7 +22,7 @@ pub mod notifications;
 mod own;
 /// Lists in pages.
 mod page;
-/// Who is here now.
+/// Who is there, in a project, right now.
 pub mod presence;
 pub mod projects;
 /// Who reads, and as of which position.
@@ -62,10 +62,10 @@ use app::App;
         (name = "teams", description = "People who have roles in projects together"),
         (name = "tasks", description = "Tasks: comments, history"),
         (name = "attachments", description = "Files on tasks"),
-        (name = "presence", description = "Who is here now"),
-        (name = "feed", description = "Changes: page by page, and as they happen")
+        (name = "feed", description = "Changes: page by page, and as they happen"),
+        (name = "presence", description = "Who is there right now, and at which task")
     ),
-    components(schemas(Problem, taskfold_domain::Change))
+    components(schemas(Problem, taskfold_domain::Change, crate::live::PresenceFrame))
 )]
 struct Document;
 
@@ -83,6 +83,6 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(teams::router())
         .merge(notifications::router())
         .merge(attachments::router())
-        .merge(presence::router())
         .merge(streams::router())
+        .merge(presence::router())
 }

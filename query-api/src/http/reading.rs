@@ -140,7 +140,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
+    async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
         let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let (position, generation) = as_caller(&mut db, caller).await?;
         Ok(Self { db, position, generation })

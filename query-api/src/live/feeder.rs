@@ -4,13 +4,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::frame::{Frame, Loses};
 use super::hub::Hub;
 use super::jetstream::{Announced, Jet};
 use super::notices;
-use super::presence::Presence;
 
 /// How long JetStream may be behind what is projected before the log is read instead.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -30,7 +28,6 @@ const WAITING: usize = 256;
 /// projected position. Whatever is not the very next position is read again from the log.
 pub struct Feeder {
     hub: Arc<Hub>,
-    presence: Arc<Presence>,
     projected: watch::Receiver<i64>,
     jet: Option<Jet>,
     /// Nobody is left to feed.
@@ -46,14 +43,13 @@ pub struct Feeder {
 impl Feeder {
     pub fn new(
         hub: Arc<Hub>,
-        presence: Arc<Presence>,
         projected: watch::Receiver<i64>,
         nats: Option<async_nats::Client>,
         stream: String,
         drained: CancellationToken,
     ) -> Self {
         let jet = nats.map(|client| Jet::new(client, stream));
-        Self { hub, presence, projected, jet, drained, position: 0, behind_since: None, astray: false, silences: 0 }
+        Self { hub, projected, jet, drained, position: 0, behind_since: None, astray: false, silences: 0 }
     }
 
     pub async fn run(mut self) {
@@ -201,7 +197,6 @@ impl Feeder {
         for each in ["jetstream", "postgresql"] {
             metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
         }
-        let removed: Vec<(Uuid, Uuid)> = frames.iter().filter_map(Frame::removes).collect();
         let told = self.hub.somebody_listens();
         if let Err(error) = self.tell(&mut frames, before, told).await {
             tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
@@ -211,9 +206,6 @@ impl Feeder {
             self.hub.leave_untold(self.position);
         }
         self.hub.publish(frames, self.position);
-        for (project, user) in removed {
-            self.presence.forget(project, user);
-        }
         // Whoever began to listen in between, and stands before these events, finds what they are told in the log.
         if !told && self.hub.somebody_listens() {
             self.hub.miss(self.position);

@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
+use super::ear::Ear;
 use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
 use super::hub::{Hub, Listening, Next};
 use super::open::{Ask, Channels, OpenStream, Unchanged, Wish};
 use super::outlet::Outlet;
-use super::passing::Passing;
 use super::places::Place;
+use super::presence;
 use super::room::Seat;
 
 const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
@@ -52,6 +53,8 @@ pub struct Opening {
     /// Also what the caller is told; the stream then stays without any project.
     pub me: bool,
     pub place: Place,
+    /// Also who is there in the projects.
+    pub presence: bool,
 }
 
 /// A project that the caller may follow.
@@ -78,8 +81,8 @@ pub struct Follower {
     wake: Arc<Notify>,
     /// Where others write while this rests; without one, it does so itself.
     outlet: Option<Arc<Outlet>>,
-    /// What passes in the projects, for when there is time.
-    passing: Arc<Passing>,
+    /// Where it hears who is there; without it, it does not.
+    ear: Option<Arc<Ear>>,
     /// The rest of a piece of which a part is written.
     unsent: Bytes,
     /// Whether the client has been told that JetStream is away.
@@ -123,9 +126,11 @@ impl Follower {
         let wake = Arc::new(Notify::new());
         let followed: Vec<Followed> =
             opening.projects.into_iter().map(|door| Followed { door, seat: hub.join(door.project, &wake) }).collect();
-        let passing = Arc::new(Passing::new(Arc::clone(&wake)));
-        followed.iter().for_each(|f| f.seat.hear(Arc::clone(&passing)));
         let user = opening.user.0;
+        let ear = opening.presence.then(|| Ear::new(Arc::clone(&wake)));
+        if let Some(ear) = &ear {
+            followed.iter().for_each(|f| f.seat.hear(Arc::clone(ear)));
+        }
         let own = hub.join(user, &wake);
         let me = opening.me.then(|| hub.listen());
         let untold = me.as_ref().map_or(Cursor::behind(0), |_| hub.untold());
@@ -145,7 +150,7 @@ impl Follower {
             in_doubt,
             wake,
             outlet: None,
-            passing,
+            ear,
             unsent: Bytes::new(),
             degraded: false,
             shutdown,
@@ -174,6 +179,9 @@ impl Follower {
         let outlet = Arc::new(Outlet::new(socket, self.user, self.me.is_some(), Arc::clone(&self.wake)));
         for seat in self.seats() {
             seat.write_to(Arc::clone(&outlet));
+        }
+        if let Some(ear) = &self.ear {
+            ear.write_to(Arc::clone(&outlet));
         }
         self.outlet = Some(Arc::clone(&outlet));
         outlet
@@ -231,10 +239,6 @@ impl Follower {
                 self.degraded = !self.degraded;
                 let (served, head) = (self.served, self.head());
                 return Some(Notice::Broker { away: self.degraded, served, head }.encode());
-            }
-            let passing = self.passing.take(|project| self.followed.iter().any(|f| f.door.project == project));
-            if !passing.is_empty() {
-                return Some(passing);
             }
             self.take().await;
         }
@@ -344,7 +348,9 @@ impl Follower {
         self.followed.retain(stays);
         for door in new {
             let seat = self.hub.join(door.project, &self.wake);
-            seat.hear(Arc::clone(&self.passing));
+            if let Some(ear) = &self.ear {
+                seat.hear(Arc::clone(ear));
+            }
             if let Some(outlet) = &self.outlet {
                 seat.write_to(Arc::clone(outlet));
             }
@@ -421,12 +427,14 @@ impl Follower {
 
     /// Takes what is next, or waits until something may be: an event, a heartbeat, the end.
     async fn take(&mut self) {
+        // Counted before the look at the rings: what is heard after a removal is not sent before it.
+        let heard = self.ear.as_ref().map_or(0, |ear| ear.count());
         match self.recent(self.taken) {
             Some(next) => {
                 self.live = true;
                 let something = !next.frames.is_empty();
                 self.took(next);
-                if !something {
+                if !something && !self.pass_on(heard) {
                     self.wait(None).await;
                 }
             }
@@ -451,6 +459,17 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Sends the first `heard` pieces of what was heard of who is there, now that there is nothing else to send. Whether there
+    /// was anything.
+    fn pass_on(&mut self, heard: usize) -> bool {
+        let Some(ear) = &self.ear else { return false };
+        let (mut pieces, missed) = ear.take(heard);
+        pieces.extend(missed.into_iter().map(|room| (room, presence::stale(room))));
+        pieces.retain(|(room, _)| self.followed.iter().any(|f| f.door.project == *room));
+        self.unsent = pieces.iter().flat_map(|(_, piece)| piece).copied().collect();
+        !self.unsent.is_empty()
     }
 
     fn took(&mut self, next: Next) {
@@ -488,9 +507,11 @@ impl Follower {
 
     /// Leaves writing to others, if there is still nothing to do.
     fn rest(&mut self) -> bool {
-        let Some(outlet) = &self.outlet else { return true };
+        let heard = |ear: &Option<Arc<Ear>>| ear.as_ref().is_some_and(|ear| !ear.rest());
+        let Some(outlet) = &self.outlet else { return !heard(&self.ear) };
         outlet.rest(self.served);
-        let news = self.recent(self.served).is_none_or(|next| !next.frames.is_empty()) || !self.passing.is_empty();
+        let events = self.recent(self.served).is_none_or(|next| !next.frames.is_empty());
+        let news = events || heard(&self.ear);
         if news {
             self.go_to_work();
         }
@@ -499,6 +520,9 @@ impl Follower {
 
     /// Takes over from where others have written to.
     fn go_to_work(&mut self) {
+        if let Some(ear) = &self.ear {
+            ear.go_to_work();
+        }
         if let Some(back) = self.outlet.as_ref().and_then(|outlet| outlet.take_back()) {
             self.taken = back.served;
             self.served = back.served;

@@ -65,14 +65,6 @@ impl Frame {
         Ok(Self::of(event.position, event.project_id, event.subject()?, &event.event_type, &json))
     }
 
-    /// The project and who is no member of it any more.
-    pub fn removes(&self) -> Option<(Uuid, Uuid)> {
-        match self.loses {
-            Loses::Member(user) => Some((self.room, user)),
-            _ => None,
-        }
-    }
-
     /// The same for one person.
     pub fn for_person(&self, user: Uuid) -> Self {
         let loses = match &self.loses {

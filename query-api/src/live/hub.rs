@@ -1,22 +1,22 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use sqlx::PgPool;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::drain::Turns;
-use super::frame::Frame;
+use super::frame::{Frame, Loses};
 use super::membership::Members;
 use super::notices;
 use super::open::Streams;
 use super::places::Places;
 use super::room::{Room, Seat};
-use super::writers::Writers;
+use super::writers::{Passing, Writers};
 
 /// A room that nobody sits in is kept for somebody who comes right back.
 const KEEP_EMPTY_ROOM: Duration = Duration::from_secs(60);
@@ -45,6 +45,8 @@ pub struct Hub {
     writers: Writers,
     /// Whether events come from the log, because JetStream is away.
     degraded: AtomicBool,
+    /// Where to say that memberships end.
+    losses: OnceLock<mpsc::UnboundedSender<Frame>>,
 }
 
 /// What comes next for a follower.
@@ -71,6 +73,7 @@ impl Hub {
             untold: AtomicI64::new(0),
             writers,
             degraded: AtomicBool::new(false),
+            losses: OnceLock::new(),
         })
     }
 
@@ -143,14 +146,6 @@ impl Hub {
         }
     }
 
-    /// Tells a frame without a place in the log to whoever is in the room of a project.
-    pub fn pass(&self, project: Uuid, frame: &Bytes) {
-        let room = self.rooms().get(&project).cloned();
-        if let Some(room) = room {
-            room.pass(project, frame);
-        }
-    }
-
     pub fn is_degraded(&self) -> bool {
         self.degraded.load(Ordering::Relaxed)
     }
@@ -170,6 +165,12 @@ impl Hub {
         {
             let rooms = self.rooms();
             for frame in frames {
+                if frame.loses != Loses::Nobody
+                    && let Some(losses) = self.losses.get()
+                {
+                    // Nobody may listen any more: the end of the program.
+                    let _ = losses.send(frame.clone());
+                }
                 if let Some(room) = rooms.get(&frame.room) {
                     if !touched.iter().any(|t| Arc::ptr_eq(t, room)) {
                         touched.push(Arc::clone(room));
@@ -192,6 +193,22 @@ impl Hub {
             room.wake();
         }
         metrics::gauge!("taskfold_hub_position").set(upto as f64);
+    }
+
+    /// All events by which memberships may end, in any project, for the one who asks first.
+    pub fn losses(&self) -> mpsc::UnboundedReceiver<Frame> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        // A second one would hear nothing.
+        let _ = self.losses.set(sender);
+        receiver
+    }
+
+    /// Says what is worth nothing later to the streams at rest in this room that want to hear it; made only if there are any.
+    pub fn pass(&self, room: Uuid, pieces: impl FnOnce() -> Vec<Bytes>) {
+        let listening = self.rooms().get(&room).filter(|room| room.has_ears()).cloned();
+        if let Some(listening) = listening {
+            self.writers.pass(Passing { room: listening, of: room, pieces: pieces() });
+        }
     }
 
     /// What the rings hold of these rooms behind `after`; `None` when the follower is too far behind for one of them.
@@ -267,6 +284,8 @@ impl Drop for Listening {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Bytes;
+
     use super::super::frame::Loses;
     use super::*;
 

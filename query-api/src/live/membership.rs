@@ -119,6 +119,31 @@ impl Members {
     }
 }
 
+/// Who of some people is no member.
+pub struct NoMembers {
+    /// Up to where the read tables are.
+    pub checkpoint: i64,
+    /// Project and person.
+    pub pairs: Vec<(Uuid, Uuid)>,
+}
+
+/// Those of these pairs of a project and a person who are no members, of their own or through a team.
+pub async fn no_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<NoMembers> {
+    let (projects, users): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().copied().unzip();
+    let (checkpoint, projects, users): (i64, Vec<Uuid>, Vec<Uuid>) = sqlx::query_as(
+        "WITH gone AS (SELECT a.project_id, a.user_id FROM unnest($1::uuid[], $2::uuid[]) AS a (project_id, user_id) \
+                       WHERE NOT EXISTS (SELECT FROM project_roles r \
+                                         WHERE r.project_id = a.project_id AND r.user_id = a.user_id)) \
+         SELECT c.position, ARRAY(SELECT project_id FROM gone ORDER BY project_id, user_id), \
+                ARRAY(SELECT user_id FROM gone ORDER BY project_id, user_id) FROM projection_checkpoint c",
+    )
+    .bind(projects)
+    .bind(users)
+    .fetch_one(pool)
+    .await?;
+    Ok(NoMembers { checkpoint, pairs: projects.into_iter().zip(users).collect() })
+}
+
 /// Where the user was last removed from the project, if that was behind `from` and is known to the read tables.
 pub async fn removed_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar(

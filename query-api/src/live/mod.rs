@@ -6,6 +6,8 @@
 mod cursor;
 /// How streams end when the instance goes away.
 pub mod drain;
+/// Where a stream hears what is worth nothing later.
+mod ear;
 /// Brings new events, from JetStream or from the log.
 mod feeder;
 /// One client's stream.
@@ -24,11 +26,9 @@ mod notices;
 mod open;
 /// A socket that others write to.
 mod outlet;
-/// Frames that are worth something only now.
-mod passing;
 /// How many streams one person may have.
 mod places;
-/// Who is here.
+/// Who is there.
 mod presence;
 /// The latest events of one project, and who waits for more.
 mod room;
@@ -45,6 +45,6 @@ pub use hub::Hub;
 pub use membership::{NotKnown, removed_at};
 pub use open::{Ask, Channels, Streams, Unchanged, Wish};
 pub use places::{NoPlace, Places};
-pub use presence::{NotTaken, Place, Presence, is_device_id};
+pub use presence::{Away, Key, MOST_DEVICES, Presence, PresenceFrame};
 pub use wire::{Takeover, Wire};
 pub use writers::Writers;

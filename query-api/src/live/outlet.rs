@@ -134,6 +134,22 @@ impl Outlet {
         written
     }
 
+    /// Writes what is worth nothing later, if the follower rests and the socket takes it now. Whether it did.
+    pub fn write_passing(&self, piece: &Bytes) -> bool {
+        let mut state = self.state();
+        if state.served.is_none() || state.called || !state.queue.is_empty() {
+            return false;
+        }
+        let Ok(taken) = self.socket.try_write(piece) else { return false };
+        if taken < piece.len() {
+            // Begun, so the rest must follow before anything else.
+            state.unsent = piece.slice(taken..);
+            state.called = true;
+            self.wake.notify_one();
+        }
+        true
+    }
+
     /// What is left of these frames when the socket takes some of them, but not all.
     fn write(&self, queue: &VecDeque<Arc<Frame>>, count: usize) -> io::Result<Bytes> {
         let frames = || queue.iter().take(count);
@@ -264,6 +280,22 @@ mod tests {
         let expected = expected[..served].concat();
         let written = expected.len() - back.unsent.len();
         assert_eq!(world.read(written).await? + std::str::from_utf8(&back.unsent).expect("digits"), expected);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_is_worth_nothing_later_is_written_whole_or_not_at_all_and_only_at_rest() -> io::Result<()> {
+        let mut world = World::new(false).await?;
+        let piece = Bytes::from(format!("{:0>40001}", 7));
+        assert!(!world.outlet.write_passing(&piece), "the follower is at work");
+        world.outlet.rest(Cursor::behind(1));
+        let written = (0..1000).take_while(|_| world.outlet.write_passing(&piece)).count();
+        assert!((1..1000).contains(&written), "the socket is full at some time: {written}");
+        let back = world.outlet.take_back().expect("it rested");
+        assert_eq!(back.served, Cursor::behind(1));
+        let got = world.read(written * piece.len() - back.unsent.len()).await?;
+        assert_eq!(got.into_bytes(), piece.repeat(written)[..written * piece.len() - back.unsent.len()]);
+        assert!(piece.ends_with(&back.unsent));
         Ok(())
     }
 }

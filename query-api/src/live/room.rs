@@ -1,15 +1,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use axum::body::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::cursor::Cursor;
+use super::ear::Ear;
 use super::frame::Frame;
 use super::outlet::Outlet;
-use super::passing::Passing;
 
 /// Of one room. Whoever is further behind reads the log.
 const RING_FRAMES: usize = 512;
@@ -21,6 +19,8 @@ pub struct Room {
     seats: Mutex<Seats>,
     /// By the number of the seat. Several threads go over them at once.
     outlets: RwLock<HashMap<u64, Arc<Outlet>>>,
+    /// The same of those who want to know who is there.
+    ears: RwLock<HashMap<u64, Arc<Ear>>>,
 }
 
 /// All frames of the room behind `start` and up to the hub's position.
@@ -35,8 +35,6 @@ struct Seats {
     count: usize,
     /// Those who are woken at whatever is new.
     waking: HashMap<u64, Arc<Notify>>,
-    /// Those who hear of what passes.
-    passing: HashMap<u64, Arc<Passing>>,
     empty_since: Instant,
 }
 
@@ -72,9 +70,13 @@ impl Ring {
 
 impl Room {
     pub fn new(start: Cursor) -> Self {
-        let seats =
-            Seats { next: 0, count: 0, waking: HashMap::new(), passing: HashMap::new(), empty_since: Instant::now() };
-        Self { ring: Mutex::new(Ring::new(start)), seats: Mutex::new(seats), outlets: RwLock::default() }
+        let seats = Seats { next: 0, count: 0, waking: HashMap::new(), empty_since: Instant::now() };
+        Self {
+            ring: Mutex::new(Ring::new(start)),
+            seats: Mutex::new(seats),
+            outlets: RwLock::default(),
+            ears: RwLock::default(),
+        }
     }
 
     pub fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -101,11 +103,6 @@ impl Room {
         }
     }
 
-    /// Tells everybody who has time for it.
-    pub fn pass(&self, project: Uuid, frame: &Bytes) {
-        self.seats().passing.values().for_each(|passing| passing.push(project, frame));
-    }
-
     /// Wakes everybody, also those to whom others write.
     pub fn call(&self) {
         self.wake();
@@ -118,6 +115,14 @@ impl Room {
 
     pub fn each_outlet(&self, see: impl FnMut(&Arc<Outlet>)) {
         self.outlets.read().unwrap_or_else(PoisonError::into_inner).values().for_each(see);
+    }
+
+    pub fn has_ears(&self) -> bool {
+        !self.ears.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    pub fn each_ear(&self, see: impl FnMut(&Arc<Ear>)) {
+        self.ears.read().unwrap_or_else(PoisonError::into_inner).values().for_each(see);
     }
 
     /// Since when nobody sits here; `None` when somebody does.
@@ -138,9 +143,9 @@ impl Seat {
         &self.room
     }
 
-    /// From now on also hears of what passes here.
-    pub fn hear(&self, passing: Arc<Passing>) {
-        self.room.seats().passing.insert(self.number, passing);
+    /// From now on what is said here is heard there.
+    pub fn hear(&self, ear: Arc<Ear>) {
+        self.room.ears.write().unwrap_or_else(PoisonError::into_inner).insert(self.number, ear);
     }
 
     /// From now on what is new here is written to the outlet, while its follower rests, and wakes nobody.
@@ -152,10 +157,10 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.room.ears.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
         self.room.outlets.write().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
         let mut seats = self.room.seats();
         seats.waking.remove(&self.number);
-        seats.passing.remove(&self.number);
         seats.count -= 1;
         seats.empty_since = Instant::now();
     }
@@ -163,6 +168,9 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Bytes;
+    use uuid::Uuid;
+
     use super::super::frame::Loses;
     use super::*;
 

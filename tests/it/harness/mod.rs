@@ -3,6 +3,8 @@
 
 /// People who use the system.
 mod actor;
+/// A role as a process, to be killed.
+mod process;
 /// The servers that all tests share.
 mod servers;
 /// Reading an SSE stream.
@@ -21,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use actor::{Actor, Answer};
+pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
 

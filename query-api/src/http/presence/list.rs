@@ -1,6 +1,7 @@
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use axum::extract::State;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::problem::ReadProblems;
@@ -14,35 +15,37 @@ use crate::http::error::ReadError;
 use crate::http::page::{ListName, Page, Paging, limit};
 use crate::http::reading::{ReadHeaders, Reading};
 
-/// Somebody who is here, with whichever devices.
+/// Somebody who is there, on one device or several.
 #[derive(Serialize, ToSchema)]
-pub struct Present {
+#[schema(as = Present)]
+pub struct PresentView {
     user_id: Uuid,
+    /// Null when the account was erased.
     username: Option<String>,
     display_name: Option<String>,
-    /// How many they are here with.
+    /// The tasks that their devices look at.
+    focus: BTreeSet<Uuid>,
+    /// How many devices they are there with.
     #[schema(example = 1)]
     devices: usize,
-    /// The tasks that they look at.
-    focus: Vec<Uuid>,
+    /// Since when it is so. A frame of the stream with a later `at` replaces this.
+    at: DateTime<Utc>,
 }
 
-/// A page of who is here.
 #[derive(Serialize, ToSchema)]
-pub struct PresentPeople {
+pub struct PresencePage {
     #[serde(flatten)]
-    page: Page<Present>,
-    /// How many people are here, on all pages.
-    #[schema(example = 3)]
-    total: usize,
+    page: Page<PresentView>,
+    /// How many there are on all pages.
+    total: i64,
 }
 
-/// Who is here now, in the order of their ids.
+/// Who is there right now, in the order of their ids. Read it after the stream's `hello`, and again after `presence.stale`.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/presence", operation_id = "listPresence", tag = "presence",
     params(("project_id" = Uuid, Path, description = "the project"), Paging, ReadHeaders),
     responses(
-        (status = 200, description = "A page of people", body = PresentPeople),
+        (status = 200, description = "A page of those who are there", body = PresencePage),
         (status = 304, description = "As before"),
         ReadProblems
     ),
@@ -56,32 +59,37 @@ pub async fn handler(
 ) -> Result<Answer, ReadError> {
     let limit = limit(query.limit)?;
     let list = ListName::new("presence", project_id.0, &());
-    let after = list.read(query.cursor.as_deref())?.map(|cursor| cursor.id);
+    let after = list.read(query.cursor.as_deref())?;
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     snapshot.project(project_id).await?;
-    let one_more = usize::try_from(limit + 1).unwrap_or(usize::MAX);
-    let (people, total) = app.presence.page(project_id.0, after, one_more);
-    let ids: Vec<Uuid> = people.iter().map(|person| person.user_id).collect();
-    let named: Vec<(Uuid, Option<String>, Option<String>)> =
-        sqlx::query_as("SELECT user_id, username, display_name FROM taskfold_people($1) WHERE user_id = ANY ($2)")
-            .bind(project_id.0)
-            .bind(&ids)
-            .fetch_all(&mut *snapshot.db)
-            .await?;
-    let mut names: HashMap<Uuid, _> = named.into_iter().map(|(id, username, name)| (id, (username, name))).collect();
-    let mut page = list.page(
-        people,
+    let mut present = app.presence.present(project_id.0);
+    let ids: Vec<Uuid> = present.keys().copied().collect();
+    // Of those who are there, members alone, and their names: as every read of people.
+    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM taskfold_people($1) WHERE user_id = ANY ($2)")
+        .bind(project_id.0)
+        .bind(&ids)
+        .fetch_one(&mut *snapshot.db)
+        .await?;
+    let rows: Vec<(Uuid, Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT user_id, username, display_name FROM taskfold_people($1) \
+         WHERE user_id = ANY ($2) AND user_id > $3 ORDER BY user_id LIMIT $4",
+    )
+    .bind(project_id.0)
+    .bind(&ids)
+    .bind(after.map_or(Uuid::nil(), |c| c.id))
+    .bind(limit + 1)
+    .fetch_all(&mut *snapshot.db)
+    .await?;
+    let page = list.page(
+        rows,
         limit,
-        |person| (String::new(), person.user_id),
-        |person| {
-            // Whoever lost their place through a team is present for the last moments.
-            let (username, display_name) = names.remove(&person.user_id)?;
-            let (user_id, devices, focus) = (person.user_id, person.devices, person.focus);
-            Some(Present { user_id, username, display_name, devices, focus })
+        |(user, ..)| (String::new(), *user),
+        |(user_id, username, display_name)| {
+            let view = present.remove(&user_id).unwrap_or_default();
+            let at = DateTime::from_timestamp_millis(view.at).unwrap_or_default();
+            PresentView { user_id, username, display_name, focus: view.focus, devices: view.devices, at }
         },
     );
-    let items = page.items.drain(..).flatten().collect();
-    let next = page.next_cursor;
-    let people = PresentPeople { page: Page { items, next_cursor: next.clone() }, total };
-    Answer::list(&reading, snapshot, &people, next.as_deref()).await
+    let body = PresencePage { page, total };
+    Answer::list(&reading, snapshot, &body, body.page.next_cursor.as_deref()).await
 }

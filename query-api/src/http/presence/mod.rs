@@ -1,12 +1,14 @@
-//! Who is here now. It is heard from devices every few seconds, and is no part of the log.
+//! Who is there, a file each operation.
 
-/// Who is present in a project.
-pub mod list;
+/// A device says that it is there.
+pub mod announce;
 /// A device goes.
-pub mod remove;
-/// A device is here.
-pub mod say;
+pub mod leave;
+/// Who is there.
+pub mod list;
 
+use serde::Deserialize;
+use serde::de::Error as _;
 use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,33 +16,68 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::error::ReadError;
-use crate::live::{NotTaken, Place, is_device_id};
+use crate::live::{Away, Key};
 
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(say::handler, list::handler)).routes(routes!(remove::handler))
+    OpenApiRouter::new().routes(routes!(list::handler, announce::handler)).routes(routes!(leave::handler))
 }
 
-/// The place of a device of the caller's, in a project that they may see.
-async fn place(app: &App, caller: &Caller, project: ProjectId, device: String) -> Result<Place, ReadError> {
+const LONGEST_ID: usize = 64;
+
+/// What a client calls a device, or a tab. A word of a key in NATS, so without the characters that mean something there.
+struct DeviceId(String);
+
+impl DeviceId {
+    fn parse(text: String) -> Option<Self> {
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        (plain && (1..=LONGEST_ID).contains(&text.len())).then_some(Self(text))
+    }
+
+    fn wrong() -> String {
+        format!("must be 1 to {LONGEST_ID} letters, digits, `-` and `_`")
+    }
+
+    fn key(self, project: ProjectId, caller: &Caller) -> Key {
+        Key { project: project.0, user: caller.user_id.0, device: self.0.as_str().into() }
+    }
+}
+
+/// The position as of which the caller is a member of the project. 404 for others, as for every read.
+async fn member_at(app: &App, caller: &Caller, project: ProjectId) -> Result<i64, ReadError> {
     caller.must_write()?;
     caller.must_reach(project)?;
-    let user = caller.user_id.0;
-    let known = app.hub.members().of(user, &[project.0]).await?;
+    // Asked together with whoever else sends a heartbeat now: there are many.
+    let known = app.hub.members().of(caller.user_id.0, &[project.0]).await?;
     if known.visible.is_empty() {
         return Err(Problem::not_found().into());
     }
-    if !is_device_id(&device) {
-        let detail = "must be 1 to 64 of the letters a to z and A to Z, digits, `-` and `_`";
-        return Err(Problem::invalid_field("/device_id", detail).into());
-    }
-    Ok(Place { project: project.0, user, device })
+    Ok(known.checkpoint)
 }
 
-fn not_taken(refused: NotTaken) -> Problem {
-    match refused {
-        NotTaken::TooManyDevices { most } => {
-            Problem::invalid_field("/device_id", format!("one person has at most {most} devices in a project"))
+impl<'de> Deserialize<'de> for DeviceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(Self::wrong()))
+    }
+}
+
+impl From<Away> for ReadError {
+    fn from(away: Away) -> Self {
+        tracing::debug!(%away, "a word of presence was not taken");
+        Problem::unavailable("Presence").into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_a_plain_word() {
+        for good in ["a", "0190-x_Y", &"x".repeat(LONGEST_ID)] {
+            assert!(DeviceId::parse(good.to_owned()).is_some(), "{good}");
         }
-        NotTaken::Unavailable => Problem::unavailable("Presence"),
+        for bad in ["", "a.b", "a b", "*", ">", "é", "a/b", "a\n", &"x".repeat(LONGEST_ID + 1)] {
+            assert!(DeviceId::parse(bad.to_owned()).is_none(), "{bad:?}");
+        }
     }
 }

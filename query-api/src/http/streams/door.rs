@@ -41,6 +41,7 @@ pub struct StreamHeaders {
 pub struct Knock {
     from: Option<Cursor>,
     reconnect: bool,
+    presence: bool,
     token: Result<(Caller, Option<Ticket>), Refused>,
 }
 
@@ -60,8 +61,14 @@ impl Knock {
         Ok(Self {
             from: last.or(since.map(|p| Cursor::behind(p.0))),
             reconnect: last.is_some(),
+            presence: true,
             token: authenticate(app, headers, ticket).await,
         })
+    }
+
+    /// Whether the stream also says who is there; it does unless told not to.
+    pub fn with_presence(self, wanted: Option<bool>) -> Self {
+        Self { presence: wanted.unwrap_or(true), ..self }
     }
 
     /// The answer: a stream of these projects, or why not. Which they are is looked at once the caller is known.
@@ -107,6 +114,7 @@ impl Knock {
             from: self.from,
             me,
             place,
+            presence: self.presence,
         };
         for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
             if !self.reconnect {

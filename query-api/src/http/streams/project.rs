@@ -16,6 +16,8 @@ use crate::http::values::Position;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
+    /// Also who is there (`presence.joined`, `presence.focused`, `presence.left`); true unless set to false.
+    presence: Option<bool>,
     /// The position behind which to begin, such as that of a board. Without it: from now.
     #[param(value_type = Option<u64>)]
     since: Option<Position>,
@@ -25,7 +27,9 @@ pub struct Params {
 
 /// The Changes of a project as they happen: `id:` is the position, `event:` the type, `data:` the Change. Begins with
 /// `hello`; a `heartbeat` every 15 seconds moves the cursor of a quiet stream. `reset`, `reauth`, `revoked` and `drain`
-/// say why a stream ends; after `lagging` it goes on from the log, with nothing left out.
+/// say why a stream ends; after `lagging` it goes on from the log, with nothing left out. `presence.joined`,
+/// `presence.focused` and `presence.left` say who is there, without an `id:`: a stream with events to send goes without them,
+/// and says `presence.stale` afterwards, for `listPresence` to be read again.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/events/stream", operation_id = "streamProject", tag = "feed",
     params(("project_id" = Uuid, Path, description = "the project"), Params, StreamHeaders),
@@ -38,6 +42,6 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?;
+    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?.with_presence(query.presence);
     knock.answer(&app, || Ok(vec![project_id.0]), false).await
 }

@@ -23,6 +23,8 @@ pub struct Params {
     /// Also what is for the caller: notifications, what happens in their teams, and what becomes of their own memberships. The stream
     /// then stays open without any project.
     me: Option<bool>,
+    /// Also who is there (`presence.joined`, `presence.focused`, `presence.left`); true unless set to false.
+    presence: Option<bool>,
     /// The position behind which to begin, such as that of a board. Without it: from now.
     #[param(value_type = Option<u64>)]
     since: Option<Position>,
@@ -44,7 +46,7 @@ pub async fn handler(
     headers: HeaderMap,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?;
+    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?.with_presence(query.presence);
     let me = query.me.unwrap_or(false);
     let projects = || match project_ids(query.projects.as_deref().unwrap_or_default())? {
         none if none.is_empty() && !me => {

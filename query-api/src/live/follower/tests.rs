@@ -25,9 +25,11 @@ impl World {
     }
 
     fn follow(&self, projects: &[Uuid], lives: i64) -> impl Stream<Item = String> + use<> {
-        let opening = self.opening(projects, lives);
-        let follower = Follower::new(self.hub.clone(), opening, self.shutdown.clone());
-        Takeover::new(follower).body().flat_map(frames).boxed()
+        Takeover::new(self.follower(projects, lives)).body().flat_map(frames).boxed()
+    }
+
+    fn follower(&self, projects: &[Uuid], lives: i64) -> Follower {
+        Follower::new(self.hub.clone(), self.opening(projects, lives), self.shutdown.clone())
     }
 
     fn opening(&self, projects: &[Uuid], lives: i64) -> Opening {
@@ -42,6 +44,7 @@ impl World {
             from: None,
             me: false,
             place: self.hub.places().take(USER).expect("free"),
+            presence: true,
         }
     }
 
@@ -201,4 +204,57 @@ async fn who_falls_out_of_the_ring_is_told_so() {
     assert_eq!(next(&mut stream).await, frame("11", "task.x"));
     (12..=700).for_each(|position| world.happens(position, A, None));
     assert_eq!(next(&mut stream).await, frame("11", "lagging"));
+}
+
+const JOINED: Bytes = Bytes::from_static(b"event: presence.joined\ndata: {}\n\n");
+
+async fn next_of(follower: &mut Follower) -> (String, String) {
+    let piece = follower.next().await.expect("the stream goes on");
+    named(std::str::from_utf8(&piece).expect("UTF-8"))
+}
+
+/// Until it waits.
+fn rests(follower: &mut Follower) -> bool {
+    std::pin::pin!(follower.next()).now_or_never().is_none()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_at_rest_hears_who_is_there_and_another_one_that_it_has_not() {
+    let world = World::new();
+    let mut follower = world.follower(&[A], 600);
+    let ear = follower.ear.clone().expect("presence is wanted");
+    assert_eq!(next_of(&mut follower).await.1, "hello");
+    assert!(rests(&mut follower));
+    // The future of before is gone, as with a client that goes; this one waits again.
+    let (heard, ()) = tokio::join!(next_of(&mut follower), async { ear.say(A, &JOINED) });
+    assert_eq!(heard, (String::new(), "presence.joined".to_owned()));
+    ear.say(A, &JOINED);
+    ear.say(A, &JOINED);
+    world.happens(11, A, None);
+    assert_eq!(next_of(&mut follower).await.1, "task.x");
+    assert_eq!(next_of(&mut follower).await, (String::new(), "presence.stale".to_owned()));
+    assert_eq!(next_of(&mut follower).await, ("11".to_owned(), "heartbeat".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_removed_hears_no_more_of_who_is_there() {
+    let world = World::new();
+    let mut follower = world.follower(&[A, B], 600);
+    let ear = follower.ear.clone().expect("presence is wanted");
+    next_of(&mut follower).await;
+    let mut seen = Vec::new();
+    let ((), ()) = tokio::join!(
+        async {
+            for _ in 0..4 {
+                seen.push(next_of(&mut follower).await.1);
+            }
+        },
+        async {
+            // Together, while it waits: what is said counts as after the removal.
+            world.happens(11, A, Some(USER));
+            ear.say(A, &JOINED);
+            ear.say(B, &JOINED);
+        }
+    );
+    assert_eq!(seen, ["task.x", "revoked", "presence.joined", "heartbeat"]);
 }

@@ -1,64 +1,66 @@
+//! The key-value bucket in NATS in which devices say that they are there: a key a device, in memory, gone by itself.
+
 use std::time::Duration;
 
-use async_nats::Client;
-use async_nats::jetstream::kv::{Config, Entry, Operation, Store};
+use async_nats::jetstream::kv::{Config, Store};
 use async_nats::jetstream::stream::StorageType;
 use serde::{Deserialize, Serialize};
+use taskfold_openapi::service::BoxError;
 use uuid::Uuid;
 
-use super::people::Place;
+use super::roster::Key;
 
-/// A word of a device, as it stands in the bucket.
-#[derive(Serialize, Deserialize)]
-pub struct Word {
+/// The bucket keeps a key a little longer than a device is there: an instance that starts hears of every device that is.
+const KEPT_LONGER: Duration = Duration::from_secs(5);
+/// Several times what a value has.
+const VALUE_BYTES: i32 = 512;
+
+/// What a device says.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
     pub focus: Option<Uuid>,
+    pub member_at: i64,
 }
 
-/// What the bucket tells: a device is there, or has gone.
-pub struct Told {
-    pub place: Place,
-    /// `None`: it has gone.
-    pub word: Option<Word>,
-    /// When the server heard it.
-    pub at: i64,
-}
-
-/// The bucket of all presence, made when it is not there. It is kept in memory: what it says is worth nothing in a minute.
-pub async fn open(client: &Client, bucket: &str, lives: Duration) -> Result<Store, async_nats::Error> {
-    let jetstream = async_nats::jetstream::new(client.clone());
+/// The bucket that belongs to the stream of this name, made when it is not there, with as many copies as the stream.
+pub async fn ensure(client: async_nats::Client, stream: &str, ttl: Duration) -> Result<Store, BoxError> {
+    let jetstream = async_nats::jetstream::new(client);
+    let num_replicas = jetstream.get_stream(stream).await?.cached_info().config.num_replicas;
     let config = Config {
-        bucket: bucket.to_owned(),
-        description: "Who is present in which project of Taskfold".to_owned(),
+        bucket: format!("{stream}_PRESENCE"),
+        description: "Taskfold: who is there".to_owned(),
         history: 1,
-        // A little longer than it counts, so that whoever starts meanwhile hears of it.
-        max_age: lives + Duration::from_secs(5),
+        max_value_size: VALUE_BYTES,
+        max_age: ttl + KEPT_LONGER,
         storage: StorageType::Memory,
-        num_replicas: 1,
+        num_replicas,
         ..Config::default()
     };
-    match jetstream.get_key_value(bucket).await {
-        Ok(store) => Ok(store),
-        Err(_) => Ok(jetstream.create_key_value(config).await?),
+    Ok(jetstream.create_or_update_key_value(config).await?)
+}
+
+pub fn name_of(key: &Key) -> String {
+    format!("{}.{}.{}", key.project, key.user, key.device)
+}
+
+/// `None` for a key that is no device's.
+pub fn key_of(name: &str) -> Option<Key> {
+    let mut parts = name.splitn(3, '.');
+    let mut id = || parts.next()?.parse().ok();
+    let (project, user) = (id()?, id()?);
+    Some(Key { project, user, device: parts.next()?.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_was_written() {
+        let key = Key { project: Uuid::from_u128(1), user: Uuid::from_u128(2), device: "tab_7-x".into() };
+        assert_eq!(key_of(&name_of(&key)), Some(key));
+        for other in ["", "probe", "probe.1.2", "01900000-0000-7000-8000-000000000001.x.y"] {
+            assert_eq!(key_of(other), None, "{other}");
+        }
     }
-}
-
-/// Ids of devices are keys in the bucket: `-` and `_`, letters and digits.
-pub fn is_device_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-pub fn key(place: &Place) -> String {
-    format!("{}.{}.{}", place.project.simple(), place.user.simple(), place.device)
-}
-
-/// `None` for what nobody of ours wrote.
-pub fn told(entry: &Entry) -> Option<Told> {
-    let mut parts = entry.key.split('.');
-    let (project, user) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let device = parts.next().filter(|device| is_device_id(device))?.to_owned();
-    let word = match entry.operation {
-        Operation::Put => Some(serde_json::from_slice(&entry.value).ok()?),
-        Operation::Delete | Operation::Purge => None,
-    };
-    Some(Told { place: Place { project, user, device }, word, at: entry.created.unix_timestamp() })
 }

@@ -1,222 +1,148 @@
-//! Who is here: devices say so every few seconds, into a bucket of NATS that all instances watch. It is no part of the log.
+//! Who is there. Devices say so into a key-value bucket of NATS; every instance follows the whole bucket, lets devices go by
+//! the clock, and tells the streams of a project what has changed there. Nothing of it is in the log.
 
-/// The bucket in NATS.
+/// The bucket, its keys and values.
 mod bucket;
-/// Who is where, and what others see of it.
-mod people;
+/// The clock of NATS.
+mod clock;
+/// Following the bucket.
+mod follow;
+/// What streams are told.
+mod frames;
+/// Timers, memberships, and telling the streams.
+mod keep;
+/// Who is there, as a value.
+mod roster;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::kv::Store;
-use futures::StreamExt as _;
-use serde::Serialize;
-use taskfold_openapi::clock;
+use taskfold_openapi::service::BoxError;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::bucket::is_device_id;
-use self::bucket::{Told, Word};
-use self::people::{People, Seen};
-pub use self::people::{Person, Place};
-use super::frame::encode;
+use self::bucket::Said;
+use self::clock::Clock;
+use self::roster::{Roster, View};
 use super::hub::Hub;
 
-/// Devices of one person in one project.
-const MOST_DEVICES: usize = 20;
-/// For NATS to take a word.
-const LIMIT: Duration = Duration::from_secs(2);
-/// For a word to come back to the instance that took it, so that whoever said it sees it.
-const ECHO: Duration = Duration::from_millis(500);
-const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How often it is looked whether the bucket is still there: NATS keeps it in memory.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub use self::frames::{PresenceFrame, stale};
+pub use self::roster::Key;
 
-/// Who is present, as this instance has heard it.
+/// How many devices a user may have in a project at once.
+pub const MOST_DEVICES: usize = 20;
+/// For NATS to take something.
+const SEND_LIMIT: Duration = Duration::from_secs(2);
+/// For what was sent to come round: the caller then reads their own word.
+const ECHO_LIMIT: Duration = Duration::from_secs(1);
+
+/// Who is there, as this instance knows it.
 pub struct Presence {
-    hub: Arc<Hub>,
-    /// Without NATS, nobody is.
-    nats: Option<(Client, String)>,
-    /// How long a word counts.
-    lives: Duration,
-    people: Mutex<People>,
-    /// Grows with every word that is heard.
-    words: watch::Sender<u64>,
-    store: Mutex<Option<Store>>,
-    /// The bucket may have gone.
-    doubt: Notify,
+    ttl: Duration,
+    client: Option<async_nats::Client>,
+    stream: String,
+    /// There while it can be written to.
+    store: RwLock<Option<Store>>,
+    known: Mutex<Known>,
+    /// Up to which revision the bucket has been heard.
+    heard: watch::Sender<u64>,
+    /// Something is new in `known`.
+    news: Notify,
 }
 
-/// Why a word was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
-    TooManyDevices { most: usize },
-    Unavailable,
+struct Known {
+    roster: Roster,
+    /// `None` before NATS was first heard.
+    clock: Option<Clock>,
 }
+
+/// NATS cannot be reached, or did not answer: nothing is known to be changed.
+#[derive(Debug, thiserror::Error)]
+#[error("presence is not available: {0}")]
+pub struct Away(BoxError);
 
 impl Presence {
-    pub fn new(hub: Arc<Hub>, nats: Option<Client>, stream: &str, lives: Duration) -> Arc<Self> {
-        let nats = nats.map(|client| (client, format!("{stream}_presence")));
-        let (words, store, doubt) = (watch::Sender::new(0), Mutex::default(), Notify::new());
-        Arc::new(Self { hub, nats, lives, people: Mutex::default(), words, store, doubt })
+    /// `ttl`: how long a device is there after its last word. `stream`: whose bucket it is.
+    pub fn new(client: Option<async_nats::Client>, stream: String, ttl: Duration) -> Arc<Self> {
+        let ttl_millis = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        Arc::new(Self {
+            ttl,
+            client,
+            stream,
+            store: RwLock::default(),
+            known: Mutex::new(Known { roster: Roster::new(ttl_millis), clock: None }),
+            heard: watch::Sender::new(0),
+            news: Notify::new(),
+        })
     }
 
-    /// For how long somebody is here after a word.
-    pub fn lives(&self) -> Duration {
-        self.lives
+    /// Follows the bucket and tells the hub's streams, until `shutdown`.
+    pub async fn run(self: Arc<Self>, hub: Arc<Hub>, shutdown: CancellationToken) {
+        let losses = hub.losses();
+        let work = async { tokio::join!(follow::follow(&self, &hub), keep::keep(&self, &hub, losses)) };
+        shutdown.run_until_cancelled(work).await;
     }
 
-    /// A device is here, and looks at this task.
-    pub async fn say(&self, place: Place, focus: Option<Uuid>) -> Result<(), NotTaken> {
-        let known = self.people().person(place.project, place.user);
-        if known.is_some_and(|person| person.devices >= MOST_DEVICES) && !self.people().is_there(&place) {
-            return Err(NotTaken::TooManyDevices { most: MOST_DEVICES });
-        }
-        let word = serde_json::to_vec(&Word { focus }).map_err(|_| NotTaken::Unavailable)?;
-        let store = self.store().ok_or(NotTaken::Unavailable)?;
-        self.sent(store.put(bucket::key(&place), word.into())).await?;
-        self.echo(|people| people.focus(&place) == Some(focus)).await;
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// Everybody who is there, by their id.
+    pub fn present(&self, project: Uuid) -> BTreeMap<Uuid, View> {
+        self.known().roster.present(project)
+    }
+
+    /// Whether this would be a device more than a user may have.
+    pub fn is_one_too_many(&self, key: &Key) -> bool {
+        let roster = &self.known().roster;
+        !roster.has(key) && roster.devices_of(key.project, key.user) >= MOST_DEVICES
+    }
+
+    /// The device is there, and its user was a member as of `member_at`.
+    pub async fn announce(&self, key: &Key, focus: Option<Uuid>, member_at: i64) -> Result<(), Away> {
+        let said = serde_json::to_vec(&Said { focus, member_at }).map_err(|e| Away(e.into()))?;
+        let store = self.store()?;
+        let revision = limited(store.put(bucket::name_of(key), said.into())).await?;
+        self.until(|heard, _| heard >= revision).await;
         Ok(())
     }
 
-    /// A device goes.
-    pub async fn leave(&self, place: Place) -> Result<(), NotTaken> {
-        let store = self.store().ok_or(NotTaken::Unavailable)?;
-        self.sent(store.delete(bucket::key(&place))).await?;
-        self.echo(|people| !people.is_there(&place)).await;
+    /// The device goes, if it is there.
+    pub async fn leave(&self, key: &Key) -> Result<(), Away> {
+        let store = self.store()?;
+        limited(store.purge(bucket::name_of(key))).await?;
+        self.until(|_, roster| !roster.has(key)).await;
         Ok(())
     }
 
-    /// What a device looks at; the outer `None` when it is not here.
-    pub fn focus(&self, place: &Place) -> Option<Option<Uuid>> {
-        self.people().focus(place)
-    }
-
-    /// Who is in a project, in the order of their ids, and how many in all.
-    pub fn page(&self, project: Uuid, after: Option<Uuid>, limit: usize) -> (Vec<Person>, usize) {
-        self.people().page(project, after, limit)
-    }
-
-    /// Somebody may not see the project any more.
-    pub fn forget(&self, project: Uuid, user: Uuid) {
-        let seen = self.people().forget(project, user);
-        self.show(seen);
-    }
-
-    /// Hears what all instances are told, until the end.
-    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        shutdown.run_until_cancelled(futures::future::join(self.hear(), self.expire())).await;
-    }
-
-    async fn hear(&self) {
-        let Some((client, bucket)) = &self.nats else { return };
-        loop {
-            match bucket::open(client, bucket, self.lives).await {
-                Ok(store) => {
-                    if let Err(error) = self.watch(store).await {
-                        tracing::debug!(%error, "presence is not heard, trying again");
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "presence has no bucket yet, trying again"),
-            }
-            *self.store_slot() = None;
-            tokio::time::sleep(RETRY_AFTER).await;
+    /// Waits until it is so, or for long enough: it was said, and will be heard.
+    async fn until(&self, is: impl Fn(u64, &Roster) -> bool) {
+        let mut heard = self.heard.subscribe();
+        let waiting = heard.wait_for(|heard| is(*heard, &self.known().roster));
+        if tokio::time::timeout(ECHO_LIMIT, waiting).await.is_err() {
+            tracing::debug!("what was said of presence has not come round yet");
         }
     }
 
-    /// What was missed while nobody watched is in the bucket still, or has ended by itself.
-    async fn watch(&self, store: Store) -> Result<(), async_nats::Error> {
-        let mut told = store.watch_with_history(">").await?;
-        *self.store_slot() = Some(store.clone());
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        loop {
-            tokio::select! {
-                entry = told.next() => match entry {
-                    Some(entry) => self.hear_of(bucket::told(&entry?)),
-                    None => return Ok(()),
-                },
-                _ = look.tick() => {
-                    store.status().await?;
-                }
-                () = self.doubt.notified() => {
-                    store.status().await?;
-                }
-            }
-        }
+    fn store(&self) -> Result<Store, Away> {
+        // A client without a connection would keep what it is given, and say it when it is no longer true.
+        let connected = self.client.as_ref().is_some_and(|client| client.connection_state() == State::Connected);
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner).clone();
+        store.filter(|_| connected).ok_or_else(|| Away("not connected".into()))
     }
 
-    fn hear_of(&self, told: Option<Told>) {
-        let Some(Told { place, word, at }) = told else { return };
-        let seen = match word {
-            Some(word) => {
-                // By the server's clock only for what is old, as at the start: else by our own, from now.
-                let age = Duration::from_secs(u64::try_from(clock::now().utc().timestamp() - at).unwrap_or(0));
-                let left = if age <= Duration::from_secs(2) { self.lives } else { self.lives.saturating_sub(age) };
-                if left.is_zero() { None } else { self.people().heard(place, word.focus, Instant::now() + left) }
-            }
-            None => self.people().gone(&place),
-        };
-        self.show(seen);
-        self.words.send_modify(|words| *words += 1);
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    async fn expire(&self) {
-        let mut words = self.words.subscribe();
-        loop {
-            let gone = self.people().expire(Instant::now());
-            self.show(gone);
-            let next = self.people().next_look();
-            tokio::select! {
-                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
-                _ = words.changed() => {}
-            }
-        }
-    }
-
-    fn show(&self, seen: impl IntoIterator<Item = Seen>) {
-        #[derive(Serialize)]
-        struct Shown<'a> {
-            project_id: Uuid,
-            #[serde(flatten)]
-            person: &'a Person,
-        }
-        for Seen { project, what, person } in seen {
-            let shown = Shown { project_id: project, person: &person };
-            let data = serde_json::to_string(&shown).unwrap_or_default();
-            self.hub.pass(project, &encode(None, what.event(), None, &data));
-        }
-        metrics::gauge!("taskfold_presence_devices").set(self.people().devices() as f64);
-    }
-
-    async fn sent<T, E: std::fmt::Display>(&self, sending: impl Future<Output = Result<T, E>>) -> Result<T, NotTaken> {
-        let error = match tokio::time::timeout(LIMIT, sending).await {
-            Ok(Ok(sent)) => return Ok(sent),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        tracing::warn!(error, "presence was not taken by NATS");
-        self.doubt.notify_one();
-        Err(NotTaken::Unavailable)
-    }
-
-    async fn echo(&self, heard: impl Fn(&People) -> bool) {
-        let mut words = self.words.subscribe();
-        // Without it, the word counts all the same.
-        let _ = tokio::time::timeout(ECHO, words.wait_for(|_| heard(&self.people()))).await;
-    }
-
-    fn people(&self) -> MutexGuard<'_, People> {
-        self.people.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn store(&self) -> Option<Store> {
-        self.store_slot().clone()
-    }
-
-    fn store_slot(&self) -> MutexGuard<'_, Option<Store>> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+async fn limited<T, E: Into<BoxError>>(sending: impl Future<Output = Result<T, E>>) -> Result<T, Away> {
+    match tokio::time::timeout(SEND_LIMIT, sending).await {
+        Ok(sent) => sent.map_err(|error| Away(error.into())),
+        Err(_) => Err(Away("no answer in time".into())),
     }
 }

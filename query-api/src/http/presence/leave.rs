@@ -1,0 +1,31 @@
+use axum::extract::State;
+use http::StatusCode;
+use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::problem::PresenceProblems;
+use taskfold_openapi::read::Path;
+use taskfold_openapi::{Caller, Problem};
+
+use super::{DeviceId, member_at};
+use crate::http::app::App;
+use crate::http::error::ReadError;
+
+/// Say that the caller has gone on this device. With their last one, they leave at once.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/presence/{device_id}", operation_id = "leavePresence", tag = "presence",
+    params(
+        ("project_id" = Uuid, Path, description = "the project"),
+        ("device_id" = String, Path, description = "the caller's own name for the device")
+    ),
+    responses((status = 204, description = "Gone, or never there"), PresenceProblems),
+    security(("bearer" = []))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path((project_id, device_id)): Path<(ProjectId, String)>,
+) -> Result<StatusCode, ReadError> {
+    member_at(&app, &caller, project_id).await?;
+    let device = DeviceId::parse(device_id).ok_or_else(|| Problem::invalid_field("/device_id", DeviceId::wrong()))?;
+    app.presence.leave(&device.key(project_id, &caller)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,62 @@
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::eventually;
+
+/// One role as a process of its own, to be killed.
+pub struct Process {
+    role: String,
+    pub url: String,
+    arguments: Vec<String>,
+    child: Child,
+}
+
+impl Process {
+    /// On a port that was free a moment ago, with these settings.
+    pub fn start(role: &str, settings: &[&str]) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let url = format!("127.0.0.1:{port}");
+        let own = [role, "--listen", &url, "--log", "error"];
+        let arguments: Vec<String> = own.iter().chain(settings).map(|&a| a.to_owned()).collect();
+        let child = Self::spawn(&arguments);
+        Self { role: role.to_owned(), url: format!("http://{url}"), arguments, child }
+    }
+
+    fn spawn(arguments: &[String]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_taskfold"))
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap()
+    }
+
+    pub async fn ready(&self) {
+        eventually(&format!("{} is ready", self.role), || async {
+            let answer = reqwest::get(format!("{}/health/live", self.url)).await;
+            answer.is_ok_and(|a| a.status() == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGKILL, and a new one in its place.
+    pub async fn kill_and_restart(&mut self) {
+        self.kill();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.child = Self::spawn(&self.arguments);
+        self.ready().await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
