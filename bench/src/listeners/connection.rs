@@ -40,9 +40,10 @@ impl Connection {
     }
 
     /// Sends and reads what can be now. `arrived` is called once for each read that brought something, `to` for each
-    /// frame in it. An error: this connection cannot be used, or is no stream.
+    /// frame in it. `closed`: the server sends no more. An error: this connection cannot be used, or is no stream.
     pub fn drive(
         &mut self,
+        closed: bool,
         scratch: &mut [u8],
         mut arrived: impl FnMut(),
         mut to: impl FnMut(Frame),
@@ -58,8 +59,9 @@ impl Connection {
                     if self.take(&scratch[..read], &mut to)? == Look::Ended {
                         return Ok(Look::Ended);
                     }
-                    // Less than there is room for: nothing is left, and whatever comes later is told (epoll(7)).
-                    if read < scratch.len() {
+                    // Less than there is room for: nothing is left, and whatever comes later is told (epoll(7)). An end that
+                    // came with it is not.
+                    if read < scratch.len() && !closed {
                         return Ok(Look::Open);
                     }
                 }
@@ -143,7 +145,7 @@ mod tests {
         client.set_nonblocking(true)?;
         let (server, _) = listener.accept()?;
         let mut connection = Connection::new(TcpStream::from_std(client), b"GET / HTTP/1.1\r\n\r\n".to_vec());
-        connection.drive(&mut [0; 64], || {}, |_| {})?;
+        connection.drive(false, &mut [0; 64], || {}, |_| {})?;
         Ok((connection, server))
     }
 
@@ -161,6 +163,18 @@ mod tests {
             }
         }
         assert_eq!((look, seen.len(), seen[0].kind, seen[0].id), (Look::Ended, 1, Kind::Hello, Some(3)));
+        Ok(())
+    }
+
+    #[test]
+    fn an_end_that_comes_with_the_last_frame_is_seen() -> anyhow::Result<()> {
+        let (mut connection, mut server) = connected()?;
+        let last = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nid: 3\nevent: drain\ndata: {}\n\n";
+        std::io::Write::write_all(&mut server, last.as_bytes())?;
+        drop(server);
+        let mut seen = Vec::new();
+        while connection.drive(true, &mut [0; 4096], || {}, |frame| seen.push(frame.kind))? != Look::Ended {}
+        assert_eq!(seen, [Kind::Drain]);
         Ok(())
     }
 

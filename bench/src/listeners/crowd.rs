@@ -197,7 +197,7 @@ impl Crowd {
             for event in &events {
                 match event.token() {
                     WAKE => {}
-                    Token(place) => self.drive(place),
+                    Token(place) => self.drive(place, event.is_read_closed()),
                 }
             }
             while let Some(place) = self.due() {
@@ -253,7 +253,7 @@ impl Crowd {
         Ok(())
     }
 
-    fn drive(&mut self, index: usize) {
+    fn drive(&mut self, index: usize, closed: bool) {
         let place = &mut self.places[index];
         let Some(connection) = &mut place.connection else { return };
         let (plan, report) = (&self.plan, &mut self.report);
@@ -261,6 +261,7 @@ impl Crowd {
         let was_greeted = place.greeted;
         let mut changes = 0;
         let look = connection.drive(
+            closed,
             &mut self.scratch,
             || now.set(plan.sent.now()),
             |frame| {

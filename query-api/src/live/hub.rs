@@ -20,8 +20,10 @@ use super::writers::{Passing, Writers};
 
 /// A room that nobody sits in is kept for somebody who comes right back.
 const KEEP_EMPTY_ROOM: Duration = Duration::from_secs(60);
-/// A storm of reconnects reads the log through this many doors, and leaves connections to others.
-const CATCH_UPS_AT_ONCE: usize = 4;
+/// A storm of reconnects reads the log through this many doors, and leaves connections and cores to others.
+fn catch_ups_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 4)
+}
 /// Of a catch-up: what one follower holds in memory at once.
 const CATCH_UP_PAGE: i64 = 100;
 /// Of frames that a follower takes from the rings at once.
@@ -68,7 +70,7 @@ impl Hub {
             turns: Turns::default(),
             rooms: Mutex::default(),
             position: watch::Sender::new(None),
-            catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
+            catch_ups: Semaphore::new(catch_ups_at_once()),
             listening: AtomicUsize::new(0),
             untold: AtomicI64::new(0),
             writers,

@@ -1,5 +1,5 @@
-//! How many streams one person may have open, and how fast they may open them: enough for whole teams behind one account,
-//! and never all that an instance has.
+//! How many streams one person may have open: enough for whole teams behind one account, and never all that an instance has. And
+//! how many they may open for nothing.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -8,17 +8,28 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Once as many as one person may have were opened in a row, this part of them a second.
-const OPENINGS_A_SECOND: u32 = 10;
+/// Whoever goes sooner has opened the stream for nothing: a client in a tight loop.
+const SHORT: Duration = Duration::from_secs(1);
+/// Of one person, in a row.
+const SHORT_IN_A_ROW: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+const SHORT_A_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
 /// The places of all people on one instance.
 pub struct Places {
-    taken: Arc<Mutex<HashMap<Uuid, u32>>>,
+    people: Arc<People>,
     most: NonZeroU32,
-    openings: DefaultKeyedRateLimiter<Uuid>,
+}
+
+struct People {
+    taken: Mutex<HashMap<Uuid, u32>>,
+    /// Streams that were opened for nothing.
+    short: DefaultKeyedRateLimiter<Uuid>,
     clock: DefaultClock,
+    /// Who has to wait, and until when.
+    waiting: Mutex<HashMap<Uuid, Instant>>,
 }
 
 /// Why there is no place.
@@ -31,43 +42,53 @@ pub enum NoPlace {
 }
 
 impl Places {
-    /// `most` streams for one person; as many may be opened at once, as after a restart.
+    /// `most` streams for one person.
     pub fn new(most: NonZeroU32) -> Self {
-        let a_second = NonZeroU32::MIN.saturating_add(most.get() / OPENINGS_A_SECOND);
-        let quota = Quota::per_second(a_second).allow_burst(most);
+        let quota = Quota::per_second(SHORT_A_SECOND).allow_burst(SHORT_IN_A_ROW);
         let clock = DefaultClock::default();
-        Self { taken: Arc::default(), most, openings: RateLimiter::dashmap_with_clock(quota, clock.clone()), clock }
+        let short = RateLimiter::dashmap_with_clock(quota, clock.clone());
+        Self { people: Arc::new(People { taken: Mutex::default(), short, clock, waiting: Mutex::default() }), most }
     }
 
     /// A place, until what is returned is dropped.
     pub fn take(&self, user: Uuid) -> Result<Place, NoPlace> {
-        self.openings
-            .check_key(&user)
-            .map_err(|early| NoPlace::TooFast { wait: early.wait_time_from(self.clock.now()) })?;
-        let mut taken = lock(&self.taken);
+        let now = Instant::now();
+        if let Some(until) = lock(&self.people.waiting).get(&user).filter(|until| **until > now) {
+            return Err(NoPlace::TooFast { wait: *until - now });
+        }
+        let mut taken = lock(&self.people.taken);
         let count = taken.entry(user).or_default();
         if *count >= self.most.get() {
             return Err(NoPlace::Taken { most: self.most.get() });
         }
         *count += 1;
-        Ok(Place { taken: Arc::clone(&self.taken), user })
+        Ok(Place { people: Arc::clone(&self.people), user, since: now })
     }
 
     /// Forgets who has not come for a while.
     pub fn tidy(&self) {
-        self.openings.retain_recent();
+        self.people.short.retain_recent();
+        let now = Instant::now();
+        lock(&self.people.waiting).retain(|_, until| *until > now);
     }
 }
 
 /// One person's place for one stream.
 pub struct Place {
-    taken: Arc<Mutex<HashMap<Uuid, u32>>>,
+    people: Arc<People>,
     user: Uuid,
+    since: Instant,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = lock(&self.taken);
+        let People { taken, short, clock, waiting } = &*self.people;
+        if self.since.elapsed() < SHORT
+            && let Err(early) = short.check_key(&self.user)
+        {
+            lock(waiting).insert(self.user, Instant::now() + early.wait_time_from(clock.now()));
+        }
+        let mut taken = lock(taken);
         if let Some(count) = taken.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
@@ -77,8 +98,8 @@ impl Drop for Place {
     }
 }
 
-fn lock(taken: &Mutex<HashMap<Uuid, u32>>) -> MutexGuard<'_, HashMap<Uuid, u32>> {
-    taken.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -94,16 +115,19 @@ mod tests {
         assert!(places.take(ada).is_err());
         assert!(places.take(bea).is_ok());
         drop(first);
-        assert_eq!(lock(&places.taken).get(&ada), Some(&1));
+        assert_eq!(lock(&places.people.taken).get(&ada), Some(&1));
         drop(_second);
-        assert!(lock(&places.taken).is_empty(), "nobody is remembered who has no place");
+        assert!(lock(&places.people.taken).is_empty(), "nobody is remembered who has no place");
     }
 
     #[test]
-    fn who_comes_again_and_again_waits() {
-        let places = Places::new(NonZeroU32::new(3).expect("not zero"));
-        let ada = Uuid::from_u128(1);
-        let too_fast = (0..20).find_map(|_| places.take(ada).err());
+    fn who_comes_and_goes_in_a_tight_loop_waits_and_nobody_else_does() {
+        let places = Places::new(NonZeroU32::MAX);
+        let (ada, bea) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let too_fast = (0..5_000).find_map(|_| places.take(ada).err());
         assert!(matches!(too_fast, Some(NoPlace::TooFast { wait }) if wait <= Duration::from_secs(1)), "{too_fast:?}");
+        // Streams that stay are no loop.
+        let many: Vec<_> = (0..5_000).map(|_| places.take(bea)).collect();
+        assert!(many.iter().all(Result::is_ok));
     }
 }
