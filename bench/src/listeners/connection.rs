@@ -171,7 +171,7 @@ mod tests {
         let (mut connection, mut server) = connected()?;
         let last = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nid: 3\nevent: drain\ndata: {}\n\n";
         std::io::Write::write_all(&mut server, last.as_bytes())?;
-        drop(server);
+        server.shutdown(std::net::Shutdown::Write)?;
         let mut seen = Vec::new();
         while connection.drive(true, &mut [0; 4096], || {}, |frame| seen.push(frame.kind))? != Look::Ended {}
         assert_eq!(seen, [Kind::Drain]);
