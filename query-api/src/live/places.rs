@@ -16,6 +16,8 @@ const SHORT: Duration = Duration::from_secs(1);
 /// Of one person, in a row.
 const SHORT_IN_A_ROW: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 const SHORT_A_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// At least so long nothing is opened for them then: many clients at once would use each gap.
+const PENALTY: Duration = Duration::from_secs(1);
 
 /// The places of all people on one instance.
 pub struct Places {
@@ -86,7 +88,7 @@ impl Drop for Place {
         if self.since.elapsed() < SHORT
             && let Err(early) = short.check_key(&self.user)
         {
-            lock(waiting).insert(self.user, Instant::now() + early.wait_time_from(clock.now()));
+            lock(waiting).insert(self.user, Instant::now() + early.wait_time_from(clock.now()).max(PENALTY));
         }
         let mut taken = lock(taken);
         if let Some(count) = taken.get_mut(&self.user) {
@@ -125,7 +127,7 @@ mod tests {
         let places = Places::new(NonZeroU32::MAX);
         let (ada, bea) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let too_fast = (0..5_000).find_map(|_| places.take(ada).err());
-        assert!(matches!(too_fast, Some(NoPlace::TooFast { wait }) if wait <= Duration::from_secs(1)), "{too_fast:?}");
+        assert!(matches!(too_fast, Some(NoPlace::TooFast { wait }) if wait <= PENALTY), "{too_fast:?}");
         // Streams that stay are no loop.
         let many: Vec<_> = (0..5_000).map(|_| places.take(bea)).collect();
         assert!(many.iter().all(Result::is_ok));
