@@ -125,7 +125,7 @@ mod tests {
     fn limits(connections: u32, per_address: u32) -> Limits {
         let number = |n| std::num::NonZeroU32::new(n).expect("not zero");
         let (connections, per_address) = (number(connections), number(per_address));
-        Limits { connections, per_address, streams_per_user: connections, presence_seconds: connections }
+        Limits { connections, per_address, streams_per_user: connections, presence: Duration::ZERO }
     }
 
     #[tokio::test]

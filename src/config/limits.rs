@@ -1,6 +1,7 @@
 //! How much of the program its clients may take.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
@@ -37,8 +38,8 @@ pub struct Limits {
     pub per_address: NonZeroU32,
     /// Streams of one person.
     pub streams_per_user: NonZeroU32,
-    /// Seconds for which somebody is present after a word of theirs.
-    pub presence_seconds: NonZeroU32,
+    /// For which somebody is present after a word of theirs.
+    pub presence: Duration,
 }
 
 impl LimitFlags {
@@ -65,7 +66,7 @@ impl LimitFlags {
             connections: connections?,
             per_address: per_address?,
             streams_per_user: streams_per_user?,
-            presence_seconds: presence_seconds?,
+            presence: Duration::from_secs(presence_seconds?.get().into()),
         })
     }
 }

@@ -1,7 +1,5 @@
 //! `taskfold`: every role in one process on one port, on servers of its own unless others are given.
 
-use std::time::Duration;
-
 use tokio::net::TcpListener;
 
 use crate::connections::DatabaseRole;
@@ -45,16 +43,16 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
-        presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
+        presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: attachments.clone(),
         shutdown: shutdown.clone(),
     })?;
-    let (pool, store) = (here.pool(DatabaseRole::Projector)?, attachments);
+    let pool = here.pool(DatabaseRole::Projector)?;
     let health = here.health([
         Dependency::postgres(pool.clone()),
         Dependency::nats(nats.clone()),
-        Dependency::attachments(store),
+        Dependency::attachments(attachments),
         Dependency::projection(pool.clone()),
     ]);
     parts.spawn("projector", async move {

@@ -1,7 +1,5 @@
 //! `taskfold query-api`: answers reads. Without NATS its live streams read the log instead.
 
-use std::time::Duration;
-
 use tokio::net::TcpListener;
 
 use crate::connections::DatabaseRole;
@@ -38,7 +36,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         nats: Some(nats),
         stream,
         verifier,
-        presence_ttl: Duration::from_secs(here.program.settings.limits.presence_seconds.get().into()),
+        presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: store,
         shutdown,

@@ -12,6 +12,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually};
 
+/// What goes away: instances, NATS, the bucket.
+mod outages;
+
 const TTL: Duration = Duration::from_secs(2);
 const SHORT: &str = "--presence-seconds=2";
 
@@ -216,53 +219,6 @@ async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_killed_takes_nobody_along_and_keeps_nobody() {
-    let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
-    let app = App::start_at(place.clone()).await;
-    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
-    let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let data_dir = place.data_dir.display().to_string();
-    let settings = [
-        ["--database-url", &place.database_url],
-        ["--nats-url", &place.nats_url],
-        ["--stream", &place.stream],
-        ["--data-dir", &data_dir],
-        ["--pool-size", "4"],
-        ["--presence-seconds", "2"],
-    ]
-    .concat();
-    let (mut doomed, stays) = (Process::start("query-api", &settings), Process::start("query-api", &settings));
-    tokio::join!(doomed.ready(), stays.ready());
-    let there = Actor { url: doomed.url.clone(), ..bea.clone() };
-    let listener = Actor { url: stays.url.clone(), ..ada.clone() };
-    let mut stream = open(&listener, &format!("/v1/projects/{project}/events/stream")).await;
-    let _hers = open(&there, &format!("/v1/projects/{project}/events/stream")).await;
-    // Both are heard by the one that stays, one of them through each.
-    announce(&listener, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
-    announce(&there, &project, json!({"device_id": "phone"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
-    let before = Instant::now();
-    announce(&there, &project, json!({"device_id": "phone"})).await;
-    announce(&listener, &project, json!({"device_id": "desk"})).await;
-    doomed.kill();
-    let gone: BTreeSet<_> = [told(&mut stream).await, told(&mut stream).await].into();
-    let after = before.elapsed();
-    assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
-    assert_eq!(gone, [tells("left", &ada, &[]), tells("left", &bea, &[])].into());
-    // She goes on elsewhere, and leaves at once when she says so.
-    let back = Actor { url: stays.url.clone(), ..bea };
-    announce(&back, &project, json!({"device_id": "phone"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &back, &[]));
-    let before = Instant::now();
-    leave(&back, &project, "phone").await;
-    assert_eq!(told(&mut stream).await, tells("left", &back, &[]));
-    assert!(before.elapsed() < TTL, "{:?}", before.elapsed());
-    drop(stream);
-    app.finish().await;
-}
-
-#[tokio::test]
 async fn who_is_removed_is_gone_at_once_and_hears_no_more() {
     let app = App::start().await;
     let (ada, bea, cid) = (app.person("ada").await, app.person("bea").await, app.person("cid").await);
@@ -443,64 +399,5 @@ async fn a_client_that_does_not_read_goes_without_presence_and_misses_no_event()
     slow.until(&focus).await;
     assert_eq!(slow.text.matches("presence.stale").count(), 1);
     drop((slow, listener));
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn without_nats_presence_is_refused_and_all_else_goes_on_until_it_is_back() {
-    let dir = data_dir("presence");
-    let options = Options { data_dir: dir, postgres: false, nats: true, durability: Durability::TestsOnly };
-    let stack = Stack::start(options).await.unwrap();
-    let place = Place { nats_url: stack.nats_url().unwrap(), ..Place::new().await };
-    let app = App::start_at(place).await;
-    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
-    let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let mut stream = open(&ada, &format!("/v1/projects/{project}/events/stream")).await;
-    announce(&ada, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
-
-    let pid = stack.servers()[0].pid.unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.try_into().unwrap()), nix::sys::signal::SIGKILL).unwrap();
-    let refused = eventually("presence is refused", || async {
-        let answer = ada.put(&path(&project), json!({"device_id": "desk"})).await;
-        (answer.status == 503).then_some(answer)
-    })
-    .await;
-    refused.problem(503, "unavailable");
-    assert!(!refused.header("retry-after").is_empty());
-    assert_eq!(present(&ada, &project).await, names(&["ada"]), "as it was last known");
-    ada.task(&project, "T").await;
-    assert_eq!(stream.next_change().await.unwrap().event, "task.created");
-
-    // The bucket was in memory: it is made anew, and nobody has left meanwhile.
-    announce(&ada, &project, json!({"device_id": "desk"})).await;
-    announce(&bea, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
-    leave(&ada, &project, "desk").await;
-    assert_eq!(told(&mut stream).await, tells("left", &ada, &[]));
-    drop(stream);
-    app.finish().await;
-    stack.stop().await;
-}
-
-#[tokio::test]
-async fn a_bucket_that_is_lost_is_made_anew() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
-    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
-    let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let elsewhere = Actor { url: second.url.clone(), ..bea.clone() };
-    let mut stream = open(&elsewhere, &format!("/v1/projects/{project}/events/stream")).await;
-    announce(&ada, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
-    // As when the one server goes that had it in memory, and not the one that the instances are connected to.
-    let jetstream = async_nats::jetstream::new(app.nats().await);
-    jetstream.delete_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
-    ada.put(&path(&project), json!({"device_id": "desk"})).await.problem(503, "unavailable");
-    announce(&bea, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
-    assert_eq!(present(&elsewhere, &project).await, names(&["ada", "bea"]), "she is there for the rest of her time");
-    drop(stream);
-    second.stop().await;
     app.finish().await;
 }

@@ -1,10 +1,16 @@
+/// Other channels, or a longer life, while the stream goes on.
+mod change;
+/// What the client may see.
+mod sight;
+/// For how long the stream may stay.
+mod term;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use taskfold_domain::ids::UserId;
 use taskfold_openapi::clock;
@@ -14,11 +20,12 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::term::Term;
 use super::cursor::Cursor;
 use super::ear::Ear;
-use super::frame::{Frame, HEARTBEAT_SECONDS, Loses, Notice};
+use super::frame::{Frame, HEARTBEAT_SECONDS, Notice};
 use super::hub::{Hub, Listening, Next};
-use super::open::{Ask, Channels, OpenStream, Unchanged, Wish};
+use super::open::OpenStream;
 use super::outlet::Outlet;
 use super::places::Place;
 use super::presence;
@@ -31,12 +38,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const DRAIN_MS: u32 = 1_000;
 /// Frames of about this many bytes together leave in one piece.
 const PIECE: usize = 16 * 1024;
-/// How long before the end of its token a client is told, so that it can renew the stream.
-const REAUTH_AHEAD: Duration = Duration::from_secs(60);
 /// Projects that one stream may carry.
 pub const MOST_PROJECTS: usize = 100;
-/// However long a token is good for.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a stream starts with.
 pub struct Opening {
@@ -103,12 +106,7 @@ pub struct Follower {
     /// Has been in the rings: falling out of them is worth telling.
     live: bool,
     heartbeat: Pin<Box<Sleep>>,
-    expires: Instant,
-    /// As the token says it, in seconds since 1970.
-    expires_at: i64,
-    /// Whether the client has been told that the token will end.
-    told_of_end: bool,
-    revoked_token: Option<BoxFuture<'static, ()>>,
+    term: Term,
     ended: bool,
     stream: OpenStream,
     _place: Place,
@@ -120,17 +118,24 @@ struct Followed {
     seat: Seat,
 }
 
+impl Followed {
+    fn sit_down(hub: &Hub, door: Door, wake: &Arc<Notify>, ear: Option<&Arc<Ear>>) -> Self {
+        let seat = hub.join(door.project, wake);
+        if let Some(ear) = ear {
+            seat.hear(Arc::clone(ear));
+        }
+        Self { door, seat }
+    }
+}
+
 impl Follower {
     /// The hub must have begun.
     pub fn new(hub: Arc<Hub>, opening: Opening, shutdown: CancellationToken) -> Self {
         let wake = Arc::new(Notify::new());
-        let followed: Vec<Followed> =
-            opening.projects.into_iter().map(|door| Followed { door, seat: hub.join(door.project, &wake) }).collect();
-        let user = opening.user.0;
         let ear = opening.presence.then(|| Ear::new(Arc::clone(&wake)));
-        if let Some(ear) = &ear {
-            followed.iter().for_each(|f| f.seat.hear(Arc::clone(ear)));
-        }
+        let sit_down = |door| Followed::sit_down(&hub, door, &wake, ear.as_ref());
+        let followed: Vec<Followed> = opening.projects.into_iter().map(sit_down).collect();
+        let user = opening.user.0;
         let own = hub.join(user, &wake);
         let me = opening.me.then(|| hub.listen());
         let untold = me.as_ref().map_or(Cursor::behind(0), |_| hub.untold());
@@ -162,10 +167,7 @@ impl Follower {
             untold,
             live: false,
             heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
-            expires: instant_of(opening.expires_at),
-            expires_at: opening.expires_at,
-            told_of_end: false,
-            revoked_token: opening.revoked_token,
+            term: Term::new(opening.expires_at, opening.revoked_token),
             ended: false,
             stream,
             _place: opening.place,
@@ -202,16 +204,14 @@ impl Follower {
             if self.is_its_turn_to_end() {
                 return Some(self.end(Notice::Drain { served: self.served, retry_ms: spread() }));
             }
-            if Instant::now() >= self.expires || self.token_is_revoked() {
+            if self.term.is_over() {
                 return Some(self.end(Notice::Reauth { seconds: 0 }));
             }
             if let Some(ask) = self.stream.line.next_ask() {
                 self.change(ask);
                 continue;
             }
-            if !self.told_of_end && Instant::now() + REAUTH_AHEAD >= self.expires {
-                self.told_of_end = true;
-                let left = self.expires.saturating_duration_since(Instant::now());
+            if let Some(left) = self.term.is_to_be_told() {
                 return Some(Notice::Reauth { seconds: left.as_secs().max(1) }.encode());
             }
             if self.in_doubt {
@@ -267,16 +267,6 @@ impl Follower {
         }
     }
 
-    /// Asked before each piece: a busy stream may never wait.
-    fn token_is_revoked(&mut self) -> bool {
-        let revoked = self.revoked_token.as_mut().is_some_and(|token| token.now_or_never().is_some());
-        if revoked {
-            // Not to be asked again: the next frame is the last.
-            self.revoked_token = None;
-        }
-        revoked
-    }
-
     fn end(&mut self, last: Notice) -> Bytes {
         self.ended = true;
         last.encode()
@@ -284,130 +274,6 @@ impl Follower {
 
     fn head(&self) -> i64 {
         self.hub.position().max(self.served.position())
-    }
-
-    /// The frame, unless it is not for this client.
-    fn deliver(&mut self, frame: &Frame) -> Option<Bytes> {
-        let another = std::mem::replace(&mut self.served, frame.at) != frame.at;
-        if frame.room == self.user {
-            if let Loses::Own(project) = frame.loses
-                && !(another && self.followed.iter().all(|f| f.door.project != project))
-            {
-                // It comes in the project, too.
-                return None;
-            }
-            self.in_doubt |= frame.loses == Loses::Person;
-            return (self.me.is_some() && !frame.bytes.is_empty()).then(|| counted(frame));
-        }
-        let index = self.followed.iter().position(|f| f.door.project == frame.room)?;
-        let door = &mut self.followed[index].door;
-        let news = frame.at.position() > door.member_at;
-        match &frame.loses {
-            Loses::Member(user) if news && *user == self.user && door.team => self.in_doubt = true,
-            Loses::Member(user) if news && *user == self.user => self.revoke(index),
-            Loses::Team(_) if news && door.team => self.in_doubt = true,
-            Loses::GainsTeam(_) => door.team = true,
-            Loses::Member(_)
-            | Loses::Gains(_)
-            | Loses::Team(_)
-            | Loses::Own(_)
-            | Loses::Person
-            | Loses::TeamMembers(_)
-            | Loses::Nobody => {}
-        }
-        Some(counted(frame))
-    }
-
-    /// Other channels, or a longer life, while the stream goes on.
-    fn change(&mut self, Ask { wish, answer }: Ask) {
-        if self.pending.is_empty() {
-            // So that what is new here begins at the end of the log, and not where a quiet stream was left.
-            self.look();
-        }
-        let changed = self.become_what(wish);
-        // Whoever asked may have gone.
-        let _ = answer.send(changed);
-    }
-
-    fn become_what(&mut self, wish: Wish) -> Result<Channels, Unchanged> {
-        let asked_for = |project: Uuid| wish.doors.iter().any(|door| door.project == project);
-        let stays = |f: &Followed| {
-            let project = f.door.project;
-            asked_for(project) || !(wish.only_these || wish.remove.contains(&project))
-        };
-        let new = wish.doors.iter().filter(|door| !self.followed.iter().any(|f| f.door.project == door.project));
-        let new: Vec<Door> = new.copied().collect();
-        let count = self.followed.iter().filter(|f| stays(f)).count() + new.len();
-        let me = wish.me.unwrap_or(self.me.is_some());
-        if count > MOST_PROJECTS {
-            return Err(Unchanged::TooMany);
-        }
-        if count == 0 && !me {
-            return Err(Unchanged::NothingLeft);
-        }
-        self.followed.retain(stays);
-        for door in new {
-            let seat = self.hub.join(door.project, &self.wake);
-            if let Some(ear) = &self.ear {
-                seat.hear(Arc::clone(ear));
-            }
-            if let Some(outlet) = &self.outlet {
-                seat.write_to(Arc::clone(outlet));
-            }
-            // Removed since that look at who is a member, or not seen yet: then once more.
-            self.in_doubt |= door.member_at < self.taken.position();
-            self.followed.push(Followed { door, seat });
-        }
-        if me && self.me.is_none() {
-            self.me = Some(self.hub.listen());
-            // Afterwards: what is announced from here on has it.
-            self.untold = self.hub.untold();
-        } else if !me {
-            self.me = None;
-        }
-        if let Some(outlet) = &self.outlet {
-            outlet.set_me(me);
-        }
-        // The rings of what is new may not reach back to here: that is no lag.
-        self.live = false;
-        if wish.expires_at > self.expires_at {
-            self.expires_at = wish.expires_at;
-            self.expires = instant_of(wish.expires_at);
-            self.revoked_token = wish.revoked_token;
-            self.told_of_end = false;
-        }
-        Ok(Channels {
-            projects: self.followed.iter().map(|f| f.door.project).collect(),
-            me,
-            position: self.taken.position(),
-            expires_at: self.expires_at,
-        })
-    }
-
-    fn revoke(&mut self, index: usize) {
-        let gone = self.followed.swap_remove(index).door.project;
-        self.notices.push_back(Notice::Revoked { project: gone });
-        self.ended = self.followed.is_empty() && self.me.is_none();
-    }
-
-    /// Drops the projects that the caller may see no more. Until that is known, nothing is sent.
-    async fn look_who_may_stay(&mut self) {
-        let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
-        let known = match Box::pin(self.hub.members().of(self.user, &projects)).await {
-            Ok(known) => known,
-            Err(error) => {
-                tracing::debug!(%error, "a stream waits to know what its client may see");
-                return self.wait(Some(RETRY_AFTER)).await;
-            }
-        };
-        self.in_doubt = false;
-        for index in (0..self.followed.len()).rev() {
-            let door = &mut self.followed[index].door;
-            match known.visible.iter().find(|(project, _)| *project == door.project) {
-                Some((_, team)) => door.team = *team,
-                None => self.revoke(index),
-            }
-        }
     }
 
     fn seats(&self) -> Vec<&Seat> {
@@ -484,23 +350,14 @@ impl Follower {
         if at_most.is_none() && !self.rest() {
             return;
         }
-        let revoked = async {
-            match &mut self.revoked_token {
-                Some(token) => token.await,
-                None => std::future::pending().await,
-            }
-        };
-        let told_at = self.expires.checked_sub(REAUTH_AHEAD).filter(|_| !self.told_of_end).unwrap_or(self.expires);
-        let until = at_most.map(|d| Instant::now() + d).into_iter().chain(self.ends_at).fold(told_at, Instant::min);
+        let looks = at_most.map(|d| Instant::now() + d).into_iter().chain(self.ends_at);
+        let until = looks.fold(self.term.next_look(), Instant::min);
         tokio::select! {
             () = self.wake.notified(), if at_most.is_none() => {}
             () = self.heartbeat.as_mut() => {}
             () = tokio::time::sleep_until(until) => {}
             () = self.shutdown.cancelled(), if self.ends_at.is_none() => {}
-            () = revoked => {
-                self.revoked_token = None;
-                self.expires = Instant::now();
-            }
+            () = self.term.revoked() => {}
         }
         self.go_to_work();
     }
@@ -529,17 +386,6 @@ impl Follower {
             self.unsent = back.unsent;
         }
     }
-}
-
-fn counted(frame: &Frame) -> Bytes {
-    metrics::counter!("taskfold_sse_frames_total").increment(1);
-    frame.bytes.clone()
-}
-
-/// Of a time in seconds since 1970.
-fn instant_of(expires_at: i64) -> Instant {
-    let lives = expires_at.saturating_sub(clock::now().utc().timestamp());
-    Instant::now() + Duration::from_secs(u64::try_from(lives).unwrap_or(0)).min(LONGEST)
 }
 
 /// A number of milliseconds, another for each client.

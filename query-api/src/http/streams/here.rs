@@ -54,6 +54,8 @@ pub async fn change(app: &App, wanted: Wanted) -> Result<Channels, Refused> {
     let revoked_token = revoked_token(app, means);
     let (answer, changed) = oneshot::channel();
     line.ask(Ask { wish: Wish { doors, only_these, remove, me, expires_at, revoked_token }, answer });
+    // Or what is asked would outlive the stream that it is asked of.
+    drop(line);
     match tokio::time::timeout(LIMIT, changed).await {
         Ok(Ok(changed)) => changed.map_err(|unchanged| match unchanged {
             Unchanged::TooMany => Refused::TooMany,

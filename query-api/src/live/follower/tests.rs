@@ -1,7 +1,9 @@
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 
+use super::super::frame::Loses;
+use super::super::open::{Ask, Wish};
 use super::super::places::Places;
 use super::super::wire::Takeover;
 use super::super::writers::Writers;

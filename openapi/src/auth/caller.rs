@@ -1,0 +1,76 @@
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+use serde::{Deserialize, Serialize};
+use taskfold_domain::ids::{ProjectId, UserId};
+use uuid::Uuid;
+
+use super::bearer;
+use super::claims::Claims;
+use super::verifier::Verifier;
+use crate::problem::{Code, Problem};
+use crate::scope::Scope;
+
+/// Who asks: no handler that needs one is reached without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub user_id: UserId,
+    pub means: Means,
+    pub scope: Scope,
+    /// When the token ends, in seconds since 1970; the largest number when it does not.
+    pub expires_at: i64,
+}
+
+/// By what the caller is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Means {
+    Session(Uuid),
+    ApiToken(Uuid),
+    /// A token of the outside issuer.
+    Outside,
+}
+
+impl Caller {
+    pub(super) fn of_session(claims: &Claims) -> Self {
+        Self {
+            user_id: UserId(claims.sub),
+            means: Means::Session(claims.sid),
+            scope: Scope::FULL,
+            expires_at: claims.exp,
+        }
+    }
+
+    /// 403 for those who may only read.
+    pub fn must_write(&self) -> Result<(), Problem> {
+        match self.scope.writes() {
+            true => Ok(()),
+            false => Err(Problem::new(Code::Forbidden, "This API token may only read")),
+        }
+    }
+
+    /// 404 for a project that the token is not for: it does not even tell whether it is there.
+    pub fn must_reach(&self, project: ProjectId) -> Result<(), Problem> {
+        if self.scope.reaches(project) { Ok(()) } else { Err(Problem::not_found()) }
+    }
+
+    /// 403 for an API token: what is asked for is for people.
+    pub fn must_be_person(&self) -> Result<(), Problem> {
+        match self.means {
+            Means::Session(_) | Means::Outside => Ok(()),
+            Means::ApiToken(_) => Err(Problem::new(Code::Forbidden, "An API token may not do this: sign in")),
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers)?
+            .ok_or_else(|| Problem::new(Code::Unauthenticated, "Send `Authorization: Bearer <access token>`"))?;
+        Ok(Verifier::from_ref(state).verify(token).await?)
+    }
+}
