@@ -1,7 +1,10 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{App, PATIENCE, Sse};
+use crate::harness::{Actor, App, PATIENCE, Sse};
+
+/// What carries a stream: the bare socket, HTTP/1, HTTP/2.
+mod carriers;
 
 #[tokio::test]
 async fn a_stream_says_hello_and_goes_on_from_where_one_read() {

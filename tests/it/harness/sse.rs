@@ -27,15 +27,17 @@ impl Sse {
     /// `None` when the server is not there, or answers something else than a stream.
     pub async fn try_open(request: reqwest::RequestBuilder) -> Option<Self> {
         let response = request.header("accept", "text/event-stream").send().await.ok()?;
-        if response.status() != 200 {
-            return None;
-        }
+        (response.status() == 200).then(|| Self::of(response))
+    }
+
+    /// What comes in this answer.
+    pub fn of(response: reqwest::Response) -> Self {
         let frames = response.bytes_stream().eventsource().map(|event| {
             let event = event.ok()?;
             let data = serde_json::from_str(&event.data).unwrap_or(Value::Null);
             Some(Frame { id: event.id, event: event.event, data })
         });
-        Some(Self { frames: Box::pin(frames) })
+        Self { frames: Box::pin(frames) }
     }
 
     /// The next frame; `None` when the stream ended or broke.
