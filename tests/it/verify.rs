@@ -1,3 +1,4 @@
+use reqwest::Method;
 use serde_json::json;
 use taskfold_projector::stream;
 
@@ -68,6 +69,51 @@ async fn rows_that_differ_are_missing_or_are_too_many() {
     planted("UPDATE task_documents SET document = 'other'", "task_documents").await;
     planted("DELETE FROM task_documents", "task_documents").await;
     planted("UPDATE column_counts SET tasks = 7", "column_counts").await;
+}
+
+/// What the projector writes, and is no read table.
+const ITS_OWN: [&str; 3] = ["projection_checkpoint", "projector_lease", "set_aside_events"];
+
+#[tokio::test]
+async fn a_row_that_is_missing_from_any_table_that_the_projector_writes() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (project, _) = ada.project("P").await;
+    ada.post(&format!("/v1/projects/{project}/labels"), json!({"name": "L", "color": "red"})).await.expect(201);
+    let member = format!("/v1/projects/{project}/members/{}", bea.user_id);
+    ada.put(&member, json!({"role": "member"})).await.expect(201);
+    let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    ada.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": "viewer"})).await.expect(201);
+    let task = ada.task(&project, "T").await;
+    ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "@bea, look"})).await.expect(201);
+    let file = ada.request(Method::POST, &format!("/v1/tasks/{task}/attachments?file_name=f")).body("bytes");
+    ada.send(file).await.expect(201);
+    app.settle().await;
+    assert!(app.verify().await.is_clean());
+
+    let tables: Vec<(String, String)> = sqlx::query_as(
+        "SELECT relname::text, (SELECT string_agg(attname, ', ') FROM pg_attribute \
+             WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') \
+         FROM pg_class t WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace \
+         AND has_table_privilege('taskfold_projector', oid, 'DELETE') AND relname <> ALL ($1)",
+    )
+    .bind(ITS_OWN)
+    .fetch_all(&app.owner)
+    .await
+    .unwrap();
+    assert!(tables.len() > 10, "{tables:?}");
+    let run = async |sql: String| sqlx::query(&sql).execute(&app.owner).await.unwrap().rows_affected();
+    for (table, columns) in tables {
+        run(format!("CREATE TABLE kept AS SELECT * FROM {table} LIMIT 1")).await;
+        let gone = run(format!("DELETE FROM {table} AS t USING kept WHERE t.* IS NOT DISTINCT FROM kept.*")).await;
+        assert_eq!(gone, 1, "{table} is empty: fill it above");
+        let report = app.verify().await;
+        let named = format!("{table}: ");
+        assert!(report.faults.iter().any(|fault| fault.starts_with(&named)), "{table} is not looked at:\n{report}");
+        run(format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM kept ON CONFLICT DO NOTHING")).await;
+        run("DROP TABLE kept".to_owned()).await;
+    }
+    app.finish().await;
 }
 
 #[tokio::test]
