@@ -21,7 +21,9 @@ pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
     let (position, version): (i64, i32) =
         sqlx::query_as("SELECT position, version FROM projection_checkpoint").fetch_one(pool).await?;
     if version != VERSION {
-        tracing::info!(position, version, now = VERSION, "the read tables are of another version, rebuilding them");
+        if position > 0 {
+            tracing::info!(position, version, now = VERSION, "the read tables are of another version, rebuilding them");
+        }
         rebuild(pool, |_, _| {}).await?;
     }
     Ok(())
