@@ -24,13 +24,17 @@ pub enum DatabaseRole {
 }
 
 impl DatabaseRole {
-    fn set_role(self) -> Option<&'static str> {
+    /// What a new connection says first.
+    fn settings(self) -> Option<&'static str> {
         match self {
             Self::Owner => None,
             Self::Command => Some("SET ROLE taskfold_command"),
             Self::Query => Some("SET ROLE taskfold_query"),
             Self::Feed => Some("SET ROLE taskfold_feed"),
-            Self::Projector => Some("SET ROLE taskfold_projector"),
+            // Read tables are made from the log, and made again from it when PostgreSQL dies before their last rows are on
+            // disk. To wait for the disk would hold up commands: PostgreSQL lets one transaction at a time commit that
+            // notifies somebody.
+            Self::Projector => Some("SET ROLE taskfold_projector; SET synchronous_commit = off"),
         }
     }
 
@@ -63,8 +67,8 @@ pub fn pool(database_url: &str, role: DatabaseRole, size: u32) -> anyhow::Result
         })
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                if let Some(set_role) = role.set_role() {
-                    connection.execute(set_role).await?;
+                if let Some(settings) = role.settings() {
+                    connection.execute(settings).await?;
                 }
                 Ok(())
             })

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection, PgPool};
@@ -42,6 +43,15 @@ struct Place {
     generation: i64,
 }
 
+/// What a step begins with.
+#[derive(sqlx::FromRow)]
+struct Begun {
+    #[sqlx(flatten)]
+    place: Place,
+    /// Whether any event is set aside.
+    set_aside: bool,
+}
+
 /// Projects the next batch: rows and checkpoint in one transaction.
 pub async fn step(pool: &PgPool, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
     let mut db = pool.acquire().await?;
@@ -63,8 +73,11 @@ fn is_about_data(error: &dyn sqlx::error::DatabaseError) -> bool {
 async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<Outcome, ProjectorError> {
     let mut tx = db.begin().await?;
     // Held until the commit, against a second projector and a rebuild.
-    let place: Place =
-        sqlx::query_as("SELECT position, generation FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
+    let Begun { place, set_aside } = sqlx::query_as(
+        "SELECT position, generation, EXISTS (SELECT FROM set_aside_events) AS set_aside FROM projection_checkpoint FOR UPDATE",
+    )
+    .fetch_one(&mut *tx)
+    .await?;
     let events = taskfold_event_log::page_after(&mut *tx, place.position, limit).await?;
     let Some(position) = events.last().map(|e| e.position) else { return Ok(Outcome::Idle) };
     // Until the commit is certain, nothing is remembered.
@@ -73,7 +86,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<
     match events.as_slice() {
         [one] if limit == 1 => {
             let mut attempt = tx.begin().await?;
-            match project(&mut attempt, &mut tables, &events).await {
+            match project(&mut attempt, &mut tables, &events, set_aside).await {
                 Ok(()) => attempt.commit().await?,
                 Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
                     attempt.rollback().await?;
@@ -83,7 +96,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<
                 Err(error) => return Err(error),
             }
         }
-        events => project(&mut tx, &mut tables, events).await?,
+        events => project(&mut tx, &mut tables, events, set_aside).await?,
     }
     let moved = sqlx::query(
         "WITH moved AS (UPDATE projection_checkpoint SET position = $1 WHERE position = $2 RETURNING position) \
@@ -105,8 +118,13 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<
 }
 
 /// Loads the rows that the events touch, applies the events, writes the rows back.
-async fn project(db: &mut PgConnection, tables: &mut Tables, events: &[LoggedEvent]) -> Result<(), ProjectorError> {
-    let mut aside = set_aside::known(db, events).await?;
+async fn project(
+    db: &mut PgConnection,
+    tables: &mut Tables,
+    events: &[LoggedEvent],
+    any_set_aside: bool,
+) -> Result<(), ProjectorError> {
+    let mut aside = if any_set_aside { set_aside::known(db, events).await? } else { HashSet::new() };
     let mut keys = Keys::default();
     let mut decoded = Vec::with_capacity(events.len());
     for event in events {

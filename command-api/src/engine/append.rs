@@ -1,6 +1,12 @@
 //! The append, from the process's side. While one batch commits, the next one collects: serialising all appends on one
 //! row costs one commit for many commands.
 
+/// Which commands go into one call.
+mod batch;
+/// The call.
+mod call;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -139,7 +145,7 @@ pub struct Recorded {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// What the log says to a command. See `migrations/0006_teams_links_due.sql`.
+/// What the log says to a command. See `migrations/0015_append_at_once.sql`.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     Appended(Recorded),
@@ -175,21 +181,31 @@ impl Appender {
 pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl Future<Output = ()>) {
     let (queue, mut waiting) = mpsc::channel::<Waiting>(WAITING);
     let committing = async move {
-        let mut batch = Vec::with_capacity(BATCH);
+        // In the order of their arrival.
+        let mut next = VecDeque::new();
         loop {
-            let taken = tokio::select! {
-                biased;
-                taken = waiting.recv_many(&mut batch, BATCH) => taken,
-                () = shutdown.cancelled() => {
-                    waiting.close();
-                    waiting.recv_many(&mut batch, BATCH).await
+            if next.is_empty() {
+                let first = tokio::select! {
+                    biased;
+                    first = waiting.recv() => first,
+                    () = shutdown.cancelled() => {
+                        waiting.close();
+                        waiting.recv().await
+                    }
+                };
+                match first {
+                    Some(first) => next.push_back(first),
+                    None => return,
                 }
-            };
-            if taken == 0 {
-                return;
             }
-            metrics::histogram!("taskfold_append_batch_commands").record(taken as f64);
-            let (appends, replies): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+            while next.len() < BATCH
+                && let Ok(more) = waiting.try_recv()
+            {
+                next.push_back(more);
+            }
+            let (appends, replies): (Vec<_>, Vec<_>) =
+                batch::take(&mut next, BATCH, |(append, _)| append).into_iter().unzip();
+            metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
             commit(&pool, &appends, replies).await;
         }
     };
@@ -233,7 +249,7 @@ async fn commit(pool: &PgPool, appends: &[Append], replies: Vec<oneshot::Sender<
 async fn commit_with_patience(pool: &PgPool, appends: &[Append]) -> Result<Vec<Recorded>, CommandError> {
     let mut retries = 0;
     loop {
-        match call(pool, appends).await.map_err(CommandError::from) {
+        match call::call(pool, appends).await.map_err(CommandError::from) {
             Err(CommandError::Unavailable(cause)) if retries < RETRIES => {
                 tracing::warn!(cause, retries, "appending again");
                 retries += 1;
@@ -242,49 +258,6 @@ async fn commit_with_patience(pool: &PgPool, appends: &[Append]) -> Result<Vec<R
             result => return result,
         }
     }
-}
-
-async fn call(pool: &PgPool, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
-    fn each<T>(appends: &[Append], get: impl FnMut(&Append) -> T) -> Vec<T> {
-        appends.iter().map(get).collect()
-    }
-    let events = || appends.iter().flat_map(|a| &a.events);
-    let place = |a: &Append| a.place.clone();
-    let teams = || appends.iter().flat_map(|a| &a.teams);
-    sqlx::query_as(
-        "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)",
-    )
-    .bind(each(appends, |a| a.actor.0))
-    .bind(each(appends, |a| a.command_id))
-    .bind(each(appends, |a| a.fingerprint.clone()))
-    .bind(each(appends, |a| a.aggregate_type))
-    .bind(each(appends, |a| a.aggregate.to_string()))
-    .bind(each(appends, |a| a.project.map(|p| p.0)))
-    .bind(each(appends, |a| a.expected_version as i64))
-    .bind(each(appends, |a| a.guard.map(|g| g as i64)))
-    .bind(each(appends, |a| a.teams.len() as i32))
-    .bind(each(appends, |a| a.created_id))
-    .bind(each(appends, |a| a.created))
-    .bind(each(appends, |a| a.occurred_at))
-    .bind(each(appends, |a| a.traceparent.clone()))
-    .bind(each(appends, |a| place(a).map(|p| p.column.0)))
-    .bind(each(appends, |a| place(a).map(|p| p.rank.as_str().to_owned())))
-    .bind(each(appends, |a| place(a).map(|p| p.state as i16)))
-    .bind(each(appends, |a| place(a).and_then(|p| p.wip_limit).map(|w| w as i32)))
-    .bind(each(appends, |a| a.empty_column.map(|c| c.0)))
-    .bind(each(appends, |a| a.link.map(Link::kind)))
-    .bind(each(appends, |a| a.link.and_then(Link::target)))
-    .bind(each(appends, |a| a.due.is_some()))
-    .bind(each(appends, |a| a.due.flatten()))
-    .bind(each(appends, |a| a.events.len() as i32))
-    .bind(events().map(|e| e.0.clone()).collect::<Vec<_>>())
-    .bind(events().map(|e| e.1.clone()).collect::<Vec<_>>())
-    .bind(events().map(|e| e.2.clone()).collect::<Vec<_>>())
-    .bind(teams().map(|t| t.0.to_string()).collect::<Vec<_>>())
-    .bind(teams().map(|t| t.1 as i64).collect::<Vec<_>>())
-    .fetch_all(pool)
-    .await
 }
 
 fn outcome(row: Recorded) -> Result<Outcome, CommandError> {

@@ -7,7 +7,9 @@ use crate::tables::{Keys, Tables, TaskRow};
 
 pub fn keys(keys: &mut Keys, decoded: &Decoded<'_>, event: &TaskEvent) {
     let id = decoded.id;
-    keys.tasks.insert(id);
+    if !matches!(event, TaskEvent::Created(_)) {
+        keys.tasks.insert(id);
+    }
     // Whoever watches the project hears of its tasks.
     keys.projects.extend(decoded.logged.project_id);
     let comment = match event {

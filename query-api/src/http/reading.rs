@@ -70,7 +70,8 @@ impl Reading {
         })
     }
 
-    /// The read tables as of one position, which is at least the one asked for in the header or in `min_position`.
+    /// The read tables as of one position, which is at least the one asked for in the header or in `min_position`, and has all
+    /// that was announced here: read tables that lost their last rows with PostgreSQL get them again from the log.
     pub async fn snapshot(&self, app: &App, min_position: Option<Position>) -> Result<Snapshot, ReadError> {
         let min = self.min_position.unwrap_or(0).max(min_position.map_or(0, |p| p.0));
         self.snapshot_from(app, min).await
@@ -78,6 +79,8 @@ impl Reading {
 
     pub async fn snapshot_from(&self, app: &App, min: i64) -> Result<Snapshot, ReadError> {
         let deadline = Instant::now() + self.wait.unwrap_or(DEFAULT_WAIT);
+        let asked = min;
+        let mut min = asked.max(app.hub.position());
         loop {
             let snapshot = Snapshot::open(app, &self.caller).await?;
             if snapshot.position >= min {
@@ -97,8 +100,11 @@ impl Reading {
                 reached = tokio::time::timeout_at(deadline, reached) => reached.unwrap_or(false),
                 () = app.shutdown.cancelled() => false,
             };
-            if !in_time {
-                let detail = format!("The read model is at {position}, and {min} was asked for");
+            if !in_time && position >= asked {
+                // Nobody asked for more, and the answer says where it is.
+                min = asked;
+            } else if !in_time {
+                let detail = format!("The read model is at {position}, and {asked} was asked for");
                 let problem = Problem::new(Code::ReadModelBehind, detail).with("position", position).retry_after(1);
                 return Err(problem.into());
             }

@@ -1,0 +1,65 @@
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{Append, Recorded};
+
+/// One element a command.
+fn each<'a, T>(appends: &'a [Append], get: impl FnMut(&'a Append) -> T) -> Vec<T> {
+    appends.iter().map(get).collect()
+}
+
+/// What only some commands have, each with the number of its command, counted from 1 as PostgreSQL does.
+fn some<'a, T: 'a>(appends: &'a [Append], get: impl Fn(&'a Append) -> T) -> (Vec<i32>, Vec<T::Item>)
+where
+    T: IntoIterator,
+{
+    (1..).zip(appends).flat_map(|(of, append)| get(append).into_iter().map(move |item| (of, item))).unzip()
+}
+
+/// Appends commands that have nothing to do with each other.
+pub async fn call(pool: &PgPool, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
+    let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
+    let (p_of, places) = some(appends, |a| &a.place);
+    let (g_of, teams) = some(appends, |a| &a.teams);
+    let (m_of, empty) = some(appends, |a| a.empty_column);
+    let (l_of, links) = some(appends, |a| a.link);
+    let (d_of, due) = some(appends, |a| a.due);
+    sqlx::query_as(
+        "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)",
+    )
+    .bind(each(appends, |a| a.actor.0))
+    .bind(each(appends, |a| a.command_id))
+    .bind(each(appends, |a| a.fingerprint.as_slice()))
+    .bind(each(appends, |a| a.aggregate_type))
+    .bind(each(appends, |a| a.aggregate.to_string()))
+    .bind(each(appends, |a| a.project.map(|p| p.0)))
+    .bind(each(appends, |a| a.expected_version as i64))
+    .bind(each(appends, |a| a.guard.map(|g| g as i64)))
+    .bind(each(appends, |a| a.created_id))
+    .bind(each(appends, |a| a.created))
+    .bind(each(appends, |a| a.occurred_at))
+    .bind(each(appends, |a| a.traceparent.as_deref()))
+    .bind(e_of)
+    .bind(events.iter().map(|(_, nth)| *nth).collect::<Vec<i32>>())
+    .bind(events.iter().map(|(event, _)| event.0.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|(event, _)| event.1.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|(event, _)| event.2.as_str()).collect::<Vec<_>>())
+    .bind(p_of)
+    .bind(places.iter().map(|place| place.column.0).collect::<Vec<Uuid>>())
+    .bind(places.iter().map(|place| place.rank.as_str()).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.state as i16).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.wip_limit.map(|limit| limit as i32)).collect::<Vec<_>>())
+    .bind(g_of)
+    .bind(teams.iter().map(|(team, _)| team.to_string()).collect::<Vec<_>>())
+    .bind(teams.iter().map(|(_, version)| *version as i64).collect::<Vec<_>>())
+    .bind(m_of)
+    .bind(empty.iter().map(|column| column.0).collect::<Vec<Uuid>>())
+    .bind(l_of)
+    .bind(links.iter().map(|link| link.kind()).collect::<Vec<i16>>())
+    .bind(links.iter().map(|link| link.target()).collect::<Vec<_>>())
+    .bind(d_of)
+    .bind(due)
+    .fetch_all(pool)
+    .await
+}
