@@ -120,9 +120,11 @@ BEGIN
                     WHEN (SELECT true FROM task_places t
                           WHERE t.project_id = c_project[p.of] AND t.column_id = p.column_id AND t.rank = p.rank
                             AND t.task_id <> c_aggregate[p.of]::uuid LIMIT 1) THEN 'rank'
-                    WHEN p.wip <= (SELECT count(*) FROM task_places t
-                                   WHERE t.project_id = c_project[p.of] AND t.column_id = p.column_id AND t.state = 0
-                                     AND t.task_id <> c_aggregate[p.of]::uuid) THEN 'wip'
+                    -- Counted only where there is a limit.
+                    WHEN p.wip IS NOT NULL THEN CASE
+                        WHEN p.wip <= (SELECT count(*) FROM task_places t
+                                       WHERE t.project_id = c_project[p.of] AND t.column_id = p.column_id AND t.state = 0
+                                         AND t.task_id <> c_aggregate[p.of]::uuid) THEN 'wip' END
                     END AS why
                 FROM unnest(p_of, p_column, p_rank, p_wip) AS p (of, column_id, rank, wip)) AS p
             WHERE p.why IS NOT NULL LOOP

@@ -9,6 +9,8 @@ mod catch_up;
 mod client;
 /// Commands a second, beside pgbench.
 mod commands;
+/// Commands a second without HTTP, beside pgbench and postgres-es.
+mod engine;
 /// Medians, percentiles, spread.
 mod figures;
 /// The floor: pgbench inserting one row at a time.
@@ -70,6 +72,17 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
+    /// Commands a second in process, without HTTP and projections, as a ratio to pgbench inserting one row at a time, and
+    /// the same aggregates on postgres-es as it is
+    Engine {
+        #[arg(long, value_delimiter = ',', default_value = "1,8,32,128")]
+        clients: Vec<usize>,
+        /// Of each measurement
+        #[arg(long, default_value = "3")]
+        seconds: u64,
+        #[arg(long, default_value = "3")]
+        runs: usize,
+    },
     /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
     /// has the same frames in memory
     Live(Live),
@@ -117,6 +130,7 @@ fn main() -> anyhow::Result<()> {
     taskfold::server::raise_open_files_limit();
     tokio::runtime::Runtime::new()?.block_on(async {
         match cli.what {
+            What::Engine { clients, seconds, runs } => engine::run(&clients, seconds, runs).await,
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
             What::Live(live) => live::run(&live).await,
             What::Hostile(hostile) => hostile::run(&hostile).await,

@@ -63,12 +63,12 @@ impl Door {
         let (door, counted) = (self.clone(), Counted::new(place));
         self.spawn(async move {
             let Some((Handover { wire, head }, socket)) = door.serve(stream, peer).await? else { return Ok(()) };
-            // A task of its own, so that what HTTP needed is given back.
-            door.spawn(async move {
+            // A task of its own, so that what HTTP needed is given back; boxed, or it would be as large as all that moves it.
+            door.spawn(Box::pin(async move {
                 let served = wire.serve(socket, head).await;
                 drop(counted);
                 Ok(served?)
-            });
+            }));
             Ok(())
         });
     }
@@ -114,7 +114,7 @@ impl Door {
         };
         let mut io = connection.into_parts().io.into_inner();
         if let Some(handover) = asked.take() {
-            return Ok(Some((handover, io.into_inner().into_inner())));
+            return Ok(Some((handover, anew(io.into_inner().into_inner())?)));
         }
         served?;
         io.shutdown().await?;
@@ -136,6 +136,12 @@ impl Door {
         }
         connection.await
     }
+}
+
+/// The same socket, of which the runtime knows nothing yet: else it would keep the waker of the task that had it, and with that all
+/// of the task's memory.
+fn anew(socket: TcpStream) -> io::Result<TcpStream> {
+    TcpStream::from_std(socket.into_std()?)
 }
 
 /// Looks at what the client has sent, and takes nothing of it.

@@ -1,0 +1,176 @@
+/// The same aggregates on the event store of postgres-es as it is.
+mod postgres_es;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+use serde_json::json;
+use taskfold::connections::{DatabaseRole, pool};
+use taskfold_command_api::engine::{Engine, Envelope};
+use taskfold_domain::ids::{ProjectId, TaskId, UserId};
+use taskfold_domain::task::Origin;
+use taskfold_domain::{Project, ProjectCommand, TaskCommand};
+use taskfold_openapi::clock::new_id;
+use taskfold_openapi::headers::Precondition;
+use tokio_util::sync::CancellationToken;
+
+use self::postgres_es::PostgresEs;
+use crate::figures::{median, millis, percentile, spread};
+use crate::floor::Floor;
+use crate::system::System;
+use crate::usage::Watched;
+
+/// Tasks that updates go to, for each client: no two clients meet.
+const TASKS: usize = 8;
+const CONNECTIONS: u32 = 32;
+
+/// Somebody who takes commands.
+pub trait Takes: Sync {
+    fn create(&self, task: TaskId, title: String) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn rename(&self, task: TaskId, title: String) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// The engine of the command-api, without HTTP.
+struct Ours {
+    engine: Engine,
+    actor: UserId,
+    project: ProjectId,
+}
+
+impl Ours {
+    fn envelope(&self, project: Option<ProjectId>) -> Envelope {
+        Envelope {
+            actor: self.actor,
+            command_id: new_id(),
+            may_be_replayed: true,
+            occurred_at: None,
+            origin: Origin::Live,
+            precondition: Precondition::None,
+            project_id: project,
+            rank: None,
+            traceparent: None,
+            only: None,
+            invited: None,
+        }
+    }
+}
+
+impl Takes for Ours {
+    async fn create(&self, task: TaskId, title: String) -> anyhow::Result<()> {
+        self.engine.task(task, create(title)?, self.envelope(Some(self.project))).await?;
+        Ok(())
+    }
+
+    async fn rename(&self, task: TaskId, title: String) -> anyhow::Result<()> {
+        self.engine.task(task, rename(title)?, self.envelope(None)).await?;
+        Ok(())
+    }
+}
+
+pub fn create(title: String) -> anyhow::Result<TaskCommand> {
+    Ok(TaskCommand::Create(serde_json::from_value(json!({"title": title}))?))
+}
+
+pub fn rename(title: String) -> anyhow::Result<TaskCommand> {
+    Ok(TaskCommand::Edit(serde_json::from_value(json!({"title": title}))?))
+}
+
+/// What one measurement came to.
+struct Measured {
+    rate: f64,
+    p99: Duration,
+    /// CPU seconds of this process a command.
+    cpu: f64,
+}
+
+pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<()> {
+    let system = System::start().await?;
+    let floor = Floor::new(&system).await?;
+    let shutdown = CancellationToken::new();
+    let (engine, committing) =
+        Engine::new(pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS)?, shutdown.clone());
+    let committing = tokio::spawn(committing);
+    let ours = Ours { engine, actor: UserId(new_id()), project: ProjectId(new_id()) };
+    let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "Bench"}))?);
+    ours.engine.project(ours.project, new, ours.envelope(None)).await?;
+    let project: Arc<Project> = ours.engine.load_project(ours.project).await?;
+    let peer = PostgresEs::new(&system, (*project).clone(), ours.actor, CONNECTIONS).await?;
+
+    println!("commands/s in process, nothing projected; median (least to greatest) of {runs} runs of {seconds} s");
+    println!(
+        "clients | pgbench rows/s | create/s | ratio | p99 ms | CPU µs | update/s | ratio | p99 ms | CPU µs | \
+         postgres-es create/s | update/s | ours / its"
+    );
+    for &clients in clients {
+        let mut floors = Vec::new();
+        let [mut creates, mut updates, mut its_creates, mut its_updates] = [const { Vec::new() }; 4];
+        for _ in 0..runs {
+            floors.push(floor.measure(clients, seconds).await?);
+            creates.push(creating(&ours, clients, seconds).await?);
+            updates.push(renaming(&ours, clients, seconds).await?);
+            its_creates.push(creating(&peer, clients, seconds).await?);
+            its_updates.push(renaming(&peer, clients, seconds).await?);
+        }
+        let rates = |measured: &[Measured]| measured.iter().map(|m| m.rate).collect::<Vec<f64>>();
+        print!("{clients} | {}", spread(&floors, 0));
+        for measured in [&creates, &updates] {
+            let ratios: Vec<f64> = rates(measured).iter().zip(&floors).map(|(rate, floor)| rate / floor).collect();
+            let p99 = Duration::from_secs_f64(median(measured.iter().map(|m| m.p99.as_secs_f64()).collect()));
+            let cpu = median(measured.iter().map(|m| m.cpu * 1e6).collect());
+            print!(" | {} | {} | {} | {cpu:.0}", spread(&rates(measured), 0), spread(&ratios, 2), millis(p99));
+        }
+        let its = [rates(&its_creates), rates(&its_updates)];
+        let of = |ours: &[Measured], its: &[f64]| median(rates(ours)) / median(its.to_vec());
+        let (create, update) = (of(&creates, &its[0]), of(&updates, &its[1]));
+        println!(" | {} | {} | {create:.1}, {update:.1}", spread(&its[0], 0), spread(&its[1], 0));
+    }
+    shutdown.cancel();
+    committing.await?;
+    drop((ours, peer, floor));
+    system.stop().await
+}
+
+async fn creating(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::Result<Measured> {
+    measure(clients, seconds, async |_| takes.create(TaskId(new_id()), "created by the load program".to_owned()).await)
+        .await
+}
+
+async fn renaming(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::Result<Measured> {
+    let tasks: Vec<TaskId> = (0..clients * TASKS).map(|_| TaskId(new_id())).collect();
+    try_join_all(tasks.iter().map(|task| takes.create(*task, "to be renamed".to_owned()))).await?;
+    let names = std::sync::atomic::AtomicUsize::new(0);
+    measure(clients, seconds, async |n| {
+        let name = names.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        takes.rename(tasks[n % tasks.len()], format!("renamed {name}")).await
+    })
+    .await
+}
+
+/// Each client gives one command after the other, with the numbers `client`, `client + clients`, and so on.
+async fn measure(
+    clients: usize,
+    seconds: u64,
+    command: impl AsyncFn(usize) -> anyhow::Result<()>,
+) -> anyhow::Result<Measured> {
+    let this = Watched::new([("this".to_owned(), std::process::id())]);
+    let (began, before) = (Instant::now(), this.cpu()?);
+    let until = began + Duration::from_secs(seconds);
+    let command = &command;
+    let each = (0..clients).map(|client| async move {
+        let mut latencies = Vec::new();
+        let mut n = client;
+        while Instant::now() < until {
+            let given = Instant::now();
+            command(n).await?;
+            latencies.push(given.elapsed());
+            n += clients;
+        }
+        anyhow::Ok(latencies)
+    });
+    let mut latencies: Vec<Duration> = try_join_all(each).await?.into_iter().flatten().collect();
+    let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
+    let cpu = this.cpu()?.since(&before).iter().map(|(_, used)| used).sum::<f64>() / latencies.len() as f64;
+    latencies.sort_unstable();
+    Ok(Measured { rate, p99: percentile(&latencies, 0.99), cpu })
+}
