@@ -2,12 +2,15 @@
 
 /// One row of the log, and the Change made from it.
 mod event;
+/// A connection for one who calls again and again.
+mod kept;
 /// Reading by position.
 mod read;
 /// Being told of new positions.
 mod wake;
 
 pub use event::{LogError, LoggedEvent, RawChange};
+pub use kept::Kept;
 pub use read::{
     aggregate_after, head, page_after, page_between, project_page_after, projected_position, team_page_after,
 };

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use taskfold_event_log::Kept;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -102,7 +103,7 @@ async fn project(
             return;
         }
     }
-    let mut memory = Memory::default();
+    let (mut database, mut memory) = (Kept::new(deps.pool.clone()), Memory::default());
     let mut looked = tokio::time::Instant::now() - LOOK_EVERY;
     while !working.is_cancelled() {
         if looked.elapsed() >= LOOK_EVERY {
@@ -113,7 +114,7 @@ async fn project(
         }
         log.mark_unchanged();
         let began = tokio::time::Instant::now();
-        match step(&deps.pool, &mut memory).await {
+        match step(&mut database, &mut memory).await {
             Ok(Outcome::Projected { events, position }) => {
                 metrics::counter!("taskfold_projected_events_total").increment(events.len() as u64);
                 metrics::gauge!("taskfold_projected_position").set(position as f64);

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use sqlx::{Connection, PgConnection, PgPool};
-use taskfold_event_log::{LoggedEvent, PROJECTED_CHANNEL};
+use sqlx::{Connection, PgConnection};
+use taskfold_event_log::{Kept, LoggedEvent, PROJECTED_CHANNEL};
 
 use crate::ProjectorError;
 use crate::fold::Decoded;
@@ -53,13 +53,20 @@ struct Begun {
 }
 
 /// Projects the next batch: rows and checkpoint in one transaction.
-pub async fn step(pool: &PgPool, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
-    let mut db = pool.acquire().await?;
-    match take(&mut db, memory, BATCH).await {
+pub async fn step(database: &mut Kept, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
+    let outcome = batch(database.connection().await?, memory).await;
+    if outcome.is_err() {
+        database.give_back();
+    }
+    outcome
+}
+
+async fn batch(db: &mut PgConnection, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
+    match take(db, memory, BATCH).await {
         // Something in the batch cannot be stored. One by one, the event that cannot is found and set aside.
         Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
             tracing::warn!(%error, "a batch could not be stored, going on one by one");
-            take(&mut db, memory, 1).await
+            take(db, memory, 1).await
         }
         outcome => outcome,
     }

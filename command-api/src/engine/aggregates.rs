@@ -87,6 +87,11 @@ impl<A: Versioned> Aggregates<A> {
         Ok(Loaded { state, fresh: true })
     }
 
+    /// Without a look at the log: what is not kept is taken to be absent.
+    pub async fn kept(&self, id: Uuid) -> Loaded<A> {
+        Loaded { state: self.kept.get(&id).await.unwrap_or_default(), fresh: false }
+    }
+
     async fn fold(&self, id: Uuid) -> Result<Arc<A>, CommandError> {
         let mut state = A::default();
         for envelope in self.store.load_events(&id.to_string()).await.map_err(load_error)? {

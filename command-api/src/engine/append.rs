@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use taskfold_domain::Rank;
 use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, TeamId, UserId};
+use taskfold_event_log::Kept;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -181,6 +182,7 @@ impl Appender {
 pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl Future<Output = ()>) {
     let (queue, mut waiting) = mpsc::channel::<Waiting>(WAITING);
     let committing = async move {
+        let mut database = Kept::new(pool);
         // In the order of their arrival.
         let mut next = VecDeque::new();
         loop {
@@ -206,14 +208,14 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
             let (appends, replies): (Vec<_>, Vec<_>) =
                 batch::take(&mut next, BATCH, |(append, _)| append).into_iter().unzip();
             metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
-            commit(&pool, &appends, replies).await;
+            commit(&mut database, &appends, replies).await;
         }
     };
     (Appender { queue }, committing)
 }
 
-async fn commit(pool: &PgPool, appends: &[Append], replies: Vec<oneshot::Sender<Result<Outcome, CommandError>>>) {
-    match commit_with_patience(pool, appends).await {
+async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<oneshot::Sender<Result<Outcome, CommandError>>>) {
+    match commit_with_patience(database, appends).await {
         Ok(recorded) => {
             for (reply, row) in replies.into_iter().zip(recorded) {
                 let _ = reply.send(outcome(row));
@@ -222,7 +224,7 @@ async fn commit(pool: &PgPool, appends: &[Append], replies: Vec<oneshot::Sender<
         // Something in the batch cannot be stored: alone, it fails alone.
         Err(CommandError::Broken(_)) if appends.len() > 1 => {
             for (append, reply) in appends.iter().zip(replies) {
-                let answer = commit_with_patience(pool, std::slice::from_ref(append)).await;
+                let answer = commit_with_patience(database, std::slice::from_ref(append)).await;
                 let answer = answer.and_then(|rows| {
                     rows.into_iter()
                         .next()
@@ -246,10 +248,14 @@ async fn commit(pool: &PgPool, appends: &[Append], replies: Vec<oneshot::Sender<
 
 /// A connection lost on the way leaves open whether the batch was committed. Sending it again settles that: what was
 /// committed is answered as a duplicate.
-async fn commit_with_patience(pool: &PgPool, appends: &[Append]) -> Result<Vec<Recorded>, CommandError> {
+async fn commit_with_patience(database: &mut Kept, appends: &[Append]) -> Result<Vec<Recorded>, CommandError> {
     let mut retries = 0;
     loop {
-        match call::call(pool, appends).await.map_err(CommandError::from) {
+        let called = call::call(database, appends).await;
+        if called.is_err() {
+            database.give_back();
+        }
+        match called.map_err(CommandError::from) {
             Err(CommandError::Unavailable(cause)) if retries < RETRIES => {
                 tracing::warn!(cause, retries, "appending again");
                 retries += 1;

@@ -49,6 +49,9 @@ pub trait Deciding: Sync {
 
     fn command(&self) -> &(impl Serialize + Sync);
 
+    /// Whether the command makes its aggregate, which then is most likely not there yet.
+    fn makes(&self) -> bool;
+
     /// What the command is about, for telling requests apart: a create's own id may be new with every retry.
     fn target(&self) -> Uuid;
 
@@ -79,7 +82,10 @@ pub async fn run<D: Deciding>(
     let fingerprint = fingerprint(deciding.target(), deciding.command());
     let mut fresh = false;
     for _ in 0..ATTEMPTS {
-        let loaded = aggregates.load(id, fresh).await?;
+        let loaded = match fresh || !deciding.makes() {
+            true => aggregates.load(id, fresh).await?,
+            false => aggregates.kept(id).await,
+        };
         let (decision, others_fresh) = deciding.decide(&loaded.state, fresh).await;
         let all_fresh = loaded.fresh && others_fresh;
         let decision = match decision {

@@ -48,6 +48,10 @@ impl Deciding for ProjectDeciding<'_> {
         self.command
     }
 
+    fn makes(&self) -> bool {
+        matches!(self.command, ProjectCommand::Create(_))
+    }
+
     fn target(&self) -> Uuid {
         match self.command {
             ProjectCommand::Create(_) => Uuid::nil(),

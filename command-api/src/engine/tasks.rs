@@ -54,6 +54,10 @@ impl Deciding for TaskDeciding<'_> {
         self.command
     }
 
+    fn makes(&self) -> bool {
+        matches!(self.command, TaskCommand::Create(_))
+    }
+
     fn target(&self) -> Uuid {
         match (self.command, self.envelope.project_id) {
             (TaskCommand::Create(_), Some(project)) => project.0,

@@ -34,6 +34,10 @@ impl Deciding for TeamDeciding<'_> {
         self.command
     }
 
+    fn makes(&self) -> bool {
+        matches!(self.command, TeamCommand::Create(_))
+    }
+
     fn target(&self) -> Uuid {
         match self.command {
             TeamCommand::Create(_) => Uuid::nil(),

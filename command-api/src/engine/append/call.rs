@@ -1,4 +1,4 @@
-use sqlx::PgPool;
+use taskfold_event_log::Kept;
 use uuid::Uuid;
 
 use super::{Append, Recorded};
@@ -17,7 +17,7 @@ where
 }
 
 /// Appends commands that have nothing to do with each other.
-pub async fn call(pool: &PgPool, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
+pub async fn call(database: &mut Kept, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
     let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
     let (p_of, places) = some(appends, |a| &a.place);
     let (g_of, teams) = some(appends, |a| &a.teams);
@@ -60,6 +60,6 @@ pub async fn call(pool: &PgPool, appends: &[Append]) -> sqlx::Result<Vec<Recorde
     .bind(links.iter().map(|link| link.target()).collect::<Vec<_>>())
     .bind(d_of)
     .bind(due)
-    .fetch_all(pool)
+    .fetch_all(database.connection().await?)
     .await
 }
