@@ -159,6 +159,8 @@ BEGIN
     END LOOP;
 
     IF head > start THEN
+        UPDATE log_head SET position = head, recorded_at = now_at;
+        PERFORM pg_notify('taskfold_events', head::text);
         INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
                             project_id, actor_id, command_id, occurred_at, recorded_at, traceparent)
         SELECT firsts[e.of] + e.nth, c_type[e.of], c_aggregate[e.of], versions[e.of] - (lasts[e.of] - firsts[e.of]) + e.nth,
@@ -166,8 +168,6 @@ BEGIN
                coalesce(c_occurred[e.of], now_at), now_at, c_trace[e.of]
         FROM unnest(e_of, e_nth, e_type, e_version, e_payload) AS e (of, nth, type, version, payload)
         WHERE outcomes[e.of] = 'appended';
-        UPDATE log_head SET position = head, recorded_at = now_at;
-        PERFORM pg_notify('taskfold_events', head::text);
     END IF;
     IF cardinality(p_of) > 0 THEN
         INSERT INTO task_places (task_id, project_id, column_id, rank, state)

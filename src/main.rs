@@ -7,6 +7,9 @@ use taskfold::config::{Cli, Import, Projection, Role, Settings};
 use taskfold::program::Program;
 use taskfold::roles;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let settings = match cli.settings() {
