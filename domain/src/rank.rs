@@ -15,6 +15,12 @@ const BASE: u64 = 62;
 const CLOCK_PREFIX: char = 'a';
 const IMPORT_PREFIX: char = 'G';
 const CLOCK_DIGITS: usize = 8;
+/// The last digits of a rank.
+const JITTER: usize = 2;
+/// Digits that a rank gets beside what tells it from its neighbours, where it opens a gap anew: 3,844 places.
+const ROOM: usize = 2;
+/// So many digits longer than in the middle of the gap may a place beside a neighbour be.
+const SPARE: usize = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
@@ -45,17 +51,25 @@ impl Rank {
     /// clock and just behind `lower`.
     /// `None` when the neighbours are not in order, or equal: nothing fits.
     pub fn between(lower: Option<&Self>, upper: Option<&Self>, at: Timestamp, jitter: u32) -> Option<Self> {
-        let low = lower.map_or("", Self::as_str).as_bytes();
-        let Some(upper) = upper else {
+        let low = lower.map_or("", Self::as_str);
+        let high = upper.map(Self::as_str);
+        if high.is_none() {
             let end = Self::at_end(at, jitter);
-            if lower.is_none_or(|l| *l < end) {
+            if low < end.as_str() {
                 return Some(end);
             }
-            let mut text = midpoint(low, None)?;
-            push_jitter(&mut text, jitter);
-            return Some(Self(text));
-        };
-        let mut text = midpoint(low, Some(upper.0.as_bytes()))?;
+        }
+        let mut text = midpoint(low.as_bytes(), high.map(str::as_bytes))?;
+        match beside_the_newer(low, high) {
+            Some(beside) if beside.len() <= text.len() + SPARE => text = beside,
+            _ => {
+                // As deep as the deepest of the two: room for many that come beside this one.
+                let deepest = low.len().max(high.map_or(0, str::len));
+                if text.len() + JITTER > deepest {
+                    text.extend([digit(BASE / 2); ROOM]);
+                }
+            }
+        }
         push_jitter(&mut text, jitter);
         Some(Self(text))
     }
@@ -96,6 +110,42 @@ fn push_jitter(text: &mut String, jitter: u32) {
 
 fn value(byte: u8) -> u64 {
     DIGITS.iter().position(|d| *d == byte).map_or(0, |i| i as u64)
+}
+
+/// The next place beside that neighbour which was made later, and so has more digits: whoever moves cards moves several of them
+/// to one spot, and to halve the gap each time would add a digit with every sixth of them. `None` when it is taken.
+fn beside_the_newer(low: &str, high: Option<&str>) -> Option<String> {
+    let beside = match high {
+        Some(high) if high.len() >= low.len() => neighbour(high, Towards::Less)?,
+        _ => neighbour(low, Towards::More)?,
+    };
+    // Whatever is appended to it must stay between the two.
+    let above = *low < *beside && !low.starts_with(&beside);
+    let below = high.is_none_or(|high| *beside < *high && !high.starts_with(&beside));
+    (above && below).then_some(beside)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Towards {
+    Less,
+    More,
+}
+
+/// The rank without its jitter, one less or more in the last digit; `None` at either end.
+fn neighbour(rank: &str, towards: Towards) -> Option<String> {
+    let digits = rank.as_bytes().get(..rank.len().checked_sub(JITTER)?)?;
+    let mut values: Vec<u64> = digits.iter().map(|digit| value(*digit)).collect();
+    let (wraps, becomes) = match towards {
+        Towards::Less => (0, BASE - 1),
+        Towards::More => (BASE - 1, 0),
+    };
+    let at = values.iter().rposition(|value| *value != wraps)?;
+    if let Some(carried) = values.get_mut(at + 1..) {
+        carried.fill(becomes);
+    }
+    let digit_at = values.get_mut(at)?;
+    *digit_at = if towards == Towards::Less { *digit_at - 1 } else { *digit_at + 1 };
+    values.iter().any(|value| *value != 0).then(|| values.into_iter().map(digit).collect())
 }
 
 /// The shortest text strictly between `low` and `high` as fractions, such that appending digits to it stays below `high`.
@@ -151,13 +201,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn inserting_at_the_front_again_and_again_grows_slowly() {
-        let mut first = Rank::at_end(at(1_000), 5);
-        for i in 0..1_000 {
-            first = Rank::between(None, Some(&first), at(1_000), i).unwrap_or_else(|| panic!("no room"));
+    /// Moves cards in one column, each from one place into one gap; the longest rank that there ever was.
+    fn longest(moves: usize, mut from_to: impl FnMut() -> (usize, usize)) -> usize {
+        let mut ranks: Vec<Rank> = (0..50).map(|i| Rank::at_end(at(1_000 * i), 5)).collect();
+        let mut longest = 0;
+        for i in 0..moves {
+            let (from, gap) = from_to();
+            ranks.remove(from);
+            let lower = gap.checked_sub(1).map(|below| &ranks[below]);
+            let jitter = (i as u32).wrapping_mul(2_654_435_761);
+            let new = Rank::between(lower, ranks.get(gap), at(0), jitter).unwrap_or_else(|| panic!("no room"));
+            assert!(lower.is_none_or(|lower| *lower < new) && ranks.get(gap).is_none_or(|upper| new < *upper));
+            longest = longest.max(new.as_str().len());
+            ranks.insert(gap, new);
         }
-        assert!(first.as_str().len() < 300, "{}", first.as_str().len());
+        longest
+    }
+
+    #[test]
+    fn a_hundred_thousand_moves_in_one_column_keep_ranks_short() {
+        assert!(longest(100_000, || (49, 0)) < 20, "each to the top");
+        assert!(longest(100_000, || (0, 49)) < 20, "each to the bottom, with a clock that stands");
+        assert!(longest(100_000, || (49, 20)) < 20, "each to the same place from below");
+        assert!(longest(100_000, || (0, 20)) < 20, "and from above");
+        let mut seed = 7_u32;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as usize % below
+        };
+        assert!(longest(100_000, || (random(50), random(50))) < 100, "each anywhere");
     }
 
     #[test]

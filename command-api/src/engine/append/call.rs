@@ -9,10 +9,7 @@ fn each<'a, T>(appends: &'a [Append], get: impl FnMut(&'a Append) -> T) -> Vec<T
 }
 
 /// What only some commands have, each with the number of its command, counted from 1 as PostgreSQL does.
-fn some<'a, T: 'a>(appends: &'a [Append], get: impl Fn(&'a Append) -> T) -> (Vec<i32>, Vec<T::Item>)
-where
-    T: IntoIterator,
-{
+fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append) -> T) -> (Vec<i32>, Vec<T::Item>) {
     (1..).zip(appends).flat_map(|(of, append)| get(append).into_iter().map(move |item| (of, item))).unzip()
 }
 

@@ -94,7 +94,13 @@ impl Knock {
         let projects = projects()?;
         let place = match app.hub.places().take(caller.user_id.0) {
             Ok(place) => place,
-            Err(none) => return self.no_place(none),
+            Err(none) => {
+                if let NoPlace::TooFast { wait } = none {
+                    // Whoever asks in a tight loop asks again as soon as this is answered.
+                    app.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
+                }
+                return self.no_place(none);
+            }
         };
         if !app.hub.has_begun(BEGIN_LIMIT).await {
             return Err(Problem::unavailable("The live feed").into());
