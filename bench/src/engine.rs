@@ -1,3 +1,5 @@
+/// Many clients at one spot, and several engines on one log.
+mod hot;
 /// The same aggregates on the event store of postgres-es as it is.
 mod postgres_es;
 
@@ -32,6 +34,7 @@ pub trait Takes: Sync {
 }
 
 /// The engine of the command-api, without HTTP.
+#[derive(Clone)]
 struct Ours {
     engine: Engine,
     actor: UserId,
@@ -39,6 +42,15 @@ struct Ours {
 }
 
 impl Ours {
+    /// With a project, and a committer that ends on `shutdown`.
+    async fn new(system: &System, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        let engine = engine(system, shutdown)?;
+        let ours = Self { engine, actor: UserId(new_id()), project: ProjectId(new_id()) };
+        let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "Bench"}))?);
+        ours.engine.project(ours.project, new, ours.envelope(None)).await?;
+        Ok(ours)
+    }
+
     fn envelope(&self, project: Option<ProjectId>) -> Envelope {
         Envelope {
             actor: self.actor,
@@ -54,6 +66,14 @@ impl Ours {
             invited: None,
         }
     }
+}
+
+/// One more on the log, which has nothing in common with others but the database.
+fn engine(system: &System, shutdown: &CancellationToken) -> anyhow::Result<Engine> {
+    let pool = pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS)?;
+    let (engine, committing) = Engine::new(pool, shutdown.clone());
+    tokio::spawn(committing);
+    Ok(engine)
 }
 
 impl Takes for Ours {
@@ -88,12 +108,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
     let system = System::start().await?;
     let floor = Floor::new(&system).await?;
     let shutdown = CancellationToken::new();
-    let (engine, committing) =
-        Engine::new(pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS)?, shutdown.clone());
-    let committing = tokio::spawn(committing);
-    let ours = Ours { engine, actor: UserId(new_id()), project: ProjectId(new_id()) };
-    let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "Bench"}))?);
-    ours.engine.project(ours.project, new, ours.envelope(None)).await?;
+    let ours = Ours::new(&system, &shutdown).await?;
     let project: Arc<Project> = ours.engine.load_project(ours.project).await?;
     let peer = PostgresEs::new(&system, (*project).clone(), ours.actor, CONNECTIONS).await?;
 
@@ -125,8 +140,9 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
         let (create, update) = (of(&creates, &its[0]), of(&updates, &its[1]));
         println!(" | {} | {} | {create:.1}, {update:.1}", spread(&its[0], 0), spread(&its[1], 0));
     }
+    hot::spots(&ours, seconds, runs).await?;
+    hot::engines(&system, &ours, &shutdown, seconds, runs).await?;
     shutdown.cancel();
-    committing.await?;
     drop((ours, peer, floor));
     system.stop().await
 }

@@ -19,7 +19,8 @@ fn each_crate_depends_on_what_it_may() {
             "taskfold-command-api" | "taskfold-query-api" => {
                 &["taskfold-attachments", "taskfold-domain", "taskfold-event-log", "taskfold-openapi"]
             }
-            "taskfold-bench" => &["taskfold"],
+            // Commands without HTTP, and the program.
+            "taskfold-bench" => &["taskfold", "taskfold-command-api", "taskfold-domain", "taskfold-openapi"],
             "taskfold" => &[
                 "taskfold-attachments",
                 "taskfold-domain",

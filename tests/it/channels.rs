@@ -114,7 +114,7 @@ async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
     ada.put(&format!("/v1/teams/{team}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
     app.settle().await;
     let began = app.head().await;
-    let (mut stream, path) = open(&bea, "me=true").await;
+    let (mut stream, path) = open(&bea, &format!("me=true&since={began}")).await;
     let member = format!("/v1/projects/{one}/members/{}", bea.user_id);
     let mut all = Vec::new();
     for place in [member.clone(), format!("/v1/projects/{two}/teams/{team}")] {

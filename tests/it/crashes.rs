@@ -72,6 +72,24 @@ async fn follow(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>) {
     }
 }
 
+/// Reads again and again, and finds everything that it was told of before it asked; how often it was answered.
+async fn look(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>, stop: Arc<AtomicBool>) -> usize {
+    let mut answered = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let told = seen.lock().unwrap().last().copied().unwrap_or_default();
+        let request = ada.request(Method::GET, &format!("/v1/projects/{project}"));
+        match request.timeout(Duration::from_secs(20)).send().await {
+            Ok(response) if response.status() == 200 => {
+                let position: i64 = response.headers()["taskfold-position"].to_str().unwrap().parse().unwrap();
+                assert!(position >= told, "announced was {told}, read is {position}");
+                answered += 1;
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    answered
+}
+
 fn kill_server(stack: &Stack, name: &str) {
     let pid = stack.servers().into_iter().find(|s| s.name == name).unwrap().pid.unwrap();
     let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
@@ -103,8 +121,9 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
 
     let seen = Arc::new(Mutex::new(Vec::new()));
     let reader = Actor { url: reads.url.clone(), ..ada.clone() };
-    let following = tokio::spawn(follow(reader, project.clone(), Arc::clone(&seen)));
+    let following = tokio::spawn(follow(reader.clone(), project.clone(), Arc::clone(&seen)));
     let stop = Arc::new(AtomicBool::new(false));
+    let looking = tokio::spawn(look(reader, project.clone(), Arc::clone(&seen), Arc::clone(&stop)));
     let writing: Vec<_> =
         (0..WRITERS).map(|_| tokio::spawn(write(ada.clone(), project.clone(), Arc::clone(&stop)))).collect();
 
@@ -126,6 +145,8 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     for writer in writing {
         acknowledged.extend(writer.await.unwrap());
     }
+    let looked = looking.await.unwrap();
+    assert!(looked > 100, "only {looked} reads were answered");
     assert!(acknowledged.len() > 100, "only {} commands were acknowledged", acknowledged.len());
 
     // Every acknowledged command is in the log, once, where its answer said.

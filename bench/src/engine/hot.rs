@@ -1,0 +1,105 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::try_join_all;
+use serde_json::json;
+use taskfold_domain::ids::TaskId;
+use taskfold_domain::project::Column;
+use taskfold_domain::{ProjectCommand, TaskCommand};
+use taskfold_openapi::clock::new_id;
+use tokio_util::sync::CancellationToken;
+
+use super::{Measured, Ours, Takes, creating, engine, measure};
+use crate::figures::{median, millis, spread};
+use crate::system::System;
+
+const CLIENTS: usize = 32;
+
+/// All clients at one task, at one project's settings, at the top of one column.
+pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<()> {
+    println!("\n{CLIENTS} clients at one spot | commands/s | p99 ms");
+    let task = TaskId(new_id());
+    ours.create(task, "the one".to_owned()).await?;
+    let column = ours.engine.load_project(ours.project).await?.board().map(|board| board.columns.clone());
+    let column = column.and_then(|columns| columns.first().map(|column: &Column| column.id));
+    let cards: Vec<TaskId> = (0..CLIENTS + 1).map(|_| TaskId(new_id())).collect();
+    try_join_all(cards.iter().map(|card| ours.create(*card, "a card".to_owned()))).await?;
+    let count = AtomicUsize::new(0);
+    let next = || count.fetch_add(1, Ordering::Relaxed);
+    let [mut tasks, mut projects, mut columns] = [const { Vec::new() }; 3];
+    for _ in 0..runs {
+        let one_task = async |_| ours.rename(task, format!("renamed {}", next())).await;
+        tasks.push(measure(CLIENTS, seconds, one_task).await?);
+        let one_project = async |_| {
+            let edit = json!({"type": "project.edit", "data": {"name": format!("renamed {}", next())}});
+            let edit: ProjectCommand = serde_json::from_value(edit)?;
+            ours.engine.project(ours.project, edit, ours.envelope(None)).await?;
+            anyhow::Ok(())
+        };
+        projects.push(measure(CLIENTS, seconds, one_project).await?);
+        // Each moves a card of its own to the place above the same other one.
+        let one_column = async |n: usize| {
+            let to = json!({"type": "task.move", "data": {"column_id": column, "before": cards[CLIENTS]}});
+            let to: TaskCommand = serde_json::from_value(to)?;
+            ours.engine.task(cards[n % CLIENTS], to, ours.envelope(None)).await?;
+            anyhow::Ok(())
+        };
+        columns.push(measure(CLIENTS, seconds, one_column).await?);
+    }
+    for (spot, measured) in [("task", tasks), ("project", projects), ("place in a column", columns)] {
+        tell(&format!("one {spot}"), &measured);
+    }
+    Ok(())
+}
+
+/// The same clients spread over several engines.
+pub async fn engines(
+    system: &System,
+    ours: &Ours,
+    shutdown: &CancellationToken,
+    seconds: u64,
+    runs: usize,
+) -> anyhow::Result<()> {
+    println!("\nengines on one log, {CLIENTS} clients that create | commands/s | p99 ms");
+    let all: Vec<Ours> = (0..4)
+        .map(|_| anyhow::Ok(Ours { engine: engine(system, shutdown)?, ..ours.clone() }))
+        .collect::<Result<_, _>>()?;
+    let mut results = [1, 2, 4].map(|engines| (engines, Vec::new()));
+    for _ in 0..runs {
+        for (engines, measured) in &mut results {
+            measured
+                .push(creating(&Spread { all: &all[..*engines], next: AtomicUsize::new(0) }, CLIENTS, seconds).await?);
+        }
+    }
+    for (engines, measured) in &results {
+        tell(&engines.to_string(), measured);
+    }
+    Ok(())
+}
+
+fn tell(what: &str, measured: &[Measured]) {
+    let rates: Vec<f64> = measured.iter().map(|m| m.rate).collect();
+    let p99 = median(measured.iter().map(|m| m.p99.as_secs_f64()).collect());
+    println!("{what} | {} | {}", spread(&rates, 0), millis(std::time::Duration::from_secs_f64(p99)));
+}
+
+/// Several, in turn.
+struct Spread<'a> {
+    all: &'a [Ours],
+    next: AtomicUsize,
+}
+
+impl Spread<'_> {
+    fn next(&self) -> &Ours {
+        &self.all[self.next.fetch_add(1, Ordering::Relaxed) % self.all.len()]
+    }
+}
+
+impl Takes for Spread<'_> {
+    async fn create(&self, task: TaskId, title: String) -> anyhow::Result<()> {
+        self.next().create(task, title).await
+    }
+
+    async fn rename(&self, task: TaskId, title: String) -> anyhow::Result<()> {
+        self.next().rename(task, title).await
+    }
+}
