@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -239,5 +241,42 @@ async fn a_full_page_of_the_feed_is_for_good() {
     // The last page is not for good.
     let last = ada.get(&format!("/v1/projects/{project}/events?since=0")).await;
     assert_eq!(last.header("cache-control"), "private, no-cache");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream")).await;
+    let task = ada.task(&project, "T").await;
+    let announced = app.head().await;
+    assert_eq!(stream.changes_until(announced).await, [announced]);
+
+    // As after a crash of PostgreSQL, which need not have had the projector's last rows on disk; and the projector is held up.
+    let mut held = app.owner.begin().await.unwrap();
+    sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
+    let mut lost = app.owner.begin().await.unwrap();
+    sqlx::query("DELETE FROM tasks").execute(&mut *lost).await.unwrap();
+    sqlx::query("UPDATE projection_checkpoint SET position = position - 1").execute(&mut *lost).await.unwrap();
+    lost.commit().await.unwrap();
+    let read = |seconds: u32| {
+        let request = ada.request(Method::GET, &format!("/v1/tasks/{task}"));
+        ada.send(request.header("prefer", format!("wait={seconds}")))
+    };
+    // It waits for what was announced, and not for ever.
+    let began = Instant::now();
+    read(1).await.problem(404, "not-found");
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        held.rollback().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(read(20), release);
+    assert_eq!(answer.position(), announced);
+    assert_eq!(answer.expect(200)["title"], "T");
+    drop(stream);
     app.finish().await;
 }
