@@ -25,7 +25,10 @@ use crate::usage::Watched;
 
 /// Tasks that updates go to, for each client: no two clients meet.
 const TASKS: usize = 8;
-const CONNECTIONS: u32 = 32;
+/// Of an engine: one appends for all, the others load.
+const CONNECTIONS: u32 = 8;
+/// Of the peer, whose every command is a transaction of its own.
+const ITS_CONNECTIONS: u32 = 32;
 
 /// Somebody who takes commands.
 pub trait Takes: Sync {
@@ -110,7 +113,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
     let shutdown = CancellationToken::new();
     let ours = Ours::new(&system, &shutdown).await?;
     let project: Arc<Project> = ours.engine.load_project(ours.project).await?;
-    let peer = PostgresEs::new(&system, (*project).clone(), ours.actor, CONNECTIONS).await?;
+    let peer = PostgresEs::new(&system, (*project).clone(), ours.actor, ITS_CONNECTIONS).await?;
 
     println!("commands/s in process, nothing projected; median (least to greatest) of {runs} runs of {seconds} s");
     println!(
@@ -141,7 +144,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
         println!(" | {} | {} | {create:.1}, {update:.1}", spread(&its[0], 0), spread(&its[1], 0));
     }
     hot::spots(&ours, seconds, runs).await?;
-    hot::engines(&system, &ours, &shutdown, seconds, runs).await?;
+    hot::engines(&system, &shutdown, seconds, runs).await?;
     shutdown.cancel();
     drop((ours, peer, floor));
     system.stop().await

@@ -52,16 +52,12 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<()>
 }
 
 /// The same clients spread over several engines.
-pub async fn engines(
-    system: &System,
-    ours: &Ours,
-    shutdown: &CancellationToken,
-    seconds: u64,
-    runs: usize,
-) -> anyhow::Result<()> {
+pub async fn engines(system: &System, shutdown: &CancellationToken, seconds: u64, runs: usize) -> anyhow::Result<()> {
     println!("\nengines on one log, {CLIENTS} clients that create | commands/s | p99 ms");
+    // A project without a history.
+    let first = Ours::new(system, shutdown).await?;
     let all: Vec<Ours> = (0..4)
-        .map(|_| anyhow::Ok(Ours { engine: engine(system, shutdown)?, ..ours.clone() }))
+        .map(|_| anyhow::Ok(Ours { engine: engine(system, shutdown)?, ..first.clone() }))
         .collect::<Result<_, _>>()?;
     let mut results = [1, 2, 4].map(|engines| (engines, Vec::new()));
     for _ in 0..runs {
