@@ -60,6 +60,12 @@ pub struct Aggregates<A: Versioned> {
     pool: PgPool,
 }
 
+/// Why there is nothing to keep.
+enum NotKept {
+    Absent,
+    Failed(CommandError),
+}
+
 pub struct Loaded<A> {
     pub state: Arc<A>,
     /// Read from the log just now.
@@ -73,18 +79,34 @@ impl<A: Versioned> Aggregates<A> {
     }
 
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
-        let kept = self.kept.get(&id).await;
-        let (state, from) = match kept {
+        let state = match self.kept.get(&id).await {
             Some(state) if !fresh => return Ok(Loaded { state, fresh: false }),
-            Some(state) => (self.catch_up(id, state).await?, "behind"),
-            None => (self.fold(id).await?, "log"),
+            Some(state) => self.catch_up(id, state).await?,
+            None if !fresh => return self.load_first(id).await,
+            None => self.fold(id).await?,
         };
-        metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => from).increment(1);
         // An absent one is not kept: it is about to be made, or somebody guesses ids.
         if state.version() > 0 {
             self.keep(id, Arc::clone(&state)).await;
         }
         Ok(Loaded { state, fresh: true })
+    }
+
+    /// Of many who ask for the same one at once, the first folds it, and the others wait for that.
+    async fn load_first(&self, id: Uuid) -> Result<Loaded<A>, CommandError> {
+        let fold = async {
+            let state = self.fold(id).await.map_err(NotKept::Failed)?;
+            if state.version() > 0 { Ok(state) } else { Err(NotKept::Absent) }
+        };
+        match self.kept.entry(id).or_try_insert_with(fold).await {
+            // Whoever waited may have come after it was read.
+            Ok(entry) => Ok(Loaded { fresh: entry.is_fresh(), state: entry.into_value() }),
+            Err(why) => match &*why {
+                NotKept::Absent => Ok(Loaded { state: Arc::default(), fresh: false }),
+                NotKept::Failed(CommandError::Broken(cause)) => Err(CommandError::Broken(cause.clone())),
+                NotKept::Failed(error) => Err(CommandError::Unavailable(error.to_string())),
+            },
+        }
     }
 
     /// Without a look at the log: what is not kept is taken to be absent.
@@ -93,6 +115,7 @@ impl<A: Versioned> Aggregates<A> {
     }
 
     async fn fold(&self, id: Uuid) -> Result<Arc<A>, CommandError> {
+        count::<A>("log");
         let mut state = A::default();
         for envelope in self.store.load_events(&id.to_string()).await.map_err(load_error)? {
             state.apply(envelope.payload);
@@ -102,6 +125,7 @@ impl<A: Versioned> Aggregates<A> {
 
     /// Only what came since. Folding all again would take so long that whoever is behind stays behind.
     async fn catch_up(&self, id: Uuid, kept: Arc<A>) -> Result<Arc<A>, CommandError> {
+        count::<A>("behind");
         let version = i64::try_from(kept.version()).unwrap_or(i64::MAX);
         let news = taskfold_event_log::aggregate_after(&self.pool, A::TYPE, &id.to_string(), version).await?;
         if news.is_empty() {
@@ -119,6 +143,10 @@ impl<A: Versioned> Aggregates<A> {
     pub async fn keep(&self, id: Uuid, state: Arc<A>) {
         self.kept.insert(id, state).await;
     }
+}
+
+fn count<A: Aggregate>(from: &'static str) {
+    metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => from).increment(1);
 }
 
 fn load_error(error: AggregateError<Refusal>) -> CommandError {
