@@ -105,6 +105,17 @@ BEGIN
                 ORDER BY v.sequence DESC LIMIT 1) AS v ON true
         ORDER BY c.n) AS c;
 
+    -- Guards are checked on the log as it was before the call. The caller tries one by one then.
+    IF cardinality(c_command) > 1 AND ('project' = ANY (c_type) OR 'team' = ANY (c_type)) THEN
+        IF EXISTS (
+            SELECT FROM unnest(c_type, c_aggregate) AS c (type, aggregate)
+            WHERE c.type = 'team' AND c.aggregate = ANY (g_team)
+               OR c.type = 'project' AND c.aggregate IN (
+                   SELECT d.project::text FROM unnest(c_project, c_guard) AS d (project, guard) WHERE d.guard IS NOT NULL)) THEN
+            RAISE EXCEPTION 'a project or a team would change beside a command that was decided on it';
+        END IF;
+    END IF;
+
     -- What only some commands are to be checked for. The first reason counts, in the order of the checks.
     IF cardinality(m_of) > 0 THEN
         FOR broken IN SELECT m.of FROM unnest(m_of, m_column) AS m (of, column_id)
