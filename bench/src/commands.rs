@@ -1,22 +1,15 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::future::try_join_all;
 use serde_json::json;
 
-use crate::client::{Client, text};
+use crate::client::text;
+use crate::clients::through_http;
 use crate::figures::{median, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::system::System;
 
 /// Tasks that updates go to: more than clients, so that they seldom meet.
 const TASKS: usize = 512;
-
-/// What one measurement came to.
-pub struct Measured {
-    pub rate: f64,
-    /// Sorted.
-    pub latencies: Vec<Duration>,
-}
 
 pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<()> {
     let system = System::start().await?;
@@ -40,7 +33,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
             floors.push(floor.measure(clients, seconds).await?);
             let path = format!("/v1/projects/{project}/tasks");
             let create = |n: usize| ("POST", path.clone(), json!({"title": format!("created {n}")}).to_string());
-            creates.push(measure(&api.address, &someone.token, clients, seconds, create).await?);
+            creates.push(through_http(&api.address, &someone.token, clients, seconds, create).await?);
             let update = |n: usize| {
                 (
                     "PATCH",
@@ -48,7 +41,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
                     json!({"title": format!("renamed {n}")}).to_string(),
                 )
             };
-            updates.push(measure(&api.address, &someone.token, clients, seconds, update).await?);
+            updates.push(through_http(&api.address, &someone.token, clients, seconds, update).await?);
         }
         print!("{clients} | {}", spread(&floors, 0));
         for measured in [&creates, &updates] {
@@ -63,34 +56,4 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
     drop(api);
     drop(floor);
     system.stop().await
-}
-
-/// Each client sends one command after the other on a connection of its own.
-pub async fn measure(
-    address: &str,
-    token: &str,
-    clients: usize,
-    seconds: u64,
-    request: impl Fn(usize) -> (&'static str, String, String),
-) -> anyhow::Result<Measured> {
-    let began = Instant::now();
-    let until = began + Duration::from_secs(seconds);
-    let request = &request;
-    let each = (0..clients).map(|client| async move {
-        let mut connection = Client::connect(address, token).await?;
-        let mut latencies = Vec::new();
-        let mut n = client;
-        while Instant::now() < until {
-            let (method, path, body) = request(n);
-            let sent = Instant::now();
-            connection.send(method, &path, body).await?;
-            latencies.push(sent.elapsed());
-            n += clients;
-        }
-        anyhow::Ok(latencies)
-    });
-    let mut latencies: Vec<Duration> = try_join_all(each).await?.into_iter().flatten().collect();
-    let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
-    latencies.sort_unstable();
-    Ok(Measured { rate, latencies })
 }

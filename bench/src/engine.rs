@@ -4,20 +4,19 @@ mod hot;
 mod postgres_es;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use serde_json::json;
 use taskfold::connections::{DatabaseRole, pool};
 use taskfold_command_api::engine::{Engine, Envelope};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
-use taskfold_domain::task::Origin;
 use taskfold_domain::{Project, ProjectCommand, TaskCommand};
 use taskfold_openapi::clock::new_id;
-use taskfold_openapi::headers::Precondition;
 use tokio_util::sync::CancellationToken;
 
 use self::postgres_es::PostgresEs;
+use crate::clients;
 use crate::figures::{median, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::system::System;
@@ -55,19 +54,7 @@ impl Ours {
     }
 
     fn envelope(&self, project: Option<ProjectId>) -> Envelope {
-        Envelope {
-            actor: self.actor,
-            command_id: new_id(),
-            may_be_replayed: true,
-            occurred_at: None,
-            origin: Origin::Live,
-            precondition: Precondition::None,
-            project_id: project,
-            rank: None,
-            traceparent: None,
-            only: None,
-            invited: None,
-        }
+        Envelope { project_id: project, ..Envelope::new(self.actor, new_id()) }
     }
 }
 
@@ -166,30 +153,17 @@ async fn renaming(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::R
     .await
 }
 
-/// Each client gives one command after the other, with the numbers `client`, `client + clients`, and so on.
+/// Clients that give one command after the other.
 async fn measure(
     clients: usize,
     seconds: u64,
     command: impl AsyncFn(usize) -> anyhow::Result<()>,
 ) -> anyhow::Result<Measured> {
     let this = Watched::new([("this".to_owned(), std::process::id())]);
-    let (began, before) = (Instant::now(), this.cpu()?);
-    let until = began + Duration::from_secs(seconds);
-    let command = &command;
-    let each = (0..clients).map(|client| async move {
-        let mut latencies = Vec::new();
-        let mut n = client;
-        while Instant::now() < until {
-            let given = Instant::now();
-            command(n).await?;
-            latencies.push(given.elapsed());
-            n += clients;
-        }
-        anyhow::Ok(latencies)
-    });
-    let mut latencies: Vec<Duration> = try_join_all(each).await?.into_iter().flatten().collect();
-    let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
+    let before = this.cpu()?;
+    let nothing = async || Ok(());
+    let clients::Measured { rate, latencies } =
+        clients::measure(clients, seconds, nothing, async |(), n| command(n).await).await?;
     let cpu = this.cpu()?.since(&before).iter().map(|(_, used)| used).sum::<f64>() / latencies.len() as f64;
-    latencies.sort_unstable();
     Ok(Measured { rate, p99: percentile(&latencies, 0.99), cpu })
 }

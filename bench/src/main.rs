@@ -7,6 +7,8 @@ mod attachments;
 mod catch_up;
 /// One HTTP connection.
 mod client;
+/// Clients that ask one thing after the other.
+mod clients;
 /// Commands a second, beside pgbench.
 mod commands;
 /// Commands a second without HTTP, beside pgbench and postgres-es.

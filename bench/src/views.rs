@@ -12,7 +12,7 @@ use sqlx::PgPool;
 
 use self::questions::{Question, questions};
 use crate::client::Client;
-use crate::commands::{Measured, measure};
+use crate::clients::{Measured, through_http};
 use crate::figures::{median, millis, percentile, spread};
 use crate::floor::{beside_postgres, transactions};
 use crate::system::System;
@@ -53,7 +53,7 @@ pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<()
         for _ in 0..runs {
             let request = |n: usize| ("GET", (question.path)(n), String::new());
             results.sql.push(pgbench(&system, &question, Some("taskfold_query"), clients, seconds).await?);
-            results.http.push(measure(&api.address, &someone.token, clients, seconds, request).await?);
+            results.http.push(through_http(&api.address, &someone.token, clients, seconds, request).await?);
             results.unguarded.push(pgbench(&system, &question, None, clients, seconds).await?);
         }
         report.push(tell(&question, &results));

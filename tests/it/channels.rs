@@ -1,7 +1,9 @@
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use taskfold_openapi::clock::new_id;
 
-use crate::harness::{Actor, App, Place, Sse};
+use crate::harness::{Actor, App, PATIENCE, Place, Sse};
 
 /// An open stream of these projects, and where it is changed.
 async fn open(actor: &Actor, query: &str) -> (Sse, String) {
@@ -170,5 +172,35 @@ async fn one_person_has_so_many_streams_and_a_browser_that_comes_back_is_told_wh
         Sse::try_open(ada.request(reqwest::Method::GET, &path)).await
     })
     .await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn who_opens_streams_in_a_tight_loop_is_answered_when_there_is_a_place_again() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (project, _) = ada.project("P").await;
+    ada.put(&format!("/v1/projects/{project}/members/{}", bea.user_id), json!({"role": "viewer"})).await.expect(201);
+    app.settle().await;
+    let path = format!("/v1/projects/{project}/events/stream");
+    let open = async || ada.request(reqwest::Method::GET, &path).send().await.unwrap();
+    let refusal = async || loop {
+        // Streams are left as soon as they are open.
+        let began = Instant::now();
+        let answer = open().await;
+        if answer.status() == 429 {
+            return (answer, began.elapsed());
+        }
+    };
+    let (refused, took) = tokio::time::timeout(PATIENCE, refusal()).await.unwrap();
+    assert!(took > Duration::from_millis(200), "answered after {took:?}");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(open().await.status(), 200, "there is a place again");
+    // Nobody else waits.
+    let began = Instant::now();
+    let mut stream = bea.stream(&path).await;
+    assert_eq!(stream.next().await.unwrap().event, "hello");
+    assert!(began.elapsed() < Duration::from_secs(1));
+    drop(stream);
     app.finish().await;
 }

@@ -140,6 +140,9 @@ async fn a_patch_leaves_absent_fields_and_clears_nulls() {
     assert_eq!(body["events"][0]["changes"], json!({"due_at": {"from": "2027-01-01T00:00:00Z", "to": null}}));
     let read = ada.get_at(&path, body["position"].as_i64().unwrap()).await.expect(200);
     assert_eq!((&read["title"], &read["description"], &read["priority"]), (&json!("T"), &json!("D"), &json!("high")));
+    let estimated = ada.patch(&path, json!({"estimate_minutes": 90})).await.expect(200);
+    assert_eq!(estimated["events"][0]["type"], "task.estimated");
+    assert_eq!(estimated["events"][0]["changes"], json!({"estimate_minutes": {"from": null, "to": 90}}));
     ada.patch(&path, json!({"title": null})).await.problem(422, "validation-failed");
     app.finish().await;
 }

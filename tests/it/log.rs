@@ -8,25 +8,12 @@ use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
 use taskfold_domain::{ProjectCommand, TaskCommand};
 use taskfold_openapi::clock::new_id;
-use taskfold_openapi::headers::Precondition;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{App, Place};
 
 fn envelope(actor: UserId, project: Option<ProjectId>) -> Envelope {
-    Envelope {
-        actor,
-        command_id: new_id(),
-        may_be_replayed: true,
-        occurred_at: None,
-        origin: Origin::Live,
-        precondition: Precondition::None,
-        project_id: project,
-        rank: None,
-        traceparent: None,
-        only: None,
-        invited: None,
-    }
+    Envelope { project_id: project, ..Envelope::new(actor, new_id()) }
 }
 
 async fn engine(place: &Place) -> (Engine, PgPool) {

@@ -7,13 +7,13 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use taskfold::embedded::{Durability, Options, Stack};
 use taskfold_openapi::clock::new_id;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually};
 
 /// What goes away: instances, NATS, the bucket.
 mod outages;
+/// Clients that do not read.
+mod slow;
 
 const TTL: Duration = Duration::from_secs(2);
 const SHORT: &str = "--presence-seconds=2";
@@ -318,86 +318,5 @@ async fn more_than_a_hundred_are_counted_and_read_page_by_page() {
     ada.get(&format!("{}?limit=201", path(&project))).await.problem(422, "validation-failed");
     ada.get(&format!("{}?cursor=x", path(&project))).await.problem(422, "validation-failed");
     drop(stream);
-    app.finish().await;
-}
-
-/// A client that may stop reading.
-struct Raw {
-    socket: TcpStream,
-    text: String,
-}
-
-impl Raw {
-    async fn open(ada: &Actor, path: &str) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let address = ada.url.strip_prefix("http://").unwrap().parse().unwrap();
-        let mut socket = socket.connect(address).await.unwrap();
-        let token = ada.token.as_ref().unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
-        socket.write_all(request.as_bytes()).await.unwrap();
-        Self { socket, text: String::new() }
-    }
-
-    /// Reads until a frame has this in it.
-    async fn until(&mut self, what: &str) {
-        let reading = async {
-            let mut read = vec![0; 64 * 1024];
-            // The text is long: only what is new is looked at.
-            let mut from = 0;
-            while !self.text[from..].contains(what) {
-                from = self.text.len().saturating_sub(what.len());
-                let n = self.socket.read(&mut read).await.unwrap();
-                assert!(n > 0, "the stream ended before {what}");
-                self.text.push_str(std::str::from_utf8(&read[..n]).unwrap());
-            }
-        };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("no {what}"));
-    }
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_read_goes_without_presence_and_misses_no_event() {
-    let app = App::start().await;
-    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
-    let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let task = ada.task(&project, "T").await;
-    app.settle().await;
-    announce(&bea, &project, json!({"device_id": "desk"})).await;
-    let stream_path = format!("/v1/projects/{project}/events/stream");
-    let mut slow = Raw::open(&ada, &stream_path).await;
-    slow.until("event: hello").await;
-    let begun = app.head().await;
-    // More than the kernel keeps for a client.
-    for n in 0..80 {
-        let description = char::from(b'a' + n % 26).to_string().repeat(60 * 1024);
-        ada.patch(&format!("/v1/tasks/{task}"), json!({"description": description})).await.expect(200);
-    }
-    app.settle().await;
-    let mut listener = open(&bea, &stream_path).await;
-    let missed: Vec<String> = (0..5).map(|_| new_id().to_string()).collect();
-    for focus in &missed {
-        announce(&bea, &project, json!({"device_id": "desk", "focus": focus})).await;
-        assert_eq!(told(&mut listener).await, tells("focused", &bea, &[focus]));
-    }
-    slow.until("event: presence.stale").await;
-    let head = app.head().await;
-    let events: Vec<i64> = slow
-        .text
-        .split("\n\n")
-        .filter(|frame| frame.contains("event: task."))
-        .map(|frame| frame.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().parse().unwrap())
-        .collect();
-    assert_eq!(events, (begun + 1..=head).collect::<Vec<i64>>());
-    assert!(slow.text.contains(&format!("event: presence.stale\ndata: {{\"project_id\":\"{project}\"}}\n\n")));
-    for focus in &missed {
-        assert!(!slow.text.contains(focus.as_str()), "kept for a client that does not read");
-    }
-    // And now that it reads, it hears of people again.
-    let focus = new_id().to_string();
-    announce(&bea, &project, json!({"device_id": "desk", "focus": focus})).await;
-    slow.until(&focus).await;
-    assert_eq!(slow.text.matches("presence.stale").count(), 1);
-    drop((slow, listener));
     app.finish().await;
 }

@@ -92,9 +92,24 @@ async fn lists_are_filtered_by_what_tasks_have_to_do_with_each_other_and_with_th
     assert_eq!(titles("status=running,completed").await, ["first"]);
     assert_eq!(titles("priority=urgent,high&status=todo").await, ["part"]);
     assert_eq!(titles("due_stage=overdue").await.len(), 0);
-    // Whoever makes a task watches it.
-    let watched = titles("watching=true").await.len() + titles("watching=false").await.len();
-    assert_eq!(watched, 4);
+    // Whoever makes a task watches it, until they ask not to.
+    assert_eq!(titles("watching=true").await, ["first", "part", "waits", "whole"]);
+    let unwatched = ada.delete(&format!("/v1/tasks/{whole}/watch")).await.expect(200);
+    let label = json!({"name": "bug", "color": "red"});
+    let label = ada.post(&format!("/v1/projects/{project}/labels"), label).await.expect(201)["created_id"].clone();
+    let label = label.as_str().unwrap();
+    ada.put(&format!("/v1/tasks/{waits}/labels/{label}"), Value::Null).await.expect(200);
+    let last = ada.put(&format!("/v1/tasks/{first}/labels/{label}"), Value::Null).await.expect(200);
+    app.settle().await;
+    assert_eq!(titles("watching=true").await, ["first", "part", "waits"]);
+    assert_eq!(titles("watching=false").await, ["whole"]);
+    assert_eq!(titles(&format!("label_id={label}")).await, ["first", "waits"]);
+    assert_eq!(titles(&format!("label_id={label}&status=running")).await, ["first"]);
+    assert_eq!(titles(&format!("assignee_id={}", ada.user_id)).await, ["part"]);
+    assert_eq!(titles(&format!("assignee_id={project}")).await.len(), 0);
+    let since = |change: &Value| format!("updated_since={}", change["events"][0]["recorded_at"].as_str().unwrap());
+    assert_eq!(titles(&since(&last)).await, ["first"]);
+    assert_eq!(titles(&since(&unwatched)).await, ["first", "waits", "whole"]);
     ada.get(&format!("/v1/projects/{project}/tasks?status=todo,hot")).await.problem(422, "validation-failed");
     app.finish().await;
 }

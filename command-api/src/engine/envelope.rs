@@ -31,6 +31,25 @@ pub struct Envelope {
     pub invited: Option<Role>,
 }
 
+impl Envelope {
+    /// Sent just now under an id that may be sent again, with nothing else beside it.
+    pub fn new(actor: UserId, command_id: Uuid) -> Self {
+        Self {
+            actor,
+            command_id,
+            may_be_replayed: true,
+            occurred_at: None,
+            origin: Origin::Live,
+            precondition: Precondition::None,
+            project_id: None,
+            rank: None,
+            traceparent: None,
+            only: None,
+            invited: None,
+        }
+    }
+}
+
 /// What came of a command.
 #[derive(Clone, Debug)]
 pub struct Done {

@@ -10,7 +10,7 @@ use taskfold_domain::task::commands::Remind;
 use taskfold_domain::task::events::DueStage;
 use taskfold_domain::task::{Origin, Situation};
 use taskfold_openapi::clock;
-use taskfold_openapi::headers::{Precondition, new_traceparent};
+use taskfold_openapi::headers::new_traceparent;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -68,18 +68,11 @@ async fn remind(engine: &Engine, id: TaskId) -> Result<bool, CommandError> {
     let nothing = Remind { due_at: clock::now(), stage: DueStage::Overdue };
     let remind = card.next_reminder().map_or(nothing, |(_, remind)| remind);
     let envelope = Envelope {
-        actor: UserId(Uuid::nil()),
-        command_id: clock::new_id(),
         // So that it is appended also when it says nothing.
         may_be_replayed: true,
-        occurred_at: None,
         origin: Origin::Clock,
-        precondition: Precondition::None,
-        project_id: None,
-        rank: None,
-        only: None,
-        invited: None,
         traceparent: Some(new_traceparent()),
+        ..Envelope::new(UserId(Uuid::nil()), clock::new_id())
     };
     engine.task(id, TaskCommand::Remind(remind), envelope).await.map(|_| true)
 }

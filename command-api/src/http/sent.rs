@@ -1,7 +1,6 @@
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::task::Origin;
 use taskfold_openapi::auth::Verifier;
 use taskfold_openapi::headers::{IdempotencyKey, Precondition, traceparent};
 use taskfold_openapi::{Caller, Problem, clock};
@@ -55,17 +54,11 @@ where
 impl Sent {
     pub fn envelope(self) -> Envelope {
         Envelope {
-            actor: self.caller.user_id,
-            command_id: self.key.0.unwrap_or_else(clock::new_id),
             may_be_replayed: self.key.0.is_some(),
-            occurred_at: None,
-            origin: Origin::Live,
             precondition: self.precondition,
-            project_id: None,
-            rank: None,
             traceparent: Some(self.traceparent),
             only: self.caller.scope.project,
-            invited: None,
+            ..Envelope::new(self.caller.user_id, self.key.0.unwrap_or_else(clock::new_id))
         }
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Rank, Refusal, TaskCommand, Timestamp};
-use taskfold_openapi::headers::{Precondition, new_traceparent};
+use taskfold_openapi::headers::new_traceparent;
 use uuid::Uuid;
 
 use super::skipped::Skipped;
@@ -85,17 +85,10 @@ impl Sender<'_> {
 
     async fn once(&mut self, letter: &Letter, what: &What) -> Result<(), CommandError> {
         let envelope = Envelope {
-            actor: letter.actor,
-            command_id: letter.command_id,
-            may_be_replayed: true,
             occurred_at: letter.at,
             origin: Origin::Import,
-            precondition: Precondition::default(),
-            project_id: None,
-            rank: None,
             traceparent: Some(new_traceparent()),
-            only: None,
-            invited: None,
+            ..Envelope::new(letter.actor, letter.command_id)
         };
         let done = match what {
             What::Project(command) => self.engine.project(self.project, command.clone(), envelope).await?,

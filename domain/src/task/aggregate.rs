@@ -31,6 +31,25 @@ pub struct Asked {
     pub other: Option<Task>,
 }
 
+impl Asked {
+    /// What the command comes to on this task.
+    pub fn decide(&self, task: &Task) -> Result<Vec<TaskEvent>, Refusal> {
+        let context = Context {
+            actor: self.actor,
+            at: self.at,
+            project: &self.project,
+            place: self.place.clone(),
+            end: self.end.clone(),
+            mentions: self.mentions.clone(),
+            fresh_id: self.fresh_id,
+            origin: self.origin,
+            teams: &self.teams,
+            other: self.other.as_ref(),
+        };
+        decide(task, &self.command, &context)
+    }
+}
+
 impl Aggregate for Task {
     const TYPE: &'static str = super::TYPE;
     type Command = Asked;
@@ -39,19 +58,7 @@ impl Aggregate for Task {
     type Services = ();
 
     async fn handle(&mut self, asked: Asked, _: &(), sink: &EventSink<Self>) -> Result<(), Refusal> {
-        let context = Context {
-            actor: asked.actor,
-            at: asked.at,
-            project: &asked.project,
-            place: asked.place,
-            end: asked.end,
-            mentions: asked.mentions,
-            fresh_id: asked.fresh_id,
-            origin: asked.origin,
-            teams: &asked.teams,
-            other: asked.other.as_ref(),
-        };
-        for event in decide(self, &asked.command, &context)? {
+        for event in asked.decide(self)? {
             sink.write(event, self).await;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The rules of tasks and projects as given / when / then, and a walk of random commands over both.
+//! The rules of tasks, projects and teams as given / when / then, and a walk of random commands over both.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
 
@@ -11,6 +11,8 @@ use taskfold_domain::{
 };
 use uuid::Uuid;
 
+/// Several people, teams and tasks, and what they have to do with one another.
+mod together;
 /// A walk of random commands.
 mod walk;
 
@@ -104,21 +106,7 @@ fn history(commands: &[(&str, Value)]) -> Vec<TaskEvent> {
     let mut task = Task::default();
     let mut events = Vec::new();
     for (second, (kind, data)) in (0..).zip(commands) {
-        let asked = asked_at(second, MEMBER, kind, data.clone());
-        let project = board();
-        let context = task::Context {
-            actor: asked.actor,
-            at: asked.at,
-            project: &project,
-            place: asked.place,
-            end: asked.end,
-            mentions: asked.mentions,
-            fresh_id: asked.fresh_id,
-            origin: asked.origin,
-            teams: &asked.teams,
-            other: asked.other.as_ref(),
-        };
-        for event in task::decide(&task, &asked.command, &context).unwrap() {
+        for event in asked_at(second, MEMBER, kind, data.clone()).decide(&task).unwrap() {
             task.apply(event.clone());
             events.push(event);
         }

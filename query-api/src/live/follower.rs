@@ -1,5 +1,7 @@
 /// Other channels, or a longer life, while the stream goes on.
 mod change;
+/// What a stream starts with.
+mod opening;
 /// What the client may see.
 mod sight;
 /// For how long the stream may stay.
@@ -11,8 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures::future::BoxFuture;
-use taskfold_domain::ids::UserId;
 use taskfold_openapi::clock;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -20,6 +20,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::opening::{Door, Opening};
 use self::term::Term;
 use super::cursor::Cursor;
 use super::ear::Ear;
@@ -40,35 +41,6 @@ const DRAIN_MS: u32 = 1_000;
 const PIECE: usize = 16 * 1024;
 /// Projects that one stream may carry.
 pub const MOST_PROJECTS: usize = 100;
-
-/// What a stream starts with.
-pub struct Opening {
-    pub user: UserId,
-    /// When the stream's token ends, in seconds since 1970.
-    pub expires_at: i64,
-    /// Ends when that token is worth nothing before its time, if that can happen.
-    pub revoked_token: Option<BoxFuture<'static, ()>>,
-    pub projects: Vec<Door>,
-    /// Projects asked for of which the caller is no member any more.
-    pub revoked: Vec<Uuid>,
-    /// `None`: from now.
-    pub from: Option<Cursor>,
-    /// Also what the caller is told; the stream then stays without any project.
-    pub me: bool,
-    pub place: Place,
-    /// Also who is there in the projects.
-    pub presence: bool,
-}
-
-/// A project that the caller may follow.
-#[derive(Clone, Copy, Debug)]
-pub struct Door {
-    pub project: Uuid,
-    /// The position as of which the caller is known to be a member: an earlier removal is history, a later one ends it.
-    pub member_at: i64,
-    /// Whether they may also see it through a team.
-    pub team: bool,
-}
 
 /// One client's stream. It is pulled: a slow client falls behind and reads the log, and costs no memory.
 pub struct Follower {

@@ -94,12 +94,13 @@ impl Knock {
         let projects = projects()?;
         let place = match app.hub.places().take(caller.user_id.0) {
             Ok(place) => place,
-            Err(none) => {
-                if let NoPlace::TooFast { wait } = none {
-                    // Whoever asks in a tight loop asks again as soon as this is answered.
-                    app.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
-                }
-                return self.no_place(none);
+            Err(NoPlace::TooFast { wait }) => {
+                // Whoever asks in a tight loop asks again as soon as this is answered.
+                app.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await;
+                return self.no_place("Streams are opened too fast".to_owned(), Duration::ZERO);
+            }
+            Err(NoPlace::Taken { most }) => {
+                return self.no_place(format!("One person may have {most} streams open"), NO_PLACE_WAIT);
             }
         };
         if !app.hub.has_begun(BEGIN_LIMIT).await {
@@ -156,11 +157,7 @@ impl Knock {
 
 impl Knock {
     /// A browser that comes back hears it where it can read it, and comes again.
-    fn no_place(&self, none: NoPlace) -> Result<Response, ReadError> {
-        let (detail, wait) = match none {
-            NoPlace::Taken { most } => (format!("One person may have {most} streams open"), NO_PLACE_WAIT),
-            NoPlace::TooFast { wait } => ("Streams are opened too fast".to_owned(), wait),
-        };
+    fn no_place(&self, detail: String, wait: Duration) -> Result<Response, ReadError> {
         metrics::counter!("taskfold_sse_refused_total").increment(1);
         match self.from.filter(|_| self.reconnect) {
             Some(served) => {

@@ -1,32 +1,11 @@
-//! The rules of what several people, teams and tasks have to do with one another, as given / when / then.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
-
 use std::sync::Arc;
 
-use cqrs_es::test::TestFramework;
-use serde_json::{Value, json};
-use taskfold_domain::ids::{ProjectId, TeamId, UserId};
-use taskfold_domain::task::Origin;
-use taskfold_domain::{
-    Access, Project, ProjectCommand, Rank, Refusal, Role, Task, TaskCommand, TaskEvent, Team, TeamCommand, TeamEvent,
-    Timestamp, project, task, team,
-};
-use uuid::Uuid;
+use taskfold_domain::ids::TeamId;
+use taskfold_domain::{Access, Team, TeamCommand, TeamEvent, team};
 
-const OWNER: UserId = UserId(Uuid::from_u128(1));
-const MEMBER: UserId = UserId(Uuid::from_u128(2));
-const STRANGER: UserId = UserId(Uuid::from_u128(4));
-const PROJECT: ProjectId = ProjectId(Uuid::from_u128(10));
+use super::*;
+
 const TEAM: TeamId = TeamId(Uuid::from_u128(40));
-
-fn id(n: u128) -> Uuid {
-    Uuid::from_u128(n)
-}
-
-fn at(second: i64) -> Timestamp {
-    chrono::DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap().into()
-}
 
 fn team_asked(actor: UserId, kind: &str, data: Value) -> team::Asked {
     let command: TeamCommand = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
@@ -86,28 +65,14 @@ fn given_a_deleted_team_when_its_id_is_asked_for_again_then_it_is_given_out_alre
         .then_expect_error(Refusal::AlreadyExists);
 }
 
-fn project_context(actor: UserId, teams: Vec<Arc<Team>>) -> project::Context {
-    project::Context {
-        actor,
-        at: at(0),
-        jitter: 7,
-        id: PROJECT,
-        fresh_id: id(30),
-        origin: Origin::Live,
-        teams,
-        template: None,
-        invited: None,
-    }
-}
-
 /// OWNER's, with the team in the role.
 fn board(role: &str) -> Project {
     let mut project = Project::default();
     let teams = vec![folded(a_team())];
     for (kind, data) in [("create", json!({"name": "P"})), ("set_team", json!({"team_id": TEAM, "role": role}))] {
-        let command: ProjectCommand =
-            serde_json::from_value(json!({"type": format!("project.{kind}"), "data": data})).unwrap();
-        for event in project::decide(&project, &command, &project_context(OWNER, teams.clone())).unwrap() {
+        let context = project::Context { teams: teams.clone(), ..project_context(OWNER) };
+        let command = project_command(&format!("project.{kind}"), data);
+        for event in project::decide(&project, &command, &context).unwrap() {
             project.apply(event);
         }
     }
@@ -131,51 +96,23 @@ fn given_a_team_with_a_role_when_somebody_is_in_it_then_the_highest_of_their_rol
 #[test]
 fn given_a_team_that_one_is_not_in_when_it_is_brought_along_then_it_is_not_there() {
     let project = board("member");
-    let command: ProjectCommand =
-        serde_json::from_value(json!({"type": "project.set_team", "data": {"team_id": id(41), "role": "viewer"}}))
-            .unwrap();
+    let command = project_command("project.set_team", json!({"team_id": id(41), "role": "viewer"}));
     let others = folded(team_events(&[json!({"type": "team.created", "changes": {
         "id": {"from": null, "to": id(41)}, "name": {"from": null, "to": "X"},
         "members": {"from": null, "to": [{"user_id": STRANGER, "role": "owner"}]}}})]));
-    let refusal = project::decide(&project, &command, &project_context(OWNER, vec![others]));
-    assert_eq!(refusal, Err(Refusal::NotFound));
+    let context = project::Context { teams: vec![others], ..project_context(OWNER) };
+    assert_eq!(project::decide(&project, &command, &context), Err(Refusal::NotFound));
 }
 
+/// In the project that the team is in.
 fn asked(second: i64, actor: UserId, kind: &str, data: Value) -> task::Asked {
-    task::Asked {
-        command: serde_json::from_value::<TaskCommand>(json!({"type": kind, "data": data})).unwrap(),
-        actor,
-        at: at(second),
-        project: board("member"),
-        place: None,
-        end: Rank::at_end(at(second), 7),
-        mentions: vec![],
-        fresh_id: id(20),
-        origin: Origin::Live,
-        teams: vec![folded(a_team())],
-        other: None,
-    }
-}
-
-fn decided(task: &Task, asked: &task::Asked) -> Result<Vec<TaskEvent>, Refusal> {
-    let context = task::Context {
-        actor: asked.actor,
-        at: asked.at,
-        project: &asked.project,
-        place: None,
-        end: asked.end.clone(),
-        mentions: vec![],
-        fresh_id: asked.fresh_id,
-        origin: asked.origin,
-        teams: &asked.teams,
-        other: asked.other.as_ref(),
-    };
-    task::decide(task, &asked.command, &context)
+    let (project, teams) = (board("member"), vec![folded(a_team())]);
+    task::Asked { project, teams, ..asked_at(second, actor, kind, data) }
 }
 
 fn a_task(data: Value) -> Task {
     let mut task = Task::default();
-    for event in decided(&task, &asked(0, MEMBER, "task.create", data)).unwrap() {
+    for event in asked(0, MEMBER, "task.create", data).decide(&task).unwrap() {
         task.apply(event);
     }
     task
@@ -186,9 +123,9 @@ fn given_a_task_when_it_waits_for_what_is_not_in_the_project_then_it_is_refused(
     let task = a_task(json!({"title": "T"}));
     let wait = asked(1, MEMBER, "task.add_dependency", json!({"task_id": id(21)}));
     let stray = Err(Refusal::invalid("/task_id", "not a task of the project"));
-    assert_eq!(decided(&task, &wait), stray, "one that nobody has");
+    assert_eq!(wait.decide(&task), stray, "one that nobody has");
     let other = task::Asked { other: Some(a_task(json!({"title": "O"}))), ..wait };
-    assert_eq!(decided(&task, &other).unwrap().len(), 1);
+    assert_eq!(other.decide(&task).unwrap().len(), 1);
 }
 
 const DAY: i64 = 24 * 60 * 60;
@@ -201,18 +138,18 @@ fn given_a_due_time_when_the_clock_looks_then_it_says_each_thing_once_and_in_tim
         origin: Origin::Clock,
         ..asked(second, UserId(Uuid::nil()), "task.remind", json!({"due_at": due, "stage": stage}))
     };
-    assert_eq!(decided(&task, &clock(DAY - 1, "due_soon")), Ok(vec![]), "too early");
-    let soon = decided(&task, &clock(DAY, "due_soon")).unwrap();
+    assert_eq!(clock(DAY - 1, "due_soon").decide(&task), Ok(vec![]), "too early");
+    let soon = clock(DAY, "due_soon").decide(&task).unwrap();
     assert!(matches!(soon.as_slice(), [TaskEvent::DueSoon(_)]), "{soon:?}");
     soon.into_iter().for_each(|event| task.apply(event));
-    assert_eq!(decided(&task, &clock(DAY + 5, "due_soon")), Ok(vec![]), "said already");
-    let overdue = decided(&task, &clock(2 * DAY, "overdue")).unwrap();
+    assert_eq!(clock(DAY + 5, "due_soon").decide(&task), Ok(vec![]), "said already");
+    let overdue = clock(2 * DAY, "overdue").decide(&task).unwrap();
     assert!(matches!(overdue.as_slice(), [TaskEvent::Overdue(_)]), "{overdue:?}");
     overdue.into_iter().for_each(|event| task.apply(event));
-    assert_eq!(decided(&task, &clock(3 * DAY, "overdue")), Ok(vec![]));
+    assert_eq!(clock(3 * DAY, "overdue").decide(&task), Ok(vec![]));
     // Nobody but the clock says so, whatever their role.
     let forged = task::Asked { origin: Origin::Live, ..clock(2 * DAY, "overdue") };
-    assert_eq!(decided(&task, &task::Asked { actor: OWNER, ..forged }), Err(Refusal::Forbidden { needs: Role::Owner }));
+    assert_eq!((task::Asked { actor: OWNER, ..forged }).decide(&task), Err(Refusal::Forbidden { needs: Role::Owner }));
 }
 
 #[test]
@@ -220,6 +157,6 @@ fn given_a_clock_that_comes_late_when_the_due_time_is_over_then_it_does_not_say_
     let due = at(2 * DAY);
     let task = a_task(json!({"title": "T", "due_at": due}));
     let late = asked(5 * DAY, UserId(Uuid::nil()), "task.remind", json!({"due_at": due, "stage": "due_soon"}));
-    let said = decided(&task, &task::Asked { origin: Origin::Clock, ..late }).unwrap();
+    let said = (task::Asked { origin: Origin::Clock, ..late }).decide(&task).unwrap();
     assert!(matches!(said.as_slice(), [TaskEvent::Overdue(_)]), "{said:?}");
 }
