@@ -18,6 +18,18 @@ $$
     SELECT EXISTS (SELECT FROM reached WHERE id = to_task)
 $$;
 
+-- Lets no other append in before this transaction ends. For a command that has lost to other processes again and again.
+CREATE FUNCTION taskfold_hold_log() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path FROM CURRENT
+AS
+$$
+    SELECT set_config('idle_in_transaction_session_timeout', '5s', true);
+    SELECT FROM log_head FOR UPDATE;
+$$;
+REVOKE ALL ON FUNCTION taskfold_hold_log FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION taskfold_hold_log TO taskfold_command;
+
 -- Appends commands: each wholly or not at all, one's refusal not touching the others. The arrays c_* have one element a
 -- command. Those with another letter have one a thing that only some commands have, and begin with the number of its command.
 --

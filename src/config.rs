@@ -107,7 +107,7 @@ struct Flags {
     /// Name of the JetStream stream; its subjects begin with the same in lower case
     #[arg(long, env = "TASKFOLD_STREAM", default_value = "TASKFOLD", global = true)]
     stream: String,
-    /// Database connections of each service
+    /// Database connections of each service, from 4 to 1000: some are kept for listening, appending and projecting
     #[arg(long, env = "TASKFOLD_POOL_SIZE", default_value = "16", global = true)]
     pool_size: String,
     /// What to log, such as `info,taskfold_projector=debug`
@@ -193,9 +193,9 @@ impl Cli {
         if !is_token(&flags.stream) {
             note("stream", &flags.stream, "a stream's name has letters, digits, `-` and `_` only");
         }
-        let pool_size = flags.pool_size.parse().ok().filter(|size| (2..=1000).contains(size));
+        let pool_size = flags.pool_size.parse().ok().filter(|size| (4..=1000).contains(size));
         if pool_size.is_none() {
-            note("pool-size", &flags.pool_size, "a number from 2 to 1000");
+            note("pool-size", &flags.pool_size, "a number from 4 to 1000");
         }
         if let Err(error) = EnvFilter::try_new(&flags.log) {
             note("log", &flags.log, &error.to_string());

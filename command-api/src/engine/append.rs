@@ -5,6 +5,8 @@
 mod batch;
 /// The call.
 mod call;
+/// One command at a time, when it has lost to others again and again.
+mod hold;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::hold::Turn;
 use super::envelope::CommandError;
 
 /// Commands that one call takes at most; a call is one transaction, so also how much one crash can undo.
@@ -160,12 +163,14 @@ pub enum Outcome {
     ColumnNotEmpty,
 }
 
-type Waiting = (Append, oneshot::Sender<Result<Outcome, CommandError>>);
+type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
+type Waiting = (Append, Reply);
 
 /// Hands commands to the committer.
 #[derive(Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Waiting>,
+    holds: mpsc::Sender<oneshot::Sender<Turn>>,
 }
 
 impl Appender {
@@ -176,20 +181,36 @@ impl Appender {
         self.queue.send((append, reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
+
+    /// Waits until the log stands still for the caller alone, whatever other processes want of it.
+    pub async fn hold(&self) -> Result<Turn, CommandError> {
+        let gone = || CommandError::Unavailable("the log could not be held".to_owned());
+        let (asker, turn) = oneshot::channel();
+        self.holds.send(asker).await.map_err(|_| gone())?;
+        turn.await.map_err(|_| gone())
+    }
 }
 
 /// The appender and the loop behind it, which ends on `shutdown` when nothing waits any more.
 pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl Future<Output = ()>) {
     let (queue, mut waiting) = mpsc::channel::<Waiting>(WAITING);
+    let (holds, mut holding) = mpsc::channel(WAITING);
     let committing = async move {
         let mut database = Kept::new(pool);
         // In the order of their arrival.
         let mut next = VecDeque::new();
         loop {
+            if let Ok(asker) = holding.try_recv() {
+                hold::hold(&mut database, asker).await;
+            }
             if next.is_empty() {
                 let first = tokio::select! {
                     biased;
                     first = waiting.recv() => first,
+                    Some(asker) = holding.recv() => {
+                        hold::hold(&mut database, asker).await;
+                        continue;
+                    }
                     () = shutdown.cancelled() => {
                         waiting.close();
                         waiting.recv().await
@@ -211,10 +232,10 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
             commit(&mut database, &appends, replies).await;
         }
     };
-    (Appender { queue }, committing)
+    (Appender { queue, holds }, committing)
 }
 
-async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<oneshot::Sender<Result<Outcome, CommandError>>>) {
+async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) {
     match commit_with_patience(database, appends).await {
         Ok(recorded) => {
             for (reply, row) in replies.into_iter().zip(recorded) {
@@ -251,7 +272,7 @@ async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<oneshot::S
 async fn commit_with_patience(database: &mut Kept, appends: &[Append]) -> Result<Vec<Recorded>, CommandError> {
     let mut retries = 0;
     loop {
-        let called = call::call(database, appends).await;
+        let called = async { call::call(database.connection().await?, appends).await }.await;
         if called.is_err() {
             database.give_back();
         }

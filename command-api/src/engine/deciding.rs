@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::aggregates::{Aggregates, Versioned};
 use super::append::{Append, Link, Outcome, Placed, Recorded};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
-use super::{ATTEMPTS, Engine, replay};
+use super::{ATTEMPTS, Engine, RACES, replay};
 
 /// What a command comes to, before it is appended.
 pub struct Decision<E> {
@@ -80,8 +80,12 @@ pub async fn run<D: Deciding>(
 ) -> Result<Done, CommandError> {
     let _turn = engine.queue.turn(id).await;
     let fingerprint = fingerprint(deciding.target(), deciding.command());
-    let mut fresh = false;
-    for _ in 0..ATTEMPTS {
+    let (mut fresh, mut turn) = (false, None);
+    for attempt in 0..ATTEMPTS {
+        if attempt >= RACES && turn.is_none() {
+            turn = Some(engine.appender.hold().await?);
+            fresh = true;
+        }
         let loaded = match fresh || !deciding.makes() {
             true => aggregates.load(id, fresh).await?,
             false => aggregates.kept(id).await,
@@ -133,7 +137,11 @@ pub async fn run<D: Deciding>(
             events: payloads,
             ..Append::new(kind.as_str(), id, decision.project, envelope.actor, envelope.command_id)
         };
-        match engine.appender.append(append).await? {
+        let outcome = match turn.take() {
+            Some(turn) => turn.append(append).await?,
+            None => engine.appender.append(append).await?,
+        };
+        match outcome {
             Outcome::Appended(recorded) => {
                 let mut state = (*loaded.state).clone();
                 for event in &decision.events {

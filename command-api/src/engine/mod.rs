@@ -52,6 +52,9 @@ pub use repository::LogRepository;
 
 /// How often a command is decided anew because others were faster, before it is given back to the caller.
 const ATTEMPTS: u32 = 50;
+/// Of them, how many while other processes may be faster. Whoever was fastest is ready first the next time too, so behind
+/// these the log waits.
+const RACES: u32 = 5;
 
 /// Takes commands, from HTTP and from imports. Cheap to clone.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-use taskfold_event_log::Kept;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Append, Recorded};
@@ -14,7 +14,7 @@ fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append
 }
 
 /// Appends commands that have nothing to do with each other.
-pub async fn call(database: &mut Kept, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
+pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
     let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
     let (p_of, places) = some(appends, |a| &a.place);
     let (g_of, teams) = some(appends, |a| &a.teams);
@@ -57,6 +57,6 @@ pub async fn call(database: &mut Kept, appends: &[Append]) -> sqlx::Result<Vec<R
     .bind(links.iter().map(|link| link.target()).collect::<Vec<_>>())
     .bind(d_of)
     .bind(due)
-    .fetch_all(database.connection().await?)
+    .fetch_all(db)
     .await
 }

@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use sqlx::Connection as _;
+use taskfold_event_log::Kept;
+use tokio::sync::oneshot;
+
+use super::{Append, CommandError, Outcome, Reply, Waiting, call, commit, outcome};
+
+/// For deciding while all other appends wait.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// The log stands still for one command, which is decided now and cannot lose to another process.
+pub struct Turn(oneshot::Sender<Waiting>);
+
+impl Turn {
+    /// Returns when the command is durable, or refused. A turn that is dropped lets the log go on.
+    pub async fn append(self, append: Append) -> Result<Outcome, CommandError> {
+        let gone = || CommandError::Unavailable("the turn is over".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.0.send((append, reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// Holds the log for whoever asks, until their command is appended.
+pub async fn hold(database: &mut Kept, asker: oneshot::Sender<Turn>) {
+    metrics::counter!("taskfold_log_holds_total").increment(1);
+    match held(database, asker).await {
+        Ok(None) => {}
+        // What came of it is not known: sending it again settles that.
+        Ok(Some((append, reply))) => {
+            database.give_back();
+            commit(database, &[append], vec![reply]).await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the log could not be held");
+            database.give_back();
+        }
+    }
+}
+
+/// Answers the command, if it could not be appended in its turn.
+async fn held(database: &mut Kept, asker: oneshot::Sender<Turn>) -> sqlx::Result<Option<(Append, Reply)>> {
+    let mut tx = database.connection().await?.begin().await?;
+    sqlx::query("SELECT taskfold_hold_log()").execute(&mut *tx).await?;
+    let (turn, waiting) = oneshot::channel();
+    if asker.send(Turn(turn)).is_err() {
+        return Ok(None);
+    }
+    let Ok(Ok((append, reply))) = tokio::time::timeout(LIMIT, waiting).await else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
+    let called = async {
+        let recorded = call::call(&mut tx, std::slice::from_ref(&append)).await?;
+        tx.commit().await?;
+        Ok::<_, sqlx::Error>(recorded)
+    };
+    match called.await.map(|recorded| recorded.into_iter().next()) {
+        Ok(Some(row)) => {
+            // Whoever asked may have gone.
+            let _ = reply.send(outcome(row));
+            Ok(None)
+        }
+        Ok(None) | Err(_) => Ok(Some((append, reply))),
+    }
+}
