@@ -1,7 +1,7 @@
 -- The append, for a whole batch at once: each table is read and written once a call, and not once a command. That asks
 -- of the caller that the commands of one call have nothing to do with each other: each is decided on the log as
 -- it was before all of them. (Were they to meet nevertheless in an aggregate or in a command id, the keys of `events` and `commands`
--- refuse the call.)
+-- refuse the call; and the append does, where a guard would miss a change.)
 
 DROP FUNCTION taskfold_append;
 
