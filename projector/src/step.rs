@@ -86,7 +86,11 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<
     .fetch_one(&mut *tx)
     .await?;
     let events = taskfold_event_log::page_after(&mut *tx, place.position, limit).await?;
-    let Some(position) = events.last().map(|e| e.position) else { return Ok(Outcome::Idle) };
+    let Some(position) = events.last().map(|e| e.position) else {
+        // Now, and not with the next step: an open transaction keeps PostgreSQL from clearing away what every append leaves behind.
+        tx.rollback().await?;
+        return Ok(Outcome::Idle);
+    };
     // Until the commit is certain, nothing is remembered.
     let kept = std::mem::take(memory);
     let mut tables = if kept.at == Some(place) { kept.tables } else { Tables::default() };
