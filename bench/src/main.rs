@@ -33,6 +33,8 @@ mod memory_server;
 mod publisher;
 /// Who listens to what.
 mod rooms;
+/// Several instances with their listeners.
+mod several;
 /// Where the time goes.
 mod stages;
 /// A client that was away for a million events.
@@ -52,6 +54,7 @@ use clap::{Parser, Subcommand};
 
 use crate::hostile::Hostile;
 use crate::live::Live;
+use crate::several::Several;
 use crate::stale::Stale;
 use crate::storm::Storm;
 
@@ -88,6 +91,8 @@ enum What {
     /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
     /// has the same frames in memory
     Live(Live),
+    /// Several instances of the query-api, their listeners held by processes of their own, each position checked
+    Several(Several),
     /// One client that is a million events behind: how fast it gets there, and the server's memory
     Stale(Stale),
     /// Two instances that serve all listeners are restarted one after the other while commands flow: how long until all
@@ -119,6 +124,9 @@ enum What {
         #[arg(long, default_value = "20000")]
         events: usize,
     },
+    /// Holds the listeners of one instance
+    #[command(hide = true)]
+    Holder,
     /// The floor of `live`
     #[command(hide = true)]
     MemoryServer {
@@ -135,6 +143,8 @@ fn main() -> anyhow::Result<()> {
             What::Engine { clients, seconds, runs } => engine::run(&clients, seconds, runs).await,
             What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
             What::Live(live) => live::run(&live).await,
+            What::Several(several) => several::run(&several).await,
+            What::Holder => several::holder::run().await,
             What::Hostile(hostile) => hostile::run(&hostile).await,
             What::Stale(stale) => stale::run(&stale).await,
             What::Storm(storm) => storm::run(&storm).await,

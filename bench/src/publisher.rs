@@ -46,6 +46,11 @@ pub struct Published {
     pub replied: u64,
 }
 
+/// The room and position of each.
+pub fn places(published: &[Published]) -> Vec<(usize, u64)> {
+    published.iter().map(|p| (p.room, p.position)).collect()
+}
+
 impl Publisher {
     pub fn new(address: &str, token: &str, rooms: &[Room], how: How, sent: Arc<Sent>) -> Arc<Self> {
         Arc::new(Self {

@@ -97,6 +97,7 @@ async fn by_stream(
         at_once: 1,
         threads: 1,
         returns: Returns::Never,
+        first: 0,
         sent,
     })?;
     let (reached, peak) = peak_memory(reads.pid(), until(&swarm, u64::try_from(head)?)).await?;

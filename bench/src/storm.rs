@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::listeners::{Latencies, Plan, Report, Returns, Sent, Swarm};
 use crate::live::faults;
-use crate::publisher::{How, Publisher};
+use crate::publisher::{How, Publisher, places};
 use crate::rooms::{Audience, Rooms};
 use crate::system::{Process, System};
 
@@ -63,6 +63,7 @@ pub async fn run(storm: &Storm) -> anyhow::Result<()> {
         at_once: audience.connecting,
         threads: audience.threads,
         returns: if *kill { Returns::AtOnce } else { Returns::AsTold },
+        first: 0,
         sent: Arc::clone(&sent),
     })?;
     let connects = swarm.until_connected(CONNECT_LIMIT).await?;
@@ -96,7 +97,7 @@ pub async fn run(storm: &Storm) -> anyhow::Result<()> {
     let published = publishing.await??;
     consistent(&swarm, &publisher, Instant::now()).await?;
     let report = swarm.report()?;
-    let (lost, doubled) = faults(&swarm, &report, &published);
+    let (lost, doubled) = faults(&swarm, &report, &places(&published));
     println!(
         "{} commands, {} frames received: {lost} lost, {doubled} doubled or out of order",
         published.len(),

@@ -247,7 +247,8 @@ impl Crowd {
         let addresses = &self.plan.addresses;
         let address = addresses[(place.number + place.turn) % addresses.len()];
         place.turn += 1;
-        let mut socket = TcpStream::from_std(sockets::connect(address, sockets::address_of(place.number))?);
+        let mut socket =
+            TcpStream::from_std(sockets::connect(address, sockets::address_of(self.plan.first + place.number))?);
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         place.connection = Some(Connection::new(socket, place.request(&self.plan)));
         Ok(())

@@ -1,25 +1,27 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use nix::sys::time::TimeValLike as _;
+use nix::time::{ClockId, clock_gettime};
 
 /// When each command was sent, for those who receive its frame: written by one thread and read by others, without a lock.
 pub struct Sent {
-    began: Instant,
-    /// Nanoseconds since then, by the command's number; 0 before it is sent.
+    /// By the command's number, as `now` told it; 0 before it is sent.
     at: Vec<AtomicU64>,
 }
 
 impl Sent {
     pub fn new(commands: usize) -> Self {
-        Self { began: Instant::now(), at: (0..commands).map(|_| AtomicU64::new(0)).collect() }
+        Self { at: (0..commands).map(|_| AtomicU64::new(0)).collect() }
     }
 
     pub fn commands(&self) -> usize {
         self.at.len()
     }
 
-    /// Nanoseconds since the beginning, never 0.
+    /// Nanoseconds of a clock that all processes of the machine share, never 0.
     pub fn now(&self) -> u64 {
-        (self.began.elapsed().as_nanos() as u64).max(1)
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(1, |time| time.num_nanoseconds().unsigned_abs().max(1))
     }
 
     pub fn set(&self, command: usize, at: u64) {

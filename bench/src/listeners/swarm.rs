@@ -20,6 +20,8 @@ pub struct Plan {
     pub at_once: usize,
     pub threads: usize,
     pub returns: Returns,
+    /// The number of the first, where other processes have listeners too: they share the addresses of the machine.
+    pub first: usize,
     pub sent: Arc<Sent>,
 }
 

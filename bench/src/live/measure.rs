@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Load, Served};
 use crate::listeners::{Latencies, Plan, Report, Returns, Sent, Swarm, Truth};
-use crate::publisher::{How, Published, Publisher};
+use crate::publisher::{How, Publisher, places};
 use crate::rooms::{Audience, Rooms};
 use crate::stages::{Stages, Told};
 use crate::system::{Process, System};
@@ -98,6 +98,7 @@ pub async fn measure(
         at_once: audience.connecting,
         threads: audience.threads,
         returns: Returns::Never,
+        first: 0,
         sent: Arc::clone(&sent),
     })?;
     let connects = swarm.until_connected(CONNECT_LIMIT).await?;
@@ -120,7 +121,7 @@ pub async fn measure(
     let cpu = target.watched.cpu()?.since(&cpu);
     swarm.check()?;
     let report = swarm.report()?;
-    let (lost, doubled) = faults(&swarm, &report, &published);
+    let (lost, doubled) = faults(&swarm, &report, &places(&published));
     arrived.with_context(|| format!("{lost} frames lost, {doubled} doubled"))?;
     let stages = stages.map(|stages| stages.tell(&published, &report)).transpose()?;
     Ok(Measured {
@@ -136,10 +137,10 @@ pub async fn measure(
     })
 }
 
-/// Frames that listeners lack, and frames that came again or out of order, against the positions that the replies told.
-pub fn faults(swarm: &Swarm, report: &Report, published: &[Published]) -> (u64, u64) {
+/// Frames that listeners lack, and frames that came again or out of order, against the rooms and positions that the replies told.
+pub fn faults(swarm: &Swarm, report: &Report, published: &[(usize, u64)]) -> (u64, u64) {
     let truth = |rooms: &Vec<usize>| {
-        Truth::new(published.iter().filter(|p| rooms.contains(&p.room)).map(|p| p.position).collect())
+        Truth::new(published.iter().filter(|(room, _)| rooms.contains(room)).map(|(_, position)| *position).collect())
     };
     let truths: Vec<Truth> = swarm.plan().channels.iter().map(|channel| truth(&channel.rooms)).collect();
     let lost = report.seen.iter().map(|(channel, seen)| truths[*channel].missing(seen)).sum();
