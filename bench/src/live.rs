@@ -9,9 +9,14 @@ use clap::{Args, ValueEnum};
 
 pub use self::measure::{Measured, Target, faults, measure};
 use crate::memory_server;
+use crate::nchan::Nchan;
 use crate::publisher::{How, sample};
 use crate::rooms::{Audience, Rooms, position_of};
 use crate::system::{Process, System};
+
+/// The servers that ours is measured beside.
+const IN_MEMORY: &str = "in memory";
+const NCHAN: &str = "nchan";
 
 #[derive(Args, Clone, Debug)]
 pub struct Live {
@@ -34,6 +39,9 @@ pub struct Live {
     /// Without the server from memory beside
     #[arg(long)]
     no_floor: bool,
+    /// Beside Nchan, too (nginx with its module must be installed; for up to 19,000 listeners of one room each)
+    #[arg(long, conflicts_with = "several")]
+    nchan: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -112,27 +120,36 @@ pub async fn run(live: &Live) -> anyhow::Result<()> {
     let (audience, load) = (live.audience(), live.load());
     let system = System::start().await?;
     let served = Served::start(&system, live.apart).await?;
+    let nchan = if live.nchan { Some(Nchan::start().await?) } else { None };
     let floor = if live.no_floor { None } else { Some(memory_server::start().await?) };
     let rooms = Rooms::make(&served.commands().address, &served.reads().address, &audience).await?;
     let change = sample(&served.commands().address, &rooms.tokens[0], &rooms.rooms[0]).await?;
     rooms.until_readable(&served.reads().address, position_of(&change)?).await?;
     report::head(&audience, load, live.runs);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut nchans) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..live.runs {
         let measured = measure(&Target::taskfold(&system, &served), &rooms, &audience, load, How::Rename).await?;
         report::run(run, "taskfold", &measured);
         ours.push(measured);
         if let Some(floor) = &floor {
             let how = How::Frame(change.clone());
-            let measured = measure(&Target::floor(floor), &rooms, &audience, load, how).await?;
-            report::run(run, "in memory", &measured);
+            let measured = measure(&Target::peer(IN_MEMORY, floor), &rooms, &audience, load, how).await?;
+            report::run(run, IN_MEMORY, &measured);
             theirs.push(measured);
+        }
+        if let Some(nchan) = &nchan {
+            let from = run as u64 * u64::from(load.rate) * load.seconds;
+            nchan.greet(&rooms.rooms, from).await?;
+            let how = How::Numbered { change: change.clone(), from };
+            let measured = measure(&Target::peer(NCHAN, &nchan.process), &rooms, &audience, load, how).await?;
+            report::run(run, NCHAN, &measured);
+            nchans.push(measured);
         }
     }
     let names: Vec<&str> = served.names().collect();
-    report::all(&audience, load, &names, &ours, &theirs);
+    report::all(&audience, load, &names, &ours, &[(IN_MEMORY, theirs), (NCHAN, nchans)]);
     let faults: u64 = ours.iter().map(Measured::faults).sum();
-    drop((served, floor));
+    drop((served, floor, nchan));
     system.stop().await?;
     anyhow::ensure!(faults == 0, "{faults} frames lost or doubled");
     Ok(())

@@ -29,6 +29,8 @@ mod listeners;
 mod live;
 /// Live streams without anything behind them.
 mod memory_server;
+/// Nchan as a peer.
+mod nchan;
 /// Commands at a constant rate.
 mod publisher;
 /// Who listens to what.

@@ -33,6 +33,8 @@ pub enum How {
     Rename,
     /// The frame's data, made from this Change, for a server that only passes it on.
     Frame(Value),
+    /// The whole frame with this Change, numbered from here on, for a server that gives no positions.
+    Numbered { change: Value, from: u64 },
 }
 
 /// A command that was answered.
@@ -98,7 +100,10 @@ impl Publisher {
         let reply = client.send(method, &path, body).await?;
         let replied = self.sent.now();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
-        let position = position_of(&serde_json::from_slice(&reply)?)?;
+        let position = match &self.how {
+            How::Numbered { from, .. } => from + 1 + command as u64,
+            How::Rename | How::Frame(_) => position_of(&serde_json::from_slice(&reply)?)?,
+        };
         self.heads[room].fetch_max(position, Ordering::Relaxed);
         Ok(Published { command, room, position, sent, replied })
     }
@@ -108,13 +113,20 @@ impl Publisher {
         let room = &self.rooms[room];
         match &self.how {
             How::Rename => ("PATCH", format!("/v1/tasks/{}", room.task), json!({"title": title}).to_string()),
-            How::Frame(change) => {
-                let mut change = change.clone();
-                change["changes"]["title"]["to"] = json!(title);
-                ("POST", format!("/publish/{}", room.project), change.to_string())
+            How::Frame(change) => ("POST", format!("/publish/{}", room.project), titled(change, &title)),
+            How::Numbered { change, from } => {
+                let (id, data) = (from + 1 + command as u64, titled(change, &title));
+                let frame = format!("id: {id}\nevent: task.renamed\ndata: {data}\n\n");
+                ("POST", format!("/publish/{}", room.project), frame)
             }
         }
     }
+}
+
+fn titled(change: &Value, title: &str) -> String {
+    let mut change = change.clone();
+    change["changes"]["title"]["to"] = json!(title);
+    change.to_string()
 }
 
 /// The Change of a command, as a stream carries it.

@@ -18,7 +18,7 @@ pub struct System {
 }
 
 /// Goes away with all that is in it, also when a measurement fails: it may be gigabytes.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {

@@ -69,8 +69,9 @@ impl<'a> Target<'a> {
         }
     }
 
-    pub fn floor(floor: &'a Process) -> Self {
-        let watched = Watched::new([("in memory".to_owned(), floor.pid()), client()]);
+    /// A server that only passes frames on, by its name.
+    pub fn peer(name: &str, floor: &'a Process) -> Self {
+        let watched = Watched::new([(name.to_owned(), floor.pid()), client()]);
         Self { commands: floor, reads: floor, watched, system: None }
     }
 }

@@ -38,16 +38,17 @@ pub fn run(run: usize, server: &str, measured: &Measured) {
 }
 
 /// Medians, stages, ratios, and the line for machines.
-pub fn all(audience: &Audience, load: Load, roles: &[&str], ours: &[Measured], floor: &[Measured]) {
+pub fn all(audience: &Audience, load: Load, roles: &[&str], ours: &[Measured], peers: &[(&str, Vec<Measured>)]) {
     println!("\nmedian (least to greatest):");
     let mut summary = json!({
         "listeners": audience.listeners, "rooms": audience.rooms, "rate": load.rate, "seconds": load.seconds,
         "several": audience.several, "taskfold": summarise("taskfold", roles, ours),
     });
     stages(ours);
-    if !floor.is_empty() {
-        summary["in_memory"] = summarise("in memory", &["in memory"], floor);
-        summary["ratios"] = ratios(roles, ours, floor);
+    for (name, measured) in peers.iter().filter(|(_, measured)| !measured.is_empty()) {
+        let key = name.replace(' ', "_");
+        summary["ratios"][&key] = ratios(roles, ours, name, measured);
+        summary[key] = summarise(name, &[name], measured);
     }
     println!("{summary}");
 }
@@ -93,24 +94,24 @@ fn stages(runs: &[Measured]) {
     }
 }
 
-fn ratios(roles: &[&str], ours: &[Measured], floor: &[Measured]) -> Value {
+fn ratios(roles: &[&str], ours: &[Measured], peer: &str, theirs: &[Measured]) -> Value {
     let mut ratios = json!({});
     let mut tell = |name: &str, key: &str, of: &dyn Fn(&Measured) -> f64, to: &dyn Fn(&Measured) -> f64| {
-        let values: Vec<f64> = ours.iter().zip(floor).map(|(ours, floor)| of(ours) / to(floor)).collect();
-        println!("taskfold / in memory: {name} {}", spread(&values, 2));
+        let values: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| of(ours) / to(theirs)).collect();
+        println!("taskfold / {peer}: {name} {}", spread(&values, 2));
         ratios[key] = json!(values);
     };
     for (name, share) in SHARES {
         tell(name, name, &|m| latency(m, share), &|m| latency(m, share));
     }
-    tell("CPU a delivery", "cpu", &|m| m.cpu_per_million(roles), &|m| m.cpu_per_million(&["in memory"]));
+    tell("CPU a delivery", "cpu", &|m| m.cpu_per_million(roles), &|m| m.cpu_per_million(&[peer]));
     let mut with_servers = roles.to_vec();
     with_servers.extend(["postgres", "nats"]);
     tell(
         "CPU a delivery, PostgreSQL and NATS included",
         "cpu_with_servers",
         &|m| m.cpu_per_million(&with_servers),
-        &|m| m.cpu_per_million(&["in memory"]),
+        &|m| m.cpu_per_million(&[peer]),
     );
     ratios
 }
