@@ -144,3 +144,22 @@ async fn a_rebuild_writes_the_same_rows() {
     assert_eq!((rebuilt.events, rebuilt.set_aside), (app.head().await, 0));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_projector_that_has_nothing_to_do_holds_nothing_open() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    ada.project("P").await;
+    app.settle().await;
+    let mut owner = app.owner.acquire().await.unwrap();
+    // Less than the time between two looks at an empty log; several, because one may fall between a look and the next.
+    sqlx::query("SET lock_timeout = '500ms'").execute(&mut *owner).await.unwrap();
+    for _ in 0..5 {
+        sqlx::query("SELECT FROM projection_checkpoint FOR UPDATE")
+            .execute(&mut *owner)
+            .await
+            .expect("its last step has ended");
+    }
+    drop(owner);
+    app.finish().await;
+}
