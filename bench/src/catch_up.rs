@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::client::Client;
@@ -9,7 +9,7 @@ use crate::system::System;
 
 const CLIENTS: usize = 64;
 
-pub async fn run(events: usize) -> anyhow::Result<()> {
+pub async fn run(events: usize) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let api = system.role("command-api").await?;
     let (someone, project) = api.someone().await?;
@@ -44,8 +44,10 @@ pub async fn run(events: usize) -> anyhow::Result<()> {
     }
     let rate = |took: Option<Duration>| head as f64 / took.unwrap_or_default().as_secs_f64();
     println!("a backlog of {head} events, from the projector's start:");
-    println!("read tables {:.0} events/s, published on JetStream {:.0} events/s", rate(projected), rate(published));
+    let (projected, published) = (rate(projected), rate(published));
+    println!("read tables {projected:.0} events/s, published on JetStream {published:.0} events/s");
     drop((projector, api));
     pool.close().await;
-    system.stop().await
+    system.stop().await?;
+    Ok(json!({"events": head, "projected_per_second": projected, "published_per_second": published}))
 }

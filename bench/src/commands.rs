@@ -1,17 +1,15 @@
-use std::time::Duration;
-
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::text;
-use crate::clients::through_http;
-use crate::figures::{median, millis, percentile, spread};
+use crate::clients::{Measured, through_http};
+use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::system::System;
 
 /// Tasks that updates go to: more than clients, so that they seldom meet.
 const TASKS: usize = 512;
 
-pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<()> {
+pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let floor = Floor::new(&system).await?;
     let api = system.role("all").await?;
@@ -27,6 +25,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
         "commands/s through HTTP, all roles in one process; median (least to greatest) of {runs} runs of {seconds} s"
     );
     println!("clients | pgbench rows/s | create/s | ratio | p50 ms | p99 ms | update/s | ratio | p50 ms | p99 ms");
+    let mut by_clients = Vec::new();
     for &clients in clients {
         let (mut floors, mut creates, mut updates) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..runs {
@@ -44,16 +43,28 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
             updates.push(through_http(&api.address, &someone.token, clients, seconds, update).await?);
         }
         print!("{clients} | {}", spread(&floors, 0));
-        for measured in [&creates, &updates] {
-            let rates: Vec<f64> = measured.iter().map(|m| m.rate).collect();
-            let ratios: Vec<f64> = rates.iter().zip(&floors).map(|(rate, floor)| rate / floor).collect();
-            let at = |share| median(measured.iter().map(|m| percentile(&m.latencies, share).as_secs_f64()).collect());
-            let (p50, p99) = (Duration::from_secs_f64(at(0.5)), Duration::from_secs_f64(at(0.99)));
-            print!(" | {} | {} | {} | {}", spread(&rates, 0), spread(&ratios, 2), millis(p50), millis(p99));
-        }
+        let (create, update) = (tell(&creates, &floors), tell(&updates, &floors));
         println!();
+        by_clients.push(json!({
+            "clients": clients, "pgbench_rows_per_second": figure(&floors), "create": create, "update": update,
+        }));
     }
     drop(api);
     drop(floor);
-    system.stop().await
+    system.stop().await?;
+    Ok(json!({"by_clients": by_clients}))
+}
+
+/// Goes on in the line of the floor.
+fn tell(measured: &[Measured], floors: &[f64]) -> Value {
+    let rates: Vec<f64> = measured.iter().map(|m| m.rate).collect();
+    let ratios: Vec<f64> = rates.iter().zip(floors).map(|(rate, floor)| rate / floor).collect();
+    let at = |share| -> Vec<f64> { measured.iter().map(|m| millis(percentile(&m.latencies, share))).collect() };
+    let (p50, p99) = (at(0.5), at(0.99));
+    let (p50_ms, p99_ms) = (median(p50.clone()), median(p99.clone()));
+    print!(" | {} | {} | {p50_ms:.2} | {p99_ms:.2}", spread(&rates, 0), spread(&ratios, 2));
+    json!({
+        "commands_per_second": figure(&rates), "ratio_to_pgbench": figure(&ratios), "p50_ms": figure(&p50),
+        "p99_ms": figure(&p99),
+    })
 }

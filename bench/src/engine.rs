@@ -4,10 +4,9 @@ mod hot;
 mod postgres_es;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use taskfold::connections::{DatabaseRole, pool};
 use taskfold_command_api::engine::{Engine, Envelope};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::postgres_es::PostgresEs;
 use crate::clients;
-use crate::figures::{median, millis, percentile, spread};
+use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::system::System;
 use crate::usage::Watched;
@@ -89,12 +88,12 @@ pub fn rename(title: String) -> anyhow::Result<TaskCommand> {
 /// What one measurement came to.
 struct Measured {
     rate: f64,
-    p99: Duration,
+    p99_ms: f64,
     /// CPU seconds of this process a command.
     cpu: f64,
 }
 
-pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<()> {
+pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let floor = Floor::new(&system).await?;
     let shutdown = CancellationToken::new();
@@ -107,6 +106,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
         "clients | pgbench rows/s | create/s | ratio | p99 ms | CPU µs | update/s | ratio | p99 ms | CPU µs | \
          postgres-es create/s | update/s | ours / its"
     );
+    let mut by_clients = Vec::new();
     for &clients in clients {
         let mut floors = Vec::new();
         let [mut creates, mut updates, mut its_creates, mut its_updates] = [const { Vec::new() }; 4];
@@ -117,24 +117,41 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
             its_creates.push(creating(&peer, clients, seconds).await?);
             its_updates.push(renaming(&peer, clients, seconds).await?);
         }
-        let rates = |measured: &[Measured]| measured.iter().map(|m| m.rate).collect::<Vec<f64>>();
         print!("{clients} | {}", spread(&floors, 0));
-        for measured in [&creates, &updates] {
-            let ratios: Vec<f64> = rates(measured).iter().zip(&floors).map(|(rate, floor)| rate / floor).collect();
-            let p99 = Duration::from_secs_f64(median(measured.iter().map(|m| m.p99.as_secs_f64()).collect()));
-            let cpu = median(measured.iter().map(|m| m.cpu * 1e6).collect());
-            print!(" | {} | {} | {} | {cpu:.0}", spread(&rates(measured), 0), spread(&ratios, 2), millis(p99));
-        }
+        let (create, update) = (tell(&creates, &floors), tell(&updates, &floors));
         let its = [rates(&its_creates), rates(&its_updates)];
         let of = |ours: &[Measured], its: &[f64]| median(rates(ours)) / median(its.to_vec());
-        let (create, update) = (of(&creates, &its[0]), of(&updates, &its[1]));
-        println!(" | {} | {} | {create:.1}, {update:.1}", spread(&its[0], 0), spread(&its[1], 0));
+        let (creates, updates) = (of(&creates, &its[0]), of(&updates, &its[1]));
+        println!(" | {} | {} | {creates:.1}, {updates:.1}", spread(&its[0], 0), spread(&its[1], 0));
+        by_clients.push(json!({
+            "clients": clients, "pgbench_rows_per_second": figure(&floors), "create": create, "update": update,
+            "postgres_es_creates_per_second": figure(&its[0]), "postgres_es_updates_per_second": figure(&its[1]),
+        }));
     }
-    hot::spots(&ours, seconds, runs).await?;
-    hot::engines(&system, &shutdown, seconds, runs).await?;
+    let spots = hot::spots(&ours, seconds, runs).await?;
+    let engines = hot::engines(&system, &shutdown, seconds, runs).await?;
     shutdown.cancel();
     drop((ours, peer, floor));
-    system.stop().await
+    system.stop().await?;
+    Ok(json!({"by_clients": by_clients, "spots": spots, "engines": engines}))
+}
+
+fn rates(measured: &[Measured]) -> Vec<f64> {
+    measured.iter().map(|m| m.rate).collect()
+}
+
+/// Goes on in the line of the floor.
+fn tell(measured: &[Measured], floors: &[f64]) -> Value {
+    let rates = rates(measured);
+    let ratios: Vec<f64> = rates.iter().zip(floors).map(|(rate, floor)| rate / floor).collect();
+    let p99: Vec<f64> = measured.iter().map(|m| m.p99_ms).collect();
+    let cpu: Vec<f64> = measured.iter().map(|m| m.cpu * 1e6).collect();
+    let (p99_ms, cpu_us) = (median(p99.clone()), median(cpu.clone()));
+    print!(" | {} | {} | {p99_ms:.2} | {cpu_us:.0}", spread(&rates, 0), spread(&ratios, 2));
+    json!({
+        "commands_per_second": figure(&rates), "ratio_to_pgbench": figure(&ratios), "p99_ms": figure(&p99),
+        "cpu_us_per_command": figure(&cpu),
+    })
 }
 
 async fn creating(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::Result<Measured> {
@@ -165,5 +182,5 @@ async fn measure(
     let clients::Measured { rate, latencies } =
         clients::measure(clients, seconds, nothing, async |(), n| command(n).await).await?;
     let cpu = this.cpu()?.since(&before).iter().map(|(_, used)| used).sum::<f64>() / latencies.len() as f64;
-    Ok(Measured { rate, p99: percentile(&latencies, 0.99), cpu })
+    Ok(Measured { rate, p99_ms: millis(percentile(&latencies, 0.99)), cpu })
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// The value below which this share of the samples lies.
 pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let index = ((sorted.len() as f64 - 1.0) * share).round() as usize;
@@ -18,6 +20,11 @@ pub fn spread(values: &[f64], digits: usize) -> String {
     format!("{:.digits$} ({least:.digits$} to {greatest:.digits$})", median(values.to_vec()))
 }
 
-pub fn millis(duration: Duration) -> String {
-    format!("{:.2}", duration.as_secs_f64() * 1000.0)
+pub fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// A figure of several runs, for machines.
+pub fn figure(values: &[f64]) -> Value {
+    json!({"median": median(values.to_vec()), "runs": values})
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::attackers::Attackers;
-use crate::figures::{median, spread};
+use crate::figures::{figure, median, spread};
 use crate::history;
 use crate::live::{Load, Measured, Served, Target, measure};
 use crate::publisher::How;
@@ -62,7 +62,7 @@ struct Pair {
     memory: u64,
 }
 
-pub async fn run(hostile: &Hostile) -> anyhow::Result<()> {
+pub async fn run(hostile: &Hostile) -> anyhow::Result<Value> {
     let Hostile { audience, attack, .. } = hostile;
     let load = Load { rate: hostile.rate, seconds: hostile.seconds };
     let system = System::start().await?;
@@ -94,15 +94,19 @@ pub async fn run(hostile: &Hostile) -> anyhow::Result<()> {
         pair.tell(run);
         pairs.push(pair);
     }
-    let faults: u64 = pairs.iter().map(|pair| pair.calm.faults() + pair.hostile.faults()).sum();
-    summarise(hostile, &pairs);
+    let faults: u64 = pairs.iter().map(Pair::faults).sum();
+    let measured = summarise(hostile, &pairs);
     drop(served);
     system.stop().await?;
     anyhow::ensure!(faults == 0, "{faults} frames lost or doubled");
-    Ok(())
+    Ok(measured)
 }
 
 impl Pair {
+    fn faults(&self) -> u64 {
+        self.calm.faults() + self.hostile.faults()
+    }
+
     /// At a share of the latencies, hostile to calm.
     fn ratio(&self, share: f64) -> f64 {
         self.hostile.latencies.at(share) / self.calm.latencies.at(share)
@@ -123,7 +127,7 @@ impl Pair {
     }
 }
 
-fn summarise(hostile: &Hostile, pairs: &[Pair]) {
+fn summarise(hostile: &Hostile, pairs: &[Pair]) -> Value {
     let ratios = |share| pairs.iter().map(|pair| pair.ratio(share)).collect::<Vec<f64>>();
     println!(
         "\nhostile / calm, median (least to greatest): p50 {}, p99 {}",
@@ -144,17 +148,16 @@ fn summarise(hostile: &Hostile, pairs: &[Pair]) {
         println!("  {answer}: {times}");
         answers[answer] = json!(times);
     }
-    let each = |of: &dyn Fn(&Pair) -> f64| -> Value { json!(pairs.iter().map(of).collect::<Vec<f64>>()) };
-    println!(
-        "{}",
-        json!({
-            "listeners": hostile.audience.listeners, "rooms": hostile.audience.rooms, "rate": hostile.rate,
-            "calm_p99_ms": each(&|pair| pair.calm.latencies.at(0.99)),
-            "hostile_p99_ms": each(&|pair| pair.hostile.latencies.at(0.99)),
-            "ratio_p99": ratios(0.99), "ratio_p99_median": median(ratios(0.99)), "ratio_p50": ratios(0.5),
-            "hostile_connects_s": each(&|pair| pair.hostile.connects.as_secs_f64()),
-            "calm_connects_s": each(&|pair| pair.calm.connects.as_secs_f64()),
-            "server_bytes": pairs.iter().map(|pair| pair.memory).collect::<Vec<u64>>(), "answers": answers,
-        })
-    );
+    let each = |of: &dyn Fn(&Pair) -> f64| figure(&pairs.iter().map(of).collect::<Vec<f64>>());
+    json!({
+        "listeners": hostile.audience.listeners, "rooms": hostile.audience.rooms, "rate": hostile.rate,
+        "calm_p50_ms": each(&|pair| pair.calm.latencies.at(0.5)), "calm_p99_ms": each(&|pair| pair.calm.latencies.at(0.99)),
+        "hostile_p50_ms": each(&|pair| pair.hostile.latencies.at(0.5)),
+        "hostile_p99_ms": each(&|pair| pair.hostile.latencies.at(0.99)),
+        "ratio_p50": figure(&ratios(0.5)), "ratio_p99": figure(&ratios(0.99)),
+        "calm_connects_s": each(&|pair| pair.calm.connects.as_secs_f64()),
+        "hostile_connects_s": each(&|pair| pair.hostile.connects.as_secs_f64()),
+        "faults": pairs.iter().map(Pair::faults).sum::<u64>(),
+        "server_bytes": each(&|pair| pair.memory as f64), "answers": answers,
+    })
 }

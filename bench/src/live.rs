@@ -6,6 +6,7 @@ mod measure;
 mod report;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 pub use self::measure::{Measured, Target, faults, measure};
 use crate::memory_server;
@@ -116,7 +117,7 @@ impl Live {
     }
 }
 
-pub async fn run(live: &Live) -> anyhow::Result<()> {
+pub async fn run(live: &Live) -> anyhow::Result<Value> {
     let (audience, load) = (live.audience(), live.load());
     let system = System::start().await?;
     let served = Served::start(&system, live.apart).await?;
@@ -147,10 +148,10 @@ pub async fn run(live: &Live) -> anyhow::Result<()> {
         }
     }
     let names: Vec<&str> = served.names().collect();
-    report::all(&audience, load, &names, &ours, &[(IN_MEMORY, theirs), (NCHAN, nchans)]);
+    let measured = report::all(&audience, load, &names, &ours, &[(IN_MEMORY, theirs), (NCHAN, nchans)]);
     let faults: u64 = ours.iter().map(Measured::faults).sum();
     drop((served, floor, nchan));
     system.stop().await?;
     anyhow::ensure!(faults == 0, "{faults} frames lost or doubled");
-    Ok(())
+    Ok(measured)
 }

@@ -52,7 +52,9 @@ mod views;
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
 
 use crate::hostile::Hostile;
 use crate::live::Live;
@@ -63,6 +65,10 @@ use crate::storm::Storm;
 #[derive(Parser)]
 #[command(about = "Measures Taskfold. Build it first: cargo build --release -p taskfold -p taskfold-bench")]
 struct Cli {
+    /// Writes what was measured into this file too, each figure as its median and the values of all runs (attachments and import
+    /// have none)
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
     #[command(subcommand)]
     what: What,
 }
@@ -140,21 +146,30 @@ enum What {
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     taskfold::server::raise_open_files_limit();
-    tokio::runtime::Runtime::new()?.block_on(async {
-        match cli.what {
-            What::Engine { clients, seconds, runs } => engine::run(&clients, seconds, runs).await,
-            What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
-            What::Live(live) => live::run(&live).await,
-            What::Several(several) => several::run(&several).await,
-            What::Holder => several::holder::run().await,
-            What::Hostile(hostile) => hostile::run(&hostile).await,
-            What::Stale(stale) => stale::run(&stale).await,
-            What::Storm(storm) => storm::run(&storm).await,
-            What::MemoryServer { listen } => memory_server::run(&listen).await,
-            What::Import { file } => import::run(&file).await,
-            What::Attachments { mebibytes } => attachments::run(mebibytes).await,
-            What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
-            What::CatchUp { events } => catch_up::run(events).await,
-        }
-    })
+    let measured = tokio::runtime::Runtime::new()?.block_on(measure(cli.what))?;
+    if let Some(file) = cli.json {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let text = serde_json::to_string_pretty(&json!({"arguments": arguments, "measured": measured}))?;
+        std::fs::write(&file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Measures, and prints it; the figures again, for machines.
+async fn measure(what: What) -> anyhow::Result<Value> {
+    match what {
+        What::Engine { clients, seconds, runs } => engine::run(&clients, seconds, runs).await,
+        What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
+        What::Live(live) => live::run(&live).await,
+        What::Several(several) => several::run(&several).await,
+        What::Hostile(hostile) => hostile::run(&hostile).await,
+        What::Stale(stale) => stale::run(&stale).await,
+        What::Storm(storm) => storm::run(&storm).await,
+        What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
+        What::CatchUp { events } => catch_up::run(events).await,
+        What::Import { file } => import::run(&file).await.map(|()| Value::Null),
+        What::Attachments { mebibytes } => attachments::run(mebibytes).await.map(|()| Value::Null),
+        What::Holder => several::holder::run().await.map(|()| Value::Null),
+        What::MemoryServer { listen } => memory_server::run(&listen).await.map(|()| Value::Null),
+    }
 }

@@ -35,7 +35,7 @@ pub struct Several {
     seconds: u64,
 }
 
-pub async fn run(several: &Several) -> anyhow::Result<()> {
+pub async fn run(several: &Several) -> anyhow::Result<Value> {
     let Several { instances, audience, rate, seconds } = several;
     let system = System::start().await?;
     let (commands, projector) = (system.role("command-api").await?, system.role("projector").await?);
@@ -45,7 +45,7 @@ pub async fn run(several: &Several) -> anyhow::Result<()> {
     }
     let rooms = Rooms::make(&commands.address, &queries[0].address, audience).await?;
     let commands_in_all = usize::try_from(*seconds)? * *rate as usize;
-    let mut holders = Vec::new();
+    let (mut holders, mut connects, mut grown) = (Vec::new(), Vec::new(), Vec::new());
     println!("instance | connected after s | KiB a connection");
     for (number, query) in queries.iter().enumerate() {
         let before = memory(query.pid())?;
@@ -54,6 +54,8 @@ pub async fn run(several: &Several) -> anyhow::Result<()> {
         let each = memory(query.pid())?.saturating_sub(before) as f64 / audience.listeners as f64;
         println!("{} | {connected:.2} | {:.1}", number + 1, kib(each as u64));
         holders.push(holder);
+        connects.push(connected);
+        grown.push(each / 1024.0);
     }
 
     let watched = Watched::new(queries.iter().map(|query| (query.address.clone(), query.pid())));
@@ -68,7 +70,11 @@ pub async fn run(several: &Several) -> anyhow::Result<()> {
     }
     let answers = futures::future::try_join_all(holders.into_iter().map(|holder| holder.end(&published))).await?;
     let cpu: f64 = watched.cpu()?.since(&cpu).iter().map(|(_, seconds)| seconds).sum();
-    let faults = report(&answers, cpu);
+    let (faults, mut measured) = report(&answers, cpu);
+    measured["listeners_each"] = json!(audience.listeners);
+    measured["rate"] = json!(rate);
+    measured["connects_s"] = json!(connects);
+    measured["kib_per_connection"] = json!(grown);
     let sizes = queries.iter().map(Process::pid).map(memory).collect::<anyhow::Result<Vec<_>>>()?;
     println!(
         "KiB of each instance at the end: {:?}",
@@ -77,7 +83,7 @@ pub async fn run(several: &Several) -> anyhow::Result<()> {
     drop((commands, projector, queries));
     system.stop().await?;
     anyhow::ensure!(faults == 0, "{faults} frames lost or doubled");
-    Ok(())
+    Ok(measured)
 }
 
 /// Passes on when each command was sent, until all are.
@@ -95,7 +101,7 @@ async fn tell(sent: &Sent, holders: &mut [Holder]) {
 }
 
 /// What all holders have seen; how many frames were lost or doubled.
-fn report(answers: &[Value], cpu: f64) -> u64 {
+fn report(answers: &[Value], cpu: f64) -> (u64, Value) {
     let sum = |key: &str| answers.iter().filter_map(|answer| answer[key].as_u64()).sum::<u64>();
     println!("instance | deliveries | heartbeats | lost | doubled | p50 ms | p90 ms | p99 ms | max ms");
     for (number, answer) in answers.iter().enumerate() {
@@ -105,6 +111,6 @@ fn report(answers: &[Value], cpu: f64) -> u64 {
     let frames = sum("deliveries") + sum("heartbeats");
     let per_million = cpu * 1e6 / frames.max(1) as f64;
     println!("CPU of the instances: {cpu:.2} s, {per_million:.1} s for 1M frames, heartbeats included");
-    println!("{}", json!({"instances": answers, "cpu_s": cpu, "cpu_s_per_million_frames": per_million}));
-    sum("lost") + sum("doubled")
+    let measured = json!({"instances": answers, "cpu_s": cpu, "cpu_s_per_million_frames": per_million});
+    (sum("lost") + sum("doubled"), measured)
 }

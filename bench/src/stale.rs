@@ -45,7 +45,7 @@ struct Caught {
     peak: u64,
 }
 
-pub async fn run(stale: &Stale) -> anyhow::Result<()> {
+pub async fn run(stale: &Stale) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let (commands, projector) = (system.role("command-api").await?, system.role("projector").await?);
     let reads = system.role("query-api").await?;
@@ -65,9 +65,9 @@ pub async fn run(stale: &Stale) -> anyhow::Result<()> {
     by_stream.tell();
     let by_pages = by_pages(&reads, &rooms, head).await?;
     by_pages.tell();
-    println!("{}", json!({"events": head, "rooms": stale.rooms, "clients": [by_stream.json(), by_pages.json()]}));
     drop((reads, projector, commands));
-    system.stop().await
+    system.stop().await?;
+    Ok(json!({"events": head, "rooms": stale.rooms, "clients": [by_stream.json(), by_pages.json()]}))
 }
 
 /// A stream from the very beginning, into what happens meanwhile.

@@ -48,7 +48,7 @@ struct Gone {
     told: u64,
 }
 
-pub async fn run(storm: &Storm) -> anyhow::Result<()> {
+pub async fn run(storm: &Storm) -> anyhow::Result<Value> {
     let Storm { audience, rate, kill } = storm;
     let system = System::start().await?;
     let (commands, projector) = (system.role("command-api").await?, system.role("projector").await?);
@@ -103,17 +103,14 @@ pub async fn run(storm: &Storm) -> anyhow::Result<()> {
         published.len(),
         swarm.changes()
     );
-    println!(
-        "{}",
-        json!({
-            "listeners": audience.listeners, "rooms": audience.rooms, "rate": rate, "kill": kill,
-            "connects_s": connects.as_secs_f64(), "instances": all, "lost": lost, "doubled": doubled,
-        })
-    );
+    let measured = json!({
+        "listeners": audience.listeners, "rooms": audience.rooms, "rate": rate, "kill": kill,
+        "connects_s": connects.as_secs_f64(), "instances": all, "lost": lost, "doubled": doubled,
+    });
     drop((swarm, instances, commands, projector));
     system.stop().await?;
     ensure!(lost + doubled == 0, "{lost} frames lost, {doubled} doubled");
-    Ok(())
+    Ok(measured)
 }
 
 async fn go_away(swarm: &Swarm, publisher: &Publisher, instance: Process, signal: Signal) -> anyhow::Result<Gone> {

@@ -4,16 +4,15 @@ mod fill;
 mod questions;
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use self::questions::{Question, questions};
 use crate::client::Client;
 use crate::clients::{Measured, through_http};
-use crate::figures::{median, millis, percentile, spread};
+use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::{beside_postgres, transactions};
 use crate::system::System;
 
@@ -27,7 +26,7 @@ struct Results {
     unguarded: Vec<f64>,
 }
 
-pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<()> {
+pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let api = system.role("all").await?;
     let (mut someone, _) = api.someone().await?;
@@ -58,9 +57,9 @@ pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<()
         }
         report.push(tell(&question, &results));
     }
-    println!("{}", json!({"clients": clients, "tasks": filled.tasks, "reads": report}));
     drop(api);
-    system.stop().await
+    system.stop().await?;
+    Ok(json!({"clients": clients, "tasks": filled.tasks, "reads": report}))
 }
 
 async fn is_answered(someone: &mut Client, question: &Question) -> anyhow::Result<bool> {
@@ -70,20 +69,18 @@ async fn is_answered(someone: &mut Client, question: &Question) -> anyhow::Resul
     Ok(found)
 }
 
-fn tell(question: &Question, results: &Results) -> serde_json::Value {
+fn tell(question: &Question, results: &Results) -> Value {
     let rates: Vec<f64> = results.http.iter().map(|m| m.rate).collect();
-    let at = |share| {
-        let each = results.http.iter().map(|m| percentile(&m.latencies, share).as_secs_f64()).collect();
-        Duration::from_secs_f64(median(each))
-    };
+    let at = |share| -> Vec<f64> { results.http.iter().map(|m| millis(percentile(&m.latencies, share))).collect() };
+    let (p50, p99) = (at(0.5), at(0.99));
     let ratio = |of: &[f64], to: &[f64]| of.iter().zip(to).map(|(of, to)| of / to).collect::<Vec<f64>>();
     let (http, guard) = (ratio(&rates, &results.sql), ratio(&results.sql, &results.unguarded));
     println!(
-        "{} | {} | {} | {} | {} | {} | {} | {}",
+        "{} | {} | {:.2} | {:.2} | {} | {} | {} | {}",
         question.name,
         spread(&rates, 0),
-        millis(at(0.5)),
-        millis(at(0.99)),
+        median(p50.clone()),
+        median(p99.clone()),
         spread(&results.sql, 0),
         spread(&http, 2),
         spread(&results.unguarded, 0),
@@ -91,11 +88,13 @@ fn tell(question: &Question, results: &Results) -> serde_json::Value {
     );
     json!({
         "read": question.name,
-        "requests_per_second": rates,
-        "p50_ms": at(0.5).as_secs_f64() * 1000.0,
-        "p99_ms": at(0.99).as_secs_f64() * 1000.0,
-        "pgbench_per_second": results.sql,
-        "pgbench_per_second_without_policies": results.unguarded,
+        "requests_per_second": figure(&rates),
+        "p50_ms": figure(&p50),
+        "p99_ms": figure(&p99),
+        "pgbench_per_second": figure(&results.sql),
+        "ratio": figure(&http),
+        "pgbench_per_second_without_policies": figure(&results.unguarded),
+        "ratio_with_policies": figure(&guard),
     })
 }
 

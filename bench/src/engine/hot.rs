@@ -1,21 +1,21 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::project::Column;
 use taskfold_domain::{ProjectCommand, TaskCommand};
 use taskfold_openapi::clock::new_id;
 use tokio_util::sync::CancellationToken;
 
-use super::{Measured, Ours, Takes, creating, engine, measure};
-use crate::figures::{median, millis, spread};
+use super::{Measured, Ours, Takes, creating, engine, measure, rates};
+use crate::figures::{figure, median, spread};
 use crate::system::System;
 
 const CLIENTS: usize = 32;
 
 /// All clients at one task, at one project's settings, at the top of one column.
-pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<()> {
+pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec<Value>> {
     println!("\n{CLIENTS} clients at one spot | commands/s | p99 ms");
     let task = TaskId(new_id());
     ours.create(task, "the one".to_owned()).await?;
@@ -45,14 +45,17 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<()>
         };
         columns.push(measure(CLIENTS, seconds, one_column).await?);
     }
-    for (spot, measured) in [("task", tasks), ("project", projects), ("place in a column", columns)] {
-        tell(&format!("one {spot}"), &measured);
-    }
-    Ok(())
+    let spots = [("one task", tasks), ("one project", projects), ("one place in a column", columns)];
+    Ok(spots.iter().map(|(spot, measured)| tell(spot, measured)).collect())
 }
 
 /// The same clients spread over several engines.
-pub async fn engines(system: &System, shutdown: &CancellationToken, seconds: u64, runs: usize) -> anyhow::Result<()> {
+pub async fn engines(
+    system: &System,
+    shutdown: &CancellationToken,
+    seconds: u64,
+    runs: usize,
+) -> anyhow::Result<Vec<Value>> {
     println!("\nengines on one log, {CLIENTS} clients that create | commands/s | p99 ms");
     // A project without a history.
     let first = Ours::new(system, shutdown).await?;
@@ -66,16 +69,13 @@ pub async fn engines(system: &System, shutdown: &CancellationToken, seconds: u64
                 .push(creating(&Spread { all: &all[..*engines], next: AtomicUsize::new(0) }, CLIENTS, seconds).await?);
         }
     }
-    for (engines, measured) in &results {
-        tell(&engines.to_string(), measured);
-    }
-    Ok(())
+    Ok(results.iter().map(|(engines, measured)| tell(&engines.to_string(), measured)).collect())
 }
 
-fn tell(what: &str, measured: &[Measured]) {
-    let rates: Vec<f64> = measured.iter().map(|m| m.rate).collect();
-    let p99 = median(measured.iter().map(|m| m.p99.as_secs_f64()).collect());
-    println!("{what} | {} | {}", spread(&rates, 0), millis(std::time::Duration::from_secs_f64(p99)));
+fn tell(at: &str, measured: &[Measured]) -> Value {
+    let (rates, p99) = (rates(measured), measured.iter().map(|m| m.p99_ms).collect::<Vec<f64>>());
+    println!("{at} | {} | {:.2}", spread(&rates, 0), median(p99.clone()));
+    json!({"at": at, "commands_per_second": figure(&rates), "p99_ms": figure(&p99)})
 }
 
 /// Several, in turn.

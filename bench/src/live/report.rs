@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::Load;
 use super::measure::Measured;
-use crate::figures::{median, spread};
+use crate::figures::{figure, median, spread};
 use crate::rooms::Audience;
 use crate::usage::kib;
 
@@ -37,8 +37,14 @@ pub fn run(run: usize, server: &str, measured: &Measured) {
     );
 }
 
-/// Medians, stages, ratios, and the line for machines.
-pub fn all(audience: &Audience, load: Load, roles: &[&str], ours: &[Measured], peers: &[(&str, Vec<Measured>)]) {
+/// Medians, stages and ratios.
+pub fn all(
+    audience: &Audience,
+    load: Load,
+    roles: &[&str],
+    ours: &[Measured],
+    peers: &[(&str, Vec<Measured>)],
+) -> Value {
     println!("\nmedian (least to greatest):");
     let mut summary = json!({
         "listeners": audience.listeners, "rooms": audience.rooms, "rate": load.rate, "seconds": load.seconds,
@@ -50,7 +56,7 @@ pub fn all(audience: &Audience, load: Load, roles: &[&str], ours: &[Measured], p
         summary["ratios"][&key] = ratios(roles, ours, name, measured);
         summary[key] = summarise(name, &[name], measured);
     }
-    println!("{summary}");
+    summary
 }
 
 fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
@@ -62,7 +68,7 @@ fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
     });
     let mut tell = |name: &str, key: &str, values: Vec<f64>| {
         println!("{server}: {name} {}", spread(&values, 2));
-        summary[key] = json!(values);
+        summary[key] = figure(&values);
     };
     for (name, share) in SHARES {
         tell(&format!("{name} ms"), &format!("{name}_ms"), each(runs, |m| latency(m, share)));
@@ -78,7 +84,7 @@ fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
     let told = runs.first().and_then(|m| m.stages.as_ref()).map_or(Vec::new(), |told| told.0.clone());
     for (index, (stage, _)) in told.iter().enumerate() {
         let at = |share| each(runs, |m| m.stages.as_ref().map_or(0.0, |told| told.0[index].1.at(share)));
-        summary["stages"][stage] = json!({"p50_ms": at(0.5), "p99_ms": at(0.99)});
+        summary["stages"][stage] = json!({"p50_ms": figure(&at(0.5)), "p99_ms": figure(&at(0.99))});
     }
     summary
 }
@@ -99,7 +105,7 @@ fn ratios(roles: &[&str], ours: &[Measured], peer: &str, theirs: &[Measured]) ->
     let mut tell = |name: &str, key: &str, of: &dyn Fn(&Measured) -> f64, to: &dyn Fn(&Measured) -> f64| {
         let values: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| of(ours) / to(theirs)).collect();
         println!("taskfold / {peer}: {name} {}", spread(&values, 2));
-        ratios[key] = json!(values);
+        ratios[key] = figure(&values);
     };
     for (name, share) in SHARES {
         tell(name, name, &|m| latency(m, share), &|m| latency(m, share));
