@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use self::attackers::Attackers;
 use crate::figures::{figure, median, spread};
 use crate::history;
-use crate::live::{Load, Measured, Served, Target, measure};
+use crate::live::{Load, Measured, Roles, Served, Target, measure};
 use crate::publisher::How;
 use crate::rooms::{Audience, Rooms};
 use crate::system::System;
@@ -66,11 +66,11 @@ pub async fn run(hostile: &Hostile) -> anyhow::Result<Value> {
     let Hostile { audience, attack, .. } = hostile;
     let load = Load { rate: hostile.rate, seconds: hostile.seconds };
     let system = System::start().await?;
-    let served = Served::start(&system, false).await?;
-    let (commands, reads) = (served.commands(), served.reads());
-    let rooms = Rooms::make(&commands.address, &reads.address, audience).await?;
-    history::write(&system.database_url()?, commands, reads, &rooms, hostile.history).await?;
-    let token = rooms.admit(&commands.address, &reads.address, "mallory").await?;
+    let served = Served::start(&system, Roles::Together).await?;
+    let server = served.commands();
+    let rooms = Rooms::make(&server.address, &server.address, audience).await?;
+    history::write(&system.database_url()?, server, server, &rooms, hostile.history).await?;
+    let token = rooms.admit(&server.address, &server.address, "mallory").await?;
     println!(
         "{} listeners in {} rooms, {} commands/s; against them {} that never read, {} that read a byte a second, {} that send \
          nothing, {} that reconnect in a tight loop, one that asks for 1,000 channels, one with giant headers",
@@ -87,9 +87,9 @@ pub async fn run(hostile: &Hostile) -> anyhow::Result<Value> {
     for run in 0..hostile.runs {
         let target = Target::taskfold(&system, &served);
         let calm = measure(&target, &rooms, audience, load, How::Rename).await?;
-        let attackers = Attackers::start(*attack, reads.address.parse()?, &token, &rooms).await?;
+        let attackers = Attackers::start(*attack, server.address.parse()?, &token, &rooms).await?;
         let measured = measure(&target, &rooms, audience, load, How::Rename).await?;
-        let memory = memory(reads.pid())?;
+        let memory = memory(server.pid())?;
         let pair = Pair { calm, hostile: measured, answers: attackers.end(), memory };
         pair.tell(run);
         pairs.push(pair);

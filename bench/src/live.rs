@@ -2,22 +2,24 @@
 
 /// One run against one server.
 mod measure;
+/// What Taskfold is compared with.
+mod peers;
 /// What is printed.
 mod report;
+/// Taskfold's processes.
+mod served;
+
+use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 pub use self::measure::{Measured, Target, faults, measure};
-use crate::memory_server;
-use crate::nchan::Nchan;
+use self::peers::Peer;
+pub use self::served::{Roles, Served};
 use crate::publisher::{How, sample};
 use crate::rooms::{Audience, Rooms, position_of};
-use crate::system::{Process, System};
-
-/// The servers that ours is measured beside.
-const IN_MEMORY: &str = "in memory";
-const NCHAN: &str = "nchan";
+use crate::system::System;
 
 #[derive(Args, Clone, Debug)]
 pub struct Live {
@@ -37,12 +39,16 @@ pub struct Live {
     /// Each role in a process of its own: its CPU is told apart, and memory is that of the query-api alone
     #[arg(long)]
     apart: bool,
+    /// Of the query-api. With more than one, each has as many listeners as --listeners says, the roles are apart, and there
+    /// is no other server beside
+    #[arg(long, default_value_t = NonZeroUsize::MIN)]
+    instances: NonZeroUsize,
     /// Without the server from memory beside
     #[arg(long)]
     no_floor: bool,
-    /// Beside Nchan, too (nginx with its module must be installed; for up to 19,000 listeners of one room each)
-    #[arg(long, conflicts_with = "several")]
-    nchan: bool,
+    /// Beside nginx with Nchan too, with so many workers
+    #[arg(long, value_name = "WORKERS", num_args = 0..=1, default_missing_value = "1")]
+    nchan: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,37 +68,9 @@ pub struct Load {
     pub seconds: u64,
 }
 
-/// Taskfold's processes: all roles in one, or one each.
-pub struct Served {
-    /// The last is the one that serves streams.
-    processes: Vec<(&'static str, Process)>,
-}
-
-impl Served {
-    pub async fn start(system: &System, apart: bool) -> anyhow::Result<Self> {
-        let roles: &[&str] = if apart { &["command-api", "projector", "query-api"] } else { &["all"] };
-        let mut processes = Vec::new();
-        for role in roles {
-            let name = if apart { *role } else { "taskfold" };
-            processes.push((name, system.role(role).await?));
-        }
-        Ok(Self { processes })
-    }
-
-    pub fn commands(&self) -> &Process {
-        &self.processes[0].1
-    }
-
-    pub fn reads(&self) -> &Process {
-        &self.processes[self.processes.len() - 1].1
-    }
-
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.processes.iter().map(|(name, _)| *name)
-    }
-
-    pub fn pids(&self) -> impl Iterator<Item = (String, u32)> {
-        self.processes.iter().map(|(name, process)| ((*name).to_owned(), process.pid()))
+impl Load {
+    fn commands(self) -> anyhow::Result<usize> {
+        Ok(usize::try_from(self.seconds)? * self.rate as usize)
     }
 }
 
@@ -107,6 +85,25 @@ impl Live {
         Audience { listeners, rooms, ..self.audience }
     }
 
+    fn roles(&self) -> Roles {
+        let instances = self.instances.get();
+        if self.apart || instances > 1 { Roles::Apart(instances) } else { Roles::Together }
+    }
+
+    async fn peers(&self) -> anyhow::Result<Vec<Peer>> {
+        let mut peers = Vec::new();
+        if self.instances > NonZeroUsize::MIN {
+            return Ok(peers);
+        }
+        if !self.no_floor {
+            peers.push(Peer::axum().await?);
+        }
+        if let Some(workers) = self.nchan {
+            peers.push(Peer::nchan(workers).await?);
+        }
+        Ok(peers)
+    }
+
     fn load(&self) -> Load {
         let rate = match self.preset {
             Some(Preset::W1 | Preset::W2) => 50,
@@ -119,38 +116,32 @@ impl Live {
 
 pub async fn run(live: &Live) -> anyhow::Result<Value> {
     let (audience, load) = (live.audience(), live.load());
+    let mut peers = live.peers().await?;
     let system = System::start().await?;
-    let served = Served::start(&system, live.apart).await?;
-    let nchan = if live.nchan { Some(Nchan::start().await?) } else { None };
-    let floor = if live.no_floor { None } else { Some(memory_server::start().await?) };
-    let rooms = Rooms::make(&served.commands().address, &served.reads().address, &audience).await?;
-    let change = sample(&served.commands().address, &rooms.tokens[0], &rooms.rooms[0]).await?;
-    rooms.until_readable(&served.reads().address, position_of(&change)?).await?;
-    report::head(&audience, load, live.runs);
-    let (mut ours, mut theirs, mut nchans) = (Vec::new(), Vec::new(), Vec::new());
+    let served = Served::start(&system, live.roles()).await?;
+    let (commands, reads) = (&served.commands().address, &served.reads[0].1.address);
+    let rooms = Rooms::make(commands, reads, &audience).await?;
+    let change = sample(commands, &rooms.tokens[0], &rooms.rooms[0]).await?;
+    for reads in served.reads() {
+        rooms.until_readable(&reads.address, position_of(&change)?).await?;
+    }
+    report::head(&audience, live.instances, load, live.runs);
+    let mut ours = Vec::new();
     for run in 0..live.runs {
         let measured = measure(&Target::taskfold(&system, &served), &rooms, &audience, load, How::Rename).await?;
         report::run(run, "taskfold", &measured);
         ours.push(measured);
-        if let Some(floor) = &floor {
-            let how = How::Frame(change.clone());
-            let measured = measure(&Target::peer(IN_MEMORY, floor), &rooms, &audience, load, how).await?;
-            report::run(run, IN_MEMORY, &measured);
-            theirs.push(measured);
-        }
-        if let Some(nchan) = &nchan {
-            let from = run as u64 * u64::from(load.rate) * load.seconds;
-            nchan.greet(&rooms.rooms, from).await?;
-            let how = How::Numbered { change: change.clone(), from };
-            let measured = measure(&Target::peer(NCHAN, &nchan.process), &rooms, &audience, load, how).await?;
-            report::run(run, NCHAN, &measured);
-            nchans.push(measured);
+        for peer in &mut peers {
+            let how = peer.prepare(&rooms, &change).await?;
+            let measured = measure(&Target::peer(peer), &rooms, &audience, load, how).await?;
+            report::run(run, peer.name, &measured);
+            peer.runs.push(measured);
         }
     }
     let names: Vec<&str> = served.names().collect();
-    let measured = report::all(&audience, load, &names, &ours, &[(IN_MEMORY, theirs), (NCHAN, nchans)]);
+    let measured = report::all(&audience, load, &names, &ours, &peers);
     let faults: u64 = ours.iter().map(Measured::faults).sum();
-    drop((served, floor, nchan));
+    drop((served, peers));
     system.stop().await?;
     anyhow::ensure!(faults == 0, "{faults} frames lost or doubled");
     Ok(measured)

@@ -29,14 +29,14 @@ mod listeners;
 mod live;
 /// Live streams without anything behind them.
 mod memory_server;
-/// Nchan as a peer.
+/// One clock for all processes.
+mod moment;
+/// Live streams by nginx.
 mod nchan;
 /// Commands at a constant rate.
 mod publisher;
 /// Who listens to what.
 mod rooms;
-/// Several instances with their listeners.
-mod several;
 /// Where the time goes.
 mod stages;
 /// A client that was away for a million events.
@@ -58,7 +58,6 @@ use serde_json::{Value, json};
 
 use crate::hostile::Hostile;
 use crate::live::Live;
-use crate::several::Several;
 use crate::stale::Stale;
 use crate::storm::Storm;
 
@@ -99,8 +98,6 @@ enum What {
     /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
     /// has the same frames in memory
     Live(Live),
-    /// Several instances of the query-api, their listeners held by processes of their own, each position checked
-    Several(Several),
     /// One client that is a million events behind: how fast it gets there, and the server's memory
     Stale(Stale),
     /// Two instances that serve all listeners are restarted one after the other while commands flow: how long until all
@@ -132,7 +129,7 @@ enum What {
         #[arg(long, default_value = "20000")]
         events: usize,
     },
-    /// Holds the listeners of one instance
+    /// Holds the listeners of one server
     #[command(hide = true)]
     Holder,
     /// The floor of `live`
@@ -161,7 +158,6 @@ async fn measure(what: What) -> anyhow::Result<Value> {
         What::Engine { clients, seconds, runs } => engine::run(&clients, seconds, runs).await,
         What::Commands { clients, seconds, runs } => commands::run(&clients, seconds, runs).await,
         What::Live(live) => live::run(&live).await,
-        What::Several(several) => several::run(&several).await,
         What::Hostile(hostile) => hostile::run(&hostile).await,
         What::Stale(stale) => stale::run(&stale).await,
         What::Storm(storm) => storm::run(&storm).await,
@@ -169,7 +165,7 @@ async fn measure(what: What) -> anyhow::Result<Value> {
         What::CatchUp { events } => catch_up::run(events).await,
         What::Import { file } => import::run(&file).await.map(|()| Value::Null),
         What::Attachments { mebibytes } => attachments::run(mebibytes).await.map(|()| Value::Null),
-        What::Holder => several::holder::run().await.map(|()| Value::Null),
+        What::Holder => listeners::holder::run().map(|()| Value::Null),
         What::MemoryServer { listen } => memory_server::run(&listen).await.map(|()| Value::Null),
     }
 }

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use anyhow::ensure;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
@@ -22,8 +20,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::client::Client;
-use crate::system::Process;
+use crate::system::{Process, free_address};
 
 /// Frames that a listener may be behind; further behind, its stream ends.
 const BEHIND: usize = 1024;
@@ -68,20 +65,12 @@ pub async fn run(address: &str) -> anyhow::Result<()> {
 
 /// As a process of its own.
 pub async fn start() -> anyhow::Result<Process> {
-    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let address = free_address()?;
     let child = Command::new(std::env::current_exe()?)
         .args(["memory-server", "--listen", &address])
         .stdout(Stdio::null())
         .spawn()?;
-    let process = Process::other(address, child);
-    for _ in 0..200 {
-        if Client::connect(&process.address, "").await.is_ok() {
-            return Ok(process);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    ensure!(false, "the server from memory did not start");
-    Ok(process)
+    Process::other(address, child).listening().await
 }
 
 async fn publish(State(rooms): State<Rooms>, Path(room): Path<String>, data: String) -> Json<Value> {

@@ -1,101 +1,120 @@
-//! Nchan (nginx) as a peer of `live`: the same frames on the same paths, from its memory. It gives no positions: the load
-//! program numbers the frames.
+//! A peer of the live streams: nginx with Nchan, from memory. It passes on bytes, so the frames are numbered by who publishes
+//! them, and what a listener is greeted with is the newest message of its room.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, ensure};
+use nix::sys::signal::Signal;
 
 use crate::client::Client;
-use crate::rooms::Room;
-use crate::system::{Folder, Process};
+use crate::rooms::Rooms;
+use crate::system::{Folder, Process, free_address};
 
-/// Where distributions put it.
-const MODULES: [&str; 2] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"];
 const MODULE: &str = "ngx_nchan_module.so";
+/// Where Debian has modules, for an nginx that does not say.
+const MODULES: &str = "/usr/lib/nginx/modules";
+const MISSING: &str = "the peer is nginx with Nchan: apt-get install nginx libnginx-mod-nchan";
+
+/// As a server in production would have it, without logs. The raw stream puts a line end behind each message, which is the
+/// second of the two that end a frame. A listener gets the newest message first, and all that come after it.
+const CONFIG: &str = "\
+load_module {module};
+daemon off;
+worker_processes {workers};
+worker_rlimit_nofile 20000;
+pid {dir}/pid;
+error_log stderr error;
+events { worker_connections 19900; multi_accept on; }
+http {
+  access_log off;
+  tcp_nodelay on;
+  keepalive_requests 1000000000;
+  client_body_buffer_size 64k;
+  client_body_temp_path {dir}/body;
+  proxy_temp_path {dir}/proxy;
+  fastcgi_temp_path {dir}/fastcgi;
+  uwsgi_temp_path {dir}/uwsgi;
+  scgi_temp_path {dir}/scgi;
+  nchan_max_reserved_memory 256M;
+  server {
+    listen {address} backlog=4096;
+    location ~ ^/publish/(?<room>[^/]+)$ {
+      nchan_publisher http;
+      nchan_channel_id $room;
+      nchan_message_buffer_length 1024;
+    }
+    location ~ ^/v1/projects/(?<room>[^/]+)/events/stream$ {
+      nchan_subscriber http-raw-stream;
+      nchan_channel_id $room;
+      nchan_subscriber_first_message -1;
+    }
+  }
+}
+";
 
 pub struct Nchan {
     pub process: Process,
-    /// Behind the process, which writes there.
+    pub numbers: Arc<Numbers>,
+    /// Behind the process, which has its files there.
     _dir: Folder,
 }
 
+/// The positions of the frames, which nginx does not give.
+#[derive(Default)]
+pub struct Numbers(AtomicU64);
+
+impl Numbers {
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
 impl Nchan {
-    pub async fn start() -> anyhow::Result<Self> {
-        let found = MODULES.iter().map(|folder| Path::new(folder).join(MODULE)).find(|module| module.exists());
-        let module = found.context("Nchan is not installed: apt-get install nginx libnginx-mod-nchan")?;
-        let dir = Folder(std::env::temp_dir().join(format!("taskfold-bench-nchan-{}", std::process::id())));
+    pub async fn start(workers: usize) -> anyhow::Result<Self> {
+        let module = module()?;
+        let dir = Folder(std::env::temp_dir().join(format!("taskfold-nchan-{}", std::process::id())));
         std::fs::create_dir_all(&dir.0)?;
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let file: PathBuf = dir.0.join("nginx.conf");
-        std::fs::write(&file, configuration(&module, &dir.0, &address))?;
+        let address = free_address()?;
+        let config = CONFIG
+            .replace("{module}", &module.to_string_lossy())
+            .replace("{workers}", &workers.to_string())
+            .replace("{dir}", &dir.0.to_string_lossy())
+            .replace("{address}", &address);
+        let file = dir.0.join("nginx.conf");
+        std::fs::write(&file, config)?;
         let child = Command::new("nginx")
-            .arg("-p")
+            .args(["-e", "stderr", "-p"])
             .arg(&dir.0)
             .arg("-c")
             .arg(&file)
-            .stderr(Stdio::null())
+            .stdout(Stdio::null())
             .spawn()
-            .context("starting nginx")?;
-        let process = Process::other(address, child);
-        for _ in 0..200 {
-            if Client::connect(&process.address, "").await.is_ok() {
-                return Ok(Self { process, _dir: dir });
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        ensure!(false, "nginx did not start");
-        Ok(Self { process, _dir: dir })
+            .context(MISSING)?;
+        // Killed, it would leave its workers behind.
+        let process = Process::other(address, child).that_ends_with(Signal::SIGTERM).listening().await?;
+        Ok(Self { process, numbers: Arc::default(), _dir: dir })
     }
 
-    /// What listeners receive first. The frames behind it have higher numbers.
-    pub async fn greet(&self, rooms: &[Room], from: u64) -> anyhow::Result<()> {
+    /// Puts a `hello` into each room, for those who come from now on.
+    pub async fn greet(&self, rooms: &Rooms) -> anyhow::Result<()> {
         let mut client = Client::connect(&self.process.address, "").await?;
-        for room in rooms {
-            let hello = format!("id: {from}\nevent: hello\ndata: {{}}\n\n");
+        for room in &rooms.rooms {
+            let hello = format!("id: {}\nevent: hello\ndata: {{}}\n", self.numbers.next());
             client.send("POST", &format!("/publish/{}", room.project), hello).await?;
         }
         Ok(())
     }
 }
 
-/// One process serves, as all of the others are one, and keeps of each channel the message that newcomers receive first.
-fn configuration(module: &Path, dir: &Path, address: &str) -> String {
-    let (module, dir) = (module.display(), dir.display());
-    format!(
-        r#"load_module {module};
-daemon off;
-master_process off;
-pid {dir}/pid;
-error_log {dir}/error.log error;
-events {{ worker_connections 19500; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/body;
-    proxy_temp_path {dir}/proxy;
-    fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi;
-    scgi_temp_path {dir}/scgi;
-    keepalive_requests 1000000;
-    tcp_nodelay on;
-    server {{
-        listen {address} backlog=4096;
-        location ~ ^/publish/(.+)$ {{
-            nchan_publisher;
-            nchan_channel_id $1;
-            nchan_message_buffer_length 1;
-            nchan_message_timeout 0;
-        }}
-        location ~ ^/v1/projects/([^/]+)/events/stream$ {{
-            nchan_subscriber http-raw-stream;
-            nchan_channel_id $1;
-            nchan_subscriber_first_message -1;
-            nchan_subscriber_http_raw_stream_separator "";
-            nchan_subscriber_timeout 0;
-        }}
-    }}
-}}
-"#
-    )
+/// The module of the nginx on the PATH.
+fn module() -> anyhow::Result<PathBuf> {
+    let told = Command::new("nginx").arg("-V").output().context(MISSING)?;
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    let folder = told.split_whitespace().find_map(|flag| flag.strip_prefix("--modules-path="));
+    let module = PathBuf::from(folder.unwrap_or(MODULES)).join(MODULE);
+    ensure!(module.exists(), "{MISSING}");
+    Ok(module)
 }

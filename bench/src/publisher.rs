@@ -2,13 +2,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
-use crate::listeners::Sent;
+use crate::moment;
+use crate::nchan::Numbers;
 use crate::rooms::{Room, position_of};
 
 /// Publishers so far: a title that a task already has would be no event.
@@ -20,11 +22,12 @@ pub struct Publisher {
     token: String,
     rooms: Vec<Room>,
     how: How,
-    sent: Arc<Sent>,
     number: usize,
     /// Of each room: the last position that a reply told.
     pub heads: Vec<AtomicU64>,
     idle: Mutex<Vec<Client>>,
+    /// Of each room: who numbers a frame is the next to send one.
+    turns: Vec<tokio::sync::Mutex<()>>,
 }
 
 /// What is sent of a command.
@@ -33,49 +36,48 @@ pub enum How {
     Rename,
     /// The frame's data, made from this Change, for a server that only passes it on.
     Frame(Value),
-    /// The whole frame with this Change, numbered from here on, for a server that gives no positions.
-    Numbered { change: Value, from: u64 },
+    /// All of the frame, with a number from here, for a server that only passes on bytes: one after the other in each room.
+    Numbered(Value, Arc<Numbers>),
 }
 
 /// A command that was answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Published {
-    pub command: usize,
     pub room: usize,
     pub position: u64,
-    /// As `Sent` counts.
+    /// As `moment::now` tells it, and what the frame carries.
     pub sent: u64,
     pub replied: u64,
 }
 
-/// The room and position of each.
-pub fn places(published: &[Published]) -> Vec<(usize, u64)> {
-    published.iter().map(|p| (p.room, p.position)).collect()
-}
-
 impl Publisher {
-    pub fn new(address: &str, token: &str, rooms: &[Room], how: How, sent: Arc<Sent>) -> Arc<Self> {
+    pub fn new(address: &str, token: &str, rooms: &[Room], how: How) -> Arc<Self> {
         Arc::new(Self {
             address: address.to_owned(),
             token: token.to_owned(),
             rooms: rooms.to_vec(),
             how,
-            sent,
             number: PUBLISHERS.fetch_add(1, Ordering::Relaxed),
             heads: rooms.iter().map(|_| AtomicU64::new(0)).collect(),
             idle: Mutex::default(),
+            turns: rooms.iter().map(|_| tokio::sync::Mutex::default()).collect(),
         })
     }
 
-    /// All commands that `Sent` has room for, one room after the other, or until `enough`.
-    pub async fn run(self: &Arc<Self>, rate: u32, enough: CancellationToken) -> anyhow::Result<Vec<Published>> {
+    /// So many commands, one room after the other, or until `enough`.
+    pub async fn run(
+        self: &Arc<Self>,
+        rate: u32,
+        commands: usize,
+        enough: CancellationToken,
+    ) -> anyhow::Result<Vec<Published>> {
         if rate == 0 {
             return Ok(Vec::new());
         }
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut under_way = JoinSet::new();
-        for command in 0..self.sent.commands() {
+        for command in 0..commands {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = enough.cancelled() => break,
@@ -88,38 +90,40 @@ impl Publisher {
 
     async fn publish(&self, command: usize) -> anyhow::Result<Published> {
         let room = command % self.rooms.len();
-        let (method, path, body) = self.request(command, room);
         // Waiting for a connection counts: it is the server's answers that are waited for.
-        let sent = self.sent.now();
-        self.sent.set(command, sent);
+        let sent = moment::now();
+        let title = format!("#{sent}# {}.{command}", self.number);
+        let Room { project, task } = &self.rooms[room];
+        let position = match &self.how {
+            How::Rename => {
+                let body = json!({"title": title}).to_string();
+                position_in(&self.send("PATCH", &format!("/v1/tasks/{task}"), body).await?)?
+            }
+            How::Frame(change) => {
+                let data = titled(change, &title);
+                position_in(&self.send("POST", &format!("/publish/{project}"), data).await?)?
+            }
+            How::Numbered(change, numbers) => {
+                let _turn = self.turns[room].lock().await;
+                let number = numbers.next();
+                let frame = format!("id: {number}\nevent: task.renamed\ndata: {}\n", titled(change, &title));
+                self.send("POST", &format!("/publish/{project}"), frame).await?;
+                number
+            }
+        };
+        self.heads[room].fetch_max(position, Ordering::Relaxed);
+        Ok(Published { room, position, sent, replied: moment::now() })
+    }
+
+    async fn send(&self, method: &str, path: &str, body: String) -> anyhow::Result<Bytes> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut client = match idle {
             Some(client) => client,
             None => Client::connect(&self.address, &self.token).await?,
         };
-        let reply = client.send(method, &path, body).await?;
-        let replied = self.sent.now();
+        let reply = client.send(method, path, body).await?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
-        let position = match &self.how {
-            How::Numbered { from, .. } => from + 1 + command as u64,
-            How::Rename | How::Frame(_) => position_of(&serde_json::from_slice(&reply)?)?,
-        };
-        self.heads[room].fetch_max(position, Ordering::Relaxed);
-        Ok(Published { command, room, position, sent, replied })
-    }
-
-    fn request(&self, command: usize, room: usize) -> (&'static str, String, String) {
-        let title = format!("#{command}# {}", self.number);
-        let room = &self.rooms[room];
-        match &self.how {
-            How::Rename => ("PATCH", format!("/v1/tasks/{}", room.task), json!({"title": title}).to_string()),
-            How::Frame(change) => ("POST", format!("/publish/{}", room.project), titled(change, &title)),
-            How::Numbered { change, from } => {
-                let (id, data) = (from + 1 + command as u64, titled(change, &title));
-                let frame = format!("id: {id}\nevent: task.renamed\ndata: {data}\n\n");
-                ("POST", format!("/publish/{}", room.project), frame)
-            }
-        }
+        Ok(reply)
     }
 }
 
@@ -127,6 +131,10 @@ fn titled(change: &Value, title: &str) -> String {
     let mut change = change.clone();
     change["changes"]["title"]["to"] = json!(title);
     change.to_string()
+}
+
+fn position_in(reply: &[u8]) -> anyhow::Result<u64> {
+    position_of(&serde_json::from_slice(reply)?)
 }
 
 /// The Change of a command, as a stream carries it.

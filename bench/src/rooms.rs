@@ -5,13 +5,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::{Client, text};
-use crate::listeners::{Channel, Listener};
+use crate::listeners::{Channel, Listener, sockets};
 
 const PASSWORD: &str = "correct horse battery";
 
 /// Who listens to what.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Audience {
+    /// Of `live --instances`: on each of them
     #[arg(long, default_value = "1000")]
     pub listeners: usize,
     /// Projects that the listeners are spread over
@@ -73,12 +74,17 @@ impl Audience {
         listener * self.channels() / self.listeners
     }
 
-    pub fn everybody(&self) -> Vec<Listener> {
-        let one = |number| Listener { channel: self.channel_of(number), token: self.person_of(number) };
+    /// Of one instance, from addresses that those of the others do not come from.
+    pub fn everybody(&self, instance: usize) -> Vec<Listener> {
+        let one = |number| Listener {
+            channel: self.channel_of(number),
+            token: self.person_of(number),
+            from: sockets::address_of(instance * self.listeners + number),
+        };
         (0..self.listeners).map(one).collect()
     }
 
-    /// How many listen to each room.
+    /// How many listen to each room, on one instance.
     pub fn sizes(&self) -> Vec<usize> {
         let mut sizes = vec![0; self.rooms];
         for listener in 0..self.listeners {

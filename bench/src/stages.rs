@@ -6,7 +6,8 @@ use futures::StreamExt as _;
 use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 
-use crate::listeners::{Latencies, Report, Sent};
+use crate::listeners::{Latencies, Report};
+use crate::moment;
 use crate::publisher::Published;
 use crate::system::System;
 
@@ -32,26 +33,26 @@ pub struct Stages {
 pub struct Told(pub Vec<(&'static str, Latencies)>);
 
 impl Stages {
-    pub async fn watch(system: &System, sent: &Arc<Sent>) -> anyhow::Result<Self> {
+    pub async fn watch(system: &System) -> anyhow::Result<Self> {
         let mut stages = Self::default();
         for (channel, reached) in [(APPENDED, &stages.committed), (PROJECTED, &stages.projected)] {
             let mut listener = PgListener::connect(&system.database_url()?).await?;
             listener.listen(channel).await?;
-            let (reached, sent) = (Arc::clone(reached), Arc::clone(sent));
+            let reached = Arc::clone(reached);
             stages.watching.spawn(async move {
                 while let Ok(notice) = listener.recv().await {
-                    note(&reached, &sent, notice.payload().parse().ok());
+                    note(&reached, notice.payload().parse().ok());
                 }
             });
         }
         let nats = async_nats::connect(system.nats_url()?).await?;
         let mut messages = nats.subscribe(PUBLISHED).await?;
         nats.flush().await?;
-        let (reached, sent) = (Arc::clone(&stages.published), Arc::clone(sent));
+        let reached = Arc::clone(&stages.published);
         stages.watching.spawn(async move {
             while let Some(message) = messages.next().await {
                 let position = message.headers.as_ref().and_then(|headers| headers.get("ce-sequence"));
-                note(&reached, &sent, position.and_then(|position| position.as_str().parse().ok()));
+                note(&reached, position.and_then(|position| position.as_str().parse().ok()));
             }
         });
         Ok(stages)
@@ -61,8 +62,9 @@ impl Stages {
     pub fn tell(mut self, published: &[Published], report: &Report) -> anyhow::Result<Told> {
         self.watching.abort_all();
         let replied = published.iter().map(|p| (p.sent, p.replied));
-        let first = published.iter().map(|p| (p.sent, report.first[p.command]));
-        let last = published.iter().map(|p| (p.sent, report.last[p.command]));
+        let frame = |p: &Published| report.reached.get(&p.sent).copied().unwrap_or_default();
+        let first = published.iter().map(|p| (p.sent, frame(p).0));
+        let last = published.iter().map(|p| (p.sent, frame(p).1));
         Ok(Told(vec![
             ("commit visible", since(when(&self.committed, published))?),
             ("append replied", since(replied)?),
@@ -74,9 +76,9 @@ impl Stages {
     }
 }
 
-fn note(reached: &Reached, sent: &Sent, position: Option<u64>) {
+fn note(reached: &Reached, position: Option<u64>) {
     if let Some(position) = position {
-        reached.lock().unwrap_or_else(PoisonError::into_inner).push((position, sent.now()));
+        reached.lock().unwrap_or_else(PoisonError::into_inner).push((position, moment::now()));
     }
 }
 
@@ -92,7 +94,7 @@ fn when(reached: &Reached, published: &[Published]) -> Vec<(u64, u64)> {
 fn since(times: impl IntoIterator<Item = (u64, u64)>) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::new()?;
     for (sent, at) in times.into_iter().filter(|(_, at)| *at > 0) {
-        latencies.record(std::time::Duration::from_nanos(at.saturating_sub(sent)));
+        latencies.record(moment::between(sent, at));
     }
     Ok(latencies)
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::history;
-use crate::listeners::{Channel, Listener, Plan, Returns, Sent, Swarm, Truth};
+use crate::listeners::{Channel, Listener, Plan, Returns, Swarm, Truth, sockets};
 use crate::publisher::{How, Publisher};
 use crate::rooms::{Audience, Rooms};
 use crate::system::{Process, System};
@@ -19,8 +19,6 @@ use crate::usage::{kib, memory, peak_memory};
 
 /// For a client to get there.
 const LIMIT: Duration = Duration::from_secs(3600);
-/// Commands flow so long at most.
-const LONGEST: usize = 3600;
 
 #[derive(Args, Clone, Debug)]
 pub struct Stale {
@@ -78,12 +76,11 @@ async fn by_stream(
     rooms: &Rooms,
     head: i64,
 ) -> anyhow::Result<Caught> {
-    let sent = Arc::new(Sent::new(LONGEST * stale.rate as usize));
-    let publisher = Publisher::new(&commands.address, &rooms.tokens[0], &rooms.rooms, How::Rename, Arc::clone(&sent));
+    let publisher = Publisher::new(&commands.address, &rooms.tokens[0], &rooms.rooms, How::Rename);
     let enough = CancellationToken::new();
     let publishing = tokio::spawn({
         let (publisher, rate, enough) = (Arc::clone(&publisher), stale.rate, enough.clone());
-        async move { publisher.run(rate, enough).await }
+        async move { publisher.run(rate, usize::MAX, enough).await }
     });
     let project = &rooms.rooms[0].project;
     let before = memory(reads.pid())?;
@@ -93,12 +90,10 @@ async fn by_stream(
         addresses: vec![reads.address.parse()?],
         channels: vec![Channel { path, rooms: vec![0] }],
         tokens: rooms.tokens.clone(),
-        listeners: vec![Listener { channel: 0, token: 0 }],
+        listeners: vec![Listener { channel: 0, token: 0, from: sockets::address_of(0) }],
         at_once: 1,
         threads: 1,
         returns: Returns::Never,
-        first: 0,
-        sent,
     })?;
     let (reached, peak) = peak_memory(reads.pid(), until(&swarm, u64::try_from(head)?)).await?;
     reached?;

@@ -11,17 +11,15 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::listeners::{Latencies, Plan, Report, Returns, Sent, Swarm};
+use crate::listeners::{Latencies, Plan, Report, Returns, Swarm};
 use crate::live::faults;
-use crate::publisher::{How, Publisher, places};
+use crate::publisher::{How, Publisher};
 use crate::rooms::{Audience, Rooms};
 use crate::system::{Process, System};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(120);
 /// For all to be consistent again.
 const RECOVER_LIMIT: Duration = Duration::from_secs(120);
-/// Commands flow so long at most.
-const LONGEST: usize = 900;
 /// Between two instances, as somebody who rolls out a version would wait.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -54,17 +52,14 @@ pub async fn run(storm: &Storm) -> anyhow::Result<Value> {
     let (commands, projector) = (system.role("command-api").await?, system.role("projector").await?);
     let mut instances = vec![system.role("query-api").await?, system.role("query-api").await?];
     let rooms = Rooms::make(&commands.address, &instances[1].address, audience).await?;
-    let sent = Arc::new(Sent::new(LONGEST * *rate as usize));
     let swarm = Swarm::start(Plan {
         addresses: instances.iter().map(|i| i.address.parse()).collect::<Result<_, _>>()?,
         channels: rooms.channels(),
         tokens: rooms.tokens.clone(),
-        listeners: audience.everybody(),
+        listeners: audience.everybody(0),
         at_once: audience.connecting,
         threads: audience.threads,
         returns: if *kill { Returns::AtOnce } else { Returns::AsTold },
-        first: 0,
-        sent: Arc::clone(&sent),
     })?;
     let connects = swarm.until_connected(CONNECT_LIMIT).await?;
     println!(
@@ -73,11 +68,11 @@ pub async fn run(storm: &Storm) -> anyhow::Result<Value> {
         audience.rooms,
         connects.as_secs_f64()
     );
-    let publisher = Publisher::new(&commands.address, &rooms.tokens[0], &rooms.rooms, How::Rename, sent);
+    let publisher = Publisher::new(&commands.address, &rooms.tokens[0], &rooms.rooms, How::Rename);
     let enough = CancellationToken::new();
     let publishing = tokio::spawn({
         let (publisher, rate, enough) = (Arc::clone(&publisher), *rate, enough.clone());
-        async move { publisher.run(rate, enough).await }
+        async move { publisher.run(rate, usize::MAX, enough).await }
     });
     tokio::time::sleep(PAUSE).await;
     println!(
@@ -97,7 +92,7 @@ pub async fn run(storm: &Storm) -> anyhow::Result<Value> {
     let published = publishing.await??;
     consistent(&swarm, &publisher, Instant::now()).await?;
     let report = swarm.report()?;
-    let (lost, doubled) = faults(&swarm, &report, &places(&published));
+    let (lost, doubled) = faults(&swarm.plan().channels, &report, &published);
     println!(
         "{} commands, {} frames received: {lost} lost, {doubled} doubled or out of order",
         published.len(),

@@ -30,6 +30,8 @@ impl Drop for Folder {
 pub struct Process {
     pub address: String,
     child: Child,
+    /// What it is sent when it is no longer needed.
+    ends_with: Signal,
 }
 
 /// Clients that a process takes: as many as there can be open files here.
@@ -46,8 +48,7 @@ impl System {
     }
 
     pub async fn role(&self, role: &str) -> anyhow::Result<Process> {
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        self.role_at(role, address).await
+        self.role_at(role, free_address()?).await
     }
 
     pub async fn role_at(&self, role: &str, address: String) -> anyhow::Result<Process> {
@@ -58,7 +59,7 @@ impl System {
             .args(servers(&self.stack)?)
             .stdout(Stdio::null())
             .spawn()?;
-        let process = Process { address, child };
+        let process = Process::other(address, child);
         for _ in 0..200 {
             if let Ok(mut client) = Client::connect(&process.address, "").await
                 && client.send("GET", "/health/ready", String::new()).await.is_ok()
@@ -92,7 +93,29 @@ impl System {
 impl Process {
     /// A process of ours that is no role, and listens on this address.
     pub fn other(address: String, child: Child) -> Self {
-        Self { address, child }
+        Self { address, child, ends_with: Signal::SIGKILL }
+    }
+
+    /// In place of SIGKILL.
+    pub fn that_ends_with(self, signal: Signal) -> Self {
+        let mut process = self;
+        process.ends_with = signal;
+        process
+    }
+
+    /// Returns it when it takes connections.
+    pub async fn listening(self) -> anyhow::Result<Self> {
+        for _ in 0..200 {
+            if Client::connect(&self.address, "").await.is_ok() {
+                return Ok(self);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::bail!("no server listens at {} after 4 s", self.address)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.pid())?), signal)?)
     }
 
     pub fn pid(&self) -> u32 {
@@ -101,7 +124,7 @@ impl Process {
 
     /// Sends a signal and waits until the process has ended.
     pub async fn end(mut self, signal: Signal) -> anyhow::Result<()> {
-        kill(Pid::from_raw(i32::try_from(self.pid())?), signal)?;
+        self.signal(signal)?;
         while self.child.try_wait()?.is_none() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -124,9 +147,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let _ = self.signal(self.ends_with);
         let _ = self.child.wait();
     }
+}
+
+/// One of this machine that nobody listens at.
+pub fn free_address() -> anyhow::Result<String> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 fn command() -> anyhow::Result<Command> {

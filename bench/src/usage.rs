@@ -59,6 +59,14 @@ pub fn memory(pid: u32) -> anyhow::Result<u64> {
     Ok(text.split(' ').nth(1).context("statm")?.parse::<u64>()? * PAGE)
 }
 
+/// Bytes in memory, of a process and its children.
+pub fn memory_of_all(pid: u32) -> anyhow::Result<u64> {
+    let all = all()?;
+    let each = all.keys().filter(|child| descends(&all, **child, pid)).map(|child| memory(*child));
+    // One that has ended meanwhile has none.
+    Ok(each.filter_map(Result::ok).sum())
+}
+
 /// The most that is in memory while `work` goes on.
 pub async fn peak_memory<T>(pid: u32, work: impl Future<Output = T>) -> anyhow::Result<(T, u64)> {
     let mut peak = memory(pid)?;

@@ -1,6 +1,6 @@
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
+use serde::{Deserialize, Serialize};
 
 use super::connection::{Connection, Look};
 use super::frames::{Frame, Kind};
 use super::latencies::Latencies;
 use super::seen::Seen;
-use super::sent::{Sent, between};
 use super::sockets;
 use super::swarm::Plan;
+use crate::moment;
 
 const WAKE: Token = Token(usize::MAX);
 /// What a listener waits before it comes back when no `retry:` was sent: about what browsers wait.
@@ -26,7 +27,7 @@ const JITTER: Duration = Duration::from_secs(1);
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// Whether a listener comes back when its connection ends, to the next address and with `Last-Event-ID`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Returns {
     /// It is a failure.
     Never,
@@ -62,13 +63,12 @@ impl Progress {
 }
 
 /// What came to listeners.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Report {
     /// From a command sent to its frame received.
     pub latencies: Latencies,
-    /// When the first and the last listener received the frame of each command; 0 for none.
-    pub first: Vec<u64>,
-    pub last: Vec<u64>,
+    /// When the first and the last listener received the frame of a command, by the moment in which that was sent.
+    pub reached: HashMap<u64, (u64, u64)>,
     /// How long each connection that was lost was missing.
     pub outages: Latencies,
     pub heartbeats: u64,
@@ -80,11 +80,10 @@ pub struct Report {
 }
 
 impl Report {
-    fn new(commands: usize) -> anyhow::Result<Self> {
+    fn new() -> anyhow::Result<Self> {
         Ok(Self {
             latencies: Latencies::new()?,
-            first: vec![0; commands],
-            last: vec![0; commands],
+            reached: HashMap::new(),
             outages: Latencies::new()?,
             heartbeats: 0,
             drains: 0,
@@ -96,11 +95,8 @@ impl Report {
     pub fn add(&mut self, other: Self) -> anyhow::Result<()> {
         self.latencies.add(&other.latencies)?;
         self.outages.add(&other.outages)?;
-        for (mine, other) in self.first.iter_mut().zip(other.first).filter(|(_, other)| *other > 0) {
-            *mine = if *mine == 0 { other } else { other.min(*mine) };
-        }
-        for (mine, other) in self.last.iter_mut().zip(other.last) {
-            *mine = other.max(*mine);
+        for (sent, (first, last)) in other.reached {
+            self.reach(sent, first, last);
         }
         self.heartbeats += other.heartbeats;
         self.drains += other.drains;
@@ -119,13 +115,9 @@ impl Report {
         Ok(self)
     }
 
-    fn command(&mut self, number: usize, now: u64, sent: &Sent) {
-        let Some(at) = sent.get(number) else { return };
-        self.latencies.record(between(at, now));
-        if self.first[number] == 0 {
-            self.first[number] = now;
-        }
-        self.last[number] = now;
+    fn reach(&mut self, sent: u64, first: u64, last: u64) {
+        let reached = self.reached.entry(sent).or_insert((first, last));
+        *reached = (reached.0.min(first), reached.1.max(last));
     }
 }
 
@@ -176,7 +168,7 @@ impl Crowd {
             poll,
             under_way: 0,
             returning: BinaryHeap::new(),
-            report: Report::new(plan.sent.commands())?,
+            report: Report::new()?,
             scratch: vec![0; SCRATCH_BYTES],
             plan,
         };
@@ -247,8 +239,7 @@ impl Crowd {
         let addresses = &self.plan.addresses;
         let address = addresses[(place.number + place.turn) % addresses.len()];
         place.turn += 1;
-        let mut socket =
-            TcpStream::from_std(sockets::connect(address, sockets::address_of(self.plan.first + place.number))?);
+        let mut socket = TcpStream::from_std(sockets::connect(address, self.plan.listeners[place.number].from)?);
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         place.connection = Some(Connection::new(socket, place.request(&self.plan)));
         Ok(())
@@ -257,17 +248,17 @@ impl Crowd {
     fn drive(&mut self, index: usize, closed: bool) {
         let place = &mut self.places[index];
         let Some(connection) = &mut place.connection else { return };
-        let (plan, report) = (&self.plan, &mut self.report);
+        let report = &mut self.report;
         let now = Cell::new(0);
         let was_greeted = place.greeted;
         let mut changes = 0;
         let look = connection.drive(
             closed,
             &mut self.scratch,
-            || now.set(plan.sent.now()),
+            || now.set(moment::now()),
             |frame| {
                 changes += u64::from(frame.kind == Kind::Change);
-                take(frame, now.get(), &mut place.seen, report, &plan.sent);
+                take(frame, now.get(), &mut place.seen, report);
                 place.greeted |= frame.kind == Kind::Hello;
                 place.retry = frame.retry.map(|ms| Duration::from_millis(ms.into())).or(place.retry);
             },
@@ -325,7 +316,7 @@ impl Place {
     }
 }
 
-fn take(frame: Frame, now: u64, seen: &mut Seen, report: &mut Report, sent: &Sent) {
+fn take(frame: Frame, now: u64, seen: &mut Seen, report: &mut Report) {
     match (frame.kind, frame.id) {
         (Kind::Hello, Some(id)) => seen.hello(id),
         (Kind::Change, Some(id)) => seen.change(id),
@@ -334,8 +325,9 @@ fn take(frame: Frame, now: u64, seen: &mut Seen, report: &mut Report, sent: &Sen
     }
     match frame.kind {
         Kind::Change => {
-            if let Some(command) = frame.command {
-                report.command(command as usize, now, sent);
+            if let Some(sent) = frame.sent {
+                report.latencies.record(moment::between(sent, now));
+                report.reach(sent, now, now);
             }
         }
         Kind::Heartbeat => report.heartbeats += 1,

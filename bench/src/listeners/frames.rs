@@ -1,6 +1,6 @@
 /// As much of a line as is kept: what `id:`, `retry:` and the names of frames need.
 const KEPT: usize = 32;
-/// What stands before the number of a command in its frame: the title that the command gave.
+/// What stands before the moment in which a command was sent, in its frame: the title that the command gave.
 const MARK: &[u8] = b"\"to\":\"#";
 
 /// One frame (WHATWG HTML, 9.2), as far as a load program cares.
@@ -10,8 +10,8 @@ pub struct Frame {
     pub id: Option<u64>,
     /// In milliseconds.
     pub retry: Option<u32>,
-    /// Which command it is of.
-    pub command: Option<u32>,
+    /// When the command that it is of was sent.
+    pub sent: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +43,13 @@ pub struct Frames {
     has_data: bool,
 }
 
-/// Looks for `MARK`, and reads the number behind it.
+/// Looks for `MARK`, and reads the moment behind it.
 #[derive(Clone, Copy, Debug)]
 enum Mark {
     /// So many bytes of it have come.
     Looking(u8),
-    Reading(u32),
-    Found(u32),
+    Reading(u64),
+    Found(u64),
 }
 
 impl Default for Frames {
@@ -59,7 +59,7 @@ impl Default for Frames {
 }
 
 impl Frame {
-    const EMPTY: Self = Self { kind: Kind::Change, id: None, retry: None, command: None };
+    const EMPTY: Self = Self { kind: Kind::Change, id: None, retry: None, sent: None };
 }
 
 impl Frames {
@@ -98,11 +98,11 @@ impl Frames {
         }
         let mark = std::mem::replace(&mut self.mark, Mark::Looking(0));
         let frame = std::mem::replace(&mut self.frame, Frame::EMPTY);
-        let command = match mark {
-            Mark::Found(number) => Some(number),
+        let sent = match mark {
+            Mark::Found(moment) => Some(moment),
             Mark::Looking(_) | Mark::Reading(_) => None,
         };
-        std::mem::take(&mut self.has_data).then_some(Frame { command, ..frame })
+        std::mem::take(&mut self.has_data).then_some(Frame { sent, ..frame })
     }
 }
 
@@ -147,7 +147,7 @@ impl Mark {
                     let [first, rest @ ..] = part else { return self };
                     part = rest;
                     self = match first {
-                        b'0'..=b'9' => Self::Reading(value.wrapping_mul(10).wrapping_add(u32::from(first - b'0'))),
+                        b'0'..=b'9' => Self::Reading(value.wrapping_mul(10).wrapping_add(u64::from(first - b'0'))),
                         b'#' => Self::Found(value),
                         _ => Self::Looking(0),
                     };
@@ -186,7 +186,7 @@ mod tests {
 
     const STREAM: &str = "id: 5\nevent: hello\ndata: {\"head\":9,\"position\":5}\n\n\
         : a comment\n\n\
-        id: 1042\nevent: task.renamed\ndata: {\"title\":{\"from\":\"#6#\",\"to\":\"x\"},\"a\":{\"to\":\"to\"to\":\"#7#\"}}\n\n\
+        id: 1042\nevent: task.renamed\ndata: {\"title\":{\"from\":\"#6#\",\"to\":\"x\"},\"a\":{\"to\":\"to\"to\":\"#20000000000000007#\"}}\n\n\
         retry: 700\nid: 1043.5\nevent: drain\ndata: {}\n\n\
         event: presence.joined\ndata: {\"to\":\"#x8#\"}\ndata: 2\n\nid: 9";
 
@@ -197,7 +197,7 @@ mod tests {
     fn expected() -> Vec<Frame> {
         vec![
             frame(Kind::Hello, Some(5)),
-            Frame { command: Some(7), ..frame(Kind::Change, Some(1042)) },
+            Frame { sent: Some(20_000_000_000_000_007), ..frame(Kind::Change, Some(1042)) },
             Frame { retry: Some(700), ..frame(Kind::Drain, Some(1043)) },
             frame(Kind::Presence, None),
         ]
@@ -228,6 +228,6 @@ mod tests {
 
     #[test]
     fn a_stream_costs_a_few_dozen_bytes() {
-        assert!(size_of::<Frames>() <= 96, "{}", size_of::<Frames>());
+        assert!(size_of::<Frames>() <= 104, "{}", size_of::<Frames>());
     }
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -37,5 +39,39 @@ impl Latencies {
 
     pub fn max(&self) -> f64 {
         self.0.max() as f64 / 1000.0
+    }
+}
+
+/// As pairs: a value, and how often it came.
+impl Serialize for Latencies {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Latencies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut latencies = Self::new().map_err(D::Error::custom)?;
+        for (value, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            latencies.0.saturating_record_n(value, count);
+        }
+        Ok(latencies)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_process_measured_is_the_same_here() -> anyhow::Result<()> {
+        let mut there = Latencies::new()?;
+        (0..5000_u64).for_each(|n| there.record(Duration::from_micros(n * n)));
+        let here: Latencies = serde_json::from_str(&serde_json::to_string(&there)?)?;
+        assert_eq!((here.count(), here.max()), (there.count(), there.max()));
+        for share in [0.0, 0.1, 0.5, 0.9, 0.99, 1.0] {
+            assert_eq!(here.at(share).to_bits(), there.at(share).to_bits(), "{share}");
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
+use serde::{Deserialize, Serialize};
+
 /// What one listener has been sent: enough to know, when all positions are known, that it was each once and in order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Where its first stream began.
     pub from: Option<u64>,

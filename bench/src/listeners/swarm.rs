@@ -1,16 +1,18 @@
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, ensure};
+use serde::{Deserialize, Serialize};
 
 use super::crowd::{Ask, Crowd, Progress, Report, Returns};
-use super::sent::Sent;
+use super::holder;
 
 /// Who is to listen to what, and where.
+#[derive(Serialize, Deserialize)]
 pub struct Plan {
     pub addresses: Vec<SocketAddr>,
     pub channels: Vec<Channel>,
@@ -20,22 +22,22 @@ pub struct Plan {
     pub at_once: usize,
     pub threads: usize,
     pub returns: Returns,
-    /// The number of the first, where other processes have listeners too: they share the addresses of the machine.
-    pub first: usize,
-    pub sent: Arc<Sent>,
 }
 
 /// A stream that several listeners open.
+#[derive(Serialize, Deserialize)]
 pub struct Channel {
     pub path: String,
     /// Whose events it carries.
     pub rooms: Vec<usize>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Listener {
     pub channel: usize,
     pub token: usize,
+    /// The address of its own end.
+    pub from: Ipv4Addr,
 }
 
 /// All listeners, on threads of their own, connecting from the moment it is made.
@@ -74,31 +76,20 @@ impl Swarm {
         self.progress.changes.load(Ordering::Relaxed)
     }
 
+    pub fn progress(&self) -> holder::Progress {
+        holder::Progress { connected: self.connected(), changes: self.changes(), failure: self.progress.failure() }
+    }
+
     /// Since the beginning, until all have had their `hello`.
     pub async fn until_connected(&self, limit: Duration) -> anyhow::Result<Duration> {
-        let all = self.plan.listeners.len();
-        self.until(limit, || self.connected() == all)
-            .await
-            .with_context(|| format!("{} of {all} listeners are connected", self.connected()))?;
-        Ok(self.began.elapsed())
-    }
-
-    pub async fn until_changes(&self, expected: u64, limit: Duration) -> anyhow::Result<()> {
-        self.until(limit, || self.changes() >= expected)
-            .await
-            .with_context(|| format!("{} of {expected} frames came", self.changes()))
-    }
-
-    async fn until(&self, limit: Duration, reached: impl Fn() -> bool) -> anyhow::Result<()> {
-        let began = Instant::now();
-        while !reached() {
+        let (all, began) = (self.plan.listeners.len(), Instant::now());
+        while self.connected() < all {
             self.check()?;
-            if began.elapsed() > limit {
-                bail!("waited {limit:?}");
-            }
+            ensure!(began.elapsed() < limit, "{} of {all} listeners are connected after {limit:?}", self.connected());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        self.check()
+        self.check()?;
+        Ok(self.began.elapsed())
     }
 
     /// An error when a listener failed, or lost its connection though it may not.

@@ -1,17 +1,17 @@
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use super::{Load, Served};
-use crate::listeners::{Latencies, Plan, Report, Returns, Sent, Swarm, Truth};
-use crate::publisher::{How, Publisher, places};
+use super::Load;
+use super::peers::Peer;
+use super::served::{Served, numbered};
+use crate::listeners::{Channel, Held, Latencies, Plan, Report, Returns, Truth};
+use crate::publisher::{How, Published, Publisher};
 use crate::rooms::{Audience, Rooms};
 use crate::stages::{Stages, Told};
 use crate::system::{Process, System};
-use crate::usage::{Watched, memory};
+use crate::usage::{Watched, memory_of_all};
 
 /// For all to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(300);
@@ -23,8 +23,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// A server to be measured.
 pub struct Target<'a> {
     commands: &'a Process,
-    reads: &'a Process,
-    watched: Watched,
+    reads: Vec<&'a Process>,
+    /// Whose CPU is told.
+    watched: Vec<(String, u32)>,
     /// Whose stages are watched.
     system: Option<&'a System>,
 }
@@ -33,8 +34,8 @@ pub struct Target<'a> {
 pub struct Measured {
     /// Until all listeners were connected.
     pub connects: Duration,
-    /// Bytes of the server for each connection.
-    pub memory: f64,
+    /// Bytes of each server that has listeners, for each of them.
+    pub memory: Vec<f64>,
     pub latencies: Latencies,
     pub stages: Option<Told>,
     /// Seconds, by process.
@@ -51,9 +52,9 @@ impl Measured {
     }
 
     /// CPU seconds of these processes for a million deliveries; where nothing happened, for a million heartbeats.
-    pub fn cpu_per_million(&self, names: &[&str]) -> f64 {
+    pub fn cpu_per_million(&self, names: &[impl AsRef<str>]) -> f64 {
         let frames = if self.deliveries > 0 { self.deliveries } else { self.heartbeats.max(1) };
-        let used = self.cpu.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        let used = self.cpu.iter().filter(|(name, _)| names.iter().any(|wanted| wanted.as_ref() == name));
         used.map(|(_, seconds)| seconds).sum::<f64>() * 1e6 / frames as f64
     }
 }
@@ -63,20 +64,20 @@ impl<'a> Target<'a> {
         let watched = served.pids().chain(system.servers()).chain([client()]);
         Self {
             commands: served.commands(),
-            reads: served.reads(),
-            watched: Watched::new(watched),
+            reads: served.reads().collect(),
+            watched: watched.collect(),
             system: Some(system),
         }
     }
 
-    /// A server that only passes frames on, by its name.
-    pub fn peer(name: &str, floor: &'a Process) -> Self {
-        let watched = Watched::new([(name.to_owned(), floor.pid()), client()]);
-        Self { commands: floor, reads: floor, watched, system: None }
+    pub fn peer(peer: &'a Peer) -> Self {
+        let server = peer.process();
+        let watched = vec![(peer.name.to_owned(), server.pid()), client()];
+        Self { commands: server, reads: vec![server], watched, system: None }
     }
 }
 
-/// This program; the servers that it started are told apart.
+/// This program, which sends the commands; those that it started are told apart.
 fn client() -> (String, u32) {
     ("client".to_owned(), std::process::id())
 }
@@ -89,40 +90,33 @@ pub async fn measure(
     load: Load,
     how: How,
 ) -> anyhow::Result<Measured> {
-    let sent = Arc::new(Sent::new(usize::try_from(load.seconds)? * load.rate as usize));
-    let before = memory(target.reads.pid())?;
-    let swarm = Swarm::start(Plan {
-        addresses: vec![target.reads.address.parse::<SocketAddr>()?],
-        channels: rooms.channels(),
-        tokens: rooms.tokens.clone(),
-        listeners: audience.everybody(),
-        at_once: audience.connecting,
-        threads: audience.threads,
-        returns: Returns::Never,
-        first: 0,
-        sent: Arc::clone(&sent),
-    })?;
-    let connects = swarm.until_connected(CONNECT_LIMIT).await?;
+    let memory = || target.reads.iter().map(|server| memory_of_all(server.pid())).collect::<anyhow::Result<Vec<_>>>();
+    let before = memory()?;
+    let mut held = Held::start(&plans(target, rooms, audience)?).await?;
+    let connects = held.until_connected(CONNECT_LIMIT).await?;
     tokio::time::sleep(QUIET).await;
-    let memory = memory(target.reads.pid())?.saturating_sub(before) as f64 / audience.listeners as f64;
+    let grown = memory()?.into_iter().zip(before).map(|(after, before)| after.saturating_sub(before) as f64);
+    let memory = grown.map(|bytes| bytes / audience.listeners as f64).collect();
 
     let stages = match target.system {
-        Some(system) => Some(Stages::watch(system, &sent).await?),
+        Some(system) => Some(Stages::watch(system).await?),
         None => None,
     };
-    let publisher = Publisher::new(&target.commands.address, &rooms.tokens[0], &rooms.rooms, how, sent);
-    let cpu = target.watched.cpu()?;
-    let published = publisher.run(load.rate, CancellationToken::new()).await?;
+    let publisher = Publisher::new(&target.commands.address, &rooms.tokens[0], &rooms.rooms, how);
+    let holders = numbered("listeners", held.pids());
+    let watched = Watched::new(target.watched.iter().cloned().chain(holders));
+    let cpu = watched.cpu()?;
+    let published = publisher.run(load.rate, load.commands()?, CancellationToken::new()).await?;
     if load.rate == 0 {
         tokio::time::sleep(Duration::from_secs(load.seconds)).await;
     }
     let sizes = audience.sizes();
-    let expected = published.iter().map(|p| sizes[p.room] as u64).sum();
-    let arrived = swarm.until_changes(expected, ARRIVE_LIMIT).await;
-    let cpu = target.watched.cpu()?.since(&cpu);
-    swarm.check()?;
-    let report = swarm.report()?;
-    let (lost, doubled) = faults(&swarm, &report, &places(&published));
+    let expected = published.iter().map(|p| (sizes[p.room] * target.reads.len()) as u64).sum();
+    let arrived = held.until_changes(expected, ARRIVE_LIMIT).await;
+    let cpu = watched.cpu()?.since(&cpu);
+    held.check().await?;
+    let report = held.report().await?;
+    let (lost, doubled) = faults(&rooms.channels(), &report, &published);
     arrived.with_context(|| format!("{lost} frames lost, {doubled} doubled"))?;
     let stages = stages.map(|stages| stages.tell(&published, &report)).transpose()?;
     Ok(Measured {
@@ -138,12 +132,28 @@ pub async fn measure(
     })
 }
 
-/// Frames that listeners lack, and frames that came again or out of order, against the rooms and positions that the replies told.
-pub fn faults(swarm: &Swarm, report: &Report, published: &[(usize, u64)]) -> (u64, u64) {
-    let truth = |rooms: &Vec<usize>| {
-        Truth::new(published.iter().filter(|(room, _)| rooms.contains(room)).map(|(_, position)| *position).collect())
+/// Of each server that has listeners.
+fn plans(target: &Target<'_>, rooms: &Rooms, audience: &Audience) -> anyhow::Result<Vec<Plan>> {
+    let plan = |(instance, server): (usize, &&Process)| {
+        Ok(Plan {
+            addresses: vec![server.address.parse()?],
+            channels: rooms.channels(),
+            tokens: rooms.tokens.clone(),
+            listeners: audience.everybody(instance),
+            at_once: audience.connecting,
+            threads: audience.threads,
+            returns: Returns::Never,
+        })
     };
-    let truths: Vec<Truth> = swarm.plan().channels.iter().map(|channel| truth(&channel.rooms)).collect();
+    target.reads.iter().enumerate().map(plan).collect()
+}
+
+/// Frames that listeners lack, and frames that came again or out of order, against the positions that the replies told.
+pub fn faults(channels: &[Channel], report: &Report, published: &[Published]) -> (u64, u64) {
+    let truth = |rooms: &Vec<usize>| {
+        Truth::new(published.iter().filter(|p| rooms.contains(&p.room)).map(|p| p.position).collect())
+    };
+    let truths: Vec<Truth> = channels.iter().map(|channel| truth(&channel.rooms)).collect();
     let lost = report.seen.iter().map(|(channel, seen)| truths[*channel].missing(seen)).sum();
     let doubled = report.seen.iter().map(|(_, seen)| seen.doubled).sum();
     (lost, doubled)

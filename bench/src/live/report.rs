@@ -1,19 +1,22 @@
+use std::num::NonZeroUsize;
+
 use serde_json::{Value, json};
 
 use super::Load;
 use super::measure::Measured;
+use super::peers::Peer;
 use crate::figures::{figure, median, spread};
 use crate::rooms::Audience;
-use crate::usage::kib;
 
 /// Shares of the latencies that are told; 1 is the greatest.
 const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
 
-pub fn head(audience: &Audience, load: Load, runs: usize) {
+pub fn head(audience: &Audience, instances: NonZeroUsize, load: Load, runs: usize) {
     let Audience { listeners, rooms, several, .. } = audience;
     let each = several.map_or(String::new(), |several| format!(", each following {several}"));
+    let times = if instances == NonZeroUsize::MIN { String::new() } else { format!("{instances} x ") };
     println!(
-        "{listeners} listeners in {rooms} rooms{each}; {} commands/s in all, {runs} runs of {} s; ms from command sent to frame received",
+        "{times}{listeners} listeners in {rooms} rooms{each}; {} commands/s in all, {runs} runs of {} s; ms from command sent to frame received",
         load.rate, load.seconds
     );
     println!(
@@ -24,12 +27,13 @@ pub fn head(audience: &Audience, load: Load, runs: usize) {
 pub fn run(run: usize, server: &str, measured: &Measured) {
     let at = SHARES.map(|(_, share)| format!("{:.2}", latency(measured, share)));
     let cpu = measured.cpu.iter().map(|(name, _)| format!("{name} {:.1}", measured.cpu_per_million(&[name])));
+    let memory = measured.memory.iter().map(|bytes| format!("{:.1}", bytes / 1024.0));
     println!(
-        "{} | {server} | {} | {} | {:.1} | {:.2} | {} | {} | {}",
+        "{} | {server} | {} | {} | {} | {:.2} | {} | {} | {}",
         run + 1,
         at.join(" | "),
         cpu.collect::<Vec<_>>().join(", "),
-        kib(measured.memory as u64),
+        memory.collect::<Vec<_>>().join(", "),
         measured.connects.as_secs_f64(),
         measured.deliveries,
         measured.lost,
@@ -38,23 +42,17 @@ pub fn run(run: usize, server: &str, measured: &Measured) {
 }
 
 /// Medians, stages and ratios.
-pub fn all(
-    audience: &Audience,
-    load: Load,
-    roles: &[&str],
-    ours: &[Measured],
-    peers: &[(&str, Vec<Measured>)],
-) -> Value {
+pub fn all(audience: &Audience, load: Load, roles: &[&str], ours: &[Measured], peers: &[Peer]) -> Value {
     println!("\nmedian (least to greatest):");
     let mut summary = json!({
         "listeners": audience.listeners, "rooms": audience.rooms, "rate": load.rate, "seconds": load.seconds,
         "several": audience.several, "taskfold": summarise("taskfold", roles, ours),
     });
     stages(ours);
-    for (name, measured) in peers.iter().filter(|(_, measured)| !measured.is_empty()) {
-        let key = name.replace(' ', "_");
-        summary["ratios"][&key] = ratios(roles, ours, name, measured);
-        summary[key] = summarise(name, &[name], measured);
+    for peer in peers {
+        let name = peer.name.replace(' ', "_");
+        summary[&name] = summarise(peer.name, &[peer.name], &peer.runs);
+        summary[&name]["taskfold_ratios"] = ratios(roles, ours, peer);
     }
     summary
 }
@@ -79,7 +77,8 @@ fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
         tell(&format!("CPU s per 1M deliveries, {name} alone"), &key, each(runs, |m| m.cpu_per_million(&[name])));
     }
     // Later runs find the memory that the first has left.
-    tell("KiB a connection (first run)", "kib_per_connection", each(&runs[..1.min(runs.len())], |m| m.memory / 1024.0));
+    let memory = runs.first().map_or(&[][..], |m| &m.memory);
+    tell("KiB a connection (first run)", "kib_per_connection", memory.iter().map(|bytes| bytes / 1024.0).collect());
     tell("all connected after s", "connects_s", each(runs, |m| m.connects.as_secs_f64()));
     let told = runs.first().and_then(|m| m.stages.as_ref()).map_or(Vec::new(), |told| told.0.clone());
     for (index, (stage, _)) in told.iter().enumerate() {
@@ -100,24 +99,24 @@ fn stages(runs: &[Measured]) {
     }
 }
 
-fn ratios(roles: &[&str], ours: &[Measured], peer: &str, theirs: &[Measured]) -> Value {
+fn ratios(roles: &[&str], ours: &[Measured], peer: &Peer) -> Value {
     let mut ratios = json!({});
     let mut tell = |name: &str, key: &str, of: &dyn Fn(&Measured) -> f64, to: &dyn Fn(&Measured) -> f64| {
-        let values: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| of(ours) / to(theirs)).collect();
-        println!("taskfold / {peer}: {name} {}", spread(&values, 2));
+        let values: Vec<f64> = ours.iter().zip(&peer.runs).map(|(ours, theirs)| of(ours) / to(theirs)).collect();
+        println!("taskfold / {}: {name} {}", peer.name, spread(&values, 2));
         ratios[key] = figure(&values);
     };
     for (name, share) in SHARES {
         tell(name, name, &|m| latency(m, share), &|m| latency(m, share));
     }
-    tell("CPU a delivery", "cpu", &|m| m.cpu_per_million(roles), &|m| m.cpu_per_million(&[peer]));
+    tell("CPU a delivery", "cpu", &|m| m.cpu_per_million(roles), &|m| m.cpu_per_million(&[peer.name]));
     let mut with_servers = roles.to_vec();
     with_servers.extend(["postgres", "nats"]);
     tell(
         "CPU a delivery, PostgreSQL and NATS included",
         "cpu_with_servers",
         &|m| m.cpu_per_million(&with_servers),
-        &|m| m.cpu_per_million(&[peer]),
+        &|m| m.cpu_per_million(&[peer.name]),
     );
     ratios
 }

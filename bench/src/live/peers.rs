@@ -1,0 +1,52 @@
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::measure::Measured;
+use crate::memory_server;
+use crate::nchan::Nchan;
+use crate::publisher::How;
+use crate::rooms::Rooms;
+use crate::system::Process;
+
+/// A server that has the same frames in memory and nothing behind it, measured in turn with Taskfold.
+pub struct Peer {
+    pub name: &'static str,
+    pub runs: Vec<Measured>,
+    server: Server,
+}
+
+enum Server {
+    Axum(Process),
+    Nchan(Nchan),
+}
+
+impl Peer {
+    pub async fn axum() -> anyhow::Result<Self> {
+        let server = Server::Axum(memory_server::start().await?);
+        Ok(Self { name: "in memory", runs: Vec::new(), server })
+    }
+
+    pub async fn nchan(workers: usize) -> anyhow::Result<Self> {
+        let server = Server::Nchan(Nchan::start(workers).await?);
+        Ok(Self { name: "nchan", runs: Vec::new(), server })
+    }
+
+    pub fn process(&self) -> &Process {
+        match &self.server {
+            Server::Axum(process) => process,
+            Server::Nchan(nchan) => &nchan.process,
+        }
+    }
+
+    /// Ready for listeners; how it is sent this Change as a frame.
+    pub async fn prepare(&self, rooms: &Rooms, change: &Value) -> anyhow::Result<How> {
+        Ok(match &self.server {
+            Server::Axum(_) => How::Frame(change.clone()),
+            Server::Nchan(nchan) => {
+                nchan.greet(rooms).await?;
+                How::Numbered(change.clone(), Arc::clone(&nchan.numbers))
+            }
+        })
+    }
+}
