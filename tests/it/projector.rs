@@ -151,15 +151,13 @@ async fn a_projector_that_has_nothing_to_do_holds_nothing_open() {
     let ada = app.person("ada").await;
     ada.project("P").await;
     app.settle().await;
-    let mut owner = app.owner.acquire().await.unwrap();
-    // Less than the time between two looks at an empty log; several, because one may fall between a look and the next.
-    sqlx::query("SET lock_timeout = '500ms'").execute(&mut *owner).await.unwrap();
+    // Several times, because one may fall between two looks; each waits for less than the second between them.
     for _ in 0..5 {
-        sqlx::query("SELECT FROM projection_checkpoint FOR UPDATE")
-            .execute(&mut *owner)
-            .await
-            .expect("its last step has ended");
+        let mut tx = app.owner.begin().await.unwrap();
+        sqlx::query("SET LOCAL lock_timeout = '500ms'").execute(&mut *tx).await.unwrap();
+        let locked = sqlx::query("SELECT FROM projection_checkpoint FOR UPDATE").execute(&mut *tx).await;
+        locked.expect("its last step has ended");
+        tx.rollback().await.unwrap();
     }
-    drop(owner);
     app.finish().await;
 }
