@@ -35,11 +35,8 @@ pub enum Role {
     QueryApi,
     /// Bring the database's schema up to date
     Migrate,
-    /// Build read tables again from the event log
-    Rebuild {
-        #[arg(default_value = "read-tables")]
-        projection: Projection,
-    },
+    /// Build the read tables again from the event log, beside those that are read, say how they differ, and read the new ones
+    Rebuild(Rebuild),
     /// Prove that log, stream and read tables agree (exit code 1 if they do not)
     Verify,
     /// Project again the events that were set aside because they failed
@@ -55,6 +52,21 @@ pub enum Role {
     /// Import boards of other programs through a running server
     #[command(subcommand)]
     Import(Import),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Rebuild {
+    #[arg(default_value = "read-tables")]
+    pub projection: Projection,
+    /// Only say how they differ
+    #[arg(long, conflicts_with_all = ["back", "forget"])]
+    pub dry_run: bool,
+    /// Read the tables again that were read before the last rebuild, with all that happened since
+    #[arg(long, conflicts_with = "forget")]
+    pub back: bool,
+    /// Give the room of those free
+    #[arg(long)]
+    pub forget: bool,
 }
 
 /// What is made from the log, and can be made again.

@@ -33,8 +33,10 @@ impl DatabaseRole {
             Self::Feed => Some("SET ROLE taskfold_feed"),
             // Read tables are made from the log, and made again from it when PostgreSQL dies before their last rows are on
             // disk. To wait for the disk would hold up commands: PostgreSQL lets one transaction at a time commit that
-            // notifies somebody.
-            Self::Projector => Some("SET ROLE taskfold_projector; SET synchronous_commit = off"),
+            // notifies somebody. And PostgreSQL would tell of every word that is too long to be searched for.
+            Self::Projector => {
+                Some("SET ROLE taskfold_projector; SET synchronous_commit = off; SET client_min_messages = warning")
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use taskfold::config::{Cli, Import, Projection, Role, Settings};
+use taskfold::config::{Cli, Import, Role, Settings};
 use taskfold::program::Program;
 use taskfold::roles;
 
@@ -43,7 +43,7 @@ async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
         Role::Projector => roles::projector::run(program).await,
         Role::QueryApi => roles::query_api::run(program).await,
         Role::Migrate => roles::migrate::run(program).await,
-        Role::Rebuild { projection: Projection::ReadTables } => roles::rebuild::run(program).await,
+        Role::Rebuild(rebuild) => roles::rebuild::run(program, rebuild).await,
         Role::Verify => roles::verify::run(program).await,
         Role::Retry => roles::retry::run(program).await,
         Role::Openapi { check, dir } => roles::openapi::run(check, &dir),

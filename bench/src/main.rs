@@ -31,10 +31,14 @@ mod live;
 mod memory_server;
 /// One clock for all processes.
 mod moment;
+/// A long log made of a short one.
+mod multiply;
 /// Live streams by nginx.
 mod nchan;
 /// Commands at a constant rate.
 mod publisher;
+/// Read tables anew, while somebody works.
+mod rebuild;
 /// Who listens to what.
 mod rooms;
 /// Where the time goes.
@@ -129,6 +133,13 @@ enum What {
         #[arg(long, default_value = "20000")]
         events: usize,
     },
+    /// `taskfold rebuild` of a long log while somebody works: how long it takes, its memory, and what they notice
+    Rebuild {
+        #[arg(long, default_value = "1000000")]
+        events: i64,
+        #[arg(long, default_value = "3")]
+        runs: usize,
+    },
     /// Holds the listeners of one server
     #[command(hide = true)]
     Holder,
@@ -163,6 +174,7 @@ async fn measure(what: What) -> anyhow::Result<Value> {
         What::Storm(storm) => storm::run(&storm).await,
         What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
         What::CatchUp { events } => catch_up::run(events).await,
+        What::Rebuild { events, runs } => rebuild::run(events, runs).await,
         What::Import { file } => import::run(&file).await.map(|()| Value::Null),
         What::Attachments { mebibytes } => attachments::run(mebibytes).await.map(|()| Value::Null),
         What::Holder => listeners::holder::run().map(|()| Value::Null),

@@ -42,9 +42,16 @@ impl System {
         let dir = Folder(std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id())));
         let options = Options { data_dir: dir.0.clone(), postgres: true, nats: true, durability: Durability::Full };
         let stack = Stack::start(options).await?;
-        let migrated = command()?.arg("migrate").args(servers(&stack)?).stdout(Stdio::null()).status()?;
-        ensure!(migrated.success(), "taskfold migrate failed");
-        Ok(Self { stack, dir })
+        let system = Self { stack, dir };
+        ensure!(system.command("migrate")?.status()?.success(), "taskfold migrate failed");
+        Ok(system)
+    }
+
+    /// What ends by itself, and says nothing here.
+    pub fn command(&self, name: &str) -> anyhow::Result<Command> {
+        let mut command = command()?;
+        command.args([name, "--log", "error"]).args(servers(&self.stack)?).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command)
     }
 
     pub async fn role(&self, role: &str) -> anyhow::Result<Process> {

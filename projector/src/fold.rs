@@ -12,6 +12,8 @@ mod projects;
 mod tasks;
 /// Teams.
 mod teams;
+/// Who watched a project when.
+mod watcher_history;
 /// Who hears of a task.
 mod watchers;
 
@@ -20,6 +22,8 @@ use taskfold_event_log::{LogError, LoggedEvent};
 use uuid::Uuid;
 
 use crate::tables::{Keys, Tables};
+
+pub use watcher_history::WatcherHistory;
 
 /// An event, decoded.
 pub struct Decoded<'a> {

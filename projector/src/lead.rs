@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::publish::Projected;
 use crate::step::{Memory, Outcome, step};
+use crate::versions::{self, Written};
 use crate::{Deps, ProjectorError, lease, publish, rebuild, set_aside};
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -22,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub async fn run(deps: Deps) {
     let holder = Uuid::from_u128(holder_id());
     while !deps.shutdown.is_cancelled() {
-        match lease::acquire(&deps.pool, holder).await {
+        match acquire(&deps, holder).await {
             Ok(true) => {
                 tracing::info!(%holder, "leading: projecting and publishing");
                 metrics::gauge!("taskfold_projector_leads").set(1.0);
@@ -40,6 +41,15 @@ pub async fn run(deps: Deps) {
     if let Err(error) = lease::release(&deps.pool, holder).await {
         tracing::debug!(%error, "the lease will run out by itself");
     }
+}
+
+/// Takes the lease, unless a later version of this program works on the read tables: whoever can do so should have it.
+async fn acquire(deps: &Deps, holder: Uuid) -> sqlx::Result<bool> {
+    if let Written::Later(tables) = versions::written(&deps.pool).await? {
+        tracing::warn!(tables = tables.join(", "), "a later version wrote the read tables, standing by");
+        return Ok(false);
+    }
+    lease::acquire(&deps.pool, holder).await
 }
 
 /// A name for this run of this process; nothing is derived from it.
@@ -128,6 +138,10 @@ async fn project(
                 }
             }
             Ok(Outcome::Idle) => {}
+            Err(ProjectorError::OtherVersion) => {
+                tracing::warn!("another version has rebuilt the read tables, standing by");
+                return working.cancel();
+            }
             Err(error) => {
                 tracing::warn!(%error, "not projecting, trying again");
                 wait(working).await;

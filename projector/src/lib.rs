@@ -1,7 +1,13 @@
 //! Make it known: the log into read tables, and from there onto the stream. No HTTP.
 
+/// Rows into PostgreSQL by COPY.
+mod copy;
+/// What is derived from rows.
+pub mod derived;
 /// What each event does to the rows.
 mod fold;
+/// Read tables beside those that are read.
+mod generation;
 /// Projecting and publishing while the lease holds.
 mod lead;
 /// Which projector works.
@@ -20,12 +26,11 @@ pub mod stream;
 mod tables;
 /// Proving that log, stream and read tables agree.
 pub mod verify;
+/// Which code wrote the read tables.
+pub mod versions;
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-
-/// The version of the projections' code. Read tables written by another one are rebuilt, never served half.
-pub const VERSION: i32 = 2;
 
 /// Ready values from the program.
 #[derive(Clone)]
@@ -51,6 +56,16 @@ pub enum ProjectorError {
     Json(#[from] serde_json::Error),
     #[error("another projector has moved the checkpoint")]
     CheckpointMoved,
+    #[error("another version of Taskfold wrote the read tables")]
+    OtherVersion,
+    #[error("a later version of Taskfold wrote these read tables: {0}")]
+    WrittenByLater(String),
+    #[error("a rebuild is under way already")]
+    Rebuilding,
+    #[error("a transaction that reads does not end")]
+    ReadersStay,
+    #[error("there is no going back: {0}")]
+    NoWayBack(String),
 }
 
 /// Stands by for the lease, and works while it holds it, until shutdown. Trouble with the database or the stream is

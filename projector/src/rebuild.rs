@@ -1,71 +1,189 @@
-use sqlx::{Connection, PgPool};
+//! The read tables anew from the log: a new generation is built beside the one that is read, compared with it, and put in its
+//! place in one transaction. Reads and projections go on meanwhile, and the generation before is kept to go back to.
 
-use crate::fold::Decoded;
-use crate::set_aside::{self, aggregate_of};
-use crate::tables::{TABLES, Tables};
-use crate::{ProjectorError, VERSION};
+/// Where two generations differ.
+mod differences;
+/// The log into empty tables.
+mod fill;
 
-const PAGE: i64 = 5000;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a rebuild came to.
-#[derive(Clone, Copy, Debug)]
-pub struct Rebuilt {
-    /// Events folded.
-    pub events: i64,
-    /// Of them, how many could not be.
-    pub set_aside: i64,
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+
+use crate::ProjectorError;
+use crate::generation::Generation;
+use crate::versions::{self, Written};
+
+pub use differences::Difference;
+
+/// What to do with a generation that is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Only say how it differs, and throw it away.
+    Compare,
+    /// Say how it differs, and read it from now on.
+    Switch,
 }
 
-/// Rebuilds read tables that another version of this code has written.
-pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
-    let (position, version): (i64, i32) =
-        sqlx::query_as("SELECT position, version FROM projection_checkpoint").fetch_one(pool).await?;
-    if version != VERSION {
-        if position > 0 {
-            tracing::info!(position, version, now = VERSION, "the read tables are of another version, rebuilding them");
-        }
-        rebuild(pool, |_, _| {}).await?;
+/// What a rebuild does, for a bar to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Events.
+    Folding,
+    /// Blocks of tasks whose documents are written.
+    Documents,
+    Indexes,
+    /// Tables.
+    Comparing,
+}
+
+/// Told of each stage how much of how much is done, from several tasks.
+pub type Progress<'a> = &'a (dyn Fn(Stage, u64, u64) + Send + Sync);
+
+/// What a rebuild came to.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// Up to here, while the generations were compared or put in each other's place.
+    pub position: i64,
+    /// Events that could not be folded.
+    pub set_aside: i64,
+    pub differences: Vec<Difference>,
+}
+
+/// Counts up, and tells of it.
+struct Count<'a> {
+    stage: Stage,
+    done: AtomicU64,
+    total: u64,
+    progress: Progress<'a>,
+}
+
+impl<'a> Count<'a> {
+    fn new(stage: Stage, total: u64, progress: Progress<'a>) -> Self {
+        progress(stage, 0, total);
+        Self { stage, done: AtomicU64::new(0), total, progress }
     }
+
+    fn add(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
+        (self.progress)(self.stage, done, self.total);
+    }
+}
+
+/// Rebuilds, unless somebody does so already.
+pub async fn rebuild(pool: &PgPool, then: Then, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
+    let _alone = Alone::new(pool).await?;
+    if let Written::Later(tables) = versions::written(pool).await? {
+        return Err(ProjectorError::WrittenByLater(tables.join(", ")));
+    }
+    build(pool, progress).await?;
+    let mut next = Generation::Next.connect(pool).await?;
+    next.follow().await?;
+    let set_aside = sqlx::query_scalar("SELECT count(*) FROM set_aside_events").fetch_one(next.db()).await?;
+    let (position, differences) = differences::find(pool, &mut next, Generation::Next, progress).await?;
+    match then {
+        Then::Compare => {
+            sqlx::query("SELECT taskfold_generation_drop('taskfold_next')").execute(pool).await?;
+            Ok(Rebuilt { position, set_aside, differences })
+        }
+        Then::Switch => Ok(Rebuilt { position: next.switch(pool).await?, set_aside, differences }),
+    }
+}
+
+/// Reads the generation before again, with all that happened since. What was read becomes the generation before.
+pub async fn back(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
+    let _alone = Alone::new(pool).await?;
+    let mut previous = Generation::Previous.connect(pool).await?;
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass('taskfold_previous.projection_checkpoint') IS NOT NULL")
+        .fetch_one(previous.db())
+        .await?;
+    if !exists {
+        return Err(ProjectorError::NoWayBack("there is no generation before this one".to_owned()));
+    }
+    let misfits: Vec<String> = sqlx::query_scalar("SELECT * FROM taskfold_generation_misfits('taskfold_previous')")
+        .fetch_all(previous.db())
+        .await?;
+    let ours: bool = sqlx::query_scalar("SELECT versions = $1 FROM projection_checkpoint")
+        .bind(Json(versions::ours()))
+        .fetch_one(previous.db())
+        .await?;
+    if !ours || !misfits.is_empty() {
+        return Err(ProjectorError::NoWayBack(format!(
+            "another version of Taskfold wrote the generation before{}",
+            if misfits.is_empty() { String::new() } else { format!(", with other columns in {}", misfits.join(", ")) }
+        )));
+    }
+    previous.follow().await?;
+    let set_aside = sqlx::query_scalar("SELECT count(*) FROM set_aside_events").fetch_one(previous.db()).await?;
+    let (_, differences) = differences::find(pool, &mut previous, Generation::Previous, progress).await?;
+    Ok(Rebuilt { position: previous.switch(pool).await?, set_aside, differences })
+}
+
+/// Gives the room of the generation before free.
+pub async fn forget(pool: &PgPool) -> Result<(), ProjectorError> {
+    sqlx::query("SELECT taskfold_generation_drop('taskfold_previous')").execute(pool).await?;
     Ok(())
 }
 
-/// Writes the read tables anew from the log, up to the checkpoint, in one transaction: readers see the old rows until the
-/// new ones are there, and projecting waits meanwhile.
-pub async fn rebuild(pool: &PgPool, mut progress: impl FnMut(i64, i64)) -> Result<Rebuilt, ProjectorError> {
-    let mut db = pool.acquire().await?;
-    let mut tx = db.begin().await?;
-    let checkpoint: i64 =
-        sqlx::query_scalar("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
-    for table in TABLES.iter().map(|(table, _)| *table).chain(["set_aside_events"]) {
-        sqlx::query(&format!("DELETE FROM {table}")).execute(&mut *tx).await?;
-    }
-    let mut rebuilt = Rebuilt { events: 0, set_aside: 0 };
-    let mut tables = Tables::default();
-    let mut aside = std::collections::HashSet::new();
-    while rebuilt.events < checkpoint {
-        let last = checkpoint.min(rebuilt.events + PAGE);
-        for event in taskfold_event_log::page_between(&mut *tx, rebuilt.events + 1, last).await? {
-            let applied = if aside.contains(&aggregate_of(&event)) {
-                Err("waits for an earlier event of its aggregate".to_owned())
-            } else {
-                Decoded::new(&event)
-                    .map_err(|e| e.to_string())
-                    .and_then(|decoded| tables.apply(&decoded).map_err(|e| e.to_string()))
-            };
-            if let Err(reason) = applied {
-                set_aside::put(&mut tx, &event, &reason).await?;
-                aside.insert(aggregate_of(&event));
-                rebuilt.set_aside += 1;
+/// Rebuilds read tables that an earlier version of this code has written. Nothing must be projected into them meanwhile.
+pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
+    match versions::written(pool).await? {
+        Written::Current => return Ok(()),
+        Written::Later(tables) => return Err(ProjectorError::WrittenByLater(tables.join(", "))),
+        Written::Before(tables) => {
+            let position = taskfold_event_log::projected_position(pool).await?;
+            if position == 0 {
+                let mut db = pool.acquire().await?;
+                return mark_as_ours(&mut db, 0).await;
             }
+            tracing::info!(
+                position,
+                tables = tables.join(", "),
+                "an earlier version wrote read tables, rebuilding them"
+            );
         }
-        tables.store(&mut tx).await?;
-        rebuilt.events = last;
-        progress(last, checkpoint);
     }
-    sqlx::query("UPDATE projection_checkpoint SET version = $1, generation = generation + 1")
-        .bind(VERSION)
-        .execute(&mut *tx)
+    let _alone = Alone::new(pool).await?;
+    build(pool, &|_, _, _| {}).await?;
+    let position = Generation::Next.connect(pool).await?.switch(pool).await?;
+    tracing::info!(position, "read tables rebuilt");
+    Ok(())
+}
+
+/// Makes `taskfold_next`, complete up to where the generation that is read was when this began.
+async fn build(pool: &PgPool, progress: Progress<'_>) -> Result<(), ProjectorError> {
+    sqlx::query("SELECT taskfold_generation_begin()").execute(pool).await?;
+    let upto = taskfold_event_log::projected_position(pool).await?;
+    fill::fill(pool, upto, progress).await?;
+    sqlx::query("SELECT taskfold_generation_protect()").execute(pool).await?;
+    let mut next = Generation::Next.connect(pool).await?;
+    mark_as_ours(next.db(), upto).await
+}
+
+/// Writes into the checkpoint that the connection sees.
+async fn mark_as_ours(db: &mut PgConnection, position: i64) -> Result<(), ProjectorError> {
+    sqlx::query("UPDATE projection_checkpoint SET position = $1, versions = $2")
+        .bind(position)
+        .bind(Json(versions::ours()))
+        .execute(db)
         .await?;
-    tx.commit().await?;
-    Ok(rebuilt)
+    Ok(())
+}
+
+/// There is one place for a generation that is built, so one rebuild at a time works in it. Ends with its connection, whatever happens.
+struct Alone {
+    _connection: PgConnection,
+}
+
+impl Alone {
+    async fn new(pool: &PgPool) -> Result<Self, ProjectorError> {
+        let mut connection = pool.acquire().await?.detach();
+        let alone = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('taskfold rebuild'))");
+        if alone.fetch_one(&mut connection).await? {
+            Ok(Self { _connection: connection })
+        } else {
+            Err(ProjectorError::Rebuilding)
+        }
+    }
 }

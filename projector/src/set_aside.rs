@@ -2,13 +2,18 @@
 //! until somebody mended the cause and asked to try again.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool};
 use taskfold_event_log::LoggedEvent;
+use uuid::Uuid;
 
 use crate::ProjectorError;
-use crate::fold::Decoded;
-use crate::tables::{TABLES, Tables};
+use crate::fold::{Decoded, WatcherHistory};
+use crate::tables::Tables;
+
+/// The reason of those that are behind one that failed.
+pub const WAITS: &str = "waits for an earlier event of its aggregate";
 
 /// An aggregate, as the log names it.
 pub type Aggregate = (String, String);
@@ -78,6 +83,14 @@ async fn retry(pool: &PgPool, (aggregate_type, aggregate_id): &Aggregate) -> Res
         sqlx::query_scalar("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
     let events = taskfold_event_log::aggregate_after(&mut *tx, aggregate_type, aggregate_id, 0).await?;
     let mut tables = Tables::default();
+    if let Some(first) = events.first() {
+        if let Ok(subject) = first.subject() {
+            tables.remove_of(&mut tx, subject.id).await?;
+        }
+        if let (Some(project), true) = (first.project_id, aggregate_type == "task") {
+            tables.history = Some(Arc::new(watchers_of(&mut tx, project).await?));
+        }
+    }
     let folded = events.iter().filter(|e| e.position <= checkpoint).try_for_each(|event| {
         let decoded = Decoded::new(event).map_err(|e| (event, e.to_string()))?;
         tables.apply(&decoded).map_err(|e| (event, e.to_string()))
@@ -92,7 +105,6 @@ async fn retry(pool: &PgPool, (aggregate_type, aggregate_id): &Aggregate) -> Res
                 .await?;
         }
         Ok(()) => {
-            remove_rows(&mut tx, aggregate_id).await?;
             tables.store(&mut tx).await?;
             sqlx::query("DELETE FROM set_aside_events WHERE aggregate_type = $1 AND aggregate_id = $2")
                 .bind(aggregate_type)
@@ -107,13 +119,16 @@ async fn retry(pool: &PgPool, (aggregate_type, aggregate_id): &Aggregate) -> Res
     Ok(())
 }
 
-/// What an earlier, partial fold of the aggregate left.
-async fn remove_rows(db: &mut PgConnection, aggregate_id: &str) -> sqlx::Result<()> {
-    for (table, first_key) in TABLES {
-        sqlx::query(&format!("DELETE FROM {table} WHERE {first_key}::text = $1"))
-            .bind(aggregate_id)
-            .execute(&mut *db)
-            .await?;
+/// Who watched a project when. What of it cannot be folded is set aside itself.
+async fn watchers_of(db: &mut PgConnection, project: Uuid) -> sqlx::Result<WatcherHistory> {
+    let mut tables = Tables::default();
+    let mut history = WatcherHistory::default();
+    for event in taskfold_event_log::aggregate_after(db, "project", &project.to_string(), 0).await? {
+        let Ok(decoded) = Decoded::new(&event) else { break };
+        if tables.apply(&decoded).is_err() {
+            break;
+        }
+        tables.projects.get(&project).into_iter().for_each(|row| history.add(row));
     }
-    Ok(())
+    Ok(history)
 }

@@ -1,13 +1,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use taskfold_event_log::{Kept, LoggedEvent, PROJECTED_CHANNEL};
 
-use crate::ProjectorError;
 use crate::fold::Decoded;
 use crate::set_aside::{self, aggregate_of};
 use crate::tables::{Keys, Tables};
+use crate::{ProjectorError, versions};
 
 /// Events that one transaction takes at most.
 const BATCH: i64 = 1000;
@@ -50,42 +51,67 @@ struct Begun {
     place: Place,
     /// Whether any event is set aside.
     set_aside: bool,
+    /// Whether this code wrote the tables.
+    ours: bool,
+}
+
+/// How far a step may go, and who hears of it.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// In the generation that is read: to the end of the log, and announced.
+    Live,
+    /// In another one: up to where the one that is read is.
+    Beside { upto: i64 },
 }
 
 /// Projects the next batch: rows and checkpoint in one transaction.
 pub async fn step(database: &mut Kept, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
-    let outcome = batch(database.connection().await?, memory).await;
+    let outcome = batch(database.connection().await?, memory, Reach::Live).await;
     if outcome.is_err() {
         database.give_back();
     }
     outcome
 }
 
-async fn batch(db: &mut PgConnection, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
-    match take(db, memory, BATCH).await {
+/// Projects into a generation beside the one that is read, whose tables the connection sees first, up to `upto`.
+pub async fn catch_up(db: &mut PgConnection, memory: &mut Memory, upto: i64) -> Result<(), ProjectorError> {
+    while let Outcome::Projected { .. } = batch(db, memory, Reach::Beside { upto }).await? {}
+    Ok(())
+}
+
+async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Result<Outcome, ProjectorError> {
+    match take(db, memory, BATCH, reach).await {
         // Something in the batch cannot be stored. One by one, the event that cannot is found and set aside.
         Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
             tracing::warn!(%error, "a batch could not be stored, going on one by one");
-            take(db, memory, 1).await
+            take(db, memory, 1, reach).await
         }
         outcome => outcome,
     }
 }
 
 /// Classes 22 (data) and 23 (constraints): trying again does not help.
-fn is_about_data(error: &dyn sqlx::error::DatabaseError) -> bool {
+pub(crate) fn is_about_data(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<Outcome, ProjectorError> {
+async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Reach) -> Result<Outcome, ProjectorError> {
     let mut tx = db.begin().await?;
-    // Held until the commit, against a second projector and a rebuild.
-    let Begun { place, set_aside } = sqlx::query_as(
-        "SELECT position, generation, EXISTS (SELECT FROM set_aside_events) AS set_aside FROM projection_checkpoint FOR UPDATE",
+    // Held until the commit, against a second projector and the switch of a rebuild.
+    let Begun { place, set_aside, ours } = sqlx::query_as(
+        "SELECT position, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS set_aside \
+         FROM projection_checkpoint FOR UPDATE",
     )
+    .bind(Json(versions::ours()))
     .fetch_one(&mut *tx)
     .await?;
-    let events = taskfold_event_log::page_after(&mut *tx, place.position, limit).await?;
+    if !ours {
+        return Err(ProjectorError::OtherVersion);
+    }
+    let mut events = taskfold_event_log::page_after(&mut *tx, place.position, limit).await?;
+    if let Reach::Beside { upto } = reach {
+        events.retain(|event| event.position <= upto);
+    }
     let Some(position) = events.last().map(|e| e.position) else {
         // Now, and not with the next step: an open transaction keeps PostgreSQL from clearing away what every append leaves behind.
         tx.rollback().await?;
@@ -109,13 +135,17 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64) -> Result<
         }
         events => project(&mut tx, &mut tables, events, set_aside).await?,
     }
+    let channel = match reach {
+        Reach::Live => Some(PROJECTED_CHANNEL),
+        Reach::Beside { .. } => None,
+    };
     let moved = sqlx::query(
         "WITH moved AS (UPDATE projection_checkpoint SET position = $1 WHERE position = $2 RETURNING position) \
-         SELECT pg_notify($3, position::text) FROM moved",
+         SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3, position::text) END FROM moved",
     )
     .bind(position)
     .bind(place.position)
-    .bind(PROJECTED_CHANNEL)
+    .bind(channel)
     .fetch_optional(&mut *tx)
     .await?;
     if moved.is_none() {
@@ -151,7 +181,7 @@ async fn project(
     for event in decoded {
         let (logged, applied) = match event {
             Ok(event) if aside.contains(&aggregate_of(event.logged)) => {
-                (event.logged, Err("waits for an earlier event of its aggregate".to_owned()))
+                (event.logged, Err(set_aside::WAITS.to_owned()))
             }
             Ok(event) => (event.logged, tables.apply(&event).map_err(|e| e.to_string())),
             Err((logged, reason)) => (logged, Err(reason)),

@@ -1,5 +1,6 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -11,11 +12,16 @@ use taskfold_domain::task::Checklist;
 use uuid::Uuid;
 
 use crate::ProjectorError;
+use crate::copy::{self, Arrays};
+use crate::derived::Derived;
+use crate::fold::WatcherHistory;
 
 /// A row of a read table. Field names are column names: rows travel as JSON records, a whole batch in one statement.
 pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send + 'static {
     type Key: Clone + Eq + Hash + Ord + std::fmt::Debug + Send + Sync;
     const TABLE: &'static str;
+    /// To be raised when the same events come to other rows: the table is then made anew (see [`crate::versions`]).
+    const VERSION: i32;
     const KEY: &'static [&'static str];
     fn key(&self) -> Self::Key;
     /// The key's columns, in the order of `KEY`.
@@ -172,10 +178,11 @@ pub enum NotificationKind {
 }
 
 macro_rules! rows {
-    ($($row:ident in $table:literal by $key:ty: $($column:ident),* => |$k:ident| $ids:expr;)*) => {$(
+    ($($row:ident in $table:literal version $version:literal by $key:ty: $($column:ident),* => |$k:ident| $ids:expr;)*) => {$(
         impl Row for $row {
             type Key = $key;
             const TABLE: &'static str = $table;
+            const VERSION: i32 = $version;
             const KEY: &'static [&'static str] = &[$(stringify!($column)),*];
             fn key(&self) -> $key {
                 ($(self.$column),*)
@@ -188,15 +195,15 @@ macro_rules! rows {
 }
 
 rows! {
-    TaskRow in "tasks" by Uuid: task_id => |key| vec![*key];
-    ProjectRow in "projects" by Uuid: project_id => |key| vec![*key];
-    MemberRow in "project_members" by (Uuid, Uuid): project_id, user_id => |key| vec![key.0, key.1];
-    CommentRow in "comments" by (Uuid, Uuid): task_id, comment_id => |key| vec![key.0, key.1];
-    AttachmentRow in "attachments" by (Uuid, Uuid): task_id, attachment_id => |key| vec![key.0, key.1];
-    TeamRow in "teams" by Uuid: team_id => |key| vec![*key];
-    TeamMemberRow in "team_members" by (Uuid, Uuid): team_id, user_id => |key| vec![key.0, key.1];
-    ProjectTeamRow in "project_teams" by (Uuid, Uuid): project_id, team_id => |key| vec![key.0, key.1];
-    NotificationRow in "notifications" by Uuid: notification_id => |key| vec![*key];
+    TaskRow in "tasks" version 1 by Uuid: task_id => |key| vec![*key];
+    ProjectRow in "projects" version 1 by Uuid: project_id => |key| vec![*key];
+    MemberRow in "project_members" version 1 by (Uuid, Uuid): project_id, user_id => |key| vec![key.0, key.1];
+    CommentRow in "comments" version 1 by (Uuid, Uuid): task_id, comment_id => |key| vec![key.0, key.1];
+    AttachmentRow in "attachments" version 1 by (Uuid, Uuid): task_id, attachment_id => |key| vec![key.0, key.1];
+    TeamRow in "teams" version 1 by Uuid: team_id => |key| vec![*key];
+    TeamMemberRow in "team_members" version 1 by (Uuid, Uuid): team_id, user_id => |key| vec![key.0, key.1];
+    ProjectTeamRow in "project_teams" version 1 by (Uuid, Uuid): project_id, team_id => |key| vec![key.0, key.1];
+    NotificationRow in "notifications" version 1 by Uuid: notification_id => |key| vec![*key];
 }
 
 impl ProjectRow {
@@ -220,12 +227,13 @@ impl ProjectRow {
 /// Rows of one table in memory: those a batch touches, or, for a fresh fold, all.
 pub struct Rows<R: Row> {
     rows: HashMap<R::Key, R>,
-    touched: HashSet<R::Key>,
+    /// What was touched since the last `store`, as the table has it; none where it has no such row.
+    stored: HashMap<R::Key, Option<R>>,
 }
 
 impl<R: Row> Default for Rows<R> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), touched: HashSet::new() }
+        Self { rows: HashMap::new(), stored: HashMap::new() }
     }
 }
 
@@ -236,18 +244,39 @@ impl<R: Row> Rows<R> {
 
     pub fn get_mut(&mut self, key: &R::Key) -> Option<&mut R> {
         let row = self.rows.get_mut(key)?;
-        self.touched.insert(key.clone());
+        self.stored.entry(key.clone()).or_insert_with(|| Some(row.clone()));
         Some(row)
     }
 
     pub fn put(&mut self, row: R) {
-        self.touched.insert(row.key());
-        self.rows.insert(row.key(), row);
+        let key = row.key();
+        let was = self.rows.insert(key.clone(), row);
+        self.stored.entry(key).or_insert(was);
     }
 
     pub fn remove(&mut self, key: &R::Key) {
-        self.touched.insert(key.clone());
-        self.rows.remove(key);
+        let was = self.rows.remove(key);
+        self.stored.entry(key.clone()).or_insert(was);
+    }
+
+    /// What was touched: as the table has it, and as it is to be.
+    pub fn changes(&self) -> impl Iterator<Item = (Option<&R>, Option<&R>)> {
+        self.stored.iter().map(|(key, stored)| (stored.as_ref(), self.rows.get(key)))
+    }
+
+    /// Takes all rows out, whether they are stored or not.
+    pub fn take(&mut self) -> Vec<R> {
+        self.stored.clear();
+        self.rows.drain().map(|(_, row)| row).collect()
+    }
+
+    /// Removes the rows that the table has of one aggregate: those whose keys begin with its id.
+    async fn remove_of(&mut self, db: &mut PgConnection, aggregate: Uuid) -> Result<(), ProjectorError> {
+        let sql = format!("SELECT to_jsonb(t) FROM {} t WHERE {} = $1", R::TABLE, R::KEY[0]);
+        for Json(row) in sqlx::query_scalar::<_, Json<R>>(&sql).bind(aggregate).fetch_all(db).await? {
+            self.stored.insert(row.key(), Some(row));
+        }
+        Ok(())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&R::Key, &R)> {
@@ -279,8 +308,8 @@ impl<R: Row> Rows<R> {
 
     /// Writes what was touched: one upsert for all that is there, one delete for all that is gone.
     pub async fn store(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
-        let touched: Vec<R::Key> = self.touched.drain().collect();
-        let (there, gone): (Vec<_>, Vec<_>) = touched.into_iter().partition(|key| self.rows.contains_key(key));
+        let touched = self.stored.drain().map(|(key, _)| key);
+        let (there, gone): (Vec<_>, Vec<_>) = touched.partition(|key| self.rows.contains_key(key));
         if !there.is_empty() {
             let rows: Vec<&R> = there.iter().filter_map(|key| self.rows.get(key)).collect();
             upsert(db, &rows).await?;
@@ -344,6 +373,8 @@ macro_rules! tables {
         #[derive(Default)]
         pub struct Tables {
             $(pub $field: Rows<$row>,)*
+            /// Who watched which project when, where the rows of projects are not at hand.
+            pub history: Option<Arc<WatcherHistory>>,
         }
 
         /// The rows that events touch.
@@ -352,8 +383,8 @@ macro_rules! tables {
             $(pub $field: HashSet<<$row as Row>::Key>,)*
         }
 
-        /// Each table's name with the first column of its key.
-        pub const TABLES: &[(&str, &str)] = &[$(($row::TABLE, $row::KEY[0])),*];
+        /// Each table's name with the columns of its key, and the version of its projection.
+        pub const TABLES: &[(&str, &[&str], i32)] = &[$(($row::TABLE, $row::KEY, $row::VERSION)),*];
 
         impl Tables {
             /// Reads the rows of these keys.
@@ -362,8 +393,22 @@ macro_rules! tables {
                 Ok(())
             }
 
+            /// Writes what was touched, and what is derived of it.
             pub async fn store(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+                let derived = Derived::of(self);
                 $(self.$field.store(db).await?;)*
+                derived.store(db).await
+            }
+
+            /// Writes all rows into tables that have none of them, and keeps none. Nothing is derived.
+            pub async fn copy(&mut self, db: &mut PgConnection, arrays: &Arrays) -> Result<(), ProjectorError> {
+                $(copy::copy(db, &self.$field.take(), arrays).await?;)*
+                Ok(())
+            }
+
+            /// Removes what an earlier fold of one aggregate left in the tables.
+            pub async fn remove_of(&mut self, db: &mut PgConnection, aggregate: Uuid) -> Result<(), ProjectorError> {
+                $(self.$field.remove_of(db, aggregate).await?;)*
                 Ok(())
             }
 

@@ -143,7 +143,7 @@ async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), Pr
     Ok(())
 }
 
-/// What triggers derive from the read tables: recomputed, and compared. Each names what differs.
+/// What is derived from the read tables: recomputed, and compared. Each names what differs.
 const DERIVED: &[(&str, &str)] = &[
     (
         "task_documents",

@@ -1,29 +1,64 @@
-//! `taskfold rebuild`: the read tables anew from the log, with a bar to watch.
+//! `taskfold rebuild`: the read tables anew from the log, with a bar to watch. Exit code 0 whether they differed or not.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use taskfold_projector::rebuild::{Rebuilt, Stage, Then, back, forget, rebuild};
 
+use crate::config::{Projection, Rebuild};
 use crate::connections::DatabaseRole;
 use crate::program::{Program, Site};
 use crate::servers::Sharing;
 
-pub async fn run(program: Program) -> anyhow::Result<()> {
-    program.with_servers(Sharing::Attach, rebuild).await
+pub async fn run(program: Program, what: Rebuild) -> anyhow::Result<()> {
+    program.with_servers(Sharing::Attach, |here| work(here, what)).await
 }
 
-async fn rebuild(here: Site) -> anyhow::Result<()> {
+async fn work(here: Site, what: Rebuild) -> anyhow::Result<()> {
+    let Projection::ReadTables = what.projection;
     here.check_schema().await?;
     let pool = here.pool(DatabaseRole::Projector)?;
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} events, {eta} left")?;
-    let bar = ProgressBar::no_length().with_style(style);
-    let rebuilt = taskfold_projector::rebuild::rebuild(&pool, |done, total| {
-        bar.set_length(total.unsigned_abs());
-        bar.set_position(done.unsigned_abs());
-    })
-    .await?;
-    bar.finish_and_clear();
-    println!("read tables rebuilt from {} events", rebuilt.events);
-    if rebuilt.set_aside > 0 {
-        println!("{} events could not be projected and are set aside: `taskfold verify` names them", rebuilt.set_aside);
+    if what.forget {
+        forget(&pool).await?;
+        println!("the tables before the last rebuild are gone");
+        return Ok(());
     }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len}, {eta} left")?;
+    let bar = ProgressBar::no_length().with_style(style);
+    let progress = |stage: Stage, done: u64, total: u64| {
+        bar.set_message(match stage {
+            Stage::Folding => "folding events   ",
+            Stage::Documents => "writing documents",
+            Stage::Indexes => "making indexes   ",
+            Stage::Comparing => "comparing tables ",
+        });
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let rebuilt = match what {
+        Rebuild { back: true, .. } => back(&pool, &progress).await?,
+        Rebuild { dry_run: true, .. } => rebuild(&pool, Then::Compare, &progress).await?,
+        Rebuild { .. } => rebuild(&pool, Then::Switch, &progress).await?,
+    };
+    bar.finish_and_clear();
+    report(&rebuilt, &what);
     Ok(())
+}
+
+fn report(rebuilt: &Rebuilt, what: &Rebuild) {
+    let Rebuilt { position, set_aside, differences } = rebuilt;
+    for difference in differences {
+        println!("{difference}");
+    }
+    match (what.dry_run, differences.is_empty()) {
+        (_, true) => println!("both generations have the same rows"),
+        (true, false) => println!("nothing was changed"),
+        (false, false) => println!("`taskfold rebuild --back` reads the tables of before again"),
+    }
+    if *set_aside > 0 {
+        println!("{set_aside} events could not be projected and are set aside: `taskfold verify` names them");
+    }
+    match (what.dry_run, what.back) {
+        (true, _) => println!("compared at position {position}"),
+        (false, false) => println!("read tables rebuilt, read from position {position} on"),
+        (false, true) => println!("read tables of before, read from position {position} on"),
+    }
 }

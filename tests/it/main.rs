@@ -43,6 +43,8 @@ mod presence;
 mod projector;
 /// REST reads.
 mod reads;
+/// Read tables anew from the log, while everything goes on.
+mod rebuild;
 /// Every command and every read, by every role.
 mod roles;
 /// What the query-api's database role sees.

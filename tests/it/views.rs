@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use taskfold_projector::derived;
 
 use crate::harness::{Actor, App, eventually};
 
@@ -231,6 +232,9 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
             .await
             .unwrap();
     }
+    // And what the projector derives of it.
+    sqlx::query("TRUNCATE task_documents, column_counts, label_documents").execute(owner).await.unwrap();
+    derived::write_all(owner).await.unwrap();
     sqlx::query("VACUUM ANALYZE").execute(owner).await.unwrap();
 }
 

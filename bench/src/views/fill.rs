@@ -58,6 +58,7 @@ pub async fn fill(pool: &PgPool, user: Uuid) -> anyhow::Result<Filled> {
             .execute(pool)
             .await?;
     }
+    taskfold_projector::derived::write_all(pool).await?;
     sqlx::query("VACUUM ANALYZE").execute(pool).await?;
     let (tasks, projects, in_one) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM tasks), (SELECT count(*) FROM projects), \

@@ -63,8 +63,12 @@ impl Tables {
     }
 
     fn project_watchers(&self, decoded: &Decoded<'_>) -> BTreeSet<Uuid> {
-        let project = decoded.logged.project_id.and_then(|id| self.projects.get(&id));
-        project.into_iter().flat_map(|row| row.watcher_ids.iter().copied()).collect()
+        let Some(project) = decoded.logged.project_id else { return BTreeSet::new() };
+        let watchers = match &self.history {
+            Some(history) => history.watchers(project, decoded.logged.position),
+            None => self.projects.get(&project).map(|row| row.watcher_ids.as_slice()),
+        };
+        watchers.into_iter().flatten().copied().collect()
     }
 
     /// Nobody is told of what they did themselves.

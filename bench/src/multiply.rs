@@ -1,0 +1,96 @@
+//! A long log, made of a short one: whole projects again and again, under other ids.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::client::{Client, text};
+
+/// Projects, and tasks in each, that are made by real commands. Each task gets seven more events.
+const PROJECTS: usize = 4;
+const TASKS: usize = 60;
+
+/// Another id for each copy. The first eight digits count copies up, as time does: ids stay in the order in which they were made.
+const ID: &str = "CREATE FUNCTION bench_id(id text, copy bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$ \
+    SELECT lpad(to_hex(x'01a00000'::bigint + copy), 8, '0') || substr(id, 9) $$";
+
+/// $1 copies, behind what is there. The log has as many events as its seed when it begins.
+const COPY: &[&str] = &[
+    "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
+         command_id, occurred_at, recorded_at) \
+     SELECT h.position * c + e.position, e.aggregate_type, bench_id(e.aggregate_id, c), e.sequence, e.event_type, e.event_version, \
+         replace(e.payload::text, e.project_id::text, bench_id(e.project_id::text, c))::json, bench_id(e.project_id::text, c)::uuid, \
+         e.actor_id, bench_id(e.command_id::text, c)::uuid, e.occurred_at, e.recorded_at \
+     FROM log_head h, generate_series(1, $1::bigint) c, events e ORDER BY 1",
+    "INSERT INTO commands SELECT k.actor_id, bench_id(k.command_id::text, c)::uuid, k.fingerprint, bench_id(k.aggregate_id, c), k.version, \
+         h.position * c + k.first_position, h.position * c + k.last_position, bench_id(k.created_id::text, c)::uuid, k.created \
+     FROM log_head h, generate_series(1, $1::bigint) c, commands k",
+    "INSERT INTO task_places SELECT bench_id(p.task_id::text, c)::uuid, bench_id(p.project_id::text, c)::uuid, p.column_id, p.rank, p.state \
+     FROM generate_series(1, $1::bigint) c, task_places p",
+    "UPDATE log_head SET position = position * (1 + $1::bigint)",
+];
+
+/// Makes a log of about so many events: tasks that were edited, moved, commented on and done. Answers its last position.
+pub async fn write(database_url: &str, commands: &str, token: &str, events: i64) -> anyhow::Result<i64> {
+    seed(commands, token).await?;
+    let pool = PgPool::connect(database_url).await?;
+    let seeded: i64 = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&pool).await?;
+    sqlx::query(ID).execute(&pool).await?;
+    let mut tx = pool.begin().await?;
+    for copy in COPY {
+        sqlx::query(copy).bind((events / seeded - 1).max(0)).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    // As PostgreSQL itself does after a while.
+    sqlx::query("VACUUM ANALYZE").execute(&pool).await?;
+    let head = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&pool).await?;
+    pool.close().await;
+    Ok(head)
+}
+
+async fn seed(commands: &str, token: &str) -> anyhow::Result<()> {
+    let mut owner = Client::connect(commands, token).await?;
+    for project in 0..PROJECTS {
+        let project =
+            owner.json("POST", "/v1/projects", json!({"name": format!("Project {project}")}).to_string()).await?;
+        let project = text(&project, "id")?.to_owned();
+        let label = json!({"name": "bug", "color": "red"}).to_string();
+        owner.send("POST", &format!("/v1/projects/{project}/labels"), label).await?;
+        for number in 0..TASKS {
+            let task = json!({"title": format!("Task {number} of this project"), "description": "A line that says a little more."});
+            let task = owner.json("POST", &format!("/v1/projects/{project}/tasks"), task.to_string()).await?;
+            let task = format!("/v1/tasks/{}", text(&task, "id")?);
+            for (method, command, body) in [
+                ("PATCH", "", json!({"title": format!("A better name for task {number}")})),
+                ("PATCH", "", json!({"priority": "high", "estimate_minutes": 30})),
+                ("POST", "/start", json!({})),
+                ("POST", "/comments", json!({"text": "Half of it is done, the other half needs another look."})),
+                ("POST", "/complete", json!({})),
+            ] {
+                owner.send(method, &format!("{task}{command}"), body.to_string()).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets the next projector take the read tables for those of an earlier version, which it makes anew: a million events are in them sooner
+/// than by projecting.
+pub async fn leave_to_a_rebuild(database_url: &str) -> anyhow::Result<()> {
+    let pool = PgPool::connect(database_url).await?;
+    sqlx::query("UPDATE projection_checkpoint SET versions = '{}', position = (SELECT position FROM log_head)")
+        .execute(&pool)
+        .await?;
+    pool.close().await;
+    Ok(())
+}
+
+/// Until the read tables have all of it.
+pub async fn until_projected(pool: &PgPool) -> anyhow::Result<()> {
+    let current = "SELECT c.versions <> '{}' AND c.position = h.position FROM projection_checkpoint c, log_head h";
+    while !sqlx::query_scalar::<_, bool>(current).fetch_one(pool).await? {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}

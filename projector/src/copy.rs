@@ -1,0 +1,98 @@
+//! Rows into a table by COPY, in its text format.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::ProjectorError;
+use crate::tables::Row;
+
+/// How much is sent at once.
+const CHUNK: usize = 256 * 1024;
+
+/// Which columns are arrays, as (table, column). The others that hold lists are JSON.
+pub struct Arrays(HashSet<(String, String)>);
+
+impl Arrays {
+    /// Of the tables that the connection sees.
+    pub async fn read(db: &mut PgConnection) -> sqlx::Result<Self> {
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "SELECT c.relname::text, a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+             JOIN pg_type t ON t.oid = a.atttypid WHERE t.typcategory = 'A' AND pg_table_is_visible(c.oid)",
+        )
+        .fetch_all(db)
+        .await?;
+        Ok(Self(columns.into_iter().collect()))
+    }
+}
+
+pub async fn copy<R: Row>(db: &mut PgConnection, rows: &[R], arrays: &Arrays) -> Result<(), ProjectorError> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let record = serde_json::to_value(first)?;
+    let columns: Vec<String> = record.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
+    let of_arrays: Vec<bool> =
+        columns.iter().map(|column| arrays.0.contains(&(R::TABLE.to_owned(), column.clone()))).collect();
+    let mut into = db.copy_in_raw(&format!("COPY {} ({}) FROM STDIN", R::TABLE, columns.join(", "))).await?;
+    let mut text = String::with_capacity(CHUNK + 4096);
+    for row in rows {
+        write(&mut text, &serde_json::to_value(row)?, &of_arrays);
+        if text.len() >= CHUNK {
+            into.send(text.as_bytes()).await?;
+            text.clear();
+        }
+    }
+    into.send(text.as_bytes()).await?;
+    into.finish().await?;
+    Ok(())
+}
+
+fn write(text: &mut String, row: &Value, arrays: &[bool]) {
+    for (nth, (value, is_array)) in row.as_object().into_iter().flat_map(|o| o.values()).zip(arrays).enumerate() {
+        if nth > 0 {
+            text.push('\t');
+        }
+        match value {
+            Value::Null => text.push_str("\\N"),
+            Value::String(string) => escape(text, string),
+            Value::Array(items) if *is_array => escape(text, &array(items)),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => escape(text, &value.to_string()),
+        }
+    }
+    text.push('\n');
+}
+
+fn array(items: &[Value]) -> String {
+    // JSON quotes and escapes strings as arrays of PostgreSQL do, as far as ids and words go.
+    let items: Vec<String> = items.iter().map(Value::to_string).collect();
+    format!("{{{}}}", items.join(","))
+}
+
+fn escape(text: &mut String, value: &str) {
+    for part in value.split_inclusive(['\\', '\n', '\r', '\t']) {
+        let (plain, special) = match part.char_indices().next_back() {
+            Some((at, '\\')) => (&part[..at], "\\\\"),
+            Some((at, '\n')) => (&part[..at], "\\n"),
+            Some((at, '\r')) => (&part[..at], "\\r"),
+            Some((at, '\t')) => (&part[..at], "\\t"),
+            _ => (part, ""),
+        };
+        text.push_str(plain);
+        text.push_str(special);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_field_or_a_row_is_escaped() {
+        let mut text = String::new();
+        let row = json!({"a": "tab\there\\ \r\n", "b": null, "c": ["x", "y"], "d": [{"k": "l\n"}], "e": true, "f": 7});
+        write(&mut text, &row, &[false, false, true, false, false, false]);
+        assert_eq!(text, "tab\\there\\\\ \\r\\n\t\\N\t{\"x\",\"y\"}\t[{\"k\":\"l\\\\n\"}]\ttrue\t7\n");
+    }
+}

@@ -1,0 +1,140 @@
+//! What is derived from rows of tasks and projects: documents that are searched, and how many cards stand in each column. Written in
+//! the same transaction as the rows, for all that a batch changed at once.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::ProjectorError;
+use crate::tables::{ProjectRow, Tables, TaskRow};
+
+/// The tables, with the columns of their keys and the version of what is derived.
+pub const TABLES: &[(&str, &[&str], i32)] = &[
+    ("column_counts", &["project_id", "column_id"], 1),
+    ("task_documents", &["task_id"], 1),
+    ("label_documents", &["project_id", "label_id"], 1),
+];
+
+/// The documents of tasks that stand in these blocks of their table ($1 to $2).
+pub const DOCUMENTS_OF_BLOCKS: &str = "INSERT INTO task_documents (task_id, project_id, archived, created_at, document) \
+    SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids) FROM tasks \
+    WHERE NOT deleted AND ctid >= $1::tid AND ctid < $2::tid";
+const ALL_COUNTS: &str = "INSERT INTO column_counts (project_id, column_id, tasks) \
+    SELECT project_id, column_id, count(*) FROM tasks WHERE NOT archived AND NOT deleted GROUP BY project_id, column_id";
+const ALL_LABELS: &str = "INSERT INTO label_documents (project_id, label_id, document) \
+    SELECT project_id, (label ->> 'id')::uuid, to_tsvector('pg_catalog.simple', label ->> 'name') \
+    FROM projects, jsonb_array_elements(labels) AS label";
+
+/// Into empty tables, what is derived of all rows there are.
+pub async fn write_all(pool: &PgPool) -> sqlx::Result<()> {
+    let end = format!("({},0)", u32::MAX);
+    sqlx::query(DOCUMENTS_OF_BLOCKS).bind("(0,0)").bind(end).execute(pool).await?;
+    write_all_but_documents(&mut *pool.acquire().await?).await
+}
+
+/// The same of what is quickly done.
+pub async fn write_all_but_documents(db: &mut PgConnection) -> sqlx::Result<()> {
+    for all in [ALL_COUNTS, ALL_LABELS] {
+        sqlx::query(all).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// What a batch has to write.
+#[derive(Default)]
+pub struct Derived {
+    /// Tasks whose documents are to be written, and those that have none any more.
+    documents: Vec<Uuid>,
+    without: Vec<Uuid>,
+    /// By how much the number of cards changes, by project and column.
+    counts: HashMap<(Uuid, Uuid), i64>,
+    /// Projects whose labels are others now.
+    labels: Vec<Uuid>,
+}
+
+impl Derived {
+    /// Of the rows that were touched and not stored yet.
+    pub fn of(tables: &Tables) -> Self {
+        let mut derived = Self::default();
+        for (stored, now) in tables.tasks.changes() {
+            derived.add_document(stored, now);
+            derived.count(stored, -1);
+            derived.count(now, 1);
+        }
+        derived.counts.retain(|_, change| *change != 0);
+        for (stored, now) in tables.projects.changes() {
+            derived.add_labels(stored, now);
+        }
+        derived
+    }
+
+    fn add_document(&mut self, stored: Option<&TaskRow>, now: Option<&TaskRow>) {
+        type Shown<'a> = (&'a str, &'a str, &'a [Uuid], bool);
+        fn shown(row: &TaskRow) -> Option<Shown<'_>> {
+            (!row.deleted).then_some((&row.title, &row.description, &row.label_ids, row.archived))
+        }
+        match (stored.and_then(|row| Some((row, shown(row)?))), now.and_then(|row| Some((row, shown(row)?)))) {
+            (before, Some((row, after))) if before.is_none_or(|(_, before)| before != after) => {
+                self.documents.push(row.task_id);
+            }
+            (Some((row, _)), None) => self.without.push(row.task_id),
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, row: Option<&TaskRow>, by: i64) {
+        if let Some(row) = row.filter(|row| !row.archived && !row.deleted) {
+            *self.counts.entry((row.project_id, row.column_id)).or_default() += by;
+        }
+    }
+
+    fn add_labels(&mut self, stored: Option<&ProjectRow>, now: Option<&ProjectRow>) {
+        let labels = |row: Option<&ProjectRow>| row.map(|row| row.labels.clone()).unwrap_or_default();
+        if labels(stored) != labels(now) {
+            self.labels.extend(now.or(stored).map(|row| row.project_id));
+        }
+    }
+
+    /// After the rows themselves.
+    pub async fn store(self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+        if !self.without.is_empty() {
+            sqlx::query("DELETE FROM task_documents WHERE task_id = ANY ($1)")
+                .bind(self.without)
+                .execute(&mut *db)
+                .await?;
+        }
+        if !self.documents.is_empty() {
+            sqlx::query(
+                "INSERT INTO task_documents (task_id, project_id, archived, created_at, document) \
+                 SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids) \
+                 FROM tasks WHERE task_id = ANY ($1) \
+                 ON CONFLICT (task_id) DO UPDATE SET archived = excluded.archived, document = excluded.document",
+            )
+            .bind(self.documents)
+            .execute(&mut *db)
+            .await?;
+        }
+        if !self.counts.is_empty() {
+            let (columns, changes): (Vec<_>, Vec<_>) = self.counts.into_iter().unzip();
+            let (projects, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+            sqlx::query(
+                "INSERT INTO column_counts AS c (project_id, column_id, tasks) SELECT * FROM unnest($1, $2, $3) \
+                 ON CONFLICT (project_id, column_id) DO UPDATE SET tasks = c.tasks + excluded.tasks",
+            )
+            .bind(projects)
+            .bind(columns)
+            .bind(changes)
+            .execute(&mut *db)
+            .await?;
+        }
+        if !self.labels.is_empty() {
+            sqlx::query("DELETE FROM label_documents WHERE project_id = ANY ($1)")
+                .bind(&self.labels)
+                .execute(&mut *db)
+                .await?;
+            sqlx::query(&format!("{ALL_LABELS} WHERE project_id = ANY ($1)")).bind(&self.labels).execute(db).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::tables::ProjectRow;
+
+/// Who watched each project from which position on. With it, tasks can be folded without their projects beside them. Projects
+/// that nobody ever watched are not in it.
+#[derive(Debug, Default)]
+pub struct WatcherHistory {
+    of: HashMap<Uuid, Vec<(i64, Vec<Uuid>)>>,
+}
+
+impl WatcherHistory {
+    /// Remembers a project as its last event left it. Its events have to come in order.
+    pub fn add(&mut self, project: &ProjectRow) {
+        let known = self.of.get(&project.project_id).and_then(|periods| periods.last());
+        let before = known.map_or(&[][..], |(_, watchers)| watchers);
+        if before != project.watcher_ids {
+            self.of.entry(project.project_id).or_default().push((project.position, project.watcher_ids.clone()));
+        }
+    }
+
+    /// Of all that each has of different projects.
+    pub fn of_all(parts: Vec<Self>) -> Self {
+        Self { of: parts.into_iter().flat_map(|part| part.of).collect() }
+    }
+
+    /// Who watched a project when the event at `position` was folded.
+    pub fn watchers(&self, project: Uuid, position: i64) -> Option<&[Uuid]> {
+        let periods = self.of.get(&project)?;
+        let begun = periods.partition_point(|(from, _)| *from <= position);
+        periods.get(begun.checked_sub(1)?).map(|(_, watchers)| watchers.as_slice())
+    }
+}

@@ -1,0 +1,296 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use futures::future::try_join_all;
+use sqlx::{Connection, PgConnection, PgPool};
+use taskfold_event_log::{LoggedEvent, select_events};
+use tokio::sync::Mutex;
+
+use super::{Count, Progress, Stage};
+use crate::ProjectorError;
+use crate::copy::Arrays;
+use crate::derived::{self, DOCUMENTS_OF_BLOCKS};
+use crate::fold::{Decoded, WatcherHistory};
+use crate::generation::{Beside, Generation};
+use crate::set_aside;
+use crate::step::is_about_data;
+use crate::tables::Tables;
+
+/// Events that are read at once.
+const PAGE: i64 = 1000;
+/// Rows that are written at once.
+const ROWS: usize = 2000;
+/// Into how many parts the log is cut: many more than there are workers, because they are not of one size.
+const PARTS: i64 = 128;
+/// Blocks of tasks whose documents are written at once.
+const BLOCKS: usize = 1000;
+/// More would not help: PostgreSQL has as much to do.
+const WORKERS: usize = 8;
+
+/// Fills the tables of the next generation with what the log comes to up to `upto`, and makes their indexes.
+///
+/// The rows of an aggregate are of its own events alone, but for who watches its project. So aggregates are folded one by one, in the
+/// order of the log's primary key, by several workers: projects and teams first, then tasks.
+pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<(), ProjectorError> {
+    let workers = available_parallelism().map_or(2, usize::from).min(WORKERS);
+    let mut connections = Vec::with_capacity(workers);
+    for _ in 0..workers {
+        connections.push(Generation::Next.connect(pool).await?);
+    }
+    let indexes: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT name, name LIKE 'set\\_aside%' OR name LIKE 'projection\\_checkpoint%' FROM taskfold_generation_indexes() AS name",
+    )
+    .fetch_all(connections[0].db())
+    .await?;
+    // Those are written to one by one.
+    let (early, late): (Vec<_>, Vec<_>) = indexes.into_iter().partition(|(_, early)| *early);
+    for (index, _) in early {
+        make_index(connections[0].db(), &index).await?;
+    }
+
+    let arrays = Arrays::read(connections[0].db()).await?;
+    let count = Count::new(Stage::Folding, upto.unsigned_abs(), progress);
+    let mut history = Arc::default();
+    for kind in ["project", "team", "task"] {
+        let parts = parts(connections[0].db(), kind, upto).await?;
+        let source = Source { kind, upto, arrays: &arrays, history: &history };
+        let jobs = parts.into_iter().map(|part| Job::Fold { source: &source, part }).collect();
+        let found = each(&mut connections, jobs, &count).await?;
+        if kind == "project" {
+            history = Arc::new(WatcherHistory::of_all(found));
+        }
+    }
+
+    let blocks: i64 = sqlx::query_scalar("SELECT pg_relation_size('tasks') / current_setting('block_size')::bigint")
+        .fetch_one(connections[0].db())
+        .await?;
+    let count = Count::new(Stage::Documents, blocks.unsigned_abs(), progress);
+    let ranges = (0..blocks).step_by(BLOCKS);
+    let jobs = ranges.map(|first| Job::Documents { first, end: blocks.min(first + BLOCKS as i64) }).collect();
+    each(&mut connections, jobs, &count).await?;
+    derived::write_all_but_documents(connections[0].db()).await?;
+
+    let count = Count::new(Stage::Indexes, late.len() as u64, progress);
+    each(&mut connections, late.into_iter().map(|(name, _)| Job::Index { name }).collect(), &count).await?;
+    Ok(())
+}
+
+async fn make_index(db: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+    sqlx::query("SELECT taskfold_generation_index($1)").bind(name).execute(db).await?;
+    Ok(())
+}
+
+/// What one worker does at a time.
+enum Job<'a> {
+    Fold {
+        source: &'a Source<'a>,
+        part: Part,
+    },
+    /// The documents of the tasks in these blocks.
+    Documents {
+        first: i64,
+        end: i64,
+    },
+    Index {
+        name: String,
+    },
+}
+
+impl Job<'_> {
+    /// Answers who watched the projects that were folded.
+    async fn run(self, beside: &mut Beside, count: &Count<'_>) -> Result<WatcherHistory, ProjectorError> {
+        match self {
+            Self::Fold { source, part } => return fold(beside.db(), source, part, count).await,
+            Self::Documents { first, end } => {
+                let tid = |block: i64| format!("({block},0)");
+                sqlx::query(DOCUMENTS_OF_BLOCKS).bind(tid(first)).bind(tid(end)).execute(beside.db()).await?;
+                count.add((end - first).unsigned_abs());
+            }
+            Self::Index { name } => {
+                make_index(beside.db(), &name).await?;
+                count.add(1);
+            }
+        }
+        Ok(WatcherHistory::default())
+    }
+}
+
+/// Does all of it, as many at once as there are connections.
+async fn each(
+    connections: &mut [Beside],
+    jobs: VecDeque<Job<'_>>,
+    count: &Count<'_>,
+) -> Result<Vec<WatcherHistory>, ProjectorError> {
+    let jobs = Mutex::new(jobs);
+    let workers = connections.iter_mut().map(|beside| work(beside, &jobs, count));
+    Ok(try_join_all(workers).await?.into_iter().flatten().collect())
+}
+
+async fn work(
+    beside: &mut Beside,
+    jobs: &Mutex<VecDeque<Job<'_>>>,
+    count: &Count<'_>,
+) -> Result<Vec<WatcherHistory>, ProjectorError> {
+    let mut done = Vec::new();
+    loop {
+        let Some(job) = jobs.lock().await.pop_front() else { return Ok(done) };
+        done.push(job.run(beside, count).await?);
+    }
+}
+
+/// The aggregates from this id to before that one.
+struct Part {
+    from: String,
+    to: Option<String>,
+}
+
+/// Cuts the aggregates of a kind into parts, by where some of their events are.
+async fn parts(db: &mut PgConnection, kind: &str, upto: i64) -> sqlx::Result<VecDeque<Part>> {
+    let some: Vec<i64> = (1..PARTS).map(|n| upto / PARTS * n).collect();
+    let bounds: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT aggregate_id FROM events WHERE aggregate_type = $1 AND position = ANY ($2) ORDER BY 1",
+    )
+    .bind(kind)
+    .bind(some)
+    .fetch_all(db)
+    .await?;
+    let from = std::iter::once(String::new()).chain(bounds.iter().cloned());
+    let to = bounds.iter().cloned().map(Some).chain([None]);
+    Ok(from.zip(to).map(|(from, to)| Part { from, to }).collect())
+}
+
+/// What all parts of a kind have in common.
+struct Source<'a> {
+    kind: &'static str,
+    upto: i64,
+    arrays: &'a Arrays,
+    history: &'a Arc<WatcherHistory>,
+}
+
+impl Source<'_> {
+    async fn page(
+        &self,
+        db: &mut PgConnection,
+        part: &Part,
+        (id, version): (&str, i64),
+    ) -> sqlx::Result<Vec<LoggedEvent>> {
+        const BEHIND: &str =
+            select_events!("WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) AND position <= $4");
+        const ORDER: &str = "ORDER BY aggregate_type, aggregate_id, sequence LIMIT $5";
+        let sql = match part.to {
+            Some(_) => format!("{BEHIND} AND aggregate_id < $6 {ORDER}"),
+            None => format!("{BEHIND} AND $6::text IS NULL {ORDER}"),
+        };
+        let page = sqlx::query_as(&sql).bind(self.kind).bind(id).bind(version).bind(self.upto).bind(PAGE);
+        page.bind(&part.to).fetch_all(db).await
+    }
+
+    fn tables(&self) -> Tables {
+        Tables { history: Some(Arc::clone(self.history)), ..Tables::default() }
+    }
+}
+
+/// Rows that are folded and not yet written.
+struct Folded {
+    tables: Tables,
+    /// Whose they are.
+    aggregates: Vec<String>,
+}
+
+/// Folds the aggregates of one part into rows, and writes those.
+async fn fold(
+    db: &mut PgConnection,
+    source: &Source<'_>,
+    part: Part,
+    count: &Count<'_>,
+) -> Result<WatcherHistory, ProjectorError> {
+    let mut folded = Folded { tables: source.tables(), aggregates: Vec::new() };
+    let mut history = WatcherHistory::default();
+    let mut failed = false;
+    let (mut id, mut version) = (part.from.clone(), 0);
+    loop {
+        let page = source.page(db, &part, (&id, version)).await?;
+        let Some(last) = page.last() else { break };
+        (id, version) = (last.aggregate_id.clone(), last.sequence);
+        for event in &page {
+            if folded.aggregates.last() != Some(&event.aggregate_id) {
+                if folded.tables.rows() >= ROWS {
+                    write(db, source, &mut folded).await?;
+                }
+                folded.aggregates.push(event.aggregate_id.clone());
+                failed = false;
+            }
+            if let Err(reason) = apply(&mut folded.tables, event, failed) {
+                set_aside::put(db, event, &reason).await?;
+                failed = true;
+            } else if let Some(project) = event.project_id.filter(|_| source.kind == "project") {
+                folded.tables.projects.get(&project).into_iter().for_each(|row| history.add(row));
+            }
+        }
+        count.add(page.len() as u64);
+    }
+    write(db, source, &mut folded).await?;
+    Ok(history)
+}
+
+fn apply(tables: &mut Tables, event: &LoggedEvent, failed: bool) -> Result<(), String> {
+    if failed {
+        return Err(set_aside::WAITS.to_owned());
+    }
+    let decoded = Decoded::new(event).map_err(|e| e.to_string())?;
+    tables.apply(&decoded).map_err(|e| e.to_string())
+}
+
+async fn write(db: &mut PgConnection, source: &Source<'_>, folded: &mut Folded) -> Result<(), ProjectorError> {
+    let aggregates = std::mem::take(&mut folded.aggregates);
+    let mut tx = db.begin().await?;
+    match folded.tables.copy(&mut tx, source.arrays).await {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
+            tx.rollback().await?;
+            folded.tables = source.tables();
+            tracing::warn!(%error, "rows could not be stored, going on one aggregate at a time");
+            for aggregate in aggregates {
+                write_what_can_be(db, source, &aggregate).await?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the rows of one aggregate as they were before the first event that cannot be stored, and sets aside that and what is behind it.
+async fn write_what_can_be(db: &mut PgConnection, source: &Source<'_>, aggregate: &str) -> Result<(), ProjectorError> {
+    let mut events = taskfold_event_log::aggregate_after(&mut *db, source.kind, aggregate, 0).await?;
+    events.retain(|event| event.position <= source.upto);
+    let fold = |events: &[LoggedEvent]| {
+        let mut tables = source.tables();
+        events.iter().try_for_each(|event| apply(&mut tables, event, false)).map(|()| tables)
+    };
+    // From the longest beginning down: what cannot be stored is most often the last that was written.
+    let mut refused: Option<String> = None;
+    for end in (0..=events.len()).rev() {
+        // What cannot be folded has been set aside already.
+        let Ok(mut tables) = fold(&events[..end]) else { continue };
+        let mut tx = db.begin().await?;
+        match tables.copy(&mut tx, source.arrays).await {
+            Ok(()) => {
+                if let (Some(reason), Some((first, behind))) = (&refused, events[end..].split_first()) {
+                    set_aside::put(&mut tx, first, reason).await?;
+                    for event in behind {
+                        set_aside::put(&mut tx, event, set_aside::WAITS).await?;
+                    }
+                }
+                tx.commit().await?;
+                return Ok(());
+            }
+            Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
+                tx.rollback().await?;
+                refused = Some(error.message().to_owned());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::types::Json;
+use taskfold::connections::{DatabaseRole, pool};
+use taskfold_projector::ProjectorError;
+use taskfold_projector::rebuild::{Then, back, rebuild};
+use taskfold_projector::versions;
+
+use super::{full_house, rebuilt};
+use crate::harness::{App, eventually};
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_changes_nothing_and_the_next_one_works() {
+    let app = App::start().await;
+    let (ada, project) = full_house(&app).await;
+    // Somebody reads for long: the switch has to wait, and is killed while it does.
+    let mut reading = app.owner.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM tasks").execute(&mut *reading).await.unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_taskfold"))
+        .args(["rebuild", "--log", "error", "--database-url", &app.database_url, "--nats-url", &app.nats_url])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("it would switch", || async {
+        let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted)";
+        sqlx::query_scalar::<_, bool>(waits).fetch_one(&app.owner).await.unwrap().then_some(())
+    })
+    .await;
+    // Meanwhile nobody else waits long: neither who reads nor who writes.
+    let began = std::time::Instant::now();
+    let task = ada.task(&project, "meanwhile").await;
+    let path = format!("/v1/tasks/{task}");
+    eventually("it is projected", || async { (ada.get(&path).await.status == 200).then_some(()) }).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    reading.rollback().await.unwrap();
+    assert_eq!(ada.get(&path).await.expect(200)["title"], "meanwhile");
+    app.settle().await;
+    assert!(app.verify().await.is_clean());
+    eventually("the killed one has let go", || async {
+        let projector = pool(&app.database_url, DatabaseRole::Projector, 8).unwrap();
+        rebuild(&projector, Then::Switch, &|_, _, _| {}).await.ok()
+    })
+    .await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn one_rebuild_at_a_time() {
+    let app = App::start().await;
+    full_house(&app).await;
+    let projector = pool(&app.database_url, DatabaseRole::Projector, 8).unwrap();
+    let (one, other) = tokio::join!(
+        rebuild(&projector, Then::Switch, &|_, _, _| {}),
+        rebuild(&projector, Then::Switch, &|_, _, _| {})
+    );
+    let refused = one.and(other).expect_err("one of them is refused");
+    assert!(matches!(refused, ProjectorError::Rebuilding), "{refused}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn there_is_no_going_back_to_nothing_or_to_what_another_version_wrote() {
+    let app = App::start().await;
+    full_house(&app).await;
+    let projector = pool(&app.database_url, DatabaseRole::Projector, 8).unwrap();
+    let refused = async || match back(&projector, &|_, _, _| {}).await {
+        Err(ProjectorError::NoWayBack(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(refused().await.contains("no generation before"));
+    rebuilt(&app, Then::Switch).await;
+    let of_before = async |sql: &str| sqlx::query(sql).execute(&app.owner).await.unwrap();
+    of_before("ALTER TABLE taskfold_previous.teams ADD COLUMN colour text").await;
+    assert!(refused().await.ends_with("with other columns in teams"));
+    of_before("ALTER TABLE taskfold_previous.teams DROP COLUMN colour").await;
+    of_before("UPDATE taskfold_previous.projection_checkpoint SET versions = versions || '{\"tasks\": 0}'").await;
+    assert!(refused().await.contains("another version"));
+    taskfold_projector::rebuild::forget(&projector).await.unwrap();
+    assert!(refused().await.contains("no generation before"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn tables_of_an_earlier_version_are_rebuilt_before_anything_is_projected_into_them() {
+    let app = App::start().await;
+    let (ada, project) = full_house(&app).await;
+    // As an earlier program would have left them: with another idea of what a task's title is.
+    let mut earlier = app.owner.begin().await.unwrap();
+    sqlx::query("UPDATE tasks SET title = 'earlier'").execute(&mut *earlier).await.unwrap();
+    sqlx::query(
+        "UPDATE projection_checkpoint SET versions = versions || '{\"tasks\": 0}', generation = generation + 1",
+    )
+    .execute(&mut *earlier)
+    .await
+    .unwrap();
+    earlier.commit().await.unwrap();
+    let task = ada.task(&project, "now").await;
+    eventually("it is projected", || async {
+        (ada.get(&format!("/v1/tasks/{task}")).await.status == 200).then_some(())
+    })
+    .await;
+    let wrong: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM tasks WHERE title = 'earlier'").fetch_one(&app.owner).await.unwrap();
+    assert_eq!(wrong, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn tables_of_a_later_version_are_left_alone() {
+    let app = App::start().await;
+    let (ada, project) = full_house(&app).await;
+    sqlx::query("UPDATE projection_checkpoint SET versions = versions || '{\"tasks\": 99}'")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    let at = taskfold_event_log::projected_position(&app.owner).await.unwrap();
+    // Commands go on; what they come to is for a later version to show.
+    ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await.expect(201);
+    let projector = pool(&app.database_url, DatabaseRole::Projector, 8).unwrap();
+    let refused = rebuild(&projector, Then::Switch, &|_, _, _| {}).await.expect_err("it is not ours to rebuild");
+    assert!(matches!(&refused, ProjectorError::WrittenByLater(tables) if tables == "tasks"), "{refused}");
+    eventually("the projector gives up its lease", || async {
+        let renewed: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM projector_lease WHERE expires_at > clock_timestamp())")
+                .fetch_one(&app.owner)
+                .await
+                .unwrap();
+        (!renewed).then_some(())
+    })
+    .await;
+    assert_eq!(taskfold_event_log::projected_position(&app.owner).await.unwrap(), at);
+    sqlx::query("UPDATE projection_checkpoint SET versions = $1")
+        .bind(Json(versions::ours()))
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    app.finish().await;
+}
