@@ -417,6 +417,17 @@ macro_rules! tables {
                 0 $(+ self.$field.rows.len())*
             }
 
+            /// Each table's name and version with its rows, as JSON, in order.
+            #[cfg(test)]
+            pub fn dump(&self) -> Vec<(&'static str, i32, Vec<String>)> {
+                vec![$({
+                    let rows = self.$field.iter().map(|(_, row)| serde_json::to_string(row).unwrap_or_default());
+                    let mut rows: Vec<String> = rows.collect();
+                    rows.sort();
+                    ($row::TABLE, $row::VERSION, rows)
+                }),*]
+            }
+
             /// Compares each table with what the database has.
             pub(crate) async fn compare(
                 &self,

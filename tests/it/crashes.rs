@@ -1,7 +1,7 @@
 //! Every process is killed in turn while commands run, and nothing may be lost, doubled or skipped.
 
 use std::collections::{BTreeSet, HashMap};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -90,6 +90,28 @@ async fn look(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>, stop: Arc
     answered
 }
 
+/// Rebuilds the read tables again and again; every other time it is killed on the way. How often it came to its end.
+async fn rebuild(settings: Vec<String>, stop: Arc<AtomicBool>) -> usize {
+    let mut ended = 0;
+    for round in 1.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
+            .args(["rebuild", "--log", "error"])
+            .args(&settings)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let limit = if round % 2 == 0 { Duration::from_millis(100 * (round % 7)) } else { Duration::from_secs(20) };
+        let status = tokio::time::timeout(limit, process.wait()).await;
+        ended += usize::from(status.is_ok_and(|status| status.unwrap().success()));
+    }
+    ended
+}
+
 fn kill_server(stack: &Stack, name: &str) {
     let pid = stack.servers().into_iter().find(|s| s.name == name).unwrap().pid.unwrap();
     let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
@@ -104,7 +126,8 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     taskfold::migrate::run(&owner).await.unwrap();
     let (database, nats, data) =
         (stack.database_url().unwrap(), stack.nats_url().unwrap(), data_dir("crashes").display().to_string());
-    let start = |role| Process::start(role, &["--database-url", &database, "--nats-url", &nats, "--data-dir", &data]);
+    let settings = ["--database-url", &database, "--nats-url", &nats, "--data-dir", &data];
+    let start = |role| Process::start(role, &settings);
     let mut commands = start("command-api");
     let mut reads = start("query-api");
     let mut projector = start("projector");
@@ -127,6 +150,9 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     let writing: Vec<_> =
         (0..WRITERS).map(|_| tokio::spawn(write(ada.clone(), project.clone(), Arc::clone(&stop)))).collect();
 
+    let settings = settings.map(str::to_owned).to_vec();
+    let rebuilding = tokio::spawn(rebuild(settings, Arc::clone(&stop)));
+
     for _ in 0..2 {
         tokio::time::sleep(BETWEEN).await;
         commands.kill_and_restart().await;
@@ -145,7 +171,8 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     for writer in writing {
         acknowledged.extend(writer.await.unwrap());
     }
-    let looked = looking.await.unwrap();
+    let (looked, rebuilt) = (looking.await.unwrap(), rebuilding.await.unwrap());
+    assert!(rebuilt > 2, "only {rebuilt} rebuilds came to their end");
     assert!(looked > 100, "only {looked} reads were answered");
     assert!(acknowledged.len() > 100, "only {} commands were acknowledged", acknowledged.len());
 
