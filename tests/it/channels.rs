@@ -3,6 +3,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use taskfold_openapi::clock::new_id;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{Actor, App, PATIENCE, Place, Sse};
 
@@ -205,5 +207,27 @@ async fn who_opens_streams_in_a_tight_loop_is_answered_when_there_is_a_place_aga
     assert_eq!(stream.next().await.unwrap().event, "hello");
     assert!(began.elapsed() < Duration::from_secs(1));
     drop(stream);
+    app.finish().await;
+}
+
+/// Who connects and says nothing, or not all of it, has ten seconds.
+#[tokio::test]
+async fn a_connection_that_sends_no_whole_request_is_closed() {
+    let app = App::start().await;
+    let address = app.url.trim_start_matches("http://").to_owned();
+    let half_open = ["", "P", "GET /v1/me HTTP/1.1\r\nHost: a\r\n"].map(|said| {
+        let address = address.clone();
+        async move {
+            let mut socket = TcpStream::connect(&address).await.unwrap();
+            socket.write_all(said.as_bytes()).await.unwrap();
+            let began = Instant::now();
+            let closed = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut Vec::new())).await;
+            assert!(closed.is_ok(), "{said:?} is still open");
+            began.elapsed()
+        }
+    });
+    for open in join_all(half_open).await {
+        assert!(open > Duration::from_secs(8) && open < Duration::from_secs(15), "closed after {open:?}");
+    }
     app.finish().await;
 }

@@ -27,6 +27,8 @@ mod commands;
 mod crashes;
 /// The events' JSON, for good.
 mod frozen;
+/// Instances that are restarted under load.
+mod going_away;
 /// Boards of other programs.
 mod imports;
 /// Joining by a link.

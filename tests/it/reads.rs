@@ -259,7 +259,9 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     let mut held = app.owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
     let mut lost = app.owner.begin().await.unwrap();
-    sqlx::query("DELETE FROM tasks").execute(&mut *lost).await.unwrap();
+    for table in ["tasks", "task_documents", "column_counts"] {
+        sqlx::query(&format!("DELETE FROM {table}")).execute(&mut *lost).await.unwrap();
+    }
     sqlx::query("UPDATE projection_checkpoint SET position = position - 1").execute(&mut *lost).await.unwrap();
     lost.commit().await.unwrap();
     let read = |seconds: u32| {
@@ -278,5 +280,37 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     assert_eq!(answer.position(), announced);
     assert_eq!(answer.expect(200)["title"], "T");
     drop(stream);
+    app.finish().await;
+}
+
+/// More wait than there are connections to the database (8), and everybody else is answered meanwhile.
+#[tokio::test]
+async fn a_long_poll_holds_no_connection_to_the_database_while_it_waits() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    let path = format!("/v1/projects/{project}/events?since={}", app.head().await);
+    let waiting: Vec<_> =
+        (0..50).map(|_| tokio::spawn(ada.request(Method::GET, &path).header("prefer", "wait=20").send())).collect();
+    // Two seconds are enough for all of them to have come.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);
+    }
+    let held: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+           AND application_name = 'taskfold query-api' AND state LIKE 'idle in transaction%'",
+    )
+    .fetch_one(&app.owner)
+    .await
+    .unwrap();
+    assert_eq!(held, 0);
+    assert!(waiting.iter().all(|answer| !answer.is_finished()), "they still wait");
+    ada.task(&project, "T").await;
+    for answer in waiting {
+        let page: Value = answer.await.unwrap().unwrap().json().await.unwrap();
+        assert_eq!(page["events"].as_array().unwrap().len(), 1, "{page}");
+    }
     app.finish().await;
 }

@@ -59,10 +59,10 @@ impl Wire {
         // Where it cannot be set, it is as it is.
         let _ = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER);
         let outlet = self.follower.write_to(socket);
-        write(outlet.socket(), &head).await?;
+        write(outlet.socket(), &head, STALL_LIMIT).await?;
         let sending = async {
             while let Some(bytes) = self.follower.next().await {
-                write(outlet.socket(), &bytes).await?;
+                write(outlet.socket(), &bytes, STALL_LIMIT).await?;
             }
             Ok(())
         };
@@ -73,13 +73,14 @@ impl Wire {
     }
 }
 
-async fn write(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+/// Fails when the client takes nothing for `limit`.
+async fn write(socket: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
     while !bytes.is_empty() {
         match socket.try_write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(taken) => bytes = &bytes[taken..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(STALL_LIMIT, Box::pin(socket.writable())).await??;
+                tokio::time::timeout(limit, Box::pin(socket.writable())).await??;
             }
             Err(error) => return Err(error),
         }
@@ -107,4 +108,36 @@ async fn gone(socket: &TcpStream) -> io::Result<()> {
 
 fn read_some(socket: &TcpStream) -> io::Result<usize> {
     socket.try_read(&mut [0; 512])
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(200);
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_served_and_who_stops_is_let_go() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let mut client = TcpStream::connect(listener.local_addr()?).await?;
+        let (server, _) = listener.accept().await?;
+        SockRef::from(&server).set_send_buffer_size(4096)?;
+        let much = vec![0; 8 * 1024 * 1024];
+        let reading = async {
+            let mut buf = vec![0; 1024 * 1024];
+            for _ in 0..8 {
+                tokio::time::sleep(LIMIT / 4).await;
+                client.read_exact(&mut buf).await?;
+            }
+            io::Result::Ok(())
+        };
+        let (written, read) = tokio::join!(write(&server, &much, LIMIT), reading);
+        written.and(read)?;
+        let stalled = write(&server, &much, LIMIT).await.expect_err("nobody reads");
+        assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
+        Ok(())
+    }
 }

@@ -45,6 +45,17 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// SIGTERM: it must end well, and a new one takes its place.
+    pub async fn end_and_restart(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let ended =
+            eventually(&format!("{} ends", self.role), || std::future::ready(self.child.try_wait().unwrap())).await;
+        assert!(ended.success(), "{ended}");
+        self.child = Self::spawn(&self.arguments);
+        self.ready().await;
+    }
+
     /// SIGKILL, and a new one in its place.
     pub async fn kill_and_restart(&mut self) {
         self.kill();
