@@ -17,6 +17,8 @@ mod engine;
 mod figures;
 /// The floor: pgbench inserting one row at a time.
 mod floor;
+/// The same doings with a short and with a long log.
+mod growth;
 /// A log with a past.
 mod history;
 /// Clients that misbehave.
@@ -140,6 +142,19 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
+    /// Commands and reads with a log of each of these sizes, as a ratio to pgbench inserting one row at a time, and what the log and its
+    /// indexes take on disk
+    Growth {
+        #[arg(long, value_delimiter = ',', default_value = "10000,1000000,10000000")]
+        events: Vec<i64>,
+        #[arg(long, default_value = "32")]
+        clients: usize,
+        /// Of each measurement
+        #[arg(long, default_value = "2")]
+        seconds: u64,
+        #[arg(long, default_value = "3")]
+        runs: usize,
+    },
     /// Holds the listeners of one server
     #[command(hide = true)]
     Holder,
@@ -175,6 +190,7 @@ async fn measure(what: What) -> anyhow::Result<Value> {
         What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
         What::CatchUp { events } => catch_up::run(events).await,
         What::Rebuild { events, runs } => rebuild::run(events, runs).await,
+        What::Growth { events, clients, seconds, runs } => growth::run(&events, clients, seconds, runs).await,
         What::Import { file } => import::run(&file).await.map(|()| Value::Null),
         What::Attachments { mebibytes } => attachments::run(mebibytes).await.map(|()| Value::Null),
         What::Holder => listeners::holder::run().map(|()| Value::Null),

@@ -1,4 +1,4 @@
-//! A long log, made of a short one: whole projects again and again, under other ids.
+//! A long log, made of a short one: whole projects again and again, under other ids and of other people.
 
 use std::time::Duration;
 
@@ -20,10 +20,11 @@ const COPY: &[&str] = &[
     "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
          command_id, occurred_at, recorded_at) \
      SELECT h.position * c + e.position, e.aggregate_type, bench_id(e.aggregate_id, c), e.sequence, e.event_type, e.event_version, \
-         replace(e.payload::text, e.project_id::text, bench_id(e.project_id::text, c))::json, bench_id(e.project_id::text, c)::uuid, \
-         e.actor_id, bench_id(e.command_id::text, c)::uuid, e.occurred_at, e.recorded_at \
+         replace(replace(e.payload::text, e.project_id::text, bench_id(e.project_id::text, c)), e.actor_id::text, \
+             bench_id(e.actor_id::text, c))::json, \
+         bench_id(e.project_id::text, c)::uuid, bench_id(e.actor_id::text, c)::uuid, bench_id(e.command_id::text, c)::uuid, e.occurred_at, e.recorded_at \
      FROM log_head h, generate_series(1, $1::bigint) c, events e ORDER BY 1",
-    "INSERT INTO commands SELECT k.actor_id, bench_id(k.command_id::text, c)::uuid, k.fingerprint, bench_id(k.aggregate_id, c), k.version, \
+    "INSERT INTO commands SELECT bench_id(k.actor_id::text, c)::uuid, bench_id(k.command_id::text, c)::uuid, k.fingerprint, bench_id(k.aggregate_id, c), k.version, \
          h.position * c + k.first_position, h.position * c + k.last_position, bench_id(k.created_id::text, c)::uuid, k.created \
      FROM log_head h, generate_series(1, $1::bigint) c, commands k",
     "INSERT INTO task_places SELECT bench_id(p.task_id::text, c)::uuid, bench_id(p.project_id::text, c)::uuid, p.column_id, p.rank, p.state \
@@ -83,6 +84,20 @@ pub async fn leave_to_a_rebuild(database_url: &str) -> anyhow::Result<()> {
         .execute(&pool)
         .await?;
     pool.close().await;
+    Ok(())
+}
+
+/// Begins the stream behind what is in the log, so that nobody is busy publishing that.
+pub async fn skip_stream(nats_url: &str, head: i64) -> anyhow::Result<()> {
+    let jetstream = async_nats::jetstream::new(async_nats::connect(nats_url).await?);
+    let config = async_nats::jetstream::stream::Config {
+        name: "TASKFOLD".to_owned(),
+        subjects: vec!["taskfold.events.>".to_owned()],
+        allow_direct: true,
+        first_sequence: Some(u64::try_from(head)? + 1),
+        ..Default::default()
+    };
+    jetstream.create_stream(config).await?;
     Ok(())
 }
 
