@@ -291,3 +291,21 @@ async fn what_cannot_be_folded_or_stored_is_set_aside_alike() {
     assert_eq!(rebuild(&projector, Then::Compare, &|_, _, _| {}).await.unwrap().differences, []);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn events_of_a_kind_that_is_not_known_are_set_aside_too() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    ada.task(&project, "T").await;
+    app.settle().await;
+    sqlx::query("UPDATE events SET aggregate_type = 'gizmo' WHERE aggregate_type = 'task'")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    let rebuilt = rebuilt(&app, Then::Compare).await;
+    assert_eq!(rebuilt.set_aside, 1);
+    let found: Vec<(&str, &str)> = rebuilt.differences.iter().map(|d| (d.table, d.how.as_str())).collect();
+    assert!(found.contains(&("tasks", "not in the other generation")), "{found:?}");
+    app.stop().await;
+}

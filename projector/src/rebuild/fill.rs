@@ -28,10 +28,18 @@ const BLOCKS: usize = 1000;
 /// More would not help: PostgreSQL has as much to do.
 const WORKERS: usize = 8;
 
+/// The kinds of aggregates that the log has, also of those that this program does not know: a look into the primary key for each.
+const KINDS: &str = "WITH RECURSIVE kinds (kind) AS ( \
+        (SELECT aggregate_type FROM events ORDER BY aggregate_type LIMIT 1) \
+        UNION ALL \
+        SELECT (SELECT aggregate_type FROM events WHERE aggregate_type > kind ORDER BY aggregate_type LIMIT 1) \
+        FROM kinds WHERE kind IS NOT NULL) \
+    SELECT kind FROM kinds WHERE kind IS NOT NULL ORDER BY kind <> 'project'";
+
 /// Fills the tables of the next generation with what the log comes to up to `upto`, and makes their indexes.
 ///
 /// The rows of an aggregate are of its own events alone, but for who watches its project. So aggregates are folded one by one, in the
-/// order of the log's primary key, by several workers: projects and teams first, then tasks.
+/// order of the log's primary key, by several workers: projects first, then all others.
 pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<(), ProjectorError> {
     let workers = available_parallelism().map_or(2, usize::from).min(WORKERS);
     let mut connections = Vec::with_capacity(workers);
@@ -52,9 +60,9 @@ pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<()
     let arrays = Arrays::read(connections[0].db()).await?;
     let count = Count::new(Stage::Folding, upto.unsigned_abs(), progress);
     let mut history = Arc::default();
-    for kind in ["project", "team", "task"] {
-        let parts = parts(connections[0].db(), kind, upto).await?;
-        let source = Source { kind, upto, arrays: &arrays, history: &history };
+    for kind in sqlx::query_scalar::<_, String>(KINDS).fetch_all(connections[0].db()).await? {
+        let parts = parts(connections[0].db(), &kind, upto).await?;
+        let source = Source { kind: &kind, upto, arrays: &arrays, history: &history };
         let jobs = parts.into_iter().map(|part| Job::Fold { source: &source, part }).collect();
         let found = each(&mut connections, jobs, &count).await?;
         if kind == "project" {
@@ -162,7 +170,7 @@ async fn parts(db: &mut PgConnection, kind: &str, upto: i64) -> sqlx::Result<Vec
 
 /// What all parts of a kind have in common.
 struct Source<'a> {
-    kind: &'static str,
+    kind: &'a str,
     upto: i64,
     arrays: &'a Arrays,
     history: &'a Arc<WatcherHistory>,
