@@ -169,7 +169,12 @@ pub fn router(dependencies: Vec<Dependency>, metrics: PrometheusHandle, shutdown
         .with_state(health)
         .route(
             "/metrics",
-            get(|| async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()) }),
+            get(|| async move {
+                if let Some(memory) = memory_stats::memory_stats() {
+                    metrics::gauge!("process_resident_memory_bytes").set(memory.physical_mem as f64);
+                }
+                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+            }),
         )
 }
 

@@ -68,11 +68,15 @@ impl ApiTokens for StoredTokens {
                 TokenKey::Id(id) => Key::Id(id),
             };
             // Of many requests at once, one looks.
-            let known = self.known.try_get_with(key.clone(), self.look_up(&key)).await.map_err(|error| {
-                tracing::warn!(error = format!("{error:#}"), "an API token could not be looked up");
-                Rejected::Unavailable
-            })?;
-            let caller = known.ok_or(Rejected::Invalid)?;
+            let known =
+                self.known.entry_by_ref(&key).or_try_insert_with(self.look_up(&key)).await.map_err(|error| {
+                    tracing::warn!(error = format!("{error:#}"), "an API token could not be looked up");
+                    Rejected::Unavailable
+                })?;
+            let outcome = if known.is_fresh() { "miss" } else { "hit" };
+            metrics::counter!("taskfold_cache_lookups_total", "cache" => "api_tokens", "outcome" => outcome)
+                .increment(1);
+            let caller = known.into_value().ok_or(Rejected::Invalid)?;
             if caller.expires_at <= clock::now().utc().timestamp() { Err(Rejected::Expired) } else { Ok(caller) }
         }
         .boxed()

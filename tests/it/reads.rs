@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, App};
+use crate::harness::{Actor, App, Place, Process};
 
 #[tokio::test]
 async fn one_reads_what_one_wrote() {
@@ -313,4 +313,38 @@ async fn a_long_poll_holds_no_connection_to_the_database_while_it_waits() {
         assert_eq!(page["events"].as_array().unwrap().len(), 1, "{page}");
     }
     app.finish().await;
+}
+
+#[tokio::test]
+async fn metrics_tell_of_memory_and_of_what_caches_earn() {
+    let place = Place::new().await;
+    let data = place.data_dir.display().to_string();
+    let process = Process::start(
+        "all",
+        &[
+            "--database-url",
+            &place.database_url,
+            "--nats-url",
+            &place.nats_url,
+            "--stream",
+            &place.stream,
+            "--data-dir",
+            &data,
+        ],
+    );
+    process.ready().await;
+    let ada = Actor::sign_up(&process.url, "ada").await;
+    let token = ada.api_token(json!({"name": "script", "access": "write"})).await;
+    let (project, _) = ada.project("P").await;
+    for _ in 0..2 {
+        let task = token.task(&project, "T").await;
+        token.patch(&format!("/v1/tasks/{task}"), json!({"title": "U"})).await.expect(200);
+    }
+    let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
+    for name in ["task", "project", "session_tokens", "api_tokens"] {
+        let hits = format!("taskfold_cache_lookups_total{{cache=\"{name}\",outcome=\"hit\"}} ");
+        assert!(metrics.lines().any(|line| line.starts_with(&hits)), "{hits}: {metrics}");
+    }
+    let memory = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes ")).unwrap();
+    assert!(memory.parse::<f64>().unwrap() > 1e6, "{memory}");
 }

@@ -79,7 +79,9 @@ impl<A: Versioned> Aggregates<A> {
     }
 
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
-        let state = match self.kept.get(&id).await {
+        let kept = self.kept.get(&id).await;
+        looked_up::<A>(kept.is_some());
+        let state = match kept {
             Some(state) if !fresh => return Ok(Loaded { state, fresh: false }),
             Some(state) => self.catch_up(id, state).await?,
             None if !fresh => return self.load_first(id).await,
@@ -111,7 +113,9 @@ impl<A: Versioned> Aggregates<A> {
 
     /// Without a look at the log: what is not kept is taken to be absent.
     pub async fn kept(&self, id: Uuid) -> Loaded<A> {
-        Loaded { state: self.kept.get(&id).await.unwrap_or_default(), fresh: false }
+        let kept = self.kept.get(&id).await;
+        looked_up::<A>(kept.is_some());
+        Loaded { state: kept.unwrap_or_default(), fresh: false }
     }
 
     async fn fold(&self, id: Uuid) -> Result<Arc<A>, CommandError> {
@@ -147,6 +151,11 @@ impl<A: Versioned> Aggregates<A> {
 
 fn count<A: Aggregate>(from: &'static str) {
     metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => from).increment(1);
+}
+
+fn looked_up<A: Aggregate>(kept: bool) {
+    let outcome = if kept { "hit" } else { "miss" };
+    metrics::counter!("taskfold_cache_lookups_total", "cache" => A::TYPE, "outcome" => outcome).increment(1);
 }
 
 fn load_error(error: AggregateError<Refusal>) -> CommandError {

@@ -110,7 +110,11 @@ impl Verifier {
     }
 
     async fn seen_claims(&self, key: &DecodingKey, token: &str) -> Result<Claims, Rejected> {
-        if let Some(claims) = self.seen.get(token).await {
+        let seen = self.seen.get(token).await;
+        let outcome = if seen.is_some() { "hit" } else { "miss" };
+        metrics::counter!("taskfold_cache_lookups_total", "cache" => "session_tokens", "outcome" => outcome)
+            .increment(1);
+        if let Some(claims) = seen {
             return claims.still_good();
         }
         let claims = Claims::checked(key, Purpose::Requests, token, 0)?;
