@@ -97,9 +97,12 @@ pub(crate) fn is_about_data(error: &dyn sqlx::error::DatabaseError) -> bool {
 
 async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Reach) -> Result<Outcome, ProjectorError> {
     let mut tx = db.begin().await?;
-    // Held until the commit, against a second projector and the switch of a rebuild.
+    // Held until the commit, against a second projector and the switch of a rebuild. Plans are kept with the connection, and
+    // often made while the tables are still small: they must be those of large tables.
     let Begun { place, set_aside, ours } = sqlx::query_as(
-        "SELECT position, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS set_aside \
+        "SELECT position, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS set_aside, \
+             set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
+             set_config('enable_mergejoin', 'off', true) \
          FROM projection_checkpoint FOR UPDATE",
     )
     .bind(Json(versions::ours()))
