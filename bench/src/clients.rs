@@ -39,7 +39,10 @@ pub async fn measure<C>(
     Ok(Measured { rate, latencies })
 }
 
-/// The same with requests (method, path, body), each client on a connection of its own.
+/// A request, by its number: method, path, body.
+pub type Request = Box<dyn Fn(usize) -> (&'static str, String, String)>;
+
+/// The same with requests, each client on a connection of its own.
 pub async fn through_http(
     address: &str,
     token: &str,

@@ -1,20 +1,33 @@
 //! Whether a long log makes anything slower, and how large it is.
 
+use anyhow::Context as _;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::client::{Client, text};
-use crate::clients::{Measured, through_http};
+use crate::clients::{Measured, Request, measure, through_http};
 use crate::figures::{figure, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::multiply;
 use crate::system::System;
+use crate::views::pgbench;
+use crate::views::questions::{CARD, as_read};
 
 /// Tasks that are changed and read.
 const TASKS: usize = 512;
+const EVENT: &str = "position, aggregate_type, aggregate_id, sequence, event_type, event_version, (payload -> 'changes')::text, project_id, \
+    actor_id, command_id, occurred_at, recorded_at, traceparent";
 
-/// A request, by its number.
-type Request = Box<dyn Fn(usize) -> (&'static str, String, String)>;
+/// What is done again and again.
+struct Doing {
+    what: &'static str,
+    request: Request,
+    /// The same read for pgbench; none for what writes, which is compared with inserting.
+    sql: Option<String>,
+    /// The clients have the answer already, and its tag.
+    known: bool,
+}
 
 pub async fn run(sizes: &[i64], clients: usize, seconds: u64, runs: usize) -> anyhow::Result<Value> {
     let mut results = Vec::new();
@@ -38,17 +51,20 @@ async fn with(events: i64, clients: usize, seconds: u64, runs: usize) -> anyhow:
     let pool = PgPool::connect(&url).await?;
     multiply::until_projected(&pool).await?;
     someone = Client::connect(&api.address, &someone.token).await?;
-    let requests = requests(&mut someone, &project).await?;
+    let doings = doings(&mut someone, &project).await?;
     println!("a log of {head} events, {clients} clients; median (least to greatest) of {runs} runs of {seconds} s");
-    println!("what | a second | ratio to pgbench inserting | p99 ms");
-    let mut measured: Vec<Vec<(Measured, f64)>> = requests.iter().map(|_| Vec::new()).collect();
+    println!("what | a second | ratio to pgbench inserting, or reading the same | p99 ms");
+    let mut measured: Vec<Vec<(Measured, f64)>> = doings.iter().map(|_| Vec::new()).collect();
     for _ in 0..runs {
-        for ((_, request), results) in requests.iter().zip(&mut measured) {
-            let inserted = floor.measure(clients, seconds).await?;
-            results.push((through_http(&api.address, &someone.token, clients, seconds, request).await?, inserted));
+        for (doing, results) in doings.iter().zip(&mut measured) {
+            let beside = match &doing.sql {
+                Some(sql) => pgbench(&system, sql, Some("taskfold_query"), clients, seconds).await?,
+                None => floor.measure(clients, seconds).await?,
+            };
+            results.push((ask(&api.address, &someone.token, clients, seconds, doing).await?, beside));
         }
     }
-    let rows: Vec<Value> = requests.iter().zip(&measured).map(|((what, _), results)| tell(what, results)).collect();
+    let rows: Vec<Value> = doings.iter().zip(&measured).map(|(doing, results)| tell(doing.what, results)).collect();
     let sizes = disk(&pool, head).await?;
     pool.close().await;
     drop((api, floor));
@@ -56,28 +72,85 @@ async fn with(events: i64, clients: usize, seconds: u64, runs: usize) -> anyhow:
     Ok(json!({"events": head, "measured": rows, "disk": sizes}))
 }
 
-async fn requests(someone: &mut Client, project: &str) -> anyhow::Result<Vec<(&'static str, Request)>> {
+async fn ask(address: &str, token: &str, clients: usize, seconds: u64, doing: &Doing) -> anyhow::Result<Measured> {
+    if !doing.known {
+        return through_http(address, token, clients, seconds, &doing.request).await;
+    }
+    let connect = async || {
+        let mut client = Client::connect(address, token).await?;
+        let (method, path, body) = (doing.request)(0);
+        let answer = client.open(method, &path, body).await?;
+        let tag = answer.headers().get("etag").context("no tag")?.to_str()?.to_owned();
+        answer.into_body().collect().await?;
+        client.known = Some(tag);
+        Ok(client)
+    };
+    let send = async |client: &mut Client, n| {
+        let (method, path, body) = (doing.request)(n);
+        client.send(method, &path, body).await?;
+        Ok(())
+    };
+    measure(clients, seconds, connect, send).await
+}
+
+async fn doings(someone: &mut Client, project: &str) -> anyhow::Result<Vec<Doing>> {
+    let me = someone.json("GET", "/v1/me", String::new()).await?;
+    let user = text(&me, "user_id")?;
     let path = format!("/v1/projects/{project}");
-    let mut tasks = Vec::new();
+    let mut ids = Vec::new();
     for n in 0..TASKS {
         let made =
             someone.json("POST", &format!("{path}/tasks"), json!({"title": format!("task {n}")}).to_string()).await?;
-        tasks.push(format!("/v1/tasks/{}", text(&made, "id")?));
+        ids.push(text(&made, "id")?.to_owned());
     }
+    let one = ids.first().context("no tasks")?.clone();
+    let list = format!("{path}/tasks?limit=50");
     let get = |path: String| -> Request { Box::new(move |_| ("GET", path.clone(), String::new())) };
-    let (create, update, read, history) = (format!("{path}/tasks"), tasks.clone(), tasks.clone(), tasks);
+    let of_task = |rest: &'static str| -> Request {
+        let ids = ids.clone();
+        Box::new(move |n| ("GET", format!("/v1/tasks/{}{rest}", ids[n % TASKS]), String::new()))
+    };
+    let reading = |what, request, sql: String| Doing {
+        what,
+        request,
+        sql: Some(as_read(user, Some(project), &sql)),
+        known: false,
+    };
+    let writing = |what, request| Doing { what, request, sql: None, known: false };
+    let (create, update) = (format!("{path}/tasks"), ids.clone());
+    let page = format!(
+        "SELECT {CARD}, description FROM tasks WHERE project_id = '{project}' AND NOT archived AND NOT deleted \
+         ORDER BY created_at, task_id LIMIT 51"
+    );
     Ok(vec![
-        ("create", Box::new(move |n| ("POST", create.clone(), json!({"title": format!("created {n}")}).to_string()))),
-        (
+        writing(
+            "create",
+            Box::new(move |n| ("POST", create.clone(), json!({"title": format!("created {n}")}).to_string())),
+        ),
+        writing(
             "update",
             Box::new(move |n| {
-                ("PATCH", update[n % TASKS].clone(), json!({"title": format!("renamed {n}")}).to_string())
+                let title = json!({"title": format!("renamed {n}")}).to_string();
+                ("PATCH", format!("/v1/tasks/{}", update[n % TASKS]), title)
             }),
         ),
-        ("task", Box::new(move |n| ("GET", read[n % TASKS].clone(), String::new()))),
-        ("history", Box::new(move |n| ("GET", format!("{}/history", history[n % TASKS]), String::new()))),
-        ("list of 50", get(format!("{path}/tasks?limit=50"))),
-        ("catch-up page of 500", get(format!("{path}/events?since=0&limit=500"))),
+        reading("task", of_task(""), format!("SELECT {CARD}, description FROM tasks WHERE task_id = '{one}'")),
+        reading(
+            "history",
+            of_task("/history"),
+            format!(
+                "SELECT {EVENT} FROM events WHERE aggregate_type = 'task' AND aggregate_id = '{one}' ORDER BY sequence DESC LIMIT 51"
+            ),
+        ),
+        reading("list of 50", get(list.clone()), page.clone()),
+        Doing { known: true, ..reading("list of 50, unchanged: 304", get(list), page) },
+        reading(
+            "catch-up page of 500",
+            get(format!("{path}/events?since=0&limit=500")),
+            format!(
+                "SELECT {EVENT} FROM events WHERE project_id = '{project}' AND position > 0 ORDER BY position LIMIT 501"
+            ),
+        ),
     ])
 }
 

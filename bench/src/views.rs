@@ -1,7 +1,7 @@
 /// A large database.
 mod fill;
 /// What is asked for, in HTTP and in SQL.
-mod questions;
+pub mod questions;
 
 use std::process::Command;
 
@@ -51,9 +51,9 @@ pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<Va
         let mut results = Results::default();
         for _ in 0..runs {
             let request = |n: usize| ("GET", (question.path)(n), String::new());
-            results.sql.push(pgbench(&system, &question, Some("taskfold_query"), clients, seconds).await?);
+            results.sql.push(pgbench(&system, &question.sql, Some("taskfold_query"), clients, seconds).await?);
             results.http.push(through_http(&api.address, &someone.token, clients, seconds, request).await?);
-            results.unguarded.push(pgbench(&system, &question, None, clients, seconds).await?);
+            results.unguarded.push(pgbench(&system, &question.sql, None, clients, seconds).await?);
         }
         report.push(tell(&question, &results));
     }
@@ -98,16 +98,16 @@ fn tell(question: &Question, results: &Results) -> Value {
     })
 }
 
-/// The question in SQL, in a transaction like the query-api's.
-async fn pgbench(
+/// A read in SQL, in a transaction like the query-api's; transactions a second.
+pub async fn pgbench(
     system: &System,
-    question: &Question,
+    sql: &str,
     role: Option<&str>,
     clients: usize,
     seconds: u64,
 ) -> anyhow::Result<f64> {
     let script = std::env::temp_dir().join(format!("taskfold-views-{}.sql", std::process::id()));
-    std::fs::write(&script, &question.sql)?;
+    std::fs::write(&script, sql)?;
     let mut command = Command::new(beside_postgres(system)?);
     command.arg("-f").arg(&script);
     if let Some(role) = role {

@@ -9,7 +9,7 @@ pub struct Question {
 }
 
 /// The columns of a card, as the query-api reads them.
-const CARD: &str = "task_id, project_id, title, status, column_id, rank, priority, assignee_ids, label_ids, start_at, due_at, \
+pub const CARD: &str = "task_id, project_id, title, status, column_id, rank, priority, assignee_ids, label_ids, start_at, due_at, \
     estimate_minutes, parent_id, archived, deleted, deleted_at, deleted_by, elapsed_ms, running_since, progress, reason, \
     comment_count, created_at, created_by, updated_at, version, dependency_ids, due_stage, checklists, \
     dependency_ids <> '{}' AND EXISTS (SELECT FROM tasks b WHERE b.task_id = ANY (tasks.dependency_ids) \
@@ -17,19 +17,31 @@ const CARD: &str = "task_id, project_id, title, status, column_id, rank, priorit
     (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted) AS subtask_total, \
     (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted \
         AND s.status = 'completed') AS subtask_done, \
-    taskfold_user() = ANY (watcher_ids) AS watching";
+    (SELECT taskfold_user()) = ANY (watcher_ids) AS watching";
+
+/// With what the query-api does around it: a transaction, who asks, where the read tables are, and their membership where the read is
+/// of a project.
+pub fn as_read(user: &str, project: Option<&str>, sql: &str) -> String {
+    let membership =
+        project.map(|project| format!("SELECT * FROM taskfold_membership('{project}', NULL, 1000000000);\n"));
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n\
+         SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', '{user}', true) AS u;\n\
+         {}{sql};\nROLLBACK;\n",
+        membership.unwrap_or_default()
+    )
+}
 
 pub fn questions(filled: &Filled) -> Vec<Question> {
-    let (user, project) = (filled.user, filled.project);
+    let (user, project) = (filled.user.to_string(), filled.project.to_string());
     let words = filled.words.clone();
-    let question = |name, path: Box<dyn Fn(usize) -> String>, before: &str, sql: String| Question {
+    let read = |name, path: Box<dyn Fn(usize) -> String>, of: Option<&str>, before: &str, sql: String| Question {
         name,
         path,
-        sql: format!(
-            "{before}BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n\
-             SELECT set_config('taskfold.user_id', '{user}', true);\n{sql};\nROLLBACK;\n"
-        ),
+        sql: format!("{before}{}", as_read(&user, of, &sql)),
     };
+    let question = |name, path, before: &str, sql| read(name, path, None, before, sql);
+    let of_project = |name, path: String, sql| read(name, Box::new(move |_| path.clone()), Some(&project), "", sql);
     let search = |words: &str| {
         format!(
             "SELECT t.title, f.rank, ts_headline('simple', t.title, f.terms, 'HighlightAll=true'), \
@@ -41,10 +53,9 @@ pub fn questions(filled: &Filled) -> Vec<Question> {
         )
     };
     vec![
-        question(
+        of_project(
             "board, 20 cards of 30 columns",
-            Box::new(move |_| format!("/v1/projects/{project}/board?column_limit=20")),
-            "",
+            format!("/v1/projects/{project}/board?column_limit=20"),
             format!(
                 "SELECT {CARD} FROM unnest(ARRAY(SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) AS c \
                      WHERE project_id = '{project}')) WITH ORDINALITY AS of (id, place) CROSS JOIN LATERAL ( \
@@ -52,10 +63,9 @@ pub fn questions(filled: &Filled) -> Vec<Question> {
                      AND NOT t.deleted ORDER BY t.rank, t.task_id LIMIT 21) AS tasks ORDER BY place, rank, task_id"
             ),
         ),
-        question(
+        of_project(
             "list, 50 by due time",
-            Box::new(move |_| format!("/v1/projects/{project}/tasks?sort=due_at")),
-            "",
+            format!("/v1/projects/{project}/tasks?sort=due_at"),
             format!(
                 "SELECT {CARD}, description FROM tasks WHERE project_id = '{project}' AND NOT archived AND NOT deleted \
                  ORDER BY CASE WHEN due_at IS NULL THEN 'infinity' ELSE due_at END, task_id LIMIT 51"
@@ -81,7 +91,11 @@ pub fn questions(filled: &Filled) -> Vec<Question> {
              LEFT JOIN notification_settings s ON s.user_id = n.user_id \
              LEFT JOIN notification_reads r ON r.user_id = n.user_id AND r.notification_id = n.notification_id \
              LEFT JOIN tasks t ON t.task_id = n.task_id \
-             WHERE n.user_id = taskfold_user() AND n.kind <> ALL (coalesce(s.muted, '{}')) ORDER BY n.position DESC LIMIT 51"
+             WHERE n.user_id = (SELECT taskfold_user()) AND n.kind <> ALL (coalesce(s.muted, '{}')) ORDER BY n.position DESC LIMIT 51;\n\
+             SELECT count(*) FROM (SELECT FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id \
+             WHERE n.user_id = (SELECT taskfold_user()) AND n.position > coalesce(s.read_up_to, 0) \
+               AND n.kind <> ALL (coalesce(s.muted, '{}')) AND NOT EXISTS (SELECT FROM notification_reads r \
+                   WHERE r.user_id = n.user_id AND r.notification_id = n.notification_id) LIMIT 1000) AS unread"
                 .to_owned(),
         ),
     ]

@@ -19,40 +19,25 @@ pub struct Membership {
     changed: i64,
 }
 
-macro_rules! select_membership {
-    ($from:literal) => {
-        concat!(
-            "SELECT taskfold_role(p.project_id) AS role, p.archived, \
-                    ARRAY(SELECT (l ->> 'id')::uuid FROM jsonb_array_elements(p.labels) AS l) AS label_ids, \
-                    coalesce((SELECT max(e.position) FROM events e \
-                              WHERE e.project_id = p.project_id AND e.position <= $2), 0) AS changed FROM ",
-            $from
-        )
-    };
-}
-
 impl Snapshot {
-    /// The caller's membership. Of a project that one may not see nothing is told, not even that it is there: row-level
-    /// security hides it.
+    /// The caller's membership. Of a project that one may not see nothing is told, not even that it is there.
     pub async fn project(&mut self, project: ProjectId) -> Result<Membership, ReadError> {
-        sqlx::query_as(select_membership!("projects p WHERE p.project_id = $1"))
-            .bind(project.0)
-            .bind(self.position)
-            .fetch_optional(&mut *self.db)
-            .await?
-            .ok_or_else(|| Problem::not_found().into())
+        self.membership(Some(project), None).await
     }
 
     /// The same, of the project that a task belongs to.
     pub async fn project_of(&mut self, task: TaskId) -> Result<Membership, ReadError> {
-        sqlx::query_as(select_membership!(
-            "tasks t JOIN projects p ON p.project_id = t.project_id WHERE t.task_id = $1"
-        ))
-        .bind(task.0)
-        .bind(self.position)
-        .fetch_optional(&mut *self.db)
-        .await?
-        .ok_or_else(|| Problem::not_found().into())
+        self.membership(None, Some(task)).await
+    }
+
+    async fn membership(&mut self, project: Option<ProjectId>, task: Option<TaskId>) -> Result<Membership, ReadError> {
+        sqlx::query_as("SELECT * FROM taskfold_membership($1, $2, $3)")
+            .bind(project.map(|project| project.0))
+            .bind(task.map(|task| task.0))
+            .bind(self.position)
+            .fetch_optional(&mut *self.db)
+            .await?
+            .ok_or_else(|| Problem::not_found().into())
     }
 }
 

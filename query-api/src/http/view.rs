@@ -110,7 +110,7 @@ macro_rules! task_fields {
          (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted) AS subtask_total, \
          (SELECT count(*) FROM tasks s WHERE s.parent_id = tasks.task_id AND NOT s.deleted \
              AND s.status = 'completed') AS subtask_done, \
-         taskfold_user() = ANY (watcher_ids) AS watching"
+         (SELECT taskfold_user()) = ANY (watcher_ids) AS watching"
     };
 }
 pub(crate) use task_fields;

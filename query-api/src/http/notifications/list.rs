@@ -87,7 +87,7 @@ pub async fn handler(
          LEFT JOIN notification_settings s ON s.user_id = n.user_id \
          LEFT JOIN notification_reads r ON r.user_id = n.user_id AND r.notification_id = n.notification_id \
          LEFT JOIN tasks t ON t.task_id = n.task_id \
-         WHERE n.user_id = taskfold_user() AND n.kind <> ALL (coalesce(s.muted, '{}')) \
+         WHERE n.user_id = (SELECT taskfold_user()) AND n.kind <> ALL (coalesce(s.muted, '{}')) \
            AND ($1::boolean IS NULL \
                 OR $1 <> (n.position <= coalesce(s.read_up_to, 0) OR r.notification_id IS NOT NULL)) \
            AND n.position < $2::text::bigint \

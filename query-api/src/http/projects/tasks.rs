@@ -14,7 +14,7 @@ use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, limit};
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::reading::{ReadHeaders, Reading, Snapshot};
 use crate::http::values::{Position, Time, Words};
 use crate::http::view::Task;
 
@@ -162,15 +162,9 @@ pub async fn handler(
         let nothing: Page<Task> = list.page(Vec::new(), limit, |_: &Row| (String::new(), Uuid::nil()), |row| row.task);
         return Answer::tagged_page(&reading, snapshot, etag, &nothing).await;
     }
-    let columns: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) WITH ORDINALITY AS of (c, n) \
-         WHERE project_id = $1 ORDER BY n",
-    )
-    .bind(project_id.0)
-    .fetch_all(&mut *snapshot.db)
-    .await?;
+    let columns = if order.by_column { columns(&mut snapshot, project_id).await? } else { Vec::new() };
     let (start, greatest) = order.start;
-    let rows: Vec<Row> = sqlx::query_as(order.sql)
+    let rows: Vec<Row> = sqlx::query_as(if query.filters() { order.filtered } else { order.all })
         .bind(project_id.0)
         .bind(query.status.as_ref().map(|words| words.0.iter().map(|s| s.as_str()).collect::<Vec<_>>()))
         .bind(query.assignee_id)
@@ -200,7 +194,54 @@ pub async fn handler(
     Answer::tagged_page(&reading, snapshot, etag, &page).await
 }
 
+/// The columns of the board, in their order.
+async fn columns(snapshot: &mut Snapshot, project: ProjectId) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) WITH ORDINALITY AS of (c, n) \
+         WHERE project_id = $1 ORDER BY n",
+    )
+    .bind(project.0)
+    .fetch_all(&mut *snapshot.db)
+    .await
+}
+
 impl Params {
+    /// Whether anything but `deleted` and `archived` is filtered by.
+    fn filters(&self) -> bool {
+        let Self {
+            status,
+            assignee_id,
+            unassigned,
+            label_id,
+            column_id,
+            parent_id,
+            priority,
+            blocked,
+            watching,
+            due_stage,
+            due_before,
+            due_after,
+            updated_since,
+            q,
+            deleted: _,
+            archived: _,
+            sort: _,
+            limit: _,
+            cursor: _,
+            min_position: _,
+        } = self;
+        let ids = [assignee_id, label_id, column_id, parent_id];
+        let facts = [unassigned, blocked, watching];
+        let times = [due_before, due_after, updated_since];
+        status.is_some()
+            || ids.iter().any(|id| id.is_some())
+            || facts.iter().any(|fact| fact.is_some())
+            || priority.is_some()
+            || due_stage.is_some()
+            || times.iter().any(|time| time.is_some())
+            || q.is_some()
+    }
+
     fn list_name(&self, project: ProjectId) -> ListName {
         let of = (&self.status, self.assignee_id, self.label_id, self.column_id, &self.priority);
         let links = (self.parent_id, self.blocked, self.watching, self.unassigned, self.due_stage);

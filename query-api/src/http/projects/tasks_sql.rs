@@ -4,16 +4,29 @@ use crate::http::view::task_fields;
 
 /// How a list of tasks is sorted: by a key, and by id where keys are equal.
 pub struct Order {
-    pub sql: &'static str,
+    /// Of all tasks that are archived or not, deleted or not.
+    pub all: &'static str,
+    /// Of those of them that the other filters let through. Apart, because each filter costs each read, also one that it does not hold.
+    pub filtered: &'static str,
+    /// Whether the columns of the board are to be given ($13).
+    pub by_column: bool,
     /// The key and the id before everything: `true` for the greatest of ids.
     pub start: (&'static str, bool),
+}
+
+/// What all lists are of.
+macro_rules! kind {
+    () => {
+        "project_id = $1 AND deleted = $11 AND ($12::boolean IS NULL OR archived = $12)"
+    };
 }
 
 /// What all orders filter by.
 macro_rules! filters {
     () => {
-        "project_id = $1 \
-           AND ($2::text[] IS NULL OR status = ANY ($2)) \
+        concat!(
+            kind!(),
+            " AND ($2::text[] IS NULL OR status = ANY ($2)) \
            AND ($3::uuid IS NULL OR $3 = ANY (assignee_ids)) \
            AND ($4::uuid IS NULL OR $4 = ANY (label_ids)) \
            AND ($5::uuid IS NULL OR column_id = $5) \
@@ -22,30 +35,36 @@ macro_rules! filters {
            AND ($8::timestamptz IS NULL OR due_at >= $8) \
            AND ($9::timestamptz IS NULL OR updated_at >= $9) \
            AND ($10::text IS NULL OR title ILIKE $10 OR description ILIKE $10) \
-           AND deleted = $11 \
-           AND ($12::boolean IS NULL OR archived = $12) \
-           AND cardinality($13::uuid[]) >= 0 \
            AND ($17::uuid IS NULL OR parent_id = $17) \
            AND ($18::boolean IS NULL OR $18 = (dependency_ids <> '{}' AND EXISTS ( \
                SELECT FROM tasks d WHERE d.task_id = ANY (tasks.dependency_ids) \
                    AND d.status NOT IN ('completed', 'cancelled') AND NOT d.deleted))) \
-           AND ($19::boolean IS NULL OR $19 = (taskfold_user() = ANY (watcher_ids))) \
+           AND ($19::boolean IS NULL OR $19 = ((SELECT taskfold_user()) = ANY (watcher_ids))) \
            AND ($20::boolean IS NULL OR $20 = (assignee_ids = '{}')) \
            AND ($21::text IS NULL OR due_stage = $21)"
+        )
     };
 }
 
 macro_rules! order {
     ($key:literal as $type:literal from $start:literal) => {
-        Order { sql: order!(@sql $key, $type, ">", ""), start: ($start, false) }
+        order!(@both $key, $type, ">", "", ($start, false))
     };
     ($key:literal as $type:literal down from $start:literal) => {
-        Order { sql: order!(@sql $key, $type, "<", " DESC"), start: ($start, true) }
+        order!(@both $key, $type, "<", " DESC", ($start, true))
     };
-    (@sql $key:literal, $type:literal, $behind:literal, $direction:literal) => {
+    (@both $key:literal, $type:literal, $behind:literal, $direction:literal, $start:expr) => {
+        Order {
+            all: order!(@sql kind, $key, $type, $behind, $direction),
+            filtered: order!(@sql filters, $key, $type, $behind, $direction),
+            by_column: false,
+            start: $start,
+        }
+    };
+    (@sql $filters:ident, $key:literal, $type:literal, $behind:literal, $direction:literal) => {
         concat!(
             "SELECT ", task_fields!(), ", description, checklists, watcher_ids, (", $key, ")::text AS sort_key FROM tasks WHERE ",
-            filters!(),
+            $filters!(),
             " AND (", $key, ", task_id) ", $behind, " ($14::text::", $type, ", $15) \
              ORDER BY ", $key, $direction, ", task_id", $direction, " LIMIT $16"
         )
@@ -56,13 +75,20 @@ macro_rules! order {
 macro_rules! on_board {
     ($behind:literal, $direction:literal, $edge:literal, $id:literal, from $start:literal, $greatest:literal) => {
         Order {
-            sql: concat!(
+            all: on_board!(@sql kind, $behind, $direction, $edge, $id),
+            filtered: on_board!(@sql filters, $behind, $direction, $edge, $id),
+            by_column: true,
+            start: ($start, $greatest),
+        }
+    };
+    (@sql $filters:ident, $behind:literal, $direction:literal, $edge:literal, $id:literal) => {
+            concat!(
                 "SELECT ",
                 task_fields!(),
                 ", description, checklists, watcher_ids, to_char(place, 'FM000') || rank AS sort_key \
                  FROM unnest($13::uuid[]) WITH ORDINALITY AS on_board (id, place) CROSS JOIN LATERAL ( \
                      SELECT * FROM tasks WHERE ",
-                filters!(),
+                $filters!(),
                 " \
                          AND column_id = on_board.id AND NOT archived AND NOT deleted AND (rank, task_id) ",
                 $behind,
@@ -88,9 +114,7 @@ macro_rules! on_board {
                 ", task_id",
                 $direction,
                 " LIMIT $16"
-            ),
-            start: ($start, $greatest),
-        }
+            )
     };
 }
 
@@ -115,9 +139,15 @@ pub const PRIORITY_DOWN: Order =
 pub const TITLE: Order = order!("(lower(title) COLLATE \"C\")" as "text" from "");
 pub const TITLE_DOWN: Order = order!("(lower(title) COLLATE \"C\")" as "text" down from "\u{10FFFF}\u{10FFFF}");
 // Column by column as on the board, $13 being the columns in their order: for tasks that are off the board.
-pub const RANK: Order = order!(
-    "(to_char(coalesce(array_position($13, column_id), 999), 'FM000') || rank COLLATE \"C\")" as "text" from ""
-);
-pub const RANK_DOWN: Order = order!(
-    "(to_char(coalesce(array_position($13, column_id), 999), 'FM000') || rank COLLATE \"C\")" as "text" down from "a"
-);
+pub const RANK: Order = Order {
+    by_column: true,
+    ..order!(
+        "(to_char(coalesce(array_position($13, column_id), 999), 'FM000') || rank COLLATE \"C\")" as "text" from ""
+    )
+};
+pub const RANK_DOWN: Order = Order {
+    by_column: true,
+    ..order!(
+        "(to_char(coalesce(array_position($13, column_id), 999), 'FM000') || rank COLLATE \"C\")" as "text" down from "a"
+    )
+};
