@@ -3,6 +3,7 @@ use std::sync::Arc;
 use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{Aggregate, AggregateError, EventStore};
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use sqlx::PgPool;
 use taskfold_domain::change::Event;
 use taskfold_domain::{Project, ProjectEvent, Refusal, Task, TaskEvent, Team, TeamEvent};
@@ -75,7 +76,10 @@ pub struct Loaded<A> {
 impl<A: Versioned> Aggregates<A> {
     pub fn new(pool: &PgPool, appender: &Appender) -> Self {
         let repository = LogRepository::new(pool.clone(), appender.clone());
-        Self { store: PersistedEventStore::new_event_store(repository), kept: Cache::new(KEPT), pool: pool.clone() }
+        // What was just made is about to be worked on. The default would not take it in a full cache, for it was asked for less
+        // often than what is there: each command on it would read it from the log.
+        let kept = Cache::builder().max_capacity(KEPT).eviction_policy(EvictionPolicy::lru()).build();
+        Self { store: PersistedEventStore::new_event_store(repository), kept, pool: pool.clone() }
     }
 
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {

@@ -7,6 +7,8 @@ mod batch;
 mod call;
 /// One command at a time, when it has lost to others again and again.
 mod hold;
+/// Whether others append too.
+mod others;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::hold::Turn;
+use self::others::Others;
 use super::envelope::CommandError;
 
 /// Commands that one call takes at most; a call is one transaction, so also how much one crash can undo.
@@ -30,6 +33,9 @@ const WAITING: usize = 4096;
 /// How long a lost connection is waited out with a batch in hand.
 const RETRIES: u32 = 6;
 const RETRY_AFTER: Duration = Duration::from_millis(150);
+/// How long a batch waits for company while other processes append too: they have their turns meanwhile, and a turn takes much the same
+/// time for one command as for ten.
+const LINGER: Duration = Duration::from_millis(1);
 
 /// One command, decided.
 #[derive(Clone, Debug)]
@@ -197,6 +203,7 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
     let (holds, mut holding) = mpsc::channel(WAITING);
     let committing = async move {
         let mut database = Kept::new(pool);
+        let mut others = Others::default();
         // In the order of their arrival.
         let mut next = VecDeque::new();
         loop {
@@ -221,6 +228,9 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
                     None => return,
                 }
             }
+            if others.append_too() {
+                linger(&mut waiting, &mut next, others.company()).await;
+            }
             while next.len() < BATCH
                 && let Ok(more) = waiting.try_recv()
             {
@@ -229,18 +239,31 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
             let (appends, replies): (Vec<_>, Vec<_>) =
                 batch::take(&mut next, BATCH, |(append, _)| append).into_iter().unzip();
             metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
-            commit(&mut database, &appends, replies).await;
+            let recorded = commit(&mut database, &appends, replies).await;
+            others.learn(&recorded, appends.len() + next.len() + waiting.len());
         }
     };
     (Appender { queue, holds }, committing)
 }
 
-async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) {
+/// Until as many wait as there may be, or for a while.
+async fn linger(waiting: &mut mpsc::Receiver<Waiting>, next: &mut VecDeque<Waiting>, company: usize) {
+    let until = tokio::time::Instant::now() + LINGER;
+    while next.len() < company.min(BATCH)
+        && let Ok(Some(more)) = tokio::time::timeout_at(until, waiting.recv()).await
+    {
+        next.push_back(more);
+    }
+}
+
+/// Answers where the batch is in the log; nothing when it could not go there as a whole.
+async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) -> Vec<Recorded> {
     match commit_with_patience(database, appends).await {
         Ok(recorded) => {
-            for (reply, row) in replies.into_iter().zip(recorded) {
-                let _ = reply.send(outcome(row));
+            for (reply, row) in replies.into_iter().zip(&recorded) {
+                let _ = reply.send(outcome(row.clone()));
             }
+            return recorded;
         }
         // Something in the batch cannot be stored: alone, it fails alone.
         Err(CommandError::Broken(_)) if appends.len() > 1 => {
@@ -265,6 +288,7 @@ async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) {
             }
         }
     }
+    Vec::new()
 }
 
 /// A connection lost on the way leaves open whether the batch was committed. Sending it again settles that: what was
