@@ -53,8 +53,16 @@ pub async fn project_page_after(
     upto: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
+    // Rows are compared, and not columns: that can be had from the index of the project alone. With bounds of `position` the plan that is
+    // good for all parameters reads the log between them, whoever's it is.
     sqlx::query_as(select!(
-        "WHERE project_id = ANY ($1) AND position > $2 AND position <= $3 ORDER BY position LIMIT $4"
+        "WHERE position = ANY (ARRAY( \
+             SELECT of.position FROM unnest($1) AS project (id) CROSS JOIN LATERAL ( \
+                 SELECT e.position FROM events e \
+                 WHERE (e.project_id, e.position) > (project.id, $2) AND (e.project_id, e.position) <= (project.id, $3) \
+                 ORDER BY e.project_id, e.position LIMIT $4) AS of \
+             ORDER BY of.position LIMIT $4)) \
+         ORDER BY position"
     ))
     .bind(projects)
     .bind(after)
@@ -72,10 +80,15 @@ pub async fn team_page_after(
     upto: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<LoggedEvent>> {
+    // In the order of each team's own versions, for which its index is.
     sqlx::query_as(select!(
-        "WHERE aggregate_type = 'team' \
-           AND aggregate_id IN (SELECT team_id::text FROM team_members WHERE user_id = $1) \
-           AND position > $2 AND position <= $3 ORDER BY position LIMIT $4"
+        "WHERE position = ANY (ARRAY( \
+             SELECT of.position FROM team_members m CROSS JOIN LATERAL ( \
+                 SELECT e.position FROM events e \
+                 WHERE e.aggregate_type = 'team' AND e.aggregate_id = m.team_id::text AND e.position > $2 AND e.position <= $3 \
+                 ORDER BY e.sequence LIMIT $4) AS of \
+             WHERE m.user_id = $1 ORDER BY of.position LIMIT $4)) \
+         ORDER BY position"
     ))
     .bind(user)
     .bind(after)

@@ -35,6 +35,8 @@ mod imports;
 mod invitations;
 /// The append, from several processes at once.
 mod log;
+/// Reads of a log that is mostly of others.
+mod long_log;
 /// Tokens of an outside issuer.
 mod oidc;
 /// The OpenAPI files are those of the code.

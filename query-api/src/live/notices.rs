@@ -26,15 +26,16 @@ struct Told {
 }
 
 macro_rules! select_told {
-    ($whose:literal) => {
+    ($between:literal by $order:literal) => {
         concat!(
             "SELECT n.notification_id, n.kind, n.position, n.project_id, n.task_id, n.comment_id, n.actor_id, \
                     n.occurred_at, n.user_id \
              FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id \
-             WHERE n.position > $1 AND n.position <= $2 AND n.kind <> ALL (coalesce(s.muted, '{}')) ",
-            $whose,
-            "AND EXISTS (SELECT FROM project_roles r WHERE r.user_id = n.user_id AND r.project_id = n.project_id) \
-             ORDER BY n.position"
+             WHERE n.kind <> ALL (coalesce(s.muted, '{}')) AND ",
+            $between,
+            " AND EXISTS (SELECT FROM project_roles r WHERE r.user_id = n.user_id AND r.project_id = n.project_id) \
+             ORDER BY ",
+            $order
         )
     };
 }
@@ -42,19 +43,26 @@ macro_rules! select_told {
 /// What anybody is told of the events behind `after` and up to `upto`, in order: only of what they want to hear of, and of
 /// projects that they may see.
 pub async fn told(pool: &PgPool, after: i64, upto: i64) -> sqlx::Result<Vec<Frame>> {
-    let told: Vec<Told> = sqlx::query_as(select_told!("")).bind(after).bind(upto).fetch_all(pool).await?;
+    let told: Vec<Told> = sqlx::query_as(select_told!("n.position > $1 AND n.position <= $2" by "n.position"))
+        .bind(after)
+        .bind(upto)
+        .fetch_all(pool)
+        .await?;
     Ok(told.iter().map(Told::frame).collect())
 }
 
 /// The same of one person, with what happened in their teams and to their own memberships, at most `limit` of each.
 pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit: i64) -> sqlx::Result<Vec<Frame>> {
-    let told: Vec<Told> = sqlx::query_as(concat!(select_told!("AND n.user_id = $3 "), " LIMIT $4"))
-        .bind(after.told_position())
-        .bind(upto)
-        .bind(user)
-        .bind(limit)
-        .fetch_all(pool)
-        .await?;
+    // Rows are compared, here and below, so that none but the index of the one person serves.
+    let told: Vec<Told> = sqlx::query_as(select_told!(
+        "n.user_id = $3 AND (n.user_id, n.position) > ($3, $1) AND (n.user_id, n.position) <= ($3, $2)" by "n.position LIMIT $4"
+    ))
+    .bind(after.told_position())
+    .bind(upto)
+    .bind(user)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
     let of_teams = taskfold_event_log::team_page_after(pool, user, after.position(), upto, limit).await?;
     let of_teams = of_teams.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.for_person(user)));
     let own = own_memberships(pool, user, after.position(), upto, limit).await?;
@@ -76,17 +84,20 @@ async fn own_memberships(
 ) -> sqlx::Result<Vec<LoggedEvent>> {
     // Each as its index in the migrations has it.
     sqlx::query_as(select_events!(
-        "WHERE position IN ( \
-             (SELECT position FROM events \
-              WHERE event_type IN ('project.member_added', 'project.member_role_changed', 'project.member_removed') \
-                AND coalesce(payload #>> '{changes,member,to,user_id}', payload #>> '{changes,member,from,user_id}') = $1::text \
-                AND position > $2 AND position <= $3 ORDER BY position LIMIT $4) \
+        "WHERE position = ANY (ARRAY( \
+             (SELECT e.position FROM events e \
+              CROSS JOIN LATERAL (SELECT coalesce(e.payload #>> '{changes,member,to,user_id}', e.payload #>> '{changes,member,from,user_id}')) AS of (id) \
+              WHERE e.event_type IN ('project.member_added', 'project.member_role_changed', 'project.member_removed') \
+                AND (of.id, e.position) > ($1::text, $2) AND (of.id, e.position) <= ($1::text, $3) \
+              ORDER BY of.id, e.position LIMIT $4) \
              UNION ALL \
-             (SELECT position FROM events \
-              WHERE event_type IN ('project.team_added', 'project.team_role_changed', 'project.team_removed') \
-                AND coalesce(payload #>> '{changes,team,to,team_id}', payload #>> '{changes,team,from,team_id}') \
-                    IN (SELECT team_id::text FROM team_members WHERE user_id = $1) \
-                AND position > $2 AND position <= $3 ORDER BY position LIMIT $4)) \
+             (SELECT of_team.position FROM team_members m CROSS JOIN LATERAL ( \
+                 SELECT e.position FROM events e \
+                 CROSS JOIN LATERAL (SELECT coalesce(e.payload #>> '{changes,team,to,team_id}', e.payload #>> '{changes,team,from,team_id}')) AS of (id) \
+                 WHERE e.event_type IN ('project.team_added', 'project.team_role_changed', 'project.team_removed') \
+                   AND (of.id, e.position) > (m.team_id::text, $2) AND (of.id, e.position) <= (m.team_id::text, $3) \
+                 ORDER BY of.id, e.position LIMIT $4) AS of_team \
+              WHERE m.user_id = $1))) \
          ORDER BY position LIMIT $4"
     ))
     .bind(user)

@@ -1,0 +1,92 @@
+//! What is read of a long log: not what is of others.
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::{Actor, App, eventually};
+
+/// Of others, before anything that is read.
+const OTHERS: i64 = 4_000;
+
+/// As if so many tasks like this one had been made, and others been told of them.
+async fn lengthen(app: &App, task: &str) {
+    let statements = [
+        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
+             actor_id, command_id, occurred_at, recorded_at) \
+         SELECT h.position + other.n, e.aggregate_type, other.id, 1, e.event_type, e.event_version, \
+             replace(e.payload::text, e.aggregate_id, other.id)::json, e.project_id, e.actor_id, gen_random_uuid(), e.occurred_at, \
+             h.recorded_at \
+         FROM log_head h, events e, LATERAL (SELECT n, gen_random_uuid()::text AS id FROM generate_series(1, $2) n) AS other \
+         WHERE e.aggregate_id = $1 AND e.sequence = 1",
+        "INSERT INTO notifications (notification_id, user_id, position, kind, project_id, task_id, actor_id, occurred_at) \
+         SELECT gen_random_uuid(), gen_random_uuid(), h.position + n, 'commented', gen_random_uuid(), $1::uuid, gen_random_uuid(), now() \
+         FROM log_head h, generate_series(1, $2) n",
+        "UPDATE log_head SET position = position + $2 WHERE $1 <> ''",
+    ];
+    let mut tx = app.owner.begin().await.unwrap();
+    for statement in statements {
+        sqlx::query(statement).bind(task).bind(OTHERS).execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    app.settle().await;
+    sqlx::query("VACUUM ANALYZE").execute(&app.owner).await.unwrap();
+}
+
+/// How many entries of the indexes of the log and of notifications were read since the database is there, and how often one was used.
+async fn entries(owner: &PgPool) -> (i64, i64) {
+    sqlx::query_as(
+        "SELECT sum(idx_tup_read)::bigint, sum(idx_scan)::bigint FROM pg_stat_user_indexes \
+         WHERE relname IN ('events', 'notifications')",
+    )
+    .fetch_one(owner)
+    .await
+    .unwrap()
+}
+
+/// All that is new to Bea since the beginning, up to `last`, by the way that this path names.
+async fn read_on(bea: &Actor, path: &str, last: i64) {
+    if path.contains("stream") {
+        bea.stream(path).await.changes_until(last).await;
+    } else {
+        let page = bea.get(path).await.expect(200);
+        assert_eq!(page["events"].as_array().unwrap().last().unwrap()["position"].as_i64(), Some(last));
+    }
+}
+
+/// PostgreSQL counts what it looks at. A plan that is good for all parameters knows nothing of how far behind somebody is, and may go
+/// through the log of everybody from there: so each way is gone often enough to have that plan.
+#[tokio::test]
+async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (of_ada, _) = ada.project("of Ada").await;
+    let task = ada.task(&of_ada, "the one that others are like").await;
+    app.settle().await;
+    lengthen(&app, &task).await;
+    let team = bea.post("/v1/teams", json!({"name": "T"})).await.expect(201);
+    let (team, in_team) = (team["id"].as_str().unwrap().to_owned(), team["position"].as_i64().unwrap());
+    let (project, _) = bea.project("of Bea").await;
+    bea.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": "viewer"})).await.expect(201);
+    bea.task(&project, "T").await;
+    app.settle().await;
+    let last = app.head().await;
+    for (path, last) in [
+        (format!("/v1/projects/{project}/events?since=0"), last),
+        (format!("/v1/projects/{project}/events/stream?since=0"), last),
+        (format!("/v1/stream?me=true&projects={project}&since=0"), last),
+        (format!("/v1/teams/{team}/events?since=0"), in_team),
+    ] {
+        let (before, used_before) = entries(&app.owner).await;
+        for _ in 0..8 {
+            read_on(&bea, &path, last).await;
+        }
+        // Connections tell what they did when they have been idle for a while.
+        let looked_at = eventually("what was read is counted", || async {
+            let (entries, used) = entries(&app.owner).await;
+            (used >= used_before + 8).then_some(entries - before)
+        })
+        .await;
+        assert!(looked_at < OTHERS, "{path} looked at {looked_at} entries");
+    }
+    app.stop().await;
+}
