@@ -148,7 +148,9 @@ async fn doings(someone: &mut Client, project: &str) -> anyhow::Result<Vec<Doing
             "catch-up page of 500",
             get(format!("{path}/events?since=0&limit=500")),
             format!(
-                "SELECT {EVENT} FROM events WHERE project_id = '{project}' AND position > 0 ORDER BY position LIMIT 501"
+                "SELECT {EVENT} FROM events WHERE position = ANY (ARRAY(SELECT e.position FROM events e \
+                 WHERE (e.project_id, e.position) > ('{project}', 0) AND (e.project_id, e.position) <= ('{project}', 1000000000) \
+                 ORDER BY e.project_id, e.position LIMIT 501)) ORDER BY position"
             ),
         ),
     ])

@@ -29,6 +29,8 @@ mod import;
 mod listeners;
 /// From a command sent to its frame received.
 mod live;
+/// What each role has in memory.
+mod memory;
 /// Live streams without anything behind them.
 mod memory_server;
 /// One clock for all processes.
@@ -142,6 +144,13 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
+    /// What each role has in memory, with nothing to do and with a lot to do
+    Memory {
+        #[arg(long, default_value = "10")]
+        seconds: u64,
+        #[arg(long, default_value = "3")]
+        runs: usize,
+    },
     /// Commands and reads with a log of each of these sizes, as a ratio to pgbench inserting one row at a time, and what the log and its
     /// indexes take on disk
     Growth {
@@ -190,6 +199,7 @@ async fn measure(what: What) -> anyhow::Result<Value> {
         What::Views { clients, seconds, runs } => views::run(clients, seconds, runs).await,
         What::CatchUp { events } => catch_up::run(events).await,
         What::Rebuild { events, runs } => rebuild::run(events, runs).await,
+        What::Memory { seconds, runs } => memory::run(seconds, runs).await,
         What::Growth { events, clients, seconds, runs } => growth::run(&events, clients, seconds, runs).await,
         What::Import { file } => import::run(&file).await.map(|()| Value::Null),
         What::Attachments { mebibytes } => attachments::run(mebibytes).await.map(|()| Value::Null),
