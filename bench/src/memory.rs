@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::client::Client;
 use crate::clients::through_http;
 use crate::figures::{figure, median, spread};
 use crate::system::{Process, System};
@@ -50,6 +51,11 @@ async fn load(roles: &[Process], seconds: u64) -> anyhow::Result<[u64; 3]> {
     let path = format!("/v1/projects/{project}/tasks");
     let create = |n: usize| ("POST", path.clone(), json!({"title": format!("created {n}")}).to_string());
     let list = |_: usize| ("GET", format!("{path}?limit=50"), String::new());
+    let mut reader = Client::connect(&queries.address, &someone.token).await?;
+    // Until the project can be read.
+    while !reader.open("GET", &path, String::new()).await?.status().is_success() {
+        reader = Client::connect(&queries.address, &someone.token).await?;
+    }
     let work = async {
         tokio::try_join!(
             through_http(&commands.address, &someone.token, CLIENTS, seconds, create),
