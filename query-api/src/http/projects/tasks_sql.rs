@@ -82,39 +82,39 @@ macro_rules! on_board {
         }
     };
     (@sql $filters:ident, $behind:literal, $direction:literal, $edge:literal, $id:literal) => {
-            concat!(
-                "SELECT ",
-                task_fields!(),
-                ", description, checklists, watcher_ids, to_char(place, 'FM000') || rank AS sort_key \
-                 FROM unnest($13::uuid[]) WITH ORDINALITY AS on_board (id, place) CROSS JOIN LATERAL ( \
-                     SELECT * FROM tasks WHERE ",
-                $filters!(),
-                " \
-                         AND column_id = on_board.id AND NOT archived AND NOT deleted AND (rank, task_id) ",
-                $behind,
-                " ( \
-                             CASE WHEN place = left($14::text, 3)::integer THEN substr($14, 4) ELSE ",
-                $edge,
-                " END, \
-                             CASE WHEN place = left($14, 3)::integer THEN $15 ELSE ",
-                $id,
-                "::uuid END) \
-                     ORDER BY rank",
-                $direction,
-                ", task_id",
-                $direction,
-                " LIMIT $16) AS tasks \
-                 WHERE place ",
-                $behind,
-                "= left($14, 3)::integer \
-                 ORDER BY place",
-                $direction,
-                ", rank",
-                $direction,
-                ", task_id",
-                $direction,
-                " LIMIT $16"
-            )
+        concat!(
+            "SELECT ",
+            task_fields!(),
+            ", description, checklists, watcher_ids, to_char(place, 'FM000') || rank AS sort_key \
+             FROM unnest($13::uuid[]) WITH ORDINALITY AS on_board (id, place) CROSS JOIN LATERAL ( \
+                 SELECT * FROM tasks WHERE ",
+            $filters!(),
+            " \
+                     AND column_id = on_board.id AND NOT archived AND NOT deleted AND (rank, task_id) ",
+            $behind,
+            " ( \
+                         CASE WHEN place = left($14::text, 3)::integer THEN substr($14, 4) ELSE ",
+            $edge,
+            " END, \
+                         CASE WHEN place = left($14, 3)::integer THEN $15 ELSE ",
+            $id,
+            "::uuid END) \
+                 ORDER BY rank",
+            $direction,
+            ", task_id",
+            $direction,
+            " LIMIT $16) AS tasks \
+             WHERE place ",
+            $behind,
+            "= left($14, 3)::integer \
+             ORDER BY place",
+            $direction,
+            ", rank",
+            $direction,
+            ", task_id",
+            $direction,
+            " LIMIT $16"
+        )
     };
 }
 
