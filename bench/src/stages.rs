@@ -65,13 +65,21 @@ impl Stages {
         let frame = |p: &Published| report.reached.get(&p.sent).copied().unwrap_or_default();
         let first = published.iter().map(|p| (p.sent, frame(p).0));
         let last = published.iter().map(|p| (p.sent, frame(p).1));
+        let [committed, projected, sent_on] =
+            [&self.committed, &self.projected, &self.published].map(|reached| when(reached, published));
+        let behind_the_log = |reached: &[(u64, u64)]| {
+            since(committed.iter().zip(reached).map(|((_, committed), (_, at))| (*committed, *at)))
+        };
+        let (read_tables, stream) = (behind_the_log(&projected)?, behind_the_log(&sent_on)?);
         Ok(Told(vec![
-            ("commit visible", since(when(&self.committed, published))?),
+            ("commit visible", since(committed)?),
             ("append replied", since(replied)?),
-            ("projected", since(when(&self.projected, published))?),
-            ("published", since(when(&self.published, published))?),
+            ("projected", since(projected)?),
+            ("published", since(sent_on)?),
             ("first socket", since(first)?),
             ("last socket", since(last)?),
+            ("projected, from the commit on", read_tables),
+            ("published, from the commit on", stream),
         ]))
     }
 }
@@ -90,11 +98,11 @@ fn when(reached: &Reached, published: &[Published]) -> Vec<(u64, u64)> {
     published.iter().map(|p| (p.sent, at(p.position))).collect()
 }
 
-/// Of those that were reached at all.
+/// Of those that began, and were reached, at all.
 fn since(times: impl IntoIterator<Item = (u64, u64)>) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::new()?;
-    for (sent, at) in times.into_iter().filter(|(_, at)| *at > 0) {
-        latencies.record(moment::between(sent, at));
+    for (from, at) in times.into_iter().filter(|(from, at)| *from > 0 && *at > 0) {
+        latencies.record(moment::between(from, at));
     }
     Ok(latencies)
 }
