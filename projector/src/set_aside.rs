@@ -53,7 +53,7 @@ pub async fn put(db: &mut PgConnection, event: &LoggedEvent, reason: &str) -> sq
 /// How many events are set aside, and the reason of the first.
 pub async fn summary(pool: &PgPool) -> sqlx::Result<(i64, Option<String>)> {
     sqlx::query_as(
-        "SELECT count(*), (array_agg('position ' || position || ': ' || reason ORDER BY position))[1] \
+        "SELECT count(*), (SELECT 'position ' || position || ': ' || reason FROM set_aside_events ORDER BY position LIMIT 1) \
          FROM set_aside_events",
     )
     .fetch_one(pool)
