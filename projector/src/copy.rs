@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::ProjectorError;
-use crate::tables::Row;
+use crate::rows::Row;
 
 /// How much is sent at once.
 const CHUNK: usize = 256 * 1024;

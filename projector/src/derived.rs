@@ -7,7 +7,8 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::ProjectorError;
-use crate::tables::{ProjectRow, Tables, TaskRow};
+use crate::rows::{ProjectRow, TaskRow};
+use crate::tables::Tables;
 
 /// The tables, with the columns of their keys and the version of what is derived.
 pub const TABLES: &[(&str, &[&str], i32)] = &[

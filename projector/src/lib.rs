@@ -16,13 +16,15 @@ mod lease;
 mod publish;
 /// Reading the read tables from the log anew.
 pub mod rebuild;
+/// The rows of the read tables.
+mod rows;
 /// Events that could not be projected, and trying them again.
 pub mod set_aside;
 /// One batch of events into the read tables, with the checkpoint, in one transaction.
 pub mod step;
 /// The stream in NATS.
 pub mod stream;
-/// The read tables' rows, in memory and in PostgreSQL.
+/// The read tables, in memory and in PostgreSQL.
 mod tables;
 /// Proving that log, stream and read tables agree.
 pub mod verify;

@@ -8,9 +8,9 @@ pub fn prefix(stream: &str) -> String {
     stream.to_lowercase()
 }
 
-/// The stream, made when it is not there: everything is kept, nothing can be deleted, so sequence = position for good.
-pub async fn ensure(nats: &async_nats::Client, name: &str) -> Result<Stream, ProjectorError> {
-    let config = Config {
+/// Everything is kept, nothing can be deleted, so sequence = position for good.
+pub fn config(name: &str) -> Config {
+    Config {
         name: name.to_owned(),
         subjects: vec![format!("{}.events.>", prefix(name))],
         storage: StorageType::File,
@@ -20,8 +20,12 @@ pub async fn ensure(nats: &async_nats::Client, name: &str) -> Result<Stream, Pro
         deny_delete: true,
         description: Some("Taskfold: every Change, at the sequence that is its position".to_owned()),
         ..Config::default()
-    };
-    context(nats).get_or_create_stream(config).await.map_err(|e| ProjectorError::Stream(e.to_string()))
+    }
+}
+
+/// The stream, made when it is not there.
+pub async fn ensure(nats: &async_nats::Client, name: &str) -> Result<Stream, ProjectorError> {
+    context(nats).get_or_create_stream(config(name)).await.map_err(|e| ProjectorError::Stream(e.to_string()))
 }
 
 pub fn context(nats: &async_nats::Client) -> Context {

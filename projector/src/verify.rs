@@ -12,7 +12,8 @@ use sqlx::{Connection, PgConnection, PgPool};
 use taskfold_domain::change::TRUNCATED_HEADER;
 
 use crate::fold::Decoded;
-use crate::tables::{Row, Rows, Tables};
+use crate::rows::Row;
+use crate::tables::{Rows, Tables};
 use crate::{ProjectorError, stream};
 
 const PAGE: i64 = 5000;

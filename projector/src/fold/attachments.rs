@@ -1,7 +1,8 @@
 use taskfold_domain::TaskEvent;
 
 use super::{Decoded, NoRow};
-use crate::tables::{AttachmentRow, Tables};
+use crate::rows::AttachmentRow;
+use crate::tables::Tables;
 
 impl Tables {
     pub fn apply_attachment(&mut self, decoded: &Decoded<'_>, event: &TaskEvent) -> Result<(), NoRow> {

@@ -1,7 +1,8 @@
 use taskfold_domain::TaskEvent;
 
 use super::{Decoded, NoRow};
-use crate::tables::{CommentRow, ReactionOf, Tables};
+use crate::rows::{CommentRow, ReactionOf};
+use crate::tables::Tables;
 
 impl Tables {
     pub fn apply_comment(&mut self, decoded: &Decoded<'_>, event: &TaskEvent) -> Result<(), NoRow> {

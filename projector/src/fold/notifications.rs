@@ -7,7 +7,8 @@ use taskfold_domain::task::events::Created;
 use uuid::Uuid;
 
 use super::Decoded;
-use crate::tables::{NotificationKind, NotificationRow, Tables};
+use crate::rows::{NotificationKind, NotificationRow};
+use crate::tables::Tables;
 
 /// What was recorded so long after it happened is history, such as an imported board's: it is no news to anybody.
 const NEWS: TimeDelta = TimeDelta::days(7);

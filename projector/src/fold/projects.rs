@@ -3,7 +3,8 @@ use taskfold_domain::project::Member;
 use taskfold_domain::project::events::Created;
 
 use super::{Decoded, NoRow};
-use crate::tables::{Keys, MemberRow, ProjectRow, ProjectTeamRow, Tables};
+use crate::rows::{MemberRow, ProjectRow, ProjectTeamRow};
+use crate::tables::{Keys, Tables};
 
 pub fn keys(keys: &mut Keys, decoded: &Decoded<'_>, event: &ProjectEvent) {
     let id = decoded.id;

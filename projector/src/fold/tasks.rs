@@ -3,7 +3,8 @@ use taskfold_domain::task::events::Created;
 use taskfold_domain::task::{place_item, take_item};
 
 use super::{Decoded, NoRow, watchers};
-use crate::tables::{Keys, Tables, TaskRow};
+use crate::rows::TaskRow;
+use crate::tables::{Keys, Tables};
 
 pub fn keys(keys: &mut Keys, decoded: &Decoded<'_>, event: &TaskEvent) {
     let id = decoded.id;

@@ -2,7 +2,8 @@ use taskfold_domain::TeamEvent;
 use taskfold_domain::team::TeamMember;
 
 use super::{Decoded, NoRow};
-use crate::tables::{Keys, Tables, TeamMemberRow, TeamRow};
+use crate::rows::{TeamMemberRow, TeamRow};
+use crate::tables::{Keys, Tables};
 
 pub fn keys(keys: &mut Keys, decoded: &Decoded<'_>, event: &TeamEvent) {
     keys.teams.insert(decoded.id);

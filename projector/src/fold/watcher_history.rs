@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::tables::ProjectRow;
+use crate::rows::ProjectRow;
 
 /// Who watched each project from which position on. With it, tasks can be folded without their projects beside them. Projects
 /// that nobody ever watched are not in it.

@@ -1,7 +1,7 @@
 use taskfold_domain::TaskEvent;
 use uuid::Uuid;
 
-use crate::tables::TaskRow;
+use crate::rows::TaskRow;
 
 /// Whoever makes a task, and whoever is assigned to it from the start, watches it.
 pub fn follow_from_start(row: &mut TaskRow, author: Uuid) {
