@@ -90,13 +90,8 @@ pub async fn leave_to_a_rebuild(database_url: &str) -> anyhow::Result<()> {
 /// Begins the stream behind what is in the log, so that nobody is busy publishing that.
 pub async fn skip_stream(nats_url: &str, head: i64) -> anyhow::Result<()> {
     let jetstream = async_nats::jetstream::new(async_nats::connect(nats_url).await?);
-    let config = async_nats::jetstream::stream::Config {
-        name: "TASKFOLD".to_owned(),
-        subjects: vec!["taskfold.events.>".to_owned()],
-        allow_direct: true,
-        first_sequence: Some(u64::try_from(head)? + 1),
-        ..Default::default()
-    };
+    let mut config = taskfold_projector::stream::config("TASKFOLD");
+    config.first_sequence = Some(u64::try_from(head)? + 1);
     jetstream.create_stream(config).await?;
     Ok(())
 }
