@@ -2,6 +2,8 @@
 
 /// Access tokens and stream tickets: made, checked, and the caller they name.
 pub mod auth;
+/// How often caches are of use, as a metric.
+pub mod caches;
 /// The one place that may ask for the time and new ids.
 pub mod clock;
 /// What a refused request still sends.

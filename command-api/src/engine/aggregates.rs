@@ -7,6 +7,7 @@ use moka::policy::EvictionPolicy;
 use sqlx::PgPool;
 use taskfold_domain::change::Event;
 use taskfold_domain::{Project, ProjectEvent, Refusal, Task, TaskEvent, Team, TeamEvent};
+use taskfold_openapi::caches;
 use uuid::Uuid;
 
 use super::append::Appender;
@@ -84,7 +85,7 @@ impl<A: Versioned> Aggregates<A> {
 
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
         let kept = self.kept.get(&id).await;
-        looked_up::<A>(kept.is_some());
+        caches::looked_up(A::TYPE, kept.is_some());
         let state = match kept {
             Some(state) if !fresh => return Ok(Loaded { state, fresh: false }),
             Some(state) => self.catch_up(id, state).await?,
@@ -118,7 +119,7 @@ impl<A: Versioned> Aggregates<A> {
     /// Without a look at the log: what is not kept is taken to be absent.
     pub async fn kept(&self, id: Uuid) -> Loaded<A> {
         let kept = self.kept.get(&id).await;
-        looked_up::<A>(kept.is_some());
+        caches::looked_up(A::TYPE, kept.is_some());
         Loaded { state: kept.unwrap_or_default(), fresh: false }
     }
 
@@ -155,11 +156,6 @@ impl<A: Versioned> Aggregates<A> {
 
 fn count<A: Aggregate>(from: &'static str) {
     metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => from).increment(1);
-}
-
-fn looked_up<A: Aggregate>(kept: bool) {
-    let outcome = if kept { "hit" } else { "miss" };
-    metrics::counter!("taskfold_cache_lookups_total", "cache" => A::TYPE, "outcome" => outcome).increment(1);
 }
 
 fn load_error(error: AggregateError<Refusal>) -> CommandError {

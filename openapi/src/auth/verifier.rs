@@ -11,7 +11,7 @@ use super::caller::{Caller, Means};
 use super::claims::{Claims, Purpose};
 use super::signer::KeyError;
 use super::{ACCESS_TOKEN_SECONDS, API_TOKEN_PREFIX, Rejected, TICKET_SECONDS};
-use crate::clock;
+use crate::{caches, clock};
 
 /// How much longer than the ticket what it opened may stay: as long as with a fresh access token.
 const TICKET_GRACE_SECONDS: u64 = (ACCESS_TOKEN_SECONDS - TICKET_SECONDS).unsigned_abs();
@@ -111,9 +111,7 @@ impl Verifier {
 
     async fn seen_claims(&self, key: &DecodingKey, token: &str) -> Result<Claims, Rejected> {
         let seen = self.seen.get(token).await;
-        let outcome = if seen.is_some() { "hit" } else { "miss" };
-        metrics::counter!("taskfold_cache_lookups_total", "cache" => "session_tokens", "outcome" => outcome)
-            .increment(1);
+        caches::looked_up("session_tokens", seen.is_some());
         if let Some(claims) = seen {
             return claims.still_good();
         }
