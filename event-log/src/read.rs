@@ -6,12 +6,12 @@ use crate::event::LoggedEvent;
 /// The columns of [`LoggedEvent`], for queries of the log that stand beside their one user.
 #[macro_export]
 macro_rules! select_events {
-    ($rest:literal) => {
+    ($($rest:tt)+) => {
         concat!(
             "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, ",
             "(payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, ",
             "traceparent FROM events ",
-            $rest
+            $($rest)+
         )
     };
 }

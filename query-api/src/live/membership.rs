@@ -144,15 +144,24 @@ pub async fn no_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<N
     Ok(NoMembers { checkpoint, pairs: projects.into_iter().zip(users).collect() })
 }
 
+/// What became of people's own memberships in projects, as its index in the migrations has it; `of.id`: whose.
+macro_rules! own_membership_events {
+    () => {
+        "events e CROSS JOIN LATERAL (SELECT coalesce( \
+             e.payload #>> '{changes,member,to,user_id}', e.payload #>> '{changes,member,from,user_id}')) AS of (id) \
+         WHERE e.event_type IN ('project.member_added', 'project.member_role_changed', 'project.member_removed')"
+    };
+}
+pub(super) use own_membership_events;
+
 /// Where the user was last removed from the project, if that was behind `from` and is known to the read tables.
 pub async fn removed_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
-        "SELECT max(e.position) FROM projection_checkpoint c, events e \
-         CROSS JOIN LATERAL (SELECT coalesce(e.payload #>> '{changes,member,to,user_id}', e.payload #>> '{changes,member,from,user_id}')) AS of (id) \
-         WHERE e.event_type IN ('project.member_added', 'project.member_role_changed', 'project.member_removed') \
-           AND (of.id, e.position) > ($2::text, $3) AND (of.id, e.position) <= ($2::text, c.position) \
+    sqlx::query_scalar(concat!(
+        "SELECT max(e.position) FROM projection_checkpoint c, ",
+        own_membership_events!(),
+        " AND (of.id, e.position) > ($2::text, $3) AND (of.id, e.position) <= ($2::text, c.position) \
            AND e.event_type = 'project.member_removed' AND e.project_id = $1",
-    )
+    ))
     .bind(project)
     .bind(user)
     .bind(from)

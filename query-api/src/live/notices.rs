@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::frame::{Frame, Loses, encode};
+use super::membership::own_membership_events;
 
 /// A notification, as it is sent and as it is listed.
 #[derive(Debug, Serialize, sqlx::FromRow)]
@@ -85,10 +86,9 @@ async fn own_memberships(
     // Each as its index in the migrations has it.
     sqlx::query_as(select_events!(
         "WHERE position = ANY (ARRAY( \
-             (SELECT e.position FROM events e \
-              CROSS JOIN LATERAL (SELECT coalesce(e.payload #>> '{changes,member,to,user_id}', e.payload #>> '{changes,member,from,user_id}')) AS of (id) \
-              WHERE e.event_type IN ('project.member_added', 'project.member_role_changed', 'project.member_removed') \
-                AND (of.id, e.position) > ($1::text, $2) AND (of.id, e.position) <= ($1::text, $3) \
+             (SELECT e.position FROM ",
+        own_membership_events!(),
+        " AND (of.id, e.position) > ($1::text, $2) AND (of.id, e.position) <= ($1::text, $3) \
               ORDER BY of.id, e.position LIMIT $4) \
              UNION ALL \
              (SELECT of_team.position FROM team_members m CROSS JOIN LATERAL ( \
