@@ -11,7 +11,40 @@ pub struct Measured {
     pub latencies: Vec<Duration>,
 }
 
-/// Each client makes what it needs, and then asks one thing after the other, with the numbers `client`, `client + clients`, and so on.
+impl Measured {
+    fn since(began: Instant, latencies: Vec<Vec<Duration>>) -> Self {
+        let mut latencies = latencies.concat();
+        let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
+        latencies.sort_unstable();
+        Self { rate, latencies }
+    }
+}
+
+/// How long each answer of one client took.
+struct Watch {
+    until: Instant,
+    latencies: Vec<Duration>,
+}
+
+impl Watch {
+    fn new(until: Instant) -> Self {
+        Self { until, latencies: Vec::new() }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    async fn time(&mut self, answer: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+        let asked = Instant::now();
+        answer.await?;
+        self.latencies.push(asked.elapsed());
+        Ok(())
+    }
+}
+
+/// Each client makes what it needs, and then asks one thing after the other, with the numbers `client`, `client + clients`, and so on. All
+/// of them are one task.
 pub async fn measure<C>(
     clients: usize,
     seconds: u64,
@@ -23,20 +56,44 @@ pub async fn measure<C>(
     let (connect, ask) = (&connect, &ask);
     let each = (0..clients).map(|client| async move {
         let mut connection = connect().await?;
-        let mut latencies = Vec::new();
-        let mut n = client;
-        while Instant::now() < until {
-            let asked = Instant::now();
-            ask(&mut connection, n).await?;
-            latencies.push(asked.elapsed());
-            n += clients;
+        let mut watch = Watch::new(until);
+        for n in (client..).step_by(clients) {
+            if watch.is_over() {
+                break;
+            }
+            watch.time(ask(&mut connection, n)).await?;
         }
-        anyhow::Ok(latencies)
+        anyhow::Ok(watch.latencies)
     });
-    let mut latencies: Vec<Duration> = try_join_all(each).await?.into_iter().flatten().collect();
-    let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
-    latencies.sort_unstable();
-    Ok(Measured { rate, latencies })
+    Ok(Measured::since(began, try_join_all(each).await?))
+}
+
+/// The same without connections, each client a task of its own, as the requests of a server are.
+pub async fn measure_tasks<F>(
+    clients: usize,
+    seconds: u64,
+    ask: impl Fn(usize) -> F + Clone + Send + 'static,
+) -> anyhow::Result<Measured>
+where
+    F: Future<Output = anyhow::Result<()>> + Send,
+{
+    let began = Instant::now();
+    let until = began + Duration::from_secs(seconds);
+    let each = (0..clients).map(|client| {
+        let ask = ask.clone();
+        tokio::spawn(async move {
+            let mut watch = Watch::new(until);
+            for n in (client..).step_by(clients) {
+                if watch.is_over() {
+                    break;
+                }
+                watch.time(ask(n)).await?;
+            }
+            anyhow::Ok(watch.latencies)
+        })
+    });
+    let each: Vec<_> = try_join_all(each).await?.into_iter().collect::<anyhow::Result<_>>()?;
+    Ok(Measured::since(began, each))
 }
 
 /// A request, by its number: method, path, body.

@@ -9,10 +9,22 @@ use crate::system::System;
 /// Tasks that updates go to: more than clients, so that they seldom meet.
 const TASKS: usize = 512;
 
+/// What serves the commands: with projecting, publishing and the live hub beside it, and without.
+const ROLES: [&str; 2] = ["all", "command-api"];
+
 pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<Value> {
+    println!("commands/s through HTTP; median (least to greatest) of {runs} runs of {seconds} s");
+    let mut by_role = Vec::new();
+    for role in ROLES {
+        by_role.push(json!({"role": role, "by_clients": of_role(role, clients, seconds, runs).await?}));
+    }
+    Ok(Value::from(by_role))
+}
+
+async fn of_role(role: &str, clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<Vec<Value>> {
     let system = System::start().await?;
     let floor = Floor::new(&system).await?;
-    let api = system.role("all").await?;
+    let api = system.role(role).await?;
     let (mut someone, project) = api.someone().await?;
     let mut tasks = Vec::new();
     for i in 0..TASKS {
@@ -21,9 +33,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
             .await?;
         tasks.push(text(&made, "id")?.to_owned());
     }
-    println!(
-        "commands/s through HTTP, all roles in one process; median (least to greatest) of {runs} runs of {seconds} s"
-    );
+    println!("\n{role}");
     println!("clients | pgbench rows/s | create/s | ratio | p50 ms | p99 ms | update/s | ratio | p50 ms | p99 ms");
     let mut by_clients = Vec::new();
     for &clients in clients {
@@ -52,7 +62,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
     drop(api);
     drop(floor);
     system.stop().await?;
-    Ok(json!({"by_clients": by_clients}))
+    Ok(by_clients)
 }
 
 /// Goes on in the line of the floor.

@@ -29,7 +29,7 @@ const CONNECTIONS: u32 = 8;
 const ITS_CONNECTIONS: u32 = 32;
 
 /// Somebody who takes commands.
-pub trait Takes: Sync {
+pub trait Takes: Clone + Send + Sync + 'static {
     fn create(&self, task: TaskId, title: String) -> impl Future<Output = anyhow::Result<()>> + Send;
     fn rename(&self, task: TaskId, title: String) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
@@ -155,32 +155,37 @@ fn tell(measured: &[Measured], floors: &[f64]) -> Value {
 }
 
 async fn creating(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::Result<Measured> {
-    measure(clients, seconds, async |_| takes.create(TaskId(new_id()), "created by the load program".to_owned()).await)
-        .await
+    let takes = takes.clone();
+    let create = move |_| {
+        let takes = takes.clone();
+        async move { takes.create(TaskId(new_id()), "created by the load program".to_owned()).await }
+    };
+    measure(clients, seconds, create).await
 }
 
 async fn renaming(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::Result<Measured> {
     let tasks: Vec<TaskId> = (0..clients * TASKS).map(|_| TaskId(new_id())).collect();
     try_join_all(tasks.iter().map(|task| takes.create(*task, "to be renamed".to_owned()))).await?;
-    let names = std::sync::atomic::AtomicUsize::new(0);
-    measure(clients, seconds, async |n| {
-        let name = names.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        takes.rename(tasks[n % tasks.len()], format!("renamed {name}")).await
-    })
-    .await
+    let takes = takes.clone();
+    let rename = move |n: usize| {
+        let (takes, task) = (takes.clone(), tasks[n % tasks.len()]);
+        async move { takes.rename(task, format!("renamed {n}")).await }
+    };
+    measure(clients, seconds, rename).await
 }
 
 /// Clients that give one command after the other.
-async fn measure(
+async fn measure<F>(
     clients: usize,
     seconds: u64,
-    command: impl AsyncFn(usize) -> anyhow::Result<()>,
-) -> anyhow::Result<Measured> {
+    command: impl Fn(usize) -> F + Clone + Send + 'static,
+) -> anyhow::Result<Measured>
+where
+    F: Future<Output = anyhow::Result<()>> + Send,
+{
     let this = Watched::new([("this".to_owned(), std::process::id())]);
     let before = this.cpu()?;
-    let nothing = async || Ok(());
-    let clients::Measured { rate, latencies } =
-        clients::measure(clients, seconds, nothing, async |(), n| command(n).await).await?;
+    let clients::Measured { rate, latencies } = clients::measure_tasks(clients, seconds, command).await?;
     let cpu = this.cpu()?.since(&before).iter().map(|(_, used)| used).sum::<f64>() / latencies.len() as f64;
     Ok(Measured { rate, p99_ms: millis(percentile(&latencies, 0.99)), cpu })
 }

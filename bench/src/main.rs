@@ -63,6 +63,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::hostile::Hostile;
 use crate::live::Live;
@@ -178,13 +179,23 @@ enum What {
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     taskfold::server::raise_open_files_limit();
-    let measured = tokio::runtime::Runtime::new()?.block_on(measure(cli.what))?;
+    let measured = runtime(&cli.what)?.block_on(measure(cli.what))?;
     if let Some(file) = cli.json {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let text = serde_json::to_string_pretty(&json!({"arguments": arguments, "measured": measured}))?;
         std::fs::write(&file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
+}
+
+/// Clients of a server need no more than one thread, and each hop to another one would be charged to the server.
+fn runtime(what: &What) -> std::io::Result<Runtime> {
+    match what {
+        What::Commands { .. } | What::Views { .. } | What::Growth { .. } | What::Memory { .. } => {
+            Builder::new_current_thread().enable_all().build()
+        }
+        _ => Runtime::new(),
+    }
 }
 
 /// Measures, and prints it; the figures again, for machines.

@@ -179,29 +179,3 @@ async fn many_clients_on_one_task_are_all_served() {
     assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["comment_count"], 160);
     app.finish().await;
 }
-
-/// The committer never does so; and if it did, no removed member would slip in.
-#[tokio::test]
-async fn a_project_does_not_change_in_the_same_call_as_a_command_that_was_decided_on_it() {
-    let app = App::start().await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let call = |guard: &'static str| {
-        let sql = format!(
-            "SELECT outcome FROM taskfold_append(ARRAY[$2, $2], ARRAY[gen_random_uuid(), gen_random_uuid()], ARRAY['a', 'b']::bytea[], \
-             ARRAY['project', 'task'], ARRAY[$1, gen_random_uuid()::text], ARRAY[$1, $1]::uuid[], ARRAY[1, 0]::bigint[], \
-             ARRAY[NULL, {guard}]::bigint[], ARRAY[NULL, NULL]::uuid[], ARRAY[false, true], ARRAY[NULL, NULL]::timestamptz[], \
-             ARRAY[NULL, NULL], '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', \
-             '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')"
-        );
-        let (project, owner, user) = (project.clone(), app.owner.clone(), ada.user_id.clone());
-        async move {
-            let outcomes =
-                sqlx::query_scalar::<_, String>(&sql).bind(project).bind(user.parse::<uuid::Uuid>().unwrap());
-            outcomes.fetch_all(&owner).await
-        }
-    };
-    assert!(call("1").await.unwrap_err().to_string().contains("decided on it"));
-    assert_eq!(call("NULL").await.unwrap(), ["appended", "appended"]);
-    app.finish().await;
-}

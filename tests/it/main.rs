@@ -7,6 +7,8 @@ mod harness;
 
 /// Tokens for scripts and services.
 mod api_tokens;
+/// One call of the append.
+mod append;
 /// Who may depend on whom.
 mod architecture;
 /// Files on tasks.

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::try_join_all;
@@ -23,25 +24,36 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec
     let column = column.and_then(|columns| columns.first().map(|column: &Column| column.id));
     let cards: Vec<TaskId> = (0..CLIENTS + 1).map(|_| TaskId(new_id())).collect();
     try_join_all(cards.iter().map(|card| ours.create(*card, "a card".to_owned()))).await?;
-    let count = AtomicUsize::new(0);
-    let next = || count.fetch_add(1, Ordering::Relaxed);
     let [mut tasks, mut projects, mut columns] = [const { Vec::new() }; 3];
     for _ in 0..runs {
-        let one_task = async |_| ours.rename(task, format!("renamed {}", next())).await;
+        let mine = ours.clone();
+        let one_task = move |n| {
+            let ours = mine.clone();
+            async move { ours.rename(task, format!("renamed {n}")).await }
+        };
         tasks.push(measure(CLIENTS, seconds, one_task).await?);
-        let one_project = async |_| {
-            let edit = json!({"type": "project.edit", "data": {"name": format!("renamed {}", next())}});
-            let edit: ProjectCommand = serde_json::from_value(edit)?;
-            ours.engine.project(ours.project, edit, ours.envelope(None)).await?;
-            anyhow::Ok(())
+        let mine = ours.clone();
+        let one_project = move |n| {
+            let ours = mine.clone();
+            async move {
+                let edit = json!({"type": "project.edit", "data": {"name": format!("renamed {n}")}});
+                let edit: ProjectCommand = serde_json::from_value(edit)?;
+                ours.engine.project(ours.project, edit, ours.envelope(None)).await?;
+                anyhow::Ok(())
+            }
         };
         projects.push(measure(CLIENTS, seconds, one_project).await?);
         // Each moves a card of its own to the place above the same other one.
-        let one_column = async |n: usize| {
-            let to = json!({"type": "task.move", "data": {"column_id": column, "before": cards[CLIENTS]}});
-            let to: TaskCommand = serde_json::from_value(to)?;
-            ours.engine.task(cards[n % CLIENTS], to, ours.envelope(None)).await?;
-            anyhow::Ok(())
+        let (mine, last) = (ours.clone(), cards[CLIENTS]);
+        let cards = cards.clone();
+        let one_column = move |n: usize| {
+            let (ours, card) = (mine.clone(), cards[n % CLIENTS]);
+            async move {
+                let to = json!({"type": "task.move", "data": {"column_id": column, "before": last}});
+                let to: TaskCommand = serde_json::from_value(to)?;
+                ours.engine.task(card, to, ours.envelope(None)).await?;
+                anyhow::Ok(())
+            }
         };
         columns.push(measure(CLIENTS, seconds, one_column).await?);
     }
@@ -59,14 +71,14 @@ pub async fn engines(
     println!("\nengines on one log, {CLIENTS} clients that create | commands/s | p99 ms");
     // A project without a history.
     let first = Ours::new(system, shutdown).await?;
-    let all: Vec<Ours> = (0..4)
+    let all: Arc<[Ours]> = (0..4)
         .map(|_| anyhow::Ok(Ours { engine: engine(system, shutdown)?, ..first.clone() }))
         .collect::<Result<_, _>>()?;
     let mut results = [1, 2, 4].map(|engines| (engines, Vec::new()));
     for _ in 0..runs {
         for (engines, measured) in &mut results {
-            measured
-                .push(creating(&Spread { all: &all[..*engines], next: AtomicUsize::new(0) }, CLIENTS, seconds).await?);
+            let spread = Spread { all: all[..*engines].into(), next: Arc::default() };
+            measured.push(creating(&spread, CLIENTS, seconds).await?);
         }
     }
     Ok(results.iter().map(|(engines, measured)| tell(&engines.to_string(), measured)).collect())
@@ -79,18 +91,19 @@ fn tell(at: &str, measured: &[Measured]) -> Value {
 }
 
 /// Several, in turn.
-struct Spread<'a> {
-    all: &'a [Ours],
-    next: AtomicUsize,
+#[derive(Clone)]
+struct Spread {
+    all: Arc<[Ours]>,
+    next: Arc<AtomicUsize>,
 }
 
-impl Spread<'_> {
+impl Spread {
     fn next(&self) -> &Ours {
         &self.all[self.next.fetch_add(1, Ordering::Relaxed) % self.all.len()]
     }
 }
 
-impl Takes for Spread<'_> {
+impl Takes for Spread {
     async fn create(&self, task: TaskId, title: String) -> anyhow::Result<()> {
         self.next().create(task, title).await
     }

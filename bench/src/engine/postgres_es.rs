@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use cqrs_es::CqrsFramework;
 use cqrs_es::persist::PersistedEventStore;
 use postgres_es::PostgresEventRepository;
@@ -18,8 +20,9 @@ const TABLE: &str = "CREATE TABLE peer_events (aggregate_type text NOT NULL, agg
 
 /// The framework as its guide sets it up. It has no positions, no guards and no command ids, and decides on a project that never
 /// changes.
+#[derive(Clone)]
 pub struct PostgresEs {
-    framework: CqrsFramework<Task, PersistedEventStore<PostgresEventRepository, Task>>,
+    framework: Arc<CqrsFramework<Task, PersistedEventStore<PostgresEventRepository, Task>>>,
     project: Project,
     actor: UserId,
 }
@@ -30,7 +33,7 @@ impl PostgresEs {
         sqlx::query(TABLE).execute(&pool).await?;
         let repository = PostgresEventRepository::new(pool).with_tables("peer_events", "peer_snapshots");
         let framework = CqrsFramework::new(PersistedEventStore::new_event_store(repository), Vec::new(), ());
-        Ok(Self { framework, project, actor })
+        Ok(Self { framework: Arc::new(framework), project, actor })
     }
 
     async fn execute(&self, task: TaskId, command: TaskCommand) -> anyhow::Result<()> {

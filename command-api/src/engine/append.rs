@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use sqlx::{FromRow, PgPool};
 use taskfold_domain::Rank;
 use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, TeamId, UserId};
@@ -142,7 +143,7 @@ impl Append {
 }
 
 /// Where the log has a command.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, Deserialize, FromRow)]
 pub struct Recorded {
     outcome: String,
     pub first_position: i64,
@@ -155,7 +156,7 @@ pub struct Recorded {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// What the log says to a command. See `migrations/0015_append_at_once.sql`.
+/// What the log says to a command. See `migrations/0018_append_by_keys.sql`.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     Appended(Recorded),

@@ -1,7 +1,62 @@
-use sqlx::PgConnection;
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{Append, Recorded};
+
+/// What the append answers; see `migrations/0018_append_by_keys.sql`.
+#[derive(FromRow)]
+struct Answer {
+    start: i64,
+    now_at: DateTime<Utc>,
+    answers: Option<Json<Vec<Recorded>>>,
+}
+
+impl Answer {
+    fn of_each(self, appends: &[Append]) -> Vec<Recorded> {
+        match self.answers {
+            Some(Json(answers)) => answers,
+            None => {
+                appends.iter().zip(offsets(appends)).map(|(append, offset)| self.appended(append, offset)).collect()
+            }
+        }
+    }
+
+    fn appended(&self, append: &Append, offset: i32) -> Recorded {
+        let events = append.events.len() as i64;
+        let before = self.start + i64::from(offset);
+        Recorded {
+            outcome: "appended".to_owned(),
+            first_position: before + 1,
+            last_position: before + events,
+            version: append.expected_version as i64 + events,
+            aggregate_id: append.aggregate.to_string(),
+            created_id: append.created_id,
+            created: append.created,
+            recorded_at: self.now_at,
+        }
+    }
+}
+
+/// Of each command, how many events the others before it have.
+fn offsets(appends: &[Append]) -> impl Iterator<Item = i32> {
+    appends.iter().scan(0, |next, append| {
+        let offset = *next;
+        *next += append.events.len() as i32;
+        Some(offset)
+    })
+}
+
+/// What was there and was decided on, and its version.
+fn seen(appends: &[Append]) -> HashSet<(&'static str, Uuid, u64)> {
+    let own = |a: &Append| (a.expected_version > 0).then_some((a.aggregate_type, a.aggregate, a.expected_version));
+    let guard = |a: &Append| Some(("project", a.project?.0, a.guard?));
+    let teams = |a: &'_ Append| a.teams.iter().map(|(team, version)| ("team", team.0, *version)).collect::<Vec<_>>();
+    appends.iter().flat_map(|append| own(append).into_iter().chain(guard(append)).chain(teams(append))).collect()
+}
 
 /// One element a command.
 fn each<'a, T>(appends: &'a [Append], get: impl FnMut(&'a Append) -> T) -> Vec<T> {
@@ -15,15 +70,16 @@ fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append
 
 /// Appends commands that have nothing to do with each other.
 pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
+    let seen = seen(appends);
     let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
     let (p_of, places) = some(appends, |a| &a.place);
     let (g_of, teams) = some(appends, |a| &a.teams);
     let (m_of, empty) = some(appends, |a| a.empty_column);
     let (l_of, links) = some(appends, |a| a.link);
     let (d_of, due) = some(appends, |a| a.due);
-    sqlx::query_as(
+    let answer: Answer = sqlx::query_as(
         "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37)",
     )
     .bind(each(appends, |a| a.actor.0))
     .bind(each(appends, |a| a.command_id))
@@ -37,6 +93,11 @@ pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec
     .bind(each(appends, |a| a.created))
     .bind(each(appends, |a| a.occurred_at))
     .bind(each(appends, |a| a.traceparent.as_deref()))
+    .bind(each(appends, |a| a.events.len() as i32))
+    .bind(offsets(appends).collect::<Vec<_>>())
+    .bind(seen.iter().map(|(kind, _, _)| *kind).collect::<Vec<_>>())
+    .bind(seen.iter().map(|(_, id, _)| id.to_string()).collect::<Vec<_>>())
+    .bind(seen.iter().map(|(_, _, version)| *version as i64).collect::<Vec<_>>())
     .bind(e_of)
     .bind(events.iter().map(|(_, nth)| *nth).collect::<Vec<i32>>())
     .bind(events.iter().map(|(event, _)| event.0.as_str()).collect::<Vec<_>>())
@@ -57,6 +118,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec
     .bind(links.iter().map(|link| link.target()).collect::<Vec<_>>())
     .bind(d_of)
     .bind(due)
-    .fetch_all(db)
-    .await
+    .fetch_one(db)
+    .await?;
+    Ok(answer.of_each(appends))
 }
