@@ -44,8 +44,10 @@ CREATE FUNCTION taskfold_append(
     s_type text[], s_aggregate text[], s_version bigint[],
     -- events, in order; e_nth: 0 for the first of its command
     e_of integer[], e_nth integer[], e_type text[], e_version text[], e_payload text[],
-    -- where a task stands after its events; p_wip: how many tasks the column may hold, null: any number
+    -- where a task stands after its events; p_wip: how many tasks the column may hold, null: any number;
+    -- p_moved: how many of these tasks were there before
     p_of integer[] DEFAULT '{}', p_column uuid[] DEFAULT '{}', p_rank text[] DEFAULT '{}', p_state smallint[] DEFAULT '{}', p_wip integer[] DEFAULT '{}',
+    p_moved integer DEFAULT 0,
     -- teams that were decided on, and their versions
     g_of integer[] DEFAULT '{}', g_team text[] DEFAULT '{}', g_version bigint[] DEFAULT '{}',
     -- columns that must hold no tasks
@@ -180,12 +182,16 @@ BEGIN
                    coalesce(c_occurred[e_of[e]], now_at), now_at, c_trace[e_of[e]]
             FROM generate_series(1, cardinality(e_of)) AS e
             WHERE refusals[e_of[e]] IS NULL;
-            IF cardinality(p_of) > 0 THEN
+            IF p_moved < cardinality(p_of) THEN
                 INSERT INTO task_places (task_id, project_id, column_id, rank, state)
                 SELECT c_aggregate[p_of[p]]::uuid, c_project[p_of[p]], p_column[p], p_rank[p], p_state[p]
                 FROM generate_series(1, cardinality(p_of)) AS p
-                WHERE refusals[p_of[p]] IS NULL
-                ON CONFLICT (task_id) DO UPDATE SET column_id = excluded.column_id, rank = excluded.rank, state = excluded.state;
+                WHERE refusals[p_of[p]] IS NULL AND c_expected[p_of[p]] = 0;
+            END IF;
+            IF p_moved > 0 THEN
+                UPDATE task_places t SET column_id = p_column[p], rank = p_rank[p], state = p_state[p]
+                FROM generate_series(1, cardinality(p_of)) AS p
+                WHERE refusals[p_of[p]] IS NULL AND c_expected[p_of[p]] > 0 AND t.task_id = c_aggregate[p_of[p]]::uuid;
             END IF;
             IF cardinality(l_of) > 0 THEN
                 DELETE FROM task_links t USING generate_series(1, cardinality(l_of)) AS l

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use attachments::Attachments;
 use engine::Engine;
-use http::app::App;
+use http::app::{App, Shared};
 
 /// Ready values from the program.
 pub struct Deps {
@@ -42,7 +42,7 @@ pub fn service(deps: Deps) -> Service {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let attachments = Attachments::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
     let cleaning = attachments::janitor::work(attachments.clone(), deps.shutdown.clone());
-    let app = App {
+    let app = App::from(Shared {
         engine,
         pool: deps.pool,
         signer: deps.signer,
@@ -50,7 +50,7 @@ pub fn service(deps: Deps) -> Service {
         hashing: Arc::new(Semaphore::new(cores)),
         imports: Arc::default(),
         attachments,
-    };
+    });
     let importing =
         imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown.clone());
     let reminding = engine::reminders::work(app.engine.clone(), deps.shutdown);

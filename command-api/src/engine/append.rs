@@ -11,6 +11,7 @@ mod hold;
 mod others;
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -145,29 +146,28 @@ impl Append {
 /// Where the log has a command.
 #[derive(Clone, Debug, Deserialize, FromRow)]
 pub struct Recorded {
-    outcome: String,
     pub first_position: i64,
     pub last_position: i64,
     pub version: i64,
-    #[sqlx(rename = "aggregate")]
-    pub aggregate_id: String,
+    pub aggregate_id: Uuid,
     pub created_id: Option<Uuid>,
     pub created: bool,
     pub recorded_at: DateTime<Utc>,
 }
 
 /// What the log says to a command. See `migrations/0018_append_by_keys.sql`.
-#[derive(Clone, Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     Appended(Recorded),
     Duplicate(Recorded),
-    KeyReused,
+    Reused,
     Conflict,
-    GuardFailed,
+    Guard,
     Cycle,
-    RankTaken,
-    WipLimitReached,
-    ColumnNotEmpty,
+    Rank,
+    Wip,
+    NotEmpty,
 }
 
 type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
@@ -240,8 +240,8 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
             let (appends, replies): (Vec<_>, Vec<_>) =
                 batch::take(&mut next, BATCH, |(append, _)| append).into_iter().unzip();
             metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
-            let recorded = commit(&mut database, &appends, replies).await;
-            others.learn(&recorded, appends.len() + next.len() + waiting.len());
+            let positions = commit(&mut database, &appends, replies).await;
+            others.learn(positions, appends.len() + next.len() + waiting.len());
         }
     };
     (Appender { queue, holds }, committing)
@@ -257,26 +257,25 @@ async fn linger(waiting: &mut mpsc::Receiver<Waiting>, next: &mut VecDeque<Waiti
     }
 }
 
-/// Answers where the batch is in the log; nothing when it could not go there as a whole.
-async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) -> Vec<Recorded> {
+/// Answers which positions the batch has; none when it could not be appended as a whole.
+async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) -> Option<RangeInclusive<i64>> {
     match commit_with_patience(database, appends).await {
-        Ok(recorded) => {
-            for (reply, row) in replies.into_iter().zip(&recorded) {
-                let _ = reply.send(outcome(row.clone()));
+        Ok(outcomes) => {
+            let positions = others::positions(&outcomes);
+            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                // Whoever asked may have gone.
+                let _ = reply.send(Ok(outcome));
             }
-            return recorded;
+            return positions;
         }
         // Something in the batch cannot be stored: alone, it fails alone.
         Err(CommandError::Broken(_)) if appends.len() > 1 => {
             for (append, reply) in appends.iter().zip(replies) {
                 let answer = commit_with_patience(database, std::slice::from_ref(append)).await;
-                let answer = answer.and_then(|rows| {
-                    rows.into_iter()
-                        .next()
-                        .ok_or_else(|| CommandError::Broken("no answer".to_owned()))
-                        .and_then(outcome)
-                });
-                let _ = reply.send(answer);
+                let first = |outcomes: Vec<Outcome>| outcomes.into_iter().next();
+                let _ = reply.send(
+                    answer.and_then(|all| first(all).ok_or_else(|| CommandError::Broken("no answer".to_owned()))),
+                );
             }
         }
         Err(error) => {
@@ -289,12 +288,12 @@ async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) ->
             }
         }
     }
-    Vec::new()
+    None
 }
 
 /// A connection lost on the way leaves open whether the batch was committed. Sending it again settles that: what was
 /// committed is answered as a duplicate.
-async fn commit_with_patience(database: &mut Kept, appends: &[Append]) -> Result<Vec<Recorded>, CommandError> {
+async fn commit_with_patience(database: &mut Kept, appends: &[Append]) -> Result<Vec<Outcome>, CommandError> {
     let mut retries = 0;
     loop {
         let called = async { call::call(database.connection().await?, appends).await }.await;
@@ -310,19 +309,4 @@ async fn commit_with_patience(database: &mut Kept, appends: &[Append]) -> Result
             result => return result,
         }
     }
-}
-
-fn outcome(row: Recorded) -> Result<Outcome, CommandError> {
-    Ok(match row.outcome.as_str() {
-        "appended" => Outcome::Appended(row),
-        "duplicate" => Outcome::Duplicate(row),
-        "reused" => Outcome::KeyReused,
-        "conflict" => Outcome::Conflict,
-        "guard" => Outcome::GuardFailed,
-        "cycle" => Outcome::Cycle,
-        "rank" => Outcome::RankTaken,
-        "wip" => Outcome::WipLimitReached,
-        "not_empty" => Outcome::ColumnNotEmpty,
-        other => return Err(CommandError::Broken(format!("the append answered {other}"))),
-    })
 }

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 use taskfold_domain::change::Event;
 use taskfold_domain::ids::{ColumnId, ProjectId, TeamId};
 use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
@@ -151,13 +152,13 @@ pub async fn run<D: Deciding>(
                 return done::<D>(Subject { kind, id }, envelope, decision, &recorded);
             }
             Outcome::Duplicate(recorded) => return replay::replayed(&engine.pool, recorded).await,
-            Outcome::KeyReused => return Err(CommandError::KeyReused),
+            Outcome::Reused => return Err(CommandError::KeyReused),
             Outcome::Cycle => return Err(Refusal::Cycle.into()),
-            Outcome::WipLimitReached => return Err(Refusal::WipLimitReached.into()),
-            Outcome::ColumnNotEmpty => return Err(Refusal::ColumnNotEmpty.into()),
+            Outcome::Wip => return Err(Refusal::WipLimitReached.into()),
+            Outcome::NotEmpty => return Err(Refusal::ColumnNotEmpty.into()),
             // Decided again with another jitter.
-            Outcome::RankTaken => {}
-            Outcome::Conflict | Outcome::GuardFailed => fresh = true,
+            Outcome::Rank => {}
+            Outcome::Conflict | Outcome::Guard => fresh = true,
         }
         metrics::counter!("taskfold_command_retries_total", "kind" => kind.as_str()).increment(1);
     }
@@ -189,8 +190,7 @@ fn done<D: Deciding>(
                 recorded_at,
                 event: D::wrap(event),
             };
-            let json = serde_json::to_string(&change).map_err(|e| CommandError::Broken(e.to_string()))?;
-            replay::raw(json)
+            to_raw_value(&change).map_err(|e| CommandError::Broken(e.to_string()))
         })
         .collect::<Result<_, _>>()?;
     Ok(Done {

@@ -15,8 +15,8 @@ pub async fn lookup(
     fingerprint: &[u8],
 ) -> Result<Option<Done>, CommandError> {
     let known: Option<(bool, Recorded)> = sqlx::query_as::<_, Known>(
-        "SELECT fingerprint = $3 AS same, 'duplicate' AS outcome, first_position, last_position, version, \
-         aggregate_id AS aggregate, created_id, created, now() AS recorded_at \
+        "SELECT fingerprint = $3 AS same, first_position, last_position, version, \
+         aggregate_id::uuid, created_id, created, now() AS recorded_at \
          FROM commands WHERE actor_id = $1 AND command_id = $2",
     )
     .bind(actor.0)
@@ -37,8 +37,8 @@ impl Engine {
     /// known only when all of it has come in.
     pub async fn sent_before(&self, actor: UserId, command_id: Uuid) -> Result<Option<Done>, CommandError> {
         let known: Option<Recorded> = sqlx::query_as(
-            "SELECT 'duplicate' AS outcome, first_position, last_position, version, aggregate_id AS aggregate, created_id, \
-             created, now() AS recorded_at FROM commands WHERE actor_id = $1 AND command_id = $2",
+            "SELECT first_position, last_position, version, aggregate_id::uuid, created_id, created, now() AS recorded_at \
+             FROM commands WHERE actor_id = $1 AND command_id = $2",
         )
         .bind(actor.0)
         .bind(command_id)
@@ -66,7 +66,7 @@ pub async fn replayed(pool: &PgPool, recorded: Recorded) -> Result<Done, Command
         .map(|event| event.change_json().map_err(|e| CommandError::Broken(e.to_string())).and_then(raw))
         .collect::<Result<_, _>>()?;
     Ok(Done {
-        id: recorded.aggregate_id.parse().map_err(|_| CommandError::Broken("aggregate id".to_owned()))?,
+        id: recorded.aggregate_id,
         created_id: recorded.created_id,
         created: recorded.created,
         version: recorded.version as u64,

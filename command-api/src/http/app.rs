@@ -1,3 +1,4 @@
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -8,9 +9,12 @@ use tokio::sync::{Notify, Semaphore};
 use crate::attachments::Attachments;
 use crate::engine::Engine;
 
-/// What handlers share.
+/// What handlers share, as each of them gets it with each request.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+/// What handlers share.
+pub struct Shared {
     pub engine: Engine,
     pub pool: PgPool,
     pub signer: Signer,
@@ -20,6 +24,20 @@ pub struct App {
     /// Wakes the worker on imports.
     pub imports: Arc<Notify>,
     pub attachments: Attachments,
+}
+
+impl From<Shared> for App {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl FromRef<App> for Verifier {

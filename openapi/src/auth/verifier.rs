@@ -54,7 +54,7 @@ pub trait OutsideIssuer: Send + Sync + 'static {
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, (String, DecodingKey)>>>,
     /// What access tokens said whose signature was right.
-    seen: Cache<String, Claims>,
+    seen: Arc<Cache<String, Claims>>,
     api_tokens: Option<Arc<dyn ApiTokens>>,
     outside: Option<Arc<dyn OutsideIssuer>>,
 }
@@ -62,7 +62,7 @@ pub struct Verifier {
 impl Default for Verifier {
     /// Without any key.
     fn default() -> Self {
-        Self { keys: Arc::default(), seen: Cache::new(SEEN), api_tokens: None, outside: None }
+        Self { keys: Arc::default(), seen: Arc::new(Cache::new(SEEN)), api_tokens: None, outside: None }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -10,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::streams::elsewhere::Peers;
 use crate::live::{Hub, Presence};
 
-/// What handlers share.
+/// What handlers share, as each of them gets it with each request.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+/// What handlers share.
+pub struct Shared {
     pub pool: PgPool,
     pub verifier: Verifier,
     /// The position the read tables were last heard to have reached.
@@ -23,6 +27,20 @@ pub struct App {
     pub peers: Option<Peers>,
     pub attachments: Store,
     pub shutdown: CancellationToken,
+}
+
+impl From<Shared> for App {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl FromRef<App> for Verifier {

@@ -5,18 +5,18 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{Append, Recorded};
+use super::{Append, Outcome, Recorded};
 
 /// What the append answers; see `migrations/0018_append_by_keys.sql`.
 #[derive(FromRow)]
 struct Answer {
     start: i64,
     now_at: DateTime<Utc>,
-    answers: Option<Json<Vec<Recorded>>>,
+    answers: Option<Json<Vec<Outcome>>>,
 }
 
 impl Answer {
-    fn of_each(self, appends: &[Append]) -> Vec<Recorded> {
+    fn of_each(self, appends: &[Append]) -> Vec<Outcome> {
         match self.answers {
             Some(Json(answers)) => answers,
             None => {
@@ -25,19 +25,18 @@ impl Answer {
         }
     }
 
-    fn appended(&self, append: &Append, offset: i32) -> Recorded {
+    fn appended(&self, append: &Append, offset: i32) -> Outcome {
         let events = append.events.len() as i64;
         let before = self.start + i64::from(offset);
-        Recorded {
-            outcome: "appended".to_owned(),
+        Outcome::Appended(Recorded {
             first_position: before + 1,
             last_position: before + events,
             version: append.expected_version as i64 + events,
-            aggregate_id: append.aggregate.to_string(),
+            aggregate_id: append.aggregate,
             created_id: append.created_id,
             created: append.created,
             recorded_at: self.now_at,
-        }
+        })
     }
 }
 
@@ -69,7 +68,7 @@ fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append
 }
 
 /// Appends commands that have nothing to do with each other.
-pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec<Recorded>> {
+pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec<Outcome>> {
     let seen = seen(appends);
     let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
     let (p_of, places) = some(appends, |a| &a.place);
@@ -79,7 +78,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec
     let (d_of, due) = some(appends, |a| a.due);
     let answer: Answer = sqlx::query_as(
         "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)",
     )
     .bind(each(appends, |a| a.actor.0))
     .bind(each(appends, |a| a.command_id))
@@ -108,6 +107,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec
     .bind(places.iter().map(|place| place.rank.as_str()).collect::<Vec<_>>())
     .bind(places.iter().map(|place| place.state as i16).collect::<Vec<_>>())
     .bind(places.iter().map(|place| place.wip_limit.map(|limit| limit as i32)).collect::<Vec<_>>())
+    .bind(appends.iter().filter(|a| a.place.is_some() && a.expected_version > 0).count() as i32)
     .bind(g_of)
     .bind(teams.iter().map(|(team, _)| team.to_string()).collect::<Vec<_>>())
     .bind(teams.iter().map(|(_, version)| *version as i64).collect::<Vec<_>>())

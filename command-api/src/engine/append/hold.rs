@@ -4,7 +4,7 @@ use sqlx::Connection as _;
 use taskfold_event_log::Kept;
 use tokio::sync::oneshot;
 
-use super::{Append, CommandError, Outcome, Reply, Waiting, call, commit, outcome};
+use super::{Append, CommandError, Outcome, Reply, Waiting, call, commit};
 
 /// For deciding while all other appends wait.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -51,14 +51,14 @@ async fn held(database: &mut Kept, asker: oneshot::Sender<Turn>) -> sqlx::Result
         return Ok(None);
     };
     let called = async {
-        let recorded = call::call(&mut tx, std::slice::from_ref(&append)).await?;
+        let outcomes = call::call(&mut tx, std::slice::from_ref(&append)).await?;
         tx.commit().await?;
-        Ok::<_, sqlx::Error>(recorded)
+        Ok::<_, sqlx::Error>(outcomes)
     };
-    match called.await.map(|recorded| recorded.into_iter().next()) {
-        Ok(Some(row)) => {
+    match called.await.map(|outcomes| outcomes.into_iter().next()) {
+        Ok(Some(outcome)) => {
             // Whoever asked may have gone.
-            let _ = reply.send(outcome(row));
+            let _ = reply.send(Ok(outcome));
             Ok(None)
         }
         Ok(None) | Err(_) => Ok(Some((append, reply))),

@@ -1,4 +1,6 @@
-use super::Recorded;
+use std::ops::RangeInclusive;
+
+use super::{Outcome, Recorded};
 
 /// What a process can tell of others that append to the same log: they leave positions between its own batches.
 #[derive(Default)]
@@ -20,56 +22,72 @@ impl Others {
         self.company
     }
 
-    pub fn learn(&mut self, batch: &[Recorded], company: usize) {
-        let appended =
-            || batch.iter().filter(|row| row.outcome == "appended" && row.first_position <= row.last_position);
-        let first = appended().map(|row| row.first_position).min();
-        let last = appended().map(|row| row.last_position).max();
-        if let (Some(first), Some(last)) = (first, last) {
-            self.append_too = self.last.is_some_and(|before| first > before + 1);
-            self.last = Some(last);
+    pub fn learn(&mut self, batch: Option<RangeInclusive<i64>>, company: usize) {
+        if let Some(positions) = batch {
+            self.append_too = self.last.is_some_and(|before| *positions.start() > before + 1);
+            self.last = Some(*positions.end());
         }
         self.company = company;
     }
 }
 
+/// From the first to the last position that a batch has been given.
+pub fn positions(batch: &[Outcome]) -> Option<RangeInclusive<i64>> {
+    let appended = || {
+        batch.iter().filter_map(|outcome| match outcome {
+            Outcome::Appended(Recorded { first_position, last_position, .. }) if first_position <= last_position => {
+                Some((*first_position, *last_position))
+            }
+            _ => None,
+        })
+    };
+    Some(appended().map(|(first, _)| first).min()?..=appended().map(|(_, last)| last).max()?)
+}
+
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
-    fn recorded(outcome: &str, first_position: i64, last_position: i64) -> Recorded {
+    fn recorded(first_position: i64, last_position: i64) -> Recorded {
         Recorded {
-            outcome: outcome.to_owned(),
             first_position,
             last_position,
             version: 1,
-            aggregate_id: String::new(),
+            aggregate_id: Uuid::nil(),
             created_id: None,
             created: false,
             recorded_at: chrono::DateTime::UNIX_EPOCH,
         }
     }
 
+    fn appended(first_position: i64, last_position: i64) -> Outcome {
+        Outcome::Appended(recorded(first_position, last_position))
+    }
+
     #[test]
     fn positions_between_two_batches_are_of_others() {
         let mut others = Others::default();
-        others.learn(&[recorded("appended", 5, 5)], 3);
+        others.learn(Some(5..=5), 3);
         assert!(!others.append_too(), "what came before the first batch may be of long ago");
-        others.learn(&[recorded("appended", 6, 7), recorded("appended", 8, 8)], 3);
+        others.learn(positions(&[appended(6, 7), appended(8, 8)]), 3);
         assert!(!others.append_too());
-        others.learn(&[recorded("appended", 10, 10)], 3);
+        others.learn(Some(10..=10), 3);
         assert!(others.append_too());
         assert_eq!(others.company(), 3);
-        others.learn(&[recorded("appended", 11, 11)], 1);
+        others.learn(Some(11..=11), 1);
         assert!(!others.append_too());
     }
 
     #[test]
     fn what_is_refused_or_was_there_before_tells_nothing() {
+        let batch = [Outcome::Duplicate(recorded(2, 2)), Outcome::Conflict, appended(6, 5)];
+        assert_eq!(positions(&batch), None);
         let mut others = Others::default();
-        others.learn(&[recorded("appended", 5, 5)], 1);
-        others.learn(&[recorded("duplicate", 2, 2), recorded("conflict", 9, 8), recorded("appended", 6, 5)], 1);
-        others.learn(&[recorded("appended", 6, 6)], 1);
+        others.learn(Some(5..=5), 1);
+        others.learn(None, 1);
+        others.learn(Some(6..=6), 1);
         assert!(!others.append_too());
     }
 }
