@@ -73,7 +73,10 @@ impl<'a> Count<'a> {
 
 /// Rebuilds, unless somebody does so already.
 pub async fn rebuild(pool: &PgPool, then: Then, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
-    let _alone = Alone::new(pool).await?;
+    alone(pool, rebuild_alone(pool, then, progress)).await
+}
+
+async fn rebuild_alone(pool: &PgPool, then: Then, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
     if let Written::Later(tables) = versions::written(pool).await? {
         return Err(ProjectorError::WrittenByLater(tables.join(", ")));
     }
@@ -93,7 +96,10 @@ pub async fn rebuild(pool: &PgPool, then: Then, progress: Progress<'_>) -> Resul
 
 /// Reads the generation before again, with all that happened since. What was read becomes the generation before.
 pub async fn back(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
-    let _alone = Alone::new(pool).await?;
+    alone(pool, back_alone(pool, progress)).await
+}
+
+async fn back_alone(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
     let mut previous = Generation::Previous.connect(pool).await?;
     let exists: bool = sqlx::query_scalar("SELECT to_regclass('taskfold_previous.projection_checkpoint') IS NOT NULL")
         .fetch_one(previous.db())
@@ -144,9 +150,11 @@ pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
             );
         }
     }
-    let _alone = Alone::new(pool).await?;
-    build(pool, &|_, _, _| {}).await?;
-    let position = Generation::Next.connect(pool).await?.switch(pool).await?;
+    let position = alone(pool, async {
+        build(pool, &|_, _, _| {}).await?;
+        Generation::Next.connect(pool).await?.switch(pool).await
+    })
+    .await?;
     tracing::info!(position, "read tables rebuilt");
     Ok(())
 }
@@ -171,19 +179,19 @@ async fn mark_as_ours(db: &mut PgConnection, position: i64) -> Result<(), Projec
     Ok(())
 }
 
-/// There is one place for a generation that is built, so one rebuild at a time works in it. Ends with its connection, whatever happens.
-struct Alone {
-    _connection: PgConnection,
-}
-
-impl Alone {
-    async fn new(pool: &PgPool) -> Result<Self, ProjectorError> {
-        let mut connection = pool.acquire().await?.detach();
-        let alone = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('taskfold rebuild'))");
-        if alone.fetch_one(&mut connection).await? {
-            Ok(Self { _connection: connection })
-        } else {
-            Err(ProjectorError::Rebuilding)
-        }
+/// There is one place for a generation that is built, so one rebuild at a time works in it. Should it be killed, the lock ends
+/// with its connection.
+async fn alone<T>(pool: &PgPool, work: impl Future<Output = Result<T, ProjectorError>>) -> Result<T, ProjectorError> {
+    let mut connection = pool.acquire().await?.detach();
+    let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('taskfold rebuild'))");
+    if !lock.fetch_one(&mut connection).await? {
+        return Err(ProjectorError::Rebuilding);
     }
+    let done = work.await;
+    // Before the answer: PostgreSQL may take a while to see that a connection is gone, and the next one would be refused.
+    let unlock = sqlx::query("SELECT pg_advisory_unlock(hashtext('taskfold rebuild'))");
+    if let Err(error) = unlock.execute(&mut connection).await {
+        tracing::debug!(%error, "the lock of the rebuild ends with its connection");
+    }
+    done
 }

@@ -152,13 +152,10 @@ async fn take(
             }
         }
         (events, Reach::Live { pool }) if events.len() as i64 == BATCH => {
-            let (projected, next) = tokio::join!(
-                project(&mut tx, &mut tables, events, set_aside),
-                taskfold_event_log::page_after(pool, position, BATCH)
-            );
+            let projecting = project(&mut tx, &mut tables, events, set_aside);
+            let (projected, next) = tokio::join!(projecting, read_ahead(pool, position));
             projected?;
-            // What could not be read ahead is read in its turn.
-            ahead = next.unwrap_or_default();
+            ahead = next;
         }
         (events, _) => project(&mut tx, &mut tables, events, set_aside).await?,
     }
@@ -185,6 +182,12 @@ async fn take(
         memory.at = Some(Place { position, ..place });
     }
     Ok(Outcome::Projected { events: events.into(), position })
+}
+
+/// What comes behind this position, if a connection is free. What cannot be read ahead is read in its turn.
+async fn read_ahead(pool: &PgPool, position: i64) -> Vec<LoggedEvent> {
+    let Some(mut db) = pool.try_acquire() else { return Vec::new() };
+    taskfold_event_log::page_after(&mut *db, position, BATCH).await.unwrap_or_default()
 }
 
 /// Loads the rows that the events touch, applies the events, writes the rows back.

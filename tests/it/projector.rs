@@ -140,3 +140,43 @@ async fn a_step_that_finds_nothing_holds_nothing_open() {
     let locked = sqlx::query("SELECT FROM projection_checkpoint FOR UPDATE NOWAIT").execute(&owner).await;
     locked.expect("its transaction has ended, though its connection is kept");
 }
+
+/// Two that do not know of each other, as when the lease has run out unnoticed: what one read ahead, the other has projected.
+#[tokio::test]
+async fn a_backlog_is_projected_once_and_in_order_whoever_reads_ahead() {
+    const BACKLOG: i64 = 5_000;
+    let place = Place::new().await;
+    let owner = pool(&place.database_url, DatabaseRole::Owner, 1).unwrap();
+    for statement in [
+        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
+             command_id, occurred_at, recorded_at) \
+         SELECT n, 'team', id::text, 1, 'team.created', '1', \
+             format('{\"type\": \"team.created\", \"changes\": {\"id\": {\"from\": null, \"to\": \"%s\"}, \"name\": {\"from\": null, \"to\": \"T\"}, \"members\": {\"from\": null, \"to\": []}}}', id)::json, \
+             NULL, gen_random_uuid(), gen_random_uuid(), now(), now() \
+         FROM (SELECT n, gen_random_uuid() AS id FROM generate_series(1, $1) n) AS made",
+        "UPDATE log_head SET position = $1",
+    ] {
+        sqlx::query(statement).bind(BACKLOG).execute(&owner).await.unwrap();
+    }
+    let mut projectors = Vec::new();
+    for _ in 0..2 {
+        let projector = pool(&place.database_url, DatabaseRole::Projector, 2).unwrap();
+        // One to project with, and one that is free for reading ahead.
+        drop(tokio::try_join!(projector.acquire(), projector.acquire()).unwrap());
+        taskfold_projector::rebuild::bring_up_to_date(&projector).await.unwrap();
+        projectors.push((Kept::new(projector), Memory::default()));
+    }
+    let mut seen = Vec::new();
+    for turn in [0, 0, 1, 0, 1, 1] {
+        let (kept, memory) = &mut projectors[turn];
+        if let Outcome::Projected { events, position } = step(kept, memory).await.unwrap() {
+            assert_eq!(events.last().unwrap().position, position);
+            seen.extend(events.iter().map(|event| event.position));
+        }
+    }
+    assert_eq!(seen, (1..=BACKLOG).collect::<Vec<_>>());
+    let (_, set_aside) = set_aside::summary(&owner).await.unwrap();
+    assert_eq!(set_aside, None);
+    let teams: i64 = sqlx::query_scalar("SELECT count(*) FROM teams").fetch_one(&owner).await.unwrap();
+    assert_eq!(teams, BACKLOG);
+}
