@@ -56,6 +56,8 @@ CREATE FUNCTION taskfold_append(
     l_of integer[] DEFAULT '{}', l_kind smallint[] DEFAULT '{}', l_target uuid[] DEFAULT '{}',
     -- when the task is to be reminded of next; null: never
     d_of integer[] DEFAULT '{}', d_at timestamptz[] DEFAULT '{}',
+    -- the advisory lock that the session has waited for in line, to be let go with this call
+    line bigint DEFAULT NULL,
     OUT start bigint, OUT now_at timestamptz, OUT answers jsonb)
     LANGUAGE plpgsql
     SECURITY DEFINER
@@ -227,6 +229,10 @@ BEGIN
 
     IF events_n > 0 THEN
         PERFORM pg_notify('taskfold_events', (start + events_n)::text);
+    END IF;
+    -- Before the commit: whoever is next gathers its commands and sends them while the disk takes these.
+    IF line IS NOT NULL THEN
+        PERFORM pg_advisory_unlock(line);
     END IF;
     IF one_by_one THEN
         SELECT jsonb_agg(known[c] || jsonb_build_object('recorded_at', now_at) || CASE

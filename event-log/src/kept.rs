@@ -26,6 +26,11 @@ impl Kept {
         Ok(self.connection.insert(connection))
     }
 
+    /// Closes it, with all that its session holds.
+    pub fn close(&mut self) {
+        drop(self.connection.take().map(PoolConnection::detach));
+    }
+
     /// After an error: the pool finds out what the connection is still good for.
     pub fn give_back(&mut self) {
         self.connection = None;

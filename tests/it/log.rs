@@ -2,7 +2,7 @@ use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
 use taskfold::connections::{DatabaseRole, pool};
-use taskfold_command_api::engine::{Engine, Envelope};
+use taskfold_command_api::engine::{Engine, Envelope, LINE};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
@@ -90,6 +90,33 @@ async fn the_role_of_commands_has_no_other_way_to_write_the_log() {
         let error = sqlx::query(sql).execute(&pool).await.unwrap_err();
         assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501", "{sql}");
     }
+}
+
+/// The line of processes that append is for speed: who has stopped at its front, or is gone, stops nobody.
+#[tokio::test]
+async fn a_process_that_stops_in_line_stops_no_other() {
+    let place = Place::new().await;
+    let (here, db) = engine(&place).await;
+    let (there, _) = engine(&place).await;
+    let (actor, project) = (UserId(new_id()), ProjectId(new_id()));
+    let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
+    here.project(project, new, envelope(actor, None)).await.unwrap();
+    let in_turn = async |upto: i64| {
+        for n in (0..6).map(|n| upto + n + 1) {
+            let engine = if n % 2 == 0 { &here } else { &there };
+            let made = engine.task(TaskId(new_id()), create("T"), envelope(actor, Some(project))).await.unwrap();
+            assert_eq!(made.position, n);
+        }
+    };
+    // From here on both know of each other.
+    in_turn(1).await;
+    let mut front = db.acquire().await.unwrap().detach();
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(LINE).execute(&mut front).await.unwrap();
+    in_turn(7).await;
+    drop(front);
+    in_turn(13).await;
+    let left = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&db).await.unwrap(), 0, "nobody stays in line");
 }
 
 /// A revoked member must not slip in through what another process still has in its cache.

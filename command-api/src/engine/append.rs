@@ -7,6 +7,8 @@ mod batch;
 mod call;
 /// One command at a time, when it has lost to others again and again.
 mod hold;
+/// Waiting while other processes append.
+mod line;
 /// Whether others append too.
 mod others;
 
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::hold::Turn;
+pub use self::line::LINE;
 use self::others::Others;
 use super::envelope::CommandError;
 
@@ -35,10 +38,6 @@ const WAITING: usize = 4096;
 /// How long a lost connection is waited out with a batch in hand.
 const RETRIES: u32 = 6;
 const RETRY_AFTER: Duration = Duration::from_millis(150);
-/// How long a batch waits for company while other processes append too: they have their turns meanwhile, and a turn takes much the same
-/// time for one command as for ten.
-const LINGER: Duration = Duration::from_millis(1);
-
 /// One command, decided.
 #[derive(Clone, Debug)]
 pub struct Append {
@@ -229,9 +228,7 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
                     None => return,
                 }
             }
-            if others.append_too() {
-                linger(&mut waiting, &mut next, others.company()).await;
-            }
+            let line = if others.append_too() { line::wait(&mut database).await } else { None };
             while next.len() < BATCH
                 && let Ok(more) = waiting.try_recv()
             {
@@ -240,26 +237,21 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
             let (appends, replies): (Vec<_>, Vec<_>) =
                 batch::take(&mut next, BATCH, |(append, _)| append).into_iter().unzip();
             metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
-            let positions = commit(&mut database, &appends, replies).await;
-            others.learn(positions, appends.len() + next.len() + waiting.len());
+            let positions = commit(&mut database, &appends, replies, line).await;
+            others.learn(positions);
         }
     };
     (Appender { queue, holds }, committing)
 }
 
-/// Until as many wait as there may be, or for a while.
-async fn linger(waiting: &mut mpsc::Receiver<Waiting>, next: &mut VecDeque<Waiting>, company: usize) {
-    let until = tokio::time::Instant::now() + LINGER;
-    while next.len() < company.min(BATCH)
-        && let Ok(Some(more)) = tokio::time::timeout_at(until, waiting.recv()).await
-    {
-        next.push_back(more);
-    }
-}
-
 /// Answers which positions the batch has; none when it could not be appended as a whole.
-async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) -> Option<RangeInclusive<i64>> {
-    match commit_with_patience(database, appends).await {
+async fn commit(
+    database: &mut Kept,
+    appends: &[Append],
+    replies: Vec<Reply>,
+    line: Option<i64>,
+) -> Option<RangeInclusive<i64>> {
+    match commit_with_patience(database, appends, line).await {
         Ok(outcomes) => {
             let positions = others::positions(&outcomes);
             for (reply, outcome) in replies.into_iter().zip(outcomes) {
@@ -271,7 +263,7 @@ async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) ->
         // Something in the batch cannot be stored: alone, it fails alone.
         Err(CommandError::Broken(_)) if appends.len() > 1 => {
             for (append, reply) in appends.iter().zip(replies) {
-                let answer = commit_with_patience(database, std::slice::from_ref(append)).await;
+                let answer = commit_with_patience(database, std::slice::from_ref(append), None).await;
                 let first = |outcomes: Vec<Outcome>| outcomes.into_iter().next();
                 let _ = reply.send(
                     answer.and_then(|all| first(all).ok_or_else(|| CommandError::Broken("no answer".to_owned()))),
@@ -293,12 +285,20 @@ async fn commit(database: &mut Kept, appends: &[Append], replies: Vec<Reply>) ->
 
 /// A connection lost on the way leaves open whether the batch was committed. Sending it again settles that: what was
 /// committed is answered as a duplicate.
-async fn commit_with_patience(database: &mut Kept, appends: &[Append]) -> Result<Vec<Outcome>, CommandError> {
+async fn commit_with_patience(
+    database: &mut Kept,
+    appends: &[Append],
+    mut line: Option<i64>,
+) -> Result<Vec<Outcome>, CommandError> {
     let mut retries = 0;
     loop {
-        let called = async { call::call(database.connection().await?, appends).await }.await;
+        let called = async { call::call(database.connection().await?, appends, line).await }.await;
         if called.is_err() {
-            database.give_back();
+            match line.take() {
+                // The session is still the first in line.
+                Some(_) => database.close(),
+                None => database.give_back(),
+            }
         }
         match called.map_err(CommandError::from) {
             Err(CommandError::Unavailable(cause)) if retries < RETRIES => {

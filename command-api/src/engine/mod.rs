@@ -45,7 +45,7 @@ use taskfold_domain::{Project, Task, Team};
 use tokio_util::sync::CancellationToken;
 
 use aggregates::Aggregates;
-pub use append::{Appender, committer};
+pub use append::{Appender, LINE, committer};
 pub use envelope::{CommandError, Done, Envelope, VersionConflict};
 use queue::Queue;
 pub use repository::LogRepository;

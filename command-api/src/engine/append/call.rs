@@ -67,8 +67,8 @@ fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append
     (1..).zip(appends).flat_map(|(of, append)| get(append).into_iter().map(move |item| (of, item))).unzip()
 }
 
-/// Appends commands that have nothing to do with each other.
-pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec<Outcome>> {
+/// Appends commands that have nothing to do with each other, and leaves the line that was waited in.
+pub async fn call(db: &mut PgConnection, appends: &[Append], line: Option<i64>) -> sqlx::Result<Vec<Outcome>> {
     let seen = seen(appends);
     let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
     let (p_of, places) = some(appends, |a| &a.place);
@@ -78,7 +78,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec
     let (d_of, due) = some(appends, |a| a.due);
     let answer: Answer = sqlx::query_as(
         "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)",
     )
     .bind(each(appends, |a| a.actor.0))
     .bind(each(appends, |a| a.command_id))
@@ -118,6 +118,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append]) -> sqlx::Result<Vec
     .bind(links.iter().map(|link| link.target()).collect::<Vec<_>>())
     .bind(d_of)
     .bind(due)
+    .bind(line)
     .fetch_one(db)
     .await?;
     Ok(answer.of_each(appends))

@@ -30,7 +30,7 @@ pub async fn hold(database: &mut Kept, asker: oneshot::Sender<Turn>) {
         // What came of it is not known: sending it again settles that.
         Ok(Some((append, reply))) => {
             database.give_back();
-            commit(database, &[append], vec![reply]).await;
+            commit(database, &[append], vec![reply], None).await;
         }
         Err(error) => {
             tracing::warn!(%error, "the log could not be held");
@@ -51,7 +51,7 @@ async fn held(database: &mut Kept, asker: oneshot::Sender<Turn>) -> sqlx::Result
         return Ok(None);
     };
     let called = async {
-        let outcomes = call::call(&mut tx, std::slice::from_ref(&append)).await?;
+        let outcomes = call::call(&mut tx, std::slice::from_ref(&append), None).await?;
         tx.commit().await?;
         Ok::<_, sqlx::Error>(outcomes)
     };

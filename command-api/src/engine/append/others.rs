@@ -8,7 +8,6 @@ pub struct Others {
     /// The last position of the last batch.
     last: Option<i64>,
     append_too: bool,
-    company: usize,
 }
 
 impl Others {
@@ -17,17 +16,11 @@ impl Others {
         self.append_too
     }
 
-    /// How many commands there were at the end of the last batch, in it and behind it: as many may come again.
-    pub fn company(&self) -> usize {
-        self.company
-    }
-
-    pub fn learn(&mut self, batch: Option<RangeInclusive<i64>>, company: usize) {
+    pub fn learn(&mut self, batch: Option<RangeInclusive<i64>>) {
         if let Some(positions) = batch {
             self.append_too = self.last.is_some_and(|before| *positions.start() > before + 1);
             self.last = Some(*positions.end());
         }
-        self.company = company;
     }
 }
 
@@ -69,14 +62,13 @@ mod tests {
     #[test]
     fn positions_between_two_batches_are_of_others() {
         let mut others = Others::default();
-        others.learn(Some(5..=5), 3);
+        others.learn(Some(5..=5));
         assert!(!others.append_too(), "what came before the first batch may be of long ago");
-        others.learn(positions(&[appended(6, 7), appended(8, 8)]), 3);
+        others.learn(positions(&[appended(6, 7), appended(8, 8)]));
         assert!(!others.append_too());
-        others.learn(Some(10..=10), 3);
+        others.learn(Some(10..=10));
         assert!(others.append_too());
-        assert_eq!(others.company(), 3);
-        others.learn(Some(11..=11), 1);
+        others.learn(Some(11..=11));
         assert!(!others.append_too());
     }
 
@@ -85,9 +77,9 @@ mod tests {
         let batch = [Outcome::Duplicate(recorded(2, 2)), Outcome::Conflict, appended(6, 5)];
         assert_eq!(positions(&batch), None);
         let mut others = Others::default();
-        others.learn(Some(5..=5), 1);
-        others.learn(None, 1);
-        others.learn(Some(6..=6), 1);
+        others.learn(Some(5..=5));
+        others.learn(None);
+        others.learn(Some(6..=6));
         assert!(!others.append_too());
     }
 }
