@@ -13,11 +13,6 @@ impl Kept {
         Self { pool, connection: None }
     }
 
-    /// For what is to be done beside.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
     pub async fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
         let connection = match self.connection.take() {
             Some(kept) => kept,

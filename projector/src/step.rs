@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use taskfold_event_log::{Kept, LoggedEvent, PROJECTED_CHANNEL};
 
 use crate::fold::Decoded;
@@ -34,8 +34,6 @@ pub enum Outcome {
 pub struct Memory {
     tables: Tables,
     at: Option<Place>,
-    /// Events behind that place, read while it was written. The log does not change, so they are right wherever the read tables are.
-    ahead: Vec<LoggedEvent>,
 }
 
 /// Where the read tables are.
@@ -59,21 +57,18 @@ struct Begun {
 
 /// How far a step may go, and who hears of it.
 #[derive(Clone, Copy)]
-enum Reach<'a> {
-    /// In the generation that is read: to the end of the log, and announced. A backlog is read ahead with another connection.
-    Live { pool: &'a PgPool },
+enum Reach {
+    /// In the generation that is read: to the end of the log, and announced.
+    Live,
     /// In another one: up to where the one that is read is.
     Beside { upto: i64 },
 }
 
 /// Projects the next batch: rows and checkpoint in one transaction.
 pub async fn step(database: &mut Kept, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
-    let pool = database.pool().clone();
-    let outcome = batch(database.connection().await?, memory, Reach::Live { pool: &pool }).await;
+    let outcome = batch(database.connection().await?, memory, Reach::Live).await;
     if outcome.is_err() {
         database.give_back();
-        // Another server may take over, without the last of what this one had.
-        *memory = Memory::default();
     }
     outcome
 }
@@ -84,7 +79,7 @@ pub async fn catch_up(db: &mut PgConnection, memory: &mut Memory, upto: i64) -> 
     Ok(())
 }
 
-async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach<'_>) -> Result<Outcome, ProjectorError> {
+async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Result<Outcome, ProjectorError> {
     match take(db, memory, BATCH, reach).await {
         // Something in the batch cannot be stored. One by one, the event that cannot is found and set aside.
         Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
@@ -100,12 +95,7 @@ pub(crate) fn is_about_data(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-async fn take(
-    db: &mut PgConnection,
-    memory: &mut Memory,
-    limit: i64,
-    reach: Reach<'_>,
-) -> Result<Outcome, ProjectorError> {
+async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Reach) -> Result<Outcome, ProjectorError> {
     let mut tx = db.begin().await?;
     // Held until the commit, against a second projector and the switch of a rebuild. Plans are kept with the connection, and
     // often made while the tables are still small: they must be those of large tables.
@@ -121,11 +111,7 @@ async fn take(
     if !ours {
         return Err(ProjectorError::OtherVersion);
     }
-    let ahead = std::mem::take(&mut memory.ahead);
-    let mut events = match ahead.first() {
-        Some(first) if first.position == place.position + 1 && limit == BATCH => ahead,
-        _ => taskfold_event_log::page_after(&mut *tx, place.position, limit).await?,
-    };
+    let mut events = taskfold_event_log::page_after(&mut *tx, place.position, limit).await?;
     if let Reach::Beside { upto } = reach {
         events.retain(|event| event.position <= upto);
     }
@@ -137,9 +123,8 @@ async fn take(
     // Until the commit is certain, nothing is remembered.
     let kept = std::mem::take(memory);
     let mut tables = if kept.at == Some(place) { kept.tables } else { Tables::default() };
-    let mut ahead = Vec::new();
-    match (events.as_slice(), reach) {
-        ([one], _) if limit == 1 => {
+    match events.as_slice() {
+        [one] if limit == 1 => {
             let mut attempt = tx.begin().await?;
             match project(&mut attempt, &mut tables, &events, set_aside).await {
                 Ok(()) => attempt.commit().await?,
@@ -151,16 +136,10 @@ async fn take(
                 Err(error) => return Err(error),
             }
         }
-        (events, Reach::Live { pool }) if events.len() as i64 == BATCH => {
-            let projecting = project(&mut tx, &mut tables, events, set_aside);
-            let (projected, next) = tokio::join!(projecting, read_ahead(pool, position));
-            projected?;
-            ahead = next;
-        }
-        (events, _) => project(&mut tx, &mut tables, events, set_aside).await?,
+        events => project(&mut tx, &mut tables, events, set_aside).await?,
     }
     let channel = match reach {
-        Reach::Live { .. } => Some(PROJECTED_CHANNEL),
+        Reach::Live => Some(PROJECTED_CHANNEL),
         Reach::Beside { .. } => None,
     };
     let moved = sqlx::query(
@@ -176,18 +155,10 @@ async fn take(
         return Err(ProjectorError::CheckpointMoved);
     }
     tx.commit().await?;
-    memory.ahead = ahead;
     if tables.rows() <= KEPT_ROWS {
-        memory.tables = tables;
-        memory.at = Some(Place { position, ..place });
+        *memory = Memory { tables, at: Some(Place { position, ..place }) };
     }
     Ok(Outcome::Projected { events: events.into(), position })
-}
-
-/// What comes behind this position, if a connection is free. What cannot be read ahead is read in its turn.
-async fn read_ahead(pool: &PgPool, position: i64) -> Vec<LoggedEvent> {
-    let Some(mut db) = pool.try_acquire() else { return Vec::new() };
-    taskfold_event_log::page_after(&mut *db, position, BATCH).await.unwrap_or_default()
 }
 
 /// Loads the rows that the events touch, applies the events, writes the rows back.
