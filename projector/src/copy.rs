@@ -1,7 +1,5 @@
 //! Rows into a table by COPY, in its text format.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -11,28 +9,12 @@ use crate::rows::Row;
 /// How much is sent at once.
 const CHUNK: usize = 256 * 1024;
 
-/// Which columns are arrays, as (table, column). The others that hold lists are JSON.
-pub struct Arrays(HashSet<(String, String)>);
-
-impl Arrays {
-    /// Of the tables that the connection sees.
-    pub async fn read(db: &mut PgConnection) -> sqlx::Result<Self> {
-        let columns: Vec<(String, String)> = sqlx::query_as(
-            "SELECT c.relname::text, a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-             JOIN pg_type t ON t.oid = a.atttypid WHERE t.typcategory = 'A' AND pg_table_is_visible(c.oid)",
-        )
-        .fetch_all(db)
-        .await?;
-        Ok(Self(columns.into_iter().collect()))
-    }
-}
-
-pub async fn copy<R: Row>(db: &mut PgConnection, rows: &[R], arrays: &Arrays) -> Result<(), ProjectorError> {
+pub async fn copy<R: Row>(db: &mut PgConnection, rows: &[R]) -> Result<(), ProjectorError> {
     let Some(first) = rows.first() else { return Ok(()) };
     let record = serde_json::to_value(first)?;
     let columns: Vec<String> = record.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
-    let of_arrays: Vec<bool> =
-        columns.iter().map(|column| arrays.0.contains(&(R::TABLE.to_owned(), column.clone()))).collect();
+    let is_array = |column: &String| R::COLUMNS.contains(&(column.as_str(), Some("uuid[]")));
+    let of_arrays: Vec<bool> = columns.iter().map(is_array).collect();
     let mut into = db.copy_in_raw(&format!("COPY {} ({}) FROM STDIN", R::TABLE, columns.join(", "))).await?;
     let mut text = String::with_capacity(CHUNK + 4096);
     for row in rows {

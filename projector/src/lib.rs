@@ -4,6 +4,8 @@
 mod copy;
 /// What is derived from rows.
 pub mod derived;
+/// What a field of a row is sent as.
+mod field;
 /// What each event does to the rows.
 mod fold;
 /// Read tables beside those that are read.

@@ -5,110 +5,197 @@ use std::hash::Hash;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use taskfold_domain::Role;
 use taskfold_domain::project::{Board, Column, Label, SavedFilter};
-use taskfold_domain::task::Checklist;
+use taskfold_domain::task::events::{DueStage, Priority};
+use taskfold_domain::task::{Checklist, Status};
+use taskfold_domain::team::TeamRole;
 use uuid::Uuid;
 
-/// A row of a read table. Field names are column names: rows travel as JSON records, a whole batch in one statement.
+use crate::field::Field;
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+/// A row of a read table. It is read as a JSON record, and written with all others of a batch as one array a column.
 pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send + 'static {
-    type Key: Clone + Eq + Hash + Ord + std::fmt::Debug + Send + Sync;
+    type Key: Key;
     const TABLE: &'static str;
     /// To be raised when the same events come to other rows: the table is then made anew (see [`crate::versions`]).
     const VERSION: i32;
+    /// Each column's name, and the type it becomes in PostgreSQL where it is sent as text.
+    const COLUMNS: &'static [(&'static str, Option<&'static str>)];
+    /// The columns of its key.
     const KEY: &'static [&'static str];
     fn key(&self) -> Self::Key;
-    /// The key's columns, in the order of `KEY`.
-    fn ids(key: &Self::Key) -> Vec<Uuid>;
+    /// Binds an array for each of `COLUMNS`.
+    fn bind<'q>(rows: &[&'q Self], query: Query<'q>) -> Query<'q>;
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TaskRow {
-    pub task_id: Uuid,
-    pub project_id: Uuid,
-    pub title: String,
-    pub description: String,
-    pub status: taskfold_domain::task::Status,
-    pub running_since: Option<DateTime<Utc>>,
-    pub elapsed_ms: u64,
-    pub reason: Option<String>,
-    pub progress: Option<u32>,
-    pub column_id: Uuid,
-    pub rank: String,
-    pub priority: taskfold_domain::task::events::Priority,
-    pub assignee_ids: Vec<Uuid>,
-    pub label_ids: Vec<Uuid>,
-    pub start_at: Option<DateTime<Utc>>,
-    pub due_at: Option<DateTime<Utc>>,
-    pub estimate_minutes: Option<u32>,
-    pub parent_id: Option<Uuid>,
-    pub archived: bool,
-    pub deleted: bool,
-    pub deleted_at: Option<DateTime<Utc>>,
-    pub deleted_by: Option<Uuid>,
-    pub checklists: Vec<Checklist>,
-    pub comment_count: u32,
-    pub attachment_count: u32,
-    pub dependency_ids: Vec<Uuid>,
-    pub watcher_ids: Vec<Uuid>,
-    pub due_stage: Option<taskfold_domain::task::events::DueStage>,
-    pub created_at: DateTime<Utc>,
-    pub created_by: Uuid,
-    pub updated_at: DateTime<Utc>,
-    pub version: i64,
-    pub position: i64,
+/// What a row is known by.
+pub trait Key: Clone + Eq + Hash + Ord + std::fmt::Debug + Send + Sync {
+    /// Of each column.
+    fn ids(&self) -> Vec<Uuid>;
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProjectRow {
-    pub project_id: Uuid,
-    pub name: String,
-    pub description: String,
-    pub columns: Vec<Column>,
-    pub labels: Vec<Label>,
-    pub watcher_ids: Vec<Uuid>,
-    pub filters: Vec<SavedFilter>,
-    pub archived: bool,
-    pub created_at: DateTime<Utc>,
-    pub created_by: Uuid,
-    pub updated_at: DateTime<Utc>,
-    pub version: i64,
-    pub position: i64,
+impl Key for Uuid {
+    fn ids(&self) -> Vec<Uuid> {
+        vec![*self]
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MemberRow {
-    pub project_id: Uuid,
-    pub user_id: Uuid,
-    pub role: taskfold_domain::Role,
-    pub position: i64,
+impl Key for (Uuid, Uuid) {
+    fn ids(&self) -> Vec<Uuid> {
+        vec![self.0, self.1]
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CommentRow {
-    pub task_id: Uuid,
-    pub comment_id: Uuid,
-    pub project_id: Uuid,
-    pub author_id: Uuid,
-    pub text: String,
-    pub mentions: Vec<Uuid>,
-    pub created_at: DateTime<Utc>,
-    pub edited_at: Option<DateTime<Utc>>,
-    pub reactions: Vec<ReactionOf>,
-    pub position: i64,
+/// A struct for each read table; its fields are the table's columns.
+macro_rules! rows {
+    ($(pub struct $row:ident in $table:literal version $version:literal by ($($id:ident),*): $key:ty {
+        $(pub $column:ident: $field:ty,)*
+    })*) => {$(
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct $row {
+            $(pub $column: $field,)*
+        }
+
+        impl Row for $row {
+            type Key = $key;
+            const TABLE: &'static str = $table;
+            const VERSION: i32 = $version;
+            const COLUMNS: &'static [(&'static str, Option<&'static str>)] =
+                &[$((stringify!($column), <$field as Field>::BECOMES)),*];
+            const KEY: &'static [&'static str] = &[$(stringify!($id)),*];
+            fn key(&self) -> $key {
+                ($(self.$id),*)
+            }
+            fn bind<'q>(rows: &[&'q Self], query: Query<'q>) -> Query<'q> {
+                query$(.bind(rows.iter().map(|row| row.$column.sent()).collect::<Vec<_>>()))*
+            }
+        }
+    )*};
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AttachmentRow {
-    pub task_id: Uuid,
-    pub attachment_id: Uuid,
-    pub project_id: Uuid,
-    pub author_id: Uuid,
-    pub file_name: String,
-    pub content_type: String,
-    pub size: u64,
-    pub sha256: String,
-    pub created_at: DateTime<Utc>,
-    pub position: i64,
+rows! {
+    pub struct TaskRow in "tasks" version 1 by (task_id): Uuid {
+        pub task_id: Uuid,
+        pub project_id: Uuid,
+        pub title: String,
+        pub description: String,
+        pub status: Status,
+        pub running_since: Option<DateTime<Utc>>,
+        pub elapsed_ms: u64,
+        pub reason: Option<String>,
+        pub progress: Option<u32>,
+        pub column_id: Uuid,
+        pub rank: String,
+        pub priority: Priority,
+        pub assignee_ids: Vec<Uuid>,
+        pub label_ids: Vec<Uuid>,
+        pub start_at: Option<DateTime<Utc>>,
+        pub due_at: Option<DateTime<Utc>>,
+        pub estimate_minutes: Option<u32>,
+        pub parent_id: Option<Uuid>,
+        pub archived: bool,
+        pub deleted: bool,
+        pub deleted_at: Option<DateTime<Utc>>,
+        pub deleted_by: Option<Uuid>,
+        pub checklists: Vec<Checklist>,
+        pub comment_count: u32,
+        pub attachment_count: u32,
+        pub dependency_ids: Vec<Uuid>,
+        pub watcher_ids: Vec<Uuid>,
+        pub due_stage: Option<DueStage>,
+        pub created_at: DateTime<Utc>,
+        pub created_by: Uuid,
+        pub updated_at: DateTime<Utc>,
+        pub version: i64,
+        pub position: i64,
+    }
+
+    pub struct ProjectRow in "projects" version 1 by (project_id): Uuid {
+        pub project_id: Uuid,
+        pub name: String,
+        pub description: String,
+        pub columns: Vec<Column>,
+        pub labels: Vec<Label>,
+        pub watcher_ids: Vec<Uuid>,
+        pub filters: Vec<SavedFilter>,
+        pub archived: bool,
+        pub created_at: DateTime<Utc>,
+        pub created_by: Uuid,
+        pub updated_at: DateTime<Utc>,
+        pub version: i64,
+        pub position: i64,
+    }
+
+    pub struct MemberRow in "project_members" version 1 by (project_id, user_id): (Uuid, Uuid) {
+        pub project_id: Uuid,
+        pub user_id: Uuid,
+        pub role: Role,
+        pub position: i64,
+    }
+
+    pub struct CommentRow in "comments" version 1 by (task_id, comment_id): (Uuid, Uuid) {
+        pub task_id: Uuid,
+        pub comment_id: Uuid,
+        pub project_id: Uuid,
+        pub author_id: Uuid,
+        pub text: String,
+        pub mentions: Vec<Uuid>,
+        pub created_at: DateTime<Utc>,
+        pub edited_at: Option<DateTime<Utc>>,
+        pub reactions: Vec<ReactionOf>,
+        pub position: i64,
+    }
+
+    pub struct AttachmentRow in "attachments" version 1 by (task_id, attachment_id): (Uuid, Uuid) {
+        pub task_id: Uuid,
+        pub attachment_id: Uuid,
+        pub project_id: Uuid,
+        pub author_id: Uuid,
+        pub file_name: String,
+        pub content_type: String,
+        pub size: u64,
+        pub sha256: String,
+        pub created_at: DateTime<Utc>,
+        pub position: i64,
+    }
+
+    pub struct TeamRow in "teams" version 1 by (team_id): Uuid {
+        pub team_id: Uuid,
+        pub name: String,
+        pub created_at: DateTime<Utc>,
+        pub created_by: Uuid,
+        pub version: i64,
+        pub position: i64,
+    }
+
+    pub struct TeamMemberRow in "team_members" version 1 by (team_id, user_id): (Uuid, Uuid) {
+        pub team_id: Uuid,
+        pub user_id: Uuid,
+        pub role: TeamRole,
+        pub position: i64,
+    }
+
+    pub struct ProjectTeamRow in "project_teams" version 1 by (project_id, team_id): (Uuid, Uuid) {
+        pub project_id: Uuid,
+        pub team_id: Uuid,
+        pub role: Role,
+        pub position: i64,
+    }
+
+    pub struct NotificationRow in "notifications" version 1 by (notification_id): Uuid {
+        pub notification_id: Uuid,
+        pub user_id: Uuid,
+        pub position: i64,
+        pub kind: NotificationKind,
+        pub project_id: Uuid,
+        pub task_id: Uuid,
+        pub comment_id: Option<Uuid>,
+        pub actor_id: Uuid,
+        pub occurred_at: DateTime<Utc>,
+    }
 }
 
 /// A reaction, in the row of its comment.
@@ -116,45 +203,6 @@ pub struct AttachmentRow {
 pub struct ReactionOf {
     pub emoji: String,
     pub user_id: Uuid,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TeamRow {
-    pub team_id: Uuid,
-    pub name: String,
-    pub created_at: DateTime<Utc>,
-    pub created_by: Uuid,
-    pub version: i64,
-    pub position: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TeamMemberRow {
-    pub team_id: Uuid,
-    pub user_id: Uuid,
-    pub role: taskfold_domain::team::TeamRole,
-    pub position: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProjectTeamRow {
-    pub project_id: Uuid,
-    pub team_id: Uuid,
-    pub role: taskfold_domain::Role,
-    pub position: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NotificationRow {
-    pub notification_id: Uuid,
-    pub user_id: Uuid,
-    pub position: i64,
-    pub kind: NotificationKind,
-    pub project_id: Uuid,
-    pub task_id: Uuid,
-    pub comment_id: Option<Uuid>,
-    pub actor_id: Uuid,
-    pub occurred_at: DateTime<Utc>,
 }
 
 /// Why somebody is told.
@@ -170,33 +218,18 @@ pub enum NotificationKind {
     Overdue,
 }
 
-macro_rules! rows {
-    ($($row:ident in $table:literal version $version:literal by $key:ty: $($column:ident),* => |$k:ident| $ids:expr;)*) => {$(
-        impl Row for $row {
-            type Key = $key;
-            const TABLE: &'static str = $table;
-            const VERSION: i32 = $version;
-            const KEY: &'static [&'static str] = &[$(stringify!($column)),*];
-            fn key(&self) -> $key {
-                ($(self.$column),*)
-            }
-            fn ids($k: &$key) -> Vec<Uuid> {
-                $ids
-            }
+impl NotificationKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Assigned => "assigned",
+            Self::Mentioned => "mentioned",
+            Self::Commented => "commented",
+            Self::Completed => "completed",
+            Self::DueSoon => "due_soon",
+            Self::Overdue => "overdue",
         }
-    )*};
-}
-
-rows! {
-    TaskRow in "tasks" version 1 by Uuid: task_id => |key| vec![*key];
-    ProjectRow in "projects" version 1 by Uuid: project_id => |key| vec![*key];
-    MemberRow in "project_members" version 1 by (Uuid, Uuid): project_id, user_id => |key| vec![key.0, key.1];
-    CommentRow in "comments" version 1 by (Uuid, Uuid): task_id, comment_id => |key| vec![key.0, key.1];
-    AttachmentRow in "attachments" version 1 by (Uuid, Uuid): task_id, attachment_id => |key| vec![key.0, key.1];
-    TeamRow in "teams" version 1 by Uuid: team_id => |key| vec![*key];
-    TeamMemberRow in "team_members" version 1 by (Uuid, Uuid): team_id, user_id => |key| vec![key.0, key.1];
-    ProjectTeamRow in "project_teams" version 1 by (Uuid, Uuid): project_id, team_id => |key| vec![key.0, key.1];
-    NotificationRow in "notifications" version 1 by Uuid: notification_id => |key| vec![*key];
+    }
 }
 
 impl ProjectRow {

@@ -72,6 +72,18 @@ pub enum Priority {
     Urgent,
 }
 
+impl Priority {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Urgent => "urgent",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TaskCreated)]
 pub struct Created {
@@ -289,6 +301,15 @@ pub enum DueStage {
     DueSoon,
     /// Past.
     Overdue,
+}
+
+impl DueStage {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DueSoon => "due_soon",
+            Self::Overdue => "overdue",
+        }
+    }
 }
 
 /// A due time came near, or has passed. Its actor is nobody: the id of zeros.

@@ -40,6 +40,15 @@ pub enum TeamRole {
     Owner,
 }
 
+impl TeamRole {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Owner => "owner",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = LoggedTeamMember)]
 pub struct TeamMember {

@@ -9,7 +9,6 @@ use tokio::sync::Mutex;
 
 use super::{Count, Progress, Stage};
 use crate::ProjectorError;
-use crate::copy::Arrays;
 use crate::derived::{self, DOCUMENTS_OF_BLOCKS};
 use crate::fold::{Decoded, WatcherHistory};
 use crate::generation::{Beside, Generation};
@@ -57,12 +56,11 @@ pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<()
         make_index(connections[0].db(), &index).await?;
     }
 
-    let arrays = Arrays::read(connections[0].db()).await?;
     let count = Count::new(Stage::Folding, upto.unsigned_abs(), progress);
     let mut history = Arc::default();
     for kind in sqlx::query_scalar::<_, String>(KINDS).fetch_all(connections[0].db()).await? {
         let parts = parts(connections[0].db(), &kind, upto).await?;
-        let source = Source { kind: &kind, upto, arrays: &arrays, history: &history };
+        let source = Source { kind: &kind, upto, history: &history };
         let jobs = parts.into_iter().map(|part| Job::Fold { source: &source, part }).collect();
         let found = each(&mut connections, jobs, &count).await?;
         if kind == "project" {
@@ -172,7 +170,6 @@ async fn parts(db: &mut PgConnection, kind: &str, upto: i64) -> sqlx::Result<Vec
 struct Source<'a> {
     kind: &'a str,
     upto: i64,
-    arrays: &'a Arrays,
     history: &'a Arc<WatcherHistory>,
 }
 
@@ -253,7 +250,7 @@ fn apply(tables: &mut Tables, event: &LoggedEvent, failed: bool) -> Result<(), S
 async fn write(db: &mut PgConnection, source: &Source<'_>, folded: &mut Folded) -> Result<(), ProjectorError> {
     let aggregates = std::mem::take(&mut folded.aggregates);
     let mut tx = db.begin().await?;
-    match folded.tables.copy(&mut tx, source.arrays).await {
+    match folded.tables.copy(&mut tx).await {
         Ok(()) => Ok(tx.commit().await?),
         Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
             tx.rollback().await?;
@@ -282,7 +279,7 @@ async fn write_what_can_be(db: &mut PgConnection, source: &Source<'_>, aggregate
         // What cannot be folded has been set aside already.
         let Ok(mut tables) = fold(&events[..end]) else { continue };
         let mut tx = db.begin().await?;
-        match tables.copy(&mut tx, source.arrays).await {
+        match tables.copy(&mut tx).await {
             Ok(()) => {
                 if let (Some(reason), Some((first, behind))) = (&refused, events[end..].split_first()) {
                     set_aside::put(&mut tx, first, reason).await?;
