@@ -14,6 +14,8 @@ use crate::figures::{figure, median, spread};
 use crate::system::System;
 
 const CLIENTS: usize = 32;
+/// Of several engines: few commands come together in each, and many.
+const CLIENTS_OF_ALL: [usize; 2] = [CLIENTS, 128];
 
 /// All clients at one task, at one project's settings, at the top of one column.
 pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec<Value>> {
@@ -61,27 +63,33 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec
     Ok(spots.iter().map(|(spot, measured)| tell(spot, measured)).collect())
 }
 
-/// The same clients spread over several engines.
+/// Clients spread over several engines.
 pub async fn engines(
     system: &System,
     shutdown: &CancellationToken,
     seconds: u64,
     runs: usize,
 ) -> anyhow::Result<Vec<Value>> {
-    println!("\nengines on one log, {CLIENTS} clients that create | commands/s | p99 ms");
     // A project without a history.
     let first = Ours::new(system, shutdown).await?;
     let all: Arc<[Ours]> = (0..4)
         .map(|_| anyhow::Ok(Ours { engine: engine(system, shutdown)?, ..first.clone() }))
         .collect::<Result<_, _>>()?;
-    let mut results = [1, 2, 4].map(|engines| (engines, Vec::new()));
-    for _ in 0..runs {
-        for (engines, measured) in &mut results {
-            let spread = Spread { all: all[..*engines].into(), next: Arc::default() };
-            measured.push(creating(&spread, CLIENTS, seconds).await?);
+    let mut told = Vec::new();
+    for clients in CLIENTS_OF_ALL {
+        println!("\nengines on one log, {clients} clients that create | commands/s | p99 ms");
+        let mut results = [1, 2, 4].map(|engines| (engines, Vec::new()));
+        for _ in 0..runs {
+            for (engines, measured) in &mut results {
+                let spread = Spread { all: all[..*engines].into(), next: Arc::default() };
+                measured.push(creating(&spread, clients, seconds).await?);
+            }
         }
+        told.extend(
+            results.iter().map(|(engines, measured)| tell(&format!("{engines} for {clients} clients"), measured)),
+        );
     }
-    Ok(results.iter().map(|(engines, measured)| tell(&engines.to_string(), measured)).collect())
+    Ok(told)
 }
 
 fn tell(at: &str, measured: &[Measured]) -> Value {
