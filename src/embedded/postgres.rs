@@ -134,7 +134,9 @@ impl Recipe for Postgres {
             "unix_socket_permissions=0700",
             "port=5432",
             "cluster_name=taskfold",
-            "shared_buffers=128MB",
+            // Taken as far as it is used. With less, whoever appends has to write the pages of others to the disk before it has a new one.
+            "shared_buffers=512MB",
+            "bgwriter_lru_maxpages=1000",
             "max_wal_size=2GB",
             // Short queries only; planning a compilation costs more than it saves.
             "jit=off",
