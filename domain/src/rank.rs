@@ -28,6 +28,9 @@ const SPARE: usize = 2;
 pub struct Rank(String);
 
 impl Rank {
+    /// So many values of jitter make different ranks: any of them that follow each other.
+    pub const JITTERS: u32 = (BASE * (BASE - 1)) as u32;
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -10,6 +10,8 @@ mod deciding;
 mod envelope;
 /// Whom somebody may invite.
 mod inviting;
+/// What tells ranks of one millisecond apart.
+mod jitter;
 /// Members named in a comment.
 mod mentions;
 /// Finding the place between two neighbours.
@@ -47,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use aggregates::Aggregates;
 pub use append::{Appender, LINE, committer};
 pub use envelope::{CommandError, Done, Envelope, VersionConflict};
+use jitter::Jitter;
 use queue::Queue;
 pub use repository::LogRepository;
 
@@ -65,6 +68,7 @@ pub struct Engine {
     teams: Arc<Aggregates<Team>>,
     appender: Appender,
     queue: Arc<Queue>,
+    jitter: Arc<Jitter>,
 }
 
 impl Engine {
@@ -76,6 +80,7 @@ impl Engine {
             projects: Arc::new(Aggregates::new(&pool, &appender)),
             teams: Arc::new(Aggregates::new(&pool, &appender)),
             queue: Arc::default(),
+            jitter: Arc::new(Jitter::new()),
             appender,
             pool,
         };

@@ -84,7 +84,7 @@ impl ProjectDeciding<'_> {
         let context = Context {
             actor: self.envelope.actor,
             at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(clock::now),
-            jitter: rand::random(),
+            jitter: self.engine.jitter.next(),
             id: self.id,
             fresh_id: self.fresh_id,
             origin: self.envelope.origin,

@@ -119,7 +119,7 @@ impl TaskDeciding<'_> {
         let project = &*around.project;
         let board = project.board().ok_or(Refusal::NotFound)?;
         let at = self.envelope.occurred_at.filter(|_| self.is_import()).unwrap_or_else(clock::now);
-        let jitter: u32 = rand::random();
+        let jitter = self.engine.jitter.next();
         let pool = &self.engine.pool;
         let access = Access::new(board, &around.teams.all);
         // Strangers learn nothing from lookups: the decision refuses them, whatever was found.

@@ -1,0 +1,53 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use taskfold_domain::Rank;
+
+/// Jitter for ranks. Tasks that are made at one millisecond have but that to tell their ranks apart, and of twenty random ones two are
+/// the same once in twenty milliseconds: the call that they are in is then done twice. So a process goes through all of them before one
+/// comes again, in steps of its own, so that two processes meet as seldom as by chance.
+pub struct Jitter {
+    last: AtomicU32,
+    step: u32,
+}
+
+impl Jitter {
+    pub fn new() -> Self {
+        Self::from(rand::random(), rand::random())
+    }
+
+    fn from(first: u32, step: u32) -> Self {
+        let step = (step % Rank::JITTERS..Rank::JITTERS).find(|step| are_coprime(*step, Rank::JITTERS)).unwrap_or(1);
+        Self { last: AtomicU32::new(first % Rank::JITTERS), step }
+    }
+
+    pub fn next(&self) -> u32 {
+        let next = |last| (last + self.step) % Rank::JITTERS;
+        self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).map_or(0, next)
+    }
+}
+
+fn are_coprime(mut a: u32, mut b: u32) -> bool {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use taskfold_domain::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn no_rank_of_a_millisecond_comes_twice_before_all_came_once() {
+        let at = Timestamp::from(chrono::DateTime::UNIX_EPOCH);
+        for (first, step) in [(0, 0), (17, 2), (5, 31 * 61), (u32::MAX, u32::MAX)] {
+            let jitter = Jitter::from(first, step);
+            let ranks: HashSet<Rank> = (0..Rank::JITTERS).map(|_| Rank::at_end(at, jitter.next())).collect();
+            assert_eq!(ranks.len(), Rank::JITTERS as usize, "from {first} in steps of {step}");
+        }
+    }
+}
