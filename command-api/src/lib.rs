@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use attachments::Attachments;
 use engine::Engine;
-use http::app::{App, Shared};
+use http::app::{App, Parts};
 
 /// Ready values from the program.
 pub struct Deps {
@@ -42,7 +42,7 @@ pub fn service(deps: Deps) -> Service {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let attachments = Attachments::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
     let cleaning = attachments::janitor::work(attachments.clone(), deps.shutdown.clone());
-    let app = App::from(Shared {
+    let app = App::from(Parts {
         engine,
         pool: deps.pool,
         signer: deps.signer,

@@ -20,6 +20,8 @@ pub mod read;
 pub mod scope;
 /// What a service hands to the program.
 pub mod service;
+/// What the handlers of a service share.
+pub mod shared;
 /// Parsers' errors in our words.
 mod words;
 

@@ -17,7 +17,7 @@ use taskfold_openapi::service::Service;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::app::{App, Shared};
+use crate::http::app::{App, Parts};
 use crate::http::streams::elsewhere::{self, Peers};
 use crate::live::{Feeder, Hub, Places, Presence, Writers, drain};
 
@@ -57,7 +57,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
     let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
-    let app = App::from(Shared {
+    let app = App::from(Parts {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,

@@ -1,20 +1,17 @@
-use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use sqlx::PgPool;
 use taskfold_openapi::auth::{Signer, Verifier};
+use taskfold_openapi::shared::Shared;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::attachments::Attachments;
 use crate::engine::Engine;
 
-/// What handlers share, as each of them gets it with each request.
-#[derive(Clone)]
-pub struct App(Arc<Shared>);
+pub type App = Shared<Parts>;
 
 /// What handlers share.
-pub struct Shared {
+pub struct Parts {
     pub engine: Engine,
     pub pool: PgPool,
     pub signer: Signer,
@@ -26,22 +23,8 @@ pub struct Shared {
     pub attachments: Attachments,
 }
 
-impl From<Shared> for App {
-    fn from(shared: Shared) -> Self {
-        Self(Arc::new(shared))
-    }
-}
-
-impl Deref for App {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.0
-    }
-}
-
-impl FromRef<App> for Verifier {
-    fn from_ref(app: &App) -> Self {
-        app.verifier.clone()
+impl AsRef<Verifier> for Parts {
+    fn as_ref(&self) -> &Verifier {
+        &self.verifier
     }
 }

@@ -1,22 +1,19 @@
-use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_openapi::auth::Verifier;
+use taskfold_openapi::shared::Shared;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::streams::elsewhere::Peers;
 use crate::live::{Hub, Presence};
 
-/// What handlers share, as each of them gets it with each request.
-#[derive(Clone)]
-pub struct App(Arc<Shared>);
+pub type App = Shared<Parts>;
 
 /// What handlers share.
-pub struct Shared {
+pub struct Parts {
     pub pool: PgPool,
     pub verifier: Verifier,
     /// The position the read tables were last heard to have reached.
@@ -29,22 +26,8 @@ pub struct Shared {
     pub shutdown: CancellationToken,
 }
 
-impl From<Shared> for App {
-    fn from(shared: Shared) -> Self {
-        Self(Arc::new(shared))
-    }
-}
-
-impl Deref for App {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.0
-    }
-}
-
-impl FromRef<App> for Verifier {
-    fn from_ref(app: &App) -> Self {
-        app.verifier.clone()
+impl AsRef<Verifier> for Parts {
+    fn as_ref(&self) -> &Verifier {
+        &self.verifier
     }
 }
