@@ -29,7 +29,6 @@ async fn lengthen(app: &App, task: &str) {
     }
     tx.commit().await.unwrap();
     app.settle().await;
-    sqlx::query("VACUUM ANALYZE").execute(&app.owner).await.unwrap();
 }
 
 /// How many entries of the indexes of the log and of notifications were read since the database is there, and how often one was used.
@@ -63,6 +62,7 @@ async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
     let task = ada.task(&of_ada, "the one that others are like").await;
     app.settle().await;
     lengthen(&app, &task).await;
+    sqlx::query("VACUUM ANALYZE").execute(&app.owner).await.unwrap();
     let team = bea.post("/v1/teams", json!({"name": "T"})).await.expect(201);
     let (team, in_team) = (team["id"].as_str().unwrap().to_owned(), team["position"].as_i64().unwrap());
     let (project, _) = bea.project("of Bea").await;
@@ -88,5 +88,30 @@ async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
         .await;
         assert!(looked_at < OTHERS, "{path} looked at {looked_at} entries");
     }
+    app.stop().await;
+}
+
+/// Each read begins with the position of the project's last event, which may be long ago: where there are few projects, planners would look
+/// for it from the end of the log on.
+#[tokio::test]
+async fn who_reads_a_quiet_project_does_not_look_at_what_came_since() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (quiet, _) = bea.project("of Bea").await;
+    let (of_ada, _) = ada.project("of Ada").await;
+    let task = ada.task(&of_ada, "the one that others are like").await;
+    app.settle().await;
+    lengthen(&app, &task).await;
+    sqlx::query("ANALYZE").execute(&app.owner).await.unwrap();
+    let (before, used_before) = entries(&app.owner).await;
+    for _ in 0..8 {
+        bea.get(&format!("/v1/projects/{quiet}")).await.expect(200);
+    }
+    let looked_at = eventually("what was read is counted", || async {
+        let (entries, used) = entries(&app.owner).await;
+        (used >= used_before + 8).then_some(entries - before)
+    })
+    .await;
+    assert!(looked_at < OTHERS, "looked at {looked_at} entries");
     app.stop().await;
 }
