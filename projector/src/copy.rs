@@ -10,15 +10,14 @@ use crate::rows::Row;
 const CHUNK: usize = 256 * 1024;
 
 pub async fn copy<R: Row>(db: &mut PgConnection, rows: &[R]) -> Result<(), ProjectorError> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    let record = serde_json::to_value(first)?;
-    let columns: Vec<String> = record.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
-    let is_array = |column: &String| R::COLUMNS.contains(&(column.as_str(), Some("uuid[]")));
-    let of_arrays: Vec<bool> = columns.iter().map(is_array).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns: Vec<&str> = R::COLUMNS.iter().map(|(column, _)| *column).collect();
     let mut into = db.copy_in_raw(&format!("COPY {} ({}) FROM STDIN", R::TABLE, columns.join(", "))).await?;
     let mut text = String::with_capacity(CHUNK + 4096);
     for row in rows {
-        write(&mut text, &serde_json::to_value(row)?, &of_arrays);
+        write(&mut text, &serde_json::to_value(row)?, R::COLUMNS);
         if text.len() >= CHUNK {
             into.send(text.as_bytes()).await?;
             text.clear();
@@ -29,16 +28,16 @@ pub async fn copy<R: Row>(db: &mut PgConnection, rows: &[R]) -> Result<(), Proje
     Ok(())
 }
 
-fn write(text: &mut String, row: &Value, arrays: &[bool]) {
-    for (nth, (value, is_array)) in row.as_object().into_iter().flat_map(|o| o.values()).zip(arrays).enumerate() {
+fn write(text: &mut String, row: &Value, columns: &[(&str, Option<&str>)]) {
+    for (nth, (column, becomes)) in columns.iter().enumerate() {
         if nth > 0 {
             text.push('\t');
         }
-        match value {
+        match &row[column] {
             Value::Null => text.push_str("\\N"),
             Value::String(string) => escape(text, string),
-            Value::Array(items) if *is_array => escape(text, &array(items)),
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => escape(text, &value.to_string()),
+            Value::Array(items) if *becomes == Some("uuid[]") => escape(text, &array(items)),
+            value => escape(text, &value.to_string()),
         }
     }
     text.push('\n');
@@ -74,7 +73,8 @@ mod tests {
     fn what_would_end_a_field_or_a_row_is_escaped() {
         let mut text = String::new();
         let row = json!({"a": "tab\there\\ \r\n", "b": null, "c": ["x", "y"], "d": [{"k": "l\n"}], "e": true, "f": 7});
-        write(&mut text, &row, &[false, false, true, false, false, false]);
+        let columns = ["a", "b", "c", "d", "e", "f"].map(|column| (column, (column == "c").then_some("uuid[]")));
+        write(&mut text, &row, &columns);
         assert_eq!(text, "tab\\there\\\\ \\r\\n\t\\N\t{\"x\",\"y\"}\t[{\"k\":\"l\\\\n\"}]\ttrue\t7\n");
     }
 }
