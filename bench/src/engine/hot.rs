@@ -75,9 +75,9 @@ pub async fn engines(
     let all: Arc<[Ours]> = (0..4)
         .map(|_| anyhow::Ok(Ours { engine: engine(system, shutdown)?, ..first.clone() }))
         .collect::<Result<_, _>>()?;
+    println!("\nengines on one log, for clients that create | commands/s | p99 ms");
     let mut told = Vec::new();
     for clients in CLIENTS_OF_ALL {
-        println!("\nengines on one log, {clients} clients that create | commands/s | p99 ms");
         let mut results = [1, 2, 4].map(|engines| (engines, Vec::new()));
         for _ in 0..runs {
             for (engines, measured) in &mut results {
