@@ -16,6 +16,8 @@ pub mod ids;
 pub mod input;
 /// Which changes touch the same thing, for merging edits made at the same time.
 pub mod merge;
+/// What people should hear of.
+pub mod notification;
 /// Merge-patch fields: absent, null, value.
 pub mod patch;
 /// The Project aggregate: columns, labels, members.
@@ -37,6 +39,7 @@ pub use access::Access;
 pub use change::{Change, Event, Subject, SubjectKind};
 pub use delta::{Added, Delta, Removed};
 pub use merge::Touch;
+pub use notification::NotificationKind;
 pub use project::{Project, ProjectCommand, ProjectEvent};
 pub use rank::Rank;
 pub use refusal::{FieldError, Refusal};

@@ -5,11 +5,11 @@ use std::hash::Hash;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use taskfold_domain::Role;
 use taskfold_domain::project::{Board, Column, Label, SavedFilter};
 use taskfold_domain::task::events::{DueStage, Priority};
 use taskfold_domain::task::{Checklist, Status};
 use taskfold_domain::team::TeamRole;
+use taskfold_domain::{NotificationKind, Role};
 use uuid::Uuid;
 
 use crate::field::Field;
@@ -203,33 +203,6 @@ rows! {
 pub struct ReactionOf {
     pub emoji: String,
     pub user_id: Uuid,
-}
-
-/// Why somebody is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotificationKind {
-    Created,
-    Assigned,
-    Mentioned,
-    Commented,
-    Completed,
-    DueSoon,
-    Overdue,
-}
-
-impl NotificationKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Assigned => "assigned",
-            Self::Mentioned => "mentioned",
-            Self::Commented => "commented",
-            Self::Completed => "completed",
-            Self::DueSoon => "due_soon",
-            Self::Overdue => "overdue",
-        }
-    }
 }
 
 impl ProjectRow {

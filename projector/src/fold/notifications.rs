@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use taskfold_domain::TaskEvent;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::task::events::Created;
+use taskfold_domain::{NotificationKind, TaskEvent};
 use uuid::Uuid;
 
 use super::Decoded;
-use crate::rows::{NotificationKind, NotificationRow};
+use crate::rows::NotificationRow;
 use crate::tables::Tables;
 
 /// What was recorded so long after it happened is history, such as an imported board's: it is no news to anybody.
