@@ -23,12 +23,18 @@ async fn lengthen(app: &App, task: &str) {
          FROM log_head h, generate_series(1, $2) n",
         "UPDATE log_head SET position = position + $2 WHERE $1 <> ''",
     ];
+    let (before, _) = entries(&app.owner).await;
     let mut tx = app.owner.begin().await.unwrap();
     for statement in statements {
         sqlx::query(statement).bind(task).bind(OTHERS).execute(&mut *tx).await.unwrap();
     }
     tx.commit().await.unwrap();
     app.settle().await;
+    // What the projector read of them is not to be taken for what a reader looked at later.
+    eventually("what was projected is counted", || async {
+        (entries(&app.owner).await.0 >= before + OTHERS).then_some(())
+    })
+    .await;
 }
 
 /// How many entries of the indexes of the log and of notifications were read since the database is there, and how often one was used.
