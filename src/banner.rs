@@ -25,9 +25,9 @@ pub fn listening(role: &str, address: SocketAddr) {
 pub fn ready(address: SocketAddr, site: &Site) {
     let settings = &site.program.settings;
     // A URL that was given may hold a password, and whoever gave it knows it.
-    let or_given = |given: &Option<String>, own: &str, variable: &str| match given {
+    let or_given = |given: &Option<String>, own: &Option<String>, variable: &str| match given {
         Some(_) => format!("as {variable} says"),
-        None => own.to_owned(),
+        None => own.clone().unwrap_or_default(),
     };
     let base = base(address);
     let data_dir = std::path::absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());

@@ -2,6 +2,8 @@
 
 /// Where the bytes of attachments go, and how many one may have.
 pub mod attachments;
+/// Database URLs of single parts.
+mod databases;
 /// How much of the program its clients may take.
 pub mod limits;
 
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
+
+use crate::databases::PartUrls;
 
 /// An event-sourced backend for collaborative task management.
 #[derive(Debug, Parser)]
@@ -110,9 +114,11 @@ struct Flags {
     /// Data of the embedded servers and attachments
     #[arg(long, env = "TASKFOLD_DATA_DIR", default_value = ".taskfold", global = true)]
     data_dir: PathBuf,
-    /// A PostgreSQL to use instead of the embedded one
+    /// A PostgreSQL to use instead of the embedded one, as the owner of its tables
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
+    #[command(flatten)]
+    parts: databases::PartFlags,
     /// A NATS to use instead of the embedded one; several servers with commas
     #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
     nats_url: Option<String>,
@@ -148,7 +154,9 @@ struct Flags {
 pub struct Settings {
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
+    /// The owner's.
     pub database_url: Option<String>,
+    pub part_urls: PartUrls,
     pub nats_url: Option<String>,
     pub stream: String,
     pub pool_size: u32,
@@ -190,12 +198,10 @@ impl Cli {
         // A variable that is set to nothing is what scripts make of one that is not set.
         let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
         let database_url = given(&flags.database_url);
-        if let Some(url) = &database_url
-            && (!url.starts_with("postgres") || url.parse::<sqlx::postgres::PgConnectOptions>().is_err())
-        {
-            // Never the value: it may hold a password.
-            note("database-url", "...", "not a URL such as postgres://user:password@host:5432/database");
+        if let Some(url) = &database_url {
+            databases::check("database-url", url, &mut note);
         }
+        let part_urls = flags.parts.check(&mut note);
         let nats_url = given(&flags.nats_url);
         if let Some(url) = &nats_url
             && url.split(',').any(|one| one.trim().parse::<async_nats::ServerAddr>().is_err())
@@ -227,6 +233,7 @@ impl Cli {
                     listen,
                     data_dir: flags.data_dir.clone(),
                     database_url,
+                    part_urls,
                     nats_url,
                     stream: flags.stream.clone(),
                     pool_size,
@@ -309,13 +316,14 @@ mod tests {
             "--stream=a.b",
             "--log-format=xml",
             "--database-url=mysql://ada:hunter2@host/db",
+            "--query-database-url=hunter2",
             "--attachments-url=ftp://host/folder",
             "--attachment-bytes=0",
             "--s3-endpoint=minio",
             "--s3-secret-access-key=hunter2",
         ])?;
-        let mistakes = cli.settings().expect_err("nine of them are wrong");
-        assert_eq!(mistakes.len(), 9, "{mistakes:?}");
+        let mistakes = cli.settings().expect_err("ten of them are wrong");
+        assert_eq!(mistakes.len(), 10, "{mistakes:?}");
         assert!(!mistakes.concat().contains("hunter2"));
         Ok(())
     }

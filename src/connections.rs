@@ -1,86 +1,71 @@
-//! Connections to PostgreSQL, as the database role of the one who asks, and to NATS, which may be away.
+//! Connections to PostgreSQL, and to NATS, which may be away.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool};
+use taskfold_event_log::deadline::{self, within};
+
+use crate::databases::DatabaseRole;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// Below the deadline of a request, so that it is this that is named.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
 /// A connection that answered this short a time ago is taken to be good; asking each time is a round trip for each request.
 const KNOWN_GOOD: Duration = Duration::from_secs(1);
 
-/// As whom to talk to the database. What each may do is in the migrations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DatabaseRole {
-    /// The user of the URL, who owns the tables: migrations and keys.
-    Owner,
-    Command,
-    Query,
-    /// The live feed.
-    Feed,
-    Projector,
-}
-
-impl DatabaseRole {
-    /// What a new connection says first.
-    fn settings(self) -> Option<&'static str> {
-        match self {
-            Self::Owner => None,
-            Self::Command => Some("SET ROLE taskfold_command"),
-            Self::Query => Some("SET ROLE taskfold_query"),
-            Self::Feed => Some("SET ROLE taskfold_feed"),
-            // Read tables are made from the log, and made again from it when PostgreSQL dies before their last rows are on
-            // disk. To wait for the disk would hold up commands: PostgreSQL lets one transaction at a time commit that
-            // notifies somebody. And PostgreSQL would tell of every word that is too long to be searched for.
-            Self::Projector => {
-                Some("SET ROLE taskfold_projector; SET synchronous_commit = off; SET client_min_messages = warning")
-            }
-        }
-    }
-
-    /// Shown in `pg_stat_activity`.
-    fn application_name(self) -> &'static str {
-        match self {
-            Self::Owner => "taskfold",
-            Self::Command => "taskfold command-api",
-            Self::Query => "taskfold query-api",
-            Self::Feed => "taskfold live feed",
-            Self::Projector => "taskfold projector",
-        }
-    }
-}
-
 /// Opens connections when they are needed; a database that goes away later is met again by the next who asks.
-pub fn pool(database_url: &str, role: DatabaseRole, size: u32) -> anyhow::Result<PgPool> {
-    let options = connect_options(database_url)?.application_name(role.application_name());
-    Ok(PgPoolOptions::new()
+pub fn owner_pool(database_url: &str, size: u32) -> anyhow::Result<PgPool> {
+    let options = connect_options(database_url)?.application_name("taskfold");
+    Ok(pool_options(size).connect_lazy_with(options))
+}
+
+/// The same for a part of the program. Sessions have the settings of its role, also where an administrator did not give them to it.
+pub fn pool(options: PgConnectOptions, role: DatabaseRole, size: u32) -> PgPool {
+    pool_options(size)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                let (names, values): (Vec<_>, Vec<_>) =
+                    role.settings().into_iter().filter_map(|setting| setting.split_once('=')).unzip();
+                let settings = sqlx::query(
+                    "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS s (name, value) \
+                     WHERE current_setting(name) <> value",
+                );
+                within(deadline::REQUEST, settings.bind(names).bind(values).execute(connection)).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.application_name(role.application_name()))
+}
+
+/// A connection that does not answer is replaced, and never given to anybody.
+fn pool_options(size: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE_LIMIT)
         .test_before_acquire(false)
         .before_acquire(|connection, state| {
             Box::pin(async move {
                 if state.idle_for > KNOWN_GOOD {
-                    connection.ping().await?;
+                    within(deadline::PING, connection.ping()).await?;
                 }
                 Ok(true)
             })
         })
-        .after_connect(move |connection, _| {
+        .after_release(|connection, _| {
             Box::pin(async move {
-                if let Some(settings) = role.settings() {
-                    connection.execute(settings).await?;
+                // sqlx waits here for the rest of an answer that nobody awaits any more, for however long it takes.
+                if deadline::connections_are_suspect() {
+                    within(deadline::PING, connection.ping()).await?;
                 }
-                Ok(())
+                Ok(true)
             })
         })
-        .connect_lazy_with(options))
 }
 
 /// Waits for a database that is still on its way up, as when everything is started at once.
-pub async fn wait_for_database(database_url: &str) -> anyhow::Result<()> {
-    let options = connect_options(database_url)?;
+pub async fn wait_for_database(options: &PgConnectOptions) -> anyhow::Result<()> {
     let until = tokio::time::Instant::now() + START_LIMIT;
     let mut told = false;
     loop {
@@ -107,7 +92,7 @@ fn is_final(error: &anyhow::Error) -> bool {
     code.is_some_and(|code| code.starts_with("28") || code == "3D000")
 }
 
-fn connect_options(database_url: &str) -> anyhow::Result<PgConnectOptions> {
+pub fn connect_options(database_url: &str) -> anyhow::Result<PgConnectOptions> {
     database_url.parse().context("reading the database's URL")
 }
 

@@ -8,6 +8,8 @@ pub mod banner;
 pub mod config;
 /// To PostgreSQL and NATS.
 pub mod connections;
+/// Logins of the parts in PostgreSQL.
+pub mod databases;
 /// A private PostgreSQL and nats-server as children.
 pub mod embedded;
 /// No connection without a first request.

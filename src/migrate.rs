@@ -1,24 +1,61 @@
-//! The schema: the files of `migrations/`, inside the program, applied in order and never twice.
+//! The schema: the files of `migrations/`, inside the program, applied in order and never twice; and who may do what with it, which is
+//! looked at each time.
+
+use std::borrow::Cow;
 
 use anyhow::Context as _;
-use sqlx::PgPool;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, Migrator};
+use sqlx::{Connection as _, Executor as _, PgPool};
 
-pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+use crate::databases::{PartUrls, make_logins};
 
-/// Brings the schema up to date. Several instances may do so at once: one works, the others wait.
-pub async fn run(owner: &PgPool) -> anyhow::Result<()> {
-    MIGRATOR.run(owner).await.context("bringing the database's schema up to date")
+static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+/// Roles, grants and policies: applied again and again.
+const ACCESS: &str = include_str!("../migrations/access.sql");
+/// Any number that nobody else locks; it spells "tf_acces".
+const LOCK: i64 = 0x74_66_5f_61_63_63_65_73;
+
+/// Brings the schema up to date, with the roles, grants and policies that go with it, and makes the login roles of the parts that have no
+/// URL of their own. Several instances may do so at once: one works, the others wait.
+pub async fn run(owner: &PgPool, given: &PartUrls) -> anyhow::Result<()> {
+    migrator().run(owner).await.context("bringing the database's schema up to date")?;
+    let mut db = owner.acquire().await?;
+    let mut tx = db.begin().await?;
+    sqlx::query("SELECT set_config('lock_timeout', '10s', true), pg_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .execute(&mut *tx)
+        .await
+        .context("waiting for another taskfold that looks after roles and grants")?;
+    tx.execute(ACCESS).await.context("applying roles, grants and policies")?;
+    tx.commit().await?;
+    make_logins(owner, given).await
+}
+
+/// The first migrations make roles, which an owner without CREATEROLE may not, also where an administrator has made them already: they then
+/// go on. The files are released and stay as they are, and so do their checksums.
+fn migrator() -> Migrator {
+    let made_before = |migration: &Migration| Migration {
+        sql: Cow::Owned(migration.sql.replace(
+            "EXCEPTION WHEN duplicate_object OR unique_violation THEN",
+            "EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN",
+        )),
+        ..migration.clone()
+    };
+    Migrator {
+        migrations: MIGRATOR.iter().map(made_before).collect::<Vec<_>>().into(),
+        // A later release has been here: its schema has all that this one needs.
+        ignore_missing: true,
+        ..Migrator::DEFAULT
+    }
 }
 
 /// Whether every migration of this program has been applied. A newer schema is fine: migrations only go forward and
 /// keep what the last release needs, so that instances can be exchanged one by one.
-pub async fn check(owner: &PgPool) -> anyhow::Result<()> {
-    let exists: bool =
-        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(owner).await?;
+pub async fn check(pool: &PgPool) -> anyhow::Result<()> {
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
     let applied: Vec<i64> = if exists {
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(owner)
+            .fetch_all(pool)
             .await
             .context("reading which migrations have been applied")?
     } else {

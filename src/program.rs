@@ -7,19 +7,21 @@ use anyhow::Context as _;
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use taskfold_openapi::auth::Verifier;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::connections::{self, DatabaseRole};
+use crate::connections;
+use crate::databases::{self, DatabaseRole};
 use crate::health::{self, Dependency};
 use crate::identity::{Issuer, StoredTokens};
 use crate::lifecycle::{self, Parts};
-use crate::servers::{Servers, Sharing};
+use crate::servers::{Needs, Servers};
 use crate::{keys, migrate, server, telemetry};
 
-/// Few are enough for keys, migrations and checks.
+/// Few are enough for migrations and logins.
 const OWNER_CONNECTIONS: u32 = 2;
 
 /// A process that has read its settings and does not yet serve.
@@ -47,25 +49,34 @@ impl Program {
     }
 
     /// Finds or starts PostgreSQL and NATS, works with them, and stops what it has started, however the work ends.
-    pub async fn with_servers<W>(&self, sharing: Sharing, work: impl FnOnce(Site) -> W) -> anyhow::Result<()>
+    pub async fn with_servers<W>(&self, needs: Needs, work: impl FnOnce(Site) -> W) -> anyhow::Result<()>
     where
         W: Future<Output = anyhow::Result<()>>,
     {
         // A signal while binaries are fetched or a database is on its way up.
-        let found = self.shutdown.run_until_cancelled(self.site(sharing)).await;
+        let found = self.shutdown.run_until_cancelled(self.site(needs)).await;
         let (servers, site) = found.context("interrupted while starting")??;
         let owner = site.owner.clone();
         let outcome = work(site).await;
-        // Or its connections would find the server gone, and say so.
-        owner.close().await;
+        if let Some(owner) = owner {
+            // Or its connections would find the server gone, and say so.
+            owner.close().await;
+        }
         servers.stop().await;
         outcome
     }
 
-    async fn site(&self, sharing: Sharing) -> anyhow::Result<(Servers, Site)> {
-        let servers = Servers::find(&self.settings, sharing).await?;
-        connections::wait_for_database(&servers.database_url).await?;
+    async fn site(&self, needs: Needs) -> anyhow::Result<(Servers, Site)> {
+        let servers = Servers::find(&self.settings, needs).await?;
         let mut site = Site::new(self.clone(), servers.database_url.clone(), servers.nats_url.clone())?;
+        let first = match (&servers.database_url, needs.parts.first()) {
+            (Some(url), _) => Some(connections::connect_options(url)?),
+            (None, Some(part)) => Some(site.sign_in(*part).await?),
+            (None, None) => None,
+        };
+        if let Some(options) = first {
+            connections::wait_for_database(&options).await?;
+        }
         let embedded = servers.stack.as_ref().map(|stack| stack.watch()).unwrap_or_default();
         site.dependencies = embedded.into_iter().map(Dependency::embedded).collect();
         Ok((servers, site))
@@ -75,31 +86,36 @@ impl Program {
 /// A program with its PostgreSQL and NATS.
 pub struct Site {
     pub program: Program,
-    pub database_url: String,
-    pub nats_url: String,
-    /// Connected as the owner of the tables.
-    pub owner: PgPool,
+    pub database_url: Option<String>,
+    pub nats_url: Option<String>,
+    /// Connected as the owner of the tables, where its URL is known.
+    pub owner: Option<PgPool>,
     dependencies: Vec<Dependency>,
 }
 
 impl Site {
     /// On servers that somebody else looks after, as tests do.
-    pub fn new(program: Program, database_url: String, nats_url: String) -> anyhow::Result<Self> {
-        let owner = connections::pool(&database_url, DatabaseRole::Owner, OWNER_CONNECTIONS)?;
+    pub fn new(program: Program, database_url: Option<String>, nats_url: Option<String>) -> anyhow::Result<Self> {
+        let owner = database_url.as_deref().map(|url| connections::owner_pool(url, OWNER_CONNECTIONS)).transpose()?;
         Ok(Self { program, database_url, nats_url, owner, dependencies: Vec::new() })
     }
 
-    pub fn pool(&self, role: DatabaseRole) -> anyhow::Result<PgPool> {
-        connections::pool(&self.database_url, role, self.program.settings.pool_size)
+    async fn sign_in(&self, role: DatabaseRole) -> anyhow::Result<PgConnectOptions> {
+        databases::sign_in(role, &self.program.settings.part_urls, self.owner.as_ref()).await
+    }
+
+    pub async fn pool(&self, role: DatabaseRole) -> anyhow::Result<PgPool> {
+        Ok(connections::pool(self.sign_in(role).await?, role, self.program.settings.pool_size))
     }
 
     pub async fn nats(&self) -> anyhow::Result<async_nats::Client> {
-        connections::nats(&self.nats_url, "taskfold").await
+        connections::nats(self.nats_url.as_deref().context("NATS_URL is not set")?, "taskfold").await
     }
 
-    /// Every role but the one that migrates by itself refuses an old schema in one sentence, not in SQL errors.
-    pub async fn check_schema(&self) -> anyhow::Result<()> {
-        migrate::check(&self.owner).await
+    /// The schema, with all that goes with it.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        let owner = self.owner.as_ref().context("migrating needs DATABASE_URL, the owner's")?;
+        migrate::run(owner, &self.program.settings.part_urls).await
     }
 
     /// With all keys that are known, and kept current as a part of the process. What is not a session's token is looked
@@ -107,8 +123,8 @@ impl Site {
     pub async fn verifier(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<Verifier> {
         let Program { settings, shutdown, .. } = &self.program;
         let verifier = Verifier::default().with_api_tokens(Arc::new(StoredTokens::new(pool.clone())));
-        keys::load_into(&verifier, &self.owner).await?;
-        parts.spawn("keys", keys::keep_current(verifier.clone(), self.owner.clone(), shutdown.clone()));
+        keys::load_into(&verifier, pool).await?;
+        parts.spawn("keys", keys::keep_current(verifier.clone(), pool.clone(), shutdown.clone()));
         let Some(oidc) = &settings.oidc else { return Ok(verifier) };
         let issuer = Arc::new(Issuer::new(oidc.clone(), pool.clone())?);
         parts.spawn("keys of the outside issuer", Arc::clone(&issuer).keep_current(shutdown.clone()));

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use serde_json::{Value, json};
-use taskfold::connections::{DatabaseRole, pool};
+use taskfold::databases::{DatabaseRole, part_pool};
 use taskfold_command_api::engine::{Engine, Envelope};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::{Project, ProjectCommand, TaskCommand};
 use taskfold_openapi::clock::new_id;
-use tokio_util::sync::CancellationToken;
 
 use self::postgres_es::PostgresEs;
 use crate::clients;
@@ -43,9 +42,9 @@ struct Ours {
 }
 
 impl Ours {
-    /// With a project, and a committer that ends on `shutdown`.
-    async fn new(system: &System, shutdown: &CancellationToken) -> anyhow::Result<Self> {
-        let engine = engine(system, shutdown)?;
+    /// With a project, and a committer that ends with it.
+    async fn new(system: &System) -> anyhow::Result<Self> {
+        let engine = engine(system).await?;
         let ours = Self { engine, actor: UserId(new_id()), project: ProjectId(new_id()) };
         let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "Bench"}))?);
         ours.engine.project(ours.project, new, ours.envelope(None)).await?;
@@ -58,9 +57,9 @@ impl Ours {
 }
 
 /// One more on the log, which has nothing in common with others but the database.
-fn engine(system: &System, shutdown: &CancellationToken) -> anyhow::Result<Engine> {
-    let pool = pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS)?;
-    let (engine, committing) = Engine::new(pool, shutdown.clone());
+async fn engine(system: &System) -> anyhow::Result<Engine> {
+    let pool = part_pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS).await?;
+    let (engine, committing) = Engine::new(pool);
     tokio::spawn(committing);
     Ok(engine)
 }
@@ -96,8 +95,7 @@ struct Measured {
 pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let floor = Floor::new(&system).await?;
-    let shutdown = CancellationToken::new();
-    let ours = Ours::new(&system, &shutdown).await?;
+    let ours = Ours::new(&system).await?;
     let project: Arc<Project> = ours.engine.load_project(ours.project).await?;
     let peer = PostgresEs::new(&system, (*project).clone(), ours.actor, ITS_CONNECTIONS).await?;
 
@@ -129,8 +127,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
         }));
     }
     let spots = hot::spots(&ours, seconds, runs).await?;
-    let engines = hot::engines(&system, &shutdown, seconds, runs).await?;
-    shutdown.cancel();
+    let engines = hot::engines(&system, seconds, runs).await?;
     drop((ours, peer, floor));
     system.stop().await?;
     Ok(json!({"by_clients": by_clients, "spots": spots, "engines": engines}))

@@ -38,7 +38,7 @@ pub struct Deps {
 
 /// The command-api, and its committer to be run beside it.
 pub fn service(deps: Deps) -> Service {
-    let (engine, committing) = Engine::new(deps.pool.clone(), deps.shutdown.clone());
+    let (engine, committing) = Engine::new(deps.pool.clone());
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let attachments = Attachments::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
     let cleaning = attachments::janitor::work(attachments.clone(), deps.shutdown.clone());

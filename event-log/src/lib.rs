@@ -1,11 +1,15 @@
 //! Reading the log: its rows, its pages and its wake-ups. Beneath the services, which all read it.
 
+/// Deadlines of database calls.
+pub mod deadline;
 /// One row of the log, and the Change made from it.
 mod event;
 /// A connection for one who calls again and again.
 mod kept;
 /// Reading by position.
 mod read;
+/// Errors that pass.
+mod trouble;
 /// Being told of new positions.
 mod wake;
 
@@ -14,4 +18,5 @@ pub use kept::Kept;
 pub use read::{
     aggregate_after, head, page_after, page_between, project_page_after, projected_position, team_page_after,
 };
+pub use trouble::is_unavailable;
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};

@@ -25,6 +25,7 @@ pub fn around(router: Router) -> Router {
             Problem::new(Code::MethodNotAllowed, "The path exists, but not with this method: see the header Allow")
         })
         .layer(from_fn(limit_headers))
+        .layer(from_fn(crate::deadline::limit))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(&"a handler panicked").into_response()
         }))

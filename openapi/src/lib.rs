@@ -6,6 +6,8 @@ pub mod auth;
 pub mod caches;
 /// The one place that may ask for the time and new ids.
 pub mod clock;
+/// When a request is answered at the latest.
+pub mod deadline;
 /// What a refused request still sends.
 mod drain;
 /// Request headers with a meaning of ours.

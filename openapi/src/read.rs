@@ -8,6 +8,7 @@ use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use crate::deadline;
 use crate::problem::{Code, Problem};
 use crate::words::in_our_words;
 
@@ -59,6 +60,7 @@ pub async fn body_bytes(request: Request, limit: usize, time: Duration) -> Resul
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
+    deadline::allow(time);
     let collecting = Limited::new(request.into_body(), limit).collect();
     match tokio::time::timeout(time, collecting).await {
         Err(_) => {

@@ -106,7 +106,7 @@ async fn project(
     projected: watch::Sender<Projected>,
     working: &CancellationToken,
 ) {
-    while let Err(error) = rebuild::bring_up_to_date(&deps.pool).await {
+    while let Err(error) = rebuild::bring_up_to_date(&deps.maintenance).await {
         tracing::warn!(%error, "read tables of another version could not be rebuilt, trying again");
         wait(working).await;
         if working.is_cancelled() {

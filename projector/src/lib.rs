@@ -41,6 +41,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Deps {
     /// Connects as the role `taskfold_projector`.
     pub pool: PgPool,
+    /// The same without the limits on statements and transactions, for rebuilding.
+    pub maintenance: PgPool,
     pub nats: async_nats::Client,
     /// The JetStream stream's name; its subjects begin with the same in lower case.
     pub stream: String,

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
+use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, within};
 use taskfold_event_log::{Kept, LoggedEvent, PROJECTED_CHANNEL};
 
 use crate::fold::Decoded;
@@ -66,9 +67,9 @@ enum Reach {
 
 /// Projects the next batch: rows and checkpoint in one transaction.
 pub async fn step(database: &mut Kept, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
-    let outcome = batch(database.connection().await?, memory, Reach::Live).await;
+    let outcome = within(BATCH_LIMIT, async { batch(database.connection().await?, memory, Reach::Live).await }).await;
     if outcome.is_err() {
-        database.give_back();
+        database.close();
     }
     outcome
 }

@@ -18,6 +18,8 @@ use super::supervisor::Recipe;
 /// `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included.
 const LONGEST_SOCKET: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 const SOCKET: &str = ".s.PGSQL.5432";
+/// Whoever can open the socket may come as the owner; the parts of the program have passwords, and can become nobody else.
+const ACCESS: &str = "# Written at every start.\nlocal all postgres trust\nlocal all all scram-sha-256\n";
 
 pub(super) struct Postgres {
     binaries: PostgresBinaries,
@@ -85,6 +87,10 @@ impl Postgres {
         std::fs::rename(&unfinished, &self.cluster).context("moving the new cluster to its place")
     }
 
+    fn access_file(&self) -> PathBuf {
+        self.cluster.join("taskfold_hba.conf")
+    }
+
     fn pid_file(&self) -> PathBuf {
         self.cluster.join("postmaster.pid")
     }
@@ -119,6 +125,7 @@ impl Recipe for Postgres {
 
     fn prepare(&self) -> anyhow::Result<()> {
         self.run_as.private_dir(&self.socket_dir)?;
+        self.run_as.private_file(&self.access_file(), ACCESS).context("saying who may connect to PostgreSQL")?;
         self.clear_lock(&self.pid_file())?;
         self.clear_lock(&self.socket_dir.join(format!("{SOCKET}.lock")))
     }
@@ -127,7 +134,9 @@ impl Recipe for Postgres {
         let mut command = self.tool("postgres");
         command.arg("-D").arg(&self.cluster);
         let sockets = format!("unix_socket_directories={}", self.socket_dir.display());
+        let access = format!("hba_file={}", self.access_file().display());
         let mut settings = vec![
+            &access,
             // No TCP: whoever may open the socket's folder is who may connect.
             "listen_addresses=",
             &sockets,
@@ -146,7 +155,11 @@ impl Recipe for Postgres {
             Durability::Full => settings.push("max_connections=200"),
             // Many test databases at once, none of which has to survive anything.
             Durability::TestsOnly => {
-                settings.extend(["max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off"])
+                settings.extend(["max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
+                if self.binaries.major >= 16 {
+                    // Logins of tests are many, and nobody guesses them.
+                    settings.push("scram_iterations=1");
+                }
             }
         }
         for setting in settings {

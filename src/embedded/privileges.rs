@@ -51,6 +51,17 @@ impl RunAs {
             .with_context(|| format!("closing {} to others", dir.display()))
     }
 
+    /// Writes `file` for that user and nobody else.
+    pub(super) fn private_file(&self, file: &Path, text: &str) -> anyhow::Result<()> {
+        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+        if let Self::Dropped { uid, gid, .. } = self {
+            chown(file, Some(*uid), Some(*gid))
+                .with_context(|| format!("giving {} to PostgreSQL's user", file.display()))?;
+        }
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
+            .with_context(|| format!("closing {} to others", file.display()))
+    }
+
     /// Whether that user can walk through every folder of `path` that exists. Mode bits only: access lists that
     /// grant more than they say are not worth the trouble here, the other place works as well.
     pub(super) fn can_traverse(&self, path: &Path) -> bool {

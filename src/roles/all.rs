@@ -2,27 +2,35 @@
 
 use tokio::net::TcpListener;
 
-use crate::connections::DatabaseRole;
+use crate::databases::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
 use crate::site::site;
-use crate::{attachments, banner, keys, migrate};
+use crate::{attachments, banner, keys};
+
+/// What this role needs of the servers.
+const NEEDS: Needs = Needs {
+    sharing: Sharing::Alone,
+    parts: &[DatabaseRole::Command, DatabaseRole::Query, DatabaseRole::Feed, DatabaseRole::Projector],
+    owner: true,
+    nats: true,
+};
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     banner::starting(&program.settings);
     let listener = program.listen().await?;
-    program.with_servers(Sharing::Alone, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |site| serve(site, listener)).await
 }
 
 /// Until the program's token is cancelled. Brings the schema up to date first.
 pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    migrate::run(&here.owner).await?;
+    here.migrate().await?;
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
-    let signer = keys::signer(&here.owner).await?;
-    let command_pool = here.pool(DatabaseRole::Command)?;
+    let command_pool = here.pool(DatabaseRole::Command).await?;
+    let signer = keys::signer(&command_pool).await?;
     let verifier = here.verifier(&command_pool, &mut parts).await?;
     let nats = here.nats().await?;
     let stream = here.program.settings.stream.clone();
@@ -38,8 +46,8 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         shutdown: shutdown.clone(),
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
-        pool: here.pool(DatabaseRole::Query)?,
-        feed_pool: here.pool(DatabaseRole::Feed)?,
+        pool: here.pool(DatabaseRole::Query).await?,
+        feed_pool: here.pool(DatabaseRole::Feed).await?,
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
@@ -48,7 +56,8 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         attachments: attachments.clone(),
         shutdown: shutdown.clone(),
     })?;
-    let pool = here.pool(DatabaseRole::Projector)?;
+    let pool = here.pool(DatabaseRole::Projector).await?;
+    let maintenance = here.pool(DatabaseRole::Maintenance).await?;
     let health = here.health([
         Dependency::postgres(pool.clone()),
         Dependency::nats(nats.clone()),
@@ -56,7 +65,9 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         Dependency::projection(pool.clone()),
     ]);
     parts.spawn("projector", async move {
-        taskfold_projector::run(taskfold_projector::Deps { pool, nats, stream, shutdown }).await.map_err(Into::into)
+        taskfold_projector::run(taskfold_projector::Deps { pool, maintenance, nats, stream, shutdown })
+            .await
+            .map_err(Into::into)
     });
     let router = site(vec![commands, reads], health, &mut parts);
 

@@ -2,25 +2,28 @@
 
 use tokio::net::TcpListener;
 
-use crate::connections::DatabaseRole;
+use crate::databases::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
 use crate::site::site;
-use crate::{attachments, banner, keys};
+use crate::{attachments, banner, keys, migrate};
+
+/// What this role needs of the servers.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Command], owner: false, nats: false };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
-    program.with_servers(Sharing::Attach, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |site| serve(site, listener)).await
 }
 
 async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    here.check_schema().await?;
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
-    let signer = keys::signer(&here.owner).await?;
-    let pool = here.pool(DatabaseRole::Command)?;
+    let pool = here.pool(DatabaseRole::Command).await?;
+    migrate::check(&pool).await?;
+    let signer = keys::signer(&pool).await?;
     let verifier = here.verifier(&pool, &mut parts).await?;
     let store = attachments::store(&here.program.settings.attachments.place)?;
     let health = here.health([Dependency::postgres(pool.clone()), Dependency::attachments(store.clone())]);

@@ -1,13 +1,15 @@
 //! `taskfold migrate`: the schema, and nothing else.
 
-use crate::migrate;
 use crate::program::Program;
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
+
+/// What this role needs of the servers.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[], owner: true, nats: false };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     program
-        .with_servers(Sharing::Attach, async |site| {
-            migrate::run(&site.owner).await?;
+        .with_servers(NEEDS, async |site| {
+            site.migrate().await?;
             println!("the schema is current");
             Ok(())
         })

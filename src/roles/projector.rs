@@ -2,24 +2,28 @@
 
 use tokio::net::TcpListener;
 
-use crate::banner;
-use crate::connections::DatabaseRole;
+use crate::databases::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
 use crate::site::site;
+use crate::{banner, migrate};
+
+/// What this role needs of the servers.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: false, nats: true };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
-    program.with_servers(Sharing::Attach, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |site| serve(site, listener)).await
 }
 
 async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    here.check_schema().await?;
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
-    let pool = here.pool(DatabaseRole::Projector)?;
+    let pool = here.pool(DatabaseRole::Projector).await?;
+    migrate::check(&pool).await?;
+    let maintenance = here.pool(DatabaseRole::Maintenance).await?;
     let nats = here.nats().await?;
     let health = here.health([
         Dependency::postgres(pool.clone()),
@@ -28,7 +32,9 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     ]);
     let stream = here.program.settings.stream.clone();
     parts.spawn("projector", async move {
-        taskfold_projector::run(taskfold_projector::Deps { pool, nats, stream, shutdown }).await.map_err(Into::into)
+        taskfold_projector::run(taskfold_projector::Deps { pool, maintenance, nats, stream, shutdown })
+            .await
+            .map_err(Into::into)
     });
     let router = site(Vec::new(), health, &mut parts);
     let address = listener.local_addr()?;

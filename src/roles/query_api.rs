@@ -2,25 +2,29 @@
 
 use tokio::net::TcpListener;
 
-use crate::connections::DatabaseRole;
+use crate::databases::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
 use crate::site::site;
-use crate::{attachments, banner};
+use crate::{attachments, banner, migrate};
+
+/// What this role needs of the servers.
+const NEEDS: Needs =
+    Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Query, DatabaseRole::Feed], owner: false, nats: true };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
-    program.with_servers(Sharing::Attach, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |site| serve(site, listener)).await
 }
 
 async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    here.check_schema().await?;
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
-    let pool = here.pool(DatabaseRole::Query)?;
-    let feed_pool = here.pool(DatabaseRole::Feed)?;
+    let pool = here.pool(DatabaseRole::Query).await?;
+    migrate::check(&pool).await?;
+    let feed_pool = here.pool(DatabaseRole::Feed).await?;
     let verifier = here.verifier(&pool, &mut parts).await?;
     let nats = here.nats().await?;
     let store = attachments::store(&here.program.settings.attachments.place)?;

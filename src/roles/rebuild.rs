@@ -4,18 +4,22 @@ use indicatif::{ProgressBar, ProgressStyle};
 use taskfold_projector::rebuild::{Rebuilt, Stage, Then, back, forget, rebuild};
 
 use crate::config::{Projection, Rebuild};
-use crate::connections::DatabaseRole;
+use crate::databases::DatabaseRole;
+use crate::migrate;
 use crate::program::{Program, Site};
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
+
+/// What this role needs of the servers.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: false, nats: false };
 
 pub async fn run(program: Program, what: Rebuild) -> anyhow::Result<()> {
-    program.with_servers(Sharing::Attach, |here| work(here, what)).await
+    program.with_servers(NEEDS, |here| work(here, what)).await
 }
 
 async fn work(here: Site, what: Rebuild) -> anyhow::Result<()> {
     let Projection::ReadTables = what.projection;
-    here.check_schema().await?;
-    let pool = here.pool(DatabaseRole::Projector)?;
+    let pool = here.pool(DatabaseRole::Maintenance).await?;
+    migrate::check(&pool).await?;
     if what.forget {
         forget(&pool).await?;
         println!("the tables before the last rebuild are gone");

@@ -2,17 +2,21 @@
 
 use taskfold_projector::set_aside;
 
-use crate::connections::DatabaseRole;
+use crate::databases::DatabaseRole;
+use crate::migrate;
 use crate::program::{Program, Site};
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
+
+/// What this role needs of the servers.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: false, nats: false };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
-    program.with_servers(Sharing::Attach, retry).await
+    program.with_servers(NEEDS, retry).await
 }
 
 async fn retry(here: Site) -> anyhow::Result<()> {
-    here.check_schema().await?;
-    let pool = here.pool(DatabaseRole::Projector)?;
+    let pool = here.pool(DatabaseRole::Maintenance).await?;
+    migrate::check(&pool).await?;
     let asked = set_aside::request_retry(&pool).await?;
     // A projector may be at work or not; the checkpoint's lock lets both of us try.
     set_aside::retry_requested(&pool).await?;

@@ -1,16 +1,20 @@
 //! `taskfold verify`: whether log, stream and read tables agree, also beside a running system.
 
-use crate::connections::DatabaseRole;
+use crate::databases::DatabaseRole;
+use crate::migrate;
 use crate::program::{Program, Site};
-use crate::servers::Sharing;
+use crate::servers::{Needs, Sharing};
+
+/// What this role needs of the servers.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: false, nats: true };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
-    program.with_servers(Sharing::Attach, verify).await
+    program.with_servers(NEEDS, verify).await
 }
 
 async fn verify(here: Site) -> anyhow::Result<()> {
-    here.check_schema().await?;
-    let pool = here.pool(DatabaseRole::Projector)?;
+    let pool = here.pool(DatabaseRole::Maintenance).await?;
+    migrate::check(&pool).await?;
     let nats = here.nats().await?;
     let stream = here.program.settings.stream.as_str();
     let report = taskfold_projector::verify::verify(&pool, Some((&nats, stream))).await?;

@@ -14,8 +14,8 @@ fn each_crate_depends_on_what_it_may() {
     let may = |package: &str| -> &[&str] {
         match package {
             "taskfold-domain" => &[],
-            "taskfold-attachments" | "taskfold-event-log" | "taskfold-openapi" => &["taskfold-domain"],
-            "taskfold-projector" => &["taskfold-domain", "taskfold-event-log"],
+            "taskfold-attachments" | "taskfold-event-log" => &["taskfold-domain"],
+            "taskfold-openapi" | "taskfold-projector" => &["taskfold-domain", "taskfold-event-log"],
             "taskfold-command-api" | "taskfold-query-api" => {
                 &["taskfold-attachments", "taskfold-domain", "taskfold-event-log", "taskfold-openapi"]
             }

@@ -1,14 +1,13 @@
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
-use taskfold::connections::{DatabaseRole, pool};
+use taskfold::databases::{DatabaseRole, part_pool};
 use taskfold_command_api::engine::{Engine, Envelope, LINE};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
 use taskfold_domain::{ProjectCommand, TaskCommand};
 use taskfold_openapi::clock::new_id;
-use tokio_util::sync::CancellationToken;
 
 use crate::harness::{App, Place};
 
@@ -17,8 +16,8 @@ fn envelope(actor: UserId, project: Option<ProjectId>) -> Envelope {
 }
 
 async fn engine(place: &Place) -> (Engine, PgPool) {
-    let pool = pool(&place.database_url, DatabaseRole::Command, 8).unwrap();
-    let (engine, committing) = Engine::new(pool.clone(), CancellationToken::new());
+    let pool = part_pool(&place.database_url, DatabaseRole::Command, 8).await.unwrap();
+    let (engine, committing) = Engine::new(pool.clone());
     tokio::spawn(committing);
     (engine, pool)
 }
@@ -77,7 +76,7 @@ async fn several_appenders_make_one_dense_log() {
 #[tokio::test]
 async fn the_role_of_commands_has_no_other_way_to_write_the_log() {
     let place = Place::new().await;
-    let pool = pool(&place.database_url, DatabaseRole::Command, 1).unwrap();
+    let pool = part_pool(&place.database_url, DatabaseRole::Command, 1).await.unwrap();
     for sql in [
         "INSERT INTO events SELECT * FROM events",
         "UPDATE events SET payload = '{}'",
@@ -154,8 +153,8 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
     use taskfold_domain::{Project, project};
 
     let place = Place::new().await;
-    let pool = pool(&place.database_url, DatabaseRole::Command, 4).unwrap();
-    let (appender, committing) = committer(pool.clone(), CancellationToken::new());
+    let pool = part_pool(&place.database_url, DatabaseRole::Command, 4).await.unwrap();
+    let (appender, committing) = committer(pool.clone());
     tokio::spawn(committing);
     let store: PersistedEventStore<_, Project> =
         PersistedEventStore::new_event_store(LogRepository::new(pool.clone(), appender));

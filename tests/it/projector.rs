@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use taskfold::connections::{DatabaseRole, pool};
+use taskfold::databases::{DatabaseRole, part_pool};
 use taskfold_event_log::Kept;
 use taskfold_projector::step::{Memory, Outcome, step};
 use taskfold_projector::{Deps, set_aside, stream};
@@ -99,7 +99,8 @@ async fn a_standby_takes_over_within_five_seconds() {
         .unwrap();
     let shutdown = CancellationToken::new();
     let standby = tokio::spawn(taskfold_projector::run(Deps {
-        pool: pool(&app.database_url, DatabaseRole::Projector, 4).unwrap(),
+        pool: part_pool(&app.database_url, DatabaseRole::Projector, 4).await.unwrap(),
+        maintenance: part_pool(&app.database_url, DatabaseRole::Maintenance, 4).await.unwrap(),
         nats: app.nats().await,
         stream: app.stream.clone(),
         shutdown: shutdown.clone(),
@@ -131,12 +132,12 @@ async fn a_lost_stream_is_published_again_from_the_log() {
 #[tokio::test]
 async fn a_step_that_finds_nothing_holds_nothing_open() {
     let place = Place::new().await;
-    let projector = pool(&place.database_url, DatabaseRole::Projector, 1).unwrap();
+    let projector = part_pool(&place.database_url, DatabaseRole::Projector, 1).await.unwrap();
     taskfold_projector::rebuild::bring_up_to_date(&projector).await.unwrap();
     let mut kept = Kept::new(projector);
     let outcome = step(&mut kept, &mut Memory::default()).await.unwrap();
     assert!(matches!(outcome, Outcome::Idle), "{outcome:?}");
-    let owner = pool(&place.database_url, DatabaseRole::Owner, 1).unwrap();
+    let owner = taskfold::connections::owner_pool(&place.database_url, 1).unwrap();
     let locked = sqlx::query("SELECT FROM projection_checkpoint FOR UPDATE NOWAIT").execute(&owner).await;
     locked.expect("its transaction has ended, though its connection is kept");
 }

@@ -7,7 +7,6 @@ use taskfold_domain::ids::TaskId;
 use taskfold_domain::project::Column;
 use taskfold_domain::{ProjectCommand, TaskCommand};
 use taskfold_openapi::clock::new_id;
-use tokio_util::sync::CancellationToken;
 
 use super::{Measured, Ours, Takes, creating, engine, measure, rates};
 use crate::figures::{figure, median, spread};
@@ -64,17 +63,14 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec
 }
 
 /// Clients spread over several engines.
-pub async fn engines(
-    system: &System,
-    shutdown: &CancellationToken,
-    seconds: u64,
-    runs: usize,
-) -> anyhow::Result<Vec<Value>> {
+pub async fn engines(system: &System, seconds: u64, runs: usize) -> anyhow::Result<Vec<Value>> {
     // A project without a history.
-    let first = Ours::new(system, shutdown).await?;
-    let all: Arc<[Ours]> = (0..4)
-        .map(|_| anyhow::Ok(Ours { engine: engine(system, shutdown)?, ..first.clone() }))
-        .collect::<Result<_, _>>()?;
+    let first = Ours::new(system).await?;
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(Ours { engine: engine(system).await?, ..first.clone() });
+    }
+    let all: Arc<[Ours]> = all.into();
     println!("\nengines on one log, for clients that create | commands/s | p99 ms");
     let mut told = Vec::new();
     for clients in CLIENTS_OF_ALL {

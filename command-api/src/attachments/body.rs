@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use futures::Stream;
 use http_body_util::BodyExt;
-use taskfold_openapi::{Code, Problem};
+use taskfold_openapi::{Code, Problem, deadline};
 
 /// Between two pieces of a body. An upload as a whole may take as long as it takes.
 const IDLE: Duration = Duration::from_secs(60);
@@ -31,6 +31,7 @@ impl From<BodyError> for Problem {
 /// The next bytes; `None` at the end.
 pub async fn next(body: &mut Body) -> Result<Option<Bytes>, BodyError> {
     loop {
+        deadline::allow(IDLE);
         match tokio::time::timeout(IDLE, body.frame()).await {
             Err(_) => return Err(BodyError::Idle),
             Ok(None) => return Ok(None),

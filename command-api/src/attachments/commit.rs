@@ -63,6 +63,6 @@ fn was_not_appended(error: &CommandError) -> bool {
         | CommandError::KeyReused
         | CommandError::Contended
         | CommandError::OutOfScope => true,
-        CommandError::Unavailable(_) | CommandError::Broken(_) => false,
+        CommandError::Unavailable(_) | CommandError::Unanswered { .. } | CommandError::Broken(_) => false,
     }
 }

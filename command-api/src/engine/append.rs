@@ -22,8 +22,9 @@ use sqlx::{FromRow, PgPool};
 use taskfold_domain::Rank;
 use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, TeamId, UserId};
 use taskfold_event_log::Kept;
+use taskfold_event_log::deadline::within;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::hold::Turn;
@@ -35,8 +36,11 @@ use super::envelope::CommandError;
 const BATCH: usize = 256;
 /// Commands that may wait; beyond it callers wait for a place.
 const WAITING: usize = 4096;
-/// How long a lost connection is waited out with a batch in hand.
-const RETRIES: u32 = 6;
+/// Of one call. The database's own limits (see `taskfold_command` in `src/databases.rs`) are below it, so that what is waited for in there is
+/// named; this one is for a server that does not answer at all.
+const CALL: Duration = Duration::from_secs(4);
+/// How long trouble is waited out with a batch in hand. Callers wait little longer.
+const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY_AFTER: Duration = Duration::from_millis(150);
 /// One command, decided.
 #[derive(Clone, Debug)]
@@ -172,10 +176,19 @@ pub enum Outcome {
 type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
 type Waiting = (Append, Reply);
 
+/// Nobody waits any longer for a command that has stood in the queue for this long, and it is not appended any more.
+const STALE: Duration = Duration::from_secs(5);
+
+/// A command in the queue.
+struct Queued {
+    waiting: Waiting,
+    since: Instant,
+}
+
 /// Hands commands to the committer.
 #[derive(Clone)]
 pub struct Appender {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Queued>,
     holds: mpsc::Sender<oneshot::Sender<Turn>>,
 }
 
@@ -184,7 +197,8 @@ impl Appender {
     pub async fn append(&self, append: Append) -> Result<Outcome, CommandError> {
         let gone = || CommandError::Unavailable("shutting down".to_owned());
         let (reply, answer) = oneshot::channel();
-        self.queue.send((append, reply)).await.map_err(|_| gone())?;
+        let queued = Queued { waiting: (append, reply), since: Instant::now() };
+        self.queue.send(queued).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -197,9 +211,10 @@ impl Appender {
     }
 }
 
-/// The appender and the loop behind it, which ends on `shutdown` when nothing waits any more.
-pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl Future<Output = ()>) {
-    let (queue, mut waiting) = mpsc::channel::<Waiting>(WAITING);
+/// The appender and the loop behind it, which ends when the last appender is dropped and nothing waits any more: commands that were
+/// accepted before a shutdown are appended.
+pub fn committer(pool: PgPool) -> (Appender, impl Future<Output = ()>) {
+    let (queue, mut waiting) = mpsc::channel::<Queued>(WAITING);
     let (holds, mut holding) = mpsc::channel(WAITING);
     let committing = async move {
         let mut database = Kept::new(pool);
@@ -218,10 +233,6 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
                         hold::hold(&mut database, asker).await;
                         continue;
                     }
-                    () = shutdown.cancelled() => {
-                        waiting.close();
-                        waiting.recv().await
-                    }
                 };
                 match first {
                     Some(first) => next.push_back(first),
@@ -234,14 +245,27 @@ pub fn committer(pool: PgPool, shutdown: CancellationToken) -> (Appender, impl F
             {
                 next.push_back(more);
             }
-            let (appends, replies): (Vec<_>, Vec<_>) =
-                batch::take(&mut next, BATCH, |(append, _)| append).into_iter().unzip();
+            refuse_stale(&mut next);
+            let batch = batch::take(&mut next, BATCH, |queued: &Queued| &queued.waiting.0);
+            if batch.is_empty() {
+                continue;
+            }
+            let (appends, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|queued| queued.waiting).unzip();
             metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
             let positions = commit(&mut database, &appends, replies, line).await;
             others.learn(positions);
         }
     };
     (Appender { queue, holds }, committing)
+}
+
+/// After trouble with the database, the callers of the oldest commands have been told that they are not answered.
+fn refuse_stale(next: &mut VecDeque<Queued>) {
+    while next.front().is_some_and(|first| first.since.elapsed() > STALE)
+        && let Some(Queued { waiting: (_, reply), .. }) = next.pop_front()
+    {
+        let _ = reply.send(Err(CommandError::Unavailable("it waited for too long".to_owned())));
+    }
 }
 
 /// Answers which positions the batch has; none when it could not be appended as a whole.
@@ -290,18 +314,16 @@ async fn commit_with_patience(
     appends: &[Append],
     mut line: Option<i64>,
 ) -> Result<Vec<Outcome>, CommandError> {
+    let until = Instant::now() + PATIENCE;
     let mut retries = 0;
     loop {
-        let called = async { call::call(database.connection().await?, appends, line).await }.await;
+        let called = within(CALL, async { call::call(database.connection().await?, appends, line.take()).await }).await;
         if called.is_err() {
-            match line.take() {
-                // The session is still the first in line.
-                Some(_) => database.close(),
-                None => database.give_back(),
-            }
+            // A session that waited in line is still the first there; and any may be one that does not answer.
+            database.close();
         }
         match called.map_err(CommandError::from) {
-            Err(CommandError::Unavailable(cause)) if retries < RETRIES => {
+            Err(CommandError::Unavailable(cause)) if Instant::now() < until => {
                 tracing::warn!(cause, retries, "appending again");
                 retries += 1;
                 tokio::time::sleep(RETRY_AFTER * retries).await;

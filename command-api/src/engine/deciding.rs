@@ -1,15 +1,21 @@
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use taskfold_domain::change::Event;
 use taskfold_domain::ids::{ColumnId, ProjectId, TeamId};
 use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
+use taskfold_event_log::deadline::within;
 use uuid::Uuid;
 
 use super::aggregates::{Aggregates, Versioned};
 use super::append::{Append, Link, Outcome, Placed, Recorded};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{ATTEMPTS, Engine, RACES, replay};
+
+/// Below the deadline of a request, whose answer could not name the command.
+const ANSWER: Duration = Duration::from_millis(4_500);
 
 /// What a command comes to, before it is appended.
 pub struct Decision<E> {
@@ -69,9 +75,26 @@ pub trait Deciding: Sync {
 type EventOf<D> = <<D as Deciding>::Aggregate as cqrs_es::Aggregate>::Event;
 type DecisionOf<D> = Decision<EventOf<D>>;
 
+/// Decides and appends, and answers in time: a command whose end is not known then is told under its id, by which it can be asked for.
+pub async fn run<D: Deciding>(
+    engine: &Engine,
+    aggregates: &Aggregates<D::Aggregate>,
+    kind: SubjectKind,
+    id: Uuid,
+    envelope: &Envelope,
+    deciding: &D,
+) -> Result<Done, CommandError> {
+    match within(ANSWER, decide_and_append(engine, aggregates, kind, id, envelope, deciding)).await {
+        Err(CommandError::Unavailable(cause)) => {
+            Err(CommandError::Unanswered { command_id: envelope.command_id, cause })
+        }
+        answer => answer,
+    }
+}
+
 /// Decides and appends. A decision made on kept state that comes to nothing (a refusal, no change) is made again on
 /// the log, because no append will check it.
-pub async fn run<D: Deciding>(
+async fn decide_and_append<D: Deciding>(
     engine: &Engine,
     aggregates: &Aggregates<D::Aggregate>,
     kind: SubjectKind,

@@ -92,6 +92,9 @@ pub enum CommandError {
     Contended,
     #[error("the log is not available: {0}")]
     Unavailable(String),
+    /// What came of it is not known: it may have been appended. The same command id again says so.
+    #[error("the command has no answer: {cause}")]
+    Unanswered { command_id: Uuid, cause: String },
     #[error("the log cannot be read: {0}")]
     Broken(String),
     /// The caller's token is for another project than the one to be made.
@@ -101,12 +104,8 @@ pub enum CommandError {
 
 impl From<sqlx::Error> for CommandError {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Database(error) if !error.code().is_some_and(|code| code.starts_with("57")) => {
-                Self::Broken(error.to_string())
-            }
-            error => Self::Unavailable(error.to_string()),
-        }
+        let unavailable = taskfold_event_log::is_unavailable(&error);
+        if unavailable { Self::Unavailable(error.to_string()) } else { Self::Broken(error.to_string()) }
     }
 }
 
@@ -122,6 +121,12 @@ impl From<CommandError> for Problem {
             CommandError::Unavailable(cause) => {
                 tracing::warn!(cause, "a command could not be appended");
                 Self::unavailable("The log")
+            }
+            CommandError::Unanswered { command_id, cause } => {
+                tracing::warn!(cause, %command_id, "a command has no answer");
+                let detail = "The log did not answer in time. The command may have been applied: the same request with this \
+                              `command_id` as its `Idempotency-Key` tells, or applies it";
+                Self::new(Code::Unavailable, detail).with("command_id", command_id.to_string()).retry_after(1)
             }
             CommandError::Broken(cause) => Self::internal(&cause),
             CommandError::OutOfScope => Self::new(Code::Forbidden, "This API token is for one project alone"),

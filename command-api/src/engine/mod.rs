@@ -44,7 +44,6 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::{Project, Task, Team};
-use tokio_util::sync::CancellationToken;
 
 use aggregates::Aggregates;
 pub use append::{Appender, LINE, committer};
@@ -72,9 +71,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The engine, and its committer, which the program runs until `shutdown`.
-    pub fn new(pool: PgPool, shutdown: CancellationToken) -> (Self, impl Future<Output = ()>) {
-        let (appender, committing) = committer(pool.clone(), shutdown);
+    /// The engine, and its committer, which ends when the last clone of the engine is dropped.
+    pub fn new(pool: PgPool) -> (Self, impl Future<Output = ()>) {
+        let (appender, committing) = committer(pool.clone());
         let engine = Self {
             tasks: Arc::new(Aggregates::new(&pool, &appender)),
             projects: Arc::new(Aggregates::new(&pool, &appender)),

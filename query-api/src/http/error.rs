@@ -45,22 +45,11 @@ impl IntoResponse for ReadError {
 }
 
 fn of_database(error: &sqlx::Error) -> Problem {
-    if is_away(error) {
+    if taskfold_event_log::is_unavailable(error) {
         tracing::warn!(%error, "the database is not available");
         return Problem::unavailable("The database");
     }
     Problem::internal(error)
-}
-
-/// Trouble that passes: no connection, or a server that starts, stops or is full.
-fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
-        }
-        _ => false,
-    }
 }
 
 /// A value in a cursor that PostgreSQL cannot read back (class 22, data exception): nobody of ours made that cursor.

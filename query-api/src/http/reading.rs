@@ -5,7 +5,7 @@ use http::request::Parts;
 use sqlx::{Postgres, Transaction};
 use taskfold_openapi::auth::Verifier;
 use taskfold_openapi::headers::{self, Prefer};
-use taskfold_openapi::{Caller, Code, Problem};
+use taskfold_openapi::{Caller, Code, Problem, deadline};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
@@ -78,7 +78,9 @@ impl Reading {
     }
 
     pub async fn snapshot_from(&self, app: &App, min: i64) -> Result<Snapshot, ReadError> {
-        let deadline = Instant::now() + self.wait.unwrap_or(DEFAULT_WAIT);
+        let wait = self.wait.unwrap_or(DEFAULT_WAIT);
+        deadline::allow(wait);
+        let until = Instant::now() + wait;
         let asked = min;
         let mut min = asked.max(app.hub.position());
         loop {
@@ -97,7 +99,7 @@ impl Reading {
                 projected.wait_for(|p| *p >= min).await.is_ok()
             };
             let in_time = tokio::select! {
-                reached = tokio::time::timeout_at(deadline, reached) => reached.unwrap_or(false),
+                reached = tokio::time::timeout_at(until, reached) => reached.unwrap_or(false),
                 () = app.shutdown.cancelled() => false,
             };
             if !in_time && position >= asked {

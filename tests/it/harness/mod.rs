@@ -117,8 +117,8 @@ impl App {
         let program = place.program();
         let shutdown = program.shutdown.clone();
         let attachments = taskfold::attachments::store(&program.settings.attachments.place).unwrap();
-        let site = Site::new(program, place.database_url.clone(), place.nats_url.clone()).unwrap();
-        let owner = site.owner.clone();
+        let site = Site::new(program, Some(place.database_url.clone()), Some(place.nats_url.clone())).unwrap();
+        let owner = site.owner.clone().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let running = tokio::spawn(taskfold::roles::all::serve(site, listener));

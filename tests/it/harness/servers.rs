@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use sqlx::{Connection, Executor, PgConnection};
+use taskfold::databases::PartUrls;
 use taskfold::embedded::{Durability, Options, Stack};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -74,7 +75,7 @@ impl Servers {
         db.execute(format!("CREATE DATABASE {TEMPLATE}").as_str()).await.unwrap();
         db.close().await.unwrap();
         let pool = sqlx::PgPool::connect(&self.url(TEMPLATE)).await.unwrap();
-        taskfold::migrate::run(&pool).await.unwrap();
+        taskfold::migrate::run(&pool, &PartUrls::default()).await.unwrap();
         pool.close().await;
     }
 

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 use taskfold_event_log::Kept;
+use taskfold_event_log::deadline::within;
 use tokio::sync::oneshot;
 
-use super::{Append, CommandError, Outcome, Reply, Waiting, call, commit};
+use super::{Append, CALL, CommandError, Outcome, Reply, Waiting, call, commit};
 
 /// For deciding while all other appends wait.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -25,16 +26,16 @@ impl Turn {
 /// Holds the log for whoever asks, until their command is appended.
 pub async fn hold(database: &mut Kept, asker: oneshot::Sender<Turn>) {
     metrics::counter!("taskfold_log_holds_total").increment(1);
-    match held(database, asker).await {
+    match within(CALL, held(database, asker)).await {
         Ok(None) => {}
         // What came of it is not known: sending it again settles that.
         Ok(Some((append, reply))) => {
-            database.give_back();
+            database.close();
             commit(database, &[append], vec![reply], None).await;
         }
         Err(error) => {
             tracing::warn!(%error, "the log could not be held");
-            database.give_back();
+            database.close();
         }
     }
 }

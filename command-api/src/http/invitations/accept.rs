@@ -94,7 +94,7 @@ async fn joined(app: App, envelope: Envelope, role: Role, invitation: Invitation
     let settled = match &outcome {
         Ok(done) if !done.events.is_empty() => store::confirm(&app.pool, this).await,
         // It may have been appended all the same: when the reservation is over, the log says whether it was.
-        Err(CommandError::Unavailable(_) | CommandError::Broken(_)) => Ok(()),
+        Err(CommandError::Unavailable(_) | CommandError::Unanswered { .. } | CommandError::Broken(_)) => Ok(()),
         Ok(_)
         | Err(
             CommandError::Refused(_)

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use futures::StreamExt;
@@ -5,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::task::Filter;
 use taskfold_domain::{Refusal, TaskCommand};
-use taskfold_openapi::Problem;
 use taskfold_openapi::problem::CommandProblems;
 use taskfold_openapi::read::{Body, Path};
+use taskfold_openapi::{Problem, deadline};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,6 +19,8 @@ use crate::http::sent::{CommandHeaders, Sent};
 
 /// Tasks that one request changes at most.
 const MOST: usize = 500;
+/// For all of them.
+const TIME: Duration = Duration::from_secs(25);
 /// Commands under way at once: they are committed together.
 const AT_ONCE: usize = 64;
 
@@ -100,6 +104,7 @@ pub async fn handler(
         return Err(Problem::invalid_field("", format!("{matched} tasks match, and {MOST} can be changed at once"))
             .with("matched", matched));
     }
+    deadline::allow(TIME);
     let (app, command, envelope) = (&app, &body.command, &envelope);
     let results = futures::stream::iter(tasks)
         .map(|task| async move { one(app, task, command.clone(), envelope.clone()).await })

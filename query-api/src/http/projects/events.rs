@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::Problem;
 use taskfold_openapi::auth::Rejected;
 use taskfold_openapi::problem::FeedProblems;
 use taskfold_openapi::read::{Path, Query};
+use taskfold_openapi::{Problem, deadline};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -74,6 +74,7 @@ pub async fn handler(
 ) -> Result<Answer, ReadError> {
     let limit = bounded("/limit", query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let since = query.since.map_or(0, |p| p.0);
+    deadline::allow(reading.patience());
     let until = Instant::now() + reading.patience();
     let wake = Arc::new(Notify::new());
     let mut seat = None;

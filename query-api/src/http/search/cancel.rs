@@ -29,7 +29,8 @@ impl Drop for CancelOnDrop {
         }
         let (pool, pid, began) = (self.pool.clone(), self.pid, self.began);
         runtime.spawn(async move {
-            let cancelled = sqlx::query("SELECT taskfold_cancel($1, $2)").bind(pid).bind(began).execute(&pool).await;
+            let cancelled =
+                sqlx::query("SELECT taskfold_cancel_own($1, $2)").bind(pid).bind(began).execute(&pool).await;
             if let Err(error) = cancelled {
                 tracing::debug!(%error, "a search whose caller has gone was not cancelled");
             }

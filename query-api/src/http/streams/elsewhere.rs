@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::{Client, Message};
 use futures::StreamExt as _;
+use taskfold_openapi::deadline;
 
 use super::here::{self, Refused, Wanted};
 use crate::http::app::App;
@@ -38,6 +39,7 @@ pub async fn change(app: &App, wanted: Wanted) -> Result<Channels, Refused> {
     if instance == app.hub.streams().instance() {
         return here::change(app, wanted).await;
     }
+    deadline::allow(LIMIT);
     let peers = app.peers.as_ref().ok_or(Refused::NotFound)?;
     let asked = async {
         let payload = serde_json::to_vec(&wanted).map_err(|_| Refused::Unavailable)?;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use taskfold_openapi::auth::Means;
+use taskfold_openapi::deadline;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -52,6 +53,7 @@ pub async fn change(app: &App, wanted: Wanted) -> Result<Channels, Refused> {
     }
     let Wanted { only_these, remove, me, means, expires_at, .. } = wanted;
     let revoked_token = revoked_token(app, means);
+    deadline::allow(LIMIT);
     let (answer, changed) = oneshot::channel();
     line.ask(Ask { wish: Wish { doors, only_these, remove, me, expires_at, revoked_token }, answer });
     // Or what is asked would outlive the stream that it is asked of.
