@@ -16,18 +16,18 @@ AS $$
     ('taskfold_command', 'SELECT, INSERT, DELETE', 'api_tokens'),
     ('taskfold_command', 'SELECT, INSERT', 'signing_keys'),
     ('taskfold_command', 'SELECT, UPDATE', 'attachment_janitor'),
-    ('taskfold_command', 'SELECT', 'events log_head commands task_places task_links due_schedule _sqlx_migrations'),
+    ('taskfold_command', 'SELECT', 'events log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
     ('taskfold_projector', 'SELECT, INSERT, UPDATE, DELETE', 'projection_checkpoint projector_lease set_aside_events projects '
         'project_members tasks comments attachments teams team_members project_teams notifications column_counts task_documents '
         'label_documents'),
-    ('taskfold_projector', 'SELECT', 'events log_head _sqlx_migrations'),
-    ('taskfold_query', 'SELECT', 'events log_head projection_checkpoint projects project_members tasks comments attachments teams '
+    ('taskfold_projector', 'SELECT', 'events log_head log_identities _sqlx_migrations'),
+    ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects project_members tasks comments attachments teams '
         'team_members project_teams notifications column_counts task_documents label_documents _sqlx_migrations'),
     ('taskfold_query', 'SELECT (user_id), SELECT (username), SELECT (display_name)', 'accounts'),
     ('taskfold_query', 'SELECT (kid), SELECT (public_pem), SELECT (created_at)', 'signing_keys'),
     ('taskfold_query', 'SELECT, INSERT, UPDATE, DELETE', 'notification_reads notification_settings own_filters'),
     ('taskfold_query', 'SELECT, INSERT, DELETE', 'calendar_links'),
-    ('taskfold_feed', 'SELECT', 'events log_head projection_checkpoint project_members project_teams team_members project_roles '
+    ('taskfold_feed', 'SELECT', 'events log_head log_identities projection_checkpoint project_members project_teams team_members project_roles '
         'notifications notification_settings _sqlx_migrations'),
     ('taskfold_feed', 'SELECT, INSERT, UPDATE, DELETE', 'used_tickets')
 $$;
@@ -36,10 +36,11 @@ $$;
 CREATE OR REPLACE FUNCTION taskfold_access_functions() RETURNS TABLE (of_role text, functions text) LANGUAGE sql IMMUTABLE
 AS $$
     VALUES
-    ('taskfold_command', 'taskfold_append taskfold_hold_log taskfold_invitation_uses taskfold_open_account taskfold_use_api_token'),
+    ('taskfold_command', 'taskfold_append taskfold_hold_log taskfold_suspend_log taskfold_invitation_uses taskfold_open_account '
+        'taskfold_use_api_token'),
     ('taskfold_projector', 'taskfold_generation_begin taskfold_generation_indexes taskfold_generation_index '
         'taskfold_generation_protect taskfold_generation_readers taskfold_generation_switch taskfold_generation_drop '
-        'taskfold_generation_misfits'),
+        'taskfold_generation_misfits taskfold_suspend_log'),
     ('taskfold_query', 'taskfold_projects taskfold_role taskfold_teams taskfold_people taskfold_team_people taskfold_my_tasks '
         'taskfold_membership taskfold_search taskfold_cancel taskfold_cancel_own taskfold_calendar_link taskfold_open_account '
         'taskfold_use_api_token')

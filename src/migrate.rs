@@ -10,8 +10,11 @@ use sqlx::{Connection as _, Executor as _, PgPool};
 use crate::databases::{PartUrls, make_logins};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
-/// Roles, grants and policies: applied again and again.
-const ACCESS: &str = include_str!("../migrations/access.sql");
+/// Functions, roles, grants and policies: applied again and again.
+const REPEATED: [(&str, &str); 2] = [
+    ("the append", include_str!("../migrations/append.sql")),
+    ("roles, grants and policies", include_str!("../migrations/access.sql")),
+];
 /// Any number that nobody else locks; it spells "tf_acces".
 const LOCK: i64 = 0x74_66_5f_61_63_63_65_73;
 
@@ -26,7 +29,9 @@ pub async fn run(owner: &PgPool, given: &PartUrls) -> anyhow::Result<()> {
         .execute(&mut *tx)
         .await
         .context("waiting for another taskfold that looks after roles and grants")?;
-    tx.execute(ACCESS).await.context("applying roles, grants and policies")?;
+    for (what, sql) in REPEATED {
+        tx.execute(sql).await.with_context(|| format!("applying {what}"))?;
+    }
     tx.commit().await?;
     make_logins(owner, given).await
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use futures::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use taskfold_event_log::LogIdentity;
 use taskfold_openapi::auth::Verifier;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
@@ -116,6 +119,15 @@ impl Site {
     pub async fn migrate(&self) -> anyhow::Result<()> {
         let owner = self.owner.as_ref().context("migrating needs DATABASE_URL, the owner's")?;
         migrate::run(owner, &self.program.settings.part_urls).await
+    }
+
+    /// Which log it is, kept current as a part of the process.
+    pub async fn log(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<watch::Receiver<LogIdentity>> {
+        let identity = taskfold_event_log::identity(pool).await.context("reading the identity of the log")?;
+        let (sender, log) = watch::channel(identity);
+        let watching = taskfold_event_log::watch_identity(pool.clone(), sender, self.program.shutdown.clone());
+        parts.spawn("identity of the log", watching.map(Ok));
+        Ok(log)
     }
 
     /// With all keys that are known, and kept current as a part of the process. What is not a session's token is looked

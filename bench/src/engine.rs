@@ -12,6 +12,7 @@ use taskfold_command_api::engine::{Engine, Envelope};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::{Project, ProjectCommand, TaskCommand};
 use taskfold_openapi::clock::new_id;
+use tokio::sync::watch;
 
 use self::postgres_es::PostgresEs;
 use crate::clients;
@@ -59,7 +60,8 @@ impl Ours {
 /// One more on the log, which has nothing in common with others but the database.
 async fn engine(system: &System) -> anyhow::Result<Engine> {
     let pool = part_pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS).await?;
-    let (engine, committing) = Engine::new(pool);
+    let log = taskfold_event_log::identity(&pool).await?;
+    let (engine, committing) = Engine::new(pool, watch::channel(log).1);
     tokio::spawn(committing);
     Ok(engine)
 }

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
+use taskfold_event_log::LogIdentity;
 use taskfold_openapi::auth::{Signer, Verifier};
 use taskfold_openapi::service::Service;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use attachments::Attachments;
@@ -33,12 +34,14 @@ pub struct Deps {
     pub attachments: Store,
     /// Of one attachment, at most.
     pub attachment_bytes: u64,
+    /// Which log it is.
+    pub log: watch::Receiver<LogIdentity>,
     pub shutdown: CancellationToken,
 }
 
 /// The command-api, and its committer to be run beside it.
 pub fn service(deps: Deps) -> Service {
-    let (engine, committing) = Engine::new(deps.pool.clone());
+    let (engine, committing) = Engine::new(deps.pool.clone(), deps.log);
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let attachments = Attachments::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
     let cleaning = attachments::janitor::work(attachments.clone(), deps.shutdown.clone());

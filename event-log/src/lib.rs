@@ -4,6 +4,8 @@
 pub mod deadline;
 /// One row of the log, and the Change made from it.
 mod event;
+/// Which log it is.
+mod identity;
 /// A connection for one who calls again and again.
 mod kept;
 /// Reading by position.
@@ -14,9 +16,10 @@ mod trouble;
 mod wake;
 
 pub use event::{LogError, LoggedEvent, RawChange};
+pub use identity::{LogIdentity, identity, suspended, watch_identity};
 pub use kept::Kept;
 pub use read::{
     aggregate_after, head, page_after, page_between, project_page_after, projected_position, team_page_after,
 };
-pub use trouble::is_unavailable;
+pub use trouble::{FORKED, OTHER_LOG, SUSPENDED, is_unavailable};
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};

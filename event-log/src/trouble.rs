@@ -3,6 +3,11 @@
 /// of the system (58), a lock that was not had in time (55P03), a server that is read-only (25006), a session that was idle for too long (25P03).
 const PASSING: [&str; 8] = ["08", "40", "53", "57", "58", "55P03", "25006", "25P03"];
 
+/// Codes of our own, of the append.
+pub const SUSPENDED: &str = "TF001";
+pub const OTHER_LOG: &str = "TF002";
+pub const FORKED: &str = "TF003";
+
 /// Whether the same statement may succeed later: callers are told that the service is not available, and try again.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {

@@ -31,6 +31,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     let mut parts = Parts::new(shutdown.clone());
     let command_pool = here.pool(DatabaseRole::Command).await?;
     let signer = keys::signer(&command_pool).await?;
+    let log = here.log(&command_pool, &mut parts).await?;
     let verifier = here.verifier(&command_pool, &mut parts).await?;
     let nats = here.nats().await?;
     let stream = here.program.settings.stream.clone();
@@ -43,6 +44,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         verifier: verifier.clone(),
         attachments: attachments.clone(),
         attachment_bytes: here.program.settings.attachments.bytes,
+        log,
         shutdown: shutdown.clone(),
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {

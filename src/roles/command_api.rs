@@ -24,6 +24,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let pool = here.pool(DatabaseRole::Command).await?;
     migrate::check(&pool).await?;
     let signer = keys::signer(&pool).await?;
+    let log = here.log(&pool, &mut parts).await?;
     let verifier = here.verifier(&pool, &mut parts).await?;
     let store = attachments::store(&here.program.settings.attachments.place)?;
     let health = here.health([Dependency::postgres(pool.clone()), Dependency::attachments(store.clone())]);
@@ -33,6 +34,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         verifier,
         attachments: store,
         attachment_bytes: here.program.settings.attachments.bytes,
+        log,
         shutdown,
     });
     let router = site(vec![commands], health, &mut parts);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use taskfold_event_log::{FORKED, SUSPENDED};
 use taskfold_openapi::clock::new_id;
 use uuid::Uuid;
 
@@ -12,11 +13,14 @@ struct Log {
     db: PgPool,
     project: Uuid,
     column: Uuid,
+    /// The last event that was seen: its position and command.
+    seen: Option<(i64, Uuid)>,
 }
 
 impl Log {
     async fn new(place: &Place) -> Self {
-        let log = Self { db: PgPool::connect(&place.database_url).await.unwrap(), project: new_id(), column: new_id() };
+        let db = PgPool::connect(&place.database_url).await.unwrap();
+        let log = Self { db, project: new_id(), column: new_id(), seen: None };
         let (start, answers) = log.append(&[json!({"type": "project", "aggregate": log.project})]).await.unwrap();
         assert_eq!((start, answers), (0, None));
         log
@@ -38,7 +42,7 @@ impl Log {
                  array_agg(events ORDER BY n) AS events FROM c), \
              offsets AS (SELECT array_agg(before::integer ORDER BY n) AS before \
                  FROM (SELECT n, sum(events) OVER (ORDER BY n) - events AS before FROM c) AS o), \
-             seen AS (SELECT array_agg(type) AS type, array_agg(id) AS id, array_agg(version) AS version FROM ( \
+             seen AS (SELECT array_agg(type) AS type, array_agg(id) AS id, array_agg(version) AS version, array_agg(NULL::uuid) AS command FROM ( \
                  SELECT type, aggregate, expected FROM c WHERE expected > 0 \
                  UNION SELECT 'project', $2::text, guard FROM c WHERE guard IS NOT NULL) AS s (type, id, version)), \
              event AS (SELECT array_agg(n::integer ORDER BY n, nth) AS of, array_agg(nth ORDER BY n, nth) AS nth, \
@@ -50,13 +54,17 @@ impl Log {
              SELECT a.start, a.answers FROM every e, offsets o, seen s, event v, placed p, taskfold_append( \
                  e.actor, e.command, e.fingerprint, e.type, e.aggregate, e.project, e.expected, e.guard, e.created_id, e.created, \
                  e.occurred, e.trace, e.events, o.before, coalesce(s.type, '{}'), coalesce(s.id, '{}'), coalesce(s.version, '{}'), \
+                 coalesce(s.command, '{}'), \
                  coalesce(v.of, '{}'), coalesce(v.nth, '{}'), coalesce(v.type, '{}'), coalesce(v.version, '{}'), \
                  coalesce(v.payload, '{}'), coalesce(p.of, '{}'), coalesce(p.column_id, '{}'), coalesce(p.rank, '{}'), \
-                 coalesce(p.state, '{}'), coalesce(p.wip, '{}')) AS a",
+                 coalesce(p.state, '{}'), coalesce(p.wip, '{}'), 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', NULL, \
+                 (SELECT log_id FROM log_identities), $4, $5) AS a",
         )
         .bind(Value::from(commands))
         .bind(self.project)
         .bind(self.column)
+        .bind(self.seen.map(|(position, _)| position))
+        .bind(self.seen.map(|(_, command)| command))
         .fetch_one(&self.db)
         .await
     }
@@ -123,7 +131,6 @@ async fn one_call_refuses_what_must_be_and_appends_the_rest_densely() {
             json!({"command": sent, "rank": "b"}),
             json!({"command": sent, "fingerprint": "something else"}),
             json!({"aggregate": there, "expected": 1}),
-            json!({"guard": 7, "rank": "c"}),
             json!({"rank": "m"}),
             json!({"rank": "d", "wip": 1}),
             json!({"aggregate": edited}),
@@ -135,7 +142,6 @@ async fn one_call_refuses_what_must_be_and_appends_the_rest_densely() {
         ("duplicate", 2, 3, 2),
         ("reused", 2, 3, 2),
         ("conflict", 4, 3, 2),
-        ("guard", 1, 0, 0),
         ("rank", 1, 0, 0),
         ("wip", 1, 0, 0),
         ("appended", 6, 6, 1),
@@ -149,6 +155,17 @@ async fn one_call_refuses_what_must_be_and_appends_the_rest_densely() {
     log.assert_dense(6).await;
     // Nothing is left of the attempt to append all.
     assert_eq!(log.append(&[json!({"rank": "b"})]).await.unwrap(), (6, None));
+}
+
+#[tokio::test]
+async fn what_was_decided_on_an_earlier_project_is_refused_and_nothing_else_is() {
+    let place = Place::new().await;
+    let log = Log::new(&place).await;
+    let project = json!({"type": "project", "aggregate": log.project, "expected": 1});
+    assert_eq!(log.append(&[project]).await.unwrap(), (1, None));
+    let (_, answers) = log.append(&[json!({"guard": 1}), json!({"guard": 2})]).await.unwrap();
+    assert_eq!(outcomes(answers), ["guard", "appended"]);
+    log.assert_dense(3).await;
 }
 
 #[tokio::test]
@@ -174,11 +191,32 @@ async fn a_decision_on_more_than_the_log_has_leaves_no_hole_in_an_aggregate() {
     let log = Log::new(&place).await;
     let task = new_id();
     log.append(&[json!({"aggregate": task})]).await.unwrap();
-    let (_, answers) = log.append(&[json!({"aggregate": task, "expected": 5}), json!({})]).await.unwrap();
-    assert_eq!(outcomes(answers), ["conflict", "appended"]);
-    let (_, answers) = log.append(&[json!({"guard": 2})]).await.unwrap();
-    assert_eq!(outcomes(answers), ["guard"]);
+    for ahead in [json!({"aggregate": task, "expected": 5}), json!({"guard": 2})] {
+        assert_eq!(refusal(log.append(&[ahead, json!({})]).await), FORKED);
+    }
     assert_eq!(log.events_of(task).await, [(2, 1)]);
+    log.assert_dense(2).await;
+}
+
+fn refusal(refused: sqlx::Result<(i64, Option<Value>)>) -> String {
+    refused.unwrap_err().as_database_error().unwrap().code().unwrap().into_owned()
+}
+
+#[tokio::test]
+async fn whoever_has_seen_another_event_than_the_log_has_appends_nothing() {
+    let place = Place::new().await;
+    let mut log = Log::new(&place).await;
+    let command = new_id();
+    log.append(&[json!({"command": command})]).await.unwrap();
+    log.seen = Some((2, command));
+    log.append(&[json!({})]).await.unwrap();
+    for other in [(2, new_id()), (7, command)] {
+        log.seen = Some(other);
+        assert_eq!(refusal(log.append(&[json!({})]).await), FORKED, "{other:?}");
+    }
+    log.seen = None;
+    sqlx::query("SELECT taskfold_suspend_log('a test')").execute(&log.db).await.unwrap();
+    assert_eq!(refusal(log.append(&[json!({})]).await), SUSPENDED);
     log.assert_dense(3).await;
 }
 

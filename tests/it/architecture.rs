@@ -21,7 +21,14 @@ fn each_crate_depends_on_what_it_may() {
             }
             // Commands without HTTP, the program, and what a projector derives of rows that none wrote.
             "taskfold-bench" => {
-                &["taskfold", "taskfold-command-api", "taskfold-domain", "taskfold-openapi", "taskfold-projector"]
+                &[
+                    "taskfold",
+                    "taskfold-command-api",
+                    "taskfold-domain",
+                    "taskfold-event-log",
+                    "taskfold-openapi",
+                    "taskfold-projector",
+                ]
             }
             "taskfold" => &[
                 "taskfold-attachments",

@@ -7,7 +7,9 @@ use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
 use taskfold_domain::{ProjectCommand, TaskCommand};
+use taskfold_event_log::LogIdentity;
 use taskfold_openapi::clock::new_id;
+use tokio::sync::watch;
 
 use crate::harness::{App, Place};
 
@@ -15,9 +17,13 @@ fn envelope(actor: UserId, project: Option<ProjectId>) -> Envelope {
     Envelope { project_id: project, ..Envelope::new(actor, new_id()) }
 }
 
+async fn log_of(pool: &PgPool) -> watch::Receiver<LogIdentity> {
+    watch::channel(taskfold_event_log::identity(pool).await.unwrap()).1
+}
+
 async fn engine(place: &Place) -> (Engine, PgPool) {
     let pool = part_pool(&place.database_url, DatabaseRole::Command, 8).await.unwrap();
-    let (engine, committing) = Engine::new(pool.clone());
+    let (engine, committing) = Engine::new(pool.clone(), log_of(&pool).await);
     tokio::spawn(committing);
     (engine, pool)
 }
@@ -154,7 +160,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
 
     let place = Place::new().await;
     let pool = part_pool(&place.database_url, DatabaseRole::Command, 4).await.unwrap();
-    let (appender, committing) = committer(pool.clone());
+    let (appender, committing) = committer(pool.clone(), log_of(&pool).await);
     tokio::spawn(committing);
     let store: PersistedEventStore<_, Project> =
         PersistedEventStore::new_event_store(LogRepository::new(pool.clone(), appender));

@@ -50,19 +50,8 @@ pub async fn commit(
         }
         // The same command was done before, with bytes of its own.
         Ok(_) => discard(attachments, id).await,
-        Err(error) if was_not_appended(error) => discard(attachments, id).await,
+        Err(error) if !error.is_open() => discard(attachments, id).await,
         Err(_) => {}
     }
     done
-}
-
-fn was_not_appended(error: &CommandError) -> bool {
-    match error {
-        CommandError::Refused(_)
-        | CommandError::Conflict(_)
-        | CommandError::KeyReused
-        | CommandError::Contended
-        | CommandError::OutOfScope => true,
-        CommandError::Unavailable(_) | CommandError::Unanswered { .. } | CommandError::Broken(_) => false,
-    }
 }

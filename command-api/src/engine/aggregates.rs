@@ -58,8 +58,20 @@ impl Versioned for Team {
 /// costs a reload and another decision, never a wrong one.
 pub struct Aggregates<A: Versioned> {
     store: PersistedEventStore<LogRepository, A>,
-    kept: Cache<Uuid, Arc<A>>,
+    kept: Cache<Uuid, Kept<A>>,
     pool: PgPool,
+}
+
+/// A folded aggregate, and the command of its last event.
+struct Kept<A> {
+    state: Arc<A>,
+    command: Option<Uuid>,
+}
+
+impl<A> Clone for Kept<A> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), command: self.command }
+    }
 }
 
 /// Why there is nothing to keep.
@@ -70,6 +82,8 @@ enum NotKept {
 
 pub struct Loaded<A> {
     pub state: Arc<A>,
+    /// Of its last event, where that is known.
+    pub command: Option<Uuid>,
     /// Read from the log just now.
     pub fresh: bool,
 }
@@ -86,30 +100,34 @@ impl<A: Versioned> Aggregates<A> {
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
         let kept = self.kept.get(&id).await;
         caches::looked_up(A::TYPE, kept.is_some());
-        let state = match kept {
-            Some(state) if !fresh => return Ok(Loaded { state, fresh: false }),
-            Some(state) => self.catch_up(id, state).await?,
+        let Kept { state, command } = match kept {
+            Some(Kept { state, command }) if !fresh => return Ok(Loaded { state, command, fresh: false }),
+            Some(kept) => self.catch_up(id, kept).await?,
             None if !fresh => return self.load_first(id).await,
             None => self.fold(id).await?,
         };
         // An absent one is not kept: it is about to be made, or somebody guesses ids.
         if state.version() > 0 {
-            self.keep(id, Arc::clone(&state)).await;
+            self.keep(id, Arc::clone(&state), command).await;
         }
-        Ok(Loaded { state, fresh: true })
+        Ok(Loaded { state, command, fresh: true })
     }
 
     /// Of many who ask for the same one at once, the first folds it, and the others wait for that.
     async fn load_first(&self, id: Uuid) -> Result<Loaded<A>, CommandError> {
         let fold = async {
-            let state = self.fold(id).await.map_err(NotKept::Failed)?;
-            if state.version() > 0 { Ok(state) } else { Err(NotKept::Absent) }
+            let folded = self.fold(id).await.map_err(NotKept::Failed)?;
+            if folded.state.version() > 0 { Ok(folded) } else { Err(NotKept::Absent) }
         };
         match self.kept.entry(id).or_try_insert_with(fold).await {
             // Whoever waited may have come after it was read.
-            Ok(entry) => Ok(Loaded { fresh: entry.is_fresh(), state: entry.into_value() }),
+            Ok(entry) => {
+                let fresh = entry.is_fresh();
+                let Kept { state, command } = entry.into_value();
+                Ok(Loaded { state, command, fresh })
+            }
             Err(why) => match &*why {
-                NotKept::Absent => Ok(Loaded { state: Arc::default(), fresh: false }),
+                NotKept::Absent => Ok(Loaded { state: Arc::default(), command: None, fresh: false }),
                 NotKept::Failed(CommandError::Broken(cause)) => Err(CommandError::Broken(cause.clone())),
                 NotKept::Failed(error) => Err(CommandError::Unavailable(error.to_string())),
             },
@@ -120,37 +138,60 @@ impl<A: Versioned> Aggregates<A> {
     pub async fn kept(&self, id: Uuid) -> Loaded<A> {
         let kept = self.kept.get(&id).await;
         caches::looked_up(A::TYPE, kept.is_some());
-        Loaded { state: kept.unwrap_or_default(), fresh: false }
+        let (state, command) = kept.map(|kept| (kept.state, kept.command)).unwrap_or_default();
+        Loaded { state, command, fresh: false }
     }
 
-    async fn fold(&self, id: Uuid) -> Result<Arc<A>, CommandError> {
+    async fn fold(&self, id: Uuid) -> Result<Kept<A>, CommandError> {
         count::<A>("log");
         let mut state = A::default();
         for envelope in self.store.load_events(&id.to_string()).await.map_err(load_error)? {
             state.apply(envelope.payload);
         }
-        Ok(Arc::new(state))
+        let version = i64::try_from(state.version()).unwrap_or(i64::MAX);
+        let command = match version {
+            0 => None,
+            _ => self.command_of(id, version).await?,
+        };
+        Ok(Kept { state: Arc::new(state), command })
+    }
+
+    /// The command of one event. cqrs-es reads events without it.
+    async fn command_of(&self, id: Uuid, version: i64) -> Result<Option<Uuid>, CommandError> {
+        let command = sqlx::query_scalar(
+            "SELECT command_id FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = $3",
+        );
+        Ok(command.bind(A::TYPE).bind(id.to_string()).bind(version).fetch_optional(&self.pool).await?)
     }
 
     /// Only what came since. Folding all again would take so long that whoever is behind stays behind.
-    async fn catch_up(&self, id: Uuid, kept: Arc<A>) -> Result<Arc<A>, CommandError> {
+    async fn catch_up(&self, id: Uuid, kept: Kept<A>) -> Result<Kept<A>, CommandError> {
         count::<A>("behind");
-        let version = i64::try_from(kept.version()).unwrap_or(i64::MAX);
-        let news = taskfold_event_log::aggregate_after(&self.pool, A::TYPE, &id.to_string(), version).await?;
-        if news.is_empty() {
-            return Ok(kept);
+        let version = i64::try_from(kept.state.version()).unwrap_or(i64::MAX);
+        let mut news =
+            taskfold_event_log::aggregate_after(&self.pool, A::TYPE, &id.to_string(), version - 1).await?.into_iter();
+        // The last event that is known, which the log must still have.
+        match news.next() {
+            Some(known) if kept.command.is_none_or(|command| command == known.command_id) => {}
+            _ => return Err(CommandError::Forked),
         }
-        let mut state = (*kept).clone();
+        let (mut state, mut command) = ((*kept.state).clone(), kept.command);
         for logged in news {
             let event = logged.event().map_err(|e| CommandError::Broken(e.to_string()))?;
             state.apply(A::unwrap(event).ok_or_else(|| CommandError::Broken("of another aggregate".to_owned()))?);
+            command = Some(logged.command_id);
         }
-        Ok(Arc::new(state))
+        Ok(Kept { state: Arc::new(state), command })
     }
 
     /// Keeps the state after an append.
-    pub async fn keep(&self, id: Uuid, state: Arc<A>) {
-        self.kept.insert(id, state).await;
+    pub async fn keep(&self, id: Uuid, state: Arc<A>, command: Option<Uuid>) {
+        self.kept.insert(id, Kept { state, command }).await;
+    }
+
+    /// Forgets all: they are of another log.
+    pub fn forget(&self) {
+        self.kept.invalidate_all();
     }
 }
 

@@ -9,6 +9,8 @@ mod call;
 mod hold;
 /// Waiting while other processes append.
 mod line;
+/// What the process has seen of the log.
+mod known;
 /// Whether others append too.
 mod others;
 
@@ -21,13 +23,14 @@ use serde::Deserialize;
 use sqlx::{FromRow, PgPool};
 use taskfold_domain::Rank;
 use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, TeamId, UserId};
-use taskfold_event_log::Kept;
 use taskfold_event_log::deadline::within;
-use tokio::sync::{mpsc, oneshot};
+use taskfold_event_log::{Kept, LogIdentity};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::hold::Turn;
+use self::known::Known;
 pub use self::line::LINE;
 use self::others::Others;
 use super::envelope::CommandError;
@@ -54,10 +57,12 @@ pub struct Append {
     pub fingerprint: Vec<u8>,
     /// The aggregate's version that was decided on.
     pub expected_version: u64,
-    /// The project's version that was decided on, where that is another aggregate.
-    pub guard: Option<u64>,
+    /// The command of its last event, where that is known.
+    pub expected_command: Option<Uuid>,
+    /// The project that was decided on, where that is another aggregate.
+    pub guard: Option<Seen>,
     /// The same of teams.
-    pub teams: Vec<(TeamId, u64)>,
+    pub teams: Vec<(TeamId, Seen)>,
     pub created_id: Option<Uuid>,
     pub created: bool,
     pub occurred_at: Option<DateTime<Utc>>,
@@ -71,6 +76,14 @@ pub struct Append {
     pub due: Option<Option<DateTime<Utc>>>,
     /// Type, schema version and payload of each.
     pub events: Vec<(String, String, String)>,
+}
+
+/// An aggregate as it was decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seen {
+    pub version: u64,
+    /// Of its last event, where that is known: a version alone does not tell one log from another.
+    pub command: Option<Uuid>,
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +144,7 @@ impl Append {
             command_id,
             fingerprint: Vec::new(),
             expected_version: 0,
+            expected_command: None,
             guard: None,
             teams: Vec::new(),
             created_id: None,
@@ -158,7 +172,7 @@ pub struct Recorded {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// What the log says to a command. See `migrations/0018_append_by_keys.sql`.
+/// What the log says to a command. See `migrations/append.sql`.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -213,24 +227,28 @@ impl Appender {
 
 /// The appender and the loop behind it, which ends when the last appender is dropped and nothing waits any more: commands that were
 /// accepted before a shutdown are appended.
-pub fn committer(pool: PgPool) -> (Appender, impl Future<Output = ()>) {
+pub fn committer(
+    pool: PgPool,
+    log: watch::Receiver<LogIdentity>,
+) -> (Appender, impl Future<Output = ()>) {
     let (queue, mut waiting) = mpsc::channel::<Queued>(WAITING);
     let (holds, mut holding) = mpsc::channel(WAITING);
     let committing = async move {
         let mut database = Kept::new(pool);
+        let mut known = Known::new(log);
         let mut others = Others::default();
         // In the order of their arrival.
         let mut next = VecDeque::new();
         loop {
             if let Ok(asker) = holding.try_recv() {
-                hold::hold(&mut database, asker).await;
+                hold::hold(&mut database, &mut known, asker).await;
             }
             if next.is_empty() {
                 let first = tokio::select! {
                     biased;
                     first = waiting.recv() => first,
                     Some(asker) = holding.recv() => {
-                        hold::hold(&mut database, asker).await;
+                        hold::hold(&mut database, &mut known, asker).await;
                         continue;
                     }
                 };
@@ -252,7 +270,7 @@ pub fn committer(pool: PgPool) -> (Appender, impl Future<Output = ()>) {
             }
             let (appends, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|queued| queued.waiting).unzip();
             metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
-            let positions = commit(&mut database, &appends, replies, line).await;
+            let positions = commit(&mut database, &mut known, &appends, replies, line).await;
             others.learn(positions);
         }
     };
@@ -271,11 +289,12 @@ fn refuse_stale(next: &mut VecDeque<Queued>) {
 /// Answers which positions the batch has; none when it could not be appended as a whole.
 async fn commit(
     database: &mut Kept,
+    known: &mut Known,
     appends: &[Append],
     replies: Vec<Reply>,
     line: Option<i64>,
 ) -> Option<RangeInclusive<i64>> {
-    match commit_with_patience(database, appends, line).await {
+    match commit_with_patience(database, known, appends, line).await {
         Ok(outcomes) => {
             let positions = others::positions(&outcomes);
             for (reply, outcome) in replies.into_iter().zip(outcomes) {
@@ -287,7 +306,7 @@ async fn commit(
         // Something in the batch cannot be stored: alone, it fails alone.
         Err(CommandError::Broken(_)) if appends.len() > 1 => {
             for (append, reply) in appends.iter().zip(replies) {
-                let answer = commit_with_patience(database, std::slice::from_ref(append), None).await;
+                let answer = commit_with_patience(database, known, std::slice::from_ref(append), None).await;
                 let first = |outcomes: Vec<Outcome>| outcomes.into_iter().next();
                 let _ = reply.send(
                     answer.and_then(|all| first(all).ok_or_else(|| CommandError::Broken("no answer".to_owned()))),
@@ -299,6 +318,9 @@ async fn commit(
             for reply in replies {
                 let _ = reply.send(Err(match error {
                     CommandError::Broken(_) => CommandError::Broken(text.clone()),
+                    CommandError::Suspended => CommandError::Suspended,
+                    CommandError::OtherLog => CommandError::OtherLog,
+                    CommandError::Forked => CommandError::Forked,
                     _ => CommandError::Unavailable(text.clone()),
                 }));
             }
@@ -311,13 +333,15 @@ async fn commit(
 /// committed is answered as a duplicate.
 async fn commit_with_patience(
     database: &mut Kept,
+    known: &mut Known,
     appends: &[Append],
     mut line: Option<i64>,
 ) -> Result<Vec<Outcome>, CommandError> {
     let until = Instant::now() + PATIENCE;
     let mut retries = 0;
     loop {
-        let called = within(CALL, async { call::call(database.connection().await?, appends, line.take()).await }).await;
+        let call = async { call::call(database.connection().await?, appends, line.take(), known.log()).await };
+        let called = within(CALL, call).await;
         if called.is_err() {
             // A session that waited in line is still the first there; and any may be one that does not answer.
             database.close();
@@ -328,7 +352,11 @@ async fn commit_with_patience(
                 retries += 1;
                 tokio::time::sleep(RETRY_AFTER * retries).await;
             }
-            result => return result,
+            Ok(outcomes) => {
+                known.learn(appends, &outcomes);
+                return Ok(outcomes);
+            }
+            Err(error) => return Err(error),
         }
     }
 }

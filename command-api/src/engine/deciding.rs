@@ -10,7 +10,7 @@ use taskfold_event_log::deadline::within;
 use uuid::Uuid;
 
 use super::aggregates::{Aggregates, Versioned};
-use super::append::{Append, Link, Outcome, Placed, Recorded};
+use super::append::{Append, Link, Outcome, Placed, Recorded, Seen};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{ATTEMPTS, Engine, RACES, replay};
 
@@ -22,8 +22,8 @@ pub struct Decision<E> {
     /// None for a team.
     pub project: Option<ProjectId>,
     pub events: Vec<E>,
-    pub guard: Option<u64>,
-    pub teams: Vec<(TeamId, u64)>,
+    pub guard: Option<Seen>,
+    pub teams: Vec<(TeamId, Seen)>,
     pub place: Option<Placed>,
     pub empty_column: Option<ColumnId>,
     pub link: Option<Link>,
@@ -84,9 +84,14 @@ pub async fn run<D: Deciding>(
     envelope: &Envelope,
     deciding: &D,
 ) -> Result<Done, CommandError> {
+    engine.keep_to_the_log();
     match within(ANSWER, decide_and_append(engine, aggregates, kind, id, envelope, deciding)).await {
         Err(CommandError::Unavailable(cause)) => {
             Err(CommandError::Unanswered { command_id: envelope.command_id, cause })
+        }
+        Err(CommandError::Forked) => {
+            engine.suspend().await;
+            Err(CommandError::Forked)
         }
         answer => answer,
     }
@@ -148,6 +153,7 @@ async fn decide_and_append<D: Deciding>(
         let append = Append {
             fingerprint: fingerprint.clone(),
             expected_version: loaded.state.version(),
+            expected_command: loaded.command,
             guard: decision.guard,
             teams: decision.teams.clone(),
             link: decision.link,
@@ -162,8 +168,15 @@ async fn decide_and_append<D: Deciding>(
             ..Append::new(kind.as_str(), id, decision.project, envelope.actor, envelope.command_id)
         };
         let outcome = match turn.take() {
-            Some(turn) => turn.append(append).await?,
-            None => engine.appender.append(append).await?,
+            Some(turn) => turn.append(append).await,
+            None => engine.appender.append(append).await,
+        };
+        let outcome = match outcome {
+            Err(CommandError::OtherLog) if engine.other_log().await => {
+                fresh = true;
+                continue;
+            }
+            outcome => outcome?,
         };
         match outcome {
             Outcome::Appended(recorded) => {
@@ -171,7 +184,8 @@ async fn decide_and_append<D: Deciding>(
                 for event in &decision.events {
                     cqrs_es::Aggregate::apply(&mut state, event.clone());
                 }
-                aggregates.keep(id, state.into()).await;
+                let last = if decision.events.is_empty() { loaded.command } else { Some(envelope.command_id) };
+                aggregates.keep(id, state.into(), last).await;
                 return done::<D>(Subject { kind, id }, envelope, decision, &recorded);
             }
             Outcome::Duplicate(recorded) => return replay::replayed(&engine.pool, recorded).await,

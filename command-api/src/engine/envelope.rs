@@ -95,6 +95,15 @@ pub enum CommandError {
     /// What came of it is not known: it may have been appended. The same command id again says so.
     #[error("the command has no answer: {cause}")]
     Unanswered { command_id: Uuid, cause: String },
+    /// Somebody has seen an event that the log lacks, and it takes no commands until it is adopted.
+    #[error("the log is suspended")]
+    Suspended,
+    /// It was adopted, and what is known of it here is of before.
+    #[error("the log was adopted under another id")]
+    OtherLog,
+    /// This process has seen an event that the log lacks.
+    #[error("the log lacks an event that was seen here")]
+    Forked,
     #[error("the log cannot be read: {0}")]
     Broken(String),
     /// The caller's token is for another project than the one to be made.
@@ -102,8 +111,30 @@ pub enum CommandError {
     OutOfScope,
 }
 
+impl CommandError {
+    /// Whether the log may have the command all the same, or may take it later. Otherwise it was refused.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Conflict(_) | Self::KeyReused | Self::Contended | Self::OutOfScope => false,
+            Self::Unavailable(_)
+            | Self::Unanswered { .. }
+            | Self::Suspended
+            | Self::OtherLog
+            | Self::Forked
+            | Self::Broken(_) => true,
+        }
+    }
+}
+
 impl From<sqlx::Error> for CommandError {
     fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code.as_deref() {
+            Some(taskfold_event_log::SUSPENDED) => return Self::Suspended,
+            Some(taskfold_event_log::OTHER_LOG) => return Self::OtherLog,
+            Some(taskfold_event_log::FORKED) => return Self::Forked,
+            _ => {}
+        }
         let unavailable = taskfold_event_log::is_unavailable(&error);
         if unavailable { Self::Unavailable(error.to_string()) } else { Self::Broken(error.to_string()) }
     }
@@ -128,6 +159,11 @@ impl From<CommandError> for Problem {
                               `command_id` as its `Idempotency-Key` tells, or applies it";
                 Self::new(Code::Unavailable, detail).with("command_id", command_id.to_string()).retry_after(1)
             }
+            CommandError::Suspended | CommandError::Forked => {
+                let detail = "The log takes no commands: it lacks events that it had, and waits for an operator";
+                Self::new(Code::Unavailable, detail).retry_after(30)
+            }
+            CommandError::OtherLog => Self::unavailable("The log"),
             CommandError::Broken(cause) => Self::internal(&cause),
             CommandError::OutOfScope => Self::new(Code::Forbidden, "This API token is for one project alone"),
         }

@@ -39,11 +39,16 @@ mod tasks;
 /// Team commands.
 mod teams;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::{Project, Task, Team};
+use taskfold_event_log::LogIdentity;
+use taskfold_event_log::deadline::{REQUEST, within};
+use tokio::sync::watch;
+use uuid::Uuid;
 
 use aggregates::Aggregates;
 pub use append::{Appender, LINE, committer};
@@ -58,6 +63,9 @@ const ATTEMPTS: u32 = 50;
 /// these the log waits.
 const RACES: u32 = 5;
 
+/// The identity of the log is asked for every second.
+const HEARS_OF_ANOTHER_LOG: Duration = Duration::from_secs(2);
+
 /// Takes commands, from HTTP and from imports. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -68,22 +76,63 @@ pub struct Engine {
     appender: Appender,
     queue: Arc<Queue>,
     jitter: Arc<Jitter>,
+    log: Arc<Log>,
+}
+
+/// Which log it is, and for which one the aggregates are kept.
+struct Log {
+    now: watch::Receiver<LogIdentity>,
+    kept_for: Mutex<Uuid>,
 }
 
 impl Engine {
     /// The engine, and its committer, which ends when the last clone of the engine is dropped.
-    pub fn new(pool: PgPool) -> (Self, impl Future<Output = ()>) {
-        let (appender, committing) = committer(pool.clone());
+    pub fn new(pool: PgPool, log: watch::Receiver<LogIdentity>) -> (Self, impl Future<Output = ()>) {
+        let (appender, committing) = committer(pool.clone(), log.clone());
+        let kept_for = Mutex::new(log.borrow().id);
         let engine = Self {
             tasks: Arc::new(Aggregates::new(&pool, &appender)),
             projects: Arc::new(Aggregates::new(&pool, &appender)),
             teams: Arc::new(Aggregates::new(&pool, &appender)),
             queue: Arc::default(),
             jitter: Arc::new(Jitter::new()),
+            log: Arc::new(Log { now: log, kept_for }),
             appender,
             pool,
         };
         (engine, committing)
+    }
+
+    /// Forgets what is kept of a log that was adopted since.
+    fn keep_to_the_log(&self) {
+        let now = self.log.now.borrow().id;
+        let mut kept_for = self.log.kept_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if *kept_for != now {
+            *kept_for = now;
+            self.tasks.forget();
+            self.projects.forget();
+            self.teams.forget();
+        }
+    }
+
+    /// Waits until this process knows the log that the append has found. Whether it does.
+    async fn other_log(&self) -> bool {
+        let kept_for = *self.log.kept_for.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.log.now.clone();
+        let known = now.wait_for(|log| log.id != kept_for);
+        let known = tokio::time::timeout(HEARS_OF_ANOTHER_LOG, known).await.is_ok_and(|known| known.is_ok());
+        self.keep_to_the_log();
+        known
+    }
+
+    /// Lets no process append: the log lacks an event that was seen here.
+    async fn suspend(&self) {
+        let reason = "a command-api has seen an event that the log lacks: it was restored to an earlier state";
+        tracing::error!(reason, "the log takes no commands until it is adopted");
+        let suspending = sqlx::query("SELECT taskfold_suspend_log($1)").bind(reason).execute(&self.pool);
+        if let Err(error) = within(REQUEST, suspending).await {
+            tracing::error!(%error, "the log could not be suspended; this process appends nothing to it");
+        }
     }
 
     /// The task as the log has it now; an absent one is the default.

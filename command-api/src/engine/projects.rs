@@ -80,7 +80,7 @@ impl Deciding for ProjectDeciding<'_> {
 impl ProjectDeciding<'_> {
     async fn decide_on(&self, project: &Project, teams: Teams) -> Result<Decision<ProjectEvent>, CommandError> {
         let import = self.envelope.origin == Origin::Import;
-        let guards = if import { Vec::new() } else { teams.versions() };
+        let guards = if import { Vec::new() } else { teams.seen() };
         let context = Context {
             actor: self.envelope.actor,
             at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(clock::now),

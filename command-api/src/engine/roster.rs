@@ -6,21 +6,22 @@ use taskfold_domain::project::Board;
 use taskfold_domain::{Access, Refusal, Role};
 
 use super::Engine;
+use super::append::Seen;
 use super::envelope::CommandError;
 
 /// Teams that a decision is made on.
 #[derive(Default)]
 pub struct Teams {
     pub all: Vec<Arc<Team>>,
-    ids: Vec<TeamId>,
+    seen: Vec<(TeamId, Seen)>,
     /// All of them were read from the log just now.
     pub fresh: bool,
 }
 
 impl Teams {
     /// For the append, which refuses the command when one of them has changed.
-    pub fn versions(&self) -> Vec<(TeamId, u64)> {
-        self.ids.iter().zip(&self.all).map(|(id, team)| (*id, team.version)).collect()
+    pub fn seen(&self) -> Vec<(TeamId, Seen)> {
+        self.seen.clone()
     }
 }
 
@@ -41,8 +42,8 @@ impl Engine {
         for id in ids {
             let loaded = self.teams.load(id.0, fresh).await?;
             teams.fresh &= loaded.fresh;
+            teams.seen.push((id, Seen { version: loaded.state.version, command: loaded.command }));
             teams.all.push(loaded.state);
-            teams.ids.push(id);
         }
         Ok(teams)
     }

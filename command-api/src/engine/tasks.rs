@@ -11,7 +11,7 @@ use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCom
 use taskfold_openapi::clock;
 use uuid::Uuid;
 
-use super::append::{Link, PlaceState, Placed};
+use super::append::{Link, PlaceState, Placed, Seen};
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
 use super::precondition::Based;
@@ -91,6 +91,8 @@ impl Deciding for TaskDeciding<'_> {
 /// What a task command is decided on beside the task.
 struct Around {
     project: Arc<Project>,
+    /// Of its last event.
+    project_command: Option<Uuid>,
     teams: Teams,
     /// Another task that the command names.
     other: Option<Arc<Task>>,
@@ -112,7 +114,8 @@ impl TaskDeciding<'_> {
             None => None,
         };
         let all_fresh = project.fresh && teams.fresh && other.as_ref().is_none_or(|other| other.fresh);
-        Ok(Around { project: project.state, teams, other: other.map(|other| other.state), fresh: all_fresh })
+        let project_command = project.command;
+        Ok(Around { project: project.state, project_command, teams, other: other.map(|other| other.state), fresh: all_fresh })
     }
 
     async fn decide_in(&self, task: &Task, around: Around) -> Result<Decision<TaskEvent>, CommandError> {
@@ -169,8 +172,8 @@ impl TaskDeciding<'_> {
         let guarded = self.envelope.origin == Origin::Live;
         Ok(Decision {
             place: placed(task, &after, project, self.is_import()),
-            guard: guarded.then_some(project.version),
-            teams: if guarded { around.teams.versions() } else { Vec::new() },
+            guard: guarded.then_some(Seen { version: project.version, command: around.project_command }),
+            teams: if guarded { around.teams.seen() } else { Vec::new() },
             link: events.iter().find_map(link),
             due: self.due(task, &after),
             created_id,

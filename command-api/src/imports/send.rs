@@ -75,7 +75,7 @@ impl Sender<'_> {
                     return Ok(false);
                 }
                 Err(CommandError::Contended | CommandError::Conflict(_)) if waited < PATIENCE => step_aside(&mut what),
-                Err(CommandError::Unavailable(_) | CommandError::Unanswered { .. }) if waited < PATIENCE => {}
+                Err(error) if error.is_open() && waited < PATIENCE => {}
                 Err(_) => return Err(Failure::Unavailable),
             }
             waited += 1;

@@ -98,7 +98,7 @@ mod tests {
     use taskfold_domain::Rank;
     use taskfold_domain::ids::{TaskId, TeamId};
 
-    use super::super::{Link, PlaceState, Placed};
+    use super::super::{Link, PlaceState, Placed, Seen};
     use super::*;
 
     fn id(n: u128) -> Uuid {
@@ -106,12 +106,13 @@ mod tests {
     }
 
     const PROJECT: u128 = 1;
+    const SEEN: Seen = Seen { version: 7, command: None };
 
     /// Of this aggregate in the one project, under a command id of its own.
     fn on(aggregate: u128) -> Append {
         let project = ProjectId(id(PROJECT));
         Append {
-            guard: Some(7),
+            guard: Some(SEEN),
             ..Append::new("task", id(aggregate), Some(project), UserId(id(2)), id(1000 + aggregate))
         }
     }
@@ -152,7 +153,7 @@ mod tests {
         assert_eq!(batches([on(10), project.clone(), on(11)]), [vec![10, 11], vec![PROJECT]]);
         assert_eq!(batches([project, on(10), on(11)]), [vec![PROJECT], vec![10, 11]]);
         let team = Append::new("team", id(3), None, UserId(id(2)), id(5));
-        let decided_on_it = Append { teams: vec![(TeamId(id(3)), 1)], ..on(10) };
+        let decided_on_it = Append { teams: vec![(TeamId(id(3)), SEEN)], ..on(10) };
         assert_eq!(batches([decided_on_it, team, on(11)]), [vec![10, 11], vec![3]]);
     }
 

@@ -5,9 +5,10 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{Append, Outcome, Recorded};
+use super::known::OfLog;
+use super::{Append, Outcome, Recorded, Seen};
 
-/// What the append answers; see `migrations/0018_append_by_keys.sql`.
+/// What the append answers; see `migrations/append.sql`.
 #[derive(FromRow)]
 struct Answer {
     start: i64,
@@ -49,11 +50,14 @@ fn offsets(appends: &[Append]) -> impl Iterator<Item = i32> {
     })
 }
 
-/// What was there and was decided on, and its version.
-fn seen(appends: &[Append]) -> HashSet<(&'static str, Uuid, u64)> {
-    let own = |a: &Append| (a.expected_version > 0).then_some((a.aggregate_type, a.aggregate, a.expected_version));
+/// What was there and was decided on.
+fn seen(appends: &[Append]) -> HashSet<(&'static str, Uuid, Seen)> {
+    let own = |a: &Append| {
+        let seen = Seen { version: a.expected_version, command: a.expected_command };
+        (a.expected_version > 0).then_some((a.aggregate_type, a.aggregate, seen))
+    };
     let guard = |a: &Append| Some(("project", a.project?.0, a.guard?));
-    let teams = |a: &'_ Append| a.teams.iter().map(|(team, version)| ("team", team.0, *version)).collect::<Vec<_>>();
+    let teams = |a: &'_ Append| a.teams.iter().map(|(team, seen)| ("team", team.0, *seen)).collect::<Vec<_>>();
     appends.iter().flat_map(|append| own(append).into_iter().chain(guard(append)).chain(teams(append))).collect()
 }
 
@@ -68,7 +72,12 @@ fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append
 }
 
 /// Appends commands that have nothing to do with each other, and leaves the line that was waited in.
-pub async fn call(db: &mut PgConnection, appends: &[Append], line: Option<i64>) -> sqlx::Result<Vec<Outcome>> {
+pub async fn call(
+    db: &mut PgConnection,
+    appends: &[Append],
+    line: Option<i64>,
+    log: OfLog,
+) -> sqlx::Result<Vec<Outcome>> {
     let seen = seen(appends);
     let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
     let (p_of, places) = some(appends, |a| &a.place);
@@ -78,7 +87,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append], line: Option<i64>) 
     let (d_of, due) = some(appends, |a| a.due);
     let answer: Answer = sqlx::query_as(
         "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)",
     )
     .bind(each(appends, |a| a.actor.0))
     .bind(each(appends, |a| a.command_id))
@@ -87,7 +96,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append], line: Option<i64>) 
     .bind(each(appends, |a| a.aggregate.to_string()))
     .bind(each(appends, |a| a.project.map(|p| p.0)))
     .bind(each(appends, |a| a.expected_version as i64))
-    .bind(each(appends, |a| a.guard.map(|g| g as i64)))
+    .bind(each(appends, |a| a.guard.map(|g| g.version as i64)))
     .bind(each(appends, |a| a.created_id))
     .bind(each(appends, |a| a.created))
     .bind(each(appends, |a| a.occurred_at))
@@ -96,7 +105,8 @@ pub async fn call(db: &mut PgConnection, appends: &[Append], line: Option<i64>) 
     .bind(offsets(appends).collect::<Vec<_>>())
     .bind(seen.iter().map(|(kind, _, _)| *kind).collect::<Vec<_>>())
     .bind(seen.iter().map(|(_, id, _)| id.to_string()).collect::<Vec<_>>())
-    .bind(seen.iter().map(|(_, _, version)| *version as i64).collect::<Vec<_>>())
+    .bind(seen.iter().map(|(_, _, seen)| seen.version as i64).collect::<Vec<_>>())
+    .bind(seen.iter().map(|(_, _, seen)| seen.command).collect::<Vec<_>>())
     .bind(e_of)
     .bind(events.iter().map(|(_, nth)| *nth).collect::<Vec<i32>>())
     .bind(events.iter().map(|(event, _)| event.0.as_str()).collect::<Vec<_>>())
@@ -110,7 +120,7 @@ pub async fn call(db: &mut PgConnection, appends: &[Append], line: Option<i64>) 
     .bind(appends.iter().filter(|a| a.place.is_some() && a.expected_version > 0).count() as i32)
     .bind(g_of)
     .bind(teams.iter().map(|(team, _)| team.to_string()).collect::<Vec<_>>())
-    .bind(teams.iter().map(|(_, version)| *version as i64).collect::<Vec<_>>())
+    .bind(teams.iter().map(|(_, seen)| seen.version as i64).collect::<Vec<_>>())
     .bind(m_of)
     .bind(empty.iter().map(|column| column.0).collect::<Vec<Uuid>>())
     .bind(l_of)
@@ -119,6 +129,9 @@ pub async fn call(db: &mut PgConnection, appends: &[Append], line: Option<i64>) 
     .bind(d_of)
     .bind(due)
     .bind(line)
+    .bind(log.id)
+    .bind(log.last.map(|(position, _)| position))
+    .bind(log.last.map(|(_, command)| command))
     .fetch_one(db)
     .await?;
     Ok(answer.of_each(appends))

@@ -5,6 +5,7 @@ use taskfold_event_log::Kept;
 use taskfold_event_log::deadline::within;
 use tokio::sync::oneshot;
 
+use super::known::Known;
 use super::{Append, CALL, CommandError, Outcome, Reply, Waiting, call, commit};
 
 /// For deciding while all other appends wait.
@@ -24,14 +25,14 @@ impl Turn {
 }
 
 /// Holds the log for whoever asks, until their command is appended.
-pub async fn hold(database: &mut Kept, asker: oneshot::Sender<Turn>) {
+pub async fn hold(database: &mut Kept, known: &mut Known, asker: oneshot::Sender<Turn>) {
     metrics::counter!("taskfold_log_holds_total").increment(1);
-    match within(CALL, held(database, asker)).await {
+    match within(CALL, held(database, known, asker)).await {
         Ok(None) => {}
         // What came of it is not known: sending it again settles that.
         Ok(Some((append, reply))) => {
             database.close();
-            commit(database, &[append], vec![reply], None).await;
+            commit(database, known, &[append], vec![reply], None).await;
         }
         Err(error) => {
             tracing::warn!(%error, "the log could not be held");
@@ -41,7 +42,11 @@ pub async fn hold(database: &mut Kept, asker: oneshot::Sender<Turn>) {
 }
 
 /// Answers the command, if it could not be appended in its turn.
-async fn held(database: &mut Kept, asker: oneshot::Sender<Turn>) -> sqlx::Result<Option<(Append, Reply)>> {
+async fn held(
+    database: &mut Kept,
+    known: &mut Known,
+    asker: oneshot::Sender<Turn>,
+) -> sqlx::Result<Option<(Append, Reply)>> {
     let mut tx = database.connection().await?.begin().await?;
     sqlx::query("SELECT taskfold_hold_log()").execute(&mut *tx).await?;
     let (turn, waiting) = oneshot::channel();
@@ -52,11 +57,12 @@ async fn held(database: &mut Kept, asker: oneshot::Sender<Turn>) -> sqlx::Result
         return Ok(None);
     };
     let called = async {
-        let outcomes = call::call(&mut tx, std::slice::from_ref(&append), None).await?;
+        let outcomes = call::call(&mut tx, std::slice::from_ref(&append), None, known.log()).await?;
         tx.commit().await?;
         Ok::<_, sqlx::Error>(outcomes)
     };
-    match called.await.map(|outcomes| outcomes.into_iter().next()) {
+    let called = called.await.inspect(|outcomes| known.learn(std::slice::from_ref(&append), outcomes));
+    match called.map(|outcomes| outcomes.into_iter().next()) {
         Ok(Some(outcome)) => {
             // Whoever asked may have gone.
             let _ = reply.send(Ok(outcome));

@@ -94,15 +94,8 @@ async fn joined(app: App, envelope: Envelope, role: Role, invitation: Invitation
     let settled = match &outcome {
         Ok(done) if !done.events.is_empty() => store::confirm(&app.pool, this).await,
         // It may have been appended all the same: when the reservation is over, the log says whether it was.
-        Err(CommandError::Unavailable(_) | CommandError::Unanswered { .. } | CommandError::Broken(_)) => Ok(()),
-        Ok(_)
-        | Err(
-            CommandError::Refused(_)
-            | CommandError::Conflict(_)
-            | CommandError::KeyReused
-            | CommandError::Contended
-            | CommandError::OutOfScope,
-        ) => store::release(&app.pool, this).await,
+        Err(error) if error.is_open() => Ok(()),
+        Ok(_) | Err(_) => store::release(&app.pool, this).await,
     };
     if let Err(error) = settled {
         tracing::warn!(%error, "the use of an invitation is settled by the log, later");

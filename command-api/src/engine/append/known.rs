@@ -1,0 +1,45 @@
+use taskfold_event_log::LogIdentity;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{Append, Outcome};
+
+/// The log as the committer knows it: its id, and the last event that it has seen there. A log that lacks that event was restored to an earlier
+/// state, and nothing may be appended to it.
+pub struct Known {
+    log: watch::Receiver<LogIdentity>,
+    id: Uuid,
+    last: Option<(i64, Uuid)>,
+}
+
+/// What a call says of the log that it is for.
+#[derive(Clone, Copy)]
+pub struct OfLog {
+    pub id: Uuid,
+    /// Position and command of the last event that was seen.
+    pub last: Option<(i64, Uuid)>,
+}
+
+impl Known {
+    pub fn new(log: watch::Receiver<LogIdentity>) -> Self {
+        let id = log.borrow().id;
+        Self { log, id, last: None }
+    }
+
+    pub fn log(&mut self) -> OfLog {
+        let id = self.log.borrow().id;
+        if std::mem::replace(&mut self.id, id) != id {
+            // Of the log before.
+            self.last = None;
+        }
+        OfLog { id, last: self.last }
+    }
+
+    pub fn learn(&mut self, appends: &[Append], outcomes: &[Outcome]) {
+        let appended = appends.iter().zip(outcomes).filter_map(|(append, outcome)| match outcome {
+            Outcome::Appended(recorded) if !append.events.is_empty() => Some((recorded.last_position, append.command_id)),
+            _ => None,
+        });
+        self.last = self.last.into_iter().chain(appended).max();
+    }
+}

@@ -1,0 +1,81 @@
+//! Which log this is. A log has an id, renewed only when it is adopted: after a restore, or when a failed server took its last events along.
+//! Positions stay plain numbers, and those up to the fork mean the same in both.
+
+use std::time::Duration;
+
+use sqlx::{PgExecutor, PgPool};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::deadline::{REQUEST, within};
+
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// The id of the log, and how it came to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogIdentity {
+    pub id: Uuid,
+    /// Of each adoption, the last position that the log has in common with the one before.
+    pub forks: Vec<i64>,
+}
+
+impl LogIdentity {
+    /// How often the log was adopted.
+    pub fn epoch(&self) -> usize {
+        self.forks.len()
+    }
+
+    /// Whether a position of an earlier epoch is one of this log too; `None` for an epoch that never was.
+    pub fn shares(&self, epoch: usize, position: i64) -> Option<bool> {
+        Some(self.forks.get(epoch..)?.iter().all(|fork| position <= *fork))
+    }
+
+    /// A few characters that tell this log from others, for tags.
+    pub fn mark(&self) -> String {
+        self.id.simple().to_string().split_off(26)
+    }
+}
+
+/// The identity of the log as the database has it.
+pub async fn identity(db: impl PgExecutor<'_>) -> sqlx::Result<LogIdentity> {
+    let (id, forks) = sqlx::query_as(
+        "SELECT (array_agg(log_id ORDER BY epoch DESC))[1], \
+                coalesce(array_agg(fork_position ORDER BY epoch) FILTER (WHERE epoch > 0), '{}') FROM log_identities",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(LogIdentity { id, forks })
+}
+
+/// Why the log takes no commands; `None` when it does.
+pub async fn suspended(db: impl PgExecutor<'_>) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("SELECT suspended FROM log_head").fetch_one(db).await
+}
+
+/// Keeps `sender` at the identity of the log, until `shutdown`.
+pub async fn watch_identity(pool: PgPool, sender: watch::Sender<LogIdentity>, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(ASK_EVERY)).await.is_some() {
+        match within(REQUEST, identity(&pool)).await {
+            Ok(now) => {
+                let adopted = sender.send_if_modified(|known| std::mem::replace(known, now.clone()) != now);
+                if adopted {
+                    tracing::warn!(log_id = %now.id, epoch = now.epoch(), "the log was adopted under another id");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the identity of the log could not be read"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_of_an_earlier_epoch_are_good_up_to_every_fork_behind_it() {
+        let log = LogIdentity { id: Uuid::nil(), forks: vec![100, 80] };
+        assert_eq!((log.shares(0, 80), log.shares(0, 81), log.shares(1, 81)), (Some(true), Some(false), Some(false)));
+        assert_eq!((log.shares(2, 1_000), log.shares(3, 1)), (Some(true), None));
+    }
+}
