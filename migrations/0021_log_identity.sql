@@ -18,8 +18,9 @@ INSERT INTO log_identities (epoch, log_id) VALUES (0, gen_random_uuid());
 -- Why nothing is appended; null: the log takes commands. In the row that each append locks anyway.
 ALTER TABLE log_head ADD COLUMN suspended text;
 
--- The command of the event at the checkpoint: a position alone does not tell one log from another. Null: as the release before wrote it.
-ALTER TABLE projection_checkpoint ADD COLUMN command_id uuid;
+-- The command of the event at the checkpoint, if that is where it was written: a position alone does not tell one log from another, and the
+-- release before writes nothing else.
+ALTER TABLE projection_checkpoint ADD COLUMN command_position bigint, ADD COLUMN command_id uuid;
 
 -- Stops the log, for whoever has seen an event that it lacks. Only adopting it lets it go on.
 CREATE FUNCTION taskfold_suspend_log(reason text) RETURNS void

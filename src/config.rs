@@ -45,6 +45,8 @@ pub enum Role {
     Verify,
     /// Project again the events that were set aside because they failed
     Retry,
+    /// Go on with a log that was restored to an earlier state: give it another id, and publish it anew
+    Adopt,
     /// Write the API documents
     Openapi {
         /// Only say whether the files are current (exit code 1 if they are not)
@@ -125,6 +127,9 @@ struct Flags {
     /// Name of the JetStream stream; its subjects begin with the same in lower case
     #[arg(long, env = "TASKFOLD_STREAM", default_value = "TASKFOLD", global = true)]
     stream: String,
+    /// How many servers of a NATS cluster keep the stream: 1, 3 or 5, when it is made. One that is there keeps its own number
+    #[arg(long, env = "TASKFOLD_STREAM_REPLICAS", default_value = "1", global = true)]
+    stream_replicas: String,
     /// Database connections of each service, from 4 to 1000: some are kept for listening, appending and projecting
     #[arg(long, env = "TASKFOLD_POOL_SIZE", default_value = "16", global = true)]
     pool_size: String,
@@ -159,6 +164,7 @@ pub struct Settings {
     pub part_urls: PartUrls,
     pub nats_url: Option<String>,
     pub stream: String,
+    pub stream_replicas: usize,
     pub pool_size: u32,
     pub log: String,
     pub log_format: LogFormat,
@@ -211,6 +217,10 @@ impl Cli {
         if !is_token(&flags.stream) {
             note("stream", &flags.stream, "a stream's name has letters, digits, `-` and `_` only");
         }
+        let stream_replicas = flags.stream_replicas.parse().ok().filter(|replicas| [1, 3, 5].contains(replicas));
+        if stream_replicas.is_none() {
+            note("stream-replicas", &flags.stream_replicas, "1, 3 or 5");
+        }
         let pool_size = flags.pool_size.parse().ok().filter(|size| (4..=1000).contains(size));
         if pool_size.is_none() {
             note("pool-size", &flags.pool_size, "a number from 4 to 1000");
@@ -225,25 +235,29 @@ impl Cli {
         let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
         let attachments = flags.attachments.check(&flags.data_dir, &mut note);
         let limits = flags.limits.check(&mut note);
-        match (listen, pool_size, limits, log_format, attachments) {
-            (Some(listen), Some(pool_size), Some(limits), Some(log_format), Some(attachments))
-                if mistakes.is_empty() =>
-            {
-                Ok(Settings {
-                    listen,
-                    data_dir: flags.data_dir.clone(),
-                    database_url,
-                    part_urls,
-                    nats_url,
-                    stream: flags.stream.clone(),
-                    pool_size,
-                    log: flags.log.clone(),
-                    log_format,
-                    oidc,
-                    attachments,
-                    limits,
-                })
-            }
+        match (listen, pool_size, stream_replicas, limits, log_format, attachments) {
+            (
+                Some(listen),
+                Some(pool_size),
+                Some(stream_replicas),
+                Some(limits),
+                Some(log_format),
+                Some(attachments),
+            ) if mistakes.is_empty() => Ok(Settings {
+                listen,
+                data_dir: flags.data_dir.clone(),
+                database_url,
+                part_urls,
+                nats_url,
+                stream: flags.stream.clone(),
+                stream_replicas,
+                pool_size,
+                log: flags.log.clone(),
+                log_format,
+                oidc,
+                attachments,
+                limits,
+            }),
             _ => Err(mistakes),
         }
     }

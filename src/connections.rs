@@ -12,6 +12,10 @@ use crate::databases::DatabaseRole;
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// Below the deadline of a request, so that it is this that is named.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+/// Between two questions whether NATS is still there.
+const NATS_PING: Duration = Duration::from_secs(2);
+/// Of a request to NATS, and of connecting to one of its servers.
+const NATS_CALL: Duration = Duration::from_secs(3);
 /// A connection that answered this short a time ago is taken to be good; asking each time is a round trip for each request.
 const KNOWN_GOOD: Duration = Duration::from_secs(1);
 
@@ -103,8 +107,18 @@ pub async fn nats(nats_url: &str, name: &str) -> anyhow::Result<async_nats::Clie
         .map(|one| one.trim().parse())
         .collect::<Result<_, _>>()
         .context("reading the URL of NATS")?;
-    async_nats::ConnectOptions::new()
+    let mut options = async_nats::ConnectOptions::new();
+    // The client reads them in a URL and does not send them.
+    let credentials = servers.iter().find_map(|server| Some((server.username()?, server.password()?)));
+    if let Some((user, password)) = credentials {
+        options = options.user_and_password(user.to_owned(), password.to_owned());
+    }
+    options
         .name(name)
+        // A connection whose other end is silent is given up after three of them.
+        .ping_interval(NATS_PING)
+        .connection_timeout(NATS_CALL)
+        .request_timeout(Some(NATS_CALL))
         .retry_on_initial_connect()
         .max_reconnects(None)
         .reconnect_delay_callback(|attempts| {

@@ -46,6 +46,7 @@ async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
         Role::Rebuild(rebuild) => roles::rebuild::run(program, rebuild).await,
         Role::Verify => roles::verify::run(program).await,
         Role::Retry => roles::retry::run(program).await,
+        Role::Adopt => roles::adopt::run(program).await,
         Role::Openapi { check, dir } => roles::openapi::run(check, &dir),
         Role::Import(Import::Trello(import)) => roles::import::run("trello", import).await,
     }

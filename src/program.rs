@@ -115,6 +115,19 @@ impl Site {
         connections::nats(self.nats_url.as_deref().context("NATS_URL is not set")?, "taskfold").await
     }
 
+    /// What the projector works with.
+    pub async fn projector(&self) -> anyhow::Result<taskfold_projector::Deps> {
+        let Program { settings, shutdown, .. } = &self.program;
+        Ok(taskfold_projector::Deps {
+            pool: self.pool(DatabaseRole::Projector).await?,
+            maintenance: self.pool(DatabaseRole::Maintenance).await?,
+            nats: self.nats().await?,
+            stream: settings.stream.clone(),
+            stream_replicas: settings.stream_replicas,
+            shutdown: shutdown.clone(),
+        })
+    }
+
     /// The schema, with all that goes with it.
     pub async fn migrate(&self) -> anyhow::Result<()> {
         let owner = self.owner.as_ref().context("migrating needs DATABASE_URL, the owner's")?;

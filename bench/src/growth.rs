@@ -45,7 +45,7 @@ async fn with(events: i64, clients: usize, seconds: u64, runs: usize) -> anyhow:
     let url = system.database_url()?;
     let head = multiply::write(&url, &commands.address, &someone.token, events).await?;
     multiply::leave_to_a_rebuild(&url).await?;
-    multiply::skip_stream(&system.nats_url()?, head).await?;
+    multiply::skip_stream(&system, head).await?;
     drop(commands);
     let api = system.role("all").await?;
     let pool = PgPool::connect(&url).await?;

@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::client::{Client, text};
+use crate::system::System;
 
 /// Projects, and tasks in each, that are made by real commands. Each task gets seven more events.
 const PROJECTS: usize = 4;
@@ -88,9 +89,12 @@ pub async fn leave_to_a_rebuild(database_url: &str) -> anyhow::Result<()> {
 }
 
 /// Begins the stream behind what is in the log, so that nobody is busy publishing that.
-pub async fn skip_stream(nats_url: &str, head: i64) -> anyhow::Result<()> {
-    let jetstream = async_nats::jetstream::new(async_nats::connect(nats_url).await?);
-    let mut config = taskfold_projector::stream::config("TASKFOLD");
+pub async fn skip_stream(system: &System, head: i64) -> anyhow::Result<()> {
+    let pool = PgPool::connect(&system.database_url()?).await?;
+    let log = taskfold_event_log::identity(&pool).await?;
+    pool.close().await;
+    let jetstream = async_nats::jetstream::new(async_nats::connect(system.nats_url()?).await?);
+    let mut config = taskfold_projector::stream::config("TASKFOLD", &log, 1);
     config.first_sequence = Some(u64::try_from(head)? + 1);
     jetstream.create_stream(config).await?;
     Ok(())

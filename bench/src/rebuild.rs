@@ -26,7 +26,7 @@ pub async fn run(events: i64, runs: usize) -> anyhow::Result<Value> {
     let url = system.database_url()?;
     let head = multiply::write(&url, &commands.address, &someone.token, events).await?;
     multiply::leave_to_a_rebuild(&url).await?;
-    multiply::skip_stream(&system.nats_url()?, head).await?;
+    multiply::skip_stream(&system, head).await?;
     let pool = PgPool::connect(&url).await?;
     let began = Instant::now();
     let _projector = system.role("projector").await?;

@@ -70,12 +70,11 @@ async fn lead(deps: &Deps, holder: Uuid) {
         appended,
         working.clone(),
     );
-    tokio::join!(
-        renew(deps, holder, &working),
-        listening,
-        project(deps, log, projected, &working),
-        publish::run(deps, published, &working),
-    );
+    let all = async {
+        tokio::join!(listening, project(deps, log, projected, &working), publish::run(deps, published, &working),)
+    };
+    // Whatever waits for a server that does not answer is dropped with the lease: its transaction was never committed.
+    tokio::join!(renew(deps, holder, &working), working.run_until_cancelled(all));
 }
 
 async fn renew(deps: &Deps, holder: Uuid, working: &CancellationToken) {

@@ -1,5 +1,7 @@
 //! Make it known: the log into read tables, and from there onto the stream. No HTTP.
 
+/// Going on with a log that was restored.
+pub mod adopt;
 /// Rows into PostgreSQL by COPY.
 mod copy;
 /// What is derived from rows.
@@ -14,6 +16,8 @@ mod generation;
 mod lead;
 /// Which projector works.
 mod lease;
+/// An event as it is published.
+mod message;
 /// JetStream: every Change at the sequence that is its position.
 mod publish;
 /// Reading the read tables from the log anew.
@@ -46,6 +50,8 @@ pub struct Deps {
     pub nats: async_nats::Client,
     /// The JetStream stream's name; its subjects begin with the same in lower case.
     pub stream: String,
+    /// How many servers keep the stream, when it is made.
+    pub stream_replicas: usize,
     pub shutdown: CancellationToken,
 }
 
@@ -58,6 +64,12 @@ pub enum ProjectorError {
     Log(#[from] taskfold_event_log::LogError),
     #[error("the stream: {0}")]
     Stream(String),
+    #[error(
+        "the stream {0} is of another log: of this one before it was adopted, or of another system that shares the NATS server"
+    )]
+    OtherStream(String),
+    #[error("{0}: `taskfold adopt` says with which log to go on")]
+    Forked(String),
     #[error("rows and JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("another projector has moved the checkpoint")]

@@ -1,20 +1,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::message::PublishMessage;
-use chrono::SecondsFormat;
+use async_nats::jetstream::stream::Stream;
 use futures::stream::FuturesOrdered;
-use taskfold_domain::change::TRUNCATED_HEADER;
-use taskfold_event_log::LoggedEvent;
+use taskfold_event_log::deadline::{BATCH, REQUEST, within};
+use taskfold_event_log::{LogIdentity, LoggedEvent};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::lead::wait;
-use crate::{Deps, ProjectorError, stream};
+use crate::stream::Label;
+use crate::{Deps, ProjectorError, message, stream};
 
 /// Events read at once, and publishes under way at once.
 const PAGE: i64 = 512;
@@ -53,37 +53,24 @@ async fn publish_on(
     projected: &mut watch::Receiver<Projected>,
     working: &CancellationToken,
 ) -> Result<(), ProjectorError> {
-    let stream = stream::ensure(&deps.nats, &deps.stream).await?;
-    let mut last = stream::last_sequence(&stream).await?;
-    let context = stream::context(&deps.nats);
-    let prefix = stream::prefix(&deps.stream);
-    tracing::info!(position = last, "publishing behind the stream's last message");
+    let mut publisher = Publisher::start(deps).await?;
+    tracing::info!(position = publisher.last, "publishing behind the stream's last message");
     let mut ask = true;
     while !working.is_cancelled() {
         let latest = projected.borrow_and_update().clone();
-        if let Some(events) = latest.behind(last) {
-            last = publish_page(&context, &prefix, events, last).await?;
-            metrics::gauge!("taskfold_published_position").set(last as f64);
+        if let Some(events) = latest.behind(publisher.last) {
+            publisher.page(events).await?;
             continue;
         }
         // Whoever heard everything still asks now and then: being told is for speed.
-        let upto = if ask || latest.position > last {
-            taskfold_event_log::projected_position(&deps.pool).await?
+        let upto = if ask || latest.position > publisher.last {
+            publisher.look_around(deps).await?;
+            within(REQUEST, taskfold_event_log::projected_position(&deps.pool)).await?
         } else {
-            last
+            publisher.last
         };
-        if last > upto {
-            let known = taskfold_event_log::head(&deps.pool).await?;
-            if last > known {
-                return Err(ProjectorError::Stream(format!(
-                    "it ends at {last}, but the log at {known}: they are not of one system"
-                )));
-            }
-        }
-        while last < upto && !working.is_cancelled() {
-            let page = taskfold_event_log::page_between(&deps.pool, last + 1, upto.min(last + PAGE)).await?;
-            last = publish_page(&context, &prefix, &page, last).await?;
-            metrics::gauge!("taskfold_published_position").set(last as f64);
+        while publisher.last < upto && !working.is_cancelled() {
+            publisher.next_page(deps, upto).await?;
         }
         ask = tokio::select! {
             () = working.cancelled() => return Ok(()),
@@ -97,18 +84,111 @@ async fn publish_on(
     Ok(())
 }
 
+/// Publishes what is projected and not yet in the stream.
+pub async fn catch_up(deps: &Deps) -> Result<(), ProjectorError> {
+    let mut publisher = Publisher::start(deps).await?;
+    let upto = taskfold_event_log::projected_position(&deps.pool).await?;
+    while publisher.last < upto {
+        publisher.next_page(deps, upto).await?;
+    }
+    Ok(())
+}
+
+/// At the end of the stream, which is of this log and has its events.
+struct Publisher {
+    log: LogIdentity,
+    stream: Stream,
+    context: Context,
+    prefix: String,
+    /// Position of the last message.
+    last: i64,
+}
+
+impl Publisher {
+    async fn start(deps: &Deps) -> Result<Self, ProjectorError> {
+        let log = within(REQUEST, taskfold_event_log::identity(&deps.pool)).await?;
+        let context = stream::context(&deps.nats);
+        let found = stream::ensure(&context, &deps.stream, &log, deps.stream_replicas).await?;
+        let label = stream::label(&found, &log);
+        if label == Label::Another {
+            return Err(ProjectorError::OtherStream(deps.stream.clone()));
+        }
+        let last = stream::last_sequence(&found).await?;
+        if last > 0 {
+            must_be_of_the_log(deps, &found, label, last).await?;
+        }
+        if label == Label::Missing {
+            stream::put_label(&context, &found, &log).await?;
+        }
+        Ok(Self { log, stream: found, context, prefix: stream::prefix(&deps.stream), last })
+    }
+
+    /// Fails when the log was adopted, or when somebody else has written to the stream, emptied or deleted it: then all begins anew.
+    async fn look_around(&self, deps: &Deps) -> Result<(), ProjectorError> {
+        let log = within(REQUEST, taskfold_event_log::identity(&deps.pool)).await?;
+        let last = stream::last_sequence(&self.stream).await?;
+        if log != self.log || last != self.last {
+            return Err(ProjectorError::Stream(format!("it ends at {last} and not at {} any more", self.last)));
+        }
+        Ok(())
+    }
+
+    async fn next_page(&mut self, deps: &Deps, upto: i64) -> Result<(), ProjectorError> {
+        let (first, last) = (self.last + 1, upto.min(self.last + PAGE));
+        let page = within(BATCH, taskfold_event_log::page_between(&deps.pool, first, last)).await?;
+        if page.is_empty() {
+            return Err(ProjectorError::Stream(format!("the log has no events from {first} to {last}")));
+        }
+        self.page(&page).await
+    }
+
+    async fn page(&mut self, events: &[LoggedEvent]) -> Result<(), ProjectorError> {
+        self.last = publish_page(&self.context, (&self.prefix, &self.log), events, self.last).await?;
+        metrics::gauge!("taskfold_published_position").set(self.last as f64);
+        Ok(())
+    }
+}
+
+/// Compares the stream's last message with the log's event at that position. A stream of this log that has more than the log, or something else,
+/// says that the log lost its last events: nothing may be appended then, or positions would mean two things.
+async fn must_be_of_the_log(deps: &Deps, stream: &Stream, label: Label, last: i64) -> Result<(), ProjectorError> {
+    let events = within(REQUEST, taskfold_event_log::page_between(&deps.pool, last, last)).await?;
+    let message = stream::message(stream, last).await?;
+    // A stream that was emptied, or made to begin later, has nothing to compare.
+    let same =
+        events.first().is_some_and(|event| message.is_none_or(|message| message::is_of(&message.payload, event)));
+    if same {
+        return Ok(());
+    }
+    let reason =
+        format!("the stream has an event at {last} that the log lacks: the log was restored to an earlier state");
+    tracing::error!(reason, "publishing nothing until the log is adopted");
+    if label == Label::Ours {
+        let suspending = sqlx::query("SELECT taskfold_suspend_log($1)").bind(&reason).execute(&deps.pool);
+        within(REQUEST, suspending).await?;
+    }
+    Err(ProjectorError::Forked(reason))
+}
+
 /// Publishes without waiting for each acknowledgement; the first refusal fails all behind it, and the caller resumes from
 /// the stream's last message.
 async fn publish_page(
     context: &Context,
-    prefix: &str,
+    (prefix, log): (&str, &LogIdentity),
     page: &[LoggedEvent],
     mut last: i64,
 ) -> Result<i64, ProjectorError> {
     let mut acks: FuturesOrdered<<PublishAckFuture as IntoFuture>::IntoFuture> = FuturesOrdered::new();
     for event in page {
-        let sent = send(context, prefix, event).await?;
-        acks.push_back(sent.into_future());
+        let (headers, payload) = message::encode(event, log, context.client().server_info().max_payload)?;
+        let message = PublishMessage::build()
+            .payload(payload)
+            .headers(headers)
+            .expected_last_sequence((event.position - 1) as u64);
+        // Sending waits for the connection, which may be one that does not answer.
+        let sending = tokio::time::timeout(REQUEST, context.send_publish(event.nats_subject(prefix)?, message));
+        let sent = sending.await.map_err(|_| ProjectorError::Stream("nothing can be sent".to_owned()))?;
+        acks.push_back(sent.map_err(|e| ProjectorError::Stream(e.to_string()))?.into_future());
     }
     while let Some(ack) = acks.next().await {
         let ack = ack.map_err(|e| ProjectorError::Stream(e.to_string()))?;
@@ -116,40 +196,4 @@ async fn publish_page(
         metrics::counter!("taskfold_published_events_total").increment(1);
     }
     Ok(last)
-}
-
-async fn send(context: &Context, prefix: &str, event: &LoggedEvent) -> Result<PublishAckFuture, ProjectorError> {
-    let mut headers = cloud_event_headers(event);
-    let mut payload = event.change_json()?;
-    if payload.len() + 4096 > context.client().server_info().max_payload {
-        tracing::error!(position = event.position, bytes = payload.len(), "larger than the server's max_payload");
-        headers.insert(TRUNCATED_HEADER, "true");
-        payload = LoggedEvent { changes: Some("{}".to_owned()), ..event.clone() }.change_json()?;
-    }
-    let message = PublishMessage::build()
-        .payload(payload.into())
-        .headers(headers)
-        .expected_last_sequence((event.position - 1) as u64);
-    context.send_publish(event.nats_subject(prefix)?, message).await.map_err(|e| ProjectorError::Stream(e.to_string()))
-}
-
-/// CloudEvents 1.0, NATS protocol binding, binary mode.
-fn cloud_event_headers(event: &LoggedEvent) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", event.position.to_string());
-    headers.insert("ce-type", format!("taskfold.{}.v{}", event.event_type, event.event_version));
-    let source = match event.project_id {
-        Some(project) => format!("/v1/projects/{project}"),
-        None => format!("/v1/teams/{}", event.aggregate_id),
-    };
-    headers.insert("ce-source", source);
-    headers.insert("ce-subject", format!("{}/{}", event.aggregate_type, event.aggregate_id));
-    headers.insert("ce-time", event.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true));
-    headers.insert("ce-sequence", event.position.to_string());
-    headers.insert("content-type", "application/json");
-    if let Some(traceparent) = &event.traceparent {
-        headers.insert("traceparent", traceparent.as_str());
-    }
-    headers
 }

@@ -5,6 +5,7 @@ use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, within};
 use taskfold_event_log::{Kept, LoggedEvent, PROJECTED_CHANNEL};
+use uuid::Uuid;
 
 use crate::fold::Decoded;
 use crate::set_aside::{self, aggregate_of};
@@ -41,6 +42,8 @@ pub struct Memory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 struct Place {
     position: i64,
+    /// Of the event there, which a position alone does not tell from another log's.
+    command_id: Option<Uuid>,
     /// How often they were written anew without a new position.
     generation: i64,
 }
@@ -101,7 +104,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     // Held until the commit, against a second projector and the switch of a rebuild. Plans are kept with the connection, and
     // often made while the tables are still small: they must be those of large tables.
     let Begun { place, set_aside, ours } = sqlx::query_as(
-        "SELECT position, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS set_aside, \
+        "SELECT position, CASE WHEN command_position = position THEN command_id END AS command_id, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS set_aside, \
              set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
              set_config('enable_mergejoin', 'off', true) \
          FROM projection_checkpoint FOR UPDATE",
@@ -116,7 +119,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     if let Reach::Beside { upto } = reach {
         events.retain(|event| event.position <= upto);
     }
-    let Some(position) = events.last().map(|e| e.position) else {
+    let Some((position, command_id)) = events.last().map(|e| (e.position, e.command_id)) else {
         // Now, and not with the next step: an open transaction keeps PostgreSQL from clearing away what every append leaves behind.
         tx.rollback().await?;
         return Ok(Outcome::Idle);
@@ -144,12 +147,14 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
         Reach::Beside { .. } => None,
     };
     let moved = sqlx::query(
-        "WITH moved AS (UPDATE projection_checkpoint SET position = $1 WHERE position = $2 RETURNING position) \
+        "WITH moved AS (UPDATE projection_checkpoint SET position = $1, command_position = $1, command_id = $4 \
+             WHERE position = $2 RETURNING position) \
          SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3, position::text) END FROM moved",
     )
     .bind(position)
     .bind(place.position)
     .bind(channel)
+    .bind(command_id)
     .fetch_optional(&mut *tx)
     .await?;
     if moved.is_none() {
@@ -157,7 +162,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     }
     tx.commit().await?;
     if tables.rows() <= KEPT_ROWS {
-        *memory = Memory { tables, at: Some(Place { position, ..place }) };
+        *memory = Memory { tables, at: Some(Place { position, command_id: Some(command_id), ..place }) };
     }
     Ok(Outcome::Projected { events: events.into(), position })
 }

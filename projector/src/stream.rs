@@ -1,15 +1,29 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
 use async_nats::jetstream::Context;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{Config, DirectGetErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use taskfold_event_log::LogIdentity;
 
 use crate::ProjectorError;
+
+/// In the stream's metadata: the id of the log that it is of.
+pub const LOG: &str = "taskfold-log";
+/// Of a call to JetStream, an acknowledgement included. A stream whose leader is gone has another one within some seconds; whoever waits for
+/// the old one does not hear of it.
+const CALL: Duration = Duration::from_secs(2);
 
 /// The subjects of `stream` begin with this: its name in lower case.
 pub fn prefix(stream: &str) -> String {
     stream.to_lowercase()
 }
 
-/// Everything is kept, nothing can be deleted, so sequence = position for good.
-pub fn config(name: &str) -> Config {
+/// Everything is kept, so sequence = position for good. Deleting is not denied by the stream, which could never be changed: account
+/// permissions keep others from it.
+pub fn config(name: &str, log: &LogIdentity, replicas: usize) -> Config {
     Config {
         name: name.to_owned(),
         subjects: vec![format!("{}.events.>", prefix(name))],
@@ -17,23 +31,80 @@ pub fn config(name: &str) -> Config {
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::New,
         allow_direct: true,
-        deny_delete: true,
+        num_replicas: replicas,
         description: Some("Taskfold: every Change, at the sequence that is its position".to_owned()),
+        metadata: HashMap::from([(LOG.to_owned(), log.id.to_string())]),
         ..Config::default()
     }
 }
 
+/// Whose stream it is, as its metadata has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Of this log.
+    Ours,
+    /// Of another log: one that this was before it was adopted, or one of another system.
+    Another,
+    /// The release before did not say so.
+    Missing,
+}
+
+pub fn label(stream: &Stream, log: &LogIdentity) -> Label {
+    match stream.cached_info().config.metadata.get(LOG) {
+        Some(id) if *id == log.id.to_string() => Label::Ours,
+        Some(_) => Label::Another,
+        None => Label::Missing,
+    }
+}
+
+/// The stream, if there is one.
+pub async fn find(context: &Context, name: &str) -> Result<Option<Stream>, ProjectorError> {
+    match context.get_stream(name).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+            _ => Err(ProjectorError::Stream(error.to_string())),
+        },
+    }
+}
+
 /// The stream, made when it is not there.
-pub async fn ensure(nats: &async_nats::Client, name: &str) -> Result<Stream, ProjectorError> {
-    context(nats).get_or_create_stream(config(name)).await.map_err(|e| ProjectorError::Stream(e.to_string()))
+pub async fn ensure(
+    context: &Context,
+    name: &str,
+    log: &LogIdentity,
+    replicas: usize,
+) -> Result<Stream, ProjectorError> {
+    match find(context, name).await? {
+        Some(stream) => Ok(stream),
+        None => {
+            context.create_stream(config(name, log, replicas)).await.map_err(|e| ProjectorError::Stream(e.to_string()))
+        }
+    }
+}
+
+/// Writes into a stream without one whose it is; all else stays as it is.
+pub async fn put_label(context: &Context, stream: &Stream, log: &LogIdentity) -> Result<(), ProjectorError> {
+    let mut config = stream.cached_info().config.clone();
+    config.metadata.insert(LOG.to_owned(), log.id.to_string());
+    context.update_stream(config).await.map(|_| ()).map_err(|e| ProjectorError::Stream(e.to_string()))
 }
 
 pub fn context(nats: &async_nats::Client) -> Context {
-    async_nats::jetstream::new(nats.clone())
+    ContextBuilder::new().timeout(CALL).ack_timeout(CALL).build(nats.clone())
 }
 
 /// The sequence of the stream's last message, which is the publisher's checkpoint.
 pub async fn last_sequence(stream: &Stream) -> Result<i64, ProjectorError> {
     let info = stream.get_info().await.map_err(|e| ProjectorError::Stream(e.to_string()))?;
     i64::try_from(info.state.last_sequence).map_err(|_| ProjectorError::Stream("its sequence is too large".to_owned()))
+}
+
+/// The message at a position; `None` when there is none.
+pub async fn message(stream: &Stream, position: i64) -> Result<Option<StreamMessage>, ProjectorError> {
+    match stream.direct_get(position as u64).await {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ProjectorError::Stream(error.to_string())),
+    }
 }

@@ -1,20 +1,19 @@
 //! Proving that log, stream and read tables agree, beside a running system: everything is compared up to one position,
 //! read in one snapshot.
 
+/// The stream against the log.
+mod stream;
+
 use std::fmt;
 
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection, PgPool};
-use taskfold_domain::change::TRUNCATED_HEADER;
 
+use crate::ProjectorError;
 use crate::fold::Decoded;
 use crate::rows::Row;
 use crate::tables::{Rows, Tables};
-use crate::{ProjectorError, stream};
 
 const PAGE: i64 = 5000;
 /// Faults that are named one by one; beyond it they are counted.
@@ -77,7 +76,7 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
     check_numbers(&mut tx, &mut report).await?;
     check_rows(&mut tx, &mut report).await?;
     if let Some((nats, name)) = nats {
-        check_stream(&mut tx, nats, name, &mut report).await?;
+        stream::check(pool, nats, name, &mut report).await?;
     }
     Ok(report)
 }
@@ -224,65 +223,4 @@ fn differing_fields<R: Row>(folded: &R, stored: &R) -> Result<String, ProjectorE
         .map(|(name, _)| name.as_str())
         .collect();
     Ok(fields.join(", "))
-}
-
-/// Stream sequence = position, and the payload is the event's Change.
-async fn check_stream(
-    db: &mut PgConnection,
-    nats: &async_nats::Client,
-    name: &str,
-    report: &mut Report,
-) -> Result<(), ProjectorError> {
-    let unreadable = |e: &dyn fmt::Display| ProjectorError::Stream(e.to_string());
-    let stream = match stream::context(nats).get_stream(name).await {
-        Ok(stream) => stream,
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                // Made with the first Change: nothing to publish, nothing missing.
-                if report.projected > 0 {
-                    report.fault(format!("stream: {name} does not exist"));
-                }
-                return Ok(());
-            }
-            _ => return Err(unreadable(&error)),
-        },
-    };
-    let last = stream::last_sequence(&stream).await?;
-    // What was published behind our snapshot's back is newer than what we look at, not wrong.
-    report.published = last.min(report.events);
-    if last > taskfold_event_log::head(&mut *db).await? {
-        tracing::debug!(last, "the stream has moved on since the snapshot");
-    }
-    let prefix = stream::prefix(name);
-    let mut position = 0;
-    while position < report.published {
-        let page_end = report.published.min(position + 500);
-        let events = taskfold_event_log::page_between(&mut *db, position + 1, page_end).await?;
-        let mut messages = futures::stream::iter(&events)
-            .map(|event| {
-                let stream = &stream;
-                async move { (event, stream.direct_get(event.position as u64).await) }
-            })
-            .buffered(64);
-        while let Some((event, message)) = messages.next().await {
-            match message {
-                Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
-                    report.fault(format!("stream: sequence {} is missing", event.position));
-                }
-                Err(error) => return Err(unreadable(&error)),
-                Ok(message) => {
-                    let truncated = message.headers.get(TRUNCATED_HEADER).is_some();
-                    if !truncated && message.payload != event.change_json()?.as_bytes() {
-                        report.fault(format!("stream: sequence {} is not the Change of its position", event.position));
-                    }
-                    if message.subject.as_str() != event.nats_subject(&prefix)? {
-                        report
-                            .fault(format!("stream: sequence {} has the subject {}", event.position, message.subject));
-                    }
-                }
-            }
-        }
-        position = page_end;
-    }
-    Ok(())
 }

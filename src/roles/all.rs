@@ -51,26 +51,23 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         pool: here.pool(DatabaseRole::Query).await?,
         feed_pool: here.pool(DatabaseRole::Feed).await?,
         nats: Some(nats.clone()),
-        stream: stream.clone(),
+        stream,
         verifier,
         presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: attachments.clone(),
-        shutdown: shutdown.clone(),
+        shutdown,
     })?;
-    let pool = here.pool(DatabaseRole::Projector).await?;
-    let maintenance = here.pool(DatabaseRole::Maintenance).await?;
+    let projector = here.projector().await?;
+    let pool = projector.pool.clone();
     let health = here.health([
         Dependency::postgres(pool.clone()),
         Dependency::nats(nats.clone()),
         Dependency::attachments(attachments),
-        Dependency::projection(pool.clone()),
+        Dependency::projection(pool),
     ]);
-    parts.spawn("projector", async move {
-        taskfold_projector::run(taskfold_projector::Deps { pool, maintenance, nats, stream, shutdown })
-            .await
-            .map_err(Into::into)
-    });
+    let projecting = taskfold_projector::run(projector);
+    parts.spawn("projector", async move { projecting.await.map_err(Into::into) });
     let router = site(vec![commands, reads], health, &mut parts);
 
     let address = listener.local_addr()?;

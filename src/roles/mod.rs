@@ -1,5 +1,7 @@
 //! One file a role: what is put together, in which order, for each subcommand.
 
+/// Going on with a log that was restored.
+pub mod adopt;
 /// Everything in one process on one port.
 pub mod all;
 /// Commands only.

@@ -21,21 +21,14 @@ pub async fn run(program: Program) -> anyhow::Result<()> {
 async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
-    let pool = here.pool(DatabaseRole::Projector).await?;
-    migrate::check(&pool).await?;
-    let maintenance = here.pool(DatabaseRole::Maintenance).await?;
-    let nats = here.nats().await?;
+    let projector = here.projector().await?;
+    migrate::check(&projector.pool).await?;
     let health = here.health([
-        Dependency::postgres(pool.clone()),
-        Dependency::nats(nats.clone()),
-        Dependency::projection(pool.clone()),
+        Dependency::postgres(projector.pool.clone()),
+        Dependency::nats(projector.nats.clone()),
+        Dependency::projection(projector.pool.clone()),
     ]);
-    let stream = here.program.settings.stream.clone();
-    parts.spawn("projector", async move {
-        taskfold_projector::run(taskfold_projector::Deps { pool, maintenance, nats, stream, shutdown })
-            .await
-            .map_err(Into::into)
-    });
+    parts.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
     let router = site(Vec::new(), health, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);

@@ -20,16 +20,14 @@ fn each_crate_depends_on_what_it_may() {
                 &["taskfold-attachments", "taskfold-domain", "taskfold-event-log", "taskfold-openapi"]
             }
             // Commands without HTTP, the program, and what a projector derives of rows that none wrote.
-            "taskfold-bench" => {
-                &[
-                    "taskfold",
-                    "taskfold-command-api",
-                    "taskfold-domain",
-                    "taskfold-event-log",
-                    "taskfold-openapi",
-                    "taskfold-projector",
-                ]
-            }
+            "taskfold-bench" => &[
+                "taskfold",
+                "taskfold-command-api",
+                "taskfold-domain",
+                "taskfold-event-log",
+                "taskfold-openapi",
+                "taskfold-projector",
+            ],
             "taskfold" => &[
                 "taskfold-attachments",
                 "taskfold-domain",

@@ -80,9 +80,7 @@ async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anyt
         way.whole.send_replace(true);
         until(&mut stream, "recovered").await;
         eventually("what was missed is published", || async {
-            let published = taskfold_projector::stream::ensure(&app.nats().await, &app.stream).await.ok()?;
-            let last = taskfold_projector::stream::last_sequence(&published).await.ok()?;
-            (last == app.head().await).then_some(())
+            (app.published(&app.nats().await).await? == app.head().await).then_some(())
         })
         .await;
         seen.extend(stream.changes_until(make(5).await).await);

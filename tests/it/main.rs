@@ -51,6 +51,8 @@ mod projector;
 mod reads;
 /// Read tables anew from the log, while everything goes on.
 mod rebuild;
+/// A log that lacks what it had.
+mod restore;
 /// Every command and every read, by every role.
 mod roles;
 /// What the query-api's database role sees.

@@ -20,7 +20,7 @@ async fn what_is_on_the_stream_is_the_feed() {
     ada.send(started).await.expect(200);
     app.settle().await;
     let feed = ada.get(&format!("/v1/projects/{project}/events?since=0")).await.expect(200);
-    let stream = stream::ensure(&app.nats().await, &app.stream).await.unwrap();
+    let stream = stream::find(&stream::context(&app.nats().await), &app.stream).await.unwrap().unwrap();
     for event in feed["events"].as_array().unwrap() {
         let position = event["position"].as_u64().unwrap();
         let message = stream.direct_get(position).await.unwrap();
@@ -99,6 +99,7 @@ async fn a_standby_takes_over_within_five_seconds() {
         .unwrap();
     let shutdown = CancellationToken::new();
     let standby = tokio::spawn(taskfold_projector::run(Deps {
+        stream_replicas: 1,
         pool: part_pool(&app.database_url, DatabaseRole::Projector, 4).await.unwrap(),
         maintenance: part_pool(&app.database_url, DatabaseRole::Maintenance, 4).await.unwrap(),
         nats: app.nats().await,

@@ -6,7 +6,8 @@ use sqlx::{PgConnection, Row};
 use crate::harness::{Actor, App};
 
 /// Tables that say nothing of anybody.
-const OF_NOBODY: [&str; 5] = ["_sqlx_migrations", "log_head", "log_identities", "projection_checkpoint", "signing_keys"];
+const OF_NOBODY: [&str; 5] =
+    ["_sqlx_migrations", "log_head", "log_identities", "projection_checkpoint", "signing_keys"];
 
 /// All tables and views that the role may read, at least a column of.
 async fn readable(db: &mut PgConnection) -> Vec<String> {

@@ -123,7 +123,8 @@ async fn a_stream_that_is_not_the_log() {
     let context = stream::context(&nats);
     context.delete_stream(&app.stream).await.unwrap();
     // A stream of the same name and length with something else in it.
-    let foreign = stream::ensure(&nats, &app.stream).await.unwrap();
+    let log = taskfold_event_log::identity(&app.owner).await.unwrap();
+    let foreign = stream::ensure(&context, &app.stream, &log, 1).await.unwrap();
     let prefix = stream::prefix(&app.stream);
     let project = uuid::Uuid::nil();
     for _ in 0..app.head().await {

@@ -7,10 +7,10 @@ mod batch;
 mod call;
 /// One command at a time, when it has lost to others again and again.
 mod hold;
-/// Waiting while other processes append.
-mod line;
 /// What the process has seen of the log.
 mod known;
+/// Waiting while other processes append.
+mod line;
 /// Whether others append too.
 mod others;
 
@@ -227,10 +227,7 @@ impl Appender {
 
 /// The appender and the loop behind it, which ends when the last appender is dropped and nothing waits any more: commands that were
 /// accepted before a shutdown are appended.
-pub fn committer(
-    pool: PgPool,
-    log: watch::Receiver<LogIdentity>,
-) -> (Appender, impl Future<Output = ()>) {
+pub fn committer(pool: PgPool, log: watch::Receiver<LogIdentity>) -> (Appender, impl Future<Output = ()>) {
     let (queue, mut waiting) = mpsc::channel::<Queued>(WAITING);
     let (holds, mut holding) = mpsc::channel(WAITING);
     let committing = async move {

@@ -115,7 +115,13 @@ impl TaskDeciding<'_> {
         };
         let all_fresh = project.fresh && teams.fresh && other.as_ref().is_none_or(|other| other.fresh);
         let project_command = project.command;
-        Ok(Around { project: project.state, project_command, teams, other: other.map(|other| other.state), fresh: all_fresh })
+        Ok(Around {
+            project: project.state,
+            project_command,
+            teams,
+            other: other.map(|other| other.state),
+            fresh: all_fresh,
+        })
     }
 
     async fn decide_in(&self, task: &Task, around: Around) -> Result<Decision<TaskEvent>, CommandError> {

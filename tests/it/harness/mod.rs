@@ -18,6 +18,7 @@ use clap::Parser as _;
 use sqlx::PgPool;
 use taskfold::config::Cli;
 use taskfold::program::{Program, Site};
+use taskfold_projector::stream;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -164,11 +165,15 @@ impl App {
         eventually("everything is projected and published", || async {
             let head = self.head().await;
             let projected = taskfold_event_log::projected_position(&self.owner).await.unwrap();
-            let stream = taskfold_projector::stream::ensure(&nats, &self.stream).await.ok()?;
-            let published = taskfold_projector::stream::last_sequence(&stream).await.ok()?;
-            (projected == head && published == head).then_some(())
+            (projected == head && self.published(&nats).await? == head).then_some(())
         })
         .await;
+    }
+
+    /// The position of the stream's last message; `None` when there is no stream.
+    pub async fn published(&self, nats: &async_nats::Client) -> Option<i64> {
+        let stream = stream::find(&stream::context(nats), &self.stream).await.ok()??;
+        stream::last_sequence(&stream).await.ok()
     }
 
     /// What `taskfold verify` finds.

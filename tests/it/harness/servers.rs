@@ -87,6 +87,11 @@ impl Servers {
         self.url(name)
     }
 
+    /// As a superuser, in no test's database.
+    pub fn admin_url(&self) -> String {
+        self.postgres.clone()
+    }
+
     fn url(&self, database: &str) -> String {
         self.postgres.replace("/taskfold?", &format!("/{database}?"))
     }

@@ -37,7 +37,9 @@ impl Known {
 
     pub fn learn(&mut self, appends: &[Append], outcomes: &[Outcome]) {
         let appended = appends.iter().zip(outcomes).filter_map(|(append, outcome)| match outcome {
-            Outcome::Appended(recorded) if !append.events.is_empty() => Some((recorded.last_position, append.command_id)),
+            Outcome::Appended(recorded) if !append.events.is_empty() => {
+                Some((recorded.last_position, append.command_id))
+            }
             _ => None,
         });
         self.last = self.last.into_iter().chain(appended).max();

@@ -1,0 +1,122 @@
+//! Going on with a log that was restored to an earlier state: it gets another id, and the stream is made and published anew. What it has in
+//! common with the log before is found by comparing it with the stream, where that is still there.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::Stream;
+use serde_json::json;
+use sqlx::PgPool;
+use taskfold_event_log::LogIdentity;
+use tokio::time::Instant;
+
+use crate::publish;
+use crate::stream::{self, Label};
+use crate::{Deps, ProjectorError, message};
+
+/// How long a projector that leads has to begin publishing; without one, whoever adopts does it.
+const FOR_A_LEADER: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    pub before: LogIdentity,
+    pub now: LogIdentity,
+    /// Up to here both logs are the same.
+    pub fork: i64,
+    pub head: i64,
+}
+
+/// Gives the log another id, lets it take commands again, and publishes it anew. `owner` is connected as the owner of the tables.
+pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorError> {
+    let context = stream::context(&deps.nats);
+    let before = taskfold_event_log::identity(owner).await?;
+    let old = stream::find(&context, &deps.stream).await?;
+    let replicas = old.as_ref().map_or(deps.stream_replicas, |old| old.cached_info().config.num_replicas);
+    let head = taskfold_event_log::head(owner).await?;
+    let fork = match &old {
+        Some(old) if stream::label(old, &before) != Label::Another => in_common(owner, old, head).await?,
+        // Nothing to compare with: what the log has is taken to be what it had.
+        _ => head,
+    };
+    renew(owner, fork).await?;
+    let now = taskfold_event_log::identity(owner).await?;
+    if old.is_some() {
+        context.delete_stream(&deps.stream).await.map_err(|e| ProjectorError::Stream(e.to_string()))?;
+    }
+    let made = stream::ensure(&context, &deps.stream, &now, replicas).await?;
+    republish(deps, &made).await?;
+    tell(deps, &before, &now, fork).await?;
+    Ok(Adopted { before, now, fork, head })
+}
+
+/// The last position up to which stream and log have the same events. Both are in one order, so it is found by halving.
+async fn in_common(db: &PgPool, stream: &Stream, head: i64) -> Result<i64, ProjectorError> {
+    let last = stream::last_sequence(stream).await?;
+    if last == 0 || same(db, stream, last.min(head)).await? {
+        // Beyond a stream that ends earlier there is nothing to compare with.
+        return Ok(if last <= head { head } else { last.min(head) });
+    }
+    let (mut common, mut differing) = (0, last.min(head));
+    while common + 1 < differing {
+        let middle = common + (differing - common) / 2;
+        if same(db, stream, middle).await? {
+            common = middle;
+        } else {
+            differing = middle;
+        }
+    }
+    Ok(common)
+}
+
+async fn same(db: &PgPool, stream: &Stream, position: i64) -> Result<bool, ProjectorError> {
+    let events = taskfold_event_log::page_between(db, position, position).await?;
+    let message = stream::message(stream, position).await?;
+    Ok(events.first().zip(message).is_some_and(|(event, message)| message::is_of(&message.payload, event)))
+}
+
+async fn renew(owner: &PgPool, fork: i64) -> Result<(), ProjectorError> {
+    let mut tx = owner.begin().await?;
+    // The lock of every append.
+    let head: i64 =
+        sqlx::query_scalar("UPDATE log_head SET suspended = NULL RETURNING position").fetch_one(&mut *tx).await?;
+    sqlx::query(
+        "INSERT INTO log_identities (epoch, log_id, fork_position) \
+         SELECT max(epoch) + 1, gen_random_uuid(), $1 FROM log_identities",
+    )
+    .bind(fork.min(head))
+    .execute(&mut *tx)
+    .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Waits until the projector that leads has published all that is projected, or does it where none does.
+async fn republish(deps: &Deps, stream: &Stream) -> Result<(), ProjectorError> {
+    let (mut seen, mut moved) = (0, Instant::now());
+    loop {
+        let upto = taskfold_event_log::projected_position(&deps.pool).await?;
+        let last = stream::last_sequence(stream).await?;
+        if last >= upto {
+            return Ok(());
+        }
+        if last > seen {
+            (seen, moved) = (last, Instant::now());
+        }
+        if moved.elapsed() > FOR_A_LEADER {
+            // Fenced, so that one who leads after all is not in the way.
+            publish::catch_up(deps).await?;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// On a subject of its own: in the stream it would take a position.
+async fn tell(deps: &Deps, before: &LogIdentity, now: &LogIdentity, fork: i64) -> Result<(), ProjectorError> {
+    let subject = format!("{}.log.adopted", stream::prefix(&deps.stream));
+    let told = json!({
+        "type": "log.adopted", "log_id": now.id, "previous_log_id": before.id, "fork_position": fork, "epoch": now.epoch(),
+    });
+    let failed = |error: &dyn std::fmt::Display| ProjectorError::Stream(error.to_string());
+    deps.nats.publish(subject, told.to_string().into()).await.map_err(|e| failed(&e))?;
+    deps.nats.flush().await.map_err(|e| failed(&e))
+}

@@ -1,0 +1,196 @@
+//! A log that is restored to an earlier state under a running system, or with a stream that knows more.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
+use taskfold_projector::stream;
+
+use crate::harness::{Actor, App, Place, eventually, servers};
+
+/// The database of a place, to be put back to an earlier state as an operator's restore would.
+struct Backup {
+    name: String,
+    admin: PgConnection,
+}
+
+impl Backup {
+    async fn of(place: &Place) -> Self {
+        let name = place.database_url.split(['/', '?']).nth(3).unwrap().to_owned();
+        let admin = PgConnection::connect(&servers().await.admin_url()).await.unwrap();
+        let mut backup = Self { name, admin };
+        backup.alone(&[&format!("CREATE DATABASE {0}_backup TEMPLATE {0} STRATEGY = FILE_COPY", backup.name)]).await;
+        backup
+    }
+
+    async fn restore(mut self) {
+        let Self { name, .. } = &self;
+        let statements = [format!("DROP DATABASE {name}"), format!("ALTER DATABASE {name}_backup RENAME TO {name}")];
+        self.alone(&[statements[0].as_str(), statements[1].as_str()]).await;
+    }
+
+    /// While nobody is connected to the database.
+    async fn alone(&mut self, statements: &[&str]) {
+        let allow = |allow: bool| format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allow}", self.name);
+        let (open, closed) = (allow(true), allow(false));
+        self.admin.execute(closed.as_str()).await.unwrap();
+        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
+        eventually("nobody is connected", || async {
+            let mut db = PgConnection::connect(&servers().await.admin_url()).await.unwrap();
+            let left: i64 = sqlx::query_scalar(others).bind(&self.name).fetch_one(&mut db).await.unwrap();
+            db.close().await.unwrap();
+            (left == 0).then_some(())
+        })
+        .await;
+        for statement in statements {
+            self.admin.execute(*statement).await.unwrap();
+        }
+        self.admin.execute(open.as_str()).await.unwrap();
+    }
+}
+
+async fn rename(ada: &Actor, task: &str, title: &str) -> (u16, Value) {
+    let answer = ada.patch(&format!("/v1/tasks/{task}"), json!({"title": title})).await;
+    (answer.status.as_u16(), answer.body)
+}
+
+/// What an operator does about it.
+async fn adopt(place: &Place) -> String {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
+        .args(["adopt", "--log", "error", "--database-url", &place.database_url, "--nats-url", &place.nats_url])
+        .args(["--stream", &place.stream])
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Until the system answers after its connections were cut.
+async fn answers(ada: &Actor, path: &str) -> Value {
+    eventually("the system answers", || async {
+        let answer = ada.get(path).await;
+        (answer.status == 200).then_some(answer.body)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_adopted() {
+    let place = Place::new().await;
+    let app = App::start_at(place.clone()).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let (first, other) = (ada.task(&project, "first").await, ada.task(&project, "other").await);
+    app.settle().await;
+    let backup = Backup::of(&place).await;
+    answers(&ada, "/v1/me").await;
+    assert_eq!(rename(&ada, &first, "lost").await.0, 200);
+    let lost = ada.task(&project, "lost").await;
+    app.settle().await;
+    let head = app.head().await;
+    backup.restore().await;
+
+    // Nothing is appended, whatever the command is about: the state that it would be decided on never was.
+    eventually("the log is suspended", || async {
+        let (status, body) = rename(&ada, &other, "new").await;
+        assert_eq!((status, &body["code"]), (503, &json!("unavailable")), "{body}");
+        taskfold_event_log::suspended(&app.owner).await.ok()?.map(|_| ())
+    })
+    .await;
+    assert_eq!(rename(&ada, &first, "on top of what was lost").await.0, 503);
+    assert_eq!(app.head().await, head - 2);
+
+    let said = adopt(&place).await;
+    assert!(said.contains(&format!("the first {}", head - 2)), "{said}");
+    let (_, renamed) = eventually("commands are taken", || async {
+        let (status, body) = rename(&ada, &first, "again").await;
+        (status == 200).then_some((status, body))
+    })
+    .await;
+    assert_eq!(renamed["events"][0]["changes"]["title"], json!({"from": "first", "to": "again"}));
+    assert_eq!(renamed["position"], head - 1);
+    assert_eq!(rename(&ada, &lost, "x").await.0, 404);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_knows_more_than_the_log_suspends_it_when_no_process_is_left() {
+    let place = Place::new().await;
+    let app = App::start_at(place.clone()).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "kept").await;
+    app.settle().await;
+    let backup = Backup::of(&place).await;
+    answers(&ada, "/v1/me").await;
+    for n in 0..4 {
+        rename(&ada, &task, &format!("lost {n}")).await;
+    }
+    app.settle().await;
+    let head = app.head().await;
+    app.stop().await;
+    backup.restore().await;
+
+    let app = App::start_at(place.clone()).await;
+    let ada = Actor { url: app.url.clone(), ..ada };
+    eventually("the log is suspended", || async {
+        taskfold_event_log::suspended(&app.owner).await.unwrap().filter(|why| why.contains("the stream has"))
+    })
+    .await;
+    assert_eq!(rename(&ada, &task, "overtaking").await.0, 503);
+    let report = app.verify().await;
+    assert!(report.faults.iter().any(|fault| fault.contains("beyond the end of the log")), "{report}");
+    adopt(&place).await;
+    assert_eq!(rename(&ada, &task, "after").await.0, 200);
+    assert_eq!(app.head().await, head - 3);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn two_systems_that_share_a_stream_do_not_splice_their_logs() {
+    let (one, other) = (Place::new().await, Place::new().await);
+    let first = App::start_at(one.clone()).await;
+    let ada = first.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    ada.task(&project, "T").await;
+    first.settle().await;
+    let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
+    let bea = second.person("bea").await;
+    for n in 0..5 {
+        bea.project(&format!("{n}")).await;
+    }
+    eventually("the second says so", || async {
+        let report = second.verify().await;
+        report.faults.iter().any(|fault| fault.contains("is of another log")).then_some(())
+    })
+    .await;
+    // Its own commands go on; the stream stays the first one's.
+    assert_eq!(taskfold_event_log::suspended(&second.owner).await.unwrap(), None);
+    second.stop().await;
+    first.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_deleted_comes_back_by_itself() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    ada.project("P").await;
+    app.settle().await;
+    stream::context(&app.nats().await).delete_stream(&app.stream).await.unwrap();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_published_names_its_log() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    ada.project("P").await;
+    app.settle().await;
+    let log = taskfold_event_log::identity(&app.owner).await.unwrap();
+    let found = stream::find(&stream::context(&app.nats().await), &app.stream).await.unwrap().unwrap();
+    let message = found.direct_get(1).await.unwrap();
+    assert_eq!(message.headers.get("ce-taskfoldlog").unwrap().as_str(), log.id.to_string());
+    let answer = ada.send(ada.request(Method::GET, "/v1/me")).await;
+    assert_eq!(answer.header("taskfold-log"), log.id.to_string());
+    app.finish().await;
+}
