@@ -19,7 +19,7 @@ AS $$
     ('taskfold_command', 'SELECT', 'events log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
     ('taskfold_projector', 'SELECT, INSERT, UPDATE, DELETE', 'projection_checkpoint projector_lease set_aside_events projects '
         'project_members tasks comments attachments teams team_members project_teams notifications column_counts task_documents '
-        'label_documents'),
+        'label_documents past_project_members past_team_members past_project_teams channel_events'),
     ('taskfold_projector', 'SELECT', 'events log_head log_identities _sqlx_migrations'),
     ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects project_members tasks comments attachments teams '
         'team_members project_teams notifications column_counts task_documents label_documents _sqlx_migrations'),
@@ -28,7 +28,8 @@ AS $$
     ('taskfold_query', 'SELECT, INSERT, UPDATE, DELETE', 'notification_reads notification_settings own_filters'),
     ('taskfold_query', 'SELECT, INSERT, DELETE', 'calendar_links'),
     ('taskfold_feed', 'SELECT', 'events log_head log_identities projection_checkpoint project_members project_teams team_members project_roles '
-        'notifications notification_settings _sqlx_migrations'),
+        'notifications notification_settings past_project_members past_team_members past_project_teams channel_events '
+        'project_memberships team_memberships project_team_grants project_access _sqlx_migrations'),
     ('taskfold_feed', 'SELECT, INSERT, UPDATE, DELETE', 'used_tickets')
 $$;
 
@@ -70,7 +71,8 @@ AS $$
     UNION ALL SELECT t, 'all_of_it', 'ALL', 'taskfold_projector', 'true', 'true'
     FROM unnest(ARRAY ['attachments', 'column_counts', 'comments', 'label_documents', 'projects', 'task_documents', 'tasks', 'teams']) AS t
     UNION ALL SELECT t, 'all_of_it', 'ALL', 'taskfold_feed,taskfold_projector', 'true', 'true'
-    FROM unnest(ARRAY ['notifications', 'project_members', 'project_teams', 'team_members']) AS t
+    FROM unnest(ARRAY ['channel_events', 'notifications', 'past_project_members', 'past_project_teams', 'past_team_members',
+        'project_members', 'project_teams', 'team_members']) AS t
     UNION ALL SELECT 'events', 'all_of_it', 'ALL', 'taskfold_command,taskfold_feed,taskfold_projector', 'true', 'true'
     UNION ALL SELECT 'accounts', 'all_of_it', 'ALL', 'taskfold_command', 'true', 'true'
     UNION ALL SELECT 'notification_settings', 'all_of_it', 'ALL', 'taskfold_feed', 'true', NULL

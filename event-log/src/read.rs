@@ -72,32 +72,6 @@ pub async fn project_page_after(
     .await
 }
 
-/// The next `limit` events of the teams that the user is in, behind `after` and not beyond `upto`, in order.
-pub async fn team_page_after(
-    db: impl PgExecutor<'_>,
-    user: Uuid,
-    after: i64,
-    upto: i64,
-    limit: i64,
-) -> sqlx::Result<Vec<LoggedEvent>> {
-    // In the order of each team's own versions, for which its index is.
-    sqlx::query_as(select!(
-        "WHERE position = ANY (ARRAY( \
-             SELECT of.position FROM team_members m CROSS JOIN LATERAL ( \
-                 SELECT e.position FROM events e \
-                 WHERE e.aggregate_type = 'team' AND e.aggregate_id = m.team_id::text AND e.position > $2 AND e.position <= $3 \
-                 ORDER BY e.sequence LIMIT $4) AS of \
-             WHERE m.user_id = $1 ORDER BY of.position LIMIT $4)) \
-         ORDER BY position"
-    ))
-    .bind(user)
-    .bind(after)
-    .bind(upto)
-    .bind(limit)
-    .fetch_all(db)
-    .await
-}
-
 /// The events of one aggregate behind a version, in order.
 pub async fn aggregate_after(
     db: impl PgExecutor<'_>,

@@ -4,6 +4,8 @@
 mod attachments;
 /// What is said about tasks.
 mod comments;
+/// Who is in what from when to when.
+mod memberships;
 /// What people should hear of.
 mod notifications;
 /// Projects, their members and teams.

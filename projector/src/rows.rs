@@ -5,6 +5,8 @@ use std::hash::Hash;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sqlx::Arguments as _;
+use sqlx::postgres::PgArguments;
 use taskfold_domain::project::{Board, Column, Label, SavedFilter};
 use taskfold_domain::task::events::{DueStage, Priority};
 use taskfold_domain::task::{Checklist, Status};
@@ -14,7 +16,7 @@ use uuid::Uuid;
 
 use crate::field::Field;
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
 
 /// A row of a read table. It is read as a JSON record, and written with all others of a batch as one array a column.
 pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send + 'static {
@@ -33,20 +35,30 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send +
 
 /// What a row is known by.
 pub trait Key: Clone + Eq + Hash + Ord + std::fmt::Debug + Send + Sync {
-    /// Of each column.
-    fn ids(&self) -> Vec<Uuid>;
+    /// The type of each column in PostgreSQL.
+    const TYPES: &'static [&'static str];
+    /// An array for each column.
+    fn arrays(keys: &[&Self]) -> sqlx::Result<PgArguments>;
 }
 
-impl Key for Uuid {
-    fn ids(&self) -> Vec<Uuid> {
-        vec![*self]
-    }
+/// Keys of one column, and of several.
+macro_rules! keys {
+    ($($key:ty: $([$($part:tt)*] is $type:literal),+;)*) => {$(
+        impl Key for $key {
+            const TYPES: &'static [&'static str] = &[$($type),+];
+            fn arrays(keys: &[&Self]) -> sqlx::Result<PgArguments> {
+                let mut arrays = PgArguments::default();
+                $(arrays.add(keys.iter().map(|key| key$($part)*).collect::<Vec<_>>()).map_err(sqlx::Error::Encode)?;)+
+                Ok(arrays)
+            }
+        }
+    )*};
 }
-
-impl Key for (Uuid, Uuid) {
-    fn ids(&self) -> Vec<Uuid> {
-        vec![self.0, self.1]
-    }
+keys! {
+    Uuid: [.to_owned()] is "uuid";
+    i64: [.to_owned()] is "bigint";
+    (Uuid, Uuid): [.0] is "uuid", [.1] is "uuid";
+    (Uuid, Uuid, i64): [.0] is "uuid", [.1] is "uuid", [.2] is "bigint";
 }
 
 /// A struct for each read table; its fields are the table's columns.
@@ -129,11 +141,12 @@ rows! {
         pub position: i64,
     }
 
-    pub struct MemberRow in "project_members" version 1 by (project_id, user_id): (Uuid, Uuid) {
+    pub struct MemberRow in "project_members" version 2 by (project_id, user_id): (Uuid, Uuid) {
         pub project_id: Uuid,
         pub user_id: Uuid,
         pub role: Role,
         pub position: i64,
+        pub from_position: i64,
     }
 
     pub struct CommentRow in "comments" version 1 by (task_id, comment_id): (Uuid, Uuid) {
@@ -171,18 +184,50 @@ rows! {
         pub position: i64,
     }
 
-    pub struct TeamMemberRow in "team_members" version 1 by (team_id, user_id): (Uuid, Uuid) {
+    pub struct TeamMemberRow in "team_members" version 2 by (team_id, user_id): (Uuid, Uuid) {
         pub team_id: Uuid,
         pub user_id: Uuid,
         pub role: TeamRole,
         pub position: i64,
+        pub from_position: i64,
     }
 
-    pub struct ProjectTeamRow in "project_teams" version 1 by (project_id, team_id): (Uuid, Uuid) {
+    pub struct ProjectTeamRow in "project_teams" version 2 by (project_id, team_id): (Uuid, Uuid) {
         pub project_id: Uuid,
         pub team_id: Uuid,
         pub role: Role,
         pub position: i64,
+        pub from_position: i64,
+    }
+
+    pub struct PastMemberRow in "past_project_members" version 1 by (project_id, user_id, from_position): (Uuid, Uuid, i64) {
+        pub project_id: Uuid,
+        pub user_id: Uuid,
+        pub role: Role,
+        pub from_position: i64,
+        pub to_position: i64,
+    }
+
+    pub struct PastTeamMemberRow in "past_team_members" version 1 by (team_id, user_id, from_position): (Uuid, Uuid, i64) {
+        pub team_id: Uuid,
+        pub user_id: Uuid,
+        pub role: TeamRole,
+        pub from_position: i64,
+        pub to_position: i64,
+    }
+
+    pub struct PastProjectTeamRow in "past_project_teams" version 1 by (project_id, team_id, from_position): (Uuid, Uuid, i64) {
+        pub project_id: Uuid,
+        pub team_id: Uuid,
+        pub role: Role,
+        pub from_position: i64,
+        pub to_position: i64,
+    }
+
+    pub struct ChannelEventRow in "channel_events" version 1 by (position): i64 {
+        pub position: i64,
+        pub team_id: Option<Uuid>,
+        pub user_id: Option<Uuid>,
     }
 
     pub struct NotificationRow in "notifications" version 1 by (notification_id): Uuid {

@@ -10,8 +10,8 @@ use crate::copy;
 use crate::derived::Derived;
 use crate::fold::WatcherHistory;
 use crate::rows::{
-    AttachmentRow, CommentRow, Key, MemberRow, NotificationRow, ProjectRow, ProjectTeamRow, Row, TaskRow,
-    TeamMemberRow, TeamRow,
+    AttachmentRow, ChannelEventRow, CommentRow, Key, MemberRow, NotificationRow, PastMemberRow, PastProjectTeamRow,
+    PastTeamMemberRow, ProjectRow, ProjectTeamRow, Row, TaskRow, TeamMemberRow, TeamRow,
 };
 
 /// Rows of one table in memory: those a batch touches, or, for a fresh fold, all.
@@ -60,8 +60,12 @@ impl<R: Row> Rows<R> {
         self.rows.drain().map(|(_, row)| row).collect()
     }
 
-    /// Removes the rows that the table has of one aggregate: those whose keys begin with its id.
+    /// Removes the rows that the table has of one aggregate: those whose keys begin with its id. Rows that are known by a position are
+    /// written over when the event of that position is folded again.
     async fn remove_of(&mut self, db: &mut PgConnection, aggregate: Uuid) -> Result<(), ProjectorError> {
+        if R::Key::TYPES[0] != "uuid" {
+            return Ok(());
+        }
         let sql = format!("SELECT to_jsonb(t) FROM {} t WHERE {} = $1", R::TABLE, R::KEY[0]);
         for Json(row) in sqlx::query_scalar::<_, Json<R>>(&sql).bind(aggregate).fetch_all(db).await? {
             self.stored.insert(row.key(), Some(row));
@@ -79,18 +83,9 @@ impl<R: Row> Rows<R> {
         if missing.is_empty() {
             return Ok(());
         }
-        let columns = R::KEY.join(", ");
-        let unnested: Vec<String> = (1..=R::KEY.len()).map(|i| format!("${i}::uuid[]")).collect();
-        let sql = format!(
-            "SELECT to_jsonb(t) FROM {} t WHERE ({columns}) IN (SELECT * FROM unnest({}))",
-            R::TABLE,
-            unnested.join(", ")
-        );
-        let mut query = sqlx::query_scalar::<_, Json<R>>(&sql);
-        for ids in transposed::<R>(missing.into_iter()) {
-            query = query.bind(ids);
-        }
-        for Json(row) in query.fetch_all(db).await? {
+        let sql = format!("SELECT to_jsonb(t) FROM {} t WHERE {}", R::TABLE, is_one_of::<R>());
+        let keys = R::Key::arrays(&missing)?;
+        for Json(row) in sqlx::query_scalar_with::<_, Json<R>, _>(&sql, keys).fetch_all(db).await? {
             self.rows.insert(row.key(), row);
         }
         Ok(())
@@ -138,30 +133,16 @@ fn listed(parts: impl Iterator<Item = String>) -> String {
 }
 
 async fn delete<R: Row>(db: &mut PgConnection, keys: &[R::Key]) -> Result<(), ProjectorError> {
-    let unnested: Vec<String> = (1..=R::KEY.len()).map(|i| format!("${i}::uuid[]")).collect();
-    let sql = format!(
-        "DELETE FROM {} WHERE ({}) IN (SELECT * FROM unnest({}))",
-        R::TABLE,
-        R::KEY.join(", "),
-        unnested.join(", ")
-    );
-    let mut query = sqlx::query(&sql);
-    for ids in transposed::<R>(keys.iter()) {
-        query = query.bind(ids);
-    }
-    query.execute(db).await?;
+    let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, is_one_of::<R>());
+    let keys = R::Key::arrays(&keys.iter().collect::<Vec<_>>())?;
+    sqlx::query_with(&sql, keys).execute(db).await?;
     Ok(())
 }
 
-/// Keys as one array a column.
-fn transposed<'a, R: Row>(keys: impl Iterator<Item = &'a R::Key>) -> Vec<Vec<Uuid>> {
-    let mut arrays = vec![Vec::new(); R::KEY.len()];
-    for key in keys {
-        for (array, id) in arrays.iter_mut().zip(key.ids()) {
-            array.push(id);
-        }
-    }
-    arrays
+/// Whether the row is one of those whose keys are given as one array a column.
+fn is_one_of<R: Row>() -> String {
+    let arrays = (1..).zip(R::Key::TYPES).map(|(nth, part)| format!("${nth}::{part}[]"));
+    format!("({}) IN (SELECT * FROM unnest({}))", R::KEY.join(", "), listed(arrays))
 }
 
 /// Every read table once: what is done to all of them is done to a new one too.
@@ -248,5 +229,9 @@ tables! {
     teams: TeamRow,
     team_members: TeamMemberRow,
     project_teams: ProjectTeamRow,
+    past_members: PastMemberRow,
+    past_team_members: PastTeamMemberRow,
+    past_project_teams: PastProjectTeamRow,
+    channel_events: ChannelEventRow,
     notifications: NotificationRow,
 }

@@ -65,13 +65,17 @@ mod tests {
     fn other_rows_are_another_version() {
         let frozen = [
             "attachments 1 5cd35771-36d2-5c5b-9c1b-c7d11b9ef7c6",
+            "channel_events 1 da2a3b3e-31bb-5d38-abe2-cbc1bf9a39b1",
             "comments 1 111f7bbc-3ca1-5425-861f-8da6bbd61bbd",
             "notifications 1 2fd1301f-8ee6-536c-a1b6-8874b13a07d1",
-            "project_members 1 38225a2c-1255-5472-8412-9055f092d375",
-            "project_teams 1 844026e2-1f87-536d-9f19-223dc6f6ac42",
+            "past_project_members 1 a4344484-a08a-53db-882f-d92b3c47c7dd",
+            "past_project_teams 1 04af4525-ccf1-534e-b5e3-aba7ce5fbcda",
+            "past_team_members 1 20ffddd5-e069-53b2-b223-eb032eed91f5",
+            "project_members 2 ec28c498-06fb-5c26-9545-f2b89dabd68e",
+            "project_teams 2 f331fda1-84be-5063-a7f2-ec34733c2379",
             "projects 1 6f045769-e439-52c5-8475-fb5ecfa8354d",
             "tasks 1 b6b7a2d0-cdb9-5d37-99d2-032c78c29318",
-            "team_members 1 780cca8c-025f-5c0b-baba-d2cbb2a6daaa",
+            "team_members 2 ca273f35-e6bf-5c0e-a60a-6229f0032d38",
             "teams 1 604decd1-079c-5cd8-9341-65aa2289e314",
         ];
         let mut tables = Tables::default();

@@ -8,7 +8,7 @@ use crate::harness::{Actor, App, eventually};
 /// Of others, before anything that is read.
 const OTHERS: i64 = 4_000;
 
-/// As if so many tasks like this one had been made, and others been told of them.
+/// As if so many tasks like this one had been made, and others been told of them and left their teams.
 async fn lengthen(app: &App, task: &str) {
     let statements = [
         "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
@@ -21,6 +21,11 @@ async fn lengthen(app: &App, task: &str) {
         "INSERT INTO notifications (notification_id, user_id, position, kind, project_id, task_id, actor_id, occurred_at) \
          SELECT gen_random_uuid(), gen_random_uuid(), h.position + n, 'commented', gen_random_uuid(), $1::uuid, gen_random_uuid(), now() \
          FROM log_head h, generate_series(1, $2) n",
+        "INSERT INTO channel_events (position, team_id) \
+         SELECT h.position + n, gen_random_uuid() FROM log_head h, generate_series(1, $2) n WHERE $1 <> ''",
+        "INSERT INTO past_team_members (team_id, user_id, role, from_position, to_position) \
+         SELECT gen_random_uuid(), gen_random_uuid(), 'member', h.position, h.position + n \
+         FROM log_head h, generate_series(1, $2) n WHERE $1 <> ''",
         "UPDATE log_head SET position = position + $2 WHERE $1 <> ''",
     ];
     let (before, _) = entries(&app.owner).await;
@@ -37,11 +42,11 @@ async fn lengthen(app: &App, task: &str) {
     .await;
 }
 
-/// How many entries of the indexes of the log and of notifications were read since the database is there, and how often one was used.
+/// How many entries of the indexes of the log and of what is told were read since the database is there, and how often one was used.
 async fn entries(owner: &PgPool) -> (i64, i64) {
     sqlx::query_as(
         "SELECT sum(idx_tup_read)::bigint, sum(idx_scan)::bigint FROM pg_stat_user_indexes \
-         WHERE relname IN ('events', 'notifications')",
+         WHERE relname IN ('events', 'notifications', 'channel_events', 'past_team_members')",
     )
     .fetch_one(owner)
     .await

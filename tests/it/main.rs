@@ -39,6 +39,8 @@ mod invitations;
 mod log;
 /// Reads of a log that is mostly of others.
 mod long_log;
+/// What people are told, by what they were in then.
+mod memberships;
 /// Tokens of an outside issuer.
 mod oidc;
 /// The OpenAPI files are those of the code.

@@ -31,6 +31,12 @@ async fn full_house(app: &App) -> (Actor, String) {
     ada.put(&format!("{path}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
     let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
     ada.put(&format!("{path}/teams/{team}"), json!({"role": "viewer"})).await.expect(201);
+    ada.put(&format!("{path}/teams/{team}"), json!({"role": "member"})).await.expect(200);
+    let team_member = format!("/v1/teams/{team}/members/{}", bea.user_id);
+    for _ in 0..2 {
+        ada.put(&team_member, json!({"role": "member"})).await.expect(201);
+        ada.delete(&team_member).await.expect(200);
+    }
     let before_anybody_watched = ada.task(&project, "early").await;
     bea.put(&format!("{path}/watch"), json!({})).await.expect(200);
     for i in 0..5 {

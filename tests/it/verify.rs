@@ -83,7 +83,14 @@ async fn a_row_that_is_missing_from_any_table_that_the_projector_writes() {
     let member = format!("/v1/projects/{project}/members/{}", bea.user_id);
     ada.put(&member, json!({"role": "member"})).await.expect(201);
     let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
-    ada.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": "viewer"})).await.expect(201);
+    let grant = format!("/v1/projects/{project}/teams/{team}");
+    ada.put(&grant, json!({"role": "viewer"})).await.expect(201);
+    let team_member = format!("/v1/teams/{team}/members/{}", bea.user_id);
+    ada.put(&team_member, json!({"role": "member"})).await.expect(201);
+    // What has ended is kept, too.
+    ada.put(&member, json!({"role": "admin"})).await.expect(200);
+    ada.put(&grant, json!({"role": "member"})).await.expect(200);
+    ada.delete(&team_member).await.expect(200);
     let task = ada.task(&project, "T").await;
     ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "@bea, look"})).await.expect(201);
     let file = ada.request(Method::POST, &format!("/v1/tasks/{task}/attachments?file_name=f")).body("bytes");

@@ -1,7 +1,8 @@
 use taskfold_domain::ProjectEvent;
-use taskfold_domain::project::Member;
 use taskfold_domain::project::events::Created;
+use taskfold_domain::project::{Member, TeamGrant};
 
+use super::memberships::{self, Channel};
 use super::{Decoded, NoRow};
 use crate::rows::{MemberRow, ProjectRow, ProjectTeamRow};
 use crate::tables::{Keys, Tables};
@@ -16,9 +17,12 @@ pub fn keys(keys: &mut Keys, decoded: &Decoded<'_>, event: &ProjectEvent) {
         _ => None,
     };
     keys.members.extend(user.map(|u| (id, u.0)));
-    if let ProjectEvent::TeamRoleChanged(e) = event {
-        keys.project_teams.insert((id, e.team.to.team_id.0));
-    }
+    let team = match event {
+        ProjectEvent::TeamRoleChanged(e) => Some(e.team.to.team_id),
+        ProjectEvent::TeamRemoved(e) => Some(e.team.from.team_id),
+        _ => None,
+    };
+    keys.project_teams.extend(team.map(|team| (id, team.0)));
 }
 
 impl Tables {
@@ -50,6 +54,7 @@ impl Tables {
             user_id: member.user_id.0,
             role: member.role,
             position: decoded.logged.position,
+            from_position: decoded.logged.position,
         });
     }
 
@@ -72,26 +77,67 @@ impl Tables {
         row.updated_at = logged.recorded_at;
         row.version = logged.sequence;
         row.position = logged.position;
-        match event {
-            ProjectEvent::MemberAdded(e) => self.put_member(decoded, e.member.to),
+        self.change_people(decoded, event)
+    }
+
+    /// Who is in the project, and who is told of it on the channel `me`.
+    fn change_people(&mut self, decoded: &Decoded<'_>, event: &ProjectEvent) -> Result<(), NoRow> {
+        let (id, position) = (decoded.id, decoded.logged.position);
+        let (members, past_members) = (&mut self.members, &mut self.past_members);
+        let (teams, past_teams) = (&mut self.project_teams, &mut self.past_project_teams);
+        let told = match event {
+            ProjectEvent::MemberAdded(e) => {
+                self.put_member(decoded, e.member.to);
+                Channel::Person(e.member.to.user_id.0)
+            }
             ProjectEvent::MemberRoleChanged(e) => {
-                let key = (decoded.id, e.member.to.user_id.0);
-                self.members.get_mut(&key).ok_or(NoRow("member"))?.role = e.member.to.role;
+                let Member { user_id, role } = e.member.to;
+                memberships::change(members, past_members, &(id, user_id.0), role, position)?;
+                Channel::Person(user_id.0)
             }
-            ProjectEvent::MemberRemoved(e) => self.members.remove(&(decoded.id, e.member.from.user_id.0)),
-            ProjectEvent::TeamAdded(e) => self.project_teams.put(ProjectTeamRow {
-                project_id: decoded.id,
-                team_id: e.team.to.team_id.0,
-                role: e.team.to.role,
-                position: logged.position,
-            }),
+            ProjectEvent::MemberRemoved(e) => {
+                let user = e.member.from.user_id.0;
+                memberships::end(members, past_members, &(id, user), position)?;
+                Channel::Person(user)
+            }
+            ProjectEvent::TeamAdded(e) => {
+                let TeamGrant { team_id, role } = e.team.to;
+                let team_id = team_id.0;
+                teams.put(ProjectTeamRow { project_id: id, team_id, role, position, from_position: position });
+                Channel::Team(team_id)
+            }
             ProjectEvent::TeamRoleChanged(e) => {
-                let key = (decoded.id, e.team.to.team_id.0);
-                self.project_teams.get_mut(&key).ok_or(NoRow("team"))?.role = e.team.to.role;
+                let TeamGrant { team_id, role } = e.team.to;
+                memberships::change(teams, past_teams, &(id, team_id.0), role, position)?;
+                Channel::Team(team_id.0)
             }
-            ProjectEvent::TeamRemoved(e) => self.project_teams.remove(&(decoded.id, e.team.from.team_id.0)),
-            _ => {}
-        }
+            ProjectEvent::TeamRemoved(e) => {
+                let team = e.team.from.team_id.0;
+                memberships::end(teams, past_teams, &(id, team), position)?;
+                Channel::Team(team)
+            }
+            ProjectEvent::Created(_)
+            | ProjectEvent::Renamed(_)
+            | ProjectEvent::Described(_)
+            | ProjectEvent::ColumnAdded(_)
+            | ProjectEvent::ColumnRenamed(_)
+            | ProjectEvent::ColumnMoved(_)
+            | ProjectEvent::ColumnArchived(_)
+            | ProjectEvent::ColumnRestored(_)
+            | ProjectEvent::ColumnRemoved(_)
+            | ProjectEvent::WipLimitSet(_)
+            | ProjectEvent::LabelAdded(_)
+            | ProjectEvent::LabelChanged(_)
+            | ProjectEvent::LabelRemoved(_)
+            | ProjectEvent::Archived(_)
+            | ProjectEvent::Restored(_)
+            | ProjectEvent::Watched(_)
+            | ProjectEvent::Unwatched(_)
+            | ProjectEvent::FilterAdded(_)
+            | ProjectEvent::FilterChanged(_)
+            | ProjectEvent::FilterRemoved(_) => return Ok(()),
+        };
+        self.tell_channel(decoded, told);
         Ok(())
     }
 }

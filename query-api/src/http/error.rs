@@ -22,7 +22,12 @@ impl From<sqlx::Error> for ReadError {
 
 impl From<NotKnown> for ReadError {
     fn from(error: NotKnown) -> Self {
-        of_database(&error.0).into()
+        match error {
+            NotKnown::Unread(error) => of_database(&error).into(),
+            NotKnown::Behind { position, .. } => {
+                Problem::new(Code::ReadModelBehind, error.to_string()).with("position", position).retry_after(1).into()
+            }
+        }
     }
 }
 

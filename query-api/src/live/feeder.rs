@@ -1,13 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryFutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::frame::{Frame, Loses};
+use super::frame::{Frame, Kind};
 use super::hub::Hub;
 use super::jetstream::{Announced, Jet};
+use super::losses::{self, Loss};
+use super::membership::{Tables, must_have};
 use super::notices;
 
 /// How long JetStream may be behind what is projected before the log is read instead.
@@ -191,20 +194,29 @@ impl Feeder {
         self.publish(frames, before, "postgresql").await;
     }
 
-    /// With what people are told of these events, for those who follow that.
+    /// With what people are told of these events, and with who loses sight of what.
     async fn publish(&self, mut frames: Vec<Frame>, before: i64, source: &'static str) {
         metrics::counter!("taskfold_hub_frames_total", "source" => source).increment(frames.len() as u64);
         for each in ["jetstream", "postgresql"] {
             metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
         }
+        let ends = frames.iter().filter(|frame| frame.kind == Kind::EndsAccess);
+        let losses = self.losses(&ends.map(|frame| frame.at.position()).collect::<Vec<_>>()).await;
         let told = self.hub.somebody_listens();
-        if let Err(error) = self.tell(&mut frames, before, told).await {
-            tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
-            self.hub.miss(self.position);
-        }
-        if !told {
+        if told {
+            match notices::told(self.hub.pool(), &frames, before, self.position).await {
+                Ok(mut told) => frames.append(&mut told),
+                Err(error) => {
+                    tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
+                    self.hub.miss(self.position);
+                }
+            }
+        } else {
             self.hub.leave_untold(self.position);
         }
+        frames.extend(losses.iter().map(Frame::of_loss));
+        // Each ring in its order.
+        frames.sort_by_key(Frame::order);
         self.hub.publish(frames, self.position);
         // Whoever began to listen in between, and stands before these events, finds what they are told in the log.
         if !told && self.hub.somebody_listens() {
@@ -212,32 +224,21 @@ impl Feeder {
         }
     }
 
-    /// Adds what people are told in rooms of their own: of events that concern them, of their memberships and their teams.
-    async fn tell(&self, frames: &mut Vec<Frame>, before: i64, somebody_listens: bool) -> sqlx::Result<()> {
-        let mut own = Vec::new();
-        for frame in &*frames {
-            match &frame.loses {
-                Loses::TeamMembers(gone) => {
-                    let mut people = gone.clone();
-                    if somebody_listens {
-                        people.extend(notices::members(self.hub.pool(), frame.room).await?);
-                    }
-                    own.extend(people.into_iter().map(|user| frame.for_person(user)));
-                }
-                Loses::Member(user) | Loses::Gains(user) if somebody_listens => own.push(frame.for_own(*user)),
-                Loses::Team(team) | Loses::GainsTeam(team) if somebody_listens => {
-                    let people = notices::members(self.hub.pool(), *team).await?;
-                    own.extend(people.into_iter().map(|user| frame.for_own(user)));
-                }
-                _ => {}
+    /// Who loses sight of a project by the events at these positions. Until that is known nothing is published: nobody may see what comes
+    /// behind their removal.
+    async fn losses(&self, positions: &[i64]) -> Vec<Loss> {
+        if positions.is_empty() {
+            return Vec::new();
+        }
+        loop {
+            let pool = self.hub.pool();
+            let known =
+                must_have(pool, Tables::WithIntervals, self.position).and_then(|()| losses::at(pool, positions));
+            match known.await {
+                Ok(losses) => return losses,
+                Err(error) => tracing::warn!(%error, "the live feed waits to know who may see what"),
             }
+            tokio::time::sleep(RETRY_AFTER).await;
         }
-        frames.append(&mut own);
-        if somebody_listens {
-            frames.extend(notices::told(self.hub.pool(), before, self.position).await?);
-        }
-        // Each ring in its order.
-        frames.sort_by_key(|frame| frame.at);
-        Ok(())
     }
 }

@@ -24,8 +24,8 @@ pub use self::opening::{Door, Opening};
 use self::term::Term;
 use super::cursor::Cursor;
 use super::ear::Ear;
-use super::frame::{Frame, HEARTBEAT_SECONDS, Notice};
-use super::hub::{Hub, Listening, Next};
+use super::frame::{Channel, Frame, HEARTBEAT_SECONDS, Notice};
+use super::hub::{Hub, Listening, Next, Wanted};
 use super::open::OpenStream;
 use super::outlet::Outlet;
 use super::places::Place;
@@ -51,8 +51,6 @@ pub struct Follower {
     own: Seat,
     /// There while the channel `me` is followed.
     me: Option<Listening>,
-    /// Somebody may have lost sight of something: to be looked at before anything else is sent.
-    in_doubt: bool,
     wake: Arc<Notify>,
     /// Where others write while this rests; without one, it does so itself.
     outlet: Option<Arc<Outlet>>,
@@ -87,16 +85,18 @@ pub struct Follower {
 
 struct Followed {
     door: Door,
+    /// Its events come from behind here on.
+    from: Cursor,
     seat: Seat,
 }
 
 impl Followed {
-    fn sit_down(hub: &Hub, door: Door, wake: &Arc<Notify>, ear: Option<&Arc<Ear>>) -> Self {
-        let seat = hub.join(door.project, wake);
+    fn sit_down(hub: &Hub, door: Door, from: Cursor, wake: &Arc<Notify>, ear: Option<&Arc<Ear>>) -> Self {
+        let seat = hub.join(Channel::Project(door.project), wake);
         if let Some(ear) = ear {
             seat.hear(Arc::clone(ear));
         }
-        Self { door, seat }
+        Self { door, from, seat }
     }
 }
 
@@ -105,17 +105,17 @@ impl Follower {
     pub fn new(hub: Arc<Hub>, opening: Opening, shutdown: CancellationToken) -> Self {
         let wake = Arc::new(Notify::new());
         let ear = opening.presence.then(|| Ear::new(Arc::clone(&wake)));
-        let sit_down = |door| Followed::sit_down(&hub, door, &wake, ear.as_ref());
-        let followed: Vec<Followed> = opening.projects.into_iter().map(sit_down).collect();
+        // Where it begins is known when it has sat down.
+        let sit_down = |door| Followed::sit_down(&hub, door, Cursor::behind(0), &wake, ear.as_ref());
+        let mut followed: Vec<Followed> = opening.projects.into_iter().map(sit_down).collect();
         let user = opening.user.0;
-        let own = hub.join(user, &wake);
+        let own = hub.join(Channel::Person(user), &wake);
         let me = opening.me.then(|| hub.listen());
         let untold = me.as_ref().map_or(Cursor::behind(0), |_| hub.untold());
         // After sitting down: what is announced from here on is in the rings.
         let head = hub.position();
         let from = opening.from.unwrap_or(Cursor::behind(head));
-        // What happened between the look at who is a member and the beginning of the stream is never seen.
-        let in_doubt = followed.iter().any(|f| f.door.member_at < from.position());
+        followed.iter_mut().for_each(|f| f.from = from);
         let stream = hub.streams().open(user, &wake);
         let hello = Notice::Hello { from, head, stream: stream.id };
         let revoked = opening.revoked.into_iter().map(|project| Notice::Revoked { project });
@@ -124,7 +124,6 @@ impl Follower {
             followed,
             own,
             me,
-            in_doubt,
             wake,
             outlet: None,
             ear,
@@ -186,7 +185,8 @@ impl Follower {
             if let Some(left) = self.term.is_to_be_told() {
                 return Some(Notice::Reauth { seconds: left.as_secs().max(1) }.encode());
             }
-            if self.in_doubt {
+            // What is ahead of the read tables is looked at when they are there: nothing of it is sent before.
+            if self.is_in_doubt() && self.hub.position() >= self.taken.position() {
                 self.look_who_may_stay().await;
                 continue;
             }
@@ -222,12 +222,13 @@ impl Follower {
     }
 
     /// What is taken and not sent yet, as one piece, up to what has to be thought about. Empty when none of it is for
-    /// this client.
+    /// this client. Frames of one place go together: no change of channels comes between them.
     fn piece(&mut self) -> Bytes {
         let mut frames = Vec::new();
         let mut size = 0;
-        while size < PIECE && !self.in_doubt && self.notices.is_empty() && !self.ended {
-            let Some(frame) = self.pending.pop_front() else { break };
+        while self.notices.is_empty() && !self.ended {
+            let served = self.served;
+            let Some(frame) = self.pending.pop_front_if(|next| size < PIECE || next.at == served) else { break };
             if let Some(bytes) = self.deliver(&frame) {
                 size += bytes.len();
                 frames.push(bytes);
@@ -273,7 +274,7 @@ impl Follower {
                 let something = !next.frames.is_empty();
                 self.took(next);
                 if !something && !self.pass_on(heard) {
-                    self.wait(None).await;
+                    self.wait(self.is_in_doubt().then_some(RETRY_AFTER)).await;
                 }
             }
             None if self.live => {
@@ -282,14 +283,12 @@ impl Follower {
             }
             None => {
                 let projects: Vec<Uuid> = self.followed.iter().map(|f| f.door.project).collect();
-                let me = self.me.is_some().then_some(self.user);
+                let losses_after = self.followed.iter().map(|f| f.door.member_at).min().unwrap_or(i64::MAX);
+                let me = self.me.is_some();
+                let wanted = Wanted { projects: &projects, user: self.user, me, losses_after };
                 // Boxed: a stream at rest does not carry the room that a query needs.
-                match Box::pin(self.hub.catch_up(&projects, me, self.taken)).await {
-                    Ok(next) => {
-                        // What happens in teams is not in the log of a project.
-                        self.in_doubt = self.followed.iter().any(|f| f.door.team);
-                        self.took(next);
-                    }
+                match Box::pin(self.hub.catch_up(wanted, self.taken)).await {
+                    Ok(next) => self.took(next),
                     Err(error) => {
                         tracing::debug!(%error, "a stream could not catch up, trying again");
                         self.wait(Some(RETRY_AFTER)).await;

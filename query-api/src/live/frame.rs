@@ -3,11 +3,12 @@
 use axum::body::Bytes;
 use serde::Deserialize;
 use serde_json::json;
-use taskfold_domain::{Subject, SubjectKind};
+use taskfold_domain::Subject;
 use taskfold_event_log::{LogError, LoggedEvent};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
+use super::losses::Loss;
 
 pub const HEARTBEAT_SECONDS: u64 = 15;
 /// For clients that come back although their stream has ended for good.
@@ -17,32 +18,37 @@ const RETRY_ENDED_MS: u32 = 10_000;
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub at: Cursor,
-    /// The project, the person, or the team whom it concerns.
-    pub room: Uuid,
-    pub loses: Loses,
+    pub channel: Channel,
+    pub kind: Kind,
     /// Empty: nothing to send, only to see to.
     pub bytes: Bytes,
 }
 
-/// Who may lose sight of the room's project by an event, or is concerned by it otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Loses {
-    Nobody,
-    /// This member of the project.
-    Member(Uuid),
-    /// Nobody, but this person has become a member, or one in another role.
-    Gains(Uuid),
-    /// Whoever sees it through this team, which has no role in it any more.
+/// Where frames are followed. Ids are given by clients too: the same one may be that of a project and of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    Project(Uuid),
+    /// Told to each of its people in their own channel.
     Team(Uuid),
-    /// Nobody, but there are now people who see it through this team, or in another role.
-    GainsTeam(Uuid),
-    /// Nobody: to the person of the room, it is about their own place in this project.
-    Own(Uuid),
-    /// The person of the room, who is in a team no more: any project.
-    Person,
-    /// These people, who are no longer in the team that the room is: any project. The feeder tells each in their own room.
-    TeamMembers(Vec<Uuid>),
+    Person(Uuid),
 }
+
+/// What a follower has to do with a frame. In the order in which frames of one position come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Send it.
+    Plain,
+    /// Send it. Somebody may have lost sight of a project by it: the feeder asks who.
+    EndsAccess,
+    /// Send it, unless the stream carries this project, where it comes too.
+    AlsoIn(Uuid),
+    /// Send nothing: from here on the person of the channel cannot see this project.
+    Revokes(Uuid),
+}
+
+/// Events that end memberships, or what a team may do in a project.
+const ENDS_ACCESS: [&str; 4] =
+    ["project.member_removed", "project.team_removed", "team.member_removed", "team.deleted"];
 
 /// What is read of a Change to know for whom it is. The rest is passed through unread.
 #[derive(Deserialize)]
@@ -65,55 +71,32 @@ impl Frame {
         Ok(Self::of(event.position, event.project_id, event.subject()?, &event.event_type, &json))
     }
 
-    /// The same for one person.
-    pub fn for_person(&self, user: Uuid) -> Self {
-        let loses = match &self.loses {
-            Loses::TeamMembers(gone) if gone.contains(&user) => Loses::Person,
-            _ => Loses::Nobody,
+    /// The same on the channel `me` of somebody.
+    pub fn told_to(&self, user: Uuid) -> Self {
+        let kind = match self.channel {
+            Channel::Project(project) => Kind::AlsoIn(project),
+            Channel::Team(_) | Channel::Person(_) => Kind::Plain,
         };
-        Self { room: user, loses, ..self.clone() }
+        Self { channel: Channel::Person(user), kind, ..self.clone() }
     }
 
-    /// The same, of a project, for one whose own place in it is concerned.
-    pub fn for_own(&self, user: Uuid) -> Self {
-        Self { room: user, loses: Loses::Own(self.room), ..self.clone() }
+    /// Somebody cannot see a project any more.
+    pub fn of_loss(loss: &Loss) -> Self {
+        let Loss { position, project, user } = *loss;
+        let (at, channel) = (Cursor::behind(position), Channel::Person(user));
+        Self { at, channel, kind: Kind::Revokes(project), bytes: Bytes::new() }
+    }
+
+    /// By which frames are sorted, within a channel and over several.
+    pub fn order(&self) -> (Cursor, Kind) {
+        (self.at, self.kind)
     }
 
     fn of(position: i64, project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
-        let loses = match r#type {
-            "project.member_removed" => {
-                at_pointer(json, "/changes/member/from/user_id").map_or(Loses::Nobody, Loses::Member)
-            }
-            "project.member_added" | "project.member_role_changed" => {
-                at_pointer(json, "/changes/member/to/user_id").map_or(Loses::Nobody, Loses::Gains)
-            }
-            "project.team_removed" => at_pointer(json, "/changes/team/from/team_id").map_or(Loses::Nobody, Loses::Team),
-            "project.team_added" | "project.team_role_changed" => {
-                at_pointer(json, "/changes/team/to/team_id").map_or(Loses::Nobody, Loses::GainsTeam)
-            }
-            _ if subject.kind == SubjectKind::Team => Loses::TeamMembers(who_leaves_a_team(r#type, json)),
-            _ => Loses::Nobody,
-        };
         let at = Cursor::behind(position);
-        Self { at, room: project.unwrap_or(subject.id), loses, bytes: encode(Some(at), r#type, None, json) }
-    }
-}
-
-fn at_pointer(json: &str, pointer: &str) -> Option<Uuid> {
-    let change: serde_json::Value = serde_json::from_str(json).ok()?;
-    change.pointer(pointer)?.as_str()?.parse().ok()
-}
-
-fn who_leaves_a_team(r#type: &str, json: &str) -> Vec<Uuid> {
-    match r#type {
-        "team.member_removed" => at_pointer(json, "/changes/member/from/user_id").into_iter().collect(),
-        "team.deleted" => {
-            let change: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-            let members = change.pointer("/changes/members/from").and_then(|m| m.as_array().cloned());
-            let ids = members.into_iter().flatten();
-            ids.filter_map(|m| m["user_id"].as_str()?.parse().ok()).collect()
-        }
-        _ => Vec::new(),
+        let channel = project.map_or(Channel::Team(subject.id), Channel::Project);
+        let kind = if ENDS_ACCESS.contains(&r#type) { Kind::EndsAccess } else { Kind::Plain };
+        Self { at, channel, kind, bytes: encode(Some(at), r#type, None, json) }
     }
 }
 
@@ -214,7 +197,7 @@ mod tests {
         let json = change("task.renamed", &json!({"title": {"from": "a", "to": "line\nbreak\r\n\u{2028}é"}}));
         let frame = one(&json);
         assert_eq!(text(&frame.bytes), format!("id: 7\nevent: task.renamed\ndata: {json}\n\n"));
-        assert_eq!((frame.at, frame.loses), (Cursor::behind(7), Loses::Nobody));
+        assert_eq!((frame.at, frame.kind), (Cursor::behind(7), Kind::Plain));
     }
 
     #[test]
@@ -224,25 +207,26 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_names_who_is_removed() {
-        let json = change(
-            "project.member_removed",
-            &json!({"member": {"from": {"user_id": USER, "role": "viewer"}, "to": null}}),
-        );
-        assert_eq!(one(&json).loses, Loses::Member(USER.parse().expect("a UUID")));
+    fn what_a_person_is_told_comes_once_and_before_they_lose_sight() {
+        let (project, user): (Uuid, Uuid) = (PROJECT.parse().expect("a UUID"), USER.parse().expect("a UUID"));
+        let removal = one(&change("project.member_removed", &json!({})));
+        assert_eq!((removal.channel, removal.kind), (Channel::Project(project), Kind::EndsAccess));
+        let told = removal.told_to(user);
+        assert_eq!((told.channel, told.kind), (Channel::Person(user), Kind::AlsoIn(project)));
+        let loss = Frame::of_loss(&Loss { position: 7, project, user });
+        let mut all = [loss, told, removal];
+        all.sort_by_key(Frame::order);
+        assert_eq!(all.map(|f| f.kind), [Kind::EndsAccess, Kind::AlsoIn(project), Kind::Revokes(project)]);
     }
 
     #[test]
-    fn a_team_tells_its_people_and_takes_something_from_those_who_leave() {
-        let gone = json!({"members": {"from": [{"user_id": USER, "role": "owner"}], "to": null}});
+    fn an_event_of_a_team_is_told_to_people() {
         let subject = json!({"kind": "team", "id": PROJECT});
         let json =
-            json!({"position": 7, "type": "team.deleted", "project_id": null, "subject": subject, "changes": gone});
+            json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "changes": {}});
         let frame = one(&json.to_string());
-        let user: Uuid = USER.parse().expect("a UUID");
-        assert_eq!((frame.room.to_string(), frame.loses.clone()), (PROJECT.to_owned(), Loses::TeamMembers(vec![user])));
-        assert_eq!(frame.for_person(user).loses, Loses::Person);
-        assert_eq!(frame.for_person(Uuid::nil()).loses, Loses::Nobody);
+        assert_eq!((frame.channel, frame.kind), (Channel::Team(PROJECT.parse().expect("a UUID")), Kind::Plain));
+        assert_eq!(frame.told_to(Uuid::nil()).kind, Kind::Plain);
     }
 
     #[test]

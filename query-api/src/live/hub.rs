@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::drain::Turns;
-use super::frame::{Frame, Loses};
-use super::membership::Members;
+use super::frame::{Channel, Frame, Kind};
+use super::losses::{self, Loss};
+use super::membership::{Members, Tables, must_have};
 use super::notices;
 use super::open::Streams;
 use super::places::Places;
@@ -36,7 +37,7 @@ pub struct Hub {
     places: Places,
     streams: Streams,
     turns: Turns,
-    rooms: Mutex<HashMap<Uuid, Arc<Room>>>,
+    rooms: Mutex<HashMap<Channel, Arc<Room>>>,
     /// `None` until the feeder knows where it starts.
     position: watch::Sender<Option<i64>>,
     catch_ups: Semaphore,
@@ -47,8 +48,8 @@ pub struct Hub {
     writers: Writers,
     /// Whether events come from the log, because JetStream is away.
     degraded: AtomicBool,
-    /// Where to say that memberships end.
-    losses: OnceLock<mpsc::UnboundedSender<Frame>>,
+    /// Where to say who has lost sight of a project.
+    losses: OnceLock<mpsc::UnboundedSender<Loss>>,
 }
 
 /// What comes next for a follower.
@@ -58,6 +59,17 @@ pub struct Next {
     pub frames: Vec<Arc<Frame>>,
     /// With these frames, the follower has been served up to here.
     pub upto: Cursor,
+}
+
+/// What somebody reads of the log to catch up.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub projects: &'a [Uuid],
+    pub user: Uuid,
+    /// Also what they are told.
+    pub me: bool,
+    /// Losses of sight up to here are history: they could see the projects afterwards.
+    pub losses_after: i64,
 }
 
 impl Hub {
@@ -112,10 +124,10 @@ impl Hub {
         tokio::time::timeout(limit, position.wait_for(Option::is_some)).await.is_ok_and(|begun| begun.is_ok())
     }
 
-    /// Sits down in the room of a project or a person. What is announced from now on wakes `wake`.
-    pub fn join(&self, room: Uuid, wake: &Arc<Notify>) -> Seat {
+    /// Sits down in the room of a channel. What is announced there from now on wakes `wake`.
+    pub fn join(&self, channel: Channel, wake: &Arc<Notify>) -> Seat {
         let mut rooms = self.rooms();
-        let room = rooms.entry(room).or_insert_with(|| Arc::new(Room::new(Cursor::behind(self.position()))));
+        let room = rooms.entry(channel).or_insert_with(|| Arc::new(Room::new(Cursor::behind(self.position()))));
         room.join(Arc::clone(wake))
     }
 
@@ -167,13 +179,13 @@ impl Hub {
         {
             let rooms = self.rooms();
             for frame in frames {
-                if frame.loses != Loses::Nobody
+                if let (Kind::Revokes(project), Channel::Person(user)) = (frame.kind, frame.channel)
                     && let Some(losses) = self.losses.get()
                 {
                     // Nobody may listen any more: the end of the program.
-                    let _ = losses.send(frame.clone());
+                    let _ = losses.send(Loss { position: frame.at.position(), project, user });
                 }
-                if let Some(room) = rooms.get(&frame.room) {
+                if let Some(room) = rooms.get(&frame.channel) {
                     if !touched.iter().any(|t| Arc::ptr_eq(t, room)) {
                         touched.push(Arc::clone(room));
                     }
@@ -197,19 +209,19 @@ impl Hub {
         metrics::gauge!("taskfold_hub_position").set(upto as f64);
     }
 
-    /// All events by which memberships may end, in any project, for the one who asks first.
-    pub fn losses(&self) -> mpsc::UnboundedReceiver<Frame> {
+    /// Who loses sight of which project, for the one who asks first.
+    pub fn losses(&self) -> mpsc::UnboundedReceiver<Loss> {
         let (sender, receiver) = mpsc::unbounded_channel();
         // A second one would hear nothing.
         let _ = self.losses.set(sender);
         receiver
     }
 
-    /// Says what is worth nothing later to the streams at rest in this room that want to hear it; made only if there are any.
-    pub fn pass(&self, room: Uuid, pieces: impl FnOnce() -> Vec<Bytes>) {
-        let listening = self.rooms().get(&room).filter(|room| room.has_ears()).cloned();
+    /// Says what is worth nothing later to the streams at rest in the room of a project that want to hear it; made only if there are any.
+    pub fn pass(&self, project: Uuid, pieces: impl FnOnce() -> Vec<Bytes>) {
+        let listening = self.rooms().get(&Channel::Project(project)).filter(|room| room.has_ears()).cloned();
         if let Some(listening) = listening {
-            self.writers.pass(Passing { room: listening, of: room, pieces: pieces() });
+            self.writers.pass(Passing { room: listening, of: project, pieces: pieces() });
         }
     }
 
@@ -224,15 +236,19 @@ impl Hub {
         Some(in_order(frames, upto))
     }
 
-    /// The same from the log, a page at a time; with `me`, also what that person is told.
-    pub async fn catch_up(&self, projects: &[Uuid], me: Option<Uuid>, after: Cursor) -> sqlx::Result<Next> {
-        let head = self.position().max(after.position());
+    /// The same from the log, a page at a time.
+    pub async fn catch_up(&self, wanted: Wanted<'_>, after: Cursor) -> sqlx::Result<Next> {
+        let Wanted { projects, user, me, losses_after } = wanted;
+        let announced = self.position();
+        let head = announced.max(after.position());
         let _door = self.catch_ups.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let tables = if me { Tables::WithIntervals } else { Tables::OfToday };
+        must_have(&self.pool, tables, announced).await?;
         let page = (after.position(), head, CATCH_UP_PAGE);
         let events = taskfold_event_log::project_page_after(&self.pool, projects, page.0, page.1, page.2).await?;
         let told = match me {
-            Some(user) => notices::told_to(&self.pool, user, after, head, CATCH_UP_PAGE).await?,
-            None => Vec::new(),
+            true => notices::told_to(&self.pool, user, after, head, CATCH_UP_PAGE).await?,
+            false => Vec::new(),
         };
         metrics::counter!("taskfold_sse_catch_up_reads_total").increment(1);
         // A full page may have more behind it, and nothing beyond its last may be served yet.
@@ -241,12 +257,15 @@ impl Hub {
         let end_of_told = told.last().filter(|_| full(told.len())).map(|last| last.at);
         let ends = end_of_events.into_iter().chain(end_of_told);
         let upto = ends.fold(Cursor::behind(head).max(after), Cursor::min);
+        let losses_after = losses_after.max(after.position());
+        let losses = losses::of_person(&self.pool, user, projects, losses_after, upto.position()).await?;
         let events = events.iter().filter_map(|event| {
             Frame::from_log(event).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
         });
+        let frames = events.chain(told).chain(losses.iter().map(Frame::of_loss));
         let mut frames: Vec<Arc<Frame>> =
-            events.chain(told).filter(|frame| frame.at > after && frame.at <= upto).map(Arc::new).collect();
-        frames.sort_by_key(|frame| frame.at);
+            frames.filter(|frame| frame.at > after && frame.at <= upto).map(Arc::new).collect();
+        frames.sort_by_key(|frame| frame.order());
         Ok(Next { frames, upto })
     }
 
@@ -258,7 +277,7 @@ impl Hub {
         metrics::gauge!("taskfold_hub_rooms").set(rooms.len() as f64);
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Room>>> {
+    fn rooms(&self) -> MutexGuard<'_, HashMap<Channel, Arc<Room>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -266,7 +285,7 @@ impl Hub {
 /// Merges what several rings gave. Each gave its first `TAKE` frames, so one that gave that many may have more behind
 /// its last, and nothing beyond that may be served yet.
 fn in_order(mut frames: Vec<Arc<Frame>>, upto: Cursor) -> Next {
-    frames.sort_by_key(|f| f.at);
+    frames.sort_by_key(|f| f.order());
     let full = frames.len() >= TAKE;
     // Frames of one place are served together, or the second would be left behind.
     let last = frames.get(TAKE - 1).map(|f| f.at);
@@ -288,14 +307,14 @@ impl Drop for Listening {
 mod tests {
     use axum::body::Bytes;
 
-    use super::super::frame::Loses;
     use super::*;
 
-    const A: Uuid = Uuid::from_u128(1);
-    const B: Uuid = Uuid::from_u128(2);
+    const A: Channel = Channel::Project(Uuid::from_u128(1));
+    const B: Channel = Channel::Project(Uuid::from_u128(2));
+    const ELSEWHERE: Channel = Channel::Project(Uuid::nil());
 
-    fn frame(position: i64, room: Uuid) -> Frame {
-        Frame { at: Cursor::behind(position), room, loses: Loses::Nobody, bytes: Bytes::from_static(b"x") }
+    fn frame(position: i64, channel: Channel) -> Frame {
+        Frame { at: Cursor::behind(position), channel, kind: Kind::Plain, bytes: Bytes::from_static(b"x") }
     }
 
     fn hub() -> Arc<Hub> {
@@ -315,7 +334,7 @@ mod tests {
         let (hub, wake) = (hub(), Arc::new(Notify::new()));
         hub.publish(vec![], 10);
         let (a, b) = (hub.join(A, &wake), hub.join(B, &wake));
-        hub.publish(vec![frame(11, B), frame(12, A), frame(13, Uuid::nil()), frame(14, B)], 14);
+        hub.publish(vec![frame(11, B), frame(12, A), frame(13, ELSEWHERE), frame(14, B)], 14);
         wake.notified().await;
         let next = hub.recent(&[&a, &b], Cursor::behind(10)).expect("in the rings");
         assert_eq!((positions(&next), next.upto), (vec![11, 12, 14], Cursor::behind(14)));
@@ -357,5 +376,17 @@ mod tests {
         assert_eq!(hub.recent(&[&seat], Cursor::behind(12)).expect("waits").upto, Cursor::behind(12));
         hub.publish(vec![frame(11, A), frame(12, A), frame(13, A)], 13);
         assert_eq!(positions(&hub.recent(&[&seat], Cursor::behind(12)).expect("in the rings")), [13]);
+    }
+
+    /// Clients choose ids of projects, and may choose that of a person.
+    #[tokio::test]
+    async fn a_project_and_a_person_of_one_id_have_rooms_of_their_own() {
+        let (hub, wake) = (hub(), Arc::new(Notify::new()));
+        hub.publish(vec![], 10);
+        let Channel::Project(id) = A else { panic!("a project") };
+        let (project, person) = (hub.join(A, &wake), hub.join(Channel::Person(id), &wake));
+        hub.publish(vec![frame(11, A), frame(12, Channel::Person(id))], 12);
+        let next = |seat| positions(&hub.recent(&[seat], Cursor::behind(10)).expect("in the rings"));
+        assert_eq!((next(&project), next(&person)), (vec![11], vec![12]));
     }
 }

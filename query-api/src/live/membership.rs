@@ -1,13 +1,21 @@
 //! Who may follow which project, as the read tables have it: of their own, and through teams.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
 use uuid::Uuid;
+
+use super::losses;
 
 /// Questions that are asked at once.
 const MOST: usize = 256;
+/// For the read tables to reach the end that the log had when somebody asked for a project that is not theirs, as far as the tables know.
+const BEHIND_LIMIT: Duration = Duration::from_secs(2);
+/// Between two looks at read tables that are behind.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What is known of somebody and some projects at one moment.
 #[derive(Debug)]
@@ -16,14 +24,18 @@ pub struct Memberships {
     pub checkpoint: i64,
     /// Where the log ends.
     pub head: i64,
-    /// The projects among those asked for that they may see, and whether (also) through a team.
-    pub visible: Vec<(Uuid, bool)>,
+    /// The projects among those asked for that they may see.
+    pub visible: Vec<Uuid>,
 }
 
-/// It could not be read.
+/// Why it is not known.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct NotKnown(pub Arc<sqlx::Error>);
+pub enum NotKnown {
+    #[error(transparent)]
+    Unread(#[from] Arc<sqlx::Error>),
+    #[error("the read tables are at {position}, and the log was at {head} already")]
+    Behind { position: i64, head: i64 },
+}
 
 type Known = Result<Memberships, NotKnown>;
 
@@ -46,8 +58,26 @@ impl Members {
         Self { pool, waiting: Mutex::default(), asking: Semaphore::new(1) }
     }
 
-    /// What the person may see of these projects, as of a moment after the call.
+    /// What the person may see of these projects, as of a moment after the call. Of one that they cannot see, this is said only when the
+    /// read tables have all that the log had: it may just have been made, or they may just have been added to it.
     pub async fn of(&self, user: Uuid, projects: &[Uuid]) -> Known {
+        let until = Instant::now() + BEHIND_LIMIT;
+        let mut head = None;
+        loop {
+            let known = self.now(user, projects).await?;
+            let head = *head.get_or_insert(known.head);
+            let position = known.checkpoint;
+            if position >= head || projects.iter().all(|project| known.visible.contains(project)) {
+                return Ok(known);
+            }
+            if Instant::now() >= until {
+                return Err(NotKnown::Behind { position, head });
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn now(&self, user: Uuid, projects: &[Uuid]) -> Known {
         loop {
             let (answer, mut known) = oneshot::channel();
             self.with_waiting(|waiting| waiting.push(Question { user, projects: projects.to_vec(), answer }));
@@ -69,7 +99,7 @@ impl Members {
     }
 
     async fn ask(&self, questions: Vec<Question>) {
-        let read = self.read(&questions).await.map_err(|error| NotKnown(Arc::new(error)));
+        let read = self.read(&questions).await.map_err(|error| NotKnown::Unread(Arc::new(error)));
         let (checkpoint, head, mut visible) = match read {
             Ok(read) => read,
             Err(error) => {
@@ -81,14 +111,14 @@ impl Members {
             }
         };
         for (number, question) in questions.into_iter().enumerate().rev() {
-            let first = visible.partition_point(|(of, ..)| usize::try_from(*of).is_ok_and(|of| of < number));
-            let visible = visible.drain(first..).map(|(_, project, team)| (project, team)).collect();
+            let first = visible.partition_point(|(of, _)| usize::try_from(*of).is_ok_and(|of| of < number));
+            let visible = visible.drain(first..).map(|(_, project)| project).collect();
             let _ = question.answer.send(Ok(Memberships { checkpoint, head, visible }));
         }
     }
 
-    /// The checkpoint, the head, and (number of the question, project, through a team) in the order of the questions.
-    async fn read(&self, questions: &[Question]) -> sqlx::Result<(i64, i64, Vec<(i32, Uuid, bool)>)> {
+    /// The checkpoint, the head, and (number of the question, project) in the order of the questions.
+    async fn read(&self, questions: &[Question]) -> sqlx::Result<(i64, i64, Vec<(i32, Uuid)>)> {
         let pairs = || {
             let numbered = (0_i32..).zip(questions);
             numbered.flat_map(|(number, q)| q.projects.iter().map(move |project| (number, q.user, *project)))
@@ -96,13 +126,11 @@ impl Members {
         let numbers: Vec<i32> = pairs().map(|(number, ..)| number).collect();
         let users: Vec<Uuid> = pairs().map(|(_, user, _)| user).collect();
         let projects: Vec<Uuid> = pairs().map(|(.., project)| project).collect();
-        let (checkpoint, head, numbers, projects, teams): (i64, i64, Vec<i32>, Vec<Uuid>, Vec<bool>) = sqlx::query_as(
+        let (checkpoint, head, numbers, projects): (i64, i64, Vec<i32>, Vec<Uuid>) = sqlx::query_as(
             "WITH asked AS (SELECT * FROM unnest($1::integer[], $2::uuid[], $3::uuid[]) AS a(number, user_id, project_id)), \
-                  seen AS (SELECT number, project_id, bool_or(team_id IS NOT NULL) AS team \
-                           FROM asked JOIN project_roles USING (user_id, project_id) GROUP BY number, project_id) \
+                  seen AS (SELECT DISTINCT number, project_id FROM asked JOIN project_roles USING (user_id, project_id)) \
              SELECT c.position, h.position, ARRAY(SELECT number FROM seen ORDER BY number, project_id), \
-                    ARRAY(SELECT project_id FROM seen ORDER BY number, project_id), \
-                    ARRAY(SELECT team FROM seen ORDER BY number, project_id) \
+                    ARRAY(SELECT project_id FROM seen ORDER BY number, project_id) \
              FROM projection_checkpoint c, log_head h",
         )
         .bind(numbers)
@@ -110,8 +138,7 @@ impl Members {
         .bind(projects)
         .fetch_one(&self.pool)
         .await?;
-        let visible = numbers.into_iter().zip(projects).zip(teams);
-        Ok((checkpoint, head, visible.map(|((number, project), team)| (number, project, team)).collect()))
+        Ok((checkpoint, head, numbers.into_iter().zip(projects).collect()))
     }
 
     fn with_waiting<T>(&self, see: impl FnOnce(&mut Vec<Question>) -> T) -> T {
@@ -144,27 +171,28 @@ pub async fn no_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<N
     Ok(NoMembers { checkpoint, pairs: projects.into_iter().zip(users).collect() })
 }
 
-/// What became of people's own memberships in projects, as its index in the migrations has it; `of.id`: whose.
-macro_rules! own_membership_events {
-    () => {
-        "events e CROSS JOIN LATERAL (SELECT coalesce( \
-             e.payload #>> '{changes,member,to,user_id}', e.payload #>> '{changes,member,from,user_id}')) AS of (id) \
-         WHERE e.event_type IN ('project.member_added', 'project.member_role_changed', 'project.member_removed')"
-    };
-}
-pub(super) use own_membership_events;
-
-/// Where the user was last removed from the project, if that was behind `from` and is known to the read tables.
+/// Where the user last lost sight of the project, if that was behind `from` and is known to the read tables.
 pub async fn removed_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(concat!(
-        "SELECT max(e.position) FROM projection_checkpoint c, ",
-        own_membership_events!(),
-        " AND (of.id, e.position) > ($2::text, $3) AND (of.id, e.position) <= ($2::text, c.position) \
-           AND e.event_type = 'project.member_removed' AND e.project_id = $1",
-    ))
-    .bind(project)
-    .bind(user)
-    .bind(from)
-    .fetch_one(pool)
-    .await
+    let losses = losses::of_person(pool, user, &[project], from, i64::MAX).await?;
+    Ok(losses.last().map(|loss| loss.position))
+}
+
+/// What is read of the read tables: who may see what, or also what was told and who was where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// As every version writes them.
+    OfToday,
+    /// As this version does.
+    WithIntervals,
+}
+
+/// Fails while the read tables do not have what was announced up to `position`: they lost it with PostgreSQL, and get it again from the
+/// log; or, as far as intervals go, they are yet to be rebuilt.
+pub async fn must_have(pool: &PgPool, tables: Tables, position: i64) -> sqlx::Result<()> {
+    sqlx::query("SELECT FROM projection_checkpoint WHERE position >= $1 AND (versions ? 'channel_events' OR NOT $2)")
+        .bind(position)
+        .bind(tables == Tables::WithIntervals)
+        .fetch_one(pool)
+        .await?;
+    Ok(())
 }

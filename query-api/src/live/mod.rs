@@ -18,6 +18,8 @@ mod frame;
 mod hub;
 /// The JetStream side of the feeder.
 mod jetstream;
+/// Who lost sight of which project.
+mod losses;
 /// Who may follow which project.
 mod membership;
 /// What people are told on the channel `me`.
@@ -40,7 +42,7 @@ mod writers;
 pub use cursor::Cursor;
 pub use feeder::Feeder;
 pub use follower::{Door, Follower, MOST_PROJECTS, Opening};
-pub use frame::Notice;
+pub use frame::{Channel, Notice};
 pub use hub::Hub;
 pub use membership::{NotKnown, removed_at};
 pub use open::{Ask, Channels, Streams, Unchanged, Wish};

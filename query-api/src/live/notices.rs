@@ -7,8 +7,8 @@ use taskfold_event_log::{LoggedEvent, select_events};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
-use super::frame::{Frame, Loses, encode};
-use super::membership::own_membership_events;
+use super::frame::{Channel, Frame, Kind, encode};
+use super::membership::{Tables, must_have};
 
 /// A notification, as it is sent and as it is listed.
 #[derive(Debug, Serialize, sqlx::FromRow)]
@@ -26,6 +26,7 @@ struct Told {
     user_id: Uuid,
 }
 
+// With OFFSET, PostgreSQL looks for the access of each row by itself, and not for everybody's.
 macro_rules! select_told {
     ($between:literal by $order:literal) => {
         concat!(
@@ -34,27 +35,42 @@ macro_rules! select_told {
              FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id \
              WHERE n.kind <> ALL (coalesce(s.muted, '{}')) AND ",
             $between,
-            " AND EXISTS (SELECT FROM project_roles r WHERE r.user_id = n.user_id AND r.project_id = n.project_id) \
+            " AND EXISTS (SELECT FROM project_access a WHERE a.user_id = n.user_id AND a.project_id = n.project_id \
+                  AND a.from_position <= n.position AND (a.to_position IS NULL OR a.to_position >= n.position) OFFSET 0) \
              ORDER BY ",
             $order
         )
     };
 }
 
-/// What anybody is told of the events behind `after` and up to `upto`, in order: only of what they want to hear of, and of
-/// projects that they may see.
-pub async fn told(pool: &PgPool, after: i64, upto: i64) -> sqlx::Result<Vec<Frame>> {
-    let told: Vec<Told> = sqlx::query_as(select_told!("n.position > $1 AND n.position <= $2" by "n.position"))
-        .bind(after)
-        .bind(upto)
-        .fetch_all(pool)
-        .await?;
-    Ok(told.iter().map(Told::frame).collect())
+/// What anybody is told of these events, which are behind `after` and up to `upto`: only of what they want to hear of, and of
+/// what they could see then.
+pub async fn told(pool: &PgPool, events: &[Frame], after: i64, upto: i64) -> sqlx::Result<Vec<Frame>> {
+    must_have(pool, Tables::WithIntervals, upto).await?;
+    let notifications = sqlx::query_as(select_told!("n.position > $1 AND n.position <= $2" by "n.position"));
+    let notifications = notifications.bind(after).bind(upto).fetch_all(pool);
+    // A list, and not a range: a plan that is good for all ranges reads the whole table.
+    let positions: Vec<i64> = (after + 1..=upto).collect();
+    let channels = sqlx::query_as(
+        "SELECT position, user_id FROM channel_events WHERE position = ANY ($1) AND user_id IS NOT NULL \
+         UNION \
+         SELECT c.position, m.user_id FROM channel_events c JOIN team_memberships m ON m.team_id = c.team_id \
+             AND m.from_position <= c.position AND (m.to_position IS NULL OR m.to_position >= c.position) \
+         WHERE c.position = ANY ($1)",
+    );
+    let channels = channels.bind(positions).fetch_all(pool);
+    let (notifications, channels): (Vec<Told>, Vec<(i64, Uuid)>) = tokio::try_join!(notifications, channels)?;
+    let event_at = |position| {
+        let index = events.binary_search_by_key(&position, |event| event.at.position());
+        index.ok().map(|index| &events[index])
+    };
+    let channels = channels.into_iter().filter_map(|(position, user)| Some(event_at(position)?.told_to(user)));
+    Ok(notifications.iter().map(Told::frame).chain(channels).collect())
 }
 
-/// The same of one person, with what happened in their teams and to their own memberships, at most `limit` of each.
+/// The same of one person, from the log, at most `limit` in order.
 pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit: i64) -> sqlx::Result<Vec<Frame>> {
-    // Rows are compared, here and below, so that none but the index of the one person serves.
+    // Rows are compared, here and below, so that none but the index of the one person, or of the one team, serves.
     let told: Vec<Told> = sqlx::query_as(select_told!(
         "n.user_id = $3 AND (n.user_id, n.position) > ($3, $1) AND (n.user_id, n.position) <= ($3, $2)" by "n.position LIMIT $4"
     ))
@@ -64,59 +80,39 @@ pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit:
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    let of_teams = taskfold_event_log::team_page_after(pool, user, after.position(), upto, limit).await?;
-    let of_teams = of_teams.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.for_person(user)));
-    let own = own_memberships(pool, user, after.position(), upto, limit).await?;
-    let own = own.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.for_own(user)));
-    let mut frames: Vec<Frame> = told.iter().map(Told::frame).chain(of_teams).chain(own).collect();
-    frames.sort_by_key(|frame| frame.at);
-    // Of either there may be more than this, and what comes behind the first that is cut off is not to be served yet.
-    frames.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(frames)
-}
-
-/// What became of somebody's place in projects, of their own and through the teams that they are in.
-async fn own_memberships(
-    pool: &PgPool,
-    user: Uuid,
-    after: i64,
-    upto: i64,
-    limit: i64,
-) -> sqlx::Result<Vec<LoggedEvent>> {
-    // Each as its index in the migrations has it.
-    sqlx::query_as(select_events!(
+    let of_channel: Vec<LoggedEvent> = sqlx::query_as(select_events!(
         "WHERE position = ANY (ARRAY( \
-             (SELECT e.position FROM ",
-        own_membership_events!(),
-        " AND (of.id, e.position) > ($1::text, $2) AND (of.id, e.position) <= ($1::text, $3) \
-              ORDER BY of.id, e.position LIMIT $4) \
-             UNION ALL \
-             (SELECT of_team.position FROM team_members m CROSS JOIN LATERAL ( \
-                 SELECT e.position FROM events e \
-                 CROSS JOIN LATERAL (SELECT coalesce(e.payload #>> '{changes,team,to,team_id}', e.payload #>> '{changes,team,from,team_id}')) AS of (id) \
-                 WHERE e.event_type IN ('project.team_added', 'project.team_role_changed', 'project.team_removed') \
-                   AND (of.id, e.position) > (m.team_id::text, $2) AND (of.id, e.position) <= (m.team_id::text, $3) \
-                 ORDER BY of.id, e.position LIMIT $4) AS of_team \
-              WHERE m.user_id = $1))) \
+             (SELECT c.position FROM channel_events c \
+              WHERE c.user_id = $1 AND (c.user_id, c.position) > ($1, $2) AND (c.user_id, c.position) <= ($1, $3) \
+              ORDER BY c.user_id, c.position LIMIT $4) \
+             UNION \
+             (SELECT of_team.position FROM team_memberships m CROSS JOIN LATERAL ( \
+                 SELECT c.position FROM channel_events c \
+                 WHERE c.team_id = m.team_id AND (c.team_id, c.position) > (m.team_id, greatest($2, m.from_position - 1)) \
+                   AND (c.team_id, c.position) <= (m.team_id, least($3, m.to_position)) \
+                 ORDER BY c.team_id, c.position LIMIT $4) AS of_team \
+              WHERE m.user_id = $1 AND m.from_position <= $3 AND (m.to_position IS NULL OR m.to_position > $2)))) \
          ORDER BY position LIMIT $4"
     ))
     .bind(user)
-    .bind(after)
+    .bind(after.position())
     .bind(upto)
     .bind(limit)
     .fetch_all(pool)
-    .await
-}
-
-/// Who is in a team.
-pub async fn members(pool: &PgPool, team: Uuid) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar("SELECT user_id FROM team_members WHERE team_id = $1").bind(team).fetch_all(pool).await
+    .await?;
+    let of_channel = of_channel.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.told_to(user)));
+    let mut frames: Vec<Frame> = told.iter().map(Told::frame).chain(of_channel).collect();
+    frames.sort_by_key(Frame::order);
+    // Of either there may be more than this, and what comes behind the first that is cut off is not to be served yet.
+    frames.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(frames)
 }
 
 impl Told {
     fn frame(&self) -> Frame {
         let at = Cursor::told(self.position);
         let json = serde_json::to_string(self).unwrap_or_default();
-        Frame { at, room: self.user_id, loses: Loses::Nobody, bytes: encode(Some(at), "notification", None, &json) }
+        let bytes = encode(Some(at), "notification", None, &json);
+        Frame { at, channel: Channel::Person(self.user_id), kind: Kind::Plain, bytes }
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
-use super::frame::{Frame, Loses};
+use super::frame::{Channel, Frame, Kind};
 
 /// Frames that leave in one write.
 const WRITE_AT_ONCE: usize = 32;
@@ -94,15 +94,22 @@ impl Outlet {
     /// Lines a frame up. Whether it is the first in line.
     pub fn offer(&self, frame: &Arc<Frame>) -> bool {
         let mut state = self.state();
-        let resting = state.served.is_some_and(|served| served < frame.at) && !state.called;
-        let silent = frame.bytes.is_empty() || (frame.room == self.user && !self.me.load(Ordering::Relaxed));
-        if !resting || (frame.loses == Loses::Nobody && silent) {
+        if state.called || state.served.is_none_or(|served| served >= frame.at) {
             return false;
         }
-        if frame.loses != Loses::Nobody {
-            state.called = true;
-            self.wake.notify_one();
-            return false;
+        let told = frame.channel == Channel::Person(self.user);
+        let silent = told && !self.me.load(Ordering::Relaxed);
+        match frame.kind {
+            Kind::Plain | Kind::EndsAccess if silent => return false,
+            Kind::Plain | Kind::EndsAccess => {}
+            Kind::AlsoIn(_) if silent => return false,
+            // What of the same place is in line already would be taken for all of it.
+            Kind::AlsoIn(_) | Kind::Revokes(_) => {
+                state.queue.retain(|lined_up| lined_up.at < frame.at);
+                state.called = true;
+                self.wake.notify_one();
+                return false;
+            }
         }
         state.queue.push_back(Arc::clone(frame));
         state.queue.len() == 1
@@ -209,12 +216,16 @@ mod tests {
         }
     }
 
-    fn frame(position: i64, room: Uuid, loses: Loses, bytes: &[u8]) -> Arc<Frame> {
-        Arc::new(Frame { at: Cursor::behind(position), room, loses, bytes: Bytes::copy_from_slice(bytes) })
+    fn frame(position: i64, channel: Channel, kind: Kind, bytes: &[u8]) -> Arc<Frame> {
+        Arc::new(Frame { at: Cursor::behind(position), channel, kind, bytes: Bytes::copy_from_slice(bytes) })
     }
 
     fn plain(position: i64, bytes: &[u8]) -> Arc<Frame> {
-        frame(position, PROJECT, Loses::Nobody, bytes)
+        frame(position, Channel::Project(PROJECT), Kind::Plain, bytes)
+    }
+
+    fn told(position: i64, kind: Kind, bytes: &[u8]) -> Arc<Frame> {
+        frame(position, Channel::Person(USER), kind, bytes)
     }
 
     #[tokio::test]
@@ -241,7 +252,8 @@ mod tests {
         let world = World::new(false).await?;
         world.outlet.rest(Cursor::behind(10));
         world.outlet.offer(&plain(11, b"a"));
-        assert!(!world.outlet.offer(&frame(12, PROJECT, Loses::Member(USER), b"removed")));
+        world.outlet.offer(&frame(12, Channel::Project(PROJECT), Kind::EndsAccess, b"removed"));
+        assert!(!world.outlet.offer(&told(12, Kind::Revokes(PROJECT), b"")));
         assert!(!world.outlet.offer(&plain(13, b"not to be seen")));
         assert_eq!(world.outlet.flush(), 1);
         world.wake.notified().await;
@@ -254,8 +266,9 @@ mod tests {
         for me in [false, true] {
             let world = World::new(me).await?;
             world.outlet.rest(Cursor::behind(10));
-            assert_eq!(world.outlet.offer(&frame(11, USER, Loses::Nobody, b"told")), me);
-            assert!(!world.outlet.offer(&frame(12, USER, Loses::Nobody, b"")), "nothing to send");
+            assert_eq!(world.outlet.offer(&told(11, Kind::Plain, b"told")), me);
+            assert!(!world.outlet.offer(&told(12, Kind::AlsoIn(PROJECT), b"its follower knows")));
+            assert_eq!(world.outlet.state().called, me);
         }
         Ok(())
     }

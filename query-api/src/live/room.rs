@@ -58,13 +58,15 @@ impl Ring {
         *self = Self::new(start);
     }
 
-    /// At most `limit` frames behind `after` and up to `upto`; `None` when some of them may no longer be here.
+    /// Frames behind `after` and up to `upto`, and no more of them once there are `limit`, but all of the last place; `None` when some
+    /// may no longer be here.
     pub fn between(&self, after: Cursor, upto: Cursor, limit: usize) -> Option<Vec<Arc<Frame>>> {
         if after < self.start {
             return None;
         }
         let first = self.frames.partition_point(|f| f.at <= after);
-        Some(self.frames.range(first..).take_while(|f| f.at <= upto).take(limit).cloned().collect())
+        let last = self.frames.get(first + limit.saturating_sub(1)).map_or(upto, |f| f.at.min(upto));
+        Some(self.frames.range(first..).take_while(|f| f.at <= last).cloned().collect())
     }
 }
 
@@ -171,12 +173,17 @@ mod tests {
     use axum::body::Bytes;
     use uuid::Uuid;
 
-    use super::super::frame::Loses;
+    use super::super::frame::{Channel, Kind};
     use super::*;
 
     fn frame(position: i64, size: usize) -> Arc<Frame> {
         let bytes = Bytes::from(vec![b'x'; size]);
-        Arc::new(Frame { at: Cursor::behind(position), room: Uuid::nil(), loses: Loses::Nobody, bytes })
+        Arc::new(Frame {
+            at: Cursor::behind(position),
+            channel: Channel::Project(Uuid::nil()),
+            kind: Kind::Plain,
+            bytes,
+        })
     }
 
     fn positions(ring: &Ring, after: i64, upto: i64) -> Option<Vec<i64>> {
@@ -194,6 +201,16 @@ mod tests {
         assert_eq!(positions(&ring, 12, 19), Some(vec![15]));
         assert_eq!(positions(&ring, 30, 40), Some(vec![]));
         assert_eq!(positions(&ring, 9, 20), None);
+    }
+
+    #[test]
+    fn frames_of_one_place_are_served_together() {
+        let mut ring = Ring::new(Cursor::behind(0));
+        for position in [1, 2, 2, 2, 3] {
+            ring.push(frame(position, 1));
+        }
+        let count = |limit| ring.between(Cursor::behind(0), Cursor::behind(3), limit).map(|frames| frames.len());
+        assert_eq!([1, 2, 3, 5, 9].map(count), [Some(1), Some(4), Some(4), Some(5), Some(5)]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::http::feed;
 use crate::http::page::bounded;
 use crate::http::reading::{ReadHeaders, Reading, Snapshot};
 use crate::http::values::Position;
+use crate::live::Channel;
 
 const DEFAULT_LIMIT: i64 = 500;
 const MAX_LIMIT: i64 = 1000;
@@ -101,7 +102,7 @@ pub async fn handler(
         snapshot.close().await;
         if seat.is_none() {
             // Then look once more: what came before this wakes nobody.
-            seat = Some(app.hub.join(project_id.0, &wake));
+            seat = Some(app.hub.join(Channel::Project(project_id.0), &wake));
         } else {
             tokio::select! {
                 () = wake.notified() => {}

@@ -17,7 +17,7 @@ use super::ticket;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::values::Position;
-use crate::live::{Cursor, Door, Follower, NoPlace, Notice, Opening, Takeover, removed_at};
+use crate::live::{Cursor, Door, Follower, NoPlace, NotKnown, Notice, Opening, Takeover, removed_at};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// For the hub to know where it begins, just after the start of the program.
@@ -108,10 +108,15 @@ impl Knock {
         }
         let reaches = |project: &Uuid| caller.scope.reaches(ProjectId(*project));
         let within: Vec<Uuid> = projects.iter().copied().filter(reaches).collect();
-        let known = app.hub.members().of(caller.user_id.0, &within).await?;
+        let known = match app.hub.members().of(caller.user_id.0, &within).await {
+            Err(behind @ NotKnown::Behind { .. }) => {
+                return self.come_back(Duration::ZERO).ok_or_else(|| behind.into());
+            }
+            known => known?,
+        };
         let (head, member_at) = (known.head, known.checkpoint);
         let ahead = self.from.is_some_and(|from| from.position() > head);
-        let doors = known.visible.iter().map(|(project, team)| Door { project: *project, member_at, team: *team });
+        let doors = known.visible.iter().map(|project| Door { project: *project, member_at });
         let mut opening = Opening {
             user: caller.user_id,
             expires_at: caller.expires_at,
@@ -123,7 +128,7 @@ impl Knock {
             place,
             presence: self.presence,
         };
-        for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
+        for project in projects.iter().filter(|project| !known.visible.contains(project)) {
             if !self.reconnect {
                 return Err(Problem::not_found().into());
             }
@@ -131,7 +136,7 @@ impl Knock {
             let from = self.from.map_or(i64::MAX, Cursor::position);
             match removed_at(app.hub.pool(), *project, caller.user_id.0, from).await? {
                 Some(removal) if !ahead && reaches(project) => {
-                    opening.projects.push(Door { project: *project, member_at: removal - 1, team: false });
+                    opening.projects.push(Door { project: *project, member_at: removal - 1 });
                 }
                 _ => opening.revoked.push(*project),
             }
@@ -156,15 +161,16 @@ impl Knock {
 }
 
 impl Knock {
-    /// A browser that comes back hears it where it can read it, and comes again.
     fn no_place(&self, detail: String, wait: Duration) -> Result<Response, ReadError> {
         metrics::counter!("taskfold_sse_refused_total").increment(1);
-        match self.from.filter(|_| self.reconnect) {
-            Some(served) => {
-                Ok(last_words(&[Notice::Drain { served, retry_ms: wait.as_millis() as u32 + RETRY_AT_LEAST_MS }]))
-            }
-            None => Err(Problem::new(Code::RateLimited, detail).retry_after(wait.as_secs() as u32 + 1).into()),
-        }
+        self.come_back(wait)
+            .ok_or_else(|| Problem::new(Code::RateLimited, detail).retry_after(wait.as_secs() as u32 + 1).into())
+    }
+
+    /// A browser that comes back hears a refusal where it can read it, and comes again.
+    fn come_back(&self, wait: Duration) -> Option<Response> {
+        let served = self.from.filter(|_| self.reconnect)?;
+        Some(last_words(&[Notice::Drain { served, retry_ms: wait.as_millis() as u32 + RETRY_AT_LEAST_MS }]))
     }
 }
 

@@ -45,8 +45,7 @@ pub async fn change(app: &App, wanted: Wanted) -> Result<Channels, Refused> {
             tracing::warn!(%error, "a stream could not be changed");
             Refused::Unavailable
         })?;
-        let door = |&(project, team): &(Uuid, bool)| Door { project, member_at: known.checkpoint, team };
-        doors.extend(known.visible.iter().map(door));
+        doors.extend(known.visible.iter().map(|&project| Door { project, member_at: known.checkpoint }));
         if !wanted.add.iter().all(|project| doors.iter().any(|door| door.project == *project)) {
             return Err(Refused::NotFound);
         }

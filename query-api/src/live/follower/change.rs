@@ -35,12 +35,10 @@ impl Follower {
         }
         self.followed.retain(stays);
         for door in new {
-            let followed = Followed::sit_down(&self.hub, door, &self.wake, self.ear.as_ref());
+            let followed = Followed::sit_down(&self.hub, door, self.taken, &self.wake, self.ear.as_ref());
             if let Some(outlet) = &self.outlet {
                 followed.seat.write_to(Arc::clone(outlet));
             }
-            // Removed since that look at who is a member, or not seen yet: then once more.
-            self.in_doubt |= door.member_at < self.taken.position();
             self.followed.push(followed);
         }
         if me && self.me.is_none() {

@@ -30,6 +30,4 @@ pub struct Door {
     pub project: Uuid,
     /// The position as of which the caller is known to be a member: an earlier removal is history, a later one ends it.
     pub member_at: i64,
-    /// Whether they may also see it through a team.
-    pub team: bool,
 }

@@ -2,7 +2,8 @@ use futures::{FutureExt, Stream, StreamExt};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 
-use super::super::frame::Loses;
+use super::super::frame::Kind;
+use super::super::losses::Loss;
 use super::super::open::{Ask, Wish};
 use super::super::places::Places;
 use super::super::wire::Takeover;
@@ -36,7 +37,7 @@ impl World {
 
     fn opening(&self, projects: &[Uuid], lives: i64) -> Opening {
         let expires_at = clock::now().utc().timestamp() + lives;
-        let doors = projects.iter().map(|project| Door { project: *project, member_at: 10, team: false });
+        let doors = projects.iter().map(|project| Door { project: *project, member_at: 10 });
         Opening {
             user: UserId(USER),
             expires_at,
@@ -52,8 +53,10 @@ impl World {
 
     fn happens(&self, position: i64, project: Uuid, removes: Option<Uuid>) {
         let bytes = Bytes::from(format!("id: {position}\nevent: task.x\ndata: {{}}\n\n"));
-        let loses = removes.map_or(Loses::Nobody, Loses::Member);
-        self.hub.publish(vec![Frame { at: Cursor::behind(position), room: project, loses, bytes }], position);
+        let (at, channel) = (Cursor::behind(position), Channel::Project(project));
+        let event = Frame { at, channel, kind: Kind::Plain, bytes };
+        let loss = removes.map(|user| Frame::of_loss(&Loss { position, project, user }));
+        self.hub.publish([event].into_iter().chain(loss).collect(), position);
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_stream::StreamExt;
 
 use super::bucket::{self, Said};
 use super::clock::Clock;
-use super::roster::{Beat, Doubt};
+use super::roster::Beat;
 use super::{Known, Presence};
 use crate::live::hub::Hub;
 
@@ -123,7 +123,7 @@ impl Presence {
         if !listed.is_empty() {
             listed.iter().for_each(|entry| known.take(entry));
             // Removals may have been announced while nobody listened here.
-            known.roster.doubt(Doubt::All, position, clock.now());
+            known.roster.doubt(position);
         }
     }
 }

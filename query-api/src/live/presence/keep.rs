@@ -6,10 +6,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::roster::Doubt;
 use super::{Presence, frames};
-use crate::live::frame::{Frame, Loses};
 use crate::live::hub::Hub;
+use crate::live::losses::Loss;
 use crate::live::membership::{NoMembers, no_members};
 
 /// What happens within this time is told at once: many who come together are one piece for each stream.
@@ -21,7 +20,7 @@ type Looking<'a> = BoxFuture<'a, (Vec<(Uuid, Uuid)>, sqlx::Result<NoMembers>)>;
 
 /// Lets devices go when their time is over and people when they are members no more, and tells the streams. One task and
 /// one timer for all.
-pub async fn keep(presence: &Presence, hub: &Hub, mut losses: UnboundedReceiver<Frame>) -> Infallible {
+pub async fn keep(presence: &Presence, hub: &Hub, mut losses: UnboundedReceiver<Loss>) -> Infallible {
     let mut tell_at: Option<Instant> = None;
     let mut looking: Option<Looking<'_>> = None;
     let mut look_at = Instant::now();
@@ -37,7 +36,7 @@ pub async fn keep(presence: &Presence, hub: &Hub, mut losses: UnboundedReceiver<
         }
         tokio::select! {
             () = presence.news.notified() => {}
-            Some(frame) = losses.recv() => presence.doubt(&frame),
+            Some(loss) = losses.recv() => presence.lose(loss),
             () = sleep_until(end) => presence.expire(),
             () = sleep_until(tell_at) => {
                 tell_at = None;
@@ -76,19 +75,11 @@ impl Presence {
         }
     }
 
-    fn doubt(&self, frame: &Frame) {
-        let doubts: Vec<Doubt> = match &frame.loses {
-            Loses::Member(user) => vec![Doubt::Member { project: frame.room, user: *user }],
-            Loses::Team(_) => vec![Doubt::Project(frame.room)],
-            Loses::TeamMembers(gone) => gone.iter().copied().map(Doubt::Person).collect(),
-            // Told of in the frame that this one was made of, or nothing is lost.
-            Loses::Person | Loses::Own(_) | Loses::Gains(_) | Loses::GainsTeam(_) | Loses::Nobody => vec![],
-        };
+    fn lose(&self, Loss { position, project, user }: Loss) {
         let known = &mut *self.known();
         // Before NATS is heard nobody is there, and all who will be are looked at then.
-        let Some(clock) = known.clock else { return };
-        for doubt in doubts {
-            known.roster.doubt(doubt, frame.at.position(), clock.now());
+        if let Some(clock) = known.clock {
+            known.roster.lose(project, user, position, clock.now());
         }
     }
 

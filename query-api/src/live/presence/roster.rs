@@ -26,19 +26,6 @@ pub struct Beat {
     pub at: i64,
 }
 
-/// Whose membership may have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Doubt {
-    /// This user's in this project.
-    Member { project: Uuid, user: Uuid },
-    /// Everybody's in this project.
-    Project(Uuid),
-    /// This user's, in any project.
-    Person(Uuid),
-    /// Everybody's anywhere.
-    All,
-}
-
 /// What followers of a project are to be told of somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -76,8 +63,8 @@ pub struct Roster {
     ends: BTreeSet<(i64, Key)>,
     /// Of whom there may be something to tell.
     touched: BTreeSet<(Uuid, Uuid)>,
-    /// From which position on a beat must know of the membership, and when that was found out.
-    doubts: HashMap<Doubt, (i64, i64)>,
+    /// Where who lost sight of which project, and when that was found out: a beat must know of a membership from then on.
+    losses: HashMap<(Uuid, Uuid), (i64, i64)>,
     /// Whose membership is to be looked at.
     suspects: BTreeSet<(Uuid, Uuid)>,
 }
@@ -105,17 +92,17 @@ impl Roster {
             projects: HashMap::new(),
             ends: BTreeSet::new(),
             touched: BTreeSet::new(),
-            doubts: HashMap::new(),
+            losses: HashMap::new(),
             suspects: BTreeSet::new(),
         }
     }
 
     /// Takes what a device says, unless it is old: older than what is known of the device, over by now, or from before its
-    /// user's membership came into doubt. In that last case the next beat, with a later look at it, is taken.
+    /// user's membership ended. In that last case the next beat, with a later look at it, is taken.
     pub fn hear(&mut self, beat: Beat, now: i64) {
         let Key { project, user, device } = beat.key.clone();
         let known = self.device(&beat.key).map_or(i64::MIN, |known| known.at);
-        if beat.at < known || beat.at + self.ttl <= now || self.is_doubtful(project, user, beat.member_at) {
+        if beat.at < known || beat.at + self.ttl <= now || self.is_lost(project, user, beat.member_at) {
             return;
         }
         self.ends.remove(&(known.saturating_add(self.ttl), beat.key.clone()));
@@ -137,9 +124,9 @@ impl Roster {
         while let Some((end, key)) = self.ends.first().filter(|(end, _)| *end <= now).cloned() {
             self.remove(&key, end);
         }
-        // No beat of before a doubt is good any more after this.
+        // No beat of before a loss is good any more after this.
         let ttl = self.ttl;
-        self.doubts.retain(|_, (_, since)| *since + 2 * ttl > now);
+        self.losses.retain(|_, (_, since)| *since + 2 * ttl > now);
     }
 
     /// When the next device is gone, if it says no more.
@@ -147,23 +134,17 @@ impl Roster {
         self.ends.first().map(|(end, _)| *end)
     }
 
-    /// Something at `position` may have ended memberships: all beats that do not know of it are in doubt.
-    pub fn doubt(&mut self, doubt: Doubt, position: i64, now: i64) {
-        if doubt != Doubt::All {
-            self.doubts.insert(doubt, (position, now));
-        }
+    /// The user cannot see the project from this position on, as far as a beat does not know better.
+    pub fn lose(&mut self, project: Uuid, user: Uuid, position: i64, now: i64) {
+        self.losses.insert((project, user), (position, now));
+        self.judge(&[(project, user)], position, now);
+    }
+
+    /// Losses up to this position may have been missed: all whose beats do not know of it are to be looked at.
+    pub fn doubt(&mut self, position: i64) {
         for (project, people) in &self.projects {
-            for (user, person) in people {
-                let concerned = match doubt {
-                    Doubt::Member { project: p, user: u } => p == *project && u == *user,
-                    Doubt::Project(p) => p == *project,
-                    Doubt::Person(u) => u == *user,
-                    Doubt::All => true,
-                };
-                if concerned && person.devices.values().any(|device| device.member_at < position) {
-                    self.suspects.insert((*project, *user));
-                }
-            }
+            let old = people.iter().filter(|(_, p)| p.devices.values().any(|device| device.member_at < position));
+            self.suspects.extend(old.map(|(user, _)| (*project, *user)));
         }
     }
 
@@ -242,9 +223,8 @@ impl Roster {
         self.ends.len()
     }
 
-    fn is_doubtful(&self, project: Uuid, user: Uuid, member_at: i64) -> bool {
-        let doubts = [Doubt::Member { project, user }, Doubt::Project(project), Doubt::Person(user)];
-        doubts.iter().filter_map(|doubt| self.doubts.get(doubt)).any(|(position, _)| member_at < *position)
+    fn is_lost(&self, project: Uuid, user: Uuid, member_at: i64) -> bool {
+        self.losses.get(&(project, user)).is_some_and(|(position, _)| member_at < *position)
     }
 
     fn person(&self, project: Uuid, user: Uuid) -> Option<&Person> {

@@ -102,10 +102,7 @@ fn who_comes_and_goes_in_one_breath_was_never_there() {
 fn who_is_no_member_any_more_is_gone_and_a_beat_from_before_is_not_taken() {
     let mut roster = given([beat(ADA, "phone", None, 0), beat(BEA, "phone", None, 0)]);
     told(&mut roster);
-    roster.doubt(Doubt::Project(P), 11, 1);
-    let suspects = roster.take_suspects();
-    assert_eq!(suspects, [(P, ADA), (P, BEA)]);
-    roster.judge(&[(P, ADA)], 11, 1);
+    roster.lose(P, ADA, 11, 1);
     assert_eq!(told(&mut roster), [(ADA, Kind::Left, vec![], 1)]);
     roster.hear(beat(ADA, "desk", None, 2), 2);
     assert_eq!(told(&mut roster), [], "it was sent before the removal");
@@ -114,16 +111,15 @@ fn who_is_no_member_any_more_is_gone_and_a_beat_from_before_is_not_taken() {
 }
 
 #[test]
-fn a_doubt_concerns_those_it_names_and_who_does_not_know_better() {
-    let elsewhere = Beat { key: Key { project: OTHER, ..key(ADA, "phone") }, ..beat(ADA, "phone", None, 0) };
-    let beats = [beat(ADA, "phone", None, 0), beat(BEA, "phone", None, 0), elsewhere];
-    let suspects = |doubt, position| {
-        let mut roster = given(beats.clone());
-        roster.doubt(doubt, position, 1);
-        roster.take_suspects()
-    };
-    assert_eq!(suspects(Doubt::Member { project: P, user: ADA }, 11), [(P, ADA)]);
-    assert_eq!(suspects(Doubt::Person(ADA), 11), [(P, ADA), (OTHER, ADA)]);
-    assert_eq!(suspects(Doubt::All, 11).len(), 3);
-    assert_eq!(suspects(Doubt::All, 10), [], "all of them were seen to be members at 10");
+fn who_may_have_been_lost_unheard_is_looked_at_unless_they_know_better() {
+    let beats = [beat(ADA, "phone", None, 0), beat(BEA, "phone", None, 0)];
+    let mut roster = given(beats);
+    roster.doubt(10);
+    assert_eq!(roster.take_suspects(), [], "both of them were seen to be members at 10");
+    roster.doubt(11);
+    let suspects = roster.take_suspects();
+    assert_eq!(suspects, [(P, ADA), (P, BEA)]);
+    told(&mut roster);
+    roster.judge(&[(P, ADA)], 11, 1);
+    assert_eq!(told(&mut roster), [(ADA, Kind::Left, vec![], 1)]);
 }

@@ -1,0 +1,143 @@
+//! What somebody should be told on the channel `me`, worked out from the log by itself: sets of who is where, event by event.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sqlx::PgPool;
+
+/// An event of the log.
+#[derive(sqlx::FromRow)]
+struct Logged {
+    position: i64,
+    event_type: String,
+    aggregate_id: String,
+    project_id: Option<String>,
+    actor_id: String,
+    changes: Value,
+}
+
+#[derive(Default)]
+pub struct Model {
+    members: BTreeSet<(String, String)>,
+    in_team: BTreeSet<(String, String)>,
+    grants: BTreeSet<(String, String)>,
+    /// Tasks by who watches them.
+    watched: BTreeMap<String, BTreeSet<String>>,
+    /// Id and event of all frames.
+    told: Vec<(String, String)>,
+    /// Positions of each project.
+    pub of_project: BTreeMap<String, Vec<i64>>,
+    /// Where sight of a project was lost.
+    pub losses: Vec<(i64, String)>,
+}
+
+impl Model {
+    /// Of one person, by all events there are.
+    pub async fn of(user: &str, log: &PgPool) -> Self {
+        let events: Vec<Logged> = sqlx::query_as(
+            "SELECT position, event_type, aggregate_id, project_id::text, actor_id::text, (payload -> 'changes')::jsonb AS changes \
+             FROM events ORDER BY position",
+        )
+        .fetch_all(log)
+        .await
+        .unwrap();
+        let mut model = Self::default();
+        for event in &events {
+            model.see(user, event);
+        }
+        model
+    }
+
+    /// The frames of a stream behind a position that carries no project.
+    pub fn frames(&self, behind: i64) -> Vec<(String, String)> {
+        let is_behind = |id: &str| id.parse::<f64>().unwrap() > behind as f64;
+        self.told.iter().filter(|(id, _)| is_behind(id)).cloned().collect()
+    }
+
+    fn sees(&self, user: &str, project: &str) -> bool {
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        self.members.contains(&pair(project, user))
+            || self.grants.iter().any(|(p, team)| p == project && self.in_team.contains(&pair(team, user)))
+    }
+
+    fn see(&mut self, user: &str, event: &Logged) {
+        let (id, position) = (event.aggregate_id.clone(), event.position);
+        let text = |pointer: &str| event.changes.pointer(pointer).and_then(|v| v.as_str()).map(str::to_owned);
+        let either = |field: &str, key: &str| {
+            text(&format!("/{field}/to/{key}")).or_else(|| text(&format!("/{field}/from/{key}"))).unwrap()
+        };
+        if let Some(project) = &event.project_id {
+            self.of_project.entry(project.clone()).or_default().push(position);
+        }
+        let saw: Vec<String> = self.of_project.keys().filter(|p| self.sees(user, p)).cloned().collect();
+        let was_in = self.in_team.clone();
+        let mut hears = false;
+        match event.event_type.as_str() {
+            "project.created" => {
+                for member in event.changes["members"]["to"].as_array().unwrap() {
+                    self.members.insert((id.clone(), member["user_id"].as_str().unwrap().to_owned()));
+                }
+            }
+            "project.member_added" | "project.member_role_changed" | "project.member_removed" => {
+                let who = either("member", "user_id");
+                hears = who == user;
+                match event.event_type.ends_with("removed") {
+                    true => self.members.remove(&(id, who)),
+                    false => self.members.insert((id, who)),
+                };
+            }
+            "project.team_added" | "project.team_role_changed" | "project.team_removed" => {
+                let team = either("team", "team_id");
+                hears = self.in_team.contains(&(team.clone(), user.to_owned()));
+                match event.event_type.ends_with("removed") {
+                    true => self.grants.remove(&(id, team)),
+                    false => self.grants.insert((id, team)),
+                };
+            }
+            "team.created" => {
+                for member in event.changes["members"]["to"].as_array().unwrap() {
+                    self.in_team.insert((id.clone(), member["user_id"].as_str().unwrap().to_owned()));
+                }
+            }
+            "team.member_added" => {
+                self.in_team.insert((id.clone(), either("member", "user_id")));
+            }
+            "team.member_removed" => {
+                self.in_team.remove(&(id.clone(), either("member", "user_id")));
+            }
+            "team.deleted" => self.in_team.retain(|(team, _)| *team != id),
+            "task.created" => {
+                let assigned: Vec<&str> = event.changes["assignee_ids"]["to"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
+                let watchers = assigned.iter().chain([&event.actor_id.as_str()]).map(|w| (*w).to_owned()).collect();
+                if assigned.contains(&user) {
+                    self.notify(user, event);
+                }
+                self.watched.insert(id, watchers);
+            }
+            "task.commented" if self.watched.get(&id).is_some_and(|watchers| watchers.contains(user)) => {
+                self.notify(user, event);
+            }
+            _ => {}
+        }
+        if event.event_type.starts_with("team.") {
+            let pair = (event.aggregate_id.clone(), user.to_owned());
+            hears = was_in.contains(&pair) || self.in_team.contains(&pair);
+        }
+        if hears {
+            self.told.push((position.to_string(), event.event_type.clone()));
+        }
+        let lost: Vec<String> = saw.into_iter().filter(|project| !self.sees(user, project)).collect();
+        self.losses.extend(lost.into_iter().map(|project| (position, project)));
+    }
+
+    fn notify(&mut self, user: &str, event: &Logged) {
+        if event.actor_id != user && self.sees(user, event.project_id.as_ref().unwrap()) {
+            self.told.push((format!("{}.5", event.position - 1), "notification".to_owned()));
+        }
+    }
+}
