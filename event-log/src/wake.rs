@@ -60,7 +60,9 @@ async fn listen(pool: &PgPool, channel: &'static str, sender: &watch::Sender<i64
             }
         };
         let asked = within(deadline::REQUEST, position).await?;
-        unheard = if raise(sender, asked) { unheard + 1 } else { 0 };
+        // Also where it is lower: read tables lose their last rows with PostgreSQL, and a log is restored to an earlier state.
+        let before = sender.send_replace(asked);
+        unheard = if asked > before { unheard + 1 } else { 0 };
         if unheard > UNHEARD {
             return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
         }
@@ -80,13 +82,12 @@ async fn listen(pool: &PgPool, channel: &'static str, sender: &watch::Sender<i64
     }
 }
 
-/// Whether the position is news.
-fn raise(sender: &watch::Sender<i64>, position: i64) -> bool {
+fn raise(sender: &watch::Sender<i64>, position: i64) {
     sender.send_if_modified(|known| {
         let higher = position > *known;
         if higher {
             *known = position;
         }
         higher
-    })
+    });
 }

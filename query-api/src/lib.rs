@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
-use taskfold_event_log::{PROJECTED_CHANNEL, watch_positions};
+use taskfold_event_log::{LogIdentity, PROJECTED_CHANNEL, watch_positions};
 use taskfold_openapi::auth::Verifier;
 use taskfold_openapi::service::Service;
 use tokio::sync::watch;
@@ -40,6 +40,8 @@ pub struct Deps {
     pub streams_per_user: NonZeroU32,
     /// Where the bytes of attachments are.
     pub attachments: Store,
+    /// Which log it is.
+    pub log: watch::Receiver<LogIdentity>,
     pub shutdown: CancellationToken,
 }
 
@@ -50,12 +52,12 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     // Streams end one after the other, and what feeds them after that.
     let drained = CancellationToken::new();
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, drained.clone());
-    let hub = Hub::new(deps.feed_pool, Places::new(deps.streams_per_user), Writers::start()?);
+    let hub = Hub::new(deps.feed_pool, deps.log.clone(), Places::new(deps.streams_per_user), Writers::start()?);
     let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), deps.presence_ttl);
     let keeping = presence.clone().run(hub.clone(), drained.clone());
     let prefix = deps.stream.to_ascii_lowercase();
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
-    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.nats, deps.stream, drained.clone());
+    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.log, deps.nats, deps.stream, drained.clone());
     let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
     let app = App::from(Parts {
         pool: deps.pool,

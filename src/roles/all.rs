@@ -44,7 +44,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         verifier: verifier.clone(),
         attachments: attachments.clone(),
         attachment_bytes: here.program.settings.attachments.bytes,
-        log,
+        log: log.clone(),
         shutdown: shutdown.clone(),
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
@@ -56,6 +56,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: attachments.clone(),
+        log,
         shutdown,
     })?;
     let projector = here.projector().await?;

@@ -26,6 +26,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     migrate::check(&pool).await?;
     let feed_pool = here.pool(DatabaseRole::Feed).await?;
     let verifier = here.verifier(&pool, &mut parts).await?;
+    let log = here.log(&pool, &mut parts).await?;
     let nats = here.nats().await?;
     let store = attachments::store(&here.program.settings.attachments.place)?;
     let health = here.health([
@@ -43,6 +44,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: store,
+        log,
         shutdown,
     })?;
     let router = site(vec![reads], health, &mut parts);

@@ -2,6 +2,7 @@
 //! channel `me`, then the event itself. So a connection that breaks between the two goes on between the two.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Up to where a stream is served, in half positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,13 +29,29 @@ impl Cursor {
         self.0.saturating_add(1).div_euclid(2)
     }
 
-    /// As an `id:` is written: a position, or a position and a half.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (position, half) = text.strip_suffix(".5").map_or((text, 0), |position| (position, 1));
-        let digits = !position.is_empty() && position.bytes().all(|b| b.is_ascii_digit());
-        let position: i64 = digits.then(|| position.parse().ok()).flatten()?;
-        Some(Self(position.checked_mul(2)?.checked_add(half)?))
+    /// As an `id:` is written, with the epoch of the log that it is of: `1042`, `1041.5`, and behind the n-th adoption of the log `1042-<n>`.
+    pub fn parse(text: &str) -> Option<(Self, usize)> {
+        let (cursor, epoch) = match text.split_once('-') {
+            Some((cursor, epoch)) => (cursor, digits(epoch)?),
+            None => (text, 0),
+        };
+        let (position, half) = cursor.strip_suffix(".5").map_or((cursor, 0), |position| (position, 1));
+        let position: i64 = digits(position)?;
+        Some((Self(position.checked_mul(2)?.checked_add(half)?), epoch))
     }
+
+    /// As an `id:` of this epoch.
+    pub fn id(self, epoch: usize) -> String {
+        match epoch {
+            0 => self.to_string(),
+            epoch => format!("{self}-{epoch}"),
+        }
+    }
+}
+
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    all.then(|| text.parse().ok()).flatten()
 }
 
 impl fmt::Display for Cursor {
@@ -58,9 +75,11 @@ mod tests {
     #[test]
     fn an_id_is_read_as_it_was_written() {
         for cursor in [Cursor::behind(0), Cursor::told(1), Cursor::behind(1042), Cursor::told(1042)] {
-            assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+            for epoch in [0, 1, 12] {
+                assert_eq!(Cursor::parse(&cursor.id(epoch)), Some((cursor, epoch)));
+            }
         }
-        for bad in ["", ".5", "-1", "1.4", "1.50", "9223372036854775807", "x"] {
+        for bad in ["", ".5", "-1", "1.4", "1.50", "9223372036854775807", "x", "1-", "-", "1-x", "1-1-1"] {
             assert_eq!(Cursor::parse(bad), None, "{bad}");
         }
     }

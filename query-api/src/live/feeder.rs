@@ -1,10 +1,14 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryFutureExt as _;
+use taskfold_event_log::LogIdentity;
+use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::frame::{Frame, Kind};
 use super::hub::Hub;
@@ -22,20 +26,28 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 /// How often it is looked whether JetStream is there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether the log still has what was announced.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long JetStream has been away before streams are told; a reconnect is no news.
 const AWAY: Duration = Duration::from_secs(1);
-/// Messages of JetStream that wait to be taken; also how many are taken at once.
+/// Messages of JetStream that wait to be taken; also how many are taken at once, and how many are held.
 const WAITING: usize = 256;
 
 /// Fills the hub with every event, once and in order: from JetStream while it delivers, else from the log up to the
-/// projected position. Whatever is not the very next position is read again from the log.
+/// projected position. Whatever is not the very next position is read again from the log. Nothing beyond the projected position is
+/// announced, whatever JetStream has.
 pub struct Feeder {
     hub: Arc<Hub>,
     projected: watch::Receiver<i64>,
+    log: watch::Receiver<LogIdentity>,
     jet: Option<Jet>,
     /// Nobody is left to feed.
     drained: CancellationToken,
     position: i64,
+    /// Of the event at `position`: a log without it there is another one.
+    command: Option<Uuid>,
+    /// Messages of JetStream beyond what is projected, as far as this process has heard.
+    held: VecDeque<Announced>,
     /// Since when something is projected that is not in the hub.
     behind_since: Option<Instant>,
     /// JetStream does not have what comes next: no use waiting for it.
@@ -43,16 +55,32 @@ pub struct Feeder {
     silences: u32,
 }
 
+/// Where the read tables are, and the command of the event there.
+type Place = (i64, Option<Uuid>);
+
 impl Feeder {
     pub fn new(
         hub: Arc<Hub>,
         projected: watch::Receiver<i64>,
+        log: watch::Receiver<LogIdentity>,
         nats: Option<async_nats::Client>,
         stream: String,
         drained: CancellationToken,
     ) -> Self {
         let jet = nats.map(|client| Jet::new(client, stream));
-        Self { hub, projected, jet, drained, position: 0, behind_since: None, astray: false, silences: 0 }
+        Self {
+            hub,
+            projected,
+            log,
+            jet,
+            drained,
+            position: 0,
+            command: None,
+            held: VecDeque::new(),
+            behind_since: None,
+            astray: false,
+            silences: 0,
+        }
     }
 
     pub async fn run(mut self) {
@@ -61,7 +89,7 @@ impl Feeder {
     }
 
     async fn feed(&mut self) {
-        self.position = self.first_position().await;
+        (self.position, self.command) = self.first_place().await;
         self.hub.publish(Vec::new(), self.position);
         let (sender, mut announced) = mpsc::channel(WAITING);
         let pulling = match self.jet.clone() {
@@ -72,20 +100,29 @@ impl Feeder {
     }
 
     /// What is already projected is not announced again: followers who want it read the log.
-    async fn first_position(&self) -> i64 {
+    async fn first_place(&self) -> Place {
         loop {
-            match taskfold_event_log::projected_position(self.hub.pool()).await {
-                Ok(position) => return position,
+            match within(REQUEST, self.place()).await {
+                Ok(place) => return place,
                 Err(error) => tracing::warn!(%error, "the live feed waits for the database"),
             }
             tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 
+    async fn place(&self) -> sqlx::Result<Place> {
+        sqlx::query_as(
+            "SELECT c.position, e.command_id FROM projection_checkpoint c LEFT JOIN events e ON e.position = c.position",
+        )
+        .fetch_one(self.hub.pool())
+        .await
+    }
+
     async fn take(&mut self, announced: &mut mpsc::Receiver<Announced>) {
         let mut tidying = tokio::time::interval(TIDY_EVERY);
-        let mut looking = tokio::time::interval(LOOK_EVERY);
-        looking.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let [mut looking, mut checking] = [LOOK_EVERY, CHECK_EVERY].map(tokio::time::interval);
+        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        checking.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut there_at = Instant::now();
         let mut batch = Vec::with_capacity(WAITING);
         loop {
@@ -95,17 +132,21 @@ impl Feeder {
                     if taken == 0 {
                         return;
                     }
-                    self.take_announced(&mut batch).await;
+                    self.hold(&mut batch);
+                    self.take_held().await;
                 }
                 changed = self.projected.changed() => {
                     if changed.is_err() {
                         return;
                     }
+                    self.take_held().await;
                 }
                 () = tokio::time::sleep_until(read_log_at.unwrap_or_else(Instant::now)), if read_log_at.is_some() => {
                     self.read_log().await;
                 }
                 _ = tidying.tick() => self.hub.tidy(),
+                _ = checking.tick() => self.check().await,
+                Ok(()) = self.log.changed() => self.check().await,
                 _ = looking.tick(), if self.jet.is_some() => {
                     if self.jet.as_ref().is_some_and(Jet::is_open) {
                         there_at = Instant::now();
@@ -129,28 +170,56 @@ impl Feeder {
         Some(since + patience)
     }
 
-    async fn take_announced(&mut self, batch: &mut Vec<Announced>) {
-        let (mut frames, before) = (Vec::with_capacity(batch.len()), self.position);
-        for message in batch.drain(..) {
+    /// Whether the log still has the last event that was announced. It does not when it was restored to an earlier state: what clients have
+    /// been sent behind the fork never was, and they start over.
+    async fn check(&mut self) {
+        let Some(command) = self.command else { return };
+        let has = sqlx::query_scalar("SELECT EXISTS (SELECT FROM events WHERE position = $1 AND command_id = $2)");
+        match within(REQUEST, has.bind(self.position).bind(command).fetch_one(self.hub.pool())).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::error!(position = self.position, "the log lacks an event that was announced: streams start over");
+                (self.position, self.command) = self.first_place().await;
+                self.held.clear();
+                self.hub.restart(self.position);
+                if let Some(jet) = &self.jet {
+                    jet.renew();
+                }
+            }
+            Err(error) => tracing::debug!(%error, "whether the log has what was announced could not be read"),
+        }
+    }
+
+    /// Keeps what is not projected yet. More than so much of it is read from the log.
+    fn hold(&mut self, batch: &mut Vec<Announced>) {
+        let room = WAITING.saturating_sub(self.held.len());
+        self.astray |= batch.len() > room;
+        self.held.extend(batch.drain(..).take(room));
+        self.silences = 0;
+    }
+
+    async fn take_held(&mut self) {
+        let projected = *self.projected.borrow();
+        let (mut frames, before) = (Vec::new(), self.position);
+        while let Some(message) = self.held.pop_front_if(|message| message.position <= projected) {
             if message.position <= self.position {
                 continue;
             }
             let next = self.position + 1;
-            let frame = std::str::from_utf8(&message.payload).ok().and_then(|json| Frame::from_json(json, next));
-            match frame {
-                Some(frame) if message.position == next => {
-                    self.position = next;
+            let json = std::str::from_utf8(&message.payload).ok();
+            match json.and_then(|json| Frame::from_json(json, next, self.hub.epoch())) {
+                Some((frame, command)) if message.position == next => {
+                    (self.position, self.command) = (next, Some(command));
                     frames.push(frame);
                 }
                 // A gap, or no Change: the log knows better, at once.
                 _ => {
                     tracing::warn!(expected = next, got = message.position, "JetStream is not as the log is");
                     self.astray = true;
-                    break;
+                    self.held.clear();
                 }
             }
         }
-        self.silences = 0;
         if self.position > before {
             // It delivers: what is still missing has its time again.
             self.behind_since = None;
@@ -160,7 +229,8 @@ impl Feeder {
 
     async fn read_log(&mut self) {
         let last = (*self.projected.borrow()).min(self.position + PAGE);
-        let events = match taskfold_event_log::page_between(self.hub.pool(), self.position + 1, last).await {
+        let page = taskfold_event_log::page_between(self.hub.pool(), self.position + 1, last);
+        let events = match within(REQUEST, page).await {
             Ok(events) => events,
             Err(error) => {
                 tracing::warn!(%error, "the live feed could not read the log, trying again");
@@ -173,8 +243,8 @@ impl Feeder {
             if event.position != self.position + 1 {
                 break;
             }
-            self.position = event.position;
-            match Frame::from_log(event) {
+            (self.position, self.command) = (event.position, Some(event.command_id));
+            match Frame::from_log(event, self.hub.epoch()) {
                 Ok(frame) => frames.push(frame),
                 // Nobody could read it: waiting would not make it better, and all others wait behind it.
                 Err(error) => tracing::error!(%error, "left out of the live feed"),
@@ -204,7 +274,8 @@ impl Feeder {
         let losses = self.losses(&ends.map(|frame| frame.at.position()).collect::<Vec<_>>()).await;
         let told = self.hub.somebody_listens();
         if told {
-            match notices::told(self.hub.pool(), &frames, before, self.position).await {
+            let range = (before, self.position);
+            match within(REQUEST, notices::told(self.hub.pool(), self.hub.epoch(), &frames, range)).await {
                 Ok(mut told) => frames.append(&mut told),
                 Err(error) => {
                     tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
@@ -234,7 +305,7 @@ impl Feeder {
             let pool = self.hub.pool();
             let known =
                 must_have(pool, Tables::WithIntervals, self.position).and_then(|()| losses::at(pool, positions));
-            match known.await {
+            match within(REQUEST, known).await {
                 Ok(losses) => return losses,
                 Err(error) => tracing::warn!(%error, "the live feed waits to know who may see what"),
             }

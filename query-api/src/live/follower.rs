@@ -78,6 +78,8 @@ pub struct Follower {
     heartbeat: Pin<Box<Sleep>>,
     term: Term,
     ended: bool,
+    /// How often the hub had begun anew when this one began: what was sent since may be of a log that is no more.
+    restarts: u64,
     stream: OpenStream,
     _place: Place,
     _counted: Counted,
@@ -103,6 +105,7 @@ impl Followed {
 impl Follower {
     /// The hub must have begun.
     pub fn new(hub: Arc<Hub>, opening: Opening, shutdown: CancellationToken) -> Self {
+        let restarts = hub.restarts();
         let wake = Arc::new(Notify::new());
         let ear = opening.presence.then(|| Ear::new(Arc::clone(&wake)));
         // Where it begins is known when it has sat down.
@@ -117,7 +120,7 @@ impl Follower {
         let from = opening.from.unwrap_or(Cursor::behind(head));
         followed.iter_mut().for_each(|f| f.from = from);
         let stream = hub.streams().open(user, &wake);
-        let hello = Notice::Hello { from, head, stream: stream.id };
+        let hello = Notice::Hello { from, head, stream: stream.id, log: hub.log() };
         let revoked = opening.revoked.into_iter().map(|project| Notice::Revoked { project });
         Self {
             user,
@@ -142,6 +145,7 @@ impl Follower {
             ended: false,
             stream,
             _place: opening.place,
+            restarts,
             hub,
             _counted: Counted::new(),
         }
@@ -167,10 +171,13 @@ impl Follower {
                 return Some(std::mem::take(&mut self.unsent));
             }
             if let Some(notice) = self.notices.pop_front() {
-                return Some(notice.encode());
+                return Some(notice.encode(self.hub.epoch()));
             }
             if self.ended {
                 return None;
+            }
+            if self.hub.restarts() != self.restarts {
+                return Some(self.end(Notice::Reset { head: self.hub.position() }));
             }
             if self.is_its_turn_to_end() {
                 return Some(self.end(Notice::Drain { served: self.served, retry_ms: spread() }));
@@ -183,7 +190,7 @@ impl Follower {
                 continue;
             }
             if let Some(left) = self.term.is_to_be_told() {
-                return Some(Notice::Reauth { seconds: left.as_secs().max(1) }.encode());
+                return Some(Notice::Reauth { seconds: left.as_secs().max(1) }.encode(self.hub.epoch()));
             }
             // What is ahead of the read tables is looked at when they are there: nothing of it is sent before.
             if self.is_in_doubt() && self.hub.position() >= self.taken.position() {
@@ -205,12 +212,12 @@ impl Follower {
                 }
                 self.served = self.taken;
                 self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
-                return Some(Notice::Heartbeat { served: self.served, head: self.head() }.encode());
+                return Some(Notice::Heartbeat { served: self.served, head: self.head() }.encode(self.hub.epoch()));
             }
             if self.degraded != self.hub.is_degraded() {
                 self.degraded = !self.degraded;
                 let (served, head) = (self.served, self.head());
-                return Some(Notice::Broker { away: self.degraded, served, head }.encode());
+                return Some(Notice::Broker { away: self.degraded, served, head }.encode(self.hub.epoch()));
             }
             self.take().await;
         }
@@ -242,7 +249,7 @@ impl Follower {
 
     fn end(&mut self, last: Notice) -> Bytes {
         self.ended = true;
-        last.encode()
+        last.encode(self.hub.epoch())
     }
 
     fn head(&self) -> i64 {

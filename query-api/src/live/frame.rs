@@ -54,21 +54,23 @@ const ENDS_ACCESS: [&str; 4] =
 #[derive(Deserialize)]
 struct Head {
     position: i64,
+    command_id: Uuid,
     r#type: String,
     project_id: Option<Uuid>,
     subject: Subject,
 }
 
 impl Frame {
-    /// From the JSON of a Change, at its position. `None` when it is not the Change of that position.
-    pub fn from_json(json: &str, position: i64) -> Option<Self> {
+    /// From the JSON of a Change, at its position, with the command that it is of. `None` when it is not the Change of that position.
+    pub fn from_json(json: &str, position: i64, epoch: usize) -> Option<(Self, Uuid)> {
         let head: Head = serde_json::from_str(json).ok()?;
-        (head.position == position).then(|| Self::of(head.position, head.project_id, head.subject, &head.r#type, json))
+        let of = |head: Head| (Self::of((head.position, epoch), head.project_id, head.subject, &head.r#type, json), head.command_id);
+        (head.position == position).then(|| of(head))
     }
 
-    pub fn from_log(event: &LoggedEvent) -> Result<Self, LogError> {
+    pub fn from_log(event: &LoggedEvent, epoch: usize) -> Result<Self, LogError> {
         let json = event.change_json()?;
-        Ok(Self::of(event.position, event.project_id, event.subject()?, &event.event_type, &json))
+        Ok(Self::of((event.position, epoch), event.project_id, event.subject()?, &event.event_type, &json))
     }
 
     /// The same on the channel `me` of somebody.
@@ -92,11 +94,17 @@ impl Frame {
         (self.at, self.kind)
     }
 
-    fn of(position: i64, project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
+    fn of(
+        (position, epoch): (i64, usize),
+        project: Option<Uuid>,
+        subject: Subject,
+        r#type: &str,
+        json: &str,
+    ) -> Self {
         let at = Cursor::behind(position);
         let channel = project.map_or(Channel::Team(subject.id), Channel::Project);
         let kind = if ENDS_ACCESS.contains(&r#type) { Kind::EndsAccess } else { Kind::Plain };
-        Self { at, channel, kind, bytes: encode(Some(at), r#type, None, json) }
+        Self { at, channel, kind, bytes: encode(Some(at.id(epoch)), r#type, None, json) }
     }
 }
 
@@ -104,7 +112,7 @@ impl Frame {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Where this stream begins.
-    Hello { from: Cursor, head: i64, stream: Uuid },
+    Hello { from: Cursor, head: i64, stream: Uuid, log: Uuid },
     /// Up to where it has been served.
     Heartbeat { served: Cursor, head: i64 },
     /// It fell behind what is kept in memory, and reads on from the log. Nothing is lost.
@@ -122,13 +130,17 @@ pub enum Notice {
 }
 
 impl Notice {
-    pub fn encode(&self) -> Bytes {
+    /// `epoch` of the log that the stream is of.
+    pub fn encode(&self, epoch: usize) -> Bytes {
         let (id, name, retry, data) = match *self {
-            Self::Hello { from, head, stream } => (
+            Self::Hello { from, head, stream, log } => (
                 Some(from),
                 "hello",
                 None,
-                json!({"position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS, "stream_id": stream}),
+                json!({
+                    "position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS, "stream_id": stream,
+                    "log": log,
+                }),
             ),
             Self::Heartbeat { served, head } => (Some(served), "heartbeat", None, json!({"head": head})),
             Self::Lagging { served, head } => {
@@ -148,11 +160,11 @@ impl Notice {
             Self::Revoked { project } => (None, "revoked", Some(RETRY_ENDED_MS), json!({"project_id": project})),
             Self::Drain { served, retry_ms } => (Some(served), "drain", Some(retry_ms), json!({"retry_ms": retry_ms})),
         };
-        encode(id, name, retry, &data.to_string())
+        encode(id.map(|id: Cursor| id.id(epoch)), name, retry, &data.to_string())
     }
 }
 
-pub fn encode(id: Option<Cursor>, event: &str, retry: Option<u32>, data: &str) -> Bytes {
+pub fn encode(id: Option<String>, event: &str, retry: Option<u32>, data: &str) -> Bytes {
     let mut text = String::with_capacity(data.len() + event.len() + 48);
     if let Some(retry) = retry {
         text.push_str(&format!("retry: {retry}\n"));
@@ -183,13 +195,16 @@ mod tests {
     }
 
     fn one(json: &str) -> Frame {
-        Frame::from_json(json, 7).expect("a Change")
+        Frame::from_json(json, 7, 0).expect("a Change").0
     }
 
     fn change(kind: &str, changes: &serde_json::Value) -> String {
         let subject = json!({"kind": "task", "id": PROJECT});
-        json!({"position": 7, "type": kind, "version": 1, "project_id": PROJECT, "subject": subject, "changes": changes})
-            .to_string()
+        json!({
+            "position": 7, "type": kind, "version": 1, "project_id": PROJECT, "subject": subject, "changes": changes,
+            "command_id": USER,
+        })
+        .to_string()
     }
 
     #[test]
@@ -202,7 +217,7 @@ mod tests {
 
     #[test]
     fn json_with_line_breaks_stays_one_event() {
-        let bytes = encode(Some(Cursor::behind(1)), "x", None, "{\n \"a\":\r\n 1}");
+        let bytes = encode(Some("1".to_owned()), "x", None, "{\n \"a\":\r\n 1}");
         assert_eq!(text(&bytes), "id: 1\nevent: x\ndata: {\ndata:  \"a\":\ndata: \ndata:  1}\n\n");
     }
 
@@ -223,7 +238,7 @@ mod tests {
     fn an_event_of_a_team_is_told_to_people() {
         let subject = json!({"kind": "team", "id": PROJECT});
         let json =
-            json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "changes": {}});
+            json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "changes": {}, "command_id": USER});
         let frame = one(&json.to_string());
         assert_eq!((frame.channel, frame.kind), (Channel::Team(PROJECT.parse().expect("a UUID")), Kind::Plain));
         assert_eq!(frame.told_to(Uuid::nil()).kind, Kind::Plain);
@@ -232,20 +247,21 @@ mod tests {
     #[test]
     fn what_is_no_change_is_no_frame() {
         for json in ["", "{}", "[1]", "{\"position\": \"7\"}"] {
-            assert!(Frame::from_json(json, 7).is_none(), "{json}");
+            assert!(Frame::from_json(json, 7, 0).is_none(), "{json}");
         }
-        assert!(Frame::from_json(&change("task.renamed", &json!({})), 8).is_none(), "of another position");
+        assert!(Frame::from_json(&change("task.renamed", &json!({})), 8, 0).is_none(), "of another position");
     }
 
     #[test]
     fn notices_are_as_promised() {
-        let hello = Notice::Hello { from: Cursor::behind(5), head: 9, stream: Uuid::nil() }.encode();
-        let data = format!("{{\"head\":9,\"heartbeat_seconds\":15,\"position\":5,\"stream_id\":\"{}\"}}", Uuid::nil());
+        let hello = Notice::Hello { from: Cursor::behind(5), head: 9, stream: Uuid::nil(), log: Uuid::nil() }.encode(0);
+        let nil = Uuid::nil();
+        let data = format!("{{\"head\":9,\"heartbeat_seconds\":15,\"log\":\"{nil}\",\"position\":5,\"stream_id\":\"{nil}\"}}");
         assert_eq!(text(&hello), format!("id: 5\nevent: hello\ndata: {data}\n\n"));
-        assert!(text(&Notice::Reauth { seconds: 0 }.encode()).starts_with("retry: "), "it ends here");
-        assert!(!text(&Notice::Reauth { seconds: 60 }.encode()).contains("retry:"), "it goes on");
-        let drain = Notice::Drain { served: Cursor::behind(5), retry_ms: 700 }.encode();
-        assert_eq!(text(&drain), "retry: 700\nid: 5\nevent: drain\ndata: {\"retry_ms\":700}\n\n");
-        assert!(!text(&Notice::Reset { head: 3 }.encode()).contains("id:"));
+        assert!(text(&Notice::Reauth { seconds: 0 }.encode(0)).starts_with("retry: "), "it ends here");
+        assert!(!text(&Notice::Reauth { seconds: 60 }.encode(0)).contains("retry:"), "it goes on");
+        let drain = Notice::Drain { served: Cursor::behind(5), retry_ms: 700 }.encode(2);
+        assert_eq!(text(&drain), "retry: 700\nid: 5-2\nevent: drain\ndata: {\"retry_ms\":700}\n\n");
+        assert!(!text(&Notice::Reset { head: 3 }.encode(0)).contains("id:"));
     }
 }

@@ -1,10 +1,11 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use sqlx::PgPool;
+use taskfold_event_log::LogIdentity;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
@@ -48,6 +49,10 @@ pub struct Hub {
     writers: Writers,
     /// Whether events come from the log, because JetStream is away.
     degraded: AtomicBool,
+    /// Which log it is.
+    log: watch::Receiver<LogIdentity>,
+    /// How often all began anew, because the log lacked what was announced.
+    restarts: AtomicU64,
     /// Where to say who has lost sight of a project.
     losses: OnceLock<mpsc::UnboundedSender<Loss>>,
 }
@@ -73,7 +78,7 @@ pub struct Wanted<'a> {
 }
 
 impl Hub {
-    pub fn new(pool: PgPool, places: Places, writers: Writers) -> Arc<Self> {
+    pub fn new(pool: PgPool, log: watch::Receiver<LogIdentity>, places: Places, writers: Writers) -> Arc<Self> {
         Arc::new(Self {
             members: Members::new(pool.clone()),
             pool,
@@ -87,6 +92,8 @@ impl Hub {
             untold: AtomicI64::new(0),
             writers,
             degraded: AtomicBool::new(false),
+            log,
+            restarts: AtomicU64::new(0),
             losses: OnceLock::new(),
         })
     }
@@ -101,6 +108,39 @@ impl Hub {
 
     pub fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// The id of the log.
+    pub fn log(&self) -> Uuid {
+        self.log.borrow().id
+    }
+
+    /// How often the log was adopted: a part of each `id:`.
+    pub fn epoch(&self) -> usize {
+        self.log.borrow().epoch()
+    }
+
+    /// Where a client goes on that was served up to `id`; `None` when that was in a log that went on otherwise.
+    pub fn resume(&self, (cursor, epoch): (Cursor, usize)) -> Option<Cursor> {
+        // Of two positions, the one of which the client may have been told.
+        self.log.borrow().shares(epoch, cursor.told_position())?.then_some(cursor)
+    }
+
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::SeqCst)
+    }
+
+    /// The log lacks what was announced: everybody starts over, from what it has.
+    pub fn restart(&self, position: i64) {
+        {
+            let rooms = self.rooms();
+            self.restarts.fetch_add(1, Ordering::SeqCst);
+            self.untold.store(position, Ordering::SeqCst);
+            self.position.send_replace(Some(position));
+            rooms.values().for_each(|room| room.ring().restart(Cursor::behind(position)));
+        }
+        self.rooms().values().for_each(|room| room.call());
+        metrics::counter!("taskfold_hub_restarts_total").increment(1);
     }
 
     /// Those that are open here.
@@ -247,9 +287,10 @@ impl Hub {
         let page = (after.position(), head, CATCH_UP_PAGE);
         let events = taskfold_event_log::project_page_after(&self.pool, projects, page.0, page.1, page.2).await?;
         let told = match me {
-            true => notices::told_to(&self.pool, user, after, head, CATCH_UP_PAGE).await?,
+            true => notices::told_to(&self.pool, user, self.epoch(), after, (head, CATCH_UP_PAGE)).await?,
             false => Vec::new(),
         };
+        let epoch = self.epoch();
         metrics::counter!("taskfold_sse_catch_up_reads_total").increment(1);
         // A full page may have more behind it, and nothing beyond its last may be served yet.
         let full = |count: usize| i64::try_from(count).unwrap_or(i64::MAX) >= CATCH_UP_PAGE;
@@ -260,7 +301,7 @@ impl Hub {
         let losses_after = losses_after.max(after.position());
         let losses = losses::of_person(&self.pool, user, projects, losses_after, upto.position()).await?;
         let events = events.iter().filter_map(|event| {
-            Frame::from_log(event).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
+            Frame::from_log(event, epoch).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
         });
         let frames = events.chain(told).chain(losses.iter().map(Frame::of_loss));
         let mut frames: Vec<Arc<Frame>> =
@@ -320,6 +361,7 @@ mod tests {
     fn hub() -> Arc<Hub> {
         Hub::new(
             PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"),
+            watch::channel(LogIdentity { id: Uuid::nil(), forks: vec![] }).1,
             Places::new(std::num::NonZeroU32::MAX),
             Writers::start().expect("threads"),
         )

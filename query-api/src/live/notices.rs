@@ -45,7 +45,12 @@ macro_rules! select_told {
 
 /// What anybody is told of these events, which are behind `after` and up to `upto`: only of what they want to hear of, and of
 /// what they could see then.
-pub async fn told(pool: &PgPool, events: &[Frame], after: i64, upto: i64) -> sqlx::Result<Vec<Frame>> {
+pub async fn told(
+    pool: &PgPool,
+    epoch: usize,
+    events: &[Frame],
+    (after, upto): (i64, i64),
+) -> sqlx::Result<Vec<Frame>> {
     must_have(pool, Tables::WithIntervals, upto).await?;
     let notifications = sqlx::query_as(select_told!("n.position > $1 AND n.position <= $2" by "n.position"));
     let notifications = notifications.bind(after).bind(upto).fetch_all(pool);
@@ -65,11 +70,17 @@ pub async fn told(pool: &PgPool, events: &[Frame], after: i64, upto: i64) -> sql
         index.ok().map(|index| &events[index])
     };
     let channels = channels.into_iter().filter_map(|(position, user)| Some(event_at(position)?.told_to(user)));
-    Ok(notifications.iter().map(Told::frame).chain(channels).collect())
+    Ok(notifications.iter().map(|told| told.frame(epoch)).chain(channels).collect())
 }
 
 /// The same of one person, from the log, at most `limit` in order.
-pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit: i64) -> sqlx::Result<Vec<Frame>> {
+pub async fn told_to(
+    pool: &PgPool,
+    user: Uuid,
+    epoch: usize,
+    after: Cursor,
+    (upto, limit): (i64, i64),
+) -> sqlx::Result<Vec<Frame>> {
     // Rows are compared, here and below, so that none but the index of the one person, or of the one team, serves.
     let told: Vec<Told> = sqlx::query_as(select_told!(
         "n.user_id = $3 AND (n.user_id, n.position) > ($3, $1) AND (n.user_id, n.position) <= ($3, $2)" by "n.position LIMIT $4"
@@ -100,8 +111,8 @@ pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit:
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    let of_channel = of_channel.iter().filter_map(|event| Some(Frame::from_log(event).ok()?.told_to(user)));
-    let mut frames: Vec<Frame> = told.iter().map(Told::frame).chain(of_channel).collect();
+    let of_channel = of_channel.iter().filter_map(|event| Some(Frame::from_log(event, epoch).ok()?.told_to(user)));
+    let mut frames: Vec<Frame> = told.iter().map(|told| told.frame(epoch)).chain(of_channel).collect();
     frames.sort_by_key(Frame::order);
     // Of either there may be more than this, and what comes behind the first that is cut off is not to be served yet.
     frames.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -109,10 +120,10 @@ pub async fn told_to(pool: &PgPool, user: Uuid, after: Cursor, upto: i64, limit:
 }
 
 impl Told {
-    fn frame(&self) -> Frame {
+    fn frame(&self, epoch: usize) -> Frame {
         let at = Cursor::told(self.position);
         let json = serde_json::to_string(self).unwrap_or_default();
-        let bytes = encode(Some(at), "notification", None, &json);
+        let bytes = encode(Some(at.id(epoch)), "notification", None, &json);
         Frame { at, channel: Channel::Person(self.user_id), kind: Kind::Plain, bytes }
     }
 }

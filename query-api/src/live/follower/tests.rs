@@ -1,6 +1,8 @@
 use futures::{FutureExt, Stream, StreamExt};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
+use taskfold_event_log::LogIdentity;
+use tokio::sync::watch;
 
 use super::super::frame::Kind;
 use super::super::losses::Loss;
@@ -22,7 +24,8 @@ struct World {
 impl World {
     fn new() -> Self {
         let pool = PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL");
-        let hub = Hub::new(pool, Places::new(std::num::NonZeroU32::MAX), Writers::start().expect("threads"));
+        let log = watch::channel(LogIdentity { id: Uuid::nil(), forks: vec![] }).1;
+        let hub = Hub::new(pool, log, Places::new(std::num::NonZeroU32::MAX), Writers::start().expect("threads"));
         hub.publish(vec![], 10);
         Self { hub, shutdown: CancellationToken::new() }
     }
