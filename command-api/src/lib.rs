@@ -11,10 +11,12 @@ pub mod imports;
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_openapi::auth::{Signer, Verifier};
+use taskfold_openapi::layers;
 use taskfold_openapi::service::Service;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +58,7 @@ pub fn service(deps: Deps) -> Service {
     let reminding = engine::reminders::work(app.engine.clone(), deps.shutdown);
     let (router, document) = http::router().split_for_parts();
     Service {
-        router: router.with_state(app),
+        router: router.layer(from_fn(layers::vary_by_caller)).with_state(app),
         document,
         background: vec![
             ("committer", committing.map(Ok).boxed()),

@@ -6,7 +6,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER,
+    VARY,
 };
+use http::{HeaderValue, Method};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
@@ -60,6 +62,17 @@ fn cross_origin() -> CorsLayer {
             HeaderName::from_static("upload-offset"),
         ])
         .max_age(Duration::from_secs(3600))
+}
+
+/// What a read answers depends on who asks, and two people may share a browser or a cache on the way: every answer to one says so,
+/// refusals too.
+pub async fn vary_by_caller(request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = next.run(request).await;
+    if reads {
+        response.headers_mut().append(VARY, HeaderValue::from_static("authorization"));
+    }
+    response
 }
 
 async fn limit_headers(request: Request, next: Next) -> Response {

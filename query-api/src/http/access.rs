@@ -5,8 +5,9 @@ use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_openapi::Problem;
 use uuid::Uuid;
 
+use super::answer::digest;
 use super::error::ReadError;
-use super::reading::Snapshot;
+use super::reading::{Reading, Snapshot};
 use super::stored::Stored;
 
 /// What a member may know of a project, whatever they read in it.
@@ -51,10 +52,13 @@ impl Membership {
         self.label_ids.iter().copied().collect()
     }
 
-    /// A tag of all that is shown of the project: as long as nothing has happened in it, an answer is as before, and need
-    /// not be made to know that. Weak (RFC 9110, 8.8.1), because the position in the answer may differ.
-    pub fn tag(&self, snapshot: &Snapshot) -> String {
-        let shapes = env!("CARGO_PKG_VERSION");
-        format!("W/\"{}.{}.{}.{shapes}\"", self.changed, snapshot.generation, self.role().as_str())
+    /// A tag of what this request shows of the project: as long as nothing has happened in it, an answer is as before, and
+    /// need not be made to know that. Beside the project's events it names what else an answer depends on: who asks and with
+    /// which role (which may come through a team), what is asked, and `more`. Weak (RFC 9110, 8.8.1), because the position in
+    /// the answer may differ.
+    pub fn tag(&self, reading: &Reading, snapshot: &Snapshot, more: &str) -> String {
+        let beside = (reading.caller.user_id, self.role().as_str(), reading.asked(), more, env!("CARGO_PKG_VERSION"));
+        let beside = serde_json::to_vec(&beside).unwrap_or_default();
+        format!("W/\"{}.{}.{}\"", self.changed, snapshot.generation, digest(&beside))
     }
 }

@@ -111,6 +111,17 @@ impl Reading {
         }
     }
 
+    /// The path and the query without what only says how fresh the answer must be.
+    pub fn asked(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes()) {
+            if name != "min_position" {
+                query.append_pair(&name, &value);
+            }
+        }
+        format!("{}?{}", self.uri.path(), query.finish())
+    }
+
     /// How long the caller wants to wait for something to happen: not at all unless they say so.
     pub fn patience(&self) -> Duration {
         self.wait.unwrap_or_default()

@@ -91,7 +91,7 @@ pub async fn handler(
     }
     let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     let member = snapshot.project(project_id).await?;
-    let (labels, etag) = (member.labels(), member.tag(&snapshot));
+    let (labels, etag) = (member.labels(), member.tag(&reading, &snapshot, ""));
     let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
         Ok(answer) => return Ok(answer),
         Err(snapshot) => snapshot,

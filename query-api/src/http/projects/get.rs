@@ -94,10 +94,5 @@ pub async fn handler(
         updated_at: row.updated_at,
         version: row.version,
     };
-    // The role is not in the version: it may come through a team.
-    let etag = match member.role() {
-        Role::Owner => format!("\"{}\"", project.version),
-        role => format!("\"{}.{}\"", project.version, role.as_str()),
-    };
-    Ok(Answer::tagged(&reading, snapshot, etag, serde_json::to_vec(&project)?).await)
+    Answer::versioned(&reading, snapshot, project.version, &project).await
 }

@@ -34,5 +34,5 @@ pub async fn handler(
     .fetch_one(&mut *snapshot.db)
     .await?;
     let task = task.shown_to(&member, &member.labels());
-    Ok(Answer::tagged(&reading, snapshot, task.etag(), serde_json::to_vec(&task)?).await)
+    Answer::versioned(&reading, snapshot, task.fields.version, &task).await
 }

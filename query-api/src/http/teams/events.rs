@@ -74,5 +74,5 @@ pub async fn handler(
     events.truncate(limit);
     let next = events.last().filter(|_| has_more).map_or(head, |last| last.position);
     let page = FeedPage { events: feed::changes(&events)?, next, head, has_more };
-    Answer::new(&reading, snapshot, &page).await
+    page.answer(&reading, snapshot).await
 }

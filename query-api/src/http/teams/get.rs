@@ -67,8 +67,5 @@ pub async fn handler(
         .fetch_optional(&mut *snapshot.db)
         .await?
         .ok_or_else(Problem::not_found)?;
-    // Whose answer it is shows in it, so the version alone is no tag; `If-Match` reads it from this.
-    let role = serde_json::to_string(&team.my_role)?;
-    let etag = format!("\"{}.{}\"", team.version, role.trim_matches('"'));
-    Ok(Answer::tagged(&reading, snapshot, etag, serde_json::to_vec(&team)?).await)
+    Answer::versioned(&reading, snapshot, team.version, &team).await
 }
