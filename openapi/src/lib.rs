@@ -12,6 +12,8 @@ mod drain;
 pub mod headers;
 /// What every router has around it: fallbacks, panics, cross-origin, limits, metrics.
 pub mod layers;
+/// What the other end of a connection does while it is answered.
+pub mod peer;
 /// Errors as callers see them (RFC 9457).
 pub mod problem;
 /// Reading bodies, paths and queries into types, with a clear problem for each mistake.

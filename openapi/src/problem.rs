@@ -290,13 +290,14 @@ problem_sets! {
     /// What a read of the feed may be answered with.
     FeedProblems: [Unauthenticated, NotFound, CursorAhead, ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// What a request for a stream may be answered with.
-    StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, ValidationFailed, RateLimited, Internal, Unavailable];
+    StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, ValidationFailed, RateLimited, Internal, Unavailable,
+        ReadModelBehind];
     /// What a request for accounts and sessions may be answered with.
     AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
     /// What a request for what is the caller's own may be answered with.
     OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Unavailable];
+        ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// What a word of presence may be answered with.
     PresenceProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];

@@ -105,7 +105,9 @@ async fn nobody_is_told_that_what_others_were_shown_is_as_before() {
             }
         }
     }
-    for operation in ["getBoard", "getTask", "getProject", "listTasks", "getCalendar", "getTeam", "listProjects", "getMe"] {
+    for operation in
+        ["getBoard", "getTask", "getProject", "listTasks", "getCalendar", "getTeam", "listProjects", "getMe"]
+    {
         assert!(differ.iter().any(|o| o == operation), "{operation} shows everybody the same: the test has no teeth");
     }
     app.finish().await;

@@ -274,7 +274,7 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     };
     // It waits for what was announced, and not for ever.
     let began = Instant::now();
-    read(1).await.problem(404, "not-found");
+    read(1).await.problem(503, "read-model-behind");
     assert!(began.elapsed() >= Duration::from_secs(1));
     let release = async {
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -1,12 +1,11 @@
 use std::collections::HashSet;
 
 use taskfold_domain::Role;
-use taskfold_domain::ids::{ProjectId, TaskId};
-use taskfold_openapi::Problem;
 use uuid::Uuid;
 
 use super::answer::digest;
 use super::error::ReadError;
+use super::pending::Thing;
 use super::reading::{Reading, Snapshot};
 use super::stored::Stored;
 
@@ -21,24 +20,20 @@ pub struct Membership {
 }
 
 impl Snapshot {
-    /// The caller's membership. Of a project that one may not see nothing is told, not even that it is there.
-    pub async fn project(&mut self, project: ProjectId) -> Result<Membership, ReadError> {
-        self.membership(Some(project), None).await
-    }
-
-    /// The same, of the project that a task belongs to.
-    pub async fn project_of(&mut self, task: TaskId) -> Result<Membership, ReadError> {
-        self.membership(None, Some(task)).await
-    }
-
-    async fn membership(&mut self, project: Option<ProjectId>, task: Option<TaskId>) -> Result<Membership, ReadError> {
-        sqlx::query_as("SELECT * FROM taskfold_membership($1, $2, $3)")
+    /// What the caller is in a project, or in that of a task; `None` for a stranger, and for what is not there.
+    pub async fn membership(&mut self, thing: Thing) -> Result<Option<Membership>, ReadError> {
+        let (project, task) = match thing {
+            Thing::Project(project) => (Some(project), None),
+            Thing::Task(task) | Thing::PartOf(task) => (None, Some(task)),
+            Thing::Team(_) => return Ok(None),
+        };
+        let member = sqlx::query_as("SELECT * FROM taskfold_membership($1, $2, $3)")
             .bind(project.map(|project| project.0))
             .bind(task.map(|task| task.0))
             .bind(self.position)
             .fetch_optional(&mut *self.db)
-            .await?
-            .ok_or_else(|| Problem::not_found().into())
+            .await?;
+        Ok(member)
     }
 }
 

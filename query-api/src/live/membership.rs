@@ -20,6 +20,12 @@ pub struct Memberships {
     pub visible: Vec<(Uuid, bool)>,
 }
 
+impl Memberships {
+    pub fn sees(&self, project: &Uuid) -> bool {
+        self.visible.iter().any(|(visible, _)| visible == project)
+    }
+}
+
 /// It could not be read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]

@@ -4,6 +4,7 @@ use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::clock;
 
 use super::ics::{self, Entry, ShownAs};
+use crate::http::access::Membership;
 use crate::http::answer::Answer;
 use crate::http::error::ReadError;
 use crate::http::reading::{Reading, Snapshot};
@@ -16,11 +17,10 @@ const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
 /// happens in it, asking again costs next to nothing.
 pub async fn answer(
     reading: &Reading,
-    mut snapshot: Snapshot,
+    (snapshot, member): (Snapshot, Membership),
     project: ProjectId,
     shown_as: ShownAs,
 ) -> Result<Answer, ReadError> {
-    let member = snapshot.project(project).await?;
     // The first day shown, which moves on with the clock alone.
     let first: NaiveDate = clock::now().utc().date_naive() - Months::new(12);
     let etag = member.tag(reading, &snapshot, &format!("{} {first}", shown_as.as_str()));

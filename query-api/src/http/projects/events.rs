@@ -86,9 +86,8 @@ pub async fn handler(
     let until = Instant::now() + reading.patience();
     let wake = Arc::new(Notify::new());
     let mut seat = None;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
     loop {
-        snapshot.project(project_id).await?;
+        let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
         if since > snapshot.position {
             snapshot = behind_or_ahead(&app, &reading, snapshot, since).await?;
         }
@@ -111,7 +110,6 @@ pub async fn handler(
                 () = app.verifier.revoked(reading.caller.means) => return Err(Problem::from(Rejected::Invalid).into()),
             }
         }
-        snapshot = reading.snapshot(&app, query.min_position).await?;
     }
 }
 

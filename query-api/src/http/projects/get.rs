@@ -68,8 +68,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project(project_id).await?;
+    let (mut snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
     let row: Row = sqlx::query_as(
         "SELECT name, description, columns, labels, filters, taskfold_user() = ANY (watcher_ids) AS watching, \
                 created_at, created_by, updated_at, version \

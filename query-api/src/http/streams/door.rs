@@ -8,7 +8,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::auth::{Means, Rejected, Ticket, bearer};
-use taskfold_openapi::headers::one;
 use taskfold_openapi::{Caller, Code, Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use super::ticket;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
+use crate::http::pending;
 use crate::http::values::Position;
 use crate::live::{Cursor, Door, Follower, NoPlace, Notice, Opening, Takeover, removed_at};
 
@@ -31,16 +31,115 @@ const RETRY_AT_LEAST_MS: u32 = 1_000;
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "documents the header; `Knock` reads it")]
 pub struct StreamHeaders {
-    /// The `id:` of the last frame that was seen: goes on behind it, and wins over `since`. Browsers send it by
+    /// The `id:` of the last frame that was seen: goes on behind it, and wins over `lastEventId` and `since`. Browsers send it by
     /// themselves when they reconnect. With it, refusals are frames of a 200 answer, where `EventSource` can read them.
     #[param(rename = "Last-Event-ID", example = "1042")]
     last_event_id: Option<String>,
 }
 
+/// The query of a request for a stream: what is this one's own, and what all have.
+macro_rules! stream_params {
+    ($($own:tt)*) => {
+        #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+        #[serde(deny_unknown_fields)]
+        #[into_params(parameter_in = Query)]
+        pub struct Params {
+            $($own)*
+            /// Also who is there (`presence.joined`, `presence.focused`, `presence.left`); true unless set to false.
+            presence: Option<bool>,
+            /// The position behind which to begin, such as that of a board. Without it: from now.
+            #[param(value_type = Option<u64>)]
+            since: Option<crate::http::values::Position>,
+            /// The same as the header `Last-Event-ID`, for clients that send it here (event-source-polyfill). Wins over `since`.
+            #[serde(rename = "lastEventId")]
+            #[param(rename = "lastEventId", example = "1042")]
+            last_event_id: Option<String>,
+            /// The same as `lastEventId`.
+            #[serde(rename = "Last-Event-ID")]
+            #[param(rename = "Last-Event-ID", example = "1042")]
+            last_event_id_as_header: Option<String>,
+            /// In place of the header `Authorization`, for `EventSource`. Opens one stream.
+            ticket: Option<String>,
+        }
+
+        impl Params {
+            fn wanted(&self) -> crate::http::streams::door::Wanted<'_> {
+                crate::http::streams::door::Wanted {
+                    since: self.since,
+                    last_event_ids: [&self.last_event_id, &self.last_event_id_as_header].map(|id| id.as_deref()),
+                    ticket: self.ticket.as_deref(),
+                    presence: self.presence.unwrap_or(true),
+                }
+            }
+        }
+    };
+}
+pub(super) use stream_params;
+
+/// What the query of a request for a stream says.
+pub struct Wanted<'a> {
+    pub since: Option<Position>,
+    /// In the order in which they count.
+    pub last_event_ids: [Option<&'a str>; 2],
+    pub ticket: Option<&'a str>,
+    /// Whether the stream also says who is there.
+    pub presence: bool,
+}
+
+/// From where a stream is asked to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Now,
+    /// For the first time.
+    Since(Cursor),
+    /// After the frame with this id.
+    LastEvent(Cursor),
+    /// After a frame with an id that is none of ours.
+    Unknown,
+}
+
+impl Start {
+    fn of(headers: &HeaderMap, wanted: &Wanted<'_>) -> Self {
+        // Not `one`: a client that reconnects hears in the stream what is wrong with its header.
+        let mut sent = headers.get_all(LAST_EVENT_ID).iter();
+        let header = match (sent.next(), sent.next()) {
+            (None, _) => None,
+            (Some(value), None) => Some(value.to_str().unwrap_or("?").trim()),
+            (Some(_), Some(_)) => Some("?"),
+        };
+        // An empty one is that of a client that has seen none (WHATWG HTML, 9.2.3).
+        let last = [header].into_iter().chain(wanted.last_event_ids).flatten().find(|id| !id.is_empty());
+        match (last, wanted.since) {
+            (Some(id), _) => Cursor::parse(id).map_or(Self::Unknown, Self::LastEvent),
+            (None, Some(since)) => Self::Since(Cursor::behind(since.0)),
+            (None, None) => Self::Now,
+        }
+    }
+
+    fn cursor(self) -> Option<Cursor> {
+        match self {
+            Self::Since(cursor) | Self::LastEvent(cursor) => Some(cursor),
+            Self::Now | Self::Unknown => None,
+        }
+    }
+
+    /// Whether refusals are for somebody who reads the stream alone.
+    fn is_reconnect(self) -> bool {
+        match self {
+            Self::LastEvent(_) | Self::Unknown => true,
+            Self::Now | Self::Since(_) => false,
+        }
+    }
+
+    /// Whether there is no going on from there in a log that ends at `head`.
+    fn is_beyond(self, head: i64) -> bool {
+        self == Self::Unknown || self.cursor().is_some_and(|cursor| cursor.position() > head)
+    }
+}
+
 /// A request for a stream.
 pub struct Knock {
-    from: Option<Cursor>,
-    reconnect: bool,
+    from: Start,
     presence: bool,
     token: Result<(Caller, Option<Ticket>), Refused>,
 }
@@ -51,24 +150,12 @@ enum Refused {
 }
 
 impl Knock {
-    pub async fn new(
-        app: &App,
-        headers: &HeaderMap,
-        since: Option<Position>,
-        ticket: Option<&str>,
-    ) -> Result<Self, ReadError> {
-        let last = last_event_id(headers)?;
-        Ok(Self {
-            from: last.or(since.map(|p| Cursor::behind(p.0))),
-            reconnect: last.is_some(),
-            presence: true,
-            token: authenticate(app, headers, ticket).await,
-        })
-    }
-
-    /// Whether the stream also says who is there; it does unless told not to.
-    pub fn with_presence(self, wanted: Option<bool>) -> Self {
-        Self { presence: wanted.unwrap_or(true), ..self }
+    pub async fn new(app: &App, headers: &HeaderMap, wanted: Wanted<'_>) -> Self {
+        Self {
+            from: Start::of(headers, &wanted),
+            presence: wanted.presence,
+            token: authenticate(app, headers, wanted.ticket).await,
+        }
     }
 
     /// The answer: a stream of these projects, or why not. Which they are is looked at once the caller is known.
@@ -81,7 +168,7 @@ impl Knock {
     ) -> Result<Response, ReadError> {
         let (caller, ticket) = match self.token {
             Ok(known) => known,
-            Err(Refused::Rejected(Rejected::Expired)) if self.reconnect => {
+            Err(Refused::Rejected(Rejected::Expired)) if self.from.is_reconnect() => {
                 return Ok(last_words(&[Notice::Reauth { seconds: 0 }]));
             }
             Err(Refused::Rejected(rejected)) => return Err(Problem::from(rejected).into()),
@@ -108,9 +195,12 @@ impl Knock {
         }
         let reaches = |project: &Uuid| caller.scope.reaches(ProjectId(*project));
         let within: Vec<Uuid> = projects.iter().copied().filter(reaches).collect();
-        let known = app.hub.members().of(caller.user_id.0, &within).await?;
+        let known = match pending::memberships(app, caller.user_id.0, &within).await {
+            Ok(known) => known,
+            Err(error) => return self.later(error, Duration::ZERO),
+        };
         let (head, member_at) = (known.head, known.checkpoint);
-        let ahead = self.from.is_some_and(|from| from.position() > head);
+        let ahead = self.from.is_beyond(head);
         let doors = known.visible.iter().map(|(project, team)| Door { project: *project, member_at, team: *team });
         let mut opening = Opening {
             user: caller.user_id,
@@ -118,17 +208,17 @@ impl Knock {
             revoked_token: revoked_token(app, caller.means),
             projects: doors.collect(),
             revoked: Vec::new(),
-            from: self.from,
+            from: self.from.cursor(),
             me,
             place,
             presence: self.presence,
         };
         for project in projects.iter().filter(|p| !known.visible.iter().any(|(visible, _)| visible == *p)) {
-            if !self.reconnect {
+            if !self.from.is_reconnect() {
                 return Err(Problem::not_found().into());
             }
             // Removed while away: the removal, and what came before it, is still theirs to see.
-            let from = self.from.map_or(i64::MAX, Cursor::position);
+            let from = self.from.cursor().map_or(i64::MAX, Cursor::position);
             match removed_at(app.hub.pool(), *project, caller.user_id.0, from).await? {
                 Some(removal) if !ahead && reaches(project) => {
                     opening.projects.push(Door { project: *project, member_at: removal - 1, team: false });
@@ -141,12 +231,20 @@ impl Knock {
             return Ok(last_words(&notices));
         }
         if ahead {
-            return if self.reconnect { Ok(last_words(&[Notice::Reset { head }])) } else { Err(cursor_ahead(head)) };
+            return if self.from.is_reconnect() {
+                Ok(last_words(&[Notice::Reset { head }]))
+            } else {
+                Err(cursor_ahead(head))
+            };
         }
         if let Some(ticket) = ticket
             && !ticket::use_up(app.hub.pool(), ticket).await?
         {
-            return if self.reconnect { Ok(last_words(&[Notice::Reauth { seconds: 0 }])) } else { Err(used()) };
+            return if self.from.is_reconnect() {
+                Ok(last_words(&[Notice::Reauth { seconds: 0 }]))
+            } else {
+                Err(used())
+            };
         }
         let stream = Takeover::new(Follower::new(app.hub.clone(), opening, app.shutdown.clone()));
         let mut answer = event_stream(Body::from_stream(stream.clone().body()));
@@ -156,14 +254,19 @@ impl Knock {
 }
 
 impl Knock {
-    /// A browser that comes back hears it where it can read it, and comes again.
     fn no_place(&self, detail: String, wait: Duration) -> Result<Response, ReadError> {
         metrics::counter!("taskfold_sse_refused_total").increment(1);
-        match self.from.filter(|_| self.reconnect) {
-            Some(served) => {
+        let problem = Problem::new(Code::RateLimited, detail).retry_after(wait.as_secs() as u32 + 1);
+        self.later(problem.into(), wait)
+    }
+
+    /// A browser that comes back hears it where it can read it, and comes again.
+    fn later(&self, error: ReadError, wait: Duration) -> Result<Response, ReadError> {
+        match self.from {
+            Start::LastEvent(served) => {
                 Ok(last_words(&[Notice::Drain { served, retry_ms: wait.as_millis() as u32 + RETRY_AT_LEAST_MS }]))
             }
-            None => Err(Problem::new(Code::RateLimited, detail).retry_after(wait.as_secs() as u32 + 1).into()),
+            Start::Now | Start::Since(_) | Start::Unknown => Err(error),
         }
     }
 }
@@ -190,13 +293,6 @@ async fn authenticate(
 
 fn used() -> ReadError {
     Problem::new(Code::Unauthenticated, "The ticket has been used: it opens one stream").into()
-}
-
-/// The `id:` of the last frame that was seen.
-fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, ReadError> {
-    let Some(text) = one(headers, LAST_EVENT_ID)? else { return Ok(None) };
-    let wrong = || Problem::invalid_field(format!("/{LAST_EVENT_ID}"), "must be the id of a frame: a position");
-    Cursor::parse(text).map(Some).ok_or_else(|| wrong().into())
 }
 
 /// Ends when an API token is revoked; streams of sessions carry nothing of the kind.

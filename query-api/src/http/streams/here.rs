@@ -1,12 +1,14 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use taskfold_openapi::Code;
 use taskfold_openapi::auth::Means;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::door::revoked_token;
 use crate::http::app::App;
+use crate::http::pending;
 use crate::live::{Ask, Channels, Door, Unchanged, Wish};
 
 /// For a stream to take notice. One whose client reads nothing does not.
@@ -32,6 +34,8 @@ pub enum Refused {
     NotFound,
     TooMany,
     NothingLeft,
+    /// A project that is asked for is in the log and not projected yet.
+    Behind,
     Unavailable,
 }
 
@@ -40,10 +44,14 @@ pub async fn change(app: &App, wanted: Wanted) -> Result<Channels, Refused> {
     let line = app.hub.streams().line(wanted.stream_id, wanted.user_id).ok_or(Refused::NotFound)?;
     let mut doors = Vec::new();
     if !wanted.add.is_empty() {
-        let known = app.hub.members().of(wanted.user_id, &wanted.add).await.map_err(|error| {
-            tracing::warn!(%error, "a stream could not be changed");
-            Refused::Unavailable
-        })?;
+        let known =
+            pending::memberships(app, wanted.user_id, &wanted.add).await.map_err(|error| match error.code() {
+                Code::ReadModelBehind => Refused::Behind,
+                code => {
+                    tracing::warn!(code = code.as_str(), "a stream could not be changed");
+                    Refused::Unavailable
+                }
+            })?;
         let door = |&(project, team): &(Uuid, bool)| Door { project, member_at: known.checkpoint, team };
         doors.extend(known.visible.iter().map(door));
         if !wanted.add.iter().all(|project| doors.iter().any(|door| door.project == *project)) {

@@ -3,7 +3,6 @@ use serde::Deserialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TYPE;
 use taskfold_event_log::{LoggedEvent, select_events};
-use taskfold_openapi::Problem;
 use taskfold_openapi::problem::FeedProblems;
 use taskfold_openapi::read::{Path, Query};
 use utoipa::IntoParams;
@@ -46,14 +45,7 @@ pub async fn handler(
 ) -> Result<Answer, ReadError> {
     let limit = bounded("/limit", query.limit, 500, 1000)?;
     let since = query.since.map_or(0, |p| p.0);
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM teams WHERE team_id = $1)")
-        .bind(team_id.0)
-        .fetch_one(&mut *snapshot.db)
-        .await?;
-    if !there {
-        return Err(Problem::not_found().into());
-    }
+    let mut snapshot = reading.team(&app, query.min_position, team_id).await?;
     let head = snapshot.position;
     if since > head {
         return Err(cursor_ahead(head));
