@@ -106,7 +106,9 @@ impl Site {
     /// up through `pool`.
     pub async fn verifier(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<Verifier> {
         let Program { settings, shutdown, .. } = &self.program;
-        let verifier = Verifier::default().with_api_tokens(Arc::new(StoredTokens::new(pool.clone())));
+        let verifier = Verifier::default()
+            .with_api_tokens(Arc::new(StoredTokens::new(pool.clone())))
+            .with_key_source(Arc::new(keys::StoredKeys(self.owner.clone())));
         keys::load_into(&verifier, &self.owner).await?;
         parts.spawn("keys", keys::keep_current(verifier.clone(), self.owner.clone(), shutdown.clone()));
         let Some(oidc) = &settings.oidc else { return Ok(verifier) };
