@@ -6,11 +6,13 @@ use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use sqlx::PgPool;
-use taskfold_openapi::auth::{Signer, Verifier};
+use taskfold_openapi::auth::{KeySource, Rejected, Signer, Verifier};
 use tokio_util::sync::CancellationToken;
 
-/// How soon a key that another instance made is known here.
+/// How soon a key that was taken back is forgotten here; one that another instance made is looked up when it is met.
 const RELOAD: Duration = Duration::from_secs(60);
 /// The same before the very first key: somebody is making it right now.
 const FIRST_RELOAD: Duration = Duration::from_millis(500);
@@ -48,13 +50,29 @@ pub async fn signer(pool: &PgPool) -> anyhow::Result<Signer> {
     Signer::new(kid, &private_pem).context("reading the signing key")
 }
 
-/// Fills the verifier with all public keys. Needs the public column only.
+/// Fills the verifier with all public keys.
 pub async fn load_into(verifier: &Verifier, pool: &PgPool) -> anyhow::Result<()> {
-    let keys: Vec<(String, String)> = sqlx::query_as("SELECT kid, public_pem FROM signing_keys")
-        .fetch_all(pool)
-        .await
-        .context("reading the public keys")?;
-    verifier.replace(keys).context("reading the public keys")
+    verifier.replace(public_keys(pool).await?).context("reading the public keys")
+}
+
+/// The public keys as they are kept, for a verifier that meets one it does not know.
+pub struct StoredKeys(pub PgPool);
+
+impl KeySource for StoredKeys {
+    fn public_keys(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Rejected>> {
+        async {
+            public_keys(&self.0).await.map_err(|error| {
+                tracing::warn!(error = format!("{error:#}"), "the public keys could not be looked up");
+                Rejected::Unavailable
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Needs the public column only.
+async fn public_keys(pool: &PgPool) -> anyhow::Result<Vec<(String, String)>> {
+    sqlx::query_as("SELECT kid, public_pem FROM signing_keys").fetch_all(pool).await.context("reading the public keys")
 }
 
 /// Keeps the verifier current until `shutdown`. With the database away, the keys known so far go on being good.

@@ -147,7 +147,9 @@ impl Site {
     /// up through `pool`.
     pub async fn verifier(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<Verifier> {
         let Program { settings, shutdown, .. } = &self.program;
-        let verifier = Verifier::default().with_api_tokens(Arc::new(StoredTokens::new(pool.clone())));
+        let verifier = Verifier::default()
+            .with_api_tokens(Arc::new(StoredTokens::new(pool.clone())))
+            .with_key_source(Arc::new(keys::StoredKeys(pool.clone())));
         keys::load_into(&verifier, pool).await?;
         parts.spawn("keys", keys::keep_current(verifier.clone(), pool.clone(), shutdown.clone()));
         let Some(oidc) = &settings.oidc else { return Ok(verifier) };

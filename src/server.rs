@@ -23,6 +23,8 @@ use crate::config::limits::Limits;
 mod addresses;
 /// One connection, of HTTP/1 or HTTP/2.
 mod connection;
+/// A socket that HTTP and a stream have in common.
+mod shared_socket;
 /// Clients who get no place.
 mod turn_away;
 

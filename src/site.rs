@@ -3,15 +3,22 @@
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
+use taskfold_event_log::LogIdentity;
 use taskfold_openapi::layers;
 use taskfold_openapi::service::Service;
+use tokio::sync::watch;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::lifecycle::Parts;
 
 /// Merges the services, and makes their background work parts of the process.
-pub fn site(services: Vec<Service>, health: Router, parts: &mut Parts) -> Router {
+pub fn site(
+    services: Vec<Service>,
+    health: Router,
+    log: Option<watch::Receiver<LogIdentity>>,
+    parts: &mut Parts,
+) -> Router {
     let mut router = Router::new();
     let mut document: Option<OpenApi> = None;
     for service in services {
@@ -29,7 +36,7 @@ pub fn site(services: Vec<Service>, health: Router, parts: &mut Parts) -> Router
     let front_door = Router::new().route("/", get(async || Redirect::to("/docs/")));
     let router = router.merge(front_door);
     // Around everything at once, so that an unknown path is the same problem whichever service lacks it.
-    layers::around(router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document)))
+    layers::around(router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document)), log)
 }
 
 /// Both services under one address are one API to a reader.

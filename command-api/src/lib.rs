@@ -11,11 +11,13 @@ pub mod imports;
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_event_log::LogIdentity;
 use taskfold_openapi::auth::{Signer, Verifier};
+use taskfold_openapi::layers;
 use taskfold_openapi::service::Service;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +61,7 @@ pub fn service(deps: Deps) -> Service {
     let reminding = engine::reminders::work(app.engine.clone(), deps.shutdown);
     let (router, document) = http::router().split_for_parts();
     Service {
-        router: router.with_state(app),
+        router: router.layer(from_fn(layers::vary_by_caller)).with_state(app),
         document,
         background: vec![
             ("committer", committing.map(Ok).boxed()),

@@ -5,6 +5,8 @@
 mod caller;
 /// What our own tokens say.
 mod claims;
+/// Heads of tokens.
+pub mod jws;
 /// Makes tokens.
 mod signer;
 /// Checks tokens.
@@ -15,7 +17,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 pub use self::caller::{Caller, Means};
 pub use self::signer::{KeyError, Signer};
-pub use self::verifier::{ApiTokens, OutsideIssuer, Ticket, TokenKey, Verifier};
+pub use self::verifier::{ApiTokens, KeySource, OutsideIssuer, Ticket, TokenKey, Verifier};
 use crate::headers;
 use crate::problem::{Code, Problem};
 

@@ -7,6 +7,9 @@ use crate::problem::{Code, Problem};
 
 pub const POSITION: &str = "taskfold-position";
 pub const MIN_POSITION: &str = "taskfold-min-position";
+/// Of which log a reply is, or a request.
+pub const LOG: &str = "taskfold-log";
+pub const LAST_EVENT_ID: &str = "last-event-id";
 /// Of the attachment that a resumable upload has become.
 pub const ATTACHMENT_ID: &str = "taskfold-attachment-id";
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -2,11 +2,15 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER,
+    VARY,
 };
+use http::{HeaderValue, Method};
+use taskfold_event_log::LogIdentity;
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
@@ -17,14 +21,19 @@ use crate::problem::{Code, Problem};
 const HEADER_BYTES: usize = 16 * 1024;
 
 /// Puts around a router what every role has: problems for unknown paths and methods, for panics and for giant headers,
-/// cross-origin access, and a metric a request.
-pub fn around(router: Router) -> Router {
-    router
+/// cross-origin access, and a metric a request. With a log, every answer names it.
+pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Router {
+    let router = router
         .fallback(|| async { Problem::new(Code::NotFound, "There is no such path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "The path exists, but not with this method: see the header Allow")
         })
-        .layer(from_fn(limit_headers))
+        .layer(from_fn(limit_headers));
+    let router = match log {
+        Some(log) => router.layer(from_fn_with_state(log, crate::log::name)),
+        None => router,
+    };
+    router
         .layer(from_fn(crate::deadline::limit))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(&"a handler panicked").into_response()
@@ -51,6 +60,7 @@ fn cross_origin() -> CorsLayer {
             CONTENT_LENGTH,
             CONTENT_RANGE,
             HeaderName::from_static(headers::POSITION),
+            HeaderName::from_static(headers::LOG),
             HeaderName::from_static(headers::IDEMPOTENCY_REPLAYED),
             HeaderName::from_static(headers::ATTACHMENT_ID),
             // Of the protocol of resumable uploads, tus.
@@ -61,6 +71,17 @@ fn cross_origin() -> CorsLayer {
             HeaderName::from_static("upload-offset"),
         ])
         .max_age(Duration::from_secs(3600))
+}
+
+/// What a read answers depends on who asks, and two people may share a browser or a cache on the way: every answer to one says so,
+/// refusals too.
+pub async fn vary_by_caller(request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = next.run(request).await;
+    if reads {
+        response.headers_mut().append(VARY, HeaderValue::from_static("authorization"));
+    }
+    response
 }
 
 async fn limit_headers(request: Request, next: Next) -> Response {

@@ -14,6 +14,10 @@ mod drain;
 pub mod headers;
 /// What every router has around it: fallbacks, panics, cross-origin, limits, metrics.
 pub mod layers;
+/// Of which log a request and its answer are.
+pub mod log;
+/// What the other end of a connection does while it is answered.
+pub mod peer;
 /// Errors as callers see them (RFC 9457).
 pub mod problem;
 /// Reading bodies, paths and queries into types, with a clear problem for each mistake.

@@ -51,6 +51,7 @@ codes! {
     DependencyCycle = CONFLICT, "dependency-cycle", "It would close a cycle";
     UploadOffset = CONFLICT, "upload-offset", "The upload is at another offset";
     CursorAhead = GONE, "cursor-ahead", "The cursor is ahead of the log";
+    LogChanged = GONE, "log-changed", "The log is another one";
     VersionConflict = PRECONDITION_FAILED, "version-conflict", "It was changed in the meantime";
     UploadProtocol = PRECONDITION_FAILED, "upload-protocol", "This version of the upload protocol is not spoken here";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
@@ -124,6 +125,12 @@ impl Problem {
 
     pub fn invalid_field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::new(pointer, detail)])
+    }
+
+    /// What a request names is of another log than the one that is here now.
+    pub fn log_changed(now: uuid::Uuid) -> Self {
+        Self::new(Code::LogChanged, "The log was adopted under another id: read again and start over")
+            .with("log", now.to_string())
     }
 
     pub fn not_found() -> Self {
@@ -283,20 +290,21 @@ problem_sets! {
         UploadOffset, VersionConflict, UploadProtocol, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         IdempotencyKeyReused, RateLimited, Internal, Unavailable];
     /// What any read may be answered with.
-    ReadProblems: [Unauthenticated, NotFound, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// What a read of a file may be answered with.
     ContentProblems: [Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, Internal,
         Unavailable, ReadModelBehind];
     /// What a read of the feed may be answered with.
-    FeedProblems: [Unauthenticated, NotFound, CursorAhead, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    FeedProblems: [Unauthenticated, NotFound, CursorAhead, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// What a request for a stream may be answered with.
-    StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, ValidationFailed, RateLimited, Internal, Unavailable];
+    StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, LogChanged, ValidationFailed, RateLimited, Internal, Unavailable,
+        ReadModelBehind];
     /// What a request for accounts and sessions may be answered with.
     AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
     /// What a request for what is the caller's own may be answered with.
     OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Unavailable];
+        ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// What a word of presence may be answered with.
     PresenceProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];

@@ -136,8 +136,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 }
 
 pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+    let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
         .map_err(|_| Problem::new(Code::Malformed, "The query string is not form-urlencoded UTF-8"))?;
+    pairs.retain(|(name, _)| name != crate::log::PARAMETER);
     if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {
         return Err(Problem::invalid_field(format!("/{name}"), "must not contain the character U+0000"));
     }

@@ -8,11 +8,13 @@ mod live;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_event_log::{LogIdentity, PROJECTED_CHANNEL, watch_positions};
 use taskfold_openapi::auth::Verifier;
+use taskfold_openapi::layers;
 use taskfold_openapi::service::Service;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +74,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let changing = elsewhere::serve(app.clone());
     let (router, document) = http::router().split_for_parts();
     Ok(Service {
-        router: router.with_state(app),
+        router: router.layer(from_fn(layers::vary_by_caller)).with_state(app),
         document,
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),

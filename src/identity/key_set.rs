@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
-use serde_json::Value;
+use jsonwebtoken::{Algorithm, DecodingKey, dangerous};
+use serde_json::{Map, Value};
+use taskfold_openapi::auth::Rejected;
 
 /// Of a modulus in base64url: 2048 bits. Smaller keys can be factored by those who care to.
 const RSA_CHARS: usize = 342;
@@ -26,7 +27,7 @@ impl KeySet {
     /// A key that we cannot use is left out: an issuer may have more of them than we need.
     pub(super) fn read(jwks: &Value) -> Self {
         let all = jwks["keys"].as_array().into_iter().flatten();
-        let jwks = all.filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+        let jwks = all.filter_map(|key| serde_json::from_value::<Jwk>(with_older_name(key)).ok());
         let usable: Vec<(Option<String>, Key)> =
             jwks.filter_map(|jwk| Some((jwk.common.key_id.clone(), Key::of(&jwk)?))).collect();
         let single = match usable.as_slice() {
@@ -48,7 +49,31 @@ impl KeySet {
     }
 }
 
+/// RFC 9864 calls the algorithm of an Ed25519 key after the key; what we read keys with knows it as `EdDSA`.
+fn with_older_name(key: &Value) -> Value {
+    let mut key = key.clone();
+    if key["crv"] == "Ed25519" && key["alg"] == "Ed25519" {
+        key["alg"] = "EdDSA".into();
+    }
+    key
+}
+
 impl Key {
+    /// What a token says that this key has signed.
+    pub(super) fn verified(&self, alg: &str, token: &str) -> Result<Map<String, Value>, Rejected> {
+        let names: &[&str] = match self.algorithm {
+            Algorithm::RS256 => &["RS256"],
+            Algorithm::ES256 => &["ES256"],
+            Algorithm::EdDSA => &["EdDSA", "Ed25519"],
+            _ => &[],
+        };
+        let (message, signature) = token.rsplit_once('.').ok_or(Rejected::Invalid)?;
+        let signed = names.contains(&alg)
+            && message.matches('.').count() == 1
+            && jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.decoding, self.algorithm)?;
+        if signed { Ok(dangerous::insecure_decode_claims(token)?) } else { Err(Rejected::Invalid) }
+    }
+
     /// The algorithm is the key's to say: a token that claims another one is not verified with it.
     fn of(jwk: &Jwk) -> Option<Self> {
         if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
@@ -85,7 +110,7 @@ mod tests {
     #[test]
     fn keys_that_cannot_be_used_are_left_out_and_the_algorithm_is_the_keys() {
         let with = |name: &str, value: &str| {
-            let mut key = okp(name);
+            let mut key = okp(value);
             key[name] = value.into();
             key
         };
@@ -93,14 +118,17 @@ mod tests {
             okp("good"),
             with("use", "enc"),
             with("alg", "RS256"),
+            with("alg", "Ed25519"),
             {"kty": "oct", "kid": "secret", "k": "c2VjcmV0"},
             {"kty": "RSA", "kid": "small", "n": "AQAB", "e": "AQAB"},
             {"kty": "made up", "kid": "x"},
             7,
         ]}));
-        assert_eq!(set.len(), 1);
+        assert_eq!(set.len(), 2);
+        assert!(set.find(Some("Ed25519")).is_some(), "as RFC 9864 calls its algorithm");
         assert_eq!(set.find(Some("good")).map(|key| key.algorithm), Some(Algorithm::EdDSA));
-        assert!(set.find(None).is_some(), "one key needs no name");
+        let one = KeySet::read(&json!({"keys": [okp("a")]}));
+        assert!(one.find(None).is_some(), "one key needs no name");
         let two = KeySet::read(&json!({"keys": [okp("a"), okp("b")]}));
         assert!(two.find(None).is_none() && two.find(Some("b")).is_some());
         assert_eq!(KeySet::read(&json!([])).len(), 0);

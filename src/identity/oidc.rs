@@ -4,19 +4,19 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use jsonwebtoken::{Validation, dangerous};
+use jsonwebtoken::dangerous;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
-use taskfold_openapi::auth::{Means, OutsideIssuer, Rejected};
-use taskfold_openapi::{Caller, Scope};
+use taskfold_openapi::auth::{Means, OutsideIssuer, Rejected, jws};
+use taskfold_openapi::{Caller, Scope, clock};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::Accounts;
-use super::key_set::{Key, KeySet};
+use super::key_set::KeySet;
 use crate::config::{KeysAt, Oidc};
 
 /// How soon a key that the issuer takes back is worth nothing here.
@@ -26,8 +26,8 @@ const FETCH_APART: Duration = Duration::from_secs(10);
 const FETCH_LIMIT: Duration = Duration::from_secs(5);
 /// Of a document of the issuer.
 const DOCUMENT_BYTES: usize = 1024 * 1024;
-/// Clocks differ.
-const LEEWAY_SECONDS: u64 = 5;
+/// Clocks differ: of `exp`, `nbf` and `iat`.
+const LEEWAY_SECONDS: f64 = 60.0;
 /// OpenID Connect Core, 2: `sub` has at most 255 characters.
 const SUBJECT_BYTES: usize = 255;
 
@@ -127,18 +127,20 @@ impl Issuer {
     }
 
     async fn verify(&self, token: &str) -> Result<Caller, Rejected> {
-        let kid = jsonwebtoken::decode_header(token)?.kid;
+        let header = jws::header(token)?;
         // Not believed, only compared: a token of nobody we know is no reason to fetch anything.
         if dangerous::insecure_decode_claims::<Iss>(token)?.iss != self.settings.issuer {
             return Err(Rejected::Invalid);
         }
-        let kid = kid.as_deref();
+        let kid = header.kid.as_deref();
         if self.keys().find(kid).is_none() {
             self.refresh(|keys| keys.find(kid).is_some()).await;
         }
         let claims = {
             let keys = self.keys();
-            self.claims(keys.find(kid).ok_or(Rejected::Invalid)?, token)?
+            let claims = keys.find(kid).ok_or(Rejected::Invalid)?.verified(&header.alg, token)?;
+            self.judge(&claims, clock::now().utc().timestamp() as f64)?;
+            claims
         };
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
         if !(1..=SUBJECT_BYTES).contains(&subject.len()) {
@@ -153,14 +155,25 @@ impl Issuer {
         Ok(Caller { user_id, means: Means::Outside, scope: Scope::FULL, expires_at })
     }
 
-    fn claims(&self, key: &Key, token: &str) -> Result<Map<String, Value>, Rejected> {
-        let mut validation = Validation::new(key.algorithm);
-        validation.set_issuer(&[&self.settings.issuer]);
-        validation.set_audience(&[&self.settings.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY_SECONDS;
-        Ok(jsonwebtoken::decode(token, &key.decoding, &validation)?.claims)
+    /// The claims of RFC 7519, 4.1: from this issuer, for this audience, now.
+    fn judge(&self, claims: &Map<String, Value>, now: f64) -> Result<(), Rejected> {
+        // A number, whole or not; `nbf` and `iat` may be left out.
+        let time = |name: &str| match claims.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_f64().map(Some).ok_or(Rejected::Invalid),
+        };
+        let is = |value: &Value, wanted: &str| value.as_str() == Some(wanted);
+        let audience = claims.get("aud").is_some_and(|aud| match aud {
+            Value::Array(all) => all.iter().any(|one| is(one, &self.settings.audience)),
+            one => is(one, &self.settings.audience),
+        });
+        let issuer = claims.get("iss").is_some_and(|iss| is(iss, &self.settings.issuer));
+        let (exp, nbf, iat) = (time("exp")?.ok_or(Rejected::Invalid)?, time("nbf")?, time("iat")?);
+        let begun = [nbf, iat].into_iter().flatten().all(|at| at <= now + LEEWAY_SECONDS);
+        if !audience || !issuer || !begun {
+            return Err(Rejected::Invalid);
+        }
+        if exp < now - LEEWAY_SECONDS { Err(Rejected::Expired) } else { Ok(()) }
     }
 }
 

@@ -56,7 +56,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: attachments.clone(),
-        log,
+        log: log.clone(),
         shutdown,
     })?;
     let projector = here.projector().await?;
@@ -69,7 +69,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     ]);
     let projecting = taskfold_projector::run(projector);
     parts.spawn("projector", async move { projecting.await.map_err(Into::into) });
-    let router = site(vec![commands, reads], health, &mut parts);
+    let router = site(vec![commands, reads], health, Some(log), &mut parts);
 
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);

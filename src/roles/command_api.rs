@@ -34,10 +34,10 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         verifier,
         attachments: store,
         attachment_bytes: here.program.settings.attachments.bytes,
-        log,
+        log: log.clone(),
         shutdown,
     });
-    let router = site(vec![commands], health, &mut parts);
+    let router = site(vec![commands], health, Some(log), &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);
     banner::listening("command-api", address);

@@ -29,7 +29,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         Dependency::projection(projector.pool.clone()),
     ]);
     parts.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
-    let router = site(Vec::new(), health, &mut parts);
+    let router = site(Vec::new(), health, None, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);
     banner::listening("projector", address);

@@ -44,10 +44,10 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
         attachments: store,
-        log,
+        log: log.clone(),
         shutdown,
     })?;
-    let router = site(vec![reads], health, &mut parts);
+    let router = site(vec![reads], health, Some(log), &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);
     banner::listening("query-api", address);

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use taskfold_query_api::{Takeover, Wire};
 use tokio::io::AsyncWriteExt as _;
@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::Place;
+use super::shared_socket::{Beside, SharedSocket};
 use crate::first_head::{FirstHead, Heard, PREFACE};
 use crate::moving::Moving;
 
@@ -49,7 +50,7 @@ pub(super) struct Door {
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-type Io = TokioIo<FirstHead<Moving<TcpStream>>>;
+type Io = TokioIo<FirstHead<Moving<SharedSocket>>>;
 
 /// A stream for which HTTP gives its connection up, and the head of the answer that is still to be sent.
 struct Handover {
@@ -89,8 +90,10 @@ impl Door {
         let _ = stream.set_nodelay(true);
         let http2 = tokio::time::timeout(FIRST_HEAD_LIMIT, speaks_http2(&stream)).await??;
         let (heard, asked) = (Heard::default(), Asked::default());
-        let io = TokioIo::new(FirstHead::new(Moving::new(stream, STALL_LIMIT), FIRST_HEAD_LIMIT, heard.clone()));
-        let site = Site { router: self.router.clone(), peer, heard, asked: (!http2).then(|| asked.clone()) };
+        let (socket, beside) = SharedSocket::new(stream);
+        let io = TokioIo::new(FirstHead::new(Moving::new(socket, STALL_LIMIT), FIRST_HEAD_LIMIT, heard.clone()));
+        let http1 = (!http2).then(|| Http1 { asked: asked.clone(), beside });
+        let site = Site { router: self.router.clone(), peer, heard, http1 };
         if http2 {
             self.serve_http2(io, site).await?;
             return Ok(None);
@@ -101,6 +104,8 @@ impl Door {
     async fn serve_http1(&self, io: Io, site: Site, asked: &Asked) -> Result<Option<(Handover, TcpStream)>, Error> {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(NEXT_HEAD_LIMIT).max_buf_size(HEAD_BYTES);
+        // Who has closed their side after a whole request still waits for the answer (RFC 9112, 9.6).
+        builder.half_close(true);
         let mut connection = builder.serve_connection(io, site);
         let mut finishing = false;
         let served = loop {
@@ -112,9 +117,13 @@ impl Door {
                 }
             }
         };
-        let mut io = connection.into_parts().io.into_inner();
+        let parts = connection.into_parts();
+        // It shares the socket.
+        drop(parts.service);
+        let mut io = parts.io.into_inner();
         if let Some(handover) = asked.take() {
-            return Ok(Some((handover, anew(io.into_inner().into_inner())?)));
+            let socket = io.into_inner().into_inner().into_inner().ok_or("the socket of a stream is still in use")?;
+            return Ok(Some((handover, anew(socket)?)));
         }
         served?;
         io.shutdown().await?;
@@ -179,35 +188,60 @@ struct Site {
     router: Router,
     peer: SocketAddr,
     heard: Heard,
-    /// With HTTP/1, whose connections have one answer at a time.
-    asked: Option<Asked>,
+    http1: Option<Http1>,
 }
 
-/// The connection goes on without HTTP.
+/// What HTTP/1 has, whose connections have one answer at a time.
+#[derive(Clone)]
+struct Http1 {
+    asked: Asked,
+    beside: Beside,
+}
+
+/// Why HTTP does not answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is now a stream")]
-struct TakenOver;
+enum NoAnswer {
+    /// The connection goes on without it.
+    #[error("the connection is now a stream")]
+    TakenOver,
+    #[error("the client is gone")]
+    Gone,
+}
 
 impl Service<Request<Incoming>> for Site {
     type Response = Response;
-    type Error = TakenOver;
-    type Future = BoxFuture<'static, Result<Response, TakenOver>>;
+    type Error = NoAnswer;
+    type Future = BoxFuture<'static, Result<Response, NoAnswer>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         // Only of the first request: what HTTP has not sent yet of an earlier answer would be lost.
         let first = self.heard.set();
-        let asked = self.asked.clone().filter(|_| first && request.method() == Method::GET);
+        // What is asked for may be given up when nobody waits for it any more; a command goes on to its end.
+        let http1 = self.http1.clone().filter(|_| request.method() == Method::GET);
+        let is_http11 = request.version() == Version::HTTP_11;
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.clone().oneshot(request.map(Body::new));
         Box::pin(async move {
-            let Ok(answer) = answer.await;
-            if let Some(asked) = asked
-                && let Some(wire) = answer.extensions().get().and_then(Takeover::wire)
-            {
-                asked.put(Handover { wire, head: head(&answer) });
-                return Err(TakenOver);
+            let Some(Http1 { asked, beside }) = http1 else {
+                let Ok(answer) = answer.await;
+                return Ok(answer);
+            };
+            let Ok(mut answer) = tokio::select! {
+                biased;
+                answer = answer => answer,
+                () = beside.gone(), if is_http11 => return Err(NoAnswer::Gone),
+            };
+            let Some(stream) = answer.extensions_mut().remove::<Takeover>() else { return Ok(answer) };
+            if !first {
+                return Ok(answer.map(|_| Body::from_stream(stream.body_on(beside.socket))));
             }
-            Ok(answer)
+            match stream.wire() {
+                Some(wire) => {
+                    asked.put(Handover { wire, head: head(&answer) });
+                    Err(NoAnswer::TakenOver)
+                }
+                None => Ok(answer),
+            }
         })
     }
 }

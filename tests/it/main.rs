@@ -27,6 +27,8 @@ mod channels;
 mod commands;
 /// Killing every process under load.
 mod crashes;
+/// What a tag stands for.
+mod etags;
 /// The events' JSON, for good.
 mod frozen;
 /// Instances that are restarted under load.

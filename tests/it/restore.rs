@@ -154,6 +154,9 @@ async fn two_systems_that_share_a_stream_do_not_splice_their_logs() {
     let (project, _) = ada.project("P").await;
     ada.task(&project, "T").await;
     first.settle().await;
+    // The harness copies databases, and their logs' ids with them.
+    let mut db = PgConnection::connect(&other.database_url).await.unwrap();
+    db.execute("UPDATE log_identities SET log_id = gen_random_uuid()").await.unwrap();
     let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
     let bea = second.person("bea").await;
     for n in 0..5 {

@@ -5,6 +5,12 @@ use crate::harness::{Actor, App, PATIENCE, Sse};
 
 /// What carries a stream: the bare socket, HTTP/1, HTTP/2.
 mod carriers;
+/// Clients that have said all they will.
+mod half_closed;
+/// What the log has and the read tables have not.
+mod just_made;
+/// Where a stream goes on.
+mod resuming;
 
 #[tokio::test]
 async fn a_stream_says_hello_and_goes_on_from_where_one_read() {

@@ -1,4 +1,7 @@
+use reqwest::Method;
 use serde_json::{Value, json};
+use taskfold_openapi::clock::new_id;
+use uuid::Uuid;
 
 use crate::harness::{Actor, App, Place};
 
@@ -160,8 +163,9 @@ async fn one_command_goes_to_many_tasks_after_a_look_at_how_many() {
     let outcomes = |reply: &Value| -> Vec<Value> {
         reply["results"].as_array().unwrap().iter().map(|r| r["outcome"].clone()).collect()
     };
-    assert_eq!(outcomes(&send().await), [json!("applied"), json!("applied")]);
-    assert_eq!(outcomes(&send().await), [json!("duplicate"), json!("duplicate")]);
+    let first = send().await;
+    assert_eq!(outcomes(&first), [json!("applied"), json!("applied")]);
+    assert_eq!(send().await, first);
     assert_eq!(app.head().await, head + 2);
     // One refusal keeps no other from being done; tasks of other projects are not there.
     ada.post(&format!("/v1/tasks/{}/start", tasks[1]), json!({})).await.expect(200);
@@ -175,6 +179,70 @@ async fn one_command_goes_to_many_tasks_after_a_look_at_how_many() {
     ada.post(&bulk, json!({"command": {"type": "task.create", "data": {"title": "T"}}, "task_ids": []}))
         .await
         .problem(422, "validation-failed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_bulk_command_sent_again_is_for_the_tasks_of_the_first_time_and_answers_the_same() {
+    let place = Place::new().await;
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let ada = app.person("ada").await;
+    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let (project, _) = ada.project("P").await;
+    for title in ["one", "two", "three"] {
+        ada.task(&project, title).await;
+    }
+    let bulk = format!("/v1/projects/{project}/tasks/bulk");
+    let key = new_id().to_string();
+    let send = async |actor: &Actor, body: Value| {
+        actor.send(actor.request(Method::POST, &bulk).header("idempotency-key", &key).json(&body)).await
+    };
+    let body = json!({"command": {"type": "task.start", "data": {}}, "filter": {"status": "todo"}});
+    let first = send(&ada, body.clone()).await;
+    assert_eq!(first.header("idempotency-replayed"), "");
+    let first = first.expect(200);
+    assert_eq!(first["matched"], 3);
+    // What the filter matches by now is not touched, by whichever process.
+    let late = ada.task(&project, "late").await;
+    let head = app.head().await;
+    for actor in [&ada, &elsewhere] {
+        let again = send(actor, body.clone()).await;
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(again.expect(200), first);
+    }
+    let other = json!({"command": {"type": "task.start", "data": {}}, "filter": {"status": "paused"}});
+    send(&ada, other).await.problem(422, "idempotency-key-reused");
+    // As after a kill in the middle: the tasks are known, one of them was not reached, and there is no answer.
+    let two = Uuid::parse_str(first["results"][1]["task_id"].as_str().unwrap()).unwrap();
+    sqlx::query("UPDATE bulk_commands SET answer = NULL").execute(&app.owner).await.unwrap();
+    assert_eq!(send(&elsewhere, body.clone()).await.expect(200), first);
+    assert_eq!(app.head().await, head, "nothing is done twice");
+    let unreached = new_id().to_string();
+    sqlx::query(
+        "INSERT INTO bulk_commands (actor_id, command_id, fingerprint, task_ids) \
+         SELECT actor_id, $1::uuid, fingerprint, ARRAY [$2, $3::uuid] FROM bulk_commands",
+    )
+    .bind(&unreached)
+    .bind(two)
+    .bind(&late)
+    .execute(&app.owner)
+    .await
+    .unwrap();
+    let request = ada.request(Method::POST, &bulk).header("idempotency-key", &unreached).json(&body);
+    let resumed = ada.send(request).await.expect(200);
+    assert_eq!((&resumed["matched"], &resumed["results"][1]["outcome"]), (&json!(2), &json!("applied")));
+    assert_eq!(resumed["results"][0]["problem"]["code"], "illegal-transition", "it runs already");
+    let head = app.head().await;
+    // Of two that come at once, one answers for both.
+    let key = new_id().to_string();
+    let body = json!({"command": {"type": "task.pause", "data": {}}, "filter": {"status": "running"}});
+    let send = async |actor: &Actor| {
+        actor.send(actor.request(Method::POST, &bulk).header("idempotency-key", &key).json(&body)).await.expect(200)
+    };
+    let (one, another) = tokio::join!(send(&ada), send(&elsewhere));
+    assert_eq!((&one["matched"], &one), (&json!(4), &another));
+    assert_eq!(app.head().await, head + 4);
+    second.stop().await;
     app.finish().await;
 }
 

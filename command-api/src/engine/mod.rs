@@ -52,7 +52,7 @@ use uuid::Uuid;
 
 use aggregates::Aggregates;
 pub use append::{Appender, LINE, committer};
-pub use envelope::{CommandError, Done, Envelope, VersionConflict};
+pub use envelope::{CommandError, Done, Envelope, VersionConflict, fingerprint};
 use jitter::Jitter;
 use queue::Queue;
 pub use repository::LogRepository;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{ACCESS_TOKEN_SECONDS, Rejected, TICKET_SECONDS};
 use crate::clock;
 
-const ISSUER: &str = "taskfold";
+pub(super) const ISSUER: &str = "taskfold";
 /// Against clocks that go a little differently.
 const LEEWAY_SECONDS: u64 = 2;
 

@@ -3,22 +3,32 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jsonwebtoken::DecodingKey;
+use jsonwebtoken::{DecodingKey, dangerous};
 use moka::future::Cache;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::caller::{Caller, Means};
-use super::claims::{Claims, Purpose};
+use super::claims::{Claims, ISSUER, Purpose};
 use super::signer::KeyError;
-use super::{ACCESS_TOKEN_SECONDS, API_TOKEN_PREFIX, Rejected, TICKET_SECONDS};
+use super::{ACCESS_TOKEN_SECONDS, API_TOKEN_PREFIX, Rejected, TICKET_SECONDS, jws};
 use crate::{caches, clock};
 
 /// How much longer than the ticket what it opened may stay: as long as with a fresh access token.
 const TICKET_GRACE_SECONDS: u64 = (ACCESS_TOKEN_SECONDS - TICKET_SECONDS).unsigned_abs();
 /// How often an open stream asks whether its API token is still there.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Between two look-ups of keys that are not known.
+const LOOKUPS_APART: Duration = Duration::from_secs(1);
 /// Tokens whose signature is not looked at again: that costs more than the rest of a small request.
 const SEEN: u64 = 20_000;
+
+#[derive(Deserialize)]
+struct Iss {
+    iss: String,
+}
 
 /// A ticket for streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +58,20 @@ pub trait OutsideIssuer: Send + Sync + 'static {
     fn caller<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Caller, Rejected>>;
 }
 
-/// Checks tokens: those of sessions against the keys known now, which the program replaces as they rotate, and without a
-/// look anywhere else.
+/// Where the keys of sessions' tokens are kept.
+pub trait KeySource: Send + Sync + 'static {
+    /// All public keys (kid, public key in PEM).
+    fn public_keys(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Rejected>>;
+}
+
+/// Checks tokens: those of sessions against the keys known now, which the program replaces as they rotate. A key that is not
+/// known is looked up before its token is refused: another instance may have made it just now.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, (String, DecodingKey)>>>,
+    key_source: Option<Arc<dyn KeySource>>,
+    /// When the last look-up began. Held during one: who misses a key meanwhile waits for it.
+    looked_up: Arc<Mutex<Option<Instant>>>,
     /// What access tokens said whose signature was right.
     seen: Arc<Cache<String, Claims>>,
     api_tokens: Option<Arc<dyn ApiTokens>>,
@@ -62,7 +81,14 @@ pub struct Verifier {
 impl Default for Verifier {
     /// Without any key.
     fn default() -> Self {
-        Self { keys: Arc::default(), seen: Arc::new(Cache::new(SEEN)), api_tokens: None, outside: None }
+        Self {
+            keys: Arc::default(),
+            key_source: None,
+            looked_up: Arc::default(),
+            seen: Arc::new(Cache::new(SEEN)),
+            api_tokens: None,
+            outside: None,
+        }
     }
 }
 
@@ -70,6 +96,11 @@ impl Verifier {
     #[must_use]
     pub fn with_api_tokens(self, api_tokens: Arc<dyn ApiTokens>) -> Self {
         Self { api_tokens: Some(api_tokens), ..self }
+    }
+
+    #[must_use]
+    pub fn with_key_source(self, source: Arc<dyn KeySource>) -> Self {
+        Self { key_source: Some(source), ..self }
     }
 
     #[must_use]
@@ -101,7 +132,7 @@ impl Verifier {
         if token.starts_with(API_TOKEN_PREFIX) {
             return self.api_token(TokenKey::Secret(token)).await;
         }
-        match (self.key_of(token)?, &self.outside) {
+        match (self.key_of(token).await?, &self.outside) {
             // Only while the key is known.
             (Some(key), _) => Ok(Caller::of_session(&self.seen_claims(&key, token).await?)),
             (None, Some(outside)) => outside.caller(token).await,
@@ -133,7 +164,7 @@ impl Verifier {
     }
 
     async fn ticket_within(&self, ticket: &str, grace_seconds: u64) -> Result<(Caller, Ticket), Rejected> {
-        let key = self.key_of(ticket)?.ok_or(Rejected::Invalid)?;
+        let key = self.key_of(ticket).await?.ok_or(Rejected::Invalid)?;
         let claims = Claims::checked(&key, Purpose::Streams, ticket, grace_seconds)?;
         let caller = match claims.tid {
             // What the token may do, and whether it is still there, is not the ticket's to say.
@@ -168,10 +199,42 @@ impl Verifier {
     }
 
     /// Our key that the token names, if it names one of ours.
-    fn key_of(&self, token: &str) -> Result<Option<DecodingKey>, Rejected> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Rejected::Invalid)?;
+    async fn key_of(&self, token: &str) -> Result<Option<DecodingKey>, Rejected> {
+        let Some(kid) = jws::header(token)?.kid else { return Ok(None) };
+        if let Some(key) = self.known(&kid) {
+            return Ok(Some(key));
+        }
+        // Not believed, only compared: the token of another issuer is no reason to look.
+        let ours = dangerous::insecure_decode_claims::<Iss>(token).is_ok_and(|claims| claims.iss == ISSUER);
+        match &self.key_source {
+            Some(source) if ours => self.looked_up(&kid, &**source).await,
+            _ => Ok(None),
+        }
+    }
+
+    fn known(&self, kid: &str) -> Option<DecodingKey> {
         let keys = self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(header.kid.and_then(|kid| keys.get(&kid).map(|(_, key)| key.clone())))
+        keys.get(kid).map(|(_, key)| key.clone())
+    }
+
+    /// One look for all who ask at once, and one a second: tokens with made-up key ids wait, and do not make us a burden.
+    async fn looked_up(&self, kid: &str, source: &dyn KeySource) -> Result<Option<DecodingKey>, Rejected> {
+        let asked = Instant::now();
+        let mut last = self.looked_up.lock().await;
+        if let Some(at) = *last
+            && at < asked
+        {
+            tokio::time::sleep_until(at + LOOKUPS_APART).await;
+        }
+        // Another one who waited may have looked since.
+        if last.is_none_or(|at| at < asked) && self.known(kid).is_none() {
+            *last = Some(Instant::now());
+            self.replace(source.public_keys().await?).map_err(|error| {
+                tracing::warn!(%error, "the public keys cannot be read");
+                Rejected::Unavailable
+            })?;
+        }
+        Ok(self.known(kid))
     }
 }
 

@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 
 use taskfold_domain::Role;
-use taskfold_domain::ids::{ProjectId, TaskId};
-use taskfold_openapi::Problem;
 use uuid::Uuid;
 
+use super::answer::digest;
 use super::error::ReadError;
-use super::reading::Snapshot;
+use super::pending::Thing;
+use super::reading::{Reading, Snapshot};
 use super::stored::Stored;
 
 /// What a member may know of a project, whatever they read in it.
@@ -20,24 +20,20 @@ pub struct Membership {
 }
 
 impl Snapshot {
-    /// The caller's membership. Of a project that one may not see nothing is told, not even that it is there.
-    pub async fn project(&mut self, project: ProjectId) -> Result<Membership, ReadError> {
-        self.membership(Some(project), None).await
-    }
-
-    /// The same, of the project that a task belongs to.
-    pub async fn project_of(&mut self, task: TaskId) -> Result<Membership, ReadError> {
-        self.membership(None, Some(task)).await
-    }
-
-    async fn membership(&mut self, project: Option<ProjectId>, task: Option<TaskId>) -> Result<Membership, ReadError> {
-        sqlx::query_as("SELECT * FROM taskfold_membership($1, $2, $3)")
+    /// What the caller is in a project, or in that of a task; `None` for a stranger, and for what is not there.
+    pub async fn membership(&mut self, thing: Thing) -> Result<Option<Membership>, ReadError> {
+        let (project, task) = match thing {
+            Thing::Project(project) => (Some(project), None),
+            Thing::Task(task) | Thing::PartOf(task) => (None, Some(task)),
+            Thing::Team(_) => return Ok(None),
+        };
+        let member = sqlx::query_as("SELECT * FROM taskfold_membership($1, $2, $3)")
             .bind(project.map(|project| project.0))
             .bind(task.map(|task| task.0))
             .bind(self.position)
             .fetch_optional(&mut *self.db)
-            .await?
-            .ok_or_else(|| Problem::not_found().into())
+            .await?;
+        Ok(member)
     }
 }
 
@@ -51,10 +47,13 @@ impl Membership {
         self.label_ids.iter().copied().collect()
     }
 
-    /// A tag of all that is shown of the project: as long as nothing has happened in it, an answer is as before, and need
-    /// not be made to know that. Weak (RFC 9110, 8.8.1), because the position in the answer may differ.
-    pub fn tag(&self, snapshot: &Snapshot) -> String {
-        let shapes = env!("CARGO_PKG_VERSION");
-        format!("W/\"{}.{}.{}.{shapes}\"", self.changed, snapshot.generation, self.role().as_str())
+    /// A tag of what this request shows of the project: as long as nothing has happened in it, an answer is as before, and
+    /// need not be made to know that. Beside the project's events it names what else an answer depends on: who asks and with
+    /// which role (which may come through a team), what is asked, and `more`. Weak (RFC 9110, 8.8.1), because the position in
+    /// the answer may differ.
+    pub fn tag(&self, reading: &Reading, snapshot: &Snapshot, more: &str) -> String {
+        let beside = (reading.caller.user_id, self.role().as_str(), reading.asked(), more, env!("CARGO_PKG_VERSION"));
+        let beside = serde_json::to_vec(&beside).unwrap_or_default();
+        format!("W/\"{}.{}.{}\"", self.changed, snapshot.generation, digest(&beside))
     }
 }

@@ -1,7 +1,7 @@
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -13,22 +13,12 @@ use super::reading::{Reading, Snapshot};
 
 const JSON: &str = "application/json";
 
-/// How long an answer may be kept by the one who asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cache {
-    /// It is asked about again before it is used.
-    AskAgain,
-    /// It never changes.
-    Forever,
-}
-
 /// What a read answers: 200 with a body, or 304 when the caller has it already.
 pub struct Answer {
     position: i64,
     etag: String,
     link: Option<String>,
     content_type: &'static str,
-    cache: Cache,
     /// `None`: not modified.
     body: Option<Vec<u8>>,
 }
@@ -38,6 +28,19 @@ impl Answer {
     pub async fn new(reading: &Reading, snapshot: Snapshot, body: &impl Serialize) -> Result<Self, ReadError> {
         let body = serde_json::to_vec(body)?;
         let etag = format!("\"{}\"", digest(&body));
+        Ok(Self::tagged(reading, snapshot, etag, body).await)
+    }
+
+    /// Of something with a version: the tag begins with it, as `If-Match` takes it, and is made of the whole body behind the
+    /// point, which shows more than the version tells: the caller's role, what is watched, other tasks.
+    pub async fn versioned(
+        reading: &Reading,
+        snapshot: Snapshot,
+        version: i64,
+        body: &impl Serialize,
+    ) -> Result<Self, ReadError> {
+        let body = serde_json::to_vec(body)?;
+        let etag = format!("\"{version}.{}\"", digest(&body));
         Ok(Self::tagged(reading, snapshot, etag, body).await)
     }
 
@@ -75,19 +78,14 @@ impl Answer {
         }
         let position = snapshot.position;
         snapshot.close().await;
-        Ok(Self { position, etag: etag.to_owned(), link: None, content_type: JSON, cache: Cache::AskAgain, body: None })
+        Ok(Self { position, etag: etag.to_owned(), link: None, content_type: JSON, body: None })
     }
 
     pub async fn tagged(reading: &Reading, snapshot: Snapshot, etag: String, body: Vec<u8>) -> Self {
         let position = snapshot.position;
         snapshot.close().await;
         let known = reading.if_none_match.as_deref().is_some_and(|tags| matches(tags, &etag));
-        Self { position, etag, link: None, content_type: JSON, cache: Cache::AskAgain, body: (!known).then_some(body) }
-    }
-
-    /// Of what never changes.
-    pub fn forever(self) -> Self {
-        Self { cache: Cache::Forever, ..self }
+        Self { position, etag, link: None, content_type: JSON, body: (!known).then_some(body) }
     }
 
     /// Something else than JSON.
@@ -126,15 +124,9 @@ impl IntoResponse for Answer {
             None => StatusCode::NOT_MODIFIED.into_response(),
         };
         let headers = response.headers_mut();
-        let cache = match self.cache {
-            Cache::AskAgain => "private, no-cache",
-            Cache::Forever => "private, max-age=31536000, immutable",
-        };
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-        if self.cache == Cache::Forever {
-            // Two people may share a browser.
-            headers.append(VARY, HeaderValue::from_static("authorization"));
-        }
+        // Kept by the one who asked, and asked about again before it is used: what may be seen changes, and so do words that
+        // are erased.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         headers.insert(HeaderName::from_static(POSITION), self.position.into());
         for (name, value) in [(ETAG, Some(self.etag)), (LINK, self.link)] {
             if let Some(value) = value.and_then(|v| HeaderValue::from_str(&v).ok()) {

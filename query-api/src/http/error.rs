@@ -8,6 +8,12 @@ use crate::live::NotKnown;
 #[derive(Debug)]
 pub struct ReadError(Box<Problem>);
 
+impl ReadError {
+    pub fn code(&self) -> Code {
+        self.0.code()
+    }
+}
+
 impl From<Problem> for ReadError {
     fn from(problem: Problem) -> Self {
         Self(Box::new(problem))

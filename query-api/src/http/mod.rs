@@ -18,10 +18,10 @@ mod feed;
 pub mod me;
 /// What people should hear of.
 pub mod notifications;
-/// What people write of their own, in projects that they see.
-mod own;
 /// Lists in pages.
 mod page;
+/// What the log has and the read tables have not yet.
+mod pending;
 /// Who is there, in a project, right now.
 pub mod presence;
 pub mod projects;

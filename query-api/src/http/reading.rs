@@ -3,14 +3,17 @@ use std::time::Duration;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use sqlx::{Postgres, Transaction};
+use taskfold_domain::ids::{ProjectId, TaskId, TeamId};
 use taskfold_openapi::auth::Verifier;
 use taskfold_openapi::headers::{self, Prefer};
 use taskfold_openapi::{Caller, Code, Problem, deadline};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
+use super::access::Membership;
 use super::app::App;
 use super::error::ReadError;
+use super::pending::{self, Thing};
 use super::values::Position;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(2);
@@ -78,9 +81,17 @@ impl Reading {
     }
 
     pub async fn snapshot_from(&self, app: &App, min: i64) -> Result<Snapshot, ReadError> {
+        self.snapshot_by(app, min, self.deadline()).await
+    }
+
+    /// Until when this read waits for what is not projected yet.
+    fn deadline(&self) -> Instant {
         let wait = self.wait.unwrap_or(DEFAULT_WAIT);
         deadline::allow(wait);
-        let until = Instant::now() + wait;
+        Instant::now() + wait
+    }
+
+    async fn snapshot_by(&self, app: &App, min: i64, deadline: Instant) -> Result<Snapshot, ReadError> {
         let asked = min;
         let mut min = asked.max(app.hub.position());
         loop {
@@ -90,18 +101,7 @@ impl Reading {
             }
             let position = snapshot.position;
             snapshot.close().await;
-            let mut projected = app.projected.clone();
-            let reached = async {
-                // What is heard may be ahead of a copy that is read, or of tables that are being rebuilt.
-                if *projected.borrow() >= min {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-                projected.wait_for(|p| *p >= min).await.is_ok()
-            };
-            let in_time = tokio::select! {
-                reached = tokio::time::timeout_at(until, reached) => reached.unwrap_or(false),
-                () = app.shutdown.cancelled() => false,
-            };
+            let in_time = reached(app, min, deadline).await;
             if !in_time && position >= asked {
                 // Nobody asked for more, and the answer says where it is.
                 min = asked;
@@ -113,9 +113,117 @@ impl Reading {
         }
     }
 
+    /// To look for something until it is there, or is known not to be.
+    pub fn look<'a>(&'a self, app: &'a App, min_position: Option<Position>) -> Look<'a> {
+        let min = self.min_position.unwrap_or(0).max(min_position.map_or(0, |p| p.0));
+        Look { reading: self, app, min, deadline: self.deadline() }
+    }
+
+    /// A snapshot, and what the caller is in this project. Of a project that one may not see nothing is told, not even that it is
+    /// there.
+    pub async fn project(
+        &self,
+        app: &App,
+        min_position: Option<Position>,
+        project: ProjectId,
+    ) -> Result<(Snapshot, Membership), ReadError> {
+        self.look(app, min_position).member(Thing::Project(project)).await
+    }
+
+    /// The same, of the project that a task belongs to.
+    pub async fn task(
+        &self,
+        app: &App,
+        min_position: Option<Position>,
+        task: TaskId,
+    ) -> Result<(Snapshot, Membership), ReadError> {
+        self.look(app, min_position).member(Thing::Task(task)).await
+    }
+
+    /// A snapshot in which the caller sees this team.
+    pub async fn team(&self, app: &App, min_position: Option<Position>, team: TeamId) -> Result<Snapshot, ReadError> {
+        let mut look = self.look(app, min_position);
+        loop {
+            let mut snapshot = look.snapshot().await?;
+            let sees: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM teams WHERE team_id = $1)")
+                .bind(team.0)
+                .fetch_one(&mut *snapshot.db)
+                .await?;
+            if sees {
+                return Ok(snapshot);
+            }
+            look.again(snapshot, Thing::Team(team)).await?;
+        }
+    }
+
+    /// The path and the query without what only says how fresh the answer must be.
+    pub fn asked(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes()) {
+            if name != "min_position" {
+                query.append_pair(&name, &value);
+            }
+        }
+        format!("{}?{}", self.uri.path(), query.finish())
+    }
+
     /// How long the caller wants to wait for something to happen: not at all unless they say so.
     pub fn patience(&self) -> Duration {
         self.wait.unwrap_or_default()
+    }
+}
+
+/// A look for something that a request names. What is not in the read tables may be in the log already.
+pub struct Look<'a> {
+    reading: &'a Reading,
+    app: &'a App,
+    min: i64,
+    deadline: Instant,
+}
+
+impl Look<'_> {
+    pub async fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        self.reading.snapshot_by(self.app, self.min, self.deadline).await
+    }
+
+    /// A snapshot, and what the caller is in the project of this thing.
+    pub async fn member(&mut self, thing: Thing) -> Result<(Snapshot, Membership), ReadError> {
+        loop {
+            let mut snapshot = self.snapshot().await?;
+            match snapshot.membership(thing).await? {
+                Some(member) => return Ok((snapshot, member)),
+                None => self.again(snapshot, thing).await?,
+            }
+        }
+    }
+
+    /// It is not in this snapshot: `Ok` when a later one may have it, 404 when none will.
+    pub async fn again(&mut self, snapshot: Snapshot, thing: Thing) -> Result<(), ReadError> {
+        let at = snapshot.position;
+        snapshot.close().await;
+        let user = self.reading.caller.user_id.0;
+        let until = pending::position(self.app, user, thing, at).await?.ok_or_else(Problem::not_found)?;
+        if Instant::now() > self.deadline {
+            return Err(pending::behind(until).into());
+        }
+        self.min = self.min.max(until);
+        Ok(())
+    }
+}
+
+/// Whether the read tables reach this position in time, or are heard to have.
+pub async fn reached(app: &App, position: i64, deadline: Instant) -> bool {
+    let mut projected = app.projected.clone();
+    let reached = async {
+        // What is heard may be ahead of a copy that is read, or of tables that are being rebuilt.
+        if *projected.borrow() >= position {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        projected.wait_for(|p| *p >= position).await.is_ok()
+    };
+    tokio::select! {
+        reached = tokio::time::timeout_at(deadline, reached) => reached.unwrap_or(false),
+        () = app.shutdown.cancelled() => false,
     }
 }
 

@@ -114,10 +114,10 @@ pub async fn handler(
             (rank, updated, cursor.id)
         }
     };
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    if let Some(project) = query.project_id {
-        snapshot.project(project).await?;
-    }
+    let mut snapshot = match query.project_id {
+        Some(project) => reading.project(&app, query.min_position, project).await?.0,
+        None => reading.snapshot(&app, query.min_position).await?,
+    };
     let cancel = hurry(&app, &mut snapshot).await?;
     let found: Vec<Found> = sqlx::query_as(SEARCH)
         .bind(&words)

@@ -8,6 +8,7 @@ use taskfold_openapi::Problem;
 use taskfold_openapi::headers;
 
 use super::error::ReadError;
+use crate::live::{Cursor, Hub};
 
 /// A position of the log, 0 included: before everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,6 +39,31 @@ impl Position {
             )
             .into()),
         }
+    }
+}
+
+/// A cursor of the log as a client has it: a position, or the `id:` of a frame, which also says of which epoch of the log it is. Without that,
+/// it is of the log of now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    pub cursor: Cursor,
+    epoch: Option<usize>,
+}
+
+impl<'de> Deserialize<'de> for Since {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (cursor, epoch) = Cursor::parse(&text)
+            .ok_or_else(|| D::Error::custom("must be a cursor: a position, or the id of a frame such as 1042"))?;
+        Ok(Self { cursor, epoch: text.contains('-').then_some(epoch) })
+    }
+}
+
+impl Since {
+    /// The same in the log of now; 410 when that has gone on otherwise.
+    pub fn resume(self, hub: &Hub) -> Result<Cursor, ReadError> {
+        let resumed = self.epoch.map_or(Some(self.cursor), |epoch| hub.resume((self.cursor, epoch)));
+        resumed.ok_or_else(|| Problem::log_changed(hub.log()).into())
     }
 }
 

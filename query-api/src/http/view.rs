@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::types::Json;
-use taskfold_domain::Role;
 use taskfold_domain::project::{Category, Column, WipPolicy};
 use taskfold_domain::task::events::{DueStage, Priority};
 use taskfold_domain::task::{Checklist, Standing, Status, allowed};
@@ -14,7 +13,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::access::Membership;
-use super::answer::digest;
 use super::stored::Stored;
 
 /// What a task and a card have in common.
@@ -84,9 +82,6 @@ pub struct Task {
     #[sqlx(skip)]
     #[schema(value_type = Vec<String>, example = json!(["start", "complete", "edit", "move"]))]
     allowed_commands: Vec<&'static str>,
-    #[sqlx(skip)]
-    #[serde(skip)]
-    etag: String,
 }
 
 /// A task as boards show it.
@@ -135,18 +130,9 @@ impl TaskFields {
     }
 }
 
-/// The `ETag` of a task: its version, as `If-Match` takes it, and behind a point what the version does not tell: the project
-/// shows in a task too, and so do the tasks it waits for and those that are a part of it.
-fn tag(version: i64, beside: Option<&impl Serialize>) -> String {
-    let Some(beside) = beside else { return format!("\"{version}\"") };
-    let beside = serde_json::to_vec(beside).unwrap_or_default();
-    format!("\"{version}.{}\"", &digest(&beside)[..6])
-}
-
 impl Task {
     /// As this member sees it.
     pub fn shown_to(mut self, member: &Membership, labels: &HashSet<Uuid>) -> Self {
-        let carried = self.fields.label_ids.len();
         self.fields.keep_labels(labels);
         let fields = &self.fields;
         let standing = Standing {
@@ -156,19 +142,7 @@ impl Task {
             project_archived: member.archived,
         };
         self.allowed_commands = allowed(member.role(), standing);
-        let usual = member.role() >= Role::Member
-            && !member.archived
-            && fields.label_ids.len() == carried
-            && !fields.blocked
-            && fields.subtask_total == 0;
-        let beside =
-            (&self.allowed_commands, &fields.label_ids, fields.blocked, fields.subtask_done, fields.subtask_total);
-        self.etag = tag(fields.version, (!usual).then_some(&beside));
         self
-    }
-
-    pub fn etag(&self) -> String {
-        self.etag.clone()
     }
 }
 
@@ -194,17 +168,5 @@ impl From<Column> for ColumnView {
             wip_policy: column.wip_policy,
             archived: column.archived,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tag_of_a_task_tells_what_its_version_does_not_and_begins_with_that_version() {
-        let tags = [tag(7, Some(&1)), tag(7, Some(&2)), tag(8, Some(&1))];
-        assert!(tags[0].starts_with("\"7.") && tags[0] != tags[1] && tags[2].starts_with("\"8."), "{tags:?}");
-        assert_eq!(tag(7, None::<&i32>), "\"7\"");
     }
 }

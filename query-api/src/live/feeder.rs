@@ -178,7 +178,10 @@ impl Feeder {
         match within(REQUEST, has.bind(self.position).bind(command).fetch_one(self.hub.pool())).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::error!(position = self.position, "the log lacks an event that was announced: streams start over");
+                tracing::error!(
+                    position = self.position,
+                    "the log lacks an event that was announced: streams start over"
+                );
                 (self.position, self.command) = self.first_place().await;
                 self.held.clear();
                 self.hub.restart(self.position);

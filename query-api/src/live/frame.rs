@@ -64,7 +64,9 @@ impl Frame {
     /// From the JSON of a Change, at its position, with the command that it is of. `None` when it is not the Change of that position.
     pub fn from_json(json: &str, position: i64, epoch: usize) -> Option<(Self, Uuid)> {
         let head: Head = serde_json::from_str(json).ok()?;
-        let of = |head: Head| (Self::of((head.position, epoch), head.project_id, head.subject, &head.r#type, json), head.command_id);
+        let of = |head: Head| {
+            (Self::of((head.position, epoch), head.project_id, head.subject, &head.r#type, json), head.command_id)
+        };
         (head.position == position).then(|| of(head))
     }
 
@@ -94,13 +96,7 @@ impl Frame {
         (self.at, self.kind)
     }
 
-    fn of(
-        (position, epoch): (i64, usize),
-        project: Option<Uuid>,
-        subject: Subject,
-        r#type: &str,
-        json: &str,
-    ) -> Self {
+    fn of((position, epoch): (i64, usize), project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
         let at = Cursor::behind(position);
         let channel = project.map_or(Channel::Team(subject.id), Channel::Project);
         let kind = if ENDS_ACCESS.contains(&r#type) { Kind::EndsAccess } else { Kind::Plain };
@@ -237,8 +233,7 @@ mod tests {
     #[test]
     fn an_event_of_a_team_is_told_to_people() {
         let subject = json!({"kind": "team", "id": PROJECT});
-        let json =
-            json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "changes": {}, "command_id": USER});
+        let json = json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "changes": {}, "command_id": USER});
         let frame = one(&json.to_string());
         assert_eq!((frame.channel, frame.kind), (Channel::Team(PROJECT.parse().expect("a UUID")), Kind::Plain));
         assert_eq!(frame.told_to(Uuid::nil()).kind, Kind::Plain);
@@ -256,7 +251,8 @@ mod tests {
     fn notices_are_as_promised() {
         let hello = Notice::Hello { from: Cursor::behind(5), head: 9, stream: Uuid::nil(), log: Uuid::nil() }.encode(0);
         let nil = Uuid::nil();
-        let data = format!("{{\"head\":9,\"heartbeat_seconds\":15,\"log\":\"{nil}\",\"position\":5,\"stream_id\":\"{nil}\"}}");
+        let data =
+            format!("{{\"head\":9,\"heartbeat_seconds\":15,\"log\":\"{nil}\",\"position\":5,\"stream_id\":\"{nil}\"}}");
         assert_eq!(text(&hello), format!("id: 5\nevent: hello\ndata: {data}\n\n"));
         assert!(text(&Notice::Reauth { seconds: 0 }.encode(0)).starts_with("retry: "), "it ends here");
         assert!(!text(&Notice::Reauth { seconds: 60 }.encode(0)).contains("retry:"), "it goes on");

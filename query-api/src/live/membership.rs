@@ -28,6 +28,12 @@ pub struct Memberships {
     pub visible: Vec<Uuid>,
 }
 
+impl Memberships {
+    pub fn sees(&self, project: &Uuid) -> bool {
+        self.visible.contains(project)
+    }
+}
+
 /// Why it is not known.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NotKnown {
@@ -77,7 +83,8 @@ impl Members {
         }
     }
 
-    async fn now(&self, user: Uuid, projects: &[Uuid]) -> Known {
+    /// The same, as the read tables have it now.
+    pub async fn now(&self, user: Uuid, projects: &[Uuid]) -> Known {
         loop {
             let (answer, mut known) = oneshot::channel();
             self.with_waiting(|waiting| waiting.push(Question { user, projects: projects.to_vec(), answer }));

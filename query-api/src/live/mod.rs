@@ -44,7 +44,7 @@ pub use feeder::Feeder;
 pub use follower::{Door, Follower, MOST_PROJECTS, Opening};
 pub use frame::{Channel, Notice};
 pub use hub::Hub;
-pub use membership::{NotKnown, removed_at};
+pub use membership::{Memberships, NotKnown, removed_at};
 pub use open::{Ask, Channels, Streams, Unchanged, Wish};
 pub use places::{NoPlace, Places};
 pub use presence::{Away, Key, MOST_DEVICES, Presence, PresenceFrame};

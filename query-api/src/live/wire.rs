@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use socket2::SockRef;
+use taskfold_openapi::peer;
 use tokio::net::TcpStream;
 
 use super::follower::Follower;
+use super::outlet::Outlet;
 
 /// For a client to take something of what is ready for them. Their cursor is known: they come back and go on.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
@@ -17,6 +19,10 @@ const STALL_LIMIT: Duration = Duration::from_secs(60);
 const SEND_BUFFER: usize = 64 * 1024;
 /// What a client may say on a connection that is no longer listened to.
 const IGNORED_BYTES: usize = 16 * 1024;
+/// A comment, which no parser hands on: what comes of it says whether a client that has closed its side still listens.
+const PROBE: Bytes = Bytes::from_static(b":\n\n");
+/// Between two attempts to send it while the stream is at work.
+const PROBE_PAUSE: Duration = Duration::from_millis(50);
 
 /// A stream that waits to be served: as the body of an answer, or on the bare socket by whoever finds this in the answer's
 /// extensions. The bare socket costs a fifth of the memory, and others can write to it while the stream rests.
@@ -39,6 +45,19 @@ impl Takeover {
             let mut follower: Follower = follower.or_else(|| takeover.take())?;
             let bytes = follower.next().await?;
             Some((Ok(bytes), (takeover, Some(follower))))
+        })
+    }
+
+    /// The stream as a body of HTTP/1 on this socket. HTTP does not look for the end of what the client says while it answers,
+    /// so that one who has only closed their side gets the answer.
+    pub fn body_on(self, socket: Arc<TcpStream>) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        let parts = (Box::pin(self.body()), socket, false);
+        futures::stream::unfold(parts, |(mut frames, socket, half_closed)| async move {
+            tokio::select! {
+                frame = frames.next() => frame.map(|frame| (frame, (frames, socket, half_closed))),
+                () = peer::has_said_all(&socket), if !half_closed => Some((Ok(PROBE), (frames, socket, true))),
+                _ = peer::reset(&socket), if half_closed => None,
+            }
         })
     }
 
@@ -68,7 +87,7 @@ impl Wire {
         };
         tokio::select! {
             sent = sending => sent,
-            gone = gone(outlet.socket()) => gone,
+            gone = gone(&outlet) => gone,
         }
     }
 }
@@ -88,8 +107,25 @@ async fn write(socket: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Res
     Ok(())
 }
 
-/// Until the client closes its side.
-async fn gone(socket: &TcpStream) -> io::Result<()> {
+/// Until the client is gone, and not only has closed its side.
+async fn gone(outlet: &Outlet) -> io::Result<()> {
+    let socket = outlet.socket();
+    hear_out(socket).await?;
+    let probing = async {
+        // A stream that is at work sends something anyway.
+        while !outlet.write_passing(&PROBE) {
+            tokio::time::sleep(PROBE_PAUSE).await;
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        reset = peer::reset(socket) => reset,
+        never = probing => match never {},
+    }
+}
+
+/// Until the client closes its side. What it says meanwhile is not listened to.
+async fn hear_out(socket: &TcpStream) -> io::Result<()> {
     let mut said = 0;
     loop {
         socket.readable().await?;

@@ -1,19 +1,27 @@
+/// What an earlier request with the same key came to.
+mod kept;
+
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::task::Filter;
 use taskfold_domain::{Refusal, TaskCommand};
+use taskfold_openapi::headers::IDEMPOTENCY_REPLAYED;
 use taskfold_openapi::problem::CommandProblems;
 use taskfold_openapi::read::{Body, Path};
 use taskfold_openapi::{Problem, deadline};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::engine::{CommandError, Done, Envelope};
+use self::kept::{Found, Kept};
+use crate::engine::{CommandError, Done, Envelope, fingerprint};
 use crate::http::app::App;
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -24,8 +32,8 @@ const TIME: Duration = Duration::from_secs(25);
 /// Commands under way at once: they are committed together.
 const AT_ONCE: usize = 64;
 
-/// One command for many tasks of a project: those named, or those that a filter matches when the request arrives.
-#[derive(Deserialize, ToSchema)]
+/// One command for many tasks of a project: those named, or those that a filter matches when the request first arrives.
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
     /// As in the offline queue: `{"type": "task.assign", "data": {"user_id": "..."}}`.
@@ -64,20 +72,23 @@ pub struct BulkResult {
 pub enum Outcome {
     /// Also where everything was so already.
     Applied,
-    /// It was, by an earlier request with the same key.
-    Duplicate,
     /// Edited since the version in `If-Match`.
     Conflict,
     Rejected,
 }
 
 /// Send one command to many tasks. Each is decided for itself: one that is refused keeps no other from being applied. With
-/// `preview`, only how many there are. The same `Idempotency-Key` again does nothing twice, to whichever tasks were matched then.
+/// `preview`, only how many there are. The same `Idempotency-Key` again is for the tasks that were matched the first time, does
+/// nothing twice, and answers as the first time with `Idempotency-Replayed: true`.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/tasks/bulk", operation_id = "bulkTasks", tag = "tasks",
     params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
     request_body = Bulk,
-    responses((status = 200, description = "Done, or refused, one by one", body = BulkReply), CommandProblems),
+    responses(
+        (status = 200, description = "Done, or refused, one by one", body = BulkReply,
+         headers(("Idempotency-Replayed" = String, description = "`true` when it was answered before"))),
+        CommandProblems
+    ),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -85,33 +96,65 @@ pub async fn handler(
     sent: Sent,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<Bulk>,
-) -> Result<Json<BulkReply>, Problem> {
+) -> Result<Response, Problem> {
     let envelope = sent.envelope();
     must_reach(&app, &envelope, project_id, &body.command).await?;
     if matches!(body.command, TaskCommand::Create(_)) {
         return Err(Problem::invalid_field("/command/type", "is for a task that is there"));
     }
-    let tasks = match (body.task_ids, body.filter) {
-        (Some(ids), None) => app.engine.of_project(project_id, &ids).await?,
-        (None, Some(filter)) => app.engine.matching(project_id, &filter).await?,
-        _ => return Err(Problem::invalid_field("", "name the tasks by `task_ids` or by `filter`, not by both")),
+    let kept = Kept { pool: &app.pool, envelope: &envelope, fingerprint: fingerprint(project_id.0, &body) };
+    let keeps = envelope.may_be_replayed && !body.preview;
+    let tasks = match if keeps { kept.find().await? } else { None } {
+        Some(Found { answer: Some(answer), .. }) => return Ok(replayed(answer)),
+        Some(Found { tasks, .. }) => tasks,
+        None => {
+            let tasks = selected(&app, project_id, &body).await?;
+            if body.preview {
+                return Ok(Json(BulkReply { matched: tasks.len(), results: Vec::new() }).into_response());
+            }
+            // Two that come at once are for the same tasks: those of whichever was first.
+            if keeps { kept.select(&tasks).await? } else { tasks }
+        }
     };
     let matched = tasks.len();
-    if body.preview {
-        return Ok(Json(BulkReply { matched, results: Vec::new() }));
-    }
-    if matched > MOST {
-        return Err(Problem::invalid_field("", format!("{matched} tasks match, and {MOST} can be changed at once"))
-            .with("matched", matched));
-    }
     deadline::allow(TIME);
     let (app, command, envelope) = (&app, &body.command, &envelope);
-    let results = futures::stream::iter(tasks)
+    let results: Vec<BulkResult> = futures::stream::iter(tasks)
         .map(|task| async move { one(app, task, command.clone(), envelope.clone()).await })
         .buffered(AT_ONCE)
         .collect()
         .await;
-    Ok(Json(BulkReply { matched, results }))
+    let passing = results.iter().any(BulkResult::is_passing);
+    let reply = BulkReply { matched, results };
+    if !keeps || passing {
+        // What could not be decided now is decided when it is sent again.
+        return Ok(Json(reply).into_response());
+    }
+    let answer = serde_json::value::to_raw_value(&reply).map_err(|error| Problem::internal(&error))?;
+    match kept.answer(&answer).await? {
+        Some(first) => Ok(replayed(first)),
+        None => Ok(Json(answer).into_response()),
+    }
+}
+
+/// The tasks that the command is for now.
+async fn selected(app: &App, project: ProjectId, body: &Bulk) -> Result<Vec<TaskId>, Problem> {
+    let tasks = match (&body.task_ids, &body.filter) {
+        (Some(ids), None) => app.engine.of_project(project, ids).await?,
+        (None, Some(filter)) => app.engine.matching(project, filter).await?,
+        _ => return Err(Problem::invalid_field("", "name the tasks by `task_ids` or by `filter`, not by both")),
+    };
+    let matched = tasks.len();
+    if matched > MOST && !body.preview {
+        return Err(Problem::invalid_field("", format!("{matched} tasks match, and {MOST} can be changed at once"))
+            .with("matched", matched));
+    }
+    Ok(tasks)
+}
+
+fn replayed(answer: Box<RawValue>) -> Response {
+    let header = (HeaderName::from_static(IDEMPOTENCY_REPLAYED), HeaderValue::from_static("true"));
+    ([header], Json(answer)).into_response()
 }
 
 /// Asked once for all: a stranger is not told how many tasks there are.
@@ -129,6 +172,13 @@ async fn must_reach(
     if role < needs { Err(Refusal::Forbidden { needs }.into()) } else { Ok(()) }
 }
 
+impl BulkResult {
+    /// Whether it may come out otherwise when it is tried again.
+    fn is_passing(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.code().status().is_server_error())
+    }
+}
+
 async fn one(app: &App, task: TaskId, command: TaskCommand, envelope: Envelope) -> BulkResult {
     // An id of its own for each, the same whenever the request is sent again.
     let command_id = Uuid::new_v5(&envelope.command_id, task.0.as_bytes());
@@ -141,9 +191,10 @@ async fn one(app: &App, task: TaskId, command: TaskCommand, envelope: Envelope) 
         problem: Some(problem),
     };
     match done {
-        Ok(Done { version, position, replayed, .. }) => BulkResult {
+        // Also by an earlier request with this key, which did not come to its end.
+        Ok(Done { version, position, .. }) => BulkResult {
             task_id: task.0,
-            outcome: if replayed { Outcome::Duplicate } else { Outcome::Applied },
+            outcome: Outcome::Applied,
             version: Some(version),
             position: Some(position),
             problem: None,

@@ -51,3 +51,56 @@ async fn a_ticket_is_no_access_token_and_the_other_way_round() {
     assert_eq!(verifier.verify_ticket(&token).await.map(|(caller, _)| caller), Err(Rejected::Invalid));
     assert_eq!(verifier.verify_ticket(&ticket).await.map(|(caller, _)| caller.user_id), Ok(USER));
 }
+
+/// Keys that are kept elsewhere, and how often they are read.
+struct Elsewhere {
+    keys: Vec<(String, String)>,
+    reads: std::sync::atomic::AtomicU32,
+}
+
+impl KeySource for Elsewhere {
+    fn public_keys(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Rejected>> {
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if self.keys.is_empty() { Err(Rejected::Unavailable) } else { Ok(self.keys.clone()) }
+        })
+    }
+}
+
+fn elsewhere(keys: Vec<(String, String)>) -> (Arc<Elsewhere>, Verifier) {
+    let source = Arc::new(Elsewhere { keys, reads: Default::default() });
+    (Arc::clone(&source), Verifier::default().with_key_source(source))
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_known_is_looked_up_before_its_token_is_refused() {
+    let (signer, known) = scene();
+    let token = signer.access_token(USER, SESSION).expect("a token");
+    let (source, verifier) = elsewhere(known.public_keys());
+    assert_eq!(verifier.verify(&token).await.map(|caller| caller.user_id), Ok(USER));
+    let ticket = signer.ticket(&verifier.verify(&token).await.expect("a caller")).expect("a ticket");
+    assert!(verifier.verify_ticket(&ticket).await.is_ok());
+    assert_eq!(source.reads.load(std::sync::atomic::Ordering::SeqCst), 1);
+    let (_, away) = elsewhere(Vec::new());
+    assert_eq!(away.verify(&token).await, Err(Rejected::Unavailable));
+}
+
+#[tokio::test]
+async fn tokens_with_keys_of_nobody_share_a_look_and_wait_for_the_next() {
+    let (signer, _) = scene();
+    let token = signer.access_token(USER, SESSION).expect("a token");
+    let (source, verifier) = elsewhere(vec![("other".to_owned(), scene().1.public_keys()[0].1.clone())]);
+    let began = Instant::now();
+    for _ in 0..3 {
+        let all = futures::future::join_all((0..100).map(|_| verifier.verify(&token))).await;
+        assert!(all.iter().all(|verified| *verified == Err(Rejected::Invalid)));
+    }
+    let reads = source.reads.load(std::sync::atomic::Ordering::SeqCst);
+    // Each of the three waits for the end of a second at most, and then for a look.
+    assert!(reads <= 6 && u64::from(reads) <= 1 + began.elapsed().as_secs(), "{reads} in {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    let foreign = "eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIn0.x";
+    assert_eq!(verifier.verify(foreign).await, Err(Rejected::Invalid));
+    assert_eq!(source.reads.load(std::sync::atomic::Ordering::SeqCst), reads, "of another issuer");
+}

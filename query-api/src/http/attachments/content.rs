@@ -22,6 +22,7 @@ use super::range::Wanted;
 use crate::http::answer::matches;
 use crate::http::app::App;
 use crate::http::error::ReadError;
+use crate::http::pending::Thing;
 use crate::http::reading::{ReadHeaders, Reading};
 use crate::http::values::Position;
 
@@ -71,19 +72,26 @@ pub async fn handler(
     let (parts, _) = request.into_parts();
     let caller = caller(&app, &parts, query.ticket.as_deref()).await?;
     let reading = Reading::by(caller, &parts)?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project_of(task_id).await?;
-    let file: Option<File> = sqlx::query_as(
-        "SELECT file_name, content_type, size, sha256 FROM attachments WHERE task_id = $1 AND attachment_id = $2",
-    )
-    .bind(task_id.0)
-    .bind(attachment_id.0)
-    .fetch_optional(&mut *snapshot.db)
-    .await?;
-    let position = snapshot.position;
-    // Not held while the bytes go out, which may take hours.
-    snapshot.close().await;
-    let file = file.ok_or_else(Problem::not_found)?;
+    let mut look = reading.look(&app, query.min_position);
+    let (file, position) = loop {
+        let (mut snapshot, _) = look.member(Thing::Task(task_id)).await?;
+        let file: Option<File> = sqlx::query_as(
+            "SELECT file_name, content_type, size, sha256 FROM attachments WHERE task_id = $1 AND attachment_id = $2",
+        )
+        .bind(task_id.0)
+        .bind(attachment_id.0)
+        .fetch_optional(&mut *snapshot.db)
+        .await?;
+        let position = snapshot.position;
+        match file {
+            Some(file) => {
+                // Not held while the bytes go out, which may take hours.
+                snapshot.close().await;
+                break (file, position);
+            }
+            None => look.again(snapshot, Thing::PartOf(task_id)).await?,
+        }
+    };
 
     let etag = format!("\"{}\"", file.sha256);
     let known = reading.if_none_match.as_deref().is_some_and(|tags| matches(tags, &etag));

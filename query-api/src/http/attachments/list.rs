@@ -54,8 +54,7 @@ pub async fn handler(
     let limit = limit(query.limit)?;
     let list = ListName::new("attachments", task_id.0, &());
     let after = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project_of(task_id).await?;
+    let (mut snapshot, _) = reading.task(&app, query.min_position, task_id).await?;
     let rows: Vec<AttachmentView> = sqlx::query_as(
         "SELECT attachment_id, author_id, file_name, content_type, size, sha256, created_at, position::text AS sort_key \
          FROM attachments WHERE task_id = $1 AND (position, attachment_id) > ($2::text::bigint, $3) \

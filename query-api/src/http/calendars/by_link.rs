@@ -60,6 +60,6 @@ pub async fn handler(
         expires_at: i64::MAX,
     };
     let reading = Reading::by(caller, &parts)?;
-    let snapshot = reading.snapshot(&app, None).await?;
-    tasks::answer(&reading, snapshot, ProjectId(project), query.shown_as.unwrap_or(shown_as.0)).await
+    let seen = reading.project(&app, None, ProjectId(project)).await?;
+    tasks::answer(&reading, seen, ProjectId(project), query.shown_as.unwrap_or(shown_as.0)).await
 }

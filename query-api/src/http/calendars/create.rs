@@ -18,7 +18,7 @@ use super::ics::ShownAs;
 use super::secret_hash;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::own;
+use crate::http::pending;
 use crate::http::reading::own_rows;
 
 /// How many a person may have in a project.
@@ -59,8 +59,8 @@ pub async fn handler(
     Body(body): Body<MakeLink>,
 ) -> Result<MadeLink, ReadError> {
     let shown_as = body.shown_as.unwrap_or_default();
+    pending::may_keep_in(&app, &caller, project_id).await?;
     let mut db = own_rows(&app, &caller).await?;
-    own::must_see(&mut db, project_id).await?;
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM calendar_links WHERE project_id = $1")
         .bind(project_id.0)
         .fetch_one(&mut *db)

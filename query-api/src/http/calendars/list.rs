@@ -41,8 +41,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project(project_id).await?;
+    let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
     let items: Vec<CalendarLink> = sqlx::query_as(
         "SELECT link_id, project_id, shown_as, created_at FROM calendar_links \
          WHERE user_id = taskfold_user() AND project_id = $1 ORDER BY created_at, link_id",

@@ -1,7 +1,10 @@
+use chrono::{Months, NaiveDate};
 use sqlx::types::Json;
 use taskfold_domain::ids::ProjectId;
+use taskfold_openapi::clock;
 
 use super::ics::{self, Entry, ShownAs};
+use crate::http::access::Membership;
 use crate::http::answer::Answer;
 use crate::http::error::ReadError;
 use crate::http::reading::{Reading, Snapshot};
@@ -10,15 +13,17 @@ use crate::http::reading::{Reading, Snapshot};
 const MOST: i64 = 5000;
 const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
 
-/// The project's tasks that have a time, for a calendar program. The tag is that of the project: as long as nothing happens in
-/// it, asking again costs next to nothing.
+/// The project's tasks that have a time, for a calendar program. The tag is that of the project and the day: as long as nothing
+/// happens in it, asking again costs next to nothing.
 pub async fn answer(
     reading: &Reading,
-    mut snapshot: Snapshot,
+    (snapshot, member): (Snapshot, Membership),
     project: ProjectId,
     shown_as: ShownAs,
 ) -> Result<Answer, ReadError> {
-    let etag = snapshot.project(project).await?.tag(&snapshot);
+    // The first day shown, which moves on with the clock alone.
+    let first: NaiveDate = clock::now().utc().date_naive() - Months::new(12);
+    let etag = member.tag(reading, &snapshot, &format!("{} {first}", shown_as.as_str()));
     let mut snapshot = match Answer::unchanged(reading, snapshot, &etag).await {
         Ok(answer) => return Ok(answer),
         Err(snapshot) => snapshot,
@@ -34,12 +39,13 @@ pub async fn answer(
                     AS labels \
          FROM tasks \
          WHERE project_id = $1 AND NOT deleted AND NOT archived \
-           AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= now() - interval '1 year' \
+           AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $4::date::timestamp AT TIME ZONE 'UTC' \
          ORDER BY CASE WHEN due_at IS NULL THEN start_at ELSE due_at END, task_id LIMIT $3",
     )
     .bind(project.0)
     .bind(Json(labels))
     .bind(MOST)
+    .bind(first)
     .fetch_all(&mut *snapshot.db)
     .await?;
     let body = ics::calendar(&name, entries, shown_as);

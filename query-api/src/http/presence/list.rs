@@ -60,8 +60,7 @@ pub async fn handler(
     let limit = limit(query.limit)?;
     let list = ListName::new("presence", project_id.0, &());
     let after = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project(project_id).await?;
+    let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
     let mut present = app.presence.present(project_id.0);
     let ids: Vec<Uuid> = present.keys().copied().collect();
     // Of those who are there, members alone, and their names: as every read of people.

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::error::ReadError;
+use super::pending;
 use crate::live::{Away, Key};
 
 pub fn router() -> OpenApiRouter<App> {
@@ -47,7 +48,7 @@ async fn member_at(app: &App, caller: &Caller, project: ProjectId) -> Result<i64
     caller.must_write()?;
     caller.must_reach(project)?;
     // Asked together with whoever else sends a heartbeat now: there are many.
-    let known = app.hub.members().of(caller.user_id.0, &[project.0]).await?;
+    let known = pending::memberships(app, caller.user_id.0, &[project.0]).await?;
     if known.visible.is_empty() {
         return Err(Problem::not_found().into());
     }

@@ -89,9 +89,8 @@ pub async fn handler(
     if after.is_some() && limit.is_none() {
         return Err(Problem::invalid_field("/column_limit", "is required with a cursor").into());
     }
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project(project_id).await?;
-    let (labels, etag) = (member.labels(), member.tag(&snapshot));
+    let (snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
+    let (labels, etag) = (member.labels(), member.tag(&reading, &snapshot, ""));
     let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
         Ok(answer) => return Ok(answer),
         Err(snapshot) => snapshot,

@@ -145,9 +145,8 @@ pub async fn handler(
     }
     let list = ListName::new("calendar", project_id.0, &(from, to));
     let after = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project(project_id).await?;
-    let (labels, etag) = (member.labels(), member.tag(&snapshot));
+    let (snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
+    let (labels, etag) = (member.labels(), member.tag(&reading, &snapshot, ""));
     let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
         Ok(answer) => return Ok(answer),
         Err(snapshot) => snapshot,

@@ -44,6 +44,6 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<Answer, ReadError> {
-    let snapshot = reading.snapshot(&app, query.min_position).await?;
-    tasks::answer(&reading, snapshot, project_id, query.shown_as.unwrap_or_default()).await
+    let seen = reading.project(&app, query.min_position, project_id).await?;
+    tasks::answer(&reading, seen, project_id, query.shown_as.unwrap_or_default()).await
 }

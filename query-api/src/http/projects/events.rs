@@ -13,14 +13,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, digest};
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::feed;
 use crate::http::page::bounded;
 use crate::http::reading::{ReadHeaders, Reading, Snapshot};
-use crate::http::values::Position;
-use crate::live::Channel;
+use crate::http::values::{Position, Since};
+use crate::live::{Channel, Cursor};
 
 const DEFAULT_LIMIT: i64 = 500;
 const MAX_LIMIT: i64 = 1000;
@@ -30,8 +30,8 @@ const MAX_LIMIT: i64 = 1000;
 #[into_params(parameter_in = Query)]
 pub struct Params {
     /// The position behind which to go on: that of a read, or `next` of the page before. 0, the default: from the start.
-    #[param(value_type = Option<u64>)]
-    since: Option<Position>,
+    #[param(value_type = Option<String>, example = "1042")]
+    since: Option<Since>,
     /// From 1 to 1000, 500 by default.
     limit: Option<i64>,
     /// Answer only with what reflects this position.
@@ -54,8 +54,17 @@ pub struct FeedPage {
     pub has_more: bool,
 }
 
-/// The Changes of a project behind a position, in order. A page with more behind it never changes: it may be kept for good, and
-/// its `ETag` is answered with 304 from the tag alone (`head` in it is as it was then). With `Prefer: wait=n` and nothing there, answers as soon as
+impl FeedPage {
+    /// The tag is made of all but the head, which moves on with what happens elsewhere; so it is a weak one.
+    pub async fn answer(&self, reading: &Reading, snapshot: Snapshot) -> Result<Answer, ReadError> {
+        let Self { events, next, head: _, has_more } = self;
+        let etag = format!("W/\"{}\"", digest(&serde_json::to_vec(&(events, next, has_more))?));
+        Ok(Answer::tagged(reading, snapshot, etag, serde_json::to_vec(self)?).await)
+    }
+}
+
+/// The Changes of a project behind a position, in order. A page with more behind it keeps its `ETag` while its Changes stay as
+/// they are (`head` in a page that is kept is as it was then). With `Prefer: wait=n` and nothing there, answers as soon as
 /// something is, or empty after n seconds.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/events", operation_id = "listEvents", tag = "feed",
@@ -74,29 +83,20 @@ pub async fn handler(
     Query(query): Query<Params>,
 ) -> Result<Answer, ReadError> {
     let limit = bounded("/limit", query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
-    let since = query.since.map_or(0, |p| p.0);
+    let since = query.since.map_or(Ok(0), |since| since.resume(&app.hub).map(Cursor::position))?;
     deadline::allow(reading.patience());
     let until = Instant::now() + reading.patience();
     let wake = Arc::new(Notify::new());
     let mut seat = None;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let full = FullPage { project_id, since, limit };
     loop {
-        snapshot.project(project_id).await?;
-        if let Some(tag) = reading.if_none_match.as_deref().and_then(|tags| full.known(tags)) {
-            return Ok(Answer::tagged(&reading, snapshot, tag, Vec::new()).await.forever());
-        }
+        let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
         if since > snapshot.position {
             snapshot = behind_or_ahead(&app, &reading, snapshot, since).await?;
         }
         let page = page(&mut snapshot, project_id, since, limit).await?;
-        if page.has_more {
-            let body = serde_json::to_vec(&page)?;
-            return Ok(Answer::tagged(&reading, snapshot, full.tag(page.next), body).await.forever());
-        }
         let waits = page.events.is_empty() && Instant::now() < until;
         if !waits || app.shutdown.is_cancelled() {
-            return Answer::new(&reading, snapshot, &page).await;
+            return page.answer(&reading, snapshot).await;
         }
         // Nobody holds a connection to the database while waiting.
         snapshot.close().await;
@@ -112,30 +112,6 @@ pub async fn handler(
                 () = app.verifier.revoked(reading.caller.means) => return Err(Problem::from(Rejected::Invalid).into()),
             }
         }
-        snapshot = reading.snapshot(&app, query.min_position).await?;
-    }
-}
-
-/// A page as full as it can be. The log is only ever added to, so its events stay the same, and its tag is made of what was
-/// asked for and where the page ends.
-struct FullPage {
-    project_id: ProjectId,
-    since: i64,
-    limit: i64,
-}
-
-impl FullPage {
-    fn tag(&self, next: i64) -> String {
-        let Self { project_id, since, limit } = self;
-        format!("\"{}.{since}.{limit}.{next}.{}\"", project_id.0.simple(), env!("CARGO_PKG_VERSION"))
-    }
-
-    /// The one of these tags that is of this page. Only we make them: who makes one up cheats nobody else.
-    fn known(&self, if_none_match: &str) -> Option<String> {
-        if_none_match.split(',').map(|tag| tag.trim().trim_start_matches("W/")).find_map(|tag| {
-            let next = tag.split('.').nth(3)?.parse().ok()?;
-            (self.tag(next) == tag).then(|| tag.to_owned())
-        })
     }
 }
 

@@ -68,8 +68,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project(project_id).await?;
+    let (mut snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
     let row: Row = sqlx::query_as(
         "SELECT name, description, columns, labels, filters, taskfold_user() = ANY (watcher_ids) AS watching, \
                 created_at, created_by, updated_at, version \
@@ -94,10 +93,5 @@ pub async fn handler(
         updated_at: row.updated_at,
         version: row.version,
     };
-    // The role is not in the version: it may come through a team.
-    let etag = match member.role() {
-        Role::Owner => format!("\"{}\"", project.version),
-        role => format!("\"{}.{}\"", project.version, role.as_str()),
-    };
-    Ok(Answer::tagged(&reading, snapshot, etag, serde_json::to_vec(&project)?).await)
+    Answer::versioned(&reading, snapshot, project.version, &project).await
 }

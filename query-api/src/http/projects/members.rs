@@ -54,8 +54,7 @@ pub async fn handler(
     let limit = limit(query.limit)?;
     let list = ListName::new("members", project_id.0, &());
     let after = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project(project_id).await?;
+    let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
     let rows: Vec<MemberView> = sqlx::query_as(
         "SELECT user_id, username, display_name, role, own_role, team_ids, joined_at::text AS sort_key \
          FROM taskfold_people($1) WHERE (joined_at, user_id) > ($2::text::bigint, $3) \

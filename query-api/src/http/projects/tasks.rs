@@ -150,9 +150,8 @@ pub async fn handler(
     let archived = query.archived.or((!deleted).then_some(false));
     let order = query.sort.unwrap_or_default().order(!deleted && archived == Some(false));
 
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project(project_id).await?;
-    let (labels, etag) = (member.labels(), member.tag(&snapshot));
+    let (snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
+    let (labels, etag) = (member.labels(), member.tag(&reading, &snapshot, ""));
     let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
         Ok(answer) => return Ok(answer),
         Err(snapshot) => snapshot,

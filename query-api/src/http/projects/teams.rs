@@ -38,8 +38,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project(project_id).await?;
+    let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
     let items: Vec<ProjectTeam> = sqlx::query_as(
         "SELECT p.team_id, t.name, p.role, \
                 (SELECT count(*) FROM team_members m WHERE m.team_id = p.team_id) AS member_count \

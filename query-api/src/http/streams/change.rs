@@ -93,6 +93,9 @@ fn problem(refused: Refused) -> Problem {
         Refused::NotFound => Problem::not_found(),
         Refused::TooMany => Problem::invalid_field("/projects", format!("a stream carries at most {MOST_PROJECTS}")),
         Refused::NothingLeft => Problem::invalid_field("/projects", "nothing is left: close the stream instead"),
+        Refused::Behind => {
+            Problem::new(Code::ReadModelBehind, "The read model does not have the project yet").retry_after(1)
+        }
         Refused::Unavailable => Problem::unavailable("The stream"),
     }
 }

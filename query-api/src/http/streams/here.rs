@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use taskfold_openapi::Code;
 use taskfold_openapi::auth::Means;
 use taskfold_openapi::deadline;
 use tokio::sync::oneshot;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 
 use super::door::revoked_token;
 use crate::http::app::App;
+use crate::http::pending;
 use crate::live::{Ask, Channels, Door, Unchanged, Wish};
 
 /// For a stream to take notice. One whose client reads nothing does not.
@@ -33,6 +35,8 @@ pub enum Refused {
     NotFound,
     TooMany,
     NothingLeft,
+    /// A project that is asked for is in the log and not projected yet.
+    Behind,
     Unavailable,
 }
 
@@ -41,10 +45,14 @@ pub async fn change(app: &App, wanted: Wanted) -> Result<Channels, Refused> {
     let line = app.hub.streams().line(wanted.stream_id, wanted.user_id).ok_or(Refused::NotFound)?;
     let mut doors = Vec::new();
     if !wanted.add.is_empty() {
-        let known = app.hub.members().of(wanted.user_id, &wanted.add).await.map_err(|error| {
-            tracing::warn!(%error, "a stream could not be changed");
-            Refused::Unavailable
-        })?;
+        let known =
+            pending::memberships(app, wanted.user_id, &wanted.add).await.map_err(|error| match error.code() {
+                Code::ReadModelBehind => Refused::Behind,
+                code => {
+                    tracing::warn!(code = code.as_str(), "a stream could not be changed");
+                    Refused::Unavailable
+                }
+            })?;
         doors.extend(known.visible.iter().map(|&project| Door { project, member_at: known.checkpoint }));
         if !wanted.add.iter().all(|project| doors.iter().any(|door| door.project == *project)) {
             return Err(Refused::NotFound);

@@ -1,29 +1,15 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use serde::Deserialize;
 use taskfold_domain::ids::ProjectId;
 use taskfold_openapi::problem::StreamProblems;
 use taskfold_openapi::read::{Path, Query};
-use utoipa::IntoParams;
 
-use super::door::{Knock, StreamHeaders};
+use super::door::{Knock, StreamHeaders, stream_params};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::values::Position;
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
-    /// Also who is there (`presence.joined`, `presence.focused`, `presence.left`); true unless set to false.
-    presence: Option<bool>,
-    /// The position behind which to begin, such as that of a board. Without it: from now.
-    #[param(value_type = Option<u64>)]
-    since: Option<Position>,
-    /// In place of the header `Authorization`, for `EventSource`. Opens one stream.
-    ticket: Option<String>,
-}
+stream_params! {}
 
 /// The Changes of a project as they happen: `id:` is the position, `event:` the type, `data:` the Change. Begins with
 /// `hello`; a `heartbeat` every 15 seconds moves the cursor of a quiet stream. `reset`, `reauth`, `revoked` and `drain`
@@ -42,6 +28,6 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?.with_presence(query.presence);
+    let knock = Knock::new(&app, &headers, query.wanted()).await;
     knock.answer(&app, || Ok(vec![project_id.0]), false).await
 }

@@ -1,35 +1,22 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use serde::Deserialize;
 use taskfold_openapi::Problem;
 use taskfold_openapi::problem::StreamProblems;
 use taskfold_openapi::read::Query;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::door::{Knock, StreamHeaders};
+use super::door::{Knock, StreamHeaders, stream_params};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::values::Position;
 use crate::live::MOST_PROJECTS;
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Params {
+stream_params! {
     /// Ids with commas between them, at most 100.
     projects: Option<String>,
     /// Also what is for the caller: notifications, what happens in their teams, and what becomes of their own memberships. The stream
     /// then stays open without any project.
     me: Option<bool>,
-    /// Also who is there (`presence.joined`, `presence.focused`, `presence.left`); true unless set to false.
-    presence: Option<bool>,
-    /// The position behind which to begin, such as that of a board. Without it: from now.
-    #[param(value_type = Option<u64>)]
-    since: Option<Position>,
-    /// In place of the header `Authorization`, for `EventSource`. Opens one stream.
-    ticket: Option<String>,
 }
 
 /// The Changes of several projects in the order of the log, with one cursor for all. Frames as in `streamProject`;
@@ -46,7 +33,7 @@ pub async fn handler(
     headers: HeaderMap,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let knock = Knock::new(&app, &headers, query.since, query.ticket.as_deref()).await?.with_presence(query.presence);
+    let knock = Knock::new(&app, &headers, query.wanted()).await;
     let me = query.me.unwrap_or(false);
     let projects = || match project_ids(query.projects.as_deref().unwrap_or_default())? {
         none if none.is_empty() && !me => {

@@ -60,8 +60,7 @@ pub async fn handler(
     let limit = limit(query.limit)?;
     let list = ListName::new("comments", task_id.0, &());
     let after = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project_of(task_id).await?;
+    let (mut snapshot, _) = reading.task(&app, query.min_position, task_id).await?;
     let rows: Vec<CommentView> = sqlx::query_as(
         "SELECT comment_id, author_id, text, mentions, created_at, edited_at, reactions, position::text AS sort_key \
          FROM comments WHERE task_id = $1 AND (position, comment_id) > ($2::text::bigint, $3) \

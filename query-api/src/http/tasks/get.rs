@@ -23,8 +23,7 @@ pub async fn handler(
     Path(task_id): Path<TaskId>,
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let member = snapshot.project_of(task_id).await?;
+    let (mut snapshot, member) = reading.task(&app, query.min_position, task_id).await?;
     let task: Task = sqlx::query_as(concat!(
         "SELECT ",
         task_fields!(),
@@ -34,5 +33,5 @@ pub async fn handler(
     .fetch_one(&mut *snapshot.db)
     .await?;
     let task = task.shown_to(&member, &member.labels());
-    Ok(Answer::tagged(&reading, snapshot, task.etag(), serde_json::to_vec(&task)?).await)
+    Answer::versioned(&reading, snapshot, task.fields.version, &task).await
 }

@@ -35,8 +35,7 @@ pub async fn handler(
     let limit = limit(query.limit)?;
     let list = ListName::new("history", task_id.0, &());
     let before = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    snapshot.project_of(task_id).await?;
+    let (mut snapshot, _) = reading.task(&app, query.min_position, task_id).await?;
     let rows: Vec<LoggedEvent> = sqlx::query_as(select_events!(
         "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3::text::bigint AND position <= $4 \
          ORDER BY sequence DESC LIMIT $5"

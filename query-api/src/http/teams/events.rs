@@ -3,7 +3,6 @@ use serde::Deserialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TYPE;
 use taskfold_event_log::{LoggedEvent, select_events};
-use taskfold_openapi::Problem;
 use taskfold_openapi::problem::FeedProblems;
 use taskfold_openapi::read::{Path, Query};
 use utoipa::IntoParams;
@@ -15,15 +14,16 @@ use crate::http::feed;
 use crate::http::page::bounded;
 use crate::http::projects::events::FeedPage;
 use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::values::Position;
+use crate::http::values::{Position, Since};
+use crate::live::Cursor;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
     /// The position behind which to go on. 0, the default: from the start.
-    #[param(value_type = Option<u64>)]
-    since: Option<Position>,
+    #[param(value_type = Option<String>, example = "1042")]
+    since: Option<Since>,
     /// From 1 to 1000, 500 by default.
     limit: Option<i64>,
     /// Answer only with what reflects this position.
@@ -45,15 +45,8 @@ pub async fn handler(
     Query(query): Query<Params>,
 ) -> Result<Answer, ReadError> {
     let limit = bounded("/limit", query.limit, 500, 1000)?;
-    let since = query.since.map_or(0, |p| p.0);
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM teams WHERE team_id = $1)")
-        .bind(team_id.0)
-        .fetch_one(&mut *snapshot.db)
-        .await?;
-    if !there {
-        return Err(Problem::not_found().into());
-    }
+    let since = query.since.map_or(Ok(0), |since| since.resume(&app.hub).map(Cursor::position))?;
+    let mut snapshot = reading.team(&app, query.min_position, team_id).await?;
     let head = snapshot.position;
     if since > head {
         return Err(cursor_ahead(head));
@@ -74,5 +67,5 @@ pub async fn handler(
     events.truncate(limit);
     let next = events.last().filter(|_| has_more).map_or(head, |last| last.position);
     let page = FeedPage { events: feed::changes(&events)?, next, head, has_more };
-    Answer::new(&reading, snapshot, &page).await
+    page.answer(&reading, snapshot).await
 }

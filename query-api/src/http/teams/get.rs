@@ -3,7 +3,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TeamRole;
-use taskfold_openapi::Problem;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
 use utoipa::ToSchema;
@@ -61,14 +60,8 @@ pub async fn handler(
     Path(team_id): Path<TeamId>,
     Query(query): Query<AtLeast>,
 ) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let team: TeamView = sqlx::query_as(select_teams!("WHERE t.team_id = $1"))
-        .bind(team_id.0)
-        .fetch_optional(&mut *snapshot.db)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-    // Whose answer it is shows in it, so the version alone is no tag; `If-Match` reads it from this.
-    let role = serde_json::to_string(&team.my_role)?;
-    let etag = format!("\"{}.{}\"", team.version, role.trim_matches('"'));
-    Ok(Answer::tagged(&reading, snapshot, etag, serde_json::to_vec(&team)?).await)
+    let mut snapshot = reading.team(&app, query.min_position, team_id).await?;
+    let team: TeamView =
+        sqlx::query_as(select_teams!("WHERE t.team_id = $1")).bind(team_id.0).fetch_one(&mut *snapshot.db).await?;
+    Answer::versioned(&reading, snapshot, team.version, &team).await
 }

@@ -2,7 +2,6 @@ use axum::extract::State;
 use serde::Serialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TeamRole;
-use taskfold_openapi::Problem;
 use taskfold_openapi::problem::ReadProblems;
 use taskfold_openapi::read::{Path, Query};
 use utoipa::ToSchema;
@@ -49,14 +48,7 @@ pub async fn handler(
     let limit = limit(query.limit)?;
     let list = ListName::new("team members", team_id.0, &());
     let after = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM teams WHERE team_id = $1)")
-        .bind(team_id.0)
-        .fetch_one(&mut *snapshot.db)
-        .await?;
-    if !there {
-        return Err(Problem::not_found().into());
-    }
+    let mut snapshot = reading.team(&app, query.min_position, team_id).await?;
     let rows: Vec<TeamMemberView> = sqlx::query_as(
         "SELECT user_id, username, display_name, role, joined_at::text AS sort_key FROM taskfold_team_people($1) \
          WHERE (joined_at, user_id) > ($2::text::bigint, $3) ORDER BY joined_at, user_id LIMIT $4",

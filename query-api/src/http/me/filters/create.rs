@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{MOST, OwnFilter};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::own;
+use crate::http::pending;
 use crate::http::reading::own_rows;
 
 #[derive(Deserialize, ToSchema)]
@@ -38,8 +38,8 @@ pub async fn handler(
     caller: Caller,
     Body(body): Body<SaveFilter>,
 ) -> Result<(StatusCode, Json<OwnFilter>), ReadError> {
+    pending::may_keep_in(&app, &caller, body.project_id).await?;
     let mut db = own_rows(&app, &caller).await?;
-    own::must_see(&mut db, body.project_id).await?;
     // One after the other, so that two at once do not both become the 200th.
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('own_filters ' || taskfold_user()::text, 0))")
         .execute(&mut *db)

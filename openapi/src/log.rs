@@ -1,0 +1,58 @@
+//! `Taskfold-Log`: every reply names the log that it is of, and a request may say of which one it knows. What a client has learnt of another
+//! log (positions, versions) means nothing in this one.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use taskfold_event_log::LogIdentity;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::headers::{LAST_EVENT_ID, LOG, one};
+use crate::problem::{Code, Problem};
+
+/// The query parameter that says the same, for clients that cannot send headers. No handler sees it.
+pub const PARAMETER: &str = "log";
+
+/// Routes of streams, where a refusal is a frame.
+const STREAMS: [&str; 2] = ["/v1/stream", "/v1/projects/{project_id}/events/stream"];
+
+/// Refuses a request that is about another log, and names this one in the answer.
+pub async fn name(State(log): State<watch::Receiver<LogIdentity>>, mut request: Request, next: Next) -> Response {
+    let id = log.borrow().id;
+    let mut response = match given(&request) {
+        Err(problem) => problem.into_response(),
+        Ok(Some(given)) if given != id => {
+            let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+            if route.is_some_and(|route| STREAMS.contains(&route.as_str())) {
+                // No cursor of another log is one of ours: the stream answers with `reset`.
+                request.headers_mut().insert(LAST_EVENT_ID, HeaderValue::from_static("of-another-log"));
+                next.run(request).await
+            } else {
+                let reads = [Method::GET, Method::HEAD].contains(request.method());
+                let status = if reads { Code::LogChanged.status() } else { StatusCode::PRECONDITION_FAILED };
+                Problem::log_changed(id).with_status(status).into_response()
+            }
+        }
+        Ok(_) => next.run(request).await,
+    };
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static(LOG), value);
+    }
+    response
+}
+
+/// The log that the request is about, where it says so.
+fn given(request: &Request) -> Result<Option<Uuid>, Problem> {
+    let in_query = || {
+        let query = request.uri().query().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == PARAMETER)
+            .map(|(_, value)| value.into_owned())
+    };
+    let text = one(request.headers(), LOG)?.map(str::to_owned).or_else(in_query);
+    let wrong =
+        || Problem::new(Code::Malformed, "Taskfold-Log, or the parameter `log`, must be the id of a log: a UUID");
+    text.map(|text| Uuid::try_parse(&text).map_err(|_| wrong())).transpose()
+}

@@ -1,0 +1,109 @@
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::harness::eventually;
+
+/// Sends this, and then closes its side, as `nc -N` does.
+async fn said_all(app: &App, said: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+    socket.write_all(said.as_bytes()).await.unwrap();
+    socket.shutdown().await.unwrap();
+    socket
+}
+
+fn request(actor: &Actor, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", actor.token.as_ref().unwrap())
+}
+
+async fn line_with(lines: &mut tokio::io::Lines<BufReader<TcpStream>>, what: &str) {
+    let found = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains(what) {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(tokio::time::timeout(PATIENCE, found).await.expect("in time"), "{what} does not come");
+}
+
+#[tokio::test]
+async fn who_has_closed_their_side_is_answered() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    let path = format!("/v1/projects/{project}");
+    // One that is answered at once, and one for which something has to happen first.
+    let head = app.head().await;
+    let slow = request(&ada, &format!("{path}/events?since={head}")).replace("\r\n\r\n", "\r\nprefer: wait=30\r\n\r\n");
+    for (said, shows) in [(request(&ada, "/v1/me"), "\"username\":\"ada\""), (slow, "task.created")] {
+        let mut socket = said_all(&app, &said).await;
+        ada.task(&project, "T").await;
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(shows), "{answer}");
+    }
+    app.finish().await;
+}
+
+/// The first request of its connection is served on the bare socket, a later one by HTTP.
+fn streams(ada: &Actor, project: &str) -> [String; 2] {
+    let stream = request(ada, &format!("/v1/projects/{project}/events/stream"));
+    [stream.clone(), format!("{}{stream}", request(ada, "/v1/me"))]
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_for_who_has_closed_their_side() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    for said in streams(&ada, &project) {
+        let mut lines = BufReader::new(said_all(&app, &said).await).lines();
+        line_with(&mut lines, "event: hello").await;
+        for _ in 0..3 {
+            ada.task(&project, "T").await;
+            line_with(&mut lines, "event: task.created").await;
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_as_soon_as_its_client_is_gone() {
+    let app = App::start_with(&["--max-streams-per-user", "1"]).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    app.settle().await;
+    for said in streams(&ada, &project) {
+        let open = async || {
+            let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+            socket.write_all(said.as_bytes()).await.unwrap();
+            BufReader::new(socket).lines()
+        };
+        let mut lines = open().await;
+        line_with(&mut lines, "event: hello").await;
+        let began = std::time::Instant::now();
+        drop(lines);
+        eventually("the place is free", || async {
+            let mut lines = open().await;
+            let head = async {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    if line == "event: hello" {
+                        return Some(());
+                    } else if line.starts_with("HTTP/1.1 429") {
+                        return None;
+                    }
+                }
+                None
+            };
+            head.await
+        })
+        .await;
+        // Long before it is sent anything.
+        assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+    }
+    app.finish().await;
+}
