@@ -33,7 +33,7 @@ impl LogIdentity {
 
     /// A few characters that tell this log from others, for tags.
     pub fn mark(&self) -> String {
-        self.id.simple().to_string().split_off(26)
+        self.id.simple().to_string().split_off(24)
     }
 }
 

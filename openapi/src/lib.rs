@@ -28,6 +28,7 @@ pub mod scope;
 pub mod service;
 /// What the handlers of a service share.
 pub mod shared;
+pub mod tags;
 /// Parsers' errors in our words.
 mod words;
 

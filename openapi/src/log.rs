@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::headers::{LAST_EVENT_ID, LOG, one};
 use crate::problem::{Code, Problem};
+use crate::tags::{self, SameInEveryLog};
 
 /// The query parameter that says the same, for clients that cannot send headers. No handler sees it.
 pub const PARAMETER: &str = "log";
@@ -20,27 +21,37 @@ const STREAMS: [&str; 2] = ["/v1/stream", "/v1/projects/{project_id}/events/stre
 
 /// Refuses a request that is about another log, and names this one in the answer.
 pub async fn name(State(log): State<watch::Receiver<LogIdentity>>, mut request: Request, next: Next) -> Response {
-    let id = log.borrow().id;
+    let log = log.borrow().clone();
+    let of_another = tags::strip(request.headers_mut(), &log);
     let mut response = match given(&request) {
         Err(problem) => problem.into_response(),
-        Ok(Some(given)) if given != id => {
+        Ok(_) if of_another => precondition_failed(&log),
+        Ok(Some(given)) if given != log.id => {
             let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
             if route.is_some_and(|route| STREAMS.contains(&route.as_str())) {
                 // No cursor of another log is one of ours: the stream answers with `reset`.
                 request.headers_mut().insert(LAST_EVENT_ID, HeaderValue::from_static("of-another-log"));
                 next.run(request).await
             } else {
-                let reads = [Method::GET, Method::HEAD].contains(request.method());
-                let status = if reads { Code::LogChanged.status() } else { StatusCode::PRECONDITION_FAILED };
-                Problem::log_changed(id).with_status(status).into_response()
+                match *request.method() {
+                    Method::GET | Method::HEAD => Problem::log_changed(log.id).into_response(),
+                    _ => precondition_failed(&log),
+                }
             }
         }
         Ok(_) => next.run(request).await,
     };
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+    if let Ok(value) = HeaderValue::from_str(&log.id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static(LOG), value);
     }
+    if response.extensions().get::<SameInEveryLog>().is_none() {
+        tags::mark(response.headers_mut(), &log);
+    }
     response
+}
+
+fn precondition_failed(log: &LogIdentity) -> Response {
+    Problem::log_changed(log.id).with_status(StatusCode::PRECONDITION_FAILED).into_response()
 }
 
 /// The log that the request is about, where it says so.

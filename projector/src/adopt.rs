@@ -35,10 +35,14 @@ pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorErro
     let replicas = old.as_ref().map_or(deps.stream_replicas, |old| old.cached_info().config.num_replicas);
     let head = taskfold_event_log::head(owner).await?;
     let fork = match &old {
-        Some(old) if stream::label(old, &before) != Label::Another => in_common(owner, old, head).await?,
+        Some(old) => in_common(owner, old, head).await?,
         // Nothing to compare with: what the log has is taken to be what it had.
-        _ => head,
+        None => head,
     };
+    // The stream is deleted below; one that has nothing of this log belongs to somebody else.
+    if fork == 0 && old.as_ref().is_some_and(|old| stream::label(old, &before) == Label::Another) {
+        return Err(ProjectorError::OtherStream(deps.stream.clone()));
+    }
     renew(owner, fork).await?;
     let now = taskfold_event_log::identity(owner).await?;
     if old.is_some() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
 use taskfold_projector::stream;
 
-use crate::harness::{Actor, App, Place, eventually, servers};
+use crate::harness::{Actor, App, Place, Sse, eventually, servers};
 
 /// The database of a place, to be put back to an earlier state as an operator's restore would.
 struct Backup {
@@ -104,12 +104,91 @@ async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_ado
     assert!(said.contains(&format!("the first {}", head - 2)), "{said}");
     let (_, renamed) = eventually("commands are taken", || async {
         let (status, body) = rename(&ada, &first, "again").await;
+        eprintln!("{status} {body}");
         (status == 200).then_some((status, body))
     })
     .await;
     assert_eq!(renamed["events"][0]["changes"]["title"], json!({"from": "first", "to": "again"}));
     assert_eq!(renamed["position"], head - 1);
     assert_eq!(rename(&ada, &lost, "x").await.0, 404);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
+    let place = Place::new().await;
+    let app = App::start_at(place.clone()).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "kept").await;
+    app.settle().await;
+    let log = ada.get("/v1/me").await.header("taskfold-log").to_owned();
+    let tag = ada.get(&format!("/v1/tasks/{task}")).await.header("etag").to_owned();
+    let backup = Backup::of(&place).await;
+    answers(&ada, "/v1/me").await;
+    let fork = app.head().await;
+    for n in 0..3 {
+        assert_eq!(rename(&ada, &task, &format!("lost {n}")).await.0, 200);
+    }
+    app.settle().await;
+    let path = format!("/v1/projects/{project}/events/stream");
+    let mut open = ada.stream(&format!("{path}?since=0")).await;
+    let hello = open.next().await.unwrap();
+    assert_eq!(hello.data["log"], json!(log));
+    assert_eq!(open.changes_until(fork + 3).await.last(), Some(&(fork + 3)));
+    backup.restore().await;
+
+    // The stream that was open sent what never was.
+    loop {
+        let frame = open.next().await.expect("a reset comes before the end");
+        if frame.event == "reset" {
+            break;
+        }
+    }
+    adopt(&place).await;
+    let (_, body) = eventually("commands are taken", || async {
+        let (status, body) = rename(&ada, &task, "anew").await;
+        (status == 200).then_some((status, body))
+    })
+    .await;
+    assert_eq!(body["position"], fork + 1);
+    for n in 0..3 {
+        assert_eq!(rename(&ada, &task, &format!("anew {n}")).await.0, 200);
+    }
+    app.settle().await;
+
+    // Cursors of before the fork go on, those behind it do not, though the log has such positions again.
+    let resumed = |cursor: String| Sse::open(ada.request(Method::GET, &path).header("last-event-id", cursor));
+    let mut stream = resumed(format!("{}", fork - 1)).await;
+    assert_eq!(stream.changes_until(fork + 4).await, (fork..=fork + 4).collect::<Vec<_>>());
+    let mut stream = resumed(format!("{}", fork + 1)).await;
+    assert_eq!(stream.next().await.unwrap().event, "reset");
+    let mut stream = resumed(format!("{}-1", fork + 1)).await;
+    assert_eq!(stream.changes_until(fork + 4).await, [fork + 2, fork + 3, fork + 4]);
+    let since = async |since: String| ada.get(&format!("/v1/projects/{project}/events?since={since}")).await;
+    since(format!("{}-0", fork + 1)).await.problem(410, "log-changed");
+    since(format!("{}&log={log}", fork - 1)).await.problem(410, "log-changed");
+    since(format!("{}-0", fork - 1)).await.expect(200);
+    since(format!("{}-1", fork + 1)).await.expect(200);
+    // A number alone is a position of the log of now, as every read names it.
+    assert_eq!(since(format!("{}", fork + 1)).await.expect(200)["events"].as_array().unwrap().len(), 3);
+
+    // Whoever says of which log they speak is told.
+    let now = ada.get("/v1/me").await.header("taskfold-log").to_owned();
+    assert_ne!(now, log);
+    ada.get(&format!("/v1/me?log={log}")).await.problem(410, "log-changed");
+    ada.get(&format!("/v1/me?log={now}")).await.expect(200);
+    let other = ada.request(Method::PATCH, &format!("/v1/tasks/{task}")).header("taskfold-log", &log);
+    ada.send(other.json(&json!({"title": "x"}))).await.problem(412, "log-changed");
+    let mut stream = ada.stream(&format!("{path}?since={}&log={log}", fork - 1)).await;
+    assert_eq!(stream.next().await.unwrap().event, "reset");
+    let based = |tag: String| ada.request(Method::PATCH, &format!("/v1/tasks/{task}")).header("if-match", tag);
+    ada.send(based(tag).json(&json!({"title": "x"}))).await.problem(412, "log-changed");
+    let tag = ada.get(&format!("/v1/tasks/{task}")).await.header("etag").to_owned();
+    let edited = ada.send(based(tag).json(&json!({"title": "x"}))).await;
+    let tag = edited.header("etag").to_owned();
+    edited.expect(200);
+    ada.send(based(tag).json(&json!({"title": "y"}))).await.expect(200);
     app.finish().await;
 }
 

@@ -14,6 +14,7 @@ use taskfold_openapi::auth::bearer;
 use taskfold_openapi::headers::POSITION;
 use taskfold_openapi::problem::ContentProblems;
 use taskfold_openapi::read::{Path, Query};
+use taskfold_openapi::tags::SameInEveryLog;
 use taskfold_openapi::{Caller, Code, Problem};
 use utoipa::IntoParams;
 
@@ -100,6 +101,7 @@ pub async fn handler(
         Wanted::Nothing => beyond(file.size),
         wanted => bytes(&app, attachment_id, &file, wanted, parts.method == Method::HEAD).await?,
     };
+    response.extensions_mut().insert(SameInEveryLog);
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static(POSITION), position.into());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));

@@ -1,0 +1,76 @@
+//! Entity tags name the log that they are of, behind an `@`: a version means nothing in another log, though it has such a version too. A tag
+//! without a log, written by hand, is of this one.
+
+use http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue};
+use taskfold_event_log::LogIdentity;
+
+/// In an answer whose tag is the same in every log, as that of a file's content is.
+#[derive(Clone, Copy, Debug)]
+pub struct SameInEveryLog;
+
+/// Takes the log out of the tags of a request, for handlers that know nothing of it. Whether `If-Match` is of another log.
+pub fn strip(headers: &mut HeaderMap, log: &LogIdentity) -> bool {
+    for name in [IF_MATCH, IF_NONE_MATCH] {
+        replace(headers, &name, |text| text.replace(&format!("@{}\"", log.mark()), "\""));
+    }
+    headers.get(IF_MATCH).and_then(|tag| tag.to_str().ok()).is_some_and(|tag| tag.contains('@'))
+}
+
+/// Puts the log into the tag of an answer.
+pub fn mark(headers: &mut HeaderMap, log: &LogIdentity) {
+    replace(headers, &ETAG, |tag| match tag.strip_suffix('"') {
+        Some(open) => format!("{open}@{}\"", log.mark()),
+        None => tag.to_owned(),
+    });
+}
+
+fn replace(headers: &mut HeaderMap, name: &HeaderName, with: impl Fn(&str) -> String) {
+    for value in headers.get_mut(name) {
+        let replaced = value.to_str().ok().and_then(|text| HeaderValue::from_str(&with(text)).ok());
+        *value = replaced.unwrap_or_else(|| value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn log(id: u128) -> LogIdentity {
+        LogIdentity { id: Uuid::from_u128(id), forks: vec![] }
+    }
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn a_tag_of_this_log_is_read_as_it_was_written() {
+        for tag in ["\"7\"", "W/\"7.x\""] {
+            let mut answer = headers(ETAG, tag);
+            mark(&mut answer, &log(1));
+            assert_ne!(answer[ETAG], tag);
+            let mut request = HeaderMap::from_iter([(IF_MATCH, answer[ETAG].clone())]);
+            assert!(!strip(&mut request, &log(1)));
+            assert_eq!(request[IF_MATCH], tag);
+        }
+    }
+
+    #[test]
+    fn a_tag_of_another_log_stands_for_nothing_here() {
+        let mut answer = headers(ETAG, "\"7\"");
+        mark(&mut answer, &log(2));
+        for (name, refused) in [(IF_MATCH, true), (IF_NONE_MATCH, false)] {
+            let mut request = HeaderMap::from_iter([(name, answer[ETAG].clone())]);
+            assert_eq!(strip(&mut request, &log(1)), refused);
+        }
+    }
+
+    #[test]
+    fn a_tag_written_by_hand_is_of_this_log() {
+        assert!(!strip(&mut headers(IF_MATCH, "\"7\""), &log(1)));
+        assert!(!strip(&mut headers(IF_MATCH, "*"), &log(1)));
+    }
+}
