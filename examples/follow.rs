@@ -1,11 +1,31 @@
 //! A downstream service: reads a board over REST, then follows the project on NATS from exactly there, and prints what
 //! comes. Nothing is missed and nothing is seen twice, because the position of the read is the stream's sequence.
 //!
+//! When the log was restored from a backup and adopted, it has another id: Changes behind the fork never were. The service takes back what it
+//! did for them, reads the board again, and goes on.
+//!
 //!     cargo run --example follow -- http://127.0.0.1:8080 TOKEN PROJECT_ID nats://127.0.0.1:4222
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream::{self, consumer};
 use futures::StreamExt as _;
+use serde_json::Value;
+
+/// How often it asks whether the log is still the one that it follows. Being told is faster, and may be missed.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+struct Follower {
+    board: String,
+    token: String,
+    project: String,
+    nats: async_nats::Client,
+    http: reqwest::Client,
+    /// What was done, to be able to take it back: here only printed.
+    done: BTreeMap<u64, String>,
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -13,32 +33,93 @@ async fn main() -> anyhow::Result<()> {
     let [server, token, project, nats_url] = arguments.as_slice() else {
         anyhow::bail!("usage: follow SERVER TOKEN PROJECT_ID NATS_URL");
     };
-
-    // The state to begin with, and the position it reflects.
-    let url = format!("{server}/v1/projects/{project}/board");
-    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await?.error_for_status()?;
-    let position: u64 =
-        answer.headers().get("taskfold-position").context("the server told no position")?.to_str()?.parse()?;
-    let board: serde_json::Value = answer.json().await?;
-    for column in board["columns"].as_array().into_iter().flatten() {
-        println!("{}: {} tasks", column["name"], column["tasks"].as_array().map_or(0, Vec::len));
+    let mut follower = Follower {
+        board: format!("{server}/v1/projects/{project}/board"),
+        token: token.clone(),
+        project: project.clone(),
+        nats: async_nats::connect(nats_url).await?,
+        http: reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?,
+        done: BTreeMap::new(),
+    };
+    let mut known = None;
+    loop {
+        let log = match follower.follow(known.as_deref()).await {
+            Ok(log) => log,
+            Err(error) => {
+                println!("-- trying again: {error:#} --");
+                known
+            }
+        };
+        known = log;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    println!("-- at position {position}, following --");
+}
 
-    // The next message is the next position.
-    let nats = async_nats::connect(nats_url).await?;
-    let stream = jetstream::new(nats).get_stream("TASKFOLD").await?;
-    let consumer = stream
-        .create_consumer(consumer::pull::OrderedConfig {
-            filter_subject: format!("taskfold.events.{project}.>"),
-            deliver_policy: consumer::DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
-            ..Default::default()
-        })
-        .await?;
-    let mut messages = consumer.messages().await?;
-    while let Some(message) = messages.next().await {
-        let change: serde_json::Value = serde_json::from_slice(&message?.payload)?;
-        println!("{} {} {}", change["position"], change["type"], change["changes"]);
+impl Follower {
+    /// Follows the log until it is another one. Returns the id of the one that was followed; `known` is that of the time before.
+    async fn follow(&mut self, known: Option<&str>) -> anyhow::Result<Option<String>> {
+        self.take_back(known).await?;
+
+        // The state to begin with, the position it reflects, and the log that both are of.
+        let answer = self.http.get(&self.board).bearer_auth(&self.token).send().await?.error_for_status()?;
+        let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+        let position: u64 = header("taskfold-position").context("the server told no position")?.parse()?;
+        let log = header("taskfold-log").context("the server told no log")?;
+        let board: Value = answer.json().await?;
+        for column in board["columns"].as_array().into_iter().flatten() {
+            println!("{}: {} tasks", column["name"], column["tasks"].as_array().map_or(0, Vec::len));
+        }
+        println!("-- at position {position} of the log {log}, following --");
+
+        // The next message is the next position.
+        let mut adopted = self.nats.subscribe("taskfold.log.adopted").await?;
+        let mut stream = jetstream::new(self.nats.clone()).get_stream("TASKFOLD").await?;
+        let consumer = stream
+            .create_consumer(consumer::pull::OrderedConfig {
+                filter_subject: format!("taskfold.events.{}.>", self.project),
+                deliver_policy: consumer::DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
+                ..Default::default()
+            })
+            .await?;
+        let mut messages = consumer.messages().await?;
+        let mut asking = tokio::time::interval(ASK_EVERY);
+        loop {
+            tokio::select! {
+                message = messages.next() => {
+                    let message = message.context("the consumer has ended")??;
+                    let of = message.headers.as_ref().and_then(|headers| headers.get("ce-taskfoldlog"));
+                    if of.is_some_and(|of| of.as_str() != log) {
+                        return Ok(Some(log));
+                    }
+                    let change: Value = serde_json::from_slice(&message.payload)?;
+                    let position = change["position"].as_u64().context("a Change without a position")?;
+                    println!("{position} {} {}", change["type"], change["changes"]);
+                    self.done.insert(position, change["type"].to_string());
+                }
+                _ = adopted.next() => return Ok(Some(log)),
+                _ = asking.tick() => {
+                    let of = stream.info().await?.config.metadata.get("taskfold-log");
+                    if of.is_some_and(|of| *of != log) {
+                        return Ok(Some(log));
+                    }
+                }
+            }
+        }
     }
-    Ok(())
+
+    /// A request that names the log that one knows is refused with 410 when it is another one now, and told how far both are the same.
+    async fn take_back(&mut self, known: Option<&str>) -> anyhow::Result<()> {
+        let Some(known) = known else { return Ok(()) };
+        let request = self.http.get(&self.board).bearer_auth(&self.token).header("Taskfold-Log", known);
+        let answer = request.send().await?;
+        if answer.status() == reqwest::StatusCode::GONE {
+            let problem: Value = answer.json().await?;
+            let fork = problem["fork_position"].as_u64().unwrap_or_default();
+            println!("-- the log is {} now, and the same up to {fork} --", problem["log"]);
+            for (position, what) in self.done.split_off(&(fork + 1)).into_iter().rev() {
+                println!("taking back {position} {what}");
+            }
+        }
+        Ok(())
+    }
 }

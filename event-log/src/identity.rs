@@ -16,6 +16,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogIdentity {
     pub id: Uuid,
+    /// Of each adoption, the id that the log had before.
+    pub former: Vec<Uuid>,
     /// Of each adoption, the last position that the log has in common with the one before.
     pub forks: Vec<i64>,
 }
@@ -31,6 +33,12 @@ impl LogIdentity {
         Some(self.forks.get(epoch..)?.iter().all(|fork| position <= *fork))
     }
 
+    /// Up to where a log of this id, which this one may have been, has the same events; `None` for one that is not known.
+    pub fn in_common_with(&self, id: Uuid) -> Option<i64> {
+        let epoch = self.former.iter().position(|former| *former == id)?;
+        self.forks.get(epoch..)?.iter().min().copied()
+    }
+
     /// A few characters that tell this log from others, for tags.
     pub fn mark(&self) -> String {
         self.id.simple().to_string().split_off(24)
@@ -39,13 +47,13 @@ impl LogIdentity {
 
 /// The identity of the log as the database has it.
 pub async fn identity(db: impl PgExecutor<'_>) -> sqlx::Result<LogIdentity> {
-    let (id, forks) = sqlx::query_as(
-        "SELECT (array_agg(log_id ORDER BY epoch DESC))[1], \
-                coalesce(array_agg(fork_position ORDER BY epoch) FILTER (WHERE epoch > 0), '{}') FROM log_identities",
+    let (id, former, forks) = sqlx::query_as(
+        "SELECT ids[cardinality(ids)], trim_array(ids, 1), forks FROM (SELECT array_agg(log_id ORDER BY epoch) AS ids, \
+         coalesce(array_agg(fork_position ORDER BY epoch) FILTER (WHERE epoch > 0), '{}') AS forks FROM log_identities) AS l",
     )
     .fetch_one(db)
     .await?;
-    Ok(LogIdentity { id, forks })
+    Ok(LogIdentity { id, former, forks })
 }
 
 /// Why the log takes no commands; `None` when it does.
@@ -74,8 +82,11 @@ mod tests {
 
     #[test]
     fn positions_of_an_earlier_epoch_are_good_up_to_every_fork_behind_it() {
-        let log = LogIdentity { id: Uuid::nil(), forks: vec![100, 80] };
+        let former = vec![Uuid::from_u128(1), Uuid::from_u128(2)];
+        let log = LogIdentity { id: Uuid::from_u128(3), former, forks: vec![100, 80] };
         assert_eq!((log.shares(0, 80), log.shares(0, 81), log.shares(1, 81)), (Some(true), Some(false), Some(false)));
         assert_eq!((log.shares(2, 1_000), log.shares(3, 1)), (Some(true), None));
+        let in_common = [1, 2, 3].map(|id| log.in_common_with(Uuid::from_u128(id)));
+        assert_eq!(in_common, [Some(80), Some(80), None]);
     }
 }

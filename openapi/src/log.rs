@@ -25,8 +25,9 @@ pub async fn name(State(log): State<watch::Receiver<LogIdentity>>, mut request: 
     let of_another = tags::strip(request.headers_mut(), &log);
     let mut response = match given(&request) {
         Err(problem) => problem.into_response(),
-        Ok(_) if of_another => precondition_failed(&log),
+        Ok(_) if of_another => precondition_failed(Problem::log_changed(log.id, None)),
         Ok(Some(given)) if given != log.id => {
+            let problem = Problem::log_changed(log.id, log.in_common_with(given));
             let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
             if route.is_some_and(|route| STREAMS.contains(&route.as_str())) {
                 // No cursor of another log is one of ours: the stream answers with `reset`.
@@ -34,8 +35,8 @@ pub async fn name(State(log): State<watch::Receiver<LogIdentity>>, mut request: 
                 next.run(request).await
             } else {
                 match *request.method() {
-                    Method::GET | Method::HEAD => Problem::log_changed(log.id).into_response(),
-                    _ => precondition_failed(&log),
+                    Method::GET | Method::HEAD => problem.into_response(),
+                    _ => precondition_failed(problem),
                 }
             }
         }
@@ -50,8 +51,8 @@ pub async fn name(State(log): State<watch::Receiver<LogIdentity>>, mut request: 
     response
 }
 
-fn precondition_failed(log: &LogIdentity) -> Response {
-    Problem::log_changed(log.id).with_status(StatusCode::PRECONDITION_FAILED).into_response()
+fn precondition_failed(problem: Problem) -> Response {
+    problem.with_status(StatusCode::PRECONDITION_FAILED).into_response()
 }
 
 /// The log that the request is about, where it says so.

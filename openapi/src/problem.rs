@@ -7,6 +7,7 @@ use taskfold_domain::{FieldError, Refusal};
 use utoipa::ToSchema;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder};
+use uuid::Uuid;
 
 macro_rules! codes {
     ($($variant:ident = $status:ident, $code:tt, $title:tt;)*) => {
@@ -128,9 +129,10 @@ impl Problem {
     }
 
     /// What a request names is of another log than the one that is here now.
-    pub fn log_changed(now: uuid::Uuid) -> Self {
-        Self::new(Code::LogChanged, "The log was adopted under another id: read again and start over")
-            .with("log", now.to_string())
+    /// `in_common`: up to where what the caller knows is the same in the log of now.
+    pub fn log_changed(now: Uuid, in_common: Option<i64>) -> Self {
+        let problem = Self::new(Code::LogChanged, "The log was adopted under another id: read again and start over");
+        problem.with("log", now.to_string()).with("fork_position", in_common)
     }
 
     pub fn not_found() -> Self {

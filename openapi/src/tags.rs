@@ -26,7 +26,7 @@ pub fn mark(headers: &mut HeaderMap, log: &LogIdentity) {
 }
 
 fn replace(headers: &mut HeaderMap, name: &HeaderName, with: impl Fn(&str) -> String) {
-    for value in headers.get_mut(name) {
+    if let Some(value) = headers.get_mut(name) {
         let replaced = value.to_str().ok().and_then(|text| HeaderValue::from_str(&with(text)).ok());
         *value = replaced.unwrap_or_else(|| value.clone());
     }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn log(id: u128) -> LogIdentity {
-        LogIdentity { id: Uuid::from_u128(id), forks: vec![] }
+        LogIdentity { id: Uuid::from_u128(id), former: vec![], forks: vec![] }
     }
 
     fn headers(name: HeaderName, value: &'static str) -> HeaderMap {

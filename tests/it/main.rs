@@ -61,6 +61,7 @@ mod restore;
 mod roles;
 /// What the query-api's database role sees.
 mod row_security;
+mod runbook;
 /// What is found by its words.
 mod search;
 /// Accounts, sessions and tokens.

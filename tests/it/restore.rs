@@ -104,7 +104,6 @@ async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_ado
     assert!(said.contains(&format!("the first {}", head - 2)), "{said}");
     let (_, renamed) = eventually("commands are taken", || async {
         let (status, body) = rename(&ada, &first, "again").await;
-        eprintln!("{status} {body}");
         (status == 200).then_some((status, body))
     })
     .await;
@@ -176,7 +175,8 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     // Whoever says of which log they speak is told.
     let now = ada.get("/v1/me").await.header("taskfold-log").to_owned();
     assert_ne!(now, log);
-    ada.get(&format!("/v1/me?log={log}")).await.problem(410, "log-changed");
+    let refused = ada.get(&format!("/v1/me?log={log}")).await;
+    assert_eq!(refused.problem(410, "log-changed")["fork_position"], fork);
     ada.get(&format!("/v1/me?log={now}")).await.expect(200);
     let other = ada.request(Method::PATCH, &format!("/v1/tasks/{task}")).header("taskfold-log", &log);
     ada.send(other.json(&json!({"title": "x"}))).await.problem(412, "log-changed");
@@ -220,7 +220,7 @@ async fn a_stream_that_knows_more_than_the_log_suspends_it_when_no_process_is_le
     let report = app.verify().await;
     assert!(report.faults.iter().any(|fault| fault.contains("beyond the end of the log")), "{report}");
     adopt(&place).await;
-    assert_eq!(rename(&ada, &task, "after").await.0, 200);
+    eventually("commands are taken", || async { (rename(&ada, &task, "after").await.0 == 200).then_some(()) }).await;
     assert_eq!(app.head().await, head - 3);
     app.finish().await;
 }

@@ -63,7 +63,7 @@ impl Since {
     /// The same in the log of now; 410 when that has gone on otherwise.
     pub fn resume(self, hub: &Hub) -> Result<Cursor, ReadError> {
         let resumed = self.epoch.map_or(Some(self.cursor), |epoch| hub.resume((self.cursor, epoch)));
-        resumed.ok_or_else(|| Problem::log_changed(hub.log()).into())
+        resumed.ok_or_else(|| hub.log_changed(self.epoch).into())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use sqlx::PgPool;
 use taskfold_event_log::LogIdentity;
+use taskfold_openapi::Problem;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
@@ -124,6 +125,13 @@ impl Hub {
     pub fn resume(&self, (cursor, epoch): (Cursor, usize)) -> Option<Cursor> {
         // Of two positions, the one of which the client may have been told.
         self.log.borrow().shares(epoch, cursor.told_position())?.then_some(cursor)
+    }
+
+    /// For a client that knows a log of this epoch.
+    pub fn log_changed(&self, epoch: Option<usize>) -> Problem {
+        let log = self.log.borrow();
+        let known = epoch.and_then(|epoch| log.former.get(epoch)).copied();
+        Problem::log_changed(log.id, known.and_then(|known| log.in_common_with(known)))
     }
 
     pub fn restarts(&self) -> u64 {
@@ -361,7 +369,7 @@ mod tests {
     fn hub() -> Arc<Hub> {
         Hub::new(
             PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL"),
-            watch::channel(LogIdentity { id: Uuid::nil(), forks: vec![] }).1,
+            watch::channel(LogIdentity { id: Uuid::nil(), former: vec![], forks: vec![] }).1,
             Places::new(std::num::NonZeroU32::MAX),
             Writers::start().expect("threads"),
         )

@@ -24,7 +24,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let pool = PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL");
-        let log = watch::channel(LogIdentity { id: Uuid::nil(), forks: vec![] }).1;
+        let log = watch::channel(LogIdentity { id: Uuid::nil(), former: vec![], forks: vec![] }).1;
         let hub = Hub::new(pool, log, Places::new(std::num::NonZeroU32::MAX), Writers::start().expect("threads"));
         hub.publish(vec![], 10);
         Self { hub, shutdown: CancellationToken::new() }
