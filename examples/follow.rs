@@ -20,7 +20,10 @@ const ASK_EVERY: Duration = Duration::from_secs(5);
 struct Follower {
     board: String,
     token: String,
-    project: String,
+    stream: String,
+    /// Subjects.
+    adopted: String,
+    events: String,
     nats: async_nats::Client,
     http: reqwest::Client,
     /// What was done, to be able to take it back: here only printed.
@@ -30,13 +33,16 @@ struct Follower {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [server, token, project, nats_url] = arguments.as_slice() else {
-        anyhow::bail!("usage: follow SERVER TOKEN PROJECT_ID NATS_URL");
+    let [server, token, project, nats_url, stream @ ..] = arguments.as_slice() else {
+        anyhow::bail!("usage: follow SERVER TOKEN PROJECT_ID NATS_URL [STREAM]");
     };
+    let stream = stream.first().map_or("TASKFOLD", String::as_str);
     let mut follower = Follower {
         board: format!("{server}/v1/projects/{project}/board"),
         token: token.clone(),
-        project: project.clone(),
+        stream: stream.to_owned(),
+        adopted: format!("{}.log.adopted", stream.to_lowercase()),
+        events: format!("{}.events.{project}.>", stream.to_lowercase()),
         nats: async_nats::connect(nats_url).await?,
         http: reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?,
         done: BTreeMap::new(),
@@ -72,11 +78,11 @@ impl Follower {
         println!("-- at position {position} of the log {log}, following --");
 
         // The next message is the next position.
-        let mut adopted = self.nats.subscribe("taskfold.log.adopted").await?;
-        let mut stream = jetstream::new(self.nats.clone()).get_stream("TASKFOLD").await?;
+        let mut adopted = self.nats.subscribe(self.adopted.clone()).await?;
+        let mut stream = jetstream::new(self.nats.clone()).get_stream(&self.stream).await?;
         let consumer = stream
             .create_consumer(consumer::pull::OrderedConfig {
-                filter_subject: format!("taskfold.events.{}.>", self.project),
+                filter_subject: self.events.clone(),
                 deliver_policy: consumer::DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
                 ..Default::default()
             })

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::connections;
 use crate::databases::{self, DatabaseRole};
-use crate::health::{self, Dependency};
+use crate::health::{self, Dependency, Pools, Service};
 use crate::identity::{Issuer, StoredTokens};
 use crate::lifecycle::{self, Parts};
 use crate::servers::{Needs, Servers};
@@ -94,13 +94,14 @@ pub struct Site {
     /// Connected as the owner of the tables, where its URL is known.
     pub owner: Option<PgPool>,
     dependencies: Vec<Dependency>,
+    pools: Pools,
 }
 
 impl Site {
     /// On servers that somebody else looks after, as tests do.
     pub fn new(program: Program, database_url: Option<String>, nats_url: Option<String>) -> anyhow::Result<Self> {
         let owner = database_url.as_deref().map(|url| connections::owner_pool(url, OWNER_CONNECTIONS)).transpose()?;
-        Ok(Self { program, database_url, nats_url, owner, dependencies: Vec::new() })
+        Ok(Self { program, database_url, nats_url, owner, dependencies: Vec::new(), pools: Pools::default() })
     }
 
     async fn sign_in(&self, role: DatabaseRole) -> anyhow::Result<PgConnectOptions> {
@@ -108,7 +109,9 @@ impl Site {
     }
 
     pub async fn pool(&self, role: DatabaseRole) -> anyhow::Result<PgPool> {
-        Ok(connections::pool(self.sign_in(role).await?, role, self.program.settings.pool_size))
+        let pool = connections::pool(self.sign_in(role).await?, role, self.program.settings.pool_size);
+        self.pools.add(role, pool.clone());
+        Ok(pool)
     }
 
     pub async fn nats(&self) -> anyhow::Result<async_nats::Client> {
@@ -134,12 +137,15 @@ impl Site {
         migrate::run(owner, &self.program.settings.part_urls).await
     }
 
-    /// Which log it is, kept current as a part of the process.
+    /// Which log it is, and what time the database has, both kept current as parts of the process.
     pub async fn log(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<watch::Receiver<LogIdentity>> {
         let identity = taskfold_event_log::identity(pool).await.context("reading the identity of the log")?;
         let (sender, log) = watch::channel(identity);
-        let watching = taskfold_event_log::watch_identity(pool.clone(), sender, self.program.shutdown.clone());
+        let shutdown = &self.program.shutdown;
+        let watching = taskfold_event_log::watch_identity(pool.clone(), sender, shutdown.clone());
         parts.spawn("identity of the log", watching.map(Ok));
+        health::measure_the_clock(pool).await.context("reading the database's clock")?;
+        parts.spawn("clock", health::follow_the_clock(pool.clone(), shutdown.clone()).map(Ok));
         Ok(log)
     }
 
@@ -159,10 +165,11 @@ impl Site {
     }
 
     /// Health with what was started here and what the role adds.
-    pub fn health(&mut self, more: impl IntoIterator<Item = Dependency>) -> Router {
+    pub fn health(&mut self, services: &'static [Service], more: impl IntoIterator<Item = Dependency>) -> Router {
         let mut dependencies = std::mem::take(&mut self.dependencies);
         dependencies.extend(more);
-        health::router(dependencies, self.program.metrics.clone(), self.program.shutdown.clone())
+        let Program { metrics, shutdown, .. } = self.program.clone();
+        health::router(services, dependencies, self.pools.clone(), metrics, shutdown)
     }
 
     /// The HTTP door as a part of the process.

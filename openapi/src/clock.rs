@@ -1,11 +1,31 @@
-//! Time and ids enter here, at the edge, and go on as values.
+//! Time and ids enter here, at the edge, and go on as values. Time is the database's, as far as that was measured: instances whose clocks
+//! differ write one time.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use taskfold_domain::Timestamp;
 use uuid::Uuid;
 
-#[expect(clippy::disallowed_methods, reason = "the edge where time comes in")]
+/// Of the database's clock from this machine's, in microseconds.
+static OFFSET: AtomicI64 = AtomicI64::new(0);
+
 pub fn now() -> Timestamp {
-    chrono::Utc::now().into()
+    (of_this_machine() + offset()).into()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge where time comes in")]
+pub fn of_this_machine() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// How far the database's clock is from this machine's.
+pub fn offset() -> TimeDelta {
+    TimeDelta::microseconds(OFFSET.load(Ordering::Relaxed))
+}
+
+pub fn correct(offset: TimeDelta) {
+    OFFSET.store(offset.num_microseconds().unwrap_or_default(), Ordering::Relaxed);
 }
 
 /// A UUIDv7: sorts by the time it was made.

@@ -55,9 +55,13 @@ async fn publish_on(
 ) -> Result<(), ProjectorError> {
     let mut publisher = Publisher::start(deps).await?;
     tracing::info!(position = publisher.last, "publishing behind the stream's last message");
-    let mut ask = true;
+    // What was projected before may be of a log that was restored since.
+    projected.mark_unchanged();
+    let (mut ask, mut latest) = (true, Projected::default());
     while !working.is_cancelled() {
-        let latest = projected.borrow_and_update().clone();
+        if projected.has_changed().unwrap_or_default() {
+            latest = projected.borrow_and_update().clone();
+        }
         if let Some(events) = latest.behind(publisher.last) {
             publisher.page(events).await?;
             continue;

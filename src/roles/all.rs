@@ -3,7 +3,7 @@
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
-use crate::health::Dependency;
+use crate::health::{Dependency, Service};
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
 use crate::servers::{Needs, Sharing};
@@ -39,7 +39,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     let attachments = attachments::store(&here.program.settings.attachments.place)?;
 
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
-        pool: command_pool,
+        pool: command_pool.clone(),
         signer,
         verifier: verifier.clone(),
         attachments: attachments.clone(),
@@ -51,7 +51,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         pool: here.pool(DatabaseRole::Query).await?,
         feed_pool: here.pool(DatabaseRole::Feed).await?,
         nats: Some(nats.clone()),
-        stream,
+        stream: stream.clone(),
         verifier,
         presence_ttl: here.program.settings.limits.presence,
         streams_per_user: here.program.settings.limits.streams_per_user,
@@ -61,12 +61,19 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     })?;
     let projector = here.projector().await?;
     let pool = projector.pool.clone();
-    let health = here.health([
-        Dependency::postgres(pool.clone()),
-        Dependency::nats(nats.clone()),
-        Dependency::attachments(attachments),
-        Dependency::projection(pool),
-    ]);
+    let health = here.health(
+        &[Service::Commands, Service::Reads],
+        [
+            Dependency::postgres(pool.clone()),
+            Dependency::nats(nats.clone()),
+            Dependency::attachments(attachments),
+            Dependency::log(command_pool),
+            Dependency::lease(pool.clone()),
+            Dependency::projection(pool.clone(), true),
+            Dependency::publication(pool, nats, stream),
+            Dependency::clock(),
+        ],
+    );
     let projecting = taskfold_projector::run(projector);
     parts.spawn("projector", async move { projecting.await.map_err(Into::into) });
     let router = site(vec![commands, reads], health, Some(log), &mut parts);

@@ -3,7 +3,7 @@
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
-use crate::health::Dependency;
+use crate::health::{Dependency, Service};
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
 use crate::servers::{Needs, Sharing};
@@ -27,7 +27,15 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let log = here.log(&pool, &mut parts).await?;
     let verifier = here.verifier(&pool, &mut parts).await?;
     let store = attachments::store(&here.program.settings.attachments.place)?;
-    let health = here.health([Dependency::postgres(pool.clone()), Dependency::attachments(store.clone())]);
+    let health = here.health(
+        &[Service::Commands],
+        [
+            Dependency::postgres(pool.clone()),
+            Dependency::attachments(store.clone()),
+            Dependency::log(pool.clone()),
+            Dependency::clock(),
+        ],
+    );
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
         pool,
         signer,

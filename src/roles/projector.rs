@@ -23,11 +23,17 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let mut parts = Parts::new(shutdown.clone());
     let projector = here.projector().await?;
     migrate::check(&projector.pool).await?;
-    let health = here.health([
-        Dependency::postgres(projector.pool.clone()),
-        Dependency::nats(projector.nats.clone()),
-        Dependency::projection(projector.pool.clone()),
-    ]);
+    let (pool, nats) = (projector.pool.clone(), projector.nats.clone());
+    let health = here.health(
+        &[],
+        [
+            Dependency::postgres(pool.clone()),
+            Dependency::nats(nats.clone()),
+            Dependency::lease(pool.clone()),
+            Dependency::projection(pool.clone(), true),
+            Dependency::publication(pool, nats, projector.stream.clone()),
+        ],
+    );
     parts.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
     let router = site(Vec::new(), health, None, &mut parts);
     let address = listener.local_addr()?;

@@ -3,7 +3,7 @@
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
-use crate::health::Dependency;
+use crate::health::{Dependency, Service};
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
 use crate::servers::{Needs, Sharing};
@@ -29,11 +29,16 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let log = here.log(&pool, &mut parts).await?;
     let nats = here.nats().await?;
     let store = attachments::store(&here.program.settings.attachments.place)?;
-    let health = here.health([
-        Dependency::postgres(pool.clone()),
-        Dependency::nats(nats.clone()),
-        Dependency::attachments(store.clone()),
-    ]);
+    let health = here.health(
+        &[Service::Reads],
+        [
+            Dependency::postgres(pool.clone()),
+            Dependency::nats(nats.clone()),
+            Dependency::attachments(store.clone()),
+            Dependency::projection(feed_pool.clone(), false),
+            Dependency::clock(),
+        ],
+    );
     let stream = here.program.settings.stream.clone();
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
         pool,

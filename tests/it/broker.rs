@@ -1,43 +1,6 @@
-use std::sync::Arc;
-
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
-use crate::harness::{App, Place, Sse, eventually};
-
-/// The way to NATS, which can be cut and mended.
-struct Way {
-    url: String,
-    whole: Arc<watch::Sender<bool>>,
-}
-
-impl Way {
-    async fn to(nats_url: &str) -> Self {
-        let target = nats_url.trim_start_matches("nats://").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("nats://{}", listener.local_addr().unwrap());
-        let whole = Arc::new(watch::Sender::new(true));
-        let state = Arc::clone(&whole);
-        tokio::spawn(async move {
-            loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                let (mut state, target) = (state.subscribe(), target.clone());
-                tokio::spawn(async move {
-                    if !*state.borrow_and_update() {
-                        return;
-                    }
-                    let Ok(mut server) = TcpStream::connect(target).await else { return };
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                        _ = state.wait_for(|whole| !whole) => {}
-                    }
-                });
-            }
-        });
-        Self { url, whole }
-    }
-}
+use crate::harness::{App, Place, Sse, Way, eventually};
 
 async fn until(stream: &mut Sse, event: &str) -> crate::harness::Frame {
     loop {
@@ -52,8 +15,8 @@ async fn until(stream: &mut Sse, event: &str) -> crate::harness::Frame {
 #[tokio::test]
 async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anything() {
     let place = Place::new().await;
-    let way = Way::to(&place.nats_url).await;
-    let app = App::start_at(Place { nats_url: way.url.clone(), ..place }).await;
+    let way = Way::to_nats(&place.nats_url).await;
+    let app = App::start_at(Place { nats_url: way.nats_url(), ..place }).await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
@@ -67,7 +30,7 @@ async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anyt
     };
     let mut seen = stream.changes_until(make(5).await).await;
     for _ in 0..2 {
-        way.whole.send_replace(false);
+        way.cut();
         let head = make(5).await;
         seen.extend(stream.changes_until(head).await);
         let degraded = until(&mut stream, "degraded").await;
@@ -77,7 +40,7 @@ async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anyt
         let nats = ready["dependencies"].as_array().unwrap().iter().find(|d| d["name"] == "nats").unwrap().clone();
         assert_eq!(nats["state"], "degraded");
 
-        way.whole.send_replace(true);
+        way.mend();
         until(&mut stream, "recovered").await;
         eventually("what was missed is published", || async {
             (app.published(&app.nats().await).await? == app.head().await).then_some(())

@@ -1,5 +1,6 @@
 //! What only a real browser can say: Chromium's own `EventSource`, its media elements, its idea of where a page may run.
 
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -14,6 +15,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::harness::{Actor, App, PATIENCE, data_dir};
+
+/// Whether there is a browser. Tests that need one are left out without it, and say so; with TASKFOLD_REQUIRE_BROWSER it is an error.
+fn is_there() -> bool {
+    let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there = version.is_ok_and(|status| status.success());
+    if !there {
+        assert!(std::env::var_os("TASKFOLD_REQUIRE_BROWSER").is_none(), "chromium is required, and not there");
+        // Not by a macro, whose words are kept back while a test passes.
+        std::io::stderr().write_all(b"SKIPPED: a test needs chromium (`apt-get install chromium`)\n").unwrap();
+    }
+    there
+}
 
 /// A page in Chromium that says what it sees.
 struct Browser {
@@ -53,7 +66,7 @@ impl Browser {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("Chromium is there: `apt-get install chromium`");
+            .unwrap();
         Self { chromium, said }
     }
 
@@ -114,7 +127,7 @@ async function follow() {
     open += 1;
     for (const type of ["hello", "heartbeat", "task.created", "task.renamed", "task.commented", "notification"]) {
         source.addEventListener(type, frame => {
-            if (frame.lastEventId) cursor = parseInt(frame.lastEventId);
+            if (frame.lastEventId) cursor = frame.lastEventId;
             if (type !== "heartbeat") say({type, id: frame.lastEventId, data: JSON.parse(frame.data), open});
         });
     }
@@ -139,6 +152,9 @@ const ODD: [&str; 9] = [
 
 #[tokio::test]
 async fn event_source_reads_every_frame_as_it_was_and_comes_back_where_it_was() {
+    if !is_there() {
+        return;
+    }
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P").await;
@@ -224,6 +240,9 @@ async fn attached(ada: &Actor, task: &str, name: &str, content_type: &str, bytes
 
 #[tokio::test]
 async fn a_recording_seeks() {
+    if !is_there() {
+        return;
+    }
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -246,6 +265,9 @@ async fn a_recording_seeks() {
 
 #[tokio::test]
 async fn an_uploaded_page_does_not_run() {
+    if !is_there() {
+        return;
+    }
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

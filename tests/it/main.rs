@@ -33,6 +33,8 @@ mod etags;
 mod frozen;
 /// Instances that are restarted under load.
 mod going_away;
+/// What readiness says.
+mod health;
 /// Boards of other programs.
 mod imports;
 /// Joining by a link.
@@ -61,11 +63,14 @@ mod restore;
 mod roles;
 /// What the query-api's database role sees.
 mod row_security;
+/// What an operator types.
 mod runbook;
 /// What is found by its words.
 mod search;
 /// Accounts, sessions and tokens.
 mod sessions;
+/// Servers that do not answer.
+mod silence;
 /// Live streams.
 mod streams;
 /// Dependencies, parts, due times, shapes of projects.

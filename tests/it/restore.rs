@@ -1,11 +1,16 @@
 //! A log that is restored to an earlier state under a running system, or with a stream that knows more.
 
+use std::path::Path;
+use std::process::Stdio;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
 use taskfold_projector::stream;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::ChildStdout;
 
-use crate::harness::{Actor, App, Place, Sse, eventually, servers};
+use crate::harness::{Actor, App, PATIENCE, Place, Sse, eventually, servers};
 
 /// The database of a place, to be put back to an earlier state as an operator's restore would.
 struct Backup {
@@ -250,6 +255,52 @@ async fn two_systems_that_share_a_stream_do_not_splice_their_logs() {
     assert_eq!(taskfold_event_log::suspended(&second.owner).await.unwrap(), None);
     second.stop().await;
     first.finish().await;
+}
+
+/// The lines of the example, up to one with these words.
+async fn lines_until(lines: &mut Lines<BufReader<ChildStdout>>, words: &str) -> Vec<String> {
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|line: &String| !line.contains(words)) {
+        let next = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        seen.push(next.unwrap_or_else(|_| panic!("no {words} in {seen:?}")).unwrap().expect("it goes on"));
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_downstream_service_takes_back_what_never_was_and_goes_on() {
+    let place = Place::new().await;
+    let app = App::start_at(place.clone()).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "kept").await;
+    app.settle().await;
+    let backup = Backup::of(&place).await;
+    answers(&ada, "/v1/me").await;
+    let fork = app.head().await;
+
+    let example = Path::new(env!("CARGO_BIN_EXE_taskfold")).with_file_name("examples").join("follow");
+    let mut follower = tokio::process::Command::new(example)
+        .args([&ada.url, ada.token.as_ref().unwrap(), &project, &place.nats_url, &place.stream])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("`cargo test` builds the examples; without it, `cargo build --examples` does");
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    lines_until(&mut lines, "following").await;
+    for n in 0..2 {
+        assert_eq!(rename(&ada, &task, &format!("lost {n}")).await.0, 200);
+    }
+    lines_until(&mut lines, "lost 1").await;
+    backup.restore().await;
+    adopt(&place).await;
+    let seen = lines_until(&mut lines, "following").await;
+    let back: Vec<&String> = seen.iter().filter(|line| line.starts_with("taking back")).collect();
+    let expected = [fork + 2, fork + 1].map(|position| format!("taking back {position} \"task.renamed\""));
+    assert_eq!(back, expected.iter().collect::<Vec<_>>(), "{seen:?}");
+    eventually("commands are taken", || async { (rename(&ada, &task, "anew").await.0 == 200).then_some(()) }).await;
+    lines_until(&mut lines, "anew").await;
+    app.finish().await;
 }
 
 #[tokio::test]

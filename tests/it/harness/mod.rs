@@ -9,6 +9,8 @@ mod process;
 mod servers;
 /// Reading an SSE stream.
 mod sse;
+/// The network between the system and its servers.
+mod way;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +29,7 @@ pub use actor::{Actor, Answer};
 pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
+pub use way::Way;
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,6 +1,9 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
 use super::eventually;
 
 /// One role as a process of its own, to be killed.
@@ -45,10 +48,14 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// SIGSTOP and SIGCONT, and whatever else.
+    pub fn signal(&self, signal: Signal) {
+        nix::sys::signal::kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
     /// SIGTERM: it must end well, and a new one takes its place.
     pub async fn end_and_restart(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         let ended =
             eventually(&format!("{} ends", self.role), || std::future::ready(self.child.try_wait().unwrap())).await;
         assert!(ended.success(), "{ended}");

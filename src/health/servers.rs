@@ -1,0 +1,60 @@
+use sqlx::PgPool;
+use taskfold_attachments::Store;
+use tokio::sync::watch;
+
+use super::dependency::answered;
+use super::{Dependency, Service};
+use crate::embedded::{ServerState, ServerStatus};
+
+const ALL: &[Service] = &[Service::Commands, Service::Reads];
+
+impl Dependency {
+    pub fn postgres(pool: PgPool) -> Self {
+        let check = Self::new("postgres", move || {
+            let pool = pool.clone();
+            Box::pin(async move {
+                answered("postgres", sqlx::query("SELECT 1").execute(&pool).await)?;
+                Ok("answers".to_owned())
+            })
+        });
+        check.required_by(ALL)
+    }
+
+    pub fn nats(client: async_nats::Client) -> Self {
+        let check = Self::new("nats", move || {
+            let state = client.connection_state();
+            Box::pin(async move {
+                match state {
+                    async_nats::connection::State::Connected => Ok("connected".to_owned()),
+                    _ => Err("not connected, trying again".to_owned()),
+                }
+            })
+        });
+        check.degrades(&[Service::Reads])
+    }
+
+    /// Where the bytes of attachments are. All else is served without them.
+    pub fn attachments(store: Store) -> Self {
+        let check = Self::new("attachments", move || {
+            let store = store.clone();
+            Box::pin(async move {
+                answered("the store of attachments", store.answers().await)?;
+                Ok("answers".to_owned())
+            })
+        });
+        check.degrades(ALL)
+    }
+
+    /// An embedded server, which its supervisor watches.
+    pub fn embedded(status: watch::Receiver<ServerStatus>) -> Self {
+        let name = status.borrow().name;
+        let check = Self::new(format!("embedded-{name}"), move || {
+            let ServerStatus { state, restarts, .. } = status.borrow().clone();
+            Box::pin(async move {
+                let detail = format!("{state}, started again {restarts} times");
+                if state == ServerState::Up { Ok(detail) } else { Err(detail) }
+            })
+        });
+        if name == "postgres" { check.required_by(ALL) } else { check.degrades(&[Service::Reads]) }
+    }
+}

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+
+/// The network on the way to a server, which can be cut, fall silent, and be mended.
+#[derive(Clone)]
+pub struct Way {
+    port: u16,
+    state: Arc<watch::Sender<State>>,
+    opened: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    /// Connections are closed, and no new ones are served.
+    cut: bool,
+    /// Connections with a lower number are open, and nothing gets through.
+    silent_below: u64,
+}
+
+#[derive(Clone)]
+enum Target {
+    Tcp(String),
+    Socket(String),
+}
+
+impl Way {
+    pub async fn to_nats(nats_url: &str) -> Self {
+        Self::to(Target::Tcp(nats_url.trim_start_matches("nats://").to_owned())).await
+    }
+
+    /// To a PostgreSQL on a socket.
+    pub async fn to_postgres(database_url: &str) -> Self {
+        let options: PgConnectOptions = database_url.parse().unwrap();
+        let folder = options.get_socket().expect("the tests' PostgreSQL is on a socket").display();
+        Self::to(Target::Socket(format!("{folder}/.s.PGSQL.{}", options.get_port()))).await
+    }
+
+    async fn to(target: Target) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(watch::Sender::new(State { cut: false, silent_below: 0 }));
+        let way = Self { port, state, opened: Arc::default() };
+        let serving = way.clone();
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                tokio::spawn(serving.clone().carry(client, target.clone()));
+            }
+        });
+        way
+    }
+
+    async fn carry(self, client: TcpStream, target: Target) {
+        let number = self.opened.fetch_add(1, Ordering::SeqCst);
+        let mut state = self.state.subscribe();
+        if state.borrow_and_update().cut {
+            return;
+        }
+        match target {
+            Target::Tcp(address) => {
+                let Ok(server) = TcpStream::connect(address).await else { return };
+                between(client, server, number, state).await;
+            }
+            Target::Socket(path) => {
+                let Ok(server) = UnixStream::connect(path).await else { return };
+                between(client, server, number, state).await;
+            }
+        }
+    }
+
+    pub fn nats_url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// The same database, this way.
+    pub fn database_url(&self, database_url: &str) -> String {
+        let options: PgConnectOptions = database_url.parse().unwrap();
+        let (user, database) = (options.get_username(), options.get_database().unwrap());
+        format!("postgresql://{user}@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    pub fn cut(&self) {
+        self.state.send_modify(|state| state.cut = true);
+    }
+
+    pub fn mend(&self) {
+        self.state
+            .send_modify(|state| *state = State { cut: false, silent_below: state.silent_below.min(self.opened()) });
+    }
+
+    /// Nothing gets through any more on the connections that are open; new ones work.
+    pub fn silence_open_connections(&self) {
+        self.state.send_modify(|state| state.silent_below = self.opened());
+    }
+
+    /// Nothing gets through any more, on new connections neither, until it is mended.
+    pub fn silence(&self) {
+        self.state.send_modify(|state| state.silent_below = u64::MAX);
+    }
+
+    fn opened(&self) -> u64 {
+        self.opened.load(Ordering::SeqCst)
+    }
+}
+
+async fn between(
+    mut client: TcpStream,
+    mut server: impl AsyncRead + AsyncWrite + Unpin,
+    number: u64,
+    mut cut: watch::Receiver<State>,
+) {
+    let mut silenced = cut.clone();
+    tokio::select! {
+        _ = copy_bidirectional(&mut client, &mut server) => return,
+        _ = cut.wait_for(|state| state.cut) => return,
+        _ = silenced.wait_for(|state| number < state.silent_below) => {}
+    }
+    // Both ends stay open, and hear nothing, also when the way is mended: what was sent is lost.
+    let _ = cut.wait_for(|state| state.cut).await;
+}

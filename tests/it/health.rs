@@ -1,0 +1,91 @@
+//! What readiness says while servers answer and work does not get done.
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+
+use crate::harness::{Actor, App, Place, eventually};
+
+async fn ready(app: &App) -> Value {
+    app.anonymous().get("/health/ready").await.expect(200)
+}
+
+fn dependency<'a>(ready: &'a Value, name: &str) -> &'a Value {
+    ready["dependencies"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()
+}
+
+/// Until readiness says this of a dependency; its detail, and the whole.
+async fn says(app: &App, name: &str, state: &str, detail: &str) -> Value {
+    eventually("readiness says so", || async {
+        let ready = ready(app).await;
+        let found = dependency(&ready, name);
+        let so = found["state"] == state && found["detail"].as_str().unwrap().contains(detail);
+        so.then_some(ready)
+    })
+    .await
+}
+
+async fn with_a_task(app: &App) -> (Actor, String) {
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    (ada, task)
+}
+
+#[tokio::test]
+async fn all_is_well() {
+    let app = App::start().await;
+    with_a_task(&app).await;
+    let ready = ready(&app).await;
+    assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("ok")), "{ready}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_suspended_log_takes_no_commands_and_is_read() {
+    let app = App::start().await;
+    with_a_task(&app).await;
+    sqlx::query("SELECT taskfold_suspend_log('for a test')").execute(&app.owner).await.unwrap();
+    let ready = says(&app, "log", "down", "for a test").await;
+    assert_eq!((&ready["commands"], &ready["reads"]), (&json!("down"), &json!("ok")), "{ready}");
+    sqlx::query("UPDATE log_head SET suspended = NULL").execute(&app.owner).await.unwrap();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_projection_that_does_not_get_on_is_named_with_its_age() {
+    let app = App::start().await;
+    let (ada, task) = with_a_task(&app).await;
+    let mut tx = app.owner.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM projection_checkpoint FOR UPDATE").execute(&mut *tx).await.unwrap();
+    ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "not projected"})).await.expect(200);
+    let ready = says(&app, "projection", "degraded", "the oldest event waits for 1").await;
+    assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("degraded")), "{ready}");
+    tx.rollback().await.unwrap();
+    says(&app, "projection", "ok", "at 3 of 3").await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_of_another_log_is_named() {
+    let (one, other) = (Place::new().await, Place::new().await);
+    let first = App::start_at(one.clone()).await;
+    with_a_task(&first).await;
+    let mut db = sqlx::PgConnection::connect(&other.database_url).await.unwrap();
+    sqlx::query("UPDATE log_identities SET log_id = gen_random_uuid()").execute(&mut db).await.unwrap();
+    let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
+    says(&second, "publication", "degraded", "is of another log").await;
+    second.stop().await;
+    first.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_somebody_else_published_is_named() {
+    let app = App::start().await;
+    with_a_task(&app).await;
+    let nats = app.nats().await;
+    let subject = format!("{}.events.x", app.stream.to_lowercase());
+    taskfold_projector::stream::context(&nats).publish(subject, "junk".into()).await.unwrap().await.unwrap();
+    says(&app, "publication", "degraded", "has what the log lacks").await;
+    app.stop().await;
+}

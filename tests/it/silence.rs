@@ -1,0 +1,161 @@
+//! Servers and networks that do not answer, which is worse than being gone.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+use sqlx::Connection as _;
+use tokio::time::Instant;
+
+use crate::harness::{Actor, Answer, App, Place, Process, Sse, Way, eventually};
+
+/// The deadline of a request, and what a busy machine adds.
+const ANSWERED: Duration = Duration::from_secs(8);
+/// Everything works again so long after the network does, and what a busy machine adds.
+const RECOVERED: Duration = Duration::from_secs(15);
+
+/// A command, which is answered in time whatever becomes of it. Whether it was done.
+async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
+    let began = Instant::now();
+    let answer = ada.patch(&format!("/v1/tasks/{task}"), json!({"title": title})).await;
+    assert!(began.elapsed() < ANSWERED, "answered after {:?}", began.elapsed());
+    taken(&answer, 200)
+}
+
+/// Whether a command was done; else it was not available, and nothing else.
+fn taken(answer: &Answer, status: u16) -> bool {
+    if answer.status != status {
+        answer.problem(503, "unavailable");
+        assert!(!answer.header("retry-after").is_empty());
+    }
+    answer.status == status
+}
+
+/// Until a command is taken, and what it did is projected, published and delivered.
+async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
+    let began = Instant::now();
+    let title = format!("after {}", app.head().await);
+    eventually("commands are taken", || async { rename(ada, task, &title).await.then_some(()) }).await;
+    let head = app.head().await;
+    while stream.next_change().await.expect("the stream goes on").data["position"] != head {}
+    app.settle().await;
+    assert!(began.elapsed() < RECOVERED, "recovered after {:?}", began.elapsed());
+}
+
+async fn through(way: &Way, place: &Place) -> App {
+    let database_url = way.database_url(&place.database_url);
+    App::start_at(Place { database_url, ..place.clone() }).await
+}
+
+#[tokio::test]
+async fn connections_to_postgresql_that_fall_silent_are_replaced() {
+    let place = Place::new().await;
+    let way = Way::to_postgres(&place.database_url).await;
+    let app = through(&way, &place).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
+    for round in 0..2 {
+        way.silence_open_connections();
+        rename(&ada, &task, &format!("silent {round}")).await;
+        recovers(&app, &ada, &task, &mut stream).await;
+    }
+    drop(stream);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_network_to_postgresql_that_is_silent_for_a_while_is_survived() {
+    let place = Place::new().await;
+    let way = Way::to_postgres(&place.database_url).await;
+    let app = through(&way, &place).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
+    way.silence();
+    for attempt in 0..2 {
+        assert!(!rename(&ada, &task, &format!("silent {attempt}")).await);
+    }
+    let ready = app.anonymous().get("/health/ready").await;
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    way.mend();
+    recovers(&app, &ada, &task, &mut stream).await;
+    // All connections of the owner, who proves the rest.
+    tokio::join!(app.head(), app.head());
+    drop(stream);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn nats_that_falls_silent_is_done_without_and_found_again() {
+    let place = Place::new().await;
+    let way = Way::to_nats(&place.nats_url).await;
+    let app = App::start_at(Place { nats_url: way.nats_url(), ..place.clone() }).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
+    way.silence_open_connections();
+    assert!(rename(&ada, &task, "commands know nothing of it").await);
+    let head = app.head().await;
+    assert_eq!(stream.next_change().await.unwrap().data["position"], head);
+    let direct = async_nats::connect(&place.nats_url).await.unwrap();
+    let began = Instant::now();
+    eventually("it is published", || async { (app.published(&direct).await? == head).then_some(()) }).await;
+    assert!(began.elapsed() < RECOVERED, "recovered after {:?}", began.elapsed());
+    drop(stream);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_that_somebody_locks_has_commands_refused_in_time() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let create = async || {
+        let answer = ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await;
+        taken(&answer, 201)
+    };
+    for table in ["events", "task_places", "commands", "log_head"] {
+        let mut other = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
+        let mut tx = other.begin().await.unwrap();
+        sqlx::query(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).execute(&mut *tx).await.unwrap();
+        let began = Instant::now();
+        assert!(!create().await, "{table}");
+        assert!(began.elapsed() < ANSWERED, "{table}: answered after {:?}", began.elapsed());
+        tx.rollback().await.unwrap();
+        eventually("commands are taken", || async { create().await.then_some(()) }).await;
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_projector_that_is_frozen_holds_nobody_up() {
+    let place = Place::new().await;
+    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let first = Process::start("projector", &settings);
+    first.ready().await;
+    let app = App::start_at(place.clone()).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    app.settle().await;
+    for round in 0..3 {
+        // In the middle of its work, whichever that is.
+        rename(&ada, &task, &format!("before {round}")).await;
+        first.signal(Signal::SIGSTOP);
+        let began = Instant::now();
+        assert!(rename(&ada, &task, &format!("frozen {round}")).await);
+        app.settle().await;
+        assert!(began.elapsed() < RECOVERED, "taken over after {:?}", began.elapsed());
+        first.signal(Signal::SIGCONT);
+        assert!(rename(&ada, &task, &format!("thawed {round}")).await);
+        app.settle().await;
+    }
+    app.finish().await;
+}
