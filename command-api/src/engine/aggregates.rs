@@ -118,7 +118,7 @@ impl<A: Versioned> Aggregates<A> {
         // often than what is there: each command on it would read it from the log.
         let kept = Cache::builder()
             .max_capacity(A::KEPT_BYTES)
-            .weigher(|_, state: &Arc<A>| u32::try_from(ENTRY_BYTES + state.bytes()).unwrap_or(u32::MAX))
+            .weigher(|_, kept: &Kept<A>| u32::try_from(ENTRY_BYTES + kept.state.bytes()).unwrap_or(u32::MAX))
             .eviction_policy(EvictionPolicy::lru())
             .build();
         Self { store: PersistedEventStore::new_event_store(repository), kept, pool: pool.clone() }
