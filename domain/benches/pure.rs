@@ -65,6 +65,7 @@ fn decide(task: &Task, command: &TaskCommand, project: &Project) -> Vec<TaskEven
         origin: Origin::Live,
         teams: &[],
         other: None,
+        said: None,
     };
     task::decide(task, command, &context).expect("a decision")
 }

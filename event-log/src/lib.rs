@@ -18,6 +18,8 @@ mod wake;
 pub use event::{LogError, LoggedEvent, RawChange};
 pub use identity::{LogIdentity, identity, suspended, watch_identity};
 pub use kept::Kept;
-pub use read::{aggregate_after, head, page_after, page_between, project_page_after, projected_position};
+pub use read::{
+    aggregate_after, aggregate_event, head, page_after, page_between, project_page_after, projected_position,
+};
 pub use trouble::{FORKED, OTHER_LOG, SUSPENDED, is_unavailable};
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};

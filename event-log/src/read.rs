@@ -72,6 +72,21 @@ pub async fn project_page_after(
     .await
 }
 
+/// The event of one aggregate with this version.
+pub async fn aggregate_event(
+    db: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    version: i64,
+) -> sqlx::Result<Option<LoggedEvent>> {
+    sqlx::query_as(select!("WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = $3"))
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .bind(version)
+        .fetch_optional(db)
+        .await
+}
+
 /// The events of one aggregate behind a version, in order.
 pub async fn aggregate_after(
     db: impl PgExecutor<'_>,

@@ -5,10 +5,10 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER,
-    VARY,
+    ACCEPT_RANGES, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName,
+    LINK, LOCATION, RETRY_AFTER, VARY,
 };
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use taskfold_event_log::LogIdentity;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -25,8 +25,12 @@ const HEADER_BYTES: usize = 16 * 1024;
 pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Router {
     let router = router
         .fallback(|| async { Problem::new(Code::NotFound, "There is no such path") })
-        .method_not_allowed_fallback(|| async {
+        .method_not_allowed_fallback(async |method: Method| {
+            if method == Method::OPTIONS {
+                return StatusCode::NO_CONTENT.into_response();
+            }
             Problem::new(Code::MethodNotAllowed, "The path exists, but not with this method: see the header Allow")
+                .into_response()
         })
         .layer(from_fn(limit_headers));
     let router = match log {
@@ -38,7 +42,9 @@ pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Rout
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(&"a handler panicked").into_response()
         }))
+        .layer(from_fn(no_preflight))
         .layer(cross_origin())
+        .layer(from_fn(tell_preflights))
         .layer(from_fn(measure))
         .layer(from_fn(crate::drain::what_is_left))
 }
@@ -64,13 +70,39 @@ fn cross_origin() -> CorsLayer {
             HeaderName::from_static(headers::IDEMPOTENCY_REPLAYED),
             HeaderName::from_static(headers::ATTACHMENT_ID),
             // Of the protocol of resumable uploads, tus.
+            HeaderName::from_static("tus-checksum-algorithm"),
+            HeaderName::from_static("tus-extension"),
+            HeaderName::from_static("tus-max-size"),
             HeaderName::from_static("tus-resumable"),
+            HeaderName::from_static("tus-version"),
             HeaderName::from_static("upload-expires"),
             HeaderName::from_static("upload-length"),
             HeaderName::from_static("upload-metadata"),
             HeaderName::from_static("upload-offset"),
         ])
         .max_age(Duration::from_secs(3600))
+}
+
+/// An `OPTIONS` that is no preflight, such as one of the protocol tus.
+#[derive(Clone, Copy)]
+struct NoPreflight;
+
+/// A preflight names the method that it is for (Fetch standard, 4.8). Any other `OPTIONS` goes past what answers preflights, under
+/// another name.
+async fn tell_preflights(mut request: Request, next: Next) -> Response {
+    let preflight = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if *request.method() == Method::OPTIONS && !preflight {
+        request.extensions_mut().insert(NoPreflight);
+        *request.method_mut() = Method::GET;
+    }
+    next.run(request).await
+}
+
+async fn no_preflight(mut request: Request, next: Next) -> Response {
+    if request.extensions().get::<NoPreflight>().is_some() {
+        *request.method_mut() = Method::OPTIONS;
+    }
+    next.run(request).await
 }
 
 /// What a read answers depends on who asks, and two people may share a browser or a cache on the way: every answer to one says so,

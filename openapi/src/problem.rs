@@ -9,6 +9,16 @@ use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder};
 use uuid::Uuid;
 
+macro_rules! status {
+    // Of the protocol tus, and in no registry.
+    (CHECKSUM_MISMATCH) => {
+        StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST)
+    };
+    ($name:ident) => {
+        StatusCode::$name
+    };
+}
+
 macro_rules! codes {
     ($($variant:ident = $status:ident, $code:tt, $title:tt;)*) => {
         /// What went wrong, for programs. The `type` of a problem is `/problems/<code>`.
@@ -29,7 +39,7 @@ macro_rules! codes {
             }
 
             pub fn status(self) -> StatusCode {
-                match self { $(Self::$variant => StatusCode::$status,)* }
+                match self { $(Self::$variant => status!($status),)* }
             }
         }
     };
@@ -61,6 +71,7 @@ codes! {
     ValidationFailed = UNPROCESSABLE_ENTITY, "validation-failed", "The request does not fit";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key was used for another request";
     RateLimited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+    ChecksumMismatch = CHECKSUM_MISMATCH, "checksum-mismatch", "The bytes are not those of the checksum";
     HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The request headers are too large";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Not available right now";
@@ -289,7 +300,7 @@ problem_sets! {
         ValidationFailed, IdempotencyKeyReused, Internal, Unavailable];
     /// What an upload may be answered with.
     UploadProblems: [Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists,
-        UploadOffset, VersionConflict, UploadProtocol, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        UploadOffset, VersionConflict, UploadProtocol, ChecksumMismatch, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         IdempotencyKeyReused, RateLimited, Internal, Unavailable];
     /// What any read may be answered with.
     ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];

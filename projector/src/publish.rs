@@ -59,9 +59,6 @@ async fn publish_on(
     projected.mark_unchanged();
     let (mut ask, mut latest) = (true, Projected::default());
     while !working.is_cancelled() {
-        if projected.has_changed().unwrap_or_default() {
-            latest = projected.borrow_and_update().clone();
-        }
         if let Some(events) = latest.behind(publisher.last) {
             publisher.page(events).await?;
             continue;
@@ -79,7 +76,10 @@ async fn publish_on(
         ask = tokio::select! {
             () = working.cancelled() => return Ok(()),
             changed = projected.changed() => match changed {
-                Ok(()) => false,
+                Ok(()) => {
+                    latest = projected.borrow_and_update().clone();
+                    false
+                }
                 Err(_) => return Ok(()),
             },
             () = tokio::time::sleep(ASK_EVERY) => true,

@@ -15,6 +15,8 @@ use crate::harness::{Actor, App, eventually};
 mod leftovers;
 /// Uploads that are resumed.
 mod resumable;
+/// The library that browsers upload with.
+mod tus_client;
 
 /// Of a part, as it is stored.
 const PART: usize = 4 * 1024 * 1024;

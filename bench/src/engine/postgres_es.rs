@@ -50,6 +50,7 @@ impl PostgresEs {
             origin: Origin::Live,
             teams: Vec::new(),
             other: None,
+            said: None,
         };
         Ok(self.framework.execute(&task.0.to_string(), asked).await?)
     }

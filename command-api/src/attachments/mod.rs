@@ -2,6 +2,8 @@
 pub mod announced;
 /// A body as it comes in.
 pub mod body;
+/// What a request says its bytes come to.
+pub mod checksum;
 /// From a file that is stored to its event.
 mod commit;
 /// What is left of uploads that came to nothing, and of attachments that were removed.

@@ -4,22 +4,34 @@ use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_openapi::{Code, Problem, clock};
 use uuid::Uuid;
 
+use super::checksum::Checksum;
 use super::uploads::{self, Upload};
 use super::{Attachments, body, commit, database_problem, store_problem};
 use crate::engine::{Done, Engine, Envelope};
 
 /// Takes a body at the upload's offset until it ends, breaks off or has all of the file. What came in is kept, so that the
-/// next request goes on behind it: each whole part at once, which a killed process has not lost, and the rest at the end.
-pub async fn receive(attachments: Attachments, upload: Upload, body: Body) -> Result<(), Problem> {
+/// next request goes on behind it: each whole part at once, which a killed process has not lost, and the rest at the end. With a
+/// checksum, all of it is kept or nothing, and what does not come to it is refused.
+pub async fn receive(
+    attachments: Attachments,
+    upload: Upload,
+    body: Body,
+    checksum: Option<Checksum>,
+) -> Result<(), Problem> {
     let (id, start) = (upload.id(), upload.progress());
     let request = clock::new_id();
     if !uploads::take_over(&attachments.pool, id, start.size, request).await.map_err(database_problem)? {
         return Err(elsewhere());
     }
     let writer = Writer::resume(attachments.store.clone(), id, &start).await.map_err(store_problem)?;
-    let mut receiver = Receiver { attachments, id, request, length: upload.length as u64, writer, saved: start.size };
+    let (length, saved) = (upload.length as u64, start.size);
+    let mut receiver = Receiver { attachments, id, request, length, writer, saved, checksum };
     let taken = receiver.take(body).await;
-    let saved = receiver.save().await;
+    let saved = match &taken {
+        // What is stored of it is written over by the next request, or goes with the upload.
+        Err(_) if receiver.checksum.is_some() => receiver.writer.settle().await.map_err(store_problem),
+        _ => receiver.save().await,
+    };
     if saved.is_err() || taken.is_err() {
         receiver.leave_nothing_that_was_ended().await;
     }
@@ -34,6 +46,7 @@ struct Receiver {
     writer: Writer,
     /// Up to where the database knows.
     saved: u64,
+    checksum: Option<Checksum>,
 }
 
 impl Receiver {
@@ -43,14 +56,24 @@ impl Receiver {
                 let detail = "The body goes beyond the length that was announced";
                 return Err(Problem::new(Code::PayloadTooLarge, detail));
             }
+            if let Some(checksum) = &mut self.checksum {
+                checksum.update(&bytes);
+            }
             while !bytes.is_empty() {
                 let room = PART_BYTES - (self.writer.size() % PART_BYTES as u64) as usize;
-                if self.writer.push(bytes.split_to(bytes.len().min(room))).await.map_err(store_problem)? {
+                let filled = self.writer.push(bytes.split_to(bytes.len().min(room))).await.map_err(store_problem)?;
+                if filled && self.checksum.is_none() {
                     self.save().await?;
                 }
             }
         }
-        Ok(())
+        match &self.checksum {
+            Some(checksum) if !checksum.clone().is_right() => {
+                let detail = "The body does not come to its Upload-Checksum: nothing of it is kept";
+                Err(Problem::new(Code::ChecksumMismatch, detail))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn save(&mut self) -> Result<(), Problem> {

@@ -14,19 +14,30 @@ use super::append::Appender;
 use super::envelope::CommandError;
 use super::repository::LogRepository;
 
-/// How many aggregates of a kind are kept folded.
-const KEPT: u64 = 50_000;
+/// What an entry takes beside its aggregate: the key, the cache's own list and map, and what the allocator rounds up.
+const ENTRY_BYTES: usize = 256;
 
 /// An aggregate that knows its version.
 pub trait Versioned: Aggregate<Error = Refusal> + Clone + 'static {
+    /// How much memory those that are kept folded may take: 256 MiB for all kinds.
+    const KEPT_BYTES: u64;
+
     fn version(&self) -> u64;
+    /// About how many bytes it takes.
+    fn bytes(&self) -> usize;
     /// The event, if it is of this aggregate.
     fn unwrap(event: Event) -> Option<Self::Event>;
 }
 
 impl Versioned for Task {
+    const KEPT_BYTES: u64 = 192 << 20;
+
     fn version(&self) -> u64 {
         self.version
+    }
+
+    fn bytes(&self) -> usize {
+        Task::bytes(self)
     }
 
     fn unwrap(event: Event) -> Option<TaskEvent> {
@@ -35,8 +46,14 @@ impl Versioned for Task {
 }
 
 impl Versioned for Project {
+    const KEPT_BYTES: u64 = 56 << 20;
+
     fn version(&self) -> u64 {
         self.version
+    }
+
+    fn bytes(&self) -> usize {
+        Project::bytes(self)
     }
 
     fn unwrap(event: Event) -> Option<ProjectEvent> {
@@ -45,8 +62,14 @@ impl Versioned for Project {
 }
 
 impl Versioned for Team {
+    const KEPT_BYTES: u64 = 8 << 20;
+
     fn version(&self) -> u64 {
         self.version
+    }
+
+    fn bytes(&self) -> usize {
+        Team::bytes(self)
     }
 
     fn unwrap(event: Event) -> Option<TeamEvent> {
@@ -93,7 +116,11 @@ impl<A: Versioned> Aggregates<A> {
         let repository = LogRepository::new(pool.clone(), appender.clone());
         // What was just made is about to be worked on. The default would not take it in a full cache, for it was asked for less
         // often than what is there: each command on it would read it from the log.
-        let kept = Cache::builder().max_capacity(KEPT).eviction_policy(EvictionPolicy::lru()).build();
+        let kept = Cache::builder()
+            .max_capacity(A::KEPT_BYTES)
+            .weigher(|_, kept: &Kept<A>| u32::try_from(ENTRY_BYTES + kept.state.bytes()).unwrap_or(u32::MAX))
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
         Self { store: PersistedEventStore::new_event_store(repository), kept, pool: pool.clone() }
     }
 

@@ -1,16 +1,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate as _;
 use serde::Serialize;
 use taskfold_domain::change::Event;
-use taskfold_domain::ids::{ProjectId, TaskId};
+use taskfold_domain::ids::{CommentId, ProjectId, TaskId};
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::WipPolicy;
-use taskfold_domain::task::{Context, Origin, Situation, decide};
+use taskfold_domain::task::{Comment, Context, Origin, Situation, decide};
 use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent};
 use taskfold_openapi::clock;
 use uuid::Uuid;
 
+use super::aggregates::Versioned as _;
 use super::append::{Link, PlaceState, Placed, Seen};
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
@@ -147,6 +149,11 @@ impl TaskDeciding<'_> {
             }
             _ => vec![],
         };
+        let said = match self.command {
+            TaskCommand::EditComment(edit) if member => self.said(task, edit.comment_id).await?,
+            TaskCommand::RemoveComment(remove) if member => self.said(task, remove.comment_id).await?,
+            _ => None,
+        };
         let context = Context {
             actor: self.envelope.actor,
             at,
@@ -158,6 +165,7 @@ impl TaskDeciding<'_> {
             origin: self.envelope.origin,
             teams: &around.teams.all,
             other: around.other.as_deref(),
+            said: said.as_ref(),
         };
         let events = decide(task, self.command, &context)?;
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
@@ -186,6 +194,17 @@ impl TaskDeciding<'_> {
             created,
             ..Decision::new(Some(board.id), events)
         })
+    }
+
+    /// A comment with its words, from the log. The append refuses a decision on words that were edited meanwhile.
+    async fn said(&self, task: &Task, id: CommentId) -> Result<Option<Comment>, CommandError> {
+        let Some(kept) = task.card().and_then(|card| card.comment(id)) else { return Ok(None) };
+        let at = i64::try_from(kept.said_at).unwrap_or(i64::MAX);
+        let pool = &self.engine.pool;
+        let logged = taskfold_event_log::aggregate_event(pool, Task::TYPE, &self.id.to_string(), at).await?;
+        let event = logged.map(|logged| logged.event()).transpose().map_err(|e| CommandError::Broken(e.to_string()))?;
+        let said = event.and_then(Task::unwrap).and_then(|event| kept.said_in(event));
+        said.map(Some).ok_or_else(|| CommandError::Broken(format!("the words of comment {id} are not in the log")))
     }
 
     /// When the task is to be reminded of next, if that is new.

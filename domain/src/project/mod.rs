@@ -8,6 +8,8 @@ pub mod commands;
 mod decide;
 /// What has happened.
 pub mod events;
+/// How much memory a project takes.
+mod size;
 /// What a project is.
 mod state;
 

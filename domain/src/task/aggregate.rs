@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::commands::TaskCommand;
 use super::decide::{Context, Origin, decide};
 use super::events::TaskEvent;
-use super::state::Task;
+use super::state::{Comment, Task};
 use crate::Timestamp;
 use crate::ids::UserId;
 use crate::project::Project;
@@ -29,6 +29,7 @@ pub struct Asked {
     pub origin: Origin,
     pub teams: Vec<Arc<Team>>,
     pub other: Option<Task>,
+    pub said: Option<Comment>,
 }
 
 impl Asked {
@@ -45,6 +46,7 @@ impl Asked {
             origin: self.origin,
             teams: &self.teams,
             other: self.other.as_ref(),
+            said: self.said.as_ref(),
         };
         decide(task, &self.command, &context)
     }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::commands::{CreateTask, TaskCommand};
 use super::events::{Archived, Created, Deletion, TaskEvent};
 use super::lifecycle::{Action, Status};
-use super::state::{Card, Situation, Task};
+use super::state::{Card, Comment, Situation, Task};
 use crate::Timestamp;
 use crate::access::Access;
 use crate::delta::Delta;
@@ -50,6 +50,8 @@ pub struct Context<'a> {
     pub teams: &'a [Arc<Team>],
     /// Another task that the command names as parent or dependency.
     pub other: Option<&'a Task>,
+    /// For `EditComment` and `RemoveComment`: the comment as it stands in the log, if it is there.
+    pub said: Option<&'a Comment>,
 }
 
 impl Context<'_> {

@@ -14,6 +14,8 @@ pub mod events;
 mod filter;
 /// Which statuses follow which.
 mod lifecycle;
+/// How much memory a task takes.
+mod size;
 /// What a task is.
 mod state;
 
@@ -24,7 +26,7 @@ pub use decide::{Context, Origin, decide};
 pub use events::TaskEvent;
 pub use filter::Filter;
 pub use lifecycle::{Action, Status};
-pub use state::{Attachment, Card, Checklist, Comment, Item, Situation, Task, place_item, take_item};
+pub use state::{Attachment, Card, Checklist, Comment, Item, KeptComment, Situation, Task, place_item, take_item};
 
 /// `aggregate_type` in the log.
 pub const TYPE: &str = "task";

@@ -1,7 +1,9 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::events::{DueStage, Lifecycle, PlacedItem, Priority, TaskEvent};
+use super::events::{CommentBody, DueStage, Lifecycle, PlacedItem, Priority, TaskEvent};
 use super::lifecycle::Status;
 use crate::Timestamp;
 use crate::ids::{AttachmentId, ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
@@ -50,7 +52,7 @@ pub struct Card {
     pub estimate_minutes: Option<u32>,
     pub parent_id: Option<TaskId>,
     pub archived: bool,
-    pub comments: Vec<Comment>,
+    pub comments: Vec<KeptComment>,
     /// Ids of removed comments, which are not given out again.
     pub removed_comments: Vec<CommentId>,
     pub attachments: Vec<Attachment>,
@@ -74,6 +76,17 @@ pub struct Reaction {
     pub user_id: UserId,
     #[schema(example = "\u{1f44d}")]
     pub emoji: String,
+}
+
+/// What is kept of a comment: its words are in the log, and thousands of them would be in memory for each command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptComment {
+    pub id: CommentId,
+    pub author_id: UserId,
+    /// The version of the task with which it has its words: that of the event they are in.
+    pub said_at: u64,
+    /// Of the words, to tell others from them.
+    digest: u64,
 }
 
 /// A comment as it stands in the log.
@@ -147,7 +160,7 @@ impl Task {
             }
             event => {
                 if let Situation::Present(card) | Situation::Deleted { card, .. } = &mut self.situation {
-                    card.apply(event);
+                    card.apply(event, self.version);
                 }
             }
         }
@@ -155,6 +168,10 @@ impl Task {
 }
 
 impl Card {
+    pub fn comment(&self, id: CommentId) -> Option<&KeptComment> {
+        self.comments.iter().find(|comment| comment.id == id)
+    }
+
     fn new(created: super::events::Created) -> Self {
         Self {
             project_id: created.project_id.to,
@@ -189,7 +206,7 @@ impl Card {
     }
 
     /// Takes what the event says; an event that does not fit (a comment that is not there) changes nothing.
-    fn apply(&mut self, event: TaskEvent) {
+    fn apply(&mut self, event: TaskEvent, version: u64) {
         match event {
             TaskEvent::Created(_) | TaskEvent::Deleted(_) | TaskEvent::Restored(_) => {}
             TaskEvent::Renamed(e) => self.title = e.title.to,
@@ -222,11 +239,14 @@ impl Card {
             | TaskEvent::Reopened(e) => self.step(e),
             TaskEvent::Progressed(e) => self.progress = e.progress.to,
             TaskEvent::Archived(e) | TaskEvent::Unarchived(e) => self.archived = e.archived.to,
-            TaskEvent::Commented(e) => self.comments.push(e.comment.to),
+            TaskEvent::Commented(e) => {
+                let Comment { id, author_id, text, .. } = e.comment.to;
+                self.comments.push(KeptComment { id, author_id, said_at: version, digest: digest(&text) });
+            }
             TaskEvent::CommentEdited(e) => {
                 if let Some(comment) = self.comments.iter_mut().find(|c| c.id == e.comment.to.id) {
-                    comment.text = e.comment.to.text;
-                    comment.mentions = e.comment.to.mentions;
+                    comment.said_at = version;
+                    comment.digest = digest(&e.comment.to.text);
                 }
             }
             TaskEvent::CommentRemoved(e) => {
@@ -284,6 +304,29 @@ impl Card {
             self.reason = reason.to;
         }
     }
+}
+
+impl KeptComment {
+    /// Whether these are its words, as far as 64 bits of them tell.
+    pub fn says(&self, text: &str) -> bool {
+        self.digest == digest(text)
+    }
+
+    /// The comment with its words, from the event of its `said_at`. `None` for another event.
+    pub fn said_in(&self, event: TaskEvent) -> Option<Comment> {
+        if let TaskEvent::Commented(e) = event {
+            return Some(e.comment.to).filter(|comment| comment.id == self.id);
+        }
+        let TaskEvent::CommentEdited(e) = event else { return None };
+        let CommentBody { id, text, mentions } = e.comment.to;
+        (id == self.id).then_some(Comment { id, author_id: self.author_id, text, mentions })
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Puts an item behind the one it names, or first; at the end when that one is gone.

@@ -58,6 +58,12 @@ pub struct TeamMember {
 
 impl Team {
     /// The team, unless it never was or is deleted.
+    /// About how many bytes it takes in memory, for caches that are bounded by them.
+    pub fn bytes(&self) -> usize {
+        let roster = |roster: &Roster| roster.name.len() + size_of_val(roster.members.as_slice());
+        size_of::<Self>() + self.roster().map_or(0, roster)
+    }
+
     pub fn roster(&self) -> Option<&Roster> {
         match &self.situation {
             Situation::Present(roster) => Some(roster),

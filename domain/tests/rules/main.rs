@@ -90,6 +90,7 @@ fn asked_at(second: i64, actor: UserId, kind: &str, data: Value) -> task::Asked 
         origin: Origin::Live,
         teams: vec![],
         other: None,
+        said: None,
     }
 }
 
@@ -316,4 +317,60 @@ fn given_many_files_when_one_too_many_is_attached_then_it_is_refused() {
         .given(events)
         .when(asked(MEMBER, "task.remove_attachment", remove))
         .then_expect_error(Refusal::Forbidden { needs: Role::Admin });
+}
+
+/// The words of comments are in the log: a decision that needs them is given them.
+#[test]
+fn comments_are_edited_and_removed_by_their_words_in_the_log() {
+    let comment = task::Comment {
+        id: taskfold_domain::ids::CommentId(id(40)),
+        author_id: MEMBER,
+        text: "first".to_owned(),
+        mentions: vec![OWNER],
+    };
+    let events = history(&[
+        ("task.create", json!({"title": "T"})),
+        ("task.comment", json!({"id": id(40), "text": "first"})),
+        ("task.comment", json!({"id": id(41), "text": "other"})),
+    ]);
+    let mut task = Task::default();
+    events.iter().cloned().for_each(|event| task.apply(event));
+    let kept = *task.card().unwrap().comment(comment.id).unwrap();
+    assert_eq!((kept.said_at, kept.says("first"), kept.says("other")), (2, true, false));
+    assert_eq!(kept.said_in(events[1].clone()).unwrap().text, "first");
+    assert_eq!(kept.said_in(events[2].clone()), None, "of another comment");
+
+    let edit = json!({"comment_id": id(40), "text": "second"});
+    let edit = task::Asked { said: Some(comment.clone()), ..asked(MEMBER, "task.edit_comment", edit) };
+    let edited = edit.decide(&task).unwrap();
+    let body = |text: &str, mentions: Value| json!({"id": id(40), "text": text, "mentions": mentions});
+    let change = json!({"comment": {"from": body("first", json!([OWNER])), "to": body("second", json!([]))}});
+    assert_eq!(edited, [event("task.comment_edited", change)]);
+    task.apply(edited[0].clone());
+    let kept = *task.card().unwrap().comment(comment.id).unwrap();
+    assert_eq!((kept.said_at, kept.said_in(edited[0].clone()).unwrap().author_id), (4, MEMBER));
+    // What one has not said is not one's own to edit, whatever its words.
+    let other = task::Asked { actor: OWNER, ..edit };
+    assert_eq!(other.decide(&task), Err(Refusal::NotTheAuthor));
+
+    let remove =
+        task::Asked { said: Some(comment), ..asked(MEMBER, "task.remove_comment", json!({"comment_id": id(40)})) };
+    let removed = remove.decide(&task).unwrap();
+    assert_eq!(serde_json::to_value(&removed[0]).unwrap()["changes"]["comment"]["from"]["text"], "first");
+}
+
+#[test]
+fn a_task_takes_as_much_memory_as_what_decisions_need() {
+    let mut task = Task::default();
+    a_task().into_iter().for_each(|event| task.apply(event));
+    let bare = task.bytes();
+    for n in 0..1000 {
+        let text = "x".repeat(16 * 1024);
+        let comment =
+            json!({"from": null, "to": {"id": id(5000 + n), "author_id": MEMBER, "text": text, "mentions": []}});
+        task.apply(event("task.commented", json!({"comment": comment})));
+    }
+    assert!(task.bytes() - bare < 1000 * 100, "{} bytes more", task.bytes() - bare);
+    task.apply(event("task.described", json!({"description": {"from": "", "to": "x".repeat(10_000)}})));
+    assert!(task.bytes() - bare > 10_000);
 }

@@ -58,6 +58,7 @@ fn random_commands_keep_the_invariants() {
                 origin: Origin::Live,
                 teams: &[],
                 other: None,
+                said: None,
             };
             let command = task_command(&format!("task.{kind}"), data);
             for event in task::decide(&task, &command, &context).unwrap_or_default() {

@@ -208,3 +208,92 @@ async fn nobody_leaves_more_than_so_many_uploads_behind() {
     assert_eq!(one_more().await.status, 201);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn what_is_offered_is_said_and_what_is_not_is_refused() {
+    let (app, ada, task) = scene().await;
+    let path = format!("/v1/tasks/{task}/uploads");
+    let nobody = app.anonymous();
+    for path in [path.clone(), format!("{path}/{}", new_id())] {
+        let offered = nobody.request(Method::OPTIONS, &path).header("origin", "https://example.com");
+        let offered = sent(offered, 204).await;
+        for (name, value) in [
+            ("tus-version", "1.0.0"),
+            ("tus-resumable", "1.0.0"),
+            ("tus-extension", "creation,expiration,termination,checksum"),
+            ("tus-checksum-algorithm", "sha1,sha256"),
+            ("tus-max-size", "2147483648"),
+            ("access-control-allow-origin", "*"),
+        ] {
+            assert_eq!(header(&offered, name), value, "{name}");
+        }
+        // Preflights are answered as everywhere.
+        let preflight = nobody.request(Method::OPTIONS, &path).header("origin", "https://example.com");
+        let preflight = sent(preflight.header("access-control-request-method", "PATCH"), 200).await;
+        assert_eq!(header(&preflight, "access-control-allow-methods"), "*");
+    }
+    let elsewhere = nobody.send(nobody.request(Method::OPTIONS, "/v1/projects")).await;
+    assert_eq!((elsewhere.status.as_u16(), elsewhere.header("allow").contains("POST")), (204, true));
+    for (name, value) in [
+        ("upload-concat", "partial"),
+        ("upload-concat", "final;/v1/tasks/a/uploads/b"),
+        ("upload-concat", "x"),
+        ("upload-defer-length", "1"),
+    ] {
+        let request = tus(&ada, Method::POST, &path).header("upload-length", 5).header(name, value);
+        let refused = ada.send(request).await;
+        refused.problem(400, "malformed");
+        assert_eq!(refused.header("tus-resumable"), "1.0.0");
+    }
+    let old = ada.request(Method::POST, &path).header("tus-resumable", "0.2.2").header("upload-length", 5);
+    let old = ada.send(old).await;
+    assert_eq!(old.header("tus-version"), "1.0.0");
+    old.problem(412, "upload-protocol");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn bytes_that_do_not_come_to_their_checksum_are_not_kept() {
+    let (app, ada, task) = scene().await;
+    let bytes = file(2 * PART + 500);
+    let upload = create(&ada, &task, bytes.len()).await;
+    let sha256 = |bytes: &[u8]| format!("sha256 {}", BASE64_STANDARD.encode(Sha256::digest(bytes)));
+    let with = |offset: usize, end: usize, sum: &str| {
+        patch(&ada, &upload, offset, bytes[offset..end].to_vec()).header("upload-checksum", sum)
+    };
+    // More than a part, so that some of it was stored before its end was seen.
+    ada.send(with(0, PART + 7, &sha256(b"other"))).await.problem(460, "checksum-mismatch");
+    assert_eq!(offset(&ada, &upload).await, 0);
+    sent(with(0, 1000, &sha256(&bytes[..1000])), 204).await;
+    ada.send(with(1000, PART + 7, &sha256(&bytes[..1000]))).await.problem(460, "checksum-mismatch");
+    assert_eq!(offset(&ada, &upload).await, 1000);
+    for bad in ["sha256", "md5 1B2M2Y8AsgTpgAmY7PhCfg==", "sha1 x", "sha1 1B2M2Y8AsgTpgAmY7PhCfg=="] {
+        ada.send(with(1000, 1001, bad)).await.problem(400, "malformed");
+    }
+    // The SHA-1 of "abc" (FIPS 180).
+    let small = create(&ada, &task, 3).await;
+    let sha1 = "sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=";
+    ada.send(patch(&ada, &small, 0, "abd").header("upload-checksum", sha1)).await.problem(460, "checksum-mismatch");
+    let small = sent(patch(&ada, &small, 0, "abc").header("upload-checksum", sha1), 204).await;
+    assert_ne!(header(&small, "taskfold-attachment-id"), "");
+    let last = sent(with(1000, bytes.len(), &sha256(&bytes[1000..])), 204).await;
+    let location = format!("/v1/tasks/{task}/attachments/{}", header(&last, "taskfold-attachment-id"));
+    let reply = json!({"position": header(&last, "taskfold-position").parse::<i64>().unwrap()});
+    assert!(sent(content(&ada, &location, &reply), 200).await.bytes().await.unwrap() == bytes);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_method_may_stand_in_a_header() {
+    let (app, ada, task) = scene().await;
+    let upload = create(&ada, &task, 10).await;
+    let over = |method: &str| tus(&ada, Method::POST, &upload).header("x-http-method-override", method);
+    let bytes = over("PATCH").header("content-type", "application/offset+octet-stream").header("upload-offset", 0);
+    sent(bytes.body(file(4)), 204).await;
+    assert_eq!(header(&sent(over("HEAD"), 200).await, "upload-offset"), "4");
+    ada.send(over("PUT")).await.problem(405, "method-not-allowed");
+    ada.send(tus(&ada, Method::POST, &upload)).await.problem(405, "method-not-allowed");
+    sent(over("DELETE"), 204).await;
+    ada.get(&upload).await.problem(404, "not-found");
+    app.finish().await;
+}

@@ -16,11 +16,14 @@ const MEDIA_TYPE: &str = "application/offset+octet-stream";
 
 /// Send bytes from `Upload-Offset` on, which must be where the upload is (409). The last ones make the attachment, and are
 /// answered with `Taskfold-Attachment-Id` and `Taskfold-Position`. What came in before a request broke off is kept.
+/// Clients that cannot send `PATCH` send `POST` with `X-HTTP-Method-Override: PATCH`.
 #[utoipa::path(
     patch, path = "/v1/tasks/{task_id}/uploads/{upload_id}", operation_id = "appendUpload", tag = "attachments",
     params(("task_id" = Uuid, Path, description = "the task"), ("upload_id" = Uuid, Path, description = "the upload"),
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
-        ("Upload-Offset" = u64, Header, description = "Where the bytes begin")),
+        ("Upload-Offset" = u64, Header, description = "Where the bytes begin"),
+        ("Upload-Checksum" = Option<String>, Header, description = "`sha1 <base64>` or `sha256 <base64>` of the body: 460 if it \
+            comes to another, and nothing of it is kept")),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
     responses(
         (status = 204, description = "Taken",
@@ -47,6 +50,7 @@ pub async fn handler(
     if tus::bytes(headers, tus::OFFSET)? != upload.progress().size {
         return Err(resumable::elsewhere());
     }
+    let checksum = tus::checksum(headers)?;
     if let Some(position) = upload.position {
         return Ok(tus::answer(StatusCode::NO_CONTENT, &upload, Some((upload.id().0, position))));
     }
@@ -55,7 +59,7 @@ pub async fn handler(
         let place = app.attachments.place()?;
         // A task of its own: when the connection breaks, and this request with it, what has come in is still stored. A body that
         // ends early is no harm here, where the offset says how much there is.
-        let receiving = resumable::receive(app.attachments.clone(), upload, request.into_body());
+        let receiving = resumable::receive(app.attachments.clone(), upload, request.into_body(), checksum);
         let received = tokio::spawn(async move {
             let _place = place;
             receiving.await

@@ -18,7 +18,7 @@ use crate::http::sent::{CommandHeaders, Sent};
 const MOST_UNFINISHED: i64 = 100;
 
 /// Announce a file that will be sent in one or more requests, each of which may break off (the protocol tus 1.0.0, which
-/// upload libraries such as Uppy and tus-js-client speak). It is kept for a day after its last byte. One person has at most 100
+/// upload libraries such as Uppy and tus-js-client speak; `OPTIONS` says which of its extensions are offered). It is kept for a day after its last byte. One person has at most 100
 /// that are not complete.
 #[utoipa::path(
     post, path = "/v1/tasks/{task_id}/uploads", operation_id = "createUpload", tag = "attachments",
@@ -43,6 +43,7 @@ pub async fn handler(
     let headers = request.headers();
     may_attach(&app.engine, task_id, &envelope).await?;
     tus::must_be_understood(headers)?;
+    tus::must_be_offered(headers)?;
     let length = tus::bytes(headers, tus::LENGTH)?;
     let metadata = one(headers, tus::METADATA)?;
     let file = tus::file(metadata)?;

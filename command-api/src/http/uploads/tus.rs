@@ -9,6 +9,7 @@ use taskfold_openapi::{Code, Problem};
 use uuid::Uuid;
 
 use crate::attachments::File;
+use crate::attachments::checksum::{ALGORITHMS, Checksum};
 use crate::attachments::uploads::Upload;
 
 const VERSION: &str = "1.0.0";
@@ -17,13 +18,62 @@ pub const OFFSET: &str = "upload-offset";
 pub const LENGTH: &str = "upload-length";
 pub const METADATA: &str = "upload-metadata";
 const EXPIRES: &str = "upload-expires";
+const CHECKSUM: &str = "upload-checksum";
+/// What is offered beside the core of the protocol.
+const EXTENSIONS: &str = "creation,expiration,termination,checksum";
+/// Headers of extensions that are not offered. An upload that is made with one would be something else than its client thinks.
+const NOT_OFFERED: [(&str, &str); 2] =
+    [("upload-concat", "concatenation"), ("upload-defer-length", "creation-defer-length")];
 /// The longest that goes into a file's name and type in base64, with room for what libraries add.
 const METADATA_BYTES: usize = 4096;
 
-/// Every answer says which version it is.
+/// Every answer says which version it is, and a refusal of another version which ones there are.
 pub async fn speaks(mut response: Response) -> Response {
-    response.headers_mut().insert(HeaderName::from_static(RESUMABLE), HeaderValue::from_static(VERSION));
+    let refused = response.status() == StatusCode::PRECONDITION_FAILED;
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static(RESUMABLE), HeaderValue::from_static(VERSION));
+    if refused {
+        headers.insert(HeaderName::from_static("tus-version"), HeaderValue::from_static(VERSION));
+    }
     response
+}
+
+/// What is offered, in headers.
+pub fn offer(most_bytes: u64) -> Response {
+    let offered = [
+        ("tus-version", HeaderValue::from_static(VERSION)),
+        ("tus-extension", HeaderValue::from_static(EXTENSIONS)),
+        ("tus-checksum-algorithm", HeaderValue::from_static(ALGORITHMS)),
+        ("tus-max-size", most_bytes.into()),
+    ];
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    for (name, value) in offered {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    response
+}
+
+/// 400 for what a new upload asks of extensions that are not offered.
+pub fn must_be_offered(headers: &HeaderMap) -> Result<(), Problem> {
+    match NOT_OFFERED.iter().find(|(header, _)| headers.contains_key(*header)) {
+        None => Ok(()),
+        Some((_, extension)) => {
+            let detail = format!("The extension {extension} is not offered here: leave it out");
+            Err(Problem::new(Code::Malformed, detail).with("offered", EXTENSIONS))
+        }
+    }
+}
+
+/// `Upload-Checksum: <algorithm> <base64>`, of the body.
+pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
+    let Some(text) = one(headers, CHECKSUM)? else { return Ok(None) };
+    let bad = || {
+        let detail = format!("The header Upload-Checksum must be one of {ALGORITHMS}, and the checksum in base64");
+        Problem::new(Code::Malformed, detail)
+    };
+    let (algorithm, sum) = text.split_once(' ').ok_or_else(bad)?;
+    let sum = BASE64_STANDARD.decode(sum.trim()).map_err(|_| bad())?;
+    Checksum::new(algorithm, sum).map(Some).ok_or_else(bad)
 }
 
 /// A request of another version is not understood. One that names none is taken: curl can then be used by hand.

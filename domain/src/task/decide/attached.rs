@@ -15,11 +15,11 @@ use crate::task::events::{
     CommentAdded, CommentBody, CommentEdited, CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem,
     ReactionAdded, ReactionRemoved, TaskEvent,
 };
-use crate::task::state::{Attachment, Card, Checklist, Comment, Item, Reaction};
+use crate::task::state::{Attachment, Card, Checklist, Comment, Item, KeptComment, Reaction};
 
 pub fn comment(card: &Card, add: &AddComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     let id = add.id.unwrap_or(CommentId(context.fresh_id));
-    if card.comments.iter().any(|c| c.id == id) || card.removed_comments.contains(&id) {
+    if card.comment(id).is_some() || card.removed_comments.contains(&id) {
         return Err(Refusal::AlreadyExists);
     }
     if card.comments.len() + card.removed_comments.len() >= COMMENTS_PER_TASK {
@@ -39,6 +39,7 @@ pub fn edit_comment(card: &Card, edit: &EditComment, context: &Context<'_>) -> R
     if comment.author_id != context.actor {
         return Err(Refusal::NotTheAuthor);
     }
+    let comment = said(context, comment.id)?;
     if comment.text == edit.text.as_str() {
         return Ok(vec![]);
     }
@@ -60,7 +61,12 @@ pub fn remove_comment(
     }
     let comment = find_comment(card, id)?;
     must_be_its_author_or_admin(comment.author_id, board, context)?;
-    Ok(vec![TaskEvent::CommentRemoved(CommentRemoved { comment: comment.clone().into() })])
+    Ok(vec![TaskEvent::CommentRemoved(CommentRemoved { comment: said(context, id)?.clone().into() })])
+}
+
+/// The comment with its words.
+fn said<'a>(context: &Context<'a>, id: CommentId) -> Result<&'a Comment, Refusal> {
+    context.said.filter(|comment| comment.id == id).ok_or(Refusal::NotFound)
 }
 
 fn must_be_its_author_or_admin(author: UserId, board: &Board, context: &Context<'_>) -> Result<(), Refusal> {
@@ -125,8 +131,8 @@ fn reaction(react: &React, context: &Context<'_>) -> Reaction {
     Reaction { comment_id: react.comment_id, user_id: context.actor, emoji: react.emoji.as_str().to_owned() }
 }
 
-fn find_comment(card: &Card, id: CommentId) -> Result<&Comment, Refusal> {
-    card.comments.iter().find(|c| c.id == id).ok_or(Refusal::NotFound)
+fn find_comment(card: &Card, id: CommentId) -> Result<&KeptComment, Refusal> {
+    card.comment(id).ok_or(Refusal::NotFound)
 }
 
 pub fn add_checklist(card: &Card, add: &AddChecklist, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::project::{self, Board};
 use taskfold_domain::task::{self, Card as TaskCard, Origin, Situation, Status};
-use taskfold_domain::{Project, Rank, Task, Timestamp};
+use taskfold_domain::{Project, Rank, Task, TaskCommand, TaskEvent, Timestamp};
 use uuid::Uuid;
 
 use super::{Plan, Scene, What, make};
@@ -23,6 +23,7 @@ const IDS: Ids = Ids { project: ProjectId(Uuid::from_u128(1)), people: ME.0 };
 struct World {
     project: Project,
     tasks: HashMap<TaskId, Task>,
+    logs: HashMap<TaskId, Vec<TaskEvent>>,
     refused: Skipped,
     history: Vec<(Timestamp, UserId, String)>,
     last: Option<(Snapshot, Option<(Timestamp, String)>)>,
@@ -105,6 +106,14 @@ impl World {
             }
             What::Task { id, command, rank } => {
                 let task = self.tasks.entry(*id).or_default();
+                let log = self.logs.entry(*id).or_default();
+                let comment = match command {
+                    TaskCommand::EditComment(edit) => Some(edit.comment_id),
+                    TaskCommand::RemoveComment(remove) => Some(remove.comment_id),
+                    _ => None,
+                };
+                let kept = comment.and_then(|id| task.card()?.comment(id));
+                let said = kept.and_then(|kept| kept.said_in(log[kept.said_at as usize - 1].clone()));
                 let end = Rank::at_end(at, 5);
                 let project = &self.project;
                 let context = task::Context {
@@ -118,11 +127,13 @@ impl World {
                     origin,
                     teams: &[],
                     other: None,
+                    said: said.as_ref(),
                 };
                 match task::decide(task, command, &context) {
                     Ok(events) => {
                         for event in events {
                             self.history.push((at, actor, event.name().to_owned()));
+                            log.push(event.clone());
                             task.apply(event);
                         }
                     }

@@ -153,7 +153,7 @@ impl Wanted<'_> {
                 continue;
             };
             let changed = touched || base(&comment.id).is_none_or(|b| b.text != comment.text);
-            if here.text != comment.text
+            if !here.says(&comment.text)
                 && changed
                 && let Ok(text) = comment.text.clone().try_into()
             {
