@@ -7,6 +7,8 @@ mod file;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Timestamp;
+
 pub const TITLE_CHARS: usize = 500;
 pub const NAME_CHARS: usize = 500;
 pub const DESCRIPTION_BYTES: usize = 64 * 1024;
@@ -224,19 +226,24 @@ impl FileSize {
 
 /// A time a client may send: RFC 3339, years 0001 to 9999 (what PostgreSQL and every client can hold).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "crate::Timestamp", into = "crate::Timestamp")]
+#[serde(try_from = "chrono::DateTime<chrono::Utc>", into = "Timestamp")]
 #[schema(value_type = String, format = DateTime)]
-pub struct Time(crate::Timestamp);
+pub struct Time(Timestamp);
 
-impl TryFrom<crate::Timestamp> for Time {
+impl TryFrom<chrono::DateTime<chrono::Utc>> for Time {
     type Error = InvalidInput;
-    fn try_from(time: crate::Timestamp) -> Result<Self, InvalidInput> {
-        use chrono::Datelike;
-        if (1..=9999).contains(&time.utc().year()) { Ok(Self(time)) } else { Err(InvalidInput::Time) }
+    fn try_from(time: chrono::DateTime<chrono::Utc>) -> Result<Self, InvalidInput> {
+        Timestamp::within_bounds(time).map(Self).ok_or(InvalidInput::Time)
     }
 }
 
-impl From<Time> for crate::Timestamp {
+impl From<Timestamp> for Time {
+    fn from(time: Timestamp) -> Self {
+        Self(time)
+    }
+}
+
+impl From<Time> for Timestamp {
     fn from(time: Time) -> Self {
         time.0
     }

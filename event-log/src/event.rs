@@ -7,6 +7,8 @@ use taskfold_domain::ids::ProjectId;
 use taskfold_domain::{ProjectEvent, TaskEvent, TeamEvent, Timestamp};
 use uuid::Uuid;
 
+use crate::stored::{PayloadText, StoredTime};
+
 /// One row of `events`. `changes` is kept as the text that was written.
 #[derive(Clone, Debug, FromRow)]
 pub struct LoggedEvent {
@@ -16,13 +18,16 @@ pub struct LoggedEvent {
     pub sequence: i64,
     pub event_type: String,
     pub event_version: String,
-    /// `payload -> 'changes'`; absent in a row that nobody of ours wrote.
+    /// Of the payload; absent in a row that nobody of ours wrote.
+    #[sqlx(try_from = "PayloadText")]
     pub changes: Option<String>,
     /// None for a team, which belongs to no project.
     pub project_id: Option<Uuid>,
     pub actor_id: Uuid,
     pub command_id: Uuid,
+    #[sqlx(try_from = "StoredTime")]
     pub occurred_at: DateTime<Utc>,
+    #[sqlx(try_from = "StoredTime")]
     pub recorded_at: DateTime<Utc>,
     pub traceparent: Option<String>,
 }

@@ -10,6 +10,8 @@ mod identity;
 mod kept;
 /// Reading by position.
 mod read;
+/// Columns of the log as they are read.
+mod stored;
 /// Errors that pass.
 mod trouble;
 /// Being told of new positions.
@@ -21,5 +23,5 @@ pub use kept::Kept;
 pub use read::{
     aggregate_after, aggregate_event, head, page_after, page_between, project_page_after, projected_position,
 };
-pub use trouble::{FORKED, OTHER_LOG, SUSPENDED, is_unavailable};
+pub use trouble::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};

@@ -9,7 +9,7 @@ macro_rules! select_events {
     ($($rest:tt)+) => {
         concat!(
             "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, ",
-            "(payload -> 'changes')::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, ",
+            "payload::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, ",
             "traceparent FROM events ",
             $($rest)+
         )

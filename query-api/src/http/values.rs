@@ -1,9 +1,10 @@
 //! Values of query parameters, bounded when they are read.
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
+use taskfold_domain::Timestamp;
 use taskfold_openapi::Problem;
 use taskfold_openapi::headers;
 
@@ -67,16 +68,16 @@ impl Since {
     }
 }
 
-/// A point in time of a year with four digits, as RFC 3339 has them.
+/// A point in time of the years 0001 to 9999 UTC, as RFC 3339 has them.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Time(pub DateTime<Utc>);
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match DateTime::parse_from_rfc3339(&text) {
-            Ok(time) if (1..=9999).contains(&time.year()) => Ok(Self(time.to_utc())),
-            _ => Err(D::Error::custom("must be a time such as 2026-11-23T09:30:00Z (RFC 3339; write + as %2B)")),
+        match DateTime::parse_from_rfc3339(&text).ok().and_then(|time| Timestamp::within_bounds(time.to_utc())) {
+            Some(time) => Ok(Self(time.utc())),
+            None => Err(D::Error::custom("must be a time such as 2026-11-23T09:30:00Z (RFC 3339; write + as %2B)")),
         }
     }
 }
@@ -116,5 +117,9 @@ mod tests {
         assert!(read("2026-11-23T09:30:00+02:00").is_ok());
         assert!(read("+262000-01-01T00:00:00Z").is_err());
         assert!(read("2026-11-23").is_err());
+        assert!(read("9999-12-31T23:59:59-01:00").is_err());
+        assert!(read("9999-12-31T23:59:60Z").is_err());
+        assert!(read("0001-01-01T00:00:00+01:00").is_err());
+        assert_eq!(read("2016-12-31T23:59:60Z").ok().map(|time| time.0), read("2017-01-01T00:00:00Z").ok().map(|time| time.0));
     }
 }

@@ -1,4 +1,4 @@
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use taskfold_domain::Timestamp;
 use taskfold_domain::input::{COMMENT_BYTES, DESCRIPTION_BYTES, ITEM_CHARS, NAME_CHARS, TITLE_CHARS};
@@ -76,7 +76,7 @@ pub fn time(value: &Value) -> Option<Timestamp> {
         Value::Number(millis) => DateTime::from_timestamp_millis(millis.as_i64()?)?,
         _ => return None,
     };
-    (1..=9999).contains(&time.year()).then(|| time.into())
+    Timestamp::within_bounds(time)
 }
 
 /// The time of creation that a MongoDB ObjectId carries in its first four bytes.
@@ -112,7 +112,17 @@ mod tests {
     #[test]
     fn times_are_read_or_not_there() {
         assert!(time(&json!("2015-06-19T10:32:37.369Z")).is_some());
-        for odd in [json!("yesterday"), json!(null), json!({}), json!("+12345-01-01T00:00:00Z"), json!(i64::MAX)] {
+        for odd in [
+            json!("yesterday"),
+            json!(null),
+            json!({}),
+            json!("+12345-01-01T00:00:00Z"),
+            json!("9999-12-31T23:59:60Z"),
+            json!("0001-01-01T00:00:00+14:00"),
+            json!(253_402_300_800_000_i64),
+            json!(i64::MAX),
+            json!(1e300),
+        ] {
             assert_eq!(time(&odd), None, "{odd}");
         }
         let made = time_of_id("5583efc5e400a960320e5ff2").map(|t| t.utc().to_rfc3339());

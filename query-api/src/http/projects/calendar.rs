@@ -116,7 +116,11 @@ pub struct CalendarItem {
 
 impl CalendarItem {
     fn in_zone(mut self, zone: Tz) -> Self {
-        let day = |time: DateTime<Utc>| time.with_timezone(&zone).date_naive();
+        let day = |time: DateTime<Utc>| {
+            let there = time.with_timezone(&zone).date_naive();
+            // A date has a year of four digits, also at either end of time.
+            if (1..=9999).contains(&there.year()) { there } else { time.date_naive() }
+        };
         self.start_date = self.card.fields.start_at.map(day);
         self.due_date = self.card.fields.due_at.map(day);
         self

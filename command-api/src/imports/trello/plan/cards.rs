@@ -77,7 +77,7 @@ impl Planner<'_> {
         for label in card.labels.iter().take(LABELS_PER_TASK) {
             self.ensure_label(label);
         }
-        let time = |time: Option<taskfold_domain::Timestamp>| time.and_then(|t| Time::try_from(t).ok());
+        let time = |time: Option<taskfold_domain::Timestamp>| time.map(Time::from);
         let labels = card.labels.iter().filter(|l| self.labels_now.contains(*l)).take(LABELS_PER_TASK);
         let create = CreateTask {
             id: Some(ids.task(&card.id)),
@@ -120,7 +120,7 @@ impl Planner<'_> {
 
     fn edit(&mut self, card: &str, change: &Change) {
         let mut edit = EditTask::default();
-        let time = |time: Option<taskfold_domain::Timestamp>| time.and_then(|t| Time::try_from(t).ok());
+        let time = |time: Option<taskfold_domain::Timestamp>| time.map(Time::from);
         match change {
             Change::Named(name) => edit.title = self.fits(name),
             Change::Described(description) => edit.description = Some(self.fits(description)),

@@ -65,8 +65,8 @@ impl Wanted<'_> {
             assignee_ids: new.members.iter().map(|m| self.ids.person(m)).collect(),
             label_ids: new.labels.iter().map(|l| self.ids.label(l)).collect(),
             priority: Default::default(),
-            start_at: new.start.and_then(|t| Time::try_from(t).ok()),
-            due_at: new.due.and_then(|t| Time::try_from(t).ok()),
+            start_at: new.start.map(Time::from),
+            due_at: new.due.map(Time::from),
             estimate_minutes: None,
             parent_id: None,
             run: false,
@@ -103,10 +103,10 @@ impl Wanted<'_> {
             edit.description = Some(new.description.clone().try_into().ok());
         }
         if here.due_at != new.due && self.changed(three, Field::Due, |c| c.due) {
-            edit.due_at = Some(new.due.and_then(|t| Time::try_from(t).ok()));
+            edit.due_at = Some(new.due.map(Time::from));
         }
         if here.start_at != new.start && self.changed(three, Field::Start, |c| c.start) {
-            edit.start_at = Some(new.start.and_then(|t| Time::try_from(t).ok()));
+            edit.start_at = Some(new.start.map(Time::from));
         }
         if edit != EditTask::default() {
             corrections.push(Correction::task(three.id, TaskCommand::Edit(Box::new(edit))));
