@@ -103,9 +103,16 @@ impl LoggedEvent {
         serde_json::to_string(&self.change()?).map_err(|e| self.error("payload", e.to_string()))
     }
 
-    /// Where it is published, under `prefix`.
-    pub fn nats_subject(&self, prefix: &str) -> Result<String, LogError> {
-        Ok(nats_subject(prefix, self.project_id.map(ProjectId), self.subject()?, &self.event_type))
+    /// Where it is published, under `prefix`. What is no subject of ours is published where nobody's Changes are.
+    pub fn nats_subject(&self, prefix: &str) -> String {
+        let is_name = self.event_type.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+        let tokens_are_full = !self.event_type.is_empty() && !self.event_type.split('.').any(str::is_empty);
+        match self.subject() {
+            Ok(subject) if is_name && tokens_are_full => {
+                nats_subject(prefix, self.project_id.map(ProjectId), subject, &self.event_type)
+            }
+            _ => format!("{prefix}.events._._._.unreadable"),
+        }
     }
 
     fn raw_changes(&self) -> Result<&RawValue, LogError> {

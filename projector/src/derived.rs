@@ -21,8 +21,10 @@ pub const TABLES: &[(&str, &[&str], i32)] = &[
 pub const DOCUMENTS_OF_BLOCKS: &str = "INSERT INTO task_documents (task_id, project_id, archived, created_at, document) \
     SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids) FROM tasks \
     WHERE NOT deleted AND ctid >= $1::tid AND ctid < $2::tid";
-const ALL_COUNTS: &str = "INSERT INTO column_counts (project_id, column_id, tasks) \
-    SELECT project_id, column_id, count(*) FROM tasks WHERE NOT archived AND NOT deleted GROUP BY project_id, column_id";
+/// Of all projects, or of one ($1).
+const COUNTS: &str = "INSERT INTO column_counts (project_id, column_id, tasks) \
+    SELECT project_id, column_id, count(*) FROM tasks \
+    WHERE NOT archived AND NOT deleted AND ($1::uuid IS NULL OR project_id = $1) GROUP BY project_id, column_id";
 const ALL_LABELS: &str = "INSERT INTO label_documents (project_id, label_id, document) \
     SELECT project_id, (label ->> 'id')::uuid, to_tsvector('pg_catalog.simple', label ->> 'name') \
     FROM projects, jsonb_array_elements(labels) AS label";
@@ -36,9 +38,24 @@ pub async fn write_all(pool: &PgPool) -> sqlx::Result<()> {
 
 /// The same of what is quickly done.
 pub async fn write_all_but_documents(db: &mut PgConnection) -> sqlx::Result<()> {
-    for all in [ALL_COUNTS, ALL_LABELS] {
-        sqlx::query(all).execute(&mut *db).await?;
+    sqlx::query(COUNTS).bind(None::<Uuid>).execute(&mut *db).await?;
+    sqlx::query(ALL_LABELS).execute(db).await?;
+    Ok(())
+}
+
+/// Deletes the documents of a task, or of the labels of a project.
+pub async fn forget(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> {
+    for documents in ["DELETE FROM task_documents WHERE task_id = $1", "DELETE FROM label_documents WHERE project_id = $1"]
+    {
+        sqlx::query(documents).bind(aggregate).execute(&mut *db).await?;
     }
+    Ok(())
+}
+
+/// Counts the cards of a project's columns, whatever was counted before.
+pub async fn count_anew(db: &mut PgConnection, project: Uuid) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM column_counts WHERE project_id = $1").bind(project).execute(&mut *db).await?;
+    sqlx::query(COUNTS).bind(project).execute(db).await?;
     Ok(())
 }
 

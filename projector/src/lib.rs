@@ -86,6 +86,26 @@ pub enum ProjectorError {
     NoWayBack(String),
 }
 
+impl ProjectorError {
+    /// Whether it says nothing of the events and rows that were at hand: trouble of the moment, another projector, another version. Whatever
+    /// else fails is a fault of one event or row, and must stop no others.
+    pub(crate) fn is_of_the_whole(&self) -> bool {
+        match self {
+            Self::Database(error) => taskfold_event_log::is_of_the_whole(error),
+            Self::Log(_) | Self::Json(_) => false,
+            Self::Stream(_)
+            | Self::OtherStream(_)
+            | Self::Forked(_)
+            | Self::CheckpointMoved
+            | Self::OtherVersion
+            | Self::WrittenByLater(_)
+            | Self::Rebuilding
+            | Self::ReadersStay
+            | Self::NoWayBack(_) => true,
+        }
+    }
+}
+
 /// Stands by for the lease, and works while it holds it, until shutdown. Trouble with the database or the stream is
 /// waited out.
 pub async fn run(deps: Deps) -> Result<(), ProjectorError> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use chrono::SecondsFormat;
 use serde::Deserialize;
 use taskfold_domain::change::TRUNCATED_HEADER;
-use taskfold_event_log::{LogError, LogIdentity, LoggedEvent};
+use taskfold_event_log::{LogIdentity, LoggedEvent};
 use uuid::Uuid;
 
 /// The id of the log, as an extension attribute of CloudEvents.
@@ -13,22 +13,41 @@ pub const LOG_HEADER: &str = "ce-taskfoldlog";
 /// Of the headers, and what the server adds.
 const HEADER_BYTES: usize = 4096;
 
-/// The payload, whole or without its `changes`, with the headers that go with it.
-pub fn encode(event: &LoggedEvent, log: &LogIdentity, max_payload: usize) -> Result<(HeaderMap, Bytes), LogError> {
-    let payload = event.change_json()?;
-    if payload.len() + HEADER_BYTES <= max_payload {
-        return Ok((headers(event, log), payload.into()));
+/// The payload, whole or without its `changes`, with the headers that go with it. An event that cannot be read has none to send; it is published
+/// all the same, because the events behind it are.
+pub fn encode(event: &LoggedEvent, log: &LogIdentity, max_payload: usize) -> (HeaderMap, Bytes) {
+    match event.change_json() {
+        Ok(payload) if payload.len() + HEADER_BYTES <= max_payload => return (headers(event, log), payload.into()),
+        Ok(payload) => {
+            tracing::error!(position = event.position, bytes = payload.len(), "larger than the server's max_payload");
+        }
+        Err(error) => tracing::error!(%error, "published without its changes"),
     }
-    tracing::error!(position = event.position, bytes = payload.len(), "larger than the server's max_payload");
     truncated(event, log)
 }
 
-/// Of a Change that is too large.
-pub fn truncated(event: &LoggedEvent, log: &LogIdentity) -> Result<(HeaderMap, Bytes), LogError> {
+/// Of a Change that is too large, or cannot be read.
+pub fn truncated(event: &LoggedEvent, log: &LogIdentity) -> (HeaderMap, Bytes) {
     let mut headers = headers(event, log);
     headers.insert(TRUNCATED_HEADER, "true");
     let empty = LoggedEvent { changes: Some("{}".to_owned()), ..event.clone() };
-    Ok((headers, empty.change_json()?.into()))
+    (headers, empty.change_json().unwrap_or_else(|_| of_columns(event).to_string()).into())
+}
+
+/// What the row says of itself, where that is not what our code writes.
+fn of_columns(event: &LoggedEvent) -> serde_json::Value {
+    serde_json::json!({
+        "position": event.position,
+        "version": event.sequence,
+        "project_id": event.project_id,
+        "subject": {"kind": event.aggregate_type, "id": event.aggregate_id},
+        "actor_id": event.actor_id,
+        "command_id": event.command_id,
+        "occurred_at": event.occurred_at,
+        "recorded_at": event.recorded_at,
+        "type": event.event_type,
+        "changes": {},
+    })
 }
 
 /// CloudEvents 1.0, NATS protocol binding, binary mode.
@@ -36,21 +55,26 @@ fn headers(event: &LoggedEvent, log: &LogIdentity) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("ce-specversion", "1.0");
     headers.insert("ce-id", event.position.to_string());
-    headers.insert("ce-type", format!("taskfold.{}.v{}", event.event_type, event.event_version));
+    headers.insert("ce-type", on_one_line(&format!("taskfold.{}.v{}", event.event_type, event.event_version)));
     let source = match event.project_id {
         Some(project) => format!("/v1/projects/{project}"),
         None => format!("/v1/teams/{}", event.aggregate_id),
     };
-    headers.insert("ce-source", source);
-    headers.insert("ce-subject", format!("{}/{}", event.aggregate_type, event.aggregate_id));
+    headers.insert("ce-source", on_one_line(&source));
+    headers.insert("ce-subject", on_one_line(&format!("{}/{}", event.aggregate_type, event.aggregate_id)));
     headers.insert("ce-time", event.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true));
     headers.insert("ce-sequence", event.position.to_string());
     headers.insert(LOG_HEADER, log.id.to_string());
     headers.insert("content-type", "application/json");
     if let Some(traceparent) = &event.traceparent {
-        headers.insert("traceparent", traceparent.as_str());
+        headers.insert("traceparent", on_one_line(traceparent));
     }
     headers
+}
+
+/// A header ends with its line.
+fn on_one_line(text: &str) -> String {
+    text.replace(['\r', '\n'], " ")
 }
 
 /// Whether a published Change is that of this event: its command and position, which no other event has together.

@@ -184,13 +184,13 @@ async fn publish_page(
 ) -> Result<i64, ProjectorError> {
     let mut acks: FuturesOrdered<<PublishAckFuture as IntoFuture>::IntoFuture> = FuturesOrdered::new();
     for event in page {
-        let (headers, payload) = message::encode(event, log, context.client().server_info().max_payload)?;
+        let (headers, payload) = message::encode(event, log, context.client().server_info().max_payload);
         let message = PublishMessage::build()
             .payload(payload)
             .headers(headers)
             .expected_last_sequence((event.position - 1) as u64);
         // Sending waits for the connection, which may be one that does not answer.
-        let sending = tokio::time::timeout(REQUEST, context.send_publish(event.nats_subject(prefix)?, message));
+        let sending = tokio::time::timeout(REQUEST, context.send_publish(event.nats_subject(prefix), message));
         let sent = sending.await.map_err(|_| ProjectorError::Stream("nothing can be sent".to_owned()))?;
         acks.push_back(sent.map_err(|e| ProjectorError::Stream(e.to_string()))?.into_future());
     }

@@ -14,6 +14,8 @@ use crate::{ProjectorError, versions};
 
 /// Events that one transaction takes at most.
 const BATCH: i64 = 1000;
+/// By how much a batch that fails is made smaller.
+const SMALLER: i64 = 10;
 
 /// Rows that are kept for the next steps, at most.
 const KEPT_ROWS: usize = 10_000;
@@ -83,20 +85,18 @@ pub async fn catch_up(db: &mut PgConnection, memory: &mut Memory, upto: i64) -> 
     Ok(())
 }
 
+/// Takes less and less, down to one event, when something in the batch can be folded or stored by no attempt: that one is set aside.
 async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Result<Outcome, ProjectorError> {
-    match take(db, memory, BATCH, reach).await {
-        // Something in the batch cannot be stored. One by one, the event that cannot is found and set aside.
-        Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
-            tracing::warn!(%error, "a batch could not be stored, going on one by one");
-            take(db, memory, 1, reach).await
+    let mut limit = BATCH;
+    loop {
+        match take(db, memory, limit, reach).await {
+            Err(error) if limit > 1 && !error.is_of_the_whole() => {
+                limit = (limit / SMALLER).max(1);
+                tracing::warn!(%error, limit, "a batch could not be projected, trying a smaller one");
+            }
+            outcome => return outcome,
         }
-        outcome => outcome,
     }
-}
-
-/// Classes 22 (data) and 23 (constraints): trying again does not help.
-pub(crate) fn is_about_data(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Reach) -> Result<Outcome, ProjectorError> {
@@ -132,12 +132,12 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
             let mut attempt = tx.begin().await?;
             match project(&mut attempt, &mut tables, &events, set_aside).await {
                 Ok(()) => attempt.commit().await?,
-                Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
+                Err(error) if error.is_of_the_whole() => return Err(error),
+                Err(error) => {
                     attempt.rollback().await?;
                     tables = Tables::default();
-                    set_aside::put(&mut tx, one, error.message()).await?;
+                    set_aside::put(&mut tx, one, &error.to_string()).await?;
                 }
-                Err(error) => return Err(error),
             }
         }
         events => project(&mut tx, &mut tables, events, set_aside).await?,
@@ -178,21 +178,26 @@ async fn project(
     let mut keys = Keys::default();
     let mut decoded = Vec::with_capacity(events.len());
     for event in events {
-        match Decoded::new(event) {
+        decoded.push(match Decoded::new(event) {
+            Ok(_) if aside.contains(&aggregate_of(event)) => Err((event, set_aside::WAITS.to_owned())),
             Ok(event) => {
                 keys.add(&event);
-                decoded.push(Ok(event));
+                Ok(event)
             }
-            Err(error) => decoded.push(Err((event, error.to_string()))),
-        }
+            Err(error) => Err((event, error.to_string())),
+        });
     }
-    tables.load(db, &keys).await?;
+    let unreadable = tables.load(db, &keys).await?;
+    tables.history = set_aside::unreadable(db, &unreadable, events).await?;
     for event in decoded {
         let (logged, applied) = match event {
             Ok(event) if aside.contains(&aggregate_of(event.logged)) => {
                 (event.logged, Err(set_aside::WAITS.to_owned()))
             }
-            Ok(event) => (event.logged, tables.apply(&event).map_err(|e| e.to_string())),
+            Ok(event) => match unreadable.get(&event.id) {
+                Some(reason) => (event.logged, Err(reason.clone())),
+                None => (event.logged, tables.apply(&event).map_err(|e| e.to_string())),
+            },
             Err((logged, reason)) => (logged, Err(reason)),
         };
         if let Err(reason) = applied {

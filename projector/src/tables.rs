@@ -2,7 +2,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::ProjectorError;
@@ -13,6 +12,9 @@ use crate::rows::{
     AttachmentRow, ChannelEventRow, CommentRow, Key, MemberRow, NotificationRow, PastMemberRow, PastProjectTeamRow,
     PastTeamMemberRow, ProjectRow, ProjectTeamRow, Row, TaskRow, TeamMemberRow, TeamRow,
 };
+
+/// Aggregates with a row that is none of ours, each with what is wrong with it.
+pub type Unreadable = HashMap<Uuid, String>;
 
 /// Rows of one table in memory: those a batch touches, or, for a fresh fold, all.
 pub struct Rows<R: Row> {
@@ -60,15 +62,12 @@ impl<R: Row> Rows<R> {
         self.rows.drain().map(|(_, row)| row).collect()
     }
 
-    /// Removes the rows that the table has of one aggregate: those whose keys begin with its id. Rows that are known by a position are
-    /// written over when the event of that position is folded again.
-    async fn remove_of(&mut self, db: &mut PgConnection, aggregate: Uuid) -> Result<(), ProjectorError> {
-        if R::Key::TYPES[0] != "uuid" {
-            return Ok(());
-        }
-        let sql = format!("SELECT to_jsonb(t) FROM {} t WHERE {} = $1", R::TABLE, R::KEY[0]);
-        for Json(row) in sqlx::query_scalar::<_, Json<R>>(&sql).bind(aggregate).fetch_all(db).await? {
-            self.stored.insert(row.key(), Some(row));
+    /// Deletes the rows that the table has of one aggregate, whatever is in them: those whose keys begin with its id. Rows that are known by
+    /// a position are written over when the event of that position is folded again.
+    async fn delete_of(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> {
+        if R::Key::TYPES[0] == "uuid" {
+            let sql = format!("DELETE FROM {} WHERE {} = $1", R::TABLE, R::KEY[0]);
+            sqlx::query(&sql).bind(aggregate).execute(db).await?;
         }
         Ok(())
     }
@@ -77,16 +76,29 @@ impl<R: Row> Rows<R> {
         self.rows.iter()
     }
 
-    /// Reads the rows of these keys that are not here yet.
-    pub async fn load(&mut self, db: &mut PgConnection, keys: &HashSet<R::Key>) -> Result<(), ProjectorError> {
+    /// Reads the rows of these keys that are not here yet, and notes whose cannot be read.
+    async fn load(
+        &mut self,
+        db: &mut PgConnection,
+        keys: &HashSet<R::Key>,
+        unreadable: &mut Unreadable,
+    ) -> Result<(), ProjectorError> {
         let missing: Vec<&R::Key> = keys.iter().filter(|key| !self.rows.contains_key(key)).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let sql = format!("SELECT to_jsonb(t) FROM {} t WHERE {}", R::TABLE, is_one_of::<R>());
+        let sql = format!("SELECT {}::text, to_jsonb(t)::text FROM {} t WHERE {}", R::KEY[0], R::TABLE, is_one_of::<R>());
         let keys = R::Key::arrays(&missing)?;
-        for Json(row) in sqlx::query_scalar_with::<_, Json<R>, _>(&sql, keys).fetch_all(db).await? {
-            self.rows.insert(row.key(), row);
+        for (aggregate, json) in sqlx::query_as_with::<_, (String, String), _>(&sql, keys).fetch_all(db).await? {
+            match serde_json::from_str::<R>(&json) {
+                Ok(row) => {
+                    self.rows.insert(row.key(), row);
+                }
+                Err(error) => {
+                    let reason = format!("its row in {} cannot be read: {error}", R::TABLE);
+                    unreadable.extend(aggregate.parse().ok().map(|id: Uuid| (id, reason)));
+                }
+            }
         }
         Ok(())
     }
@@ -166,10 +178,11 @@ macro_rules! tables {
         pub const TABLES: &[(&str, &[&str], i32)] = &[$(($row::TABLE, $row::KEY, $row::VERSION)),*];
 
         impl Tables {
-            /// Reads the rows of these keys.
-            pub async fn load(&mut self, db: &mut PgConnection, keys: &Keys) -> Result<(), ProjectorError> {
-                $(self.$field.load(db, &keys.$field).await?;)*
-                Ok(())
+            /// Reads the rows of these keys. Answers whose cannot be read.
+            pub async fn load(&mut self, db: &mut PgConnection, keys: &Keys) -> Result<Unreadable, ProjectorError> {
+                let mut unreadable = Unreadable::new();
+                $(self.$field.load(db, &keys.$field, &mut unreadable).await?;)*
+                Ok(unreadable)
             }
 
             /// Writes what was touched, and what is derived of it.
@@ -185,9 +198,9 @@ macro_rules! tables {
                 Ok(())
             }
 
-            /// Removes what an earlier fold of one aggregate left in the tables.
-            pub async fn remove_of(&mut self, db: &mut PgConnection, aggregate: Uuid) -> Result<(), ProjectorError> {
-                $(self.$field.remove_of(db, aggregate).await?;)*
+            /// Deletes what an earlier fold of one aggregate left in the tables.
+            pub async fn delete_of(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> {
+                $(Rows::<$row>::delete_of(db, aggregate).await?;)*
                 Ok(())
             }
 

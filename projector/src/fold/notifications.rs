@@ -65,9 +65,10 @@ impl Tables {
 
     fn project_watchers(&self, decoded: &Decoded<'_>) -> BTreeSet<Uuid> {
         let Some(project) = decoded.logged.project_id else { return BTreeSet::new() };
-        let watchers = match &self.history {
-            Some(history) => history.watchers(project, decoded.logged.position),
-            None => self.projects.get(&project).map(|row| row.watcher_ids.as_slice()),
+        let watchers = match (self.projects.get(&project), &self.history) {
+            (Some(row), _) => Some(row.watcher_ids.as_slice()),
+            (None, Some(history)) => history.watchers(project, decoded.logged.position),
+            (None, None) => None,
         };
         watchers.into_iter().flatten().copied().collect()
     }

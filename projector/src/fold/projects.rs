@@ -64,6 +64,9 @@ impl Tables {
             self.create_project(decoded, created);
             return Ok(());
         }
+        self.projects.get(&decoded.id).ok_or(NoRow("project"))?;
+        // What may fail comes first, so that an event is applied as a whole or not at all.
+        self.change_people(decoded, event)?;
         let row = self.projects.get_mut(&decoded.id).ok_or(NoRow("project"))?;
         let mut board = row.board();
         board.apply(event.clone());
@@ -77,7 +80,7 @@ impl Tables {
         row.updated_at = logged.recorded_at;
         row.version = logged.sequence;
         row.position = logged.position;
-        self.change_people(decoded, event)
+        Ok(())
     }
 
     /// Who is in the project, and who is told of it on the channel `me`.

@@ -74,6 +74,10 @@ impl Tables {
             self.create_task(decoded, created)?;
             return Ok(());
         }
+        self.tasks.get(&decoded.id).ok_or(NoRow("task"))?;
+        // What may fail comes first, so that an event is applied as a whole or not at all.
+        self.apply_comment(decoded, event)?;
+        self.apply_attachment(decoded, event)?;
         let row = self.tasks.get_mut(&decoded.id).ok_or(NoRow("task"))?;
         row.updated_at = logged.recorded_at;
         row.version = logged.sequence;
@@ -159,8 +163,6 @@ impl Tables {
             | TaskEvent::Unwatched(_) => {}
         }
         watchers::follow(row, decoded.logged.actor_id, event);
-        self.apply_comment(decoded, event)?;
-        self.apply_attachment(decoded, event)?;
         self.notify(decoded, event);
         Ok(())
     }

@@ -13,7 +13,6 @@ use crate::derived::{self, DOCUMENTS_OF_BLOCKS};
 use crate::fold::{Decoded, WatcherHistory};
 use crate::generation::{Beside, Generation};
 use crate::set_aside;
-use crate::step::is_about_data;
 use crate::tables::Tables;
 
 /// Events that are read at once.
@@ -252,7 +251,8 @@ async fn write(db: &mut PgConnection, source: &Source<'_>, folded: &mut Folded) 
     let mut tx = db.begin().await?;
     match folded.tables.copy(&mut tx).await {
         Ok(()) => Ok(tx.commit().await?),
-        Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
+        Err(error) if error.is_of_the_whole() => Err(error),
+        Err(error) => {
             tx.rollback().await?;
             folded.tables = source.tables();
             tracing::warn!(%error, "rows could not be stored, going on one aggregate at a time");
@@ -261,7 +261,6 @@ async fn write(db: &mut PgConnection, source: &Source<'_>, folded: &mut Folded) 
             }
             Ok(())
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -290,11 +289,11 @@ async fn write_what_can_be(db: &mut PgConnection, source: &Source<'_>, aggregate
                 tx.commit().await?;
                 return Ok(());
             }
-            Err(ProjectorError::Database(sqlx::Error::Database(error))) if is_about_data(error.as_ref()) => {
+            Err(error) if error.is_of_the_whole() => return Err(error),
+            Err(error) => {
                 tx.rollback().await?;
-                refused = Some(error.message().to_owned());
+                refused = Some(error.to_string());
             }
-            Err(error) => return Err(error),
         }
     }
     Ok(())
