@@ -20,7 +20,8 @@ AS $$
     ('taskfold_projector', 'SELECT, INSERT, UPDATE, DELETE', 'projection_checkpoint projector_lease set_aside_events projects '
         'project_members tasks comments attachments teams team_members project_teams notifications column_counts task_documents '
         'label_documents past_project_members past_team_members past_project_teams channel_events'),
-    ('taskfold_projector', 'SELECT', 'events log_head log_identities _sqlx_migrations'),
+    -- Of what the append keeps beside the log, only to prove it.
+    ('taskfold_projector', 'SELECT', 'events log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
     ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects project_members tasks comments attachments teams '
         'team_members project_teams notifications column_counts task_documents label_documents _sqlx_migrations'),
     ('taskfold_query', 'SELECT (user_id), SELECT (username), SELECT (display_name)', 'accounts'),

@@ -19,6 +19,12 @@
 --   rank        another task of the column took the same rank
 --   wip         the column holds as many tasks as it may
 --   not_empty   the column still holds tasks
+--
+-- The first event of each command says in its metadata what else of the command is written here, so that `taskfold rebuild --write-side` can
+-- make these tables again: `fingerprint` (hex), `created_id`, `created`, and `due` where the reminder changes, in microseconds since
+-- 1970, or `none`. Values are strings: postgres-es reads metadata as such.
+--
+-- Raises TF004 where one of its own tables lacks a row that it must have: nothing is decided on tables that are not complete.
 CREATE OR REPLACE FUNCTION taskfold_append(
     c_actor uuid[], c_command uuid[], c_fingerprint bytea[],
     c_type text[], c_aggregate text[], c_project uuid[], c_expected bigint[],
@@ -73,6 +79,10 @@ DECLARE
     -- Whether something was decided on that has gone on since; and whether it was, on what the log does not have.
     changed    boolean;
     forked     boolean;
+    -- Whether a command has been appended already, as the last of its aggregate.
+    repeated   boolean;
+    -- Rows that were changed.
+    touched    integer;
 BEGIN
     UPDATE log_head h SET position = h.position + events_n, recorded_at = greatest(clock_timestamp(), h.recorded_at)
         RETURNING h.position - events_n, h.recorded_at, h.suspended INTO start, now_at, why;
@@ -84,13 +94,21 @@ BEGIN
     END IF;
     -- Versions are looked at in the log as it was before the call, and they never go down.
     SELECT coalesce(bool_or(coalesce(v.sequence, 0) > s_version[s]), false),
-           coalesce(bool_or(coalesce(v.sequence, 0) < s_version[s] OR v.sequence = s_version[s] AND v.command_id <> s_command[s]), false)
-        INTO changed, forked
+           coalesce(bool_or(coalesce(v.sequence, 0) < s_version[s] OR v.sequence = s_version[s] AND v.command_id <> s_command[s]), false),
+           coalesce(bool_or(v.command_id = ANY (c_command)), false)
+        INTO changed, forked, repeated
         FROM generate_series(1, cardinality(s_type)) AS s
             LEFT JOIN LATERAL taskfold_last_command(s_type[s], s_aggregate[s]) AS v ON true;
     IF forked OR seen_position IS NOT NULL AND NOT EXISTS (
         SELECT FROM events v WHERE v.position = seen_position AND v.command_id = seen_command) THEN
         RAISE EXCEPTION USING ERRCODE = 'TF003', MESSAGE = 'the log lacks an event that it had: it was restored to an earlier state';
+    END IF;
+    IF repeated AND EXISTS (
+        SELECT FROM generate_series(1, commands_n) AS c CROSS JOIN LATERAL taskfold_last_command(c_type[c], c_aggregate[c]) AS v
+            JOIN events e ON e.position = v.position
+        WHERE v.command_id = c_command[c] AND e.actor_id = c_actor[c] AND NOT EXISTS (
+            SELECT FROM commands k WHERE k.actor_id = c_actor[c] AND k.command_id = c_command[c])) THEN
+        RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'commands lacks a command: run taskfold rebuild --write-side';
     END IF;
 
     -- What was decided on would change in the middle of the call. The caller tries one by one then.
@@ -184,9 +202,16 @@ BEGIN
 
         BEGIN
             INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
-                                project_id, actor_id, command_id, occurred_at, recorded_at, traceparent)
+                                metadata, project_id, actor_id, command_id, occurred_at, recorded_at, traceparent)
             SELECT start + c_offset[e_of[e]] + e_nth[e] + 1, c_type[e_of[e]], c_aggregate[e_of[e]],
                    c_expected[e_of[e]] + e_nth[e] + 1, e_type[e], e_version[e], e_payload[e]::json,
+                   CASE e_nth[e] WHEN 0 THEN json_strip_nulls(json_build_object(
+                       'fingerprint', encode(c_fingerprint[e_of[e]], 'hex'),
+                       'created_id', c_created_id[e_of[e]],
+                       'created', CASE WHEN c_created[e_of[e]] THEN 'true' END,
+                       'due', CASE WHEN e_of[e] = ANY (d_of) THEN coalesce(
+                           (extract(epoch FROM d_at[array_position(d_of, e_of[e])]) * 1000000)::bigint::text, 'none') END))
+                   ELSE '{}' END,
                    c_project[e_of[e]], c_actor[e_of[e]], c_command[e_of[e]],
                    coalesce(c_occurred[e_of[e]], now_at), now_at, c_trace[e_of[e]]
             FROM generate_series(1, cardinality(e_of)) AS e
@@ -201,11 +226,25 @@ BEGIN
                 UPDATE task_places t SET column_id = p_column[p], rank = p_rank[p], state = p_state[p]
                 FROM generate_series(1, cardinality(p_of)) AS p
                 WHERE refusals[p_of[p]] IS NULL AND c_expected[p_of[p]] > 0 AND t.task_id = c_aggregate[p_of[p]]::uuid;
+                GET DIAGNOSTICS touched = ROW_COUNT;
+                IF touched <> p_moved AND touched <> (
+                    SELECT count(*) FROM generate_series(1, cardinality(p_of)) AS p
+                    WHERE refusals[p_of[p]] IS NULL AND c_expected[p_of[p]] > 0) THEN
+                    RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'task_places lacks a task: run taskfold rebuild --write-side';
+                END IF;
             END IF;
             IF cardinality(l_of) > 0 THEN
-                DELETE FROM task_links t USING generate_series(1, cardinality(l_of)) AS l
-                WHERE refusals[l_of[l]] IS NULL AND t.kind = abs(l_kind[l]) AND t.task_id = c_aggregate[l_of[l]]::uuid
-                  AND (l_kind[l] = 2 OR t.target_id = l_target[l]);
+                WITH gone AS (
+                    DELETE FROM task_links t USING generate_series(1, cardinality(l_of)) AS l
+                    WHERE refusals[l_of[l]] IS NULL AND t.kind = abs(l_kind[l]) AND t.task_id = c_aggregate[l_of[l]]::uuid
+                      AND (l_kind[l] = 2 OR t.target_id = l_target[l])
+                    RETURNING l_kind[l] AS kind)
+                SELECT count(*) FILTER (WHERE kind < 0) INTO touched FROM gone;
+                IF touched <> (
+                    SELECT count(*) FROM generate_series(1, cardinality(l_of)) AS l
+                    WHERE refusals[l_of[l]] IS NULL AND l_kind[l] < 0) THEN
+                    RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'task_links lacks a link: run taskfold rebuild --write-side';
+                END IF;
                 INSERT INTO task_links (kind, task_id, target_id)
                 SELECT l_kind[l], c_aggregate[l_of[l]]::uuid, l_target[l] FROM generate_series(1, cardinality(l_of)) AS l
                 WHERE refusals[l_of[l]] IS NULL AND l_kind[l] > 0 AND l_target[l] IS NOT NULL;

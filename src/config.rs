@@ -64,6 +64,9 @@ pub enum Role {
 pub struct Rebuild {
     #[arg(default_value = "read-tables")]
     pub projection: Projection,
+    /// Make what the append keeps beside the log again, and not the read tables: the places, links and reminders of tasks, and the commands
+    #[arg(long, conflicts_with_all = ["dry_run", "back", "forget"])]
+    pub write_side: bool,
     /// Only say how they differ
     #[arg(long, conflicts_with_all = ["back", "forget"])]
     pub dry_run: bool,

@@ -23,5 +23,6 @@ pub use kept::Kept;
 pub use read::{
     aggregate_after, aggregate_event, head, page_after, page_between, project_page_after, projected_position,
 };
+pub use stored::StoredTime;
 pub use trouble::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};

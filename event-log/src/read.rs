@@ -3,16 +3,20 @@ use uuid::Uuid;
 
 use crate::event::LoggedEvent;
 
-/// The columns of [`LoggedEvent`], for queries of the log that stand beside their one user.
+/// The columns of [`LoggedEvent`].
+#[macro_export]
+macro_rules! event_columns {
+    () => {
+        "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS changes, \
+         project_id, actor_id, command_id, occurred_at, recorded_at, traceparent"
+    };
+}
+
+/// Selects [`LoggedEvent`]s, for queries of the log that stand beside their one user.
 #[macro_export]
 macro_rules! select_events {
     ($($rest:tt)+) => {
-        concat!(
-            "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, ",
-            "payload::text AS changes, project_id, actor_id, command_id, occurred_at, recorded_at, ",
-            "traceparent FROM events ",
-            $($rest)+
-        )
+        concat!("SELECT ", $crate::event_columns!(), " FROM events ", $($rest)+)
     };
 }
 use select_events as select;

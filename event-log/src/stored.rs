@@ -32,6 +32,12 @@ impl<'r> Decode<'r, Postgres> for StoredTime {
     }
 }
 
+impl StoredTime {
+    pub fn time(&self) -> Timestamp {
+        self.0
+    }
+}
+
 impl From<StoredTime> for DateTime<Utc> {
     fn from(time: StoredTime) -> Self {
         time.0.utc()

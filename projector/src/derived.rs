@@ -45,7 +45,8 @@ pub async fn write_all_but_documents(db: &mut PgConnection) -> sqlx::Result<()> 
 
 /// Deletes the documents of a task, or of the labels of a project.
 pub async fn forget(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> {
-    for documents in ["DELETE FROM task_documents WHERE task_id = $1", "DELETE FROM label_documents WHERE project_id = $1"]
+    for documents in
+        ["DELETE FROM task_documents WHERE task_id = $1", "DELETE FROM label_documents WHERE project_id = $1"]
     {
         sqlx::query(documents).bind(aggregate).execute(&mut *db).await?;
     }

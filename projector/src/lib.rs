@@ -36,6 +36,8 @@ mod tables;
 pub mod verify;
 /// Which code wrote the read tables.
 pub mod versions;
+/// What the append keeps beside the log.
+pub mod write_side;
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;

@@ -87,7 +87,8 @@ impl<R: Row> Rows<R> {
         if missing.is_empty() {
             return Ok(());
         }
-        let sql = format!("SELECT {}::text, to_jsonb(t)::text FROM {} t WHERE {}", R::KEY[0], R::TABLE, is_one_of::<R>());
+        let sql =
+            format!("SELECT {}::text, to_jsonb(t)::text FROM {} t WHERE {}", R::KEY[0], R::TABLE, is_one_of::<R>());
         let keys = R::Key::arrays(&missing)?;
         for (aggregate, json) in sqlx::query_as_with::<_, (String, String), _>(&sql, keys).fetch_all(db).await? {
             match serde_json::from_str::<R>(&json) {

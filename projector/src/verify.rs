@@ -1,6 +1,8 @@
 //! Proving that log, stream and read tables agree, beside a running system: everything is compared up to one position,
 //! read in one snapshot.
 
+/// What the append keeps beside the log, and how each event follows from those before it.
+mod append;
 /// The stream against the log.
 mod stream;
 
@@ -9,6 +11,7 @@ use std::fmt;
 use futures::StreamExt;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection, PgPool};
+use taskfold_domain::Timestamp;
 
 use crate::ProjectorError;
 use crate::fold::Decoded;
@@ -29,6 +32,8 @@ pub struct Report {
     /// Up to where the stream was compared.
     pub published: i64,
     pub rows: usize,
+    /// Tasks whose places, links and reminders were compared.
+    pub tasks: usize,
     pub faults: Vec<String>,
     pub more_faults: usize,
 }
@@ -51,6 +56,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "log: {} events", self.events)?;
         writeln!(f, "read tables: {} rows, compared at position {}", self.rows, self.projected)?;
+        writeln!(f, "append: {} tasks, compared at position {}", self.tasks, self.events)?;
         writeln!(f, "stream: compared up to {}", self.published)?;
         for fault in &self.faults {
             writeln!(f, "FAULT {fault}")?;
@@ -74,7 +80,10 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
         report.fault(format!("checkpoint: {} is beyond the log's head {}", report.projected, report.events));
     }
     check_numbers(&mut tx, &mut report).await?;
+    check_identities(&mut tx, &mut report).await?;
     check_rows(&mut tx, &mut report).await?;
+    append::check(&mut tx, &mut report).await?;
+    check_access(&mut tx, &mut report).await?;
     if let Some((nats, name)) = nats {
         stream::check(pool, nats, name, &mut report).await?;
     }
@@ -112,6 +121,43 @@ async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(),
     for (kind, id, version, position) in broken {
         report.fault(format!("log: {kind} {id} has version {version} at position {position}, out of its order"));
     }
+    Ok(())
+}
+
+/// The log was adopted once after the other, each time at a position that it has. Times are such as the append writes.
+async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let identities: Vec<(i32, Option<i64>)> =
+        sqlx::query_as("SELECT epoch, fork_position FROM log_identities ORDER BY epoch").fetch_all(&mut *db).await?;
+    if identities.is_empty() {
+        report.fault("log_identities: the log has no identity".to_owned());
+    }
+    for (expected, (epoch, fork)) in (0..).zip(identities) {
+        if epoch != expected {
+            report.fault(format!("log_identities: epoch {epoch} stands where {expected} is to be"));
+        }
+        if fork.is_some_and(|fork| !(0..=report.events).contains(&fork)) {
+            report.fault(format!("log_identities: epoch {epoch} forks at a position that the log does not have"));
+        }
+    }
+    let untimely: Vec<i64> = sqlx::query_scalar(
+        "SELECT position FROM events WHERE recorded_at NOT BETWEEN $1 AND $2 OR occurred_at NOT BETWEEN $1 AND $2 \
+         ORDER BY position LIMIT 100",
+    )
+    .bind(Timestamp::from_micros(i64::MIN).utc())
+    .bind(Timestamp::from_micros(i64::MAX).utc())
+    .fetch_all(db)
+    .await?;
+    for position in untimely {
+        report.fault(format!("log: position {position} has a time beyond the years 0001 to 9999"));
+    }
+    Ok(())
+}
+
+/// Roles, grants and policies are those of `migrations/access.sql`.
+async fn check_access(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let differences: Vec<String> =
+        sqlx::query_scalar("SELECT difference FROM taskfold_access_differences()").fetch_all(db).await?;
+    differences.into_iter().for_each(|difference| report.fault(format!("access: {difference}")));
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! `taskfold rebuild`: the read tables anew from the log, with a bar to watch. Exit code 0 whether they differed or not.
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use taskfold_projector::rebuild::{Rebuilt, Stage, Then, back, forget, rebuild};
+use taskfold_projector::write_side::{Mended, mend};
 
 use crate::config::{Projection, Rebuild};
 use crate::databases::DatabaseRole;
@@ -12,8 +14,36 @@ use crate::servers::{Needs, Sharing};
 /// What this role needs of the servers.
 const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: false, nats: false };
 
+/// The append's tables are the owner's.
+const NEEDS_OWNER: Needs = Needs { owner: true, ..NEEDS };
+
 pub async fn run(program: Program, what: Rebuild) -> anyhow::Result<()> {
+    if what.write_side {
+        return program.with_servers(NEEDS_OWNER, work_on_write_side).await;
+    }
     program.with_servers(NEEDS, |here| work(here, what)).await
+}
+
+async fn work_on_write_side(here: Site) -> anyhow::Result<()> {
+    let owner = here.owner.clone().context("making the append's tables again needs DATABASE_URL, the owner's")?;
+    migrate::check(&owner).await?;
+    let Mended { tasks, not_placed, commands, commands_removed, commands_lost } = mend(&owner).await?;
+    println!("places, links and reminders: {tasks} tasks made again");
+    println!("commands: {commands} made again, {commands_removed} removed that the log does not have");
+    println!(
+        "commands that came to no event are in no log: those that are missing stay so, and would be decided again"
+    );
+    if commands_lost > 0 {
+        println!(
+            "{commands_lost} commands are missing and stay so: an earlier release appended them, and recorded too little"
+        );
+    }
+    anyhow::ensure!(
+        not_placed.is_empty(),
+        "by the log, {} tasks have the rank of another in their column, and could not be placed: {not_placed:?}",
+        not_placed.len()
+    );
+    Ok(())
 }
 
 async fn work(here: Site, what: Rebuild) -> anyhow::Result<()> {

@@ -15,6 +15,8 @@ mod architecture;
 mod attachments;
 /// Wrong requests, at every route.
 mod bad_input;
+/// Rows and events that nobody can read.
+mod bad_rows;
 /// Without NATS.
 mod broker;
 /// What only a browser can say.
@@ -83,3 +85,5 @@ mod teams;
 mod verify;
 /// Boards in windows, lists, what one is to do.
 mod views;
+/// What the append keeps beside the log.
+mod write_side;

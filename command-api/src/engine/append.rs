@@ -21,8 +21,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::{FromRow, PgPool};
-use taskfold_domain::Rank;
-use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, TeamId, UserId};
+use taskfold_domain::ids::{ColumnId, ProjectId, TeamId, UserId};
+use taskfold_domain::task::beside::{Link, Place};
 use taskfold_event_log::deadline::within;
 use taskfold_event_log::{Kept, LogIdentity};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -88,44 +88,9 @@ pub struct Seen {
 
 #[derive(Clone, Debug)]
 pub struct Placed {
-    pub column: ColumnId,
-    pub rank: Rank,
-    pub state: PlaceState,
+    pub place: Place,
     /// How many tasks the column may hold, where that is enforced and this one is new there.
     pub wip_limit: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlaceState {
-    OnBoard = 0,
-    Archived = 1,
-    Deleted = 2,
-}
-
-/// What leads from the task to another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    WaitsFor(TaskId),
-    NoLongerWaitsFor(TaskId),
-    PartOf(Option<TaskId>),
-}
-
-impl Link {
-    /// As the append takes it.
-    fn kind(self) -> i16 {
-        match self {
-            Self::WaitsFor(_) => 1,
-            Self::NoLongerWaitsFor(_) => -1,
-            Self::PartOf(_) => 2,
-        }
-    }
-
-    fn target(self) -> Option<Uuid> {
-        match self {
-            Self::WaitsFor(task) | Self::NoLongerWaitsFor(task) => Some(task.0),
-            Self::PartOf(task) => task.map(|task| task.0),
-        }
-    }
 }
 
 impl Append {
@@ -300,8 +265,8 @@ async fn commit(
             }
             return positions;
         }
-        // Something in the batch cannot be stored: alone, it fails alone.
-        Err(CommandError::Broken(_)) if appends.len() > 1 => {
+        // Something in the batch cannot be stored, or lacks what the append keeps of it: alone, it fails alone.
+        Err(CommandError::Broken(_) | CommandError::Incomplete) if appends.len() > 1 => {
             for (append, reply) in appends.iter().zip(replies) {
                 let answer = commit_with_patience(database, known, std::slice::from_ref(append), None).await;
                 let first = |outcomes: Vec<Outcome>| outcomes.into_iter().next();
@@ -318,6 +283,7 @@ async fn commit(
                     CommandError::Suspended => CommandError::Suspended,
                     CommandError::OtherLog => CommandError::OtherLog,
                     CommandError::Forked => CommandError::Forked,
+                    CommandError::Incomplete => CommandError::Incomplete,
                     _ => CommandError::Unavailable(text.clone()),
                 }));
             }

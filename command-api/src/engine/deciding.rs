@@ -5,12 +5,13 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 use taskfold_domain::change::Event;
 use taskfold_domain::ids::{ColumnId, ProjectId, TeamId};
+use taskfold_domain::task::beside::Link;
 use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
 use taskfold_event_log::deadline::within;
 use uuid::Uuid;
 
 use super::aggregates::{Aggregates, Versioned};
-use super::append::{Append, Link, Outcome, Placed, Recorded, Seen};
+use super::append::{Append, Outcome, Placed, Recorded, Seen};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{ATTEMPTS, Engine, RACES, replay};
 
@@ -92,6 +93,11 @@ pub async fn run<D: Deciding>(
         Err(CommandError::Forked) => {
             engine.suspend().await;
             Err(CommandError::Forked)
+        }
+        Err(CommandError::Incomplete) => {
+            metrics::counter!("taskfold_append_incomplete_total").increment(1);
+            tracing::error!(kind = kind.as_str(), %id, "a table of the append lacks a row: run `taskfold rebuild --write-side`");
+            Err(CommandError::Incomplete)
         }
         answer => answer,
     }

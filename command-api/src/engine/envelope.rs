@@ -104,6 +104,9 @@ pub enum CommandError {
     /// This process has seen an event that the log lacks.
     #[error("the log lacks an event that was seen here")]
     Forked,
+    /// The tables that the append decides on beside the log lack a row of what the command is about.
+    #[error("the append's own tables are not complete")]
+    Incomplete,
     #[error("the log cannot be read: {0}")]
     Broken(String),
     /// The caller's token is for another project than the one to be made.
@@ -121,6 +124,7 @@ impl CommandError {
             | Self::Suspended
             | Self::OtherLog
             | Self::Forked
+            | Self::Incomplete
             | Self::Broken(_) => true,
         }
     }
@@ -133,6 +137,7 @@ impl From<sqlx::Error> for CommandError {
             Some(taskfold_event_log::SUSPENDED) => return Self::Suspended,
             Some(taskfold_event_log::OTHER_LOG) => return Self::OtherLog,
             Some(taskfold_event_log::FORKED) => return Self::Forked,
+            Some(taskfold_event_log::INCOMPLETE) => return Self::Incomplete,
             _ => {}
         }
         let unavailable = taskfold_event_log::is_unavailable(&error);
@@ -164,6 +169,10 @@ impl From<CommandError> for Problem {
                 Self::new(Code::Unavailable, detail).retry_after(30)
             }
             CommandError::OtherLog => Self::unavailable("The log"),
+            CommandError::Incomplete => {
+                let detail = "What the log keeps beside its events is not complete here, and waits for an operator";
+                Self::new(Code::Unavailable, detail).retry_after(30)
+            }
             CommandError::Broken(cause) => Self::internal(&cause),
             CommandError::OutOfScope => Self::new(Code::Forbidden, "This API token is for one project alone"),
         }

@@ -18,7 +18,7 @@ use super::{CommandError, Engine, Envelope};
 
 /// How late a reminder may be.
 const EVERY: Duration = Duration::from_secs(1);
-/// Reminders that one look takes at most.
+/// Reminders that are read at once.
 const BATCH: i64 = 500;
 const AT_ONCE: usize = 32;
 
@@ -38,26 +38,37 @@ pub async fn work(engine: Engine, shutdown: CancellationToken) {
 
 /// Sends what is due by now. Answers how many entries of the schedule it settled.
 pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
-    let due: Vec<Uuid> =
-        sqlx::query_scalar("SELECT task_id FROM due_schedule WHERE at <= $1 ORDER BY at, task_id LIMIT $2")
-            .bind(clock::now().utc())
-            .bind(BATCH)
-            .fetch_all(&engine.pool)
-            .await?;
-    let sent = futures::stream::iter(due)
-        .map(|task| async move {
-            match remind(engine, TaskId(task)).await {
-                Ok(settled) => usize::from(settled),
-                Err(error) => {
-                    tracing::warn!(%error, task_id = %task, "a reminder could not be sent, trying again");
-                    0
+    let now = clock::now().utc();
+    let mut settled = 0;
+    let mut after = ("-infinity".to_owned(), Uuid::nil());
+    loop {
+        // Behind the page before: a task whose reminder fails each time keeps no others from theirs.
+        let due: Vec<(String, Uuid)> = sqlx::query_as(
+            "SELECT at::text, task_id FROM due_schedule WHERE at <= $1 AND (at, task_id) > ($2::text::timestamptz, $3) \
+             ORDER BY at, task_id LIMIT $4",
+        )
+        .bind(now)
+        .bind(&after.0)
+        .bind(after.1)
+        .bind(BATCH)
+        .fetch_all(&engine.pool)
+        .await?;
+        let Some(last) = due.last().cloned() else { return Ok(settled) };
+        after = last;
+        settled += futures::stream::iter(due)
+            .map(|(_, task)| async move {
+                match remind(engine, TaskId(task)).await {
+                    Ok(settled) => usize::from(settled),
+                    Err(error) => {
+                        tracing::warn!(%error, task_id = %task, "a reminder could not be sent, trying again");
+                        0
+                    }
                 }
-            }
-        })
-        .buffer_unordered(AT_ONCE)
-        .fold(0, |sum, sent| async move { sum + sent })
-        .await;
-    Ok(sent)
+            })
+            .buffer_unordered(AT_ONCE)
+            .fold(0, |sum, sent| async move { sum + sent })
+            .await;
+    }
 }
 
 /// Whether the entry is settled.

@@ -3,11 +3,11 @@ use std::collections::HashSet;
 use futures::{StreamExt, TryStreamExt};
 use taskfold_domain::Refusal;
 use taskfold_domain::ids::{ProjectId, TaskId};
+use taskfold_domain::task::beside::PlaceState;
 use taskfold_domain::task::{Filter, Situation};
 use uuid::Uuid;
 
 use super::Engine;
-use super::append::PlaceState;
 use super::envelope::CommandError;
 
 /// Tasks that a filter looks through at most: they are folded one by one, as the log has them now.

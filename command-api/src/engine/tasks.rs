@@ -7,13 +7,14 @@ use taskfold_domain::change::Event;
 use taskfold_domain::ids::{CommentId, ProjectId, TaskId};
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::WipPolicy;
-use taskfold_domain::task::{Comment, Context, Origin, Situation, decide};
-use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent};
+use taskfold_domain::task::beside::{Link, PlaceState};
+use taskfold_domain::task::{Comment, Context, Origin, decide};
+use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent, Timestamp};
 use taskfold_openapi::clock;
 use uuid::Uuid;
 
 use super::aggregates::Versioned as _;
-use super::append::{Link, PlaceState, Placed, Seen};
+use super::append::{Placed, Seen};
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
 use super::precondition::Based;
@@ -188,7 +189,7 @@ impl TaskDeciding<'_> {
             place: placed(task, &after, project, self.is_import()),
             guard: guarded.then_some(Seen { version: project.version, command: around.project_command }),
             teams: if guarded { around.teams.seen() } else { Vec::new() },
-            link: events.iter().find_map(link),
+            link: events.iter().find_map(Link::of),
             due: self.due(task, &after),
             created_id,
             created,
@@ -209,10 +210,7 @@ impl TaskDeciding<'_> {
 
     /// When the task is to be reminded of next, if that is new.
     fn due(&self, before: &Task, after: &Task) -> Option<Option<DateTime<Utc>>> {
-        let next = |task: &Task| match &task.situation {
-            Situation::Present(card) => card.next_reminder().map(|(at, _)| at.utc()),
-            Situation::Absent | Situation::Deleted { .. } => None,
-        };
+        let next = |task: &Task| task.reminder_at().map(Timestamp::utc);
         let now = clock::now().utc();
         // Nobody wants to be told of the due times of an old board.
         let wanted = next(after).filter(|at| !self.is_import() || *at > now);
@@ -243,41 +241,18 @@ fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
     }
 }
 
-/// What leads to another task by this event, for the append, which alone sees whether that goes round in a circle.
-fn link(event: &TaskEvent) -> Option<Link> {
-    let differing = |a: &[TaskId], b: &[TaskId]| a.iter().find(|id| !b.contains(id)).copied();
-    match event {
-        TaskEvent::Created(e) => e.parent_id.to.map(|parent| Link::PartOf(Some(parent))),
-        TaskEvent::Reparented(e) => Some(Link::PartOf(e.parent_id.to)),
-        TaskEvent::DependencyAdded(e) => differing(&e.dependency_ids.to, &e.dependency_ids.from).map(Link::WaitsFor),
-        TaskEvent::DependencyRemoved(e) => {
-            differing(&e.dependency_ids.from, &e.dependency_ids.to).map(Link::NoLongerWaitsFor)
-        }
-        _ => None,
-    }
-}
-
 /// The task's place after its events, when they change it, with the limit that the column may enforce.
 fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Option<Placed> {
-    let place = |task: &Task| {
-        let card = task.card()?;
-        let state = match task.situation {
-            Situation::Deleted { .. } => PlaceState::Deleted,
-            _ if card.archived => PlaceState::Archived,
-            _ => PlaceState::OnBoard,
-        };
-        Some((card.column_id, card.rank.clone(), state))
-    };
-    let (was, now) = (place(before), place(after)?);
-    if was.as_ref() == Some(&now) {
+    let (was, place) = (before.place(), after.place()?);
+    if was.as_ref() == Some(&place) {
         return None;
     }
-    let (column, rank, state) = now;
-    let enters = state == PlaceState::OnBoard && was.is_none_or(|(c, _, s)| c != column || s != PlaceState::OnBoard);
+    let stood_there = was.is_some_and(|was| was.column == place.column && was.state == PlaceState::OnBoard);
+    let enters = place.state == PlaceState::OnBoard && !stood_there;
     let wip_limit = project
         .board()
-        .and_then(|board| board.column(column))
+        .and_then(|board| board.column(place.column))
         .filter(|c| enters && !import && c.wip_policy == WipPolicy::Enforced)
         .and_then(|c| c.wip_limit);
-    Some(Placed { column, rank, state, wip_limit })
+    Some(Placed { place, wip_limit })
 }

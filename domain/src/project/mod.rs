@@ -2,6 +2,8 @@
 
 /// The thin adapter that lets cqrs-es fold, test and load it.
 mod aggregate;
+/// Whether an event follows from the state before it.
+mod chain;
 /// What may be asked.
 pub mod commands;
 /// What may be decided: a pure function from state and command to events or a refusal.

@@ -4,6 +4,10 @@
 mod aggregate;
 /// What may be asked of a task as it stands, by whom.
 mod allowed;
+/// What the append keeps of a task beside its events.
+pub mod beside;
+/// Whether an event follows from the state before it.
+mod chain;
 /// What may be asked.
 pub mod commands;
 /// What may be decided: a pure function from state and command to events or a refusal.

@@ -120,6 +120,9 @@ mod tests {
         assert!(read("9999-12-31T23:59:59-01:00").is_err());
         assert!(read("9999-12-31T23:59:60Z").is_err());
         assert!(read("0001-01-01T00:00:00+01:00").is_err());
-        assert_eq!(read("2016-12-31T23:59:60Z").ok().map(|time| time.0), read("2017-01-01T00:00:00Z").ok().map(|time| time.0));
+        assert_eq!(
+            read("2016-12-31T23:59:60Z").ok().map(|time| time.0),
+            read("2017-01-01T00:00:00Z").ok().map(|time| time.0)
+        );
     }
 }

@@ -3,7 +3,7 @@ use std::collections::{HashSet, VecDeque};
 use taskfold_domain::ids::{ColumnId, ProjectId, UserId};
 use uuid::Uuid;
 
-use super::Append;
+use super::{Append, Placed};
 
 /// Something in the log that a command depends on, or changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,10 +39,10 @@ impl Footprint {
         }
         this.reads.extend(append.teams.iter().map(|(team, _)| Thing::Aggregate(team.0)));
         this.reads.extend(append.empty_column.map(|column| Thing::Column(append.project, column)));
-        if let Some(place) = &append.place {
+        if let Some(Placed { place, wip_limit }) = &append.place {
             let column = Thing::Column(append.project, place.column);
             this.alone.push(Thing::Rank(append.project, place.column, place.rank.as_str().to_owned()));
-            this.reads.extend(place.wip_limit.map(|_| column.clone()));
+            this.reads.extend(wip_limit.map(|_| column.clone()));
             this.writes.push(column);
         }
         this.alone.extend(append.link.map(|_| Thing::Links));
@@ -97,8 +97,9 @@ pub fn take<T>(waiting: &mut VecDeque<T>, most: usize, append: impl Fn(&T) -> &A
 mod tests {
     use taskfold_domain::Rank;
     use taskfold_domain::ids::{TaskId, TeamId};
+    use taskfold_domain::task::beside::{Link, Place, PlaceState};
 
-    use super::super::{Link, PlaceState, Placed, Seen};
+    use super::super::Seen;
     use super::*;
 
     fn id(n: u128) -> Uuid {
@@ -120,7 +121,8 @@ mod tests {
     fn placed(aggregate: u128, column: u128, rank: i64, wip_limit: Option<u32>) -> Append {
         let at = chrono::DateTime::from_timestamp(rank, 0).expect("a time");
         let rank = Rank::at_end(at.into(), 0);
-        let place = Placed { column: ColumnId(id(column)), rank, state: PlaceState::OnBoard, wip_limit };
+        let place = Place { column: ColumnId(id(column)), rank, state: PlaceState::OnBoard };
+        let place = Placed { place, wip_limit };
         Append { place: Some(place), ..on(aggregate) }
     }
 

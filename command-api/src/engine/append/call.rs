@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
+use taskfold_domain::task::beside::{Link, LinkKind};
 use uuid::Uuid;
 
 use super::known::OfLog;
@@ -71,6 +72,22 @@ fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append
     (1..).zip(appends).flat_map(|(of, append)| get(append).into_iter().map(move |item| (of, item))).unzip()
 }
 
+/// The kind of a link as the append takes it; below zero, of one that is to go.
+fn kind(link: Link) -> i16 {
+    match link {
+        Link::WaitsFor(_) => LinkKind::WaitsFor as i16,
+        Link::NoLongerWaitsFor(_) => -(LinkKind::WaitsFor as i16),
+        Link::PartOf(_) => LinkKind::PartOf as i16,
+    }
+}
+
+fn target(link: Link) -> Option<Uuid> {
+    match link {
+        Link::WaitsFor(task) | Link::NoLongerWaitsFor(task) => Some(task.0),
+        Link::PartOf(task) => task.map(|task| task.0),
+    }
+}
+
 /// Appends commands that have nothing to do with each other, and leaves the line that was waited in.
 pub async fn call(
     db: &mut PgConnection,
@@ -113,9 +130,9 @@ pub async fn call(
     .bind(events.iter().map(|(event, _)| event.1.as_str()).collect::<Vec<_>>())
     .bind(events.iter().map(|(event, _)| event.2.as_str()).collect::<Vec<_>>())
     .bind(p_of)
-    .bind(places.iter().map(|place| place.column.0).collect::<Vec<Uuid>>())
-    .bind(places.iter().map(|place| place.rank.as_str()).collect::<Vec<_>>())
-    .bind(places.iter().map(|place| place.state as i16).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.place.column.0).collect::<Vec<Uuid>>())
+    .bind(places.iter().map(|place| place.place.rank.as_str()).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.place.state as i16).collect::<Vec<_>>())
     .bind(places.iter().map(|place| place.wip_limit.map(|limit| limit as i32)).collect::<Vec<_>>())
     .bind(appends.iter().filter(|a| a.place.is_some() && a.expected_version > 0).count() as i32)
     .bind(g_of)
@@ -124,8 +141,8 @@ pub async fn call(
     .bind(m_of)
     .bind(empty.iter().map(|column| column.0).collect::<Vec<Uuid>>())
     .bind(l_of)
-    .bind(links.iter().map(|link| link.kind()).collect::<Vec<i16>>())
-    .bind(links.iter().map(|link| link.target()).collect::<Vec<_>>())
+    .bind(links.iter().copied().map(kind).collect::<Vec<i16>>())
+    .bind(links.iter().copied().map(target).collect::<Vec<_>>())
     .bind(d_of)
     .bind(due)
     .bind(line)

@@ -1,0 +1,28 @@
+use sqlx::PgConnection;
+
+use super::{NAMED, Report};
+use crate::ProjectorError;
+use crate::write_side::{self, Break, Folded, Sink};
+
+/// Folds each aggregate once more, by the domain's own rules: each event says before what the events before it came to, and the tables that
+/// the append decides on are what all of them come to.
+pub async fn check(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    write_side::fold(db, None, report).await?;
+    let strangers = write_side::strangers(db, NAMED as i64).await?;
+    let commands = write_side::commands(db).await?;
+    strangers.into_iter().chain(commands).for_each(|difference| report.fault(difference.to_string()));
+    Ok(())
+}
+
+impl Sink for Report {
+    async fn tasks(&mut self, db: &mut PgConnection, folded: Vec<Folded>) -> Result<(), ProjectorError> {
+        self.tasks += folded.len();
+        let differences = write_side::tasks(db, &folded).await?;
+        differences.into_iter().for_each(|difference| self.fault(difference.to_string()));
+        Ok(())
+    }
+
+    fn breaks(&mut self, Break { position, field }: Break) {
+        self.fault(format!("log: position {position} does not follow: {field} was another before"));
+    }
+}

@@ -1,0 +1,156 @@
+use std::collections::HashMap;
+use std::fmt;
+
+use sqlx::PgConnection;
+use taskfold_domain::ids::TaskId;
+use taskfold_domain::task::beside::LinkKind;
+use taskfold_event_log::StoredTime;
+use uuid::Uuid;
+
+use super::fold::{Due, Folded};
+use crate::ProjectorError;
+
+/// Commands that are named.
+const NAMED: i64 = 1000;
+
+/// A row, or what there is of one task, that is not what the log comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub table: &'static str,
+    pub wrong: Wrong,
+    /// What the row is known by.
+    pub key: String,
+    /// Of rows of tasks.
+    pub task: Option<Uuid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    Missing,
+    Different,
+    /// The log does not have it.
+    TooMuch,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, key, wrong, .. } = self;
+        match wrong {
+            Wrong::Missing => write!(f, "{table}: {key} is missing"),
+            Wrong::Different => write!(f, "{table}: {key} differs from the log"),
+            Wrong::TooMuch => write!(f, "{table}: {key} is there, but the log does not have it"),
+        }
+    }
+}
+
+fn of_task(table: &'static str, wrong: Wrong, task: Uuid) -> Difference {
+    Difference { table, wrong, key: format!("task {task}"), task: Some(task) }
+}
+
+/// Compares what there is of these tasks.
+pub async fn tasks(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Difference>, ProjectorError> {
+    type Place = (Uuid, Uuid, String, i16);
+    let ids: Vec<Uuid> = folded.iter().map(|folded| folded.task).collect();
+    let places: Vec<(Uuid, Uuid, Uuid, String, i16)> =
+        sqlx::query_as("SELECT task_id, project_id, column_id, rank, state FROM task_places WHERE task_id = ANY ($1)")
+            .bind(&ids)
+            .fetch_all(&mut *db)
+            .await?;
+    let places: HashMap<Uuid, Place> =
+        places.into_iter().map(|(task, project, column, rank, state)| (task, (project, column, rank, state))).collect();
+    let linked: Vec<(Uuid, i16, Uuid)> =
+        sqlx::query_as("SELECT task_id, kind, target_id FROM task_links WHERE task_id = ANY ($1) ORDER BY 1, 2, 3")
+            .bind(&ids)
+            .fetch_all(&mut *db)
+            .await?;
+    let mut links: HashMap<Uuid, Vec<(i16, Uuid)>> = HashMap::new();
+    for (task, kind, target) in linked {
+        links.entry(task).or_default().push((kind, target));
+    }
+    let due: Vec<(Uuid, StoredTime)> = sqlx::query_as("SELECT task_id, at FROM due_schedule WHERE task_id = ANY ($1)")
+        .bind(&ids)
+        .fetch_all(db)
+        .await?;
+    let due: HashMap<Uuid, StoredTime> = due.into_iter().collect();
+
+    let mut differences = Vec::new();
+    for folded in folded {
+        let task = folded.task;
+        let place = &folded.place;
+        let wanted = (folded.project, place.column.0, place.rank.as_str().to_owned(), place.state as i16);
+        match places.get(&task) {
+            None => differences.push(of_task("task_places", Wrong::Missing, task)),
+            Some(place) if *place != wanted => differences.push(of_task("task_places", Wrong::Different, task)),
+            Some(_) => {}
+        }
+        let mut wanted: Vec<(i16, Uuid)> = folded.links.iter().map(of_link).collect();
+        wanted.sort_unstable();
+        if links.get(&task).map_or(&[][..], Vec::as_slice) != wanted {
+            differences.push(of_task("task_links", Wrong::Different, task));
+        }
+        let wrong = match (folded.due, due.get(&task).map(StoredTime::time)) {
+            (Due::Never, None) | (Due::Perhaps(_), None) => None,
+            (Due::At(at) | Due::Perhaps(at), Some(there)) if at == there => None,
+            (Due::At(_), None) => Some(Wrong::Missing),
+            (Due::Never, Some(_)) => Some(Wrong::TooMuch),
+            (Due::At(_) | Due::Perhaps(_), Some(_)) => Some(Wrong::Different),
+        };
+        differences.extend(wrong.map(|wrong| of_task("due_schedule", wrong, task)));
+    }
+    Ok(differences)
+}
+
+pub fn of_link((kind, target): &(LinkKind, TaskId)) -> (i16, Uuid) {
+    (*kind as i16, target.0)
+}
+
+/// Rows of tasks of which the log has no event.
+pub async fn strangers(db: &mut PgConnection, most: i64) -> Result<Vec<Difference>, ProjectorError> {
+    let mut differences = Vec::new();
+    for table in ["task_places", "task_links", "due_schedule"] {
+        let tasks: Vec<Uuid> = sqlx::query_scalar(&format!(
+            "SELECT DISTINCT task_id FROM {table} AS t WHERE NOT EXISTS (SELECT FROM events \
+                 WHERE aggregate_type = 'task' AND aggregate_id = t.task_id::text AND sequence = 1) LIMIT $1"
+        ))
+        .bind(most)
+        .fetch_all(&mut *db)
+        .await?;
+        differences.extend(tasks.into_iter().map(|task| of_task(table, Wrong::TooMuch, task)));
+    }
+    Ok(differences)
+}
+
+/// What the log says of commands, from their events: `fingerprint` is null where a release wrote them that left it out.
+pub const OF_LOG: &str = "SELECT actor_id, command_id, min(aggregate_id) AS aggregate_id, max(sequence) AS version, \
+        min(position) AS first_position, max(position) AS last_position, \
+        decode(max(said ->> 'fingerprint'), 'hex') AS fingerprint, max((said ->> 'created_id'))::uuid AS created_id, \
+        coalesce(bool_or(said ->> 'created' = 'true'), false) AS created \
+    FROM (SELECT *, CASE WHEN metadata::text ~ '^\\{\"fingerprint\":\"([0-9a-f]{2})*\"[^\\\\]*\\}$' THEN metadata END AS said FROM events) AS e \
+    GROUP BY actor_id, command_id";
+
+/// Compares the commands of the log with those that are known. Commands that came to no event are in no log, and left as they are.
+pub async fn commands(db: &mut PgConnection) -> Result<Vec<Difference>, ProjectorError> {
+    let found: Vec<(String, bool, bool)> = sqlx::query_as(&format!(
+        "SELECT format('command %s of %s', command_id, actor_id), l.last_position IS NOT NULL, c.last_position IS NOT NULL \
+         FROM ({OF_LOG}) AS l FULL JOIN commands c USING (actor_id, command_id) \
+         WHERE c.last_position IS NULL \
+            OR l.last_position IS NULL AND c.first_position <= c.last_position \
+            OR (l.aggregate_id, l.version, l.first_position, l.last_position) IS DISTINCT FROM \
+               (c.aggregate_id, c.version, c.first_position, c.last_position) AND l.last_position IS NOT NULL \
+            OR (l.fingerprint, l.created_id, l.created) IS DISTINCT FROM (c.fingerprint, c.created_id, c.created) \
+               AND l.fingerprint IS NOT NULL \
+         LIMIT $1"
+    ))
+    .bind(NAMED)
+    .fetch_all(db)
+    .await?;
+    let difference = |(key, logged, known)| {
+        let wrong = match (logged, known) {
+            (true, false) => Wrong::Missing,
+            (false, _) => Wrong::TooMuch,
+            (true, true) => Wrong::Different,
+        };
+        Difference { table: "commands", wrong, key, task: None }
+    };
+    Ok(found.into_iter().map(difference).collect())
+}

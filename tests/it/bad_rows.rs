@@ -1,0 +1,291 @@
+//! Rows and events that no code of ours wrote: each stops its own aggregate and nothing else.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use taskfold_openapi::clock::new_id;
+use taskfold_projector::{set_aside, stream};
+use uuid::Uuid;
+
+use crate::harness::{Actor, App, eventually};
+
+async fn run(app: &App, sql: &str) {
+    sqlx::raw_sql(sql).execute(&app.owner).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// Appends an event behind the back of everybody, with a command of its own.
+async fn plant(app: &App, task: &str, event_type: &str, payload: &str) -> i64 {
+    let command: Uuid = new_id();
+    let mut tx = app.owner.begin().await.unwrap();
+    let position: i64 = sqlx::query_scalar("UPDATE log_head SET position = position + 1 RETURNING position")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    sqlx::query(
+        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
+             command_id, occurred_at, recorded_at) \
+         SELECT $1, aggregate_type, aggregate_id, sequence + 1, $2, '1', $3::json, project_id, actor_id, $4, recorded_at, recorded_at \
+         FROM events WHERE aggregate_type = 'task' AND aggregate_id = $5 ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(position)
+    .bind(event_type)
+    .bind(payload)
+    .bind(command)
+    .bind(task)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO commands SELECT actor_id, command_id, '', aggregate_id, sequence, position, position, NULL, false \
+         FROM events WHERE position = $1",
+    )
+    .bind(position)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    sqlx::query("SELECT pg_notify('taskfold_events', $1)").bind(position.to_string()).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    position
+}
+
+/// Changes the task, and waits until that is read.
+async fn is_well(ada: &Actor, task: &str, title: &str) {
+    let path = format!("/v1/tasks/{task}");
+    let position = ada.patch(&path, json!({"title": title})).await.expect(200)["position"].as_i64().unwrap();
+    assert_eq!(ada.get_at(&path, position).await.expect(200)["title"], title);
+}
+
+async fn aside(app: &App) -> Vec<String> {
+    let sql = "SELECT DISTINCT aggregate_id FROM set_aside_events ORDER BY 1";
+    sqlx::query_scalar(sql).fetch_all(&app.owner).await.unwrap()
+}
+
+async fn projection(app: &App) -> Value {
+    let ready = app.anonymous().get("/health/ready").await.expect(200);
+    ready["dependencies"].as_array().unwrap().iter().find(|d| d["name"] == "projection").unwrap().clone()
+}
+
+async fn retried(app: &App) {
+    set_aside::request_retry(&app.owner).await.unwrap();
+    eventually("all are taken back", || async { aside(app).await.is_empty().then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_stop_their_own_aggregates_until_they_are_tried_again() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let (other, _) = ada.project("Q").await;
+    let well = ada.task(&project, "well").await;
+    let beside_a_sick_project = ada.task(&other, "beside").await;
+    let watch = format!("/v1/projects/{other}/watch");
+    ada.put(&watch, json!({})).await.expect(200);
+    let sick = [
+        "UPDATE tasks SET status = 'asleep' WHERE task_id = $1",
+        "UPDATE tasks SET checklists = '{\"no\": \"list\"}' WHERE task_id = $1",
+        "UPDATE tasks SET due_at = 'infinity' WHERE task_id = $1",
+        "UPDATE tasks SET start_at = '-infinity' WHERE task_id = $1",
+        "UPDATE tasks SET updated_at = '20000-01-01Z' WHERE task_id = $1",
+        "UPDATE tasks SET estimate_minutes = -1 WHERE task_id = $1",
+        "UPDATE comments SET reactions = '[7]' WHERE task_id = $1",
+        "UPDATE tasks SET column_id = gen_random_uuid(), priority = '' WHERE task_id = $1",
+    ];
+    let mut tasks = Vec::new();
+    for _ in sick {
+        let task = ada.task(&project, "sick").await;
+        let said = ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "hello"})).await.expect(201);
+        tasks.push((task, said["created_id"].as_str().unwrap().to_owned()));
+    }
+    app.settle().await;
+    for (sql, (task, _)) in sick.iter().zip(&tasks) {
+        sqlx::query(sql).bind(task.parse::<Uuid>().unwrap()).execute(&app.owner).await.unwrap();
+    }
+    run(&app, &format!("UPDATE projects SET columns = '7' WHERE project_id = '{other}'")).await;
+    // The projector has the rows in memory, as long as nobody else writes them.
+    run(&app, "UPDATE projection_checkpoint SET generation = generation + 1").await;
+
+    // All at once, so that they come in one batch with those that are well.
+    for (task, comment) in &tasks {
+        ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "still sick"})).await.expect(200);
+        let edit = json!({"text": "hello again"});
+        ada.patch(&format!("/v1/tasks/{task}/comments/{comment}"), edit).await.expect(200);
+    }
+    is_well(&ada, &well, "still well").await;
+    // A sick project keeps none of its tasks from going on, and who watches it is told.
+    let bea = app.person("bea").await;
+    ada.put(&format!("/v1/projects/{other}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
+    is_well(&ada, &beside_a_sick_project, "still well beside it").await;
+    app.settle().await;
+
+    let mut expected: Vec<String> = tasks.iter().map(|(task, _)| task.clone()).chain([other.clone()]).collect();
+    expected.sort();
+    assert_eq!(aside(&app).await, expected);
+    assert_eq!(projection(&app).await["state"], "degraded");
+    assert!(!app.verify().await.is_clean());
+    retried(&app).await;
+    for (task, _) in &tasks {
+        is_well(&ada, task, "cured").await;
+    }
+    assert_eq!(projection(&app).await["state"], "ok");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn events_that_cannot_be_read_stop_their_own_aggregates_until_they_are_mended() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let well = ada.task(&project, "well").await;
+    let sick = [
+        ("task.sublimated", r#"{"changes": {}}"#),
+        ("task.renamed", r#"{"changes": {"title": 7}}"#),
+        ("task.renamed", r#"{"changes": {"title": {"from": "sick", "to": "a\u0000b"}}}"#),
+        ("task.renamed", r#"{"changes": {"title": {"from": "sick", "to": "half \ud83d"}}}"#),
+        ("task.estimated", r#"{"changes": {"estimate_minutes": {"from": null, "to": 4294967295}}}"#),
+        ("task.estimated", r#"{"changes": {"estimate_minutes": {"from": null, "to": 1e400}}}"#),
+        ("task.estimated", r#"{"changes": {"estimate_minutes": {"from": null, "to": 99999999999999999999}}}"#),
+        (
+            "task.completed",
+            r#"{"changes": {"status": {"from": "todo", "to": "completed"}, "elapsed_ms": {"from": 0, "to": 18446744073709551615}}}"#,
+        ),
+        ("task.scheduled", r#"{"changes": {"due_at": {"from": null, "to": "2026-02-30T00:00:00Z"}}}"#),
+        ("task.comment_edited", r#"{"changes": {"comment": {"from": null, "to": null}}}"#),
+        ("task.renamed\r\nX: y", r#"{"changes": {}}"#),
+        ("", r#""nothing""#),
+        ("task.renamed", r#"[1, 2]"#),
+    ];
+    let mut planted = Vec::new();
+    for (event_type, payload) in sick {
+        let task = ada.task(&project, "sick").await;
+        app.settle().await;
+        planted.push((plant(&app, &task, event_type, payload).await, task));
+    }
+    let unknown = ada.task(&project, "of no kind").await;
+    let position = plant(&app, &unknown, "task.renamed", r#"{"changes": {}}"#).await;
+    run(&app, &format!("UPDATE events SET aggregate_type = 'thing' WHERE position = {position}")).await;
+
+    is_well(&ada, &well, "still well").await;
+    app.settle().await;
+    let mut expected: Vec<String> = planted.iter().map(|(_, task)| task.clone()).chain([unknown]).collect();
+    expected.sort();
+    assert_eq!(aside(&app).await, expected);
+    let detail = projection(&app).await["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains(&format!("{} events set aside", expected.len())), "{detail}");
+
+    // One that still fails keeps no other from being taken back.
+    let mend = "UPDATE events SET event_type = 'task.renamed', aggregate_type = 'task', \
+         payload = '{\"changes\": {\"title\": {\"from\": \"sick\", \"to\": \"cured\"}}}' WHERE position = ";
+    let (last, others) = planted.split_last().unwrap();
+    for (position, _) in others {
+        run(&app, &format!("{mend}{position}")).await;
+    }
+    set_aside::request_retry(&app.owner).await.unwrap();
+    eventually("those that are mended are taken back", || async { (aside(&app).await.len() == 2).then_some(()) }).await;
+    run(&app, &format!("{mend}{}", last.0)).await;
+    run(&app, &format!("{}{position}", mend.replace("\"sick\"", "\"of no kind\""))).await;
+    retried(&app).await;
+    for (_, task) in &planted {
+        assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["title"], "cured");
+    }
+    // The stream has what was there before: it is published anew.
+    stream::context(&app.nats().await).delete_stream(&app.stream).await.unwrap();
+    is_well(&ada, &well, "well to the end").await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn times_of_events_beyond_all_bounds_are_read_and_named() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let (odd, well) = (ada.task(&project, "odd").await, ada.task(&project, "well").await);
+    app.settle().await;
+    let position = plant(&app, &odd, "task.renamed", r#"{"changes": {"title": {"from": "odd", "to": "odder"}}}"#).await;
+    run(&app, &format!("UPDATE events SET occurred_at = 'infinity' WHERE position = {position}")).await;
+    let position =
+        plant(&app, &odd, "task.renamed", r#"{"changes": {"title": {"from": "odder", "to": "oddest"}}}"#).await;
+    run(&app, &format!("UPDATE events SET occurred_at = '-infinity' WHERE position = {position}")).await;
+    is_well(&ada, &well, "still well").await;
+    assert_eq!(ada.get(&format!("/v1/tasks/{odd}")).await.expect(200)["title"], "oddest");
+    app.settle().await;
+    let report = app.verify().await;
+    assert!(report.faults.iter().any(|fault| fault.contains("has a time beyond")), "{report}");
+    run(&app, "UPDATE events SET occurred_at = recorded_at").await;
+    stream::context(&app.nats().await).delete_stream(&app.stream).await.unwrap();
+    is_well(&ada, &well, "well to the end").await;
+    app.finish().await;
+}
+
+/// As a release before has stored them.
+#[tokio::test]
+async fn a_leap_second_in_the_log_is_the_second_behind_it() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let (last, well) = (ada.task(&project, "last").await, ada.task(&project, "well").await);
+    let due = |at: &str| format!(r#"{{"changes": {{"due_at": {{"from": null, "to": "{at}"}}}}}}"#);
+    app.settle().await;
+    plant(&app, &last, "task.scheduled", &due("9999-12-31T23:59:60Z")).await;
+    is_well(&ada, &well, "still well").await;
+    assert_eq!(ada.get(&format!("/v1/tasks/{last}")).await.expect(200)["due_at"], "9999-12-31T23:59:59.999999Z");
+    ada.patch(&format!("/v1/tasks/{last}"), json!({"due_at": null})).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn times_are_taken_within_their_bounds_and_refused_beyond_them() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let tasks = format!("/v1/projects/{project}/tasks");
+    for beyond in [
+        "9999-12-31T23:59:60Z",
+        "9999-12-31T23:59:59-00:01",
+        "0001-01-01T00:00:00+00:01",
+        "0000-12-31T00:00:00Z",
+        "-0001-12-31T00:00:00Z",
+        "+10000-01-01T00:00:00Z",
+    ] {
+        for field in ["due_at", "start_at"] {
+            let refused = ada.post(&tasks, json!({"title": "T", field: beyond})).await;
+            assert_eq!(
+                refused.problem(422, "validation-failed")["errors"][0]["pointer"],
+                format!("/{field}"),
+                "{beyond}"
+            );
+        }
+        let query = beyond.replace('+', "%2B");
+        for filter in ["due_before", "due_after", "updated_since"] {
+            let refused = ada.get(&format!("{tasks}?{filter}={query}")).await;
+            refused.problem(422, "validation-failed");
+        }
+        ada.get(&format!("/v1/projects/{project}/calendar?from={query}&to=2026-01-01"))
+            .await
+            .problem(422, "validation-failed");
+        ada.post("/v1/api-tokens", json!({"name": "N", "access": "read", "expires_at": beyond}))
+            .await
+            .problem(422, "validation-failed");
+    }
+    for (at, stored) in [
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+        ("2016-12-31T23:59:60.5+00:00", "2017-01-01T00:00:00.500Z"),
+        ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999Z"),
+        ("9999-12-31T23:59:59+01:00", "9999-12-31T22:59:59Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+    ] {
+        let made = ada.post(&tasks, json!({"title": at, "due_at": at, "start_at": at})).await.expect(201);
+        let path = format!("/v1/tasks/{}", made["id"].as_str().unwrap());
+        let read = ada.get_at(&path, made["position"].as_i64().unwrap()).await.expect(200);
+        let same = |time: &Value| time.as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(same(&read["due_at"]), same(&json!(stored)), "{at}: {read}");
+        assert_eq!(made["events"][0]["changes"]["due_at"]["to"], json!(stored), "{at}");
+    }
+    // Days at either end of time, where it is another year already, or still.
+    for (from, tz) in [("9999-01-01T00:00:00Z", "Pacific/Kiritimati"), ("0001-01-01T00:00:00Z", "America/Adak")] {
+        let to = from.replace("-01-01T00:00:00Z", "-12-31T23:59:59Z");
+        let days = ada.get(&format!("/v1/projects/{project}/calendar?from={from}&to={to}&tz={tz}")).await.expect(200);
+        for item in days["items"].as_array().unwrap() {
+            assert_eq!(item["due_date"].as_str().unwrap().len(), 10, "{item}");
+        }
+    }
+    app.finish().await;
+}
