@@ -68,10 +68,13 @@ pub async fn request_retry(pool: &PgPool) -> sqlx::Result<u64> {
 /// Folds each aggregate asked for anew from the log, and takes it back when that works. One that fails keeps its reason, and no other from being
 /// tried.
 pub async fn retry_requested(pool: &PgPool) -> Result<(), ProjectorError> {
-    let requested: Vec<Aggregate> =
-        sqlx::query_as("SELECT DISTINCT aggregate_type, aggregate_id FROM set_aside_events WHERE retry")
-            .fetch_all(pool)
-            .await?;
+    // Whose event it is now: what is mended may be of another aggregate than what was set aside.
+    let requested: Vec<Aggregate> = sqlx::query_as(
+        "SELECT DISTINCT coalesce(e.aggregate_type, s.aggregate_type), coalesce(e.aggregate_id, s.aggregate_id) \
+         FROM set_aside_events s LEFT JOIN events e USING (position) WHERE s.retry",
+    )
+    .fetch_all(pool)
+    .await?;
     for aggregate in requested {
         match retry(pool, &aggregate).await {
             Err(error) if error.is_of_the_whole() => return Err(error),
@@ -112,11 +115,14 @@ async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorErro
             if let Some(project) = project {
                 derived::count_anew(&mut tx, project).await?;
             }
-            sqlx::query("DELETE FROM set_aside_events WHERE aggregate_type = $1 AND aggregate_id = $2")
-                .bind(aggregate_type)
-                .bind(aggregate_id)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "DELETE FROM set_aside_events WHERE aggregate_type = $1 AND aggregate_id = $2 OR position IN ( \
+                     SELECT position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2)",
+            )
+            .bind(aggregate_type)
+            .bind(aggregate_id)
+            .execute(&mut *tx)
+            .await?;
             sqlx::query("UPDATE projection_checkpoint SET generation = generation + 1").execute(&mut *tx).await?;
             tracing::info!(aggregate_type, aggregate_id, "taken back from the events set aside");
         }

@@ -188,7 +188,7 @@ impl Folding {
 
     fn ended(self) -> Option<Folded> {
         match self.state {
-            State::Task(of) if !self.broken => of.ended(),
+            State::Task(of) if !self.broken => (*of).ended(),
             State::Task(_) | State::Project(_) | State::Team(_) => None,
         }
     }
@@ -227,7 +227,7 @@ impl OfTask {
         }
     }
 
-    fn ended(mut self: Box<Self>) -> Option<Folded> {
+    fn ended(mut self) -> Option<Folded> {
         self.end_command();
         let project = self.task.card()?.project_id.0;
         let due = self.due.unwrap_or(Due::Never);
