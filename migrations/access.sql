@@ -15,6 +15,7 @@ AS $$
         'invitations invitation_uses attachment_uploads'),
     ('taskfold_command', 'SELECT, INSERT, DELETE', 'api_tokens'),
     ('taskfold_command', 'SELECT, INSERT', 'signing_keys'),
+    ('taskfold_command', 'SELECT, INSERT, UPDATE', 'bulk_commands'),
     ('taskfold_command', 'SELECT, UPDATE', 'attachment_janitor'),
     ('taskfold_command', 'SELECT', 'events log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
     ('taskfold_projector', 'SELECT, INSERT, UPDATE, DELETE', 'projection_checkpoint projector_lease set_aside_events projects '

@@ -2,11 +2,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A time that PostgreSQL, chrono and RFC 3339 write and read alike: UTC, in microseconds, of the years 0001 to 9999, without leap seconds.
-///
-/// Every time is brought into this form where it enters: cut to microseconds, with a leap second (`:60`) as the second behind it, and a time
-/// beyond the bounds as the bound. So an event of the log that has another one can be folded. What a request says is not bent: it
-/// goes through [`Timestamp::within_bounds`], and is refused.
+/// UTC, in microseconds, of the years 0001 to 9999; a leap second is the second behind it.
+// What PostgreSQL, chrono and RFC 3339 write and read alike. Every time is brought into this form where it enters, one beyond the bounds as
+// the bound, so that an event of the log that has such a one can be folded. What a request says is not bent: it goes through
+// `within_bounds`, and is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(from = "DateTime<Utc>", into = "DateTime<Utc>")]
 #[schema(value_type = String, format = DateTime, example = "2026-11-23T09:30:00Z")]
