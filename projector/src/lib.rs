@@ -62,8 +62,6 @@ pub struct Deps {
 pub enum ProjectorError {
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("the log: {0}")]
-    Log(#[from] taskfold_event_log::LogError),
     #[error("the stream: {0}")]
     Stream(String),
     #[error(
@@ -94,7 +92,7 @@ impl ProjectorError {
     pub(crate) fn is_of_the_whole(&self) -> bool {
         match self {
             Self::Database(error) => taskfold_event_log::is_of_the_whole(error),
-            Self::Log(_) | Self::Json(_) => false,
+            Self::Json(_) => false,
             Self::Stream(_)
             | Self::OtherStream(_)
             | Self::Forked(_)

@@ -2,6 +2,7 @@
 //! known to lack something.
 
 use serde_json::{Value, json};
+use taskfold_openapi::clock::new_id;
 use taskfold_projector::write_side::{Mended, mend};
 use uuid::Uuid;
 
@@ -20,6 +21,15 @@ async fn rows(app: &App) -> Vec<String> {
     .fetch_all(&app.owner)
     .await
     .unwrap()
+}
+
+/// What the program prints. It must end well.
+async fn taskfold(app: &App, arguments: &[&str]) -> String {
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"));
+    let output =
+        program.args(arguments).args(["--database-url", &app.database_url, "--log", "error"]).output().await.unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn id_of(made: &Value) -> String {
@@ -85,6 +95,13 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
         assert!(mended.not_placed.is_empty() && mended.commands_lost == 0, "{sql}: {mended:?}");
         assert_eq!(rows(&app).await, before, "{sql}");
     }
+
+    // As an operator does it.
+    run(&app, "DELETE FROM task_places").await;
+    let rebuild = taskfold(&app, &["rebuild", "--write-side"]).await;
+    assert!(rebuild.contains("2 tasks made again"), "{rebuild}");
+    let verify = taskfold(&app, &["verify", "--nats-url", &app.nats_url, "--stream", &app.stream]).await;
+    assert!(verify.contains("append: 2 tasks") && verify.contains("all agree"), "{verify}");
     app.finish().await;
 }
 
@@ -138,7 +155,7 @@ async fn a_command_on_what_is_not_complete_waits_for_a_rebuild_and_no_other_does
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, whole, part) = filled(&app, &ada).await;
-    let key = Uuid::new_v4();
+    let key = new_id();
     let comment = || {
         let request = ada.request(reqwest::Method::POST, &format!("/v1/tasks/{whole}/comments"));
         request.header("idempotency-key", key.to_string()).json(&json!({"text": "once"}))
@@ -213,7 +230,7 @@ async fn what_many_commands_wrote_is_what_the_log_comes_to() {
     let dues = [json!(null), json!("2100-01-01T00:00:00Z"), json!("2020-01-01T00:00:00Z")];
     for n in 0..250 {
         let due = dice.one_of(&dues).clone();
-        let key = Uuid::new_v4().to_string();
+        let key = new_id().to_string();
         let send = async |method: reqwest::Method, path: String, body: Value| {
             ada.send(ada.request(method, &path).header("idempotency-key", &key).json(&body)).await
         };
