@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
-use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, within};
+use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, REQUEST, within};
 use taskfold_event_log::{Kept, LoggedEvent, PROJECTED_CHANNEL};
 use uuid::Uuid;
 
@@ -16,6 +16,9 @@ use crate::{ProjectorError, versions};
 const BATCH: i64 = 1000;
 /// By how much a batch that fails is made smaller.
 const SMALLER: i64 = 10;
+
+/// So many events are projected in no time.
+const FEW: usize = 100;
 
 /// Rows that are kept for the next steps, at most.
 const KEPT_ROWS: usize = 10_000;
@@ -70,6 +73,21 @@ enum Reach {
     Beside { upto: i64 },
 }
 
+impl Reach {
+    /// Runs a part of a step that `events` take part in. With few of them it takes no time, and a connection that does not answer is given up
+    /// long before the step's own limit. A rebuild has no such limit.
+    async fn soon<T, E: From<sqlx::Error>>(
+        self,
+        events: usize,
+        part: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        match self {
+            Self::Live if events <= FEW => within(REQUEST, part).await,
+            Self::Live | Self::Beside { .. } => part.await,
+        }
+    }
+}
+
 /// Projects the next batch: rows and checkpoint in one transaction.
 pub async fn step(database: &mut Kept, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
     let outcome = within(BATCH_LIMIT, async { batch(database.connection().await?, memory, Reach::Live).await }).await;
@@ -100,22 +118,21 @@ async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Resu
 }
 
 async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Reach) -> Result<Outcome, ProjectorError> {
-    let mut tx = db.begin().await?;
+    let mut tx = reach.soon(0, db.begin()).await?;
     // Held until the commit, against a second projector and the switch of a rebuild. Plans are kept with the connection, and
     // often made while the tables are still small: they must be those of large tables.
-    let Begun { place, set_aside, ours } = sqlx::query_as(
+    let begin = sqlx::query_as(
         "SELECT position, CASE WHEN command_position = position THEN command_id END AS command_id, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS set_aside, \
              set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
              set_config('enable_mergejoin', 'off', true) \
          FROM projection_checkpoint FOR UPDATE",
     )
-    .bind(Json(versions::ours()))
-    .fetch_one(&mut *tx)
-    .await?;
+    .bind(Json(versions::ours()));
+    let Begun { place, set_aside, ours } = reach.soon(0, begin.fetch_one(&mut *tx)).await?;
     if !ours {
         return Err(ProjectorError::OtherVersion);
     }
-    let mut events = taskfold_event_log::page_after(&mut *tx, place.position, limit).await?;
+    let mut events = reach.soon(0, taskfold_event_log::page_after(&mut *tx, place.position, limit)).await?;
     if let Reach::Beside { upto } = reach {
         events.retain(|event| event.position <= upto);
     }
@@ -140,13 +157,13 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
                 }
             }
         }
-        events => project(&mut tx, &mut tables, events, set_aside).await?,
+        events => reach.soon(events.len(), project(&mut tx, &mut tables, events, set_aside)).await?,
     }
     let channel = match reach {
         Reach::Live => Some(PROJECTED_CHANNEL),
         Reach::Beside { .. } => None,
     };
-    let moved = sqlx::query(
+    let advance = sqlx::query(
         "WITH moved AS (UPDATE projection_checkpoint SET position = $1, command_position = $1, command_id = $4 \
              WHERE position = $2 RETURNING position) \
          SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3, position::text) END FROM moved",
@@ -154,13 +171,12 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     .bind(position)
     .bind(place.position)
     .bind(channel)
-    .bind(command_id)
-    .fetch_optional(&mut *tx)
-    .await?;
+    .bind(command_id);
+    let moved = reach.soon(0, advance.fetch_optional(&mut *tx)).await?;
     if moved.is_none() {
         return Err(ProjectorError::CheckpointMoved);
     }
-    tx.commit().await?;
+    reach.soon(0, tx.commit()).await?;
     if tables.rows() <= KEPT_ROWS {
         *memory = Memory { tables, at: Some(Place { position, command_id: Some(command_id), ..place }) };
     }

@@ -61,11 +61,15 @@ impl Card {
             TaskEvent::Commented(e) => self.comments.iter().any(|c| c.id == e.comment.to.id).then_some("comment"),
             TaskEvent::CommentEdited(e) => {
                 let said = &e.comment.from;
-                let was = self.comments.iter().find(|c| c.id == said.id);
-                let same = was.is_some_and(|was| was.text == said.text && was.mentions == said.mentions);
+                let same = self.comment(said.id).is_some_and(|was| was.says(&said.text));
                 (!same).then_some("comment")
             }
-            TaskEvent::CommentRemoved(e) => (!self.comments.contains(&e.comment.from)).then_some("comment"),
+            TaskEvent::CommentRemoved(e) => {
+                let said = &e.comment.from;
+                let was = self.comment(said.id);
+                let same = was.is_some_and(|was| was.author_id == said.author_id && was.says(&said.text));
+                (!same).then_some("comment")
+            }
             TaskEvent::AttachmentAdded(e) => {
                 self.attachments.iter().any(|a| a.id == e.attachment.to.id).then_some("attachment")
             }
