@@ -9,6 +9,7 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::PgPool;
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::auth::{KeySource, Rejected, Signer, Verifier};
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +73,8 @@ impl KeySource for StoredKeys {
 
 /// Needs the public column only.
 async fn public_keys(pool: &PgPool) -> anyhow::Result<Vec<(String, String)>> {
-    sqlx::query_as("SELECT kid, public_pem FROM signing_keys").fetch_all(pool).await.context("reading the public keys")
+    let keys = sqlx::query_as("SELECT kid, public_pem FROM signing_keys").fetch_all(pool);
+    within(REQUEST, keys).await.context("reading the public keys")
 }
 
 /// Keeps the verifier current until `shutdown`. With the database away, the keys known so far go on being good.

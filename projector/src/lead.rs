@@ -71,7 +71,8 @@ async fn lead(deps: &Deps, holder: Uuid) {
         working.clone(),
     );
     let all = async {
-        tokio::join!(listening, project(deps, log, projected, &working), publish::run(deps, published, &working),)
+        let projecting = Box::pin(project(deps, log, projected, &working));
+        tokio::join!(listening, projecting, Box::pin(publish::run(deps, published, &working)))
     };
     // Whatever waits for a server that does not answer is dropped with the lease: its transaction was never committed.
     tokio::join!(renew(deps, holder, &working), working.run_until_cancelled(all));

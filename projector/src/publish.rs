@@ -9,6 +9,7 @@ use futures::stream::FuturesOrdered;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{LogIdentity, LoggedEvent};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,8 @@ use crate::{Deps, ProjectorError, message, stream};
 /// Events read at once, and publishes under way at once.
 const PAGE: i64 = 512;
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long JetStream refuses or is silent before the connection to it is made anew.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// What was projected last.
 #[derive(Clone, Default)]
@@ -40,9 +43,20 @@ impl Projected {
 /// Publishes what is projected, from where the stream ends. Each message is fenced by the sequence before it, so a
 /// projector that lost its lease without knowing is refused.
 pub async fn run(deps: &Deps, mut projected: watch::Receiver<Projected>, working: &CancellationToken) {
+    let mut worked = Instant::now();
     while !working.is_cancelled() {
-        if let Err(error) = publish_on(deps, &mut projected, working).await {
+        if let Err(error) = publish_on(deps, &mut projected, working, &mut worked).await {
             tracing::warn!(%error, "not publishing, trying again");
+            let connected = deps.nats.connection_state() == async_nats::connection::State::Connected;
+            if connected && matches!(error, ProjectorError::Stream(_)) && worked.elapsed() > STUCK {
+                // The connection answers pings and nothing else, or is to a server that lost its JetStream.
+                tracing::warn!("connecting to NATS anew");
+                let anew = tokio::time::timeout(REQUEST, deps.nats.force_reconnect()).await;
+                if !matches!(anew, Ok(Ok(()))) {
+                    tracing::debug!("the connection to NATS is made anew already");
+                }
+                worked = Instant::now();
+            }
             wait(working).await;
         }
     }
@@ -52,6 +66,7 @@ async fn publish_on(
     deps: &Deps,
     projected: &mut watch::Receiver<Projected>,
     working: &CancellationToken,
+    worked: &mut Instant,
 ) -> Result<(), ProjectorError> {
     let mut publisher = Publisher::start(deps).await?;
     tracing::info!(position = publisher.last, "publishing behind the stream's last message");
@@ -61,6 +76,7 @@ async fn publish_on(
     while !working.is_cancelled() {
         if let Some(events) = latest.behind(publisher.last) {
             publisher.page(events).await?;
+            *worked = Instant::now();
             continue;
         }
         // Whoever heard everything still asks now and then: being told is for speed.
@@ -73,6 +89,7 @@ async fn publish_on(
         while publisher.last < upto && !working.is_cancelled() {
             publisher.next_page(deps, upto).await?;
         }
+        *worked = Instant::now();
         ask = tokio::select! {
             () = working.cancelled() => return Ok(()),
             changed = projected.changed() => match changed {

@@ -90,7 +90,9 @@ impl Reach {
 
 /// Projects the next batch: rows and checkpoint in one transaction.
 pub async fn step(database: &mut Kept, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
-    let outcome = within(BATCH_LIMIT, async { batch(database.connection().await?, memory, Reach::Live).await }).await;
+    // Boxed, here and below: a future is large with all that a batch does, and each deadline around it holds it twice.
+    let projecting = Box::pin(async { batch(database.connection().await?, memory, Reach::Live).await });
+    let outcome = within(BATCH_LIMIT, projecting).await;
     if outcome.is_err() {
         database.close();
     }
@@ -157,7 +159,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
                 }
             }
         }
-        events => reach.soon(events.len(), project(&mut tx, &mut tables, events, set_aside)).await?,
+        events => reach.soon(events.len(), Box::pin(project(&mut tx, &mut tables, events, set_aside))).await?,
     }
     let channel = match reach {
         Reach::Live => Some(PROJECTED_CHANNEL),

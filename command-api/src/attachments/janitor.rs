@@ -5,6 +5,7 @@ use taskfold_attachments::{Store, StoreError};
 use taskfold_domain::TaskEvent;
 use taskfold_domain::change::Event;
 use taskfold_domain::ids::AttachmentId;
+use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{LoggedEvent, select_events};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -63,41 +64,35 @@ pub async fn step(pool: &PgPool, store: &Store) -> Result<Outcome, JanitorError>
 /// The log says which bytes go, so that none stay because a process died between the event and the bytes. How far it was
 /// followed is moved on when they are gone: done twice is as good as once.
 async fn follow_the_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
-    let mut tx = pool.begin().await?;
-    let at: Option<i64> = sqlx::query_scalar("SELECT position FROM attachment_janitor FOR UPDATE SKIP LOCKED")
-        .fetch_optional(&mut *tx)
-        .await?;
-    // Another instance is at it.
-    let Some(at) = at else { return Ok(false) };
-    let head = taskfold_event_log::head(&mut *tx).await?;
+    // Not in a transaction, which would be held for as long as the store takes.
+    let where_it_is = sqlx::query_as("SELECT j.position, h.position FROM attachment_janitor j, log_head h");
+    let (at, head): (i64, i64) = within(REQUEST, where_it_is.fetch_one(pool)).await?;
     let upto = head.min(at + WINDOW);
     if upto <= at {
         return Ok(false);
     }
-    let events: Vec<LoggedEvent> = sqlx::query_as(select_events!(
+    let look = sqlx::query_as(select_events!(
         "WHERE position > $1 AND position <= $2 \
            AND event_type IN ('task.attachment_added', 'task.attachment_removed') ORDER BY position"
     ))
     .bind(at)
-    .bind(upto)
-    .fetch_all(&mut *tx)
-    .await?;
+    .bind(upto);
+    let events: Vec<LoggedEvent> = within(BATCH, look.fetch_all(pool)).await?;
     for event in events {
         match event.event() {
             Ok(Event::Task(TaskEvent::AttachmentRemoved(e))) => store.remove(e.attachment.from.id).await?,
             Ok(Event::Task(TaskEvent::AttachmentAdded(e))) => {
-                sqlx::query("DELETE FROM attachment_uploads WHERE attachment_id = $1 AND length IS NULL")
-                    .bind(e.attachment.to.id.0)
-                    .execute(&mut *tx)
-                    .await?;
+                let forget = "DELETE FROM attachment_uploads WHERE attachment_id = $1 AND length IS NULL";
+                within(REQUEST, sqlx::query(forget).bind(e.attachment.to.id.0).execute(pool)).await?;
             }
             Ok(_) => {}
             // Bytes that stay do no harm; all others would wait for them to go.
             Err(error) => tracing::error!(%error, "the bytes of an attachment are not looked after"),
         }
     }
-    sqlx::query("UPDATE attachment_janitor SET position = $1").bind(upto).execute(&mut *tx).await?;
-    tx.commit().await?;
+    // Another instance may be at it too, and further.
+    let follow = sqlx::query("UPDATE attachment_janitor SET position = $1 WHERE position < $1").bind(upto);
+    within(REQUEST, follow.execute(pool)).await?;
     Ok(upto < head)
 }
 
@@ -105,7 +100,7 @@ async fn follow_the_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorErr
 async fn bury_the_dead(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
     // Attached ones were kept for those who missed the answer. The others are marked first, so that an upload that is alive
     // after all does not append what is being taken away.
-    let dead: Vec<(Uuid, bool)> = sqlx::query_as(&format!(
+    let mark = format!(
         "UPDATE attachment_uploads u SET state = CASE WHEN in_log THEN 'attached' ELSE 'abandoned' END \
          FROM (SELECT attachment_id, EXISTS (\
                    SELECT FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text \
@@ -119,10 +114,8 @@ async fn bury_the_dead(pool: &PgPool, store: &Store) -> Result<bool, JanitorErro
                ORDER BY touched_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS d \
          WHERE u.attachment_id = d.attachment_id RETURNING u.attachment_id, in_log",
         KEPT = uploads::KEPT
-    ))
-    .bind(DEAD)
-    .fetch_all(pool)
-    .await?;
+    );
+    let dead: Vec<(Uuid, bool)> = within(BATCH, sqlx::query_as(&mark).bind(DEAD).fetch_all(pool)).await?;
     for (id, in_log) in &dead {
         let id = AttachmentId(*id);
         if *in_log {
@@ -130,7 +123,7 @@ async fn bury_the_dead(pool: &PgPool, store: &Store) -> Result<bool, JanitorErro
         } else {
             store.remove(id).await?;
         }
-        uploads::remove(pool, id).await?;
+        within(REQUEST, uploads::remove(pool, id)).await?;
     }
     Ok(!dead.is_empty())
 }

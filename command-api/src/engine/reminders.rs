@@ -9,6 +9,7 @@ use taskfold_domain::ids::{TaskId, UserId};
 use taskfold_domain::task::commands::Remind;
 use taskfold_domain::task::events::DueStage;
 use taskfold_domain::task::{Origin, Situation};
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::clock;
 use taskfold_openapi::headers::new_traceparent;
 use tokio_util::sync::CancellationToken;
@@ -43,21 +44,20 @@ pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
     let mut after = ("-infinity".to_owned(), Uuid::nil());
     loop {
         // Behind the page before: a task whose reminder fails each time keeps no others from theirs.
-        let due: Vec<(String, Uuid)> = sqlx::query_as(
+        let look = sqlx::query_as(
             "SELECT at::text, task_id FROM due_schedule WHERE at <= $1 AND (at, task_id) > ($2::text::timestamptz, $3) \
              ORDER BY at, task_id LIMIT $4",
         )
         .bind(now)
         .bind(&after.0)
         .bind(after.1)
-        .bind(BATCH)
-        .fetch_all(&engine.pool)
-        .await?;
+        .bind(BATCH);
+        let due: Vec<(String, Uuid)> = within(REQUEST, look.fetch_all(&engine.pool)).await?;
         let Some(last) = due.last().cloned() else { return Ok(settled) };
         after = last;
         settled += futures::stream::iter(due)
             .map(|(_, task)| async move {
-                match remind(engine, TaskId(task)).await {
+                match within(REQUEST, remind(engine, TaskId(task))).await {
                     Ok(settled) => usize::from(settled),
                     Err(error) => {
                         tracing::warn!(%error, task_id = %task, "a reminder could not be sent, trying again");
