@@ -89,7 +89,7 @@ macro_rules! rows {
 }
 
 rows! {
-    pub struct TaskRow in "tasks" version 1 by (task_id): Uuid {
+    pub struct TaskRow in "tasks" version 2 by (task_id): Uuid {
         pub task_id: Uuid,
         pub project_id: Uuid,
         pub title: String,

@@ -74,7 +74,7 @@ mod tests {
             "project_members 2 ec28c498-06fb-5c26-9545-f2b89dabd68e",
             "project_teams 2 f331fda1-84be-5063-a7f2-ec34733c2379",
             "projects 1 6f045769-e439-52c5-8475-fb5ecfa8354d",
-            "tasks 1 b6b7a2d0-cdb9-5d37-99d2-032c78c29318",
+            "tasks 2 6e79440a-de0a-5ef4-8b42-bb7ba135cbb3",
             "team_members 2 ca273f35-e6bf-5c0e-a60a-6229f0032d38",
             "teams 1 604decd1-079c-5cd8-9341-65aa2289e314",
         ];
