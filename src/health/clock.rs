@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::clock;
@@ -11,6 +11,9 @@ use super::{Dependency, Service};
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 /// Above it, somebody should look at this machine's clock. What is written has the database's time all the same.
 const FAR_OFF: Duration = Duration::from_secs(1);
+
+/// An answer that took longer says too little: it is off by as much as half of it.
+const TRUSTED: TimeDelta = TimeDelta::milliseconds(500);
 
 /// Measures how far this machine's clock is from the database's, and corrects it, so that all instances write one time.
 pub async fn follow(pool: PgPool, shutdown: CancellationToken) {
@@ -26,6 +29,10 @@ pub async fn measure(pool: &PgPool) -> sqlx::Result<()> {
     let before = clock::of_this_machine();
     let theirs: DateTime<Utc> = within(REQUEST, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool)).await?;
     let after = clock::of_this_machine();
+    if (after - before).abs() > TRUSTED {
+        // Nobody knows when in that time it was said.
+        return Ok(());
+    }
     let offset = theirs - (before + (after - before) / 2);
     clock::correct(offset);
     metrics::gauge!("taskfold_clock_offset_seconds").set(offset.as_seconds_f64());
