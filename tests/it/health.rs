@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Actor, App, Place, eventually};
+use crate::harness::{App, Place, eventually};
 
 async fn ready(app: &App) -> Value {
     app.anonymous().get("/health/ready").await.expect(200)
@@ -24,18 +24,10 @@ async fn says(app: &App, name: &str, state: &str, detail: &str) -> Value {
     .await
 }
 
-async fn with_a_task(app: &App) -> (Actor, String) {
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "T").await;
-    app.settle().await;
-    (ada, task)
-}
-
 #[tokio::test]
 async fn all_is_well() {
     let app = App::start().await;
-    with_a_task(&app).await;
+    app.with_a_task().await;
     let ready = ready(&app).await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("ok")), "{ready}");
     app.finish().await;
@@ -44,7 +36,7 @@ async fn all_is_well() {
 #[tokio::test]
 async fn a_suspended_log_takes_no_commands_and_is_read() {
     let app = App::start().await;
-    with_a_task(&app).await;
+    app.with_a_task().await;
     sqlx::query("SELECT taskfold_suspend_log('for a test')").execute(&app.owner).await.unwrap();
     let ready = says(&app, "log", "down", "for a test").await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("down"), &json!("ok")), "{ready}");
@@ -55,7 +47,7 @@ async fn a_suspended_log_takes_no_commands_and_is_read() {
 #[tokio::test]
 async fn a_projection_that_does_not_get_on_is_named_with_its_age() {
     let app = App::start().await;
-    let (ada, task) = with_a_task(&app).await;
+    let (ada, _, task) = app.with_a_task().await;
     let mut tx = app.owner.begin().await.unwrap();
     sqlx::query("SELECT 1 FROM projection_checkpoint FOR UPDATE").execute(&mut *tx).await.unwrap();
     ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "not projected"})).await.expect(200);
@@ -70,7 +62,7 @@ async fn a_projection_that_does_not_get_on_is_named_with_its_age() {
 async fn a_stream_of_another_log_is_named() {
     let (one, other) = (Place::new().await, Place::new().await);
     let first = App::start_at(one.clone()).await;
-    with_a_task(&first).await;
+    first.with_a_task().await;
     let mut db = sqlx::PgConnection::connect(&other.database_url).await.unwrap();
     sqlx::query("UPDATE log_identities SET log_id = gen_random_uuid()").execute(&mut db).await.unwrap();
     let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
@@ -82,7 +74,7 @@ async fn a_stream_of_another_log_is_named() {
 #[tokio::test]
 async fn a_message_that_somebody_else_published_is_named() {
     let app = App::start().await;
-    with_a_task(&app).await;
+    app.with_a_task().await;
     let nats = app.nats().await;
     let subject = format!("{}.events.x", app.stream.to_lowercase());
     taskfold_projector::stream::context(&nats).publish(subject, "junk".into()).await.unwrap().await.unwrap();

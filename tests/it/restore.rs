@@ -122,10 +122,7 @@ async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_ado
 async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "kept").await;
-    app.settle().await;
+    let (ada, project, task) = app.with_a_task().await;
     let log = ada.get("/v1/me").await.header("taskfold-log").to_owned();
     let tag = ada.get(&format!("/v1/tasks/{task}")).await.header("etag").to_owned();
     let backup = Backup::of(&place).await;
@@ -201,10 +198,7 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
 async fn a_stream_that_knows_more_than_the_log_suspends_it_when_no_process_is_left() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "kept").await;
-    app.settle().await;
+    let (ada, _, task) = app.with_a_task().await;
     let backup = Backup::of(&place).await;
     answers(&ada, "/v1/me").await;
     for n in 0..4 {
@@ -271,10 +265,7 @@ async fn lines_until(lines: &mut Lines<BufReader<ChildStdout>>, words: &str) -> 
 async fn a_downstream_service_takes_back_what_never_was_and_goes_on() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "kept").await;
-    app.settle().await;
+    let (ada, project, task) = app.with_a_task().await;
     let backup = Backup::of(&place).await;
     answers(&ada, "/v1/me").await;
     let fork = app.head().await;

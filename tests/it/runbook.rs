@@ -71,10 +71,7 @@ async fn a_restore_goes_as_the_page_says(running: bool, left: Stream) {
     let place = Place::new().await;
     std::fs::create_dir_all(&place.data_dir).unwrap();
     let app = App::start_at(place.clone()).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "kept").await;
-    app.settle().await;
+    let (ada, _, task) = app.with_a_task().await;
     shell(&place, &commands("A backup is")).await;
     let fork = app.head().await;
     for n in 0..3 {

@@ -42,6 +42,13 @@ async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
     assert!(began.elapsed() < RECOVERED, "recovered after {:?}", began.elapsed());
 }
 
+/// Ada, her task, and a stream of its project from behind it.
+async fn with_a_stream(app: &App) -> (Actor, String, Sse) {
+    let (ada, project, task) = app.with_a_task().await;
+    let stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
+    (ada, task, stream)
+}
+
 async fn through(way: &Way, place: &Place) -> App {
     let database_url = way.database_url(&place.database_url);
     App::start_at(Place { database_url, ..place.clone() }).await
@@ -52,11 +59,7 @@ async fn connections_to_postgresql_that_fall_silent_are_replaced() {
     let place = Place::new().await;
     let way = Way::to_postgres(&place.database_url).await;
     let app = through(&way, &place).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "T").await;
-    app.settle().await;
-    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
+    let (ada, task, mut stream) = with_a_stream(&app).await;
     for round in 0..2 {
         way.silence_open_connections();
         rename(&ada, &task, &format!("silent {round}")).await;
@@ -71,11 +74,7 @@ async fn a_network_to_postgresql_that_is_silent_for_a_while_is_survived() {
     let place = Place::new().await;
     let way = Way::to_postgres(&place.database_url).await;
     let app = through(&way, &place).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "T").await;
-    app.settle().await;
-    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
+    let (ada, task, mut stream) = with_a_stream(&app).await;
     way.silence();
     for attempt in 0..2 {
         assert!(!rename(&ada, &task, &format!("silent {attempt}")).await);
@@ -95,11 +94,7 @@ async fn nats_that_falls_silent_is_done_without_and_found_again() {
     let place = Place::new().await;
     let way = Way::to_nats(&place.nats_url).await;
     let app = App::start_at(Place { nats_url: way.nats_url(), ..place.clone() }).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "T").await;
-    app.settle().await;
-    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
+    let (ada, task, mut stream) = with_a_stream(&app).await;
     way.silence_open_connections();
     assert!(rename(&ada, &task, "commands know nothing of it").await);
     let head = app.head().await;
@@ -141,10 +136,7 @@ async fn a_projector_that_is_frozen_holds_nobody_up() {
     let first = Process::start("projector", &settings);
     first.ready().await;
     let app = App::start_at(place.clone()).await;
-    let ada = app.person("ada").await;
-    let (project, _) = ada.project("P").await;
-    let task = ada.task(&project, "T").await;
-    app.settle().await;
+    let (ada, _, task) = app.with_a_task().await;
     for round in 0..3 {
         // In the middle of its work, whichever that is.
         rename(&ada, &task, &format!("before {round}")).await;

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 /// As they are called in the protocol tus.
 pub const ALGORITHMS: &str = "sha1,sha256";
 
-/// What the bytes of a request must come to.
+/// The checksum that a client announced of a request's body, and the hash of what has come of it.
 #[derive(Clone)]
 pub struct Checksum {
     hash: Hash,

@@ -19,7 +19,7 @@ const WINDOW: i64 = 10_000;
 /// Dead uploads that one look takes.
 const DEAD: i64 = 100;
 
-/// Where an event names the attachment. In the text, in which a quote of a file's name is escaped: PostgreSQL's functions for JSON fail on some
+/// SQL: the place in an event's payload that names the attachment, 0 for none. In the text, in which a quote of a file's name is escaped: PostgreSQL's functions for JSON fail on some
 /// payloads, and with them the statement for all uploads.
 const NAMED: &str = "strpos(e.payload::text, format('\"id\":\"%s\"', attachment_id))";
 

@@ -2,7 +2,7 @@
 pub mod announced;
 /// A body as it comes in.
 pub mod body;
-/// What a request says its bytes come to.
+/// Checksums of requests' bodies.
 pub mod checksum;
 /// From a file that is stored to its event.
 mod commit;

@@ -14,12 +14,12 @@ use super::append::Appender;
 use super::envelope::CommandError;
 use super::repository::LogRepository;
 
-/// What an entry takes beside its aggregate: the key, the cache's own list and map, and what the allocator rounds up.
+/// Memory of a cache entry beside its aggregate: the key, the cache's own list and map, and what the allocator rounds up.
 const ENTRY_BYTES: usize = 256;
 
 /// An aggregate that knows its version.
 pub trait Versioned: Aggregate<Error = Refusal> + Clone + 'static {
-    /// How much memory those that are kept folded may take: 256 MiB for all kinds.
+    /// Limit of the cache of folded aggregates of this kind, in bytes: 256 MiB for all kinds.
     const KEPT_BYTES: u64;
 
     fn version(&self) -> u64;
@@ -105,7 +105,7 @@ enum NotKept {
 
 pub struct Loaded<A> {
     pub state: Arc<A>,
-    /// Of its last event, where that is known.
+    /// The id of the command of its last event, where that is known.
     pub command: Option<Uuid>,
     /// Read from the log just now.
     pub fresh: bool,

@@ -7,7 +7,7 @@ mod batch;
 mod call;
 /// One command at a time, when it has lost to others again and again.
 mod hold;
-/// What the process has seen of the log.
+/// The newest event of the log that the process has seen.
 mod known;
 /// Waiting while other processes append.
 mod line;
@@ -39,7 +39,7 @@ use super::envelope::CommandError;
 const BATCH: usize = 256;
 /// Commands that may wait; beyond it callers wait for a place.
 const WAITING: usize = 4096;
-/// Of one call. The database's own limits (see `taskfold_command` in `src/databases.rs`) are below it, so that what is waited for in there is
+/// Deadline of one call. The database's own limits (see `taskfold_command` in `src/databases.rs`) are below it, so that what is waited for in there is
 /// named; this one is for a server that does not answer at all.
 const CALL: Duration = Duration::from_secs(4);
 /// How long trouble is waited out with a batch in hand. Callers wait little longer.
@@ -82,7 +82,7 @@ pub struct Append {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seen {
     pub version: u64,
-    /// Of its last event, where that is known: a version alone does not tell one log from another.
+    /// The id of the command of its last event, where that is known: a version alone does not tell one log from another.
     pub command: Option<Uuid>,
 }
 

@@ -150,6 +150,15 @@ impl App {
         Actor::sign_up(&self.url, username).await
     }
 
+    /// Ada, with a project and a task in it, all of it projected and published at position 2.
+    pub async fn with_a_task(&self) -> (Actor, String, String) {
+        let ada = self.person("ada").await;
+        let (project, _) = ada.project("P").await;
+        let task = ada.task(&project, "T").await;
+        self.settle().await;
+        (ada, project, task)
+    }
+
     pub fn anonymous(&self) -> Actor {
         Actor::anonymous(&self.url)
     }

@@ -40,7 +40,15 @@ impl Known {
             Outcome::Appended(recorded) if !append.events.is_empty() => {
                 Some((recorded.last_position, append.command_id))
             }
-            _ => None,
+            Outcome::Appended(_)
+            | Outcome::Duplicate(_)
+            | Outcome::Reused
+            | Outcome::Conflict
+            | Outcome::Guard
+            | Outcome::Cycle
+            | Outcome::Rank
+            | Outcome::Wip
+            | Outcome::NotEmpty => None,
         });
         self.last = self.last.into_iter().chain(appended).max();
     }
