@@ -1,6 +1,8 @@
 //! Everybody is told exactly once of what concerned them when it happened, live as well as from the log, whatever their memberships
 //! have become since.
 
+/// Read tables that are behind the log.
+mod behind;
 /// What somebody should be told.
 mod model;
 
@@ -11,7 +13,6 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{Postgres, Transaction};
 
 use self::model::Model;
 use crate::harness::{Actor, App, Place, Sse, eventually};
@@ -313,52 +314,6 @@ async fn who_keeps_sight_in_another_way_is_not_revoked() {
         }
         assert_eq!(rest, ["project.member_removed", "revoked"]);
     }
-    app.finish().await;
-}
-
-/// Nothing is projected until this ends.
-async fn held_back(app: &App) -> Transaction<'static, Postgres> {
-    let mut held = app.owner.begin().await.unwrap();
-    sqlx::query("LOCK TABLE projection_checkpoint IN EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
-    held
-}
-
-#[tokio::test]
-async fn a_project_that_is_not_projected_yet_is_waited_for_and_not_revoked() {
-    let app = App::start().await;
-    let ada = app.person("ada").await;
-    app.settle().await;
-    let held = held_back(&app).await;
-    let (project, _) = ada.project("P").await;
-    let path = format!("/v1/projects/{project}/events/stream");
-    // The wait has an end, which is not said to be that of the membership.
-    ada.get(&path).await.problem(503, "read-model-behind");
-    let mut stream = reconnected(&ada, &path, "0").await;
-    assert_eq!(stream.next().await.unwrap().event, "drain");
-    let (mut stream, _) = tokio::join!(reconnected(&ada, &path, "0"), held.rollback());
-    assert_eq!(stream.next().await.unwrap().event, "hello");
-    assert_eq!(next_told(&mut stream).await.unwrap().1, "project.created");
-    drop(stream);
-    app.finish().await;
-}
-
-/// A cursor from a command's reply may be ahead of the read tables, and a removal before it.
-#[tokio::test]
-async fn a_removal_before_a_cursor_that_is_ahead_of_the_read_tables_is_seen_in_time() {
-    let app = App::start().await;
-    let (ada, bo) = (app.person("ada").await, app.person("bo").await);
-    let (project, _) = ada.project("P").await;
-    ada.put(&in_project(&project, &bo), json!({"role": "viewer"})).await.expect(201);
-    app.settle().await;
-    let held = held_back(&app).await;
-    let removed = position_of(&ada.delete(&in_project(&project, &bo)).await.expect(200));
-    let path = format!("/v1/projects/{project}/events/stream?since={removed}");
-    let mut stream = bo.stream(&path).await;
-    assert_eq!(stream.next().await.unwrap().event, "hello");
-    ada.task(&project, "unseen").await;
-    held.rollback().await.unwrap();
-    assert_eq!(next_told(&mut stream).await.unwrap().1, "revoked");
-    assert!(next_told(&mut stream).await.is_none());
     app.finish().await;
 }
 
