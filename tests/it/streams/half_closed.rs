@@ -78,32 +78,26 @@ async fn a_stream_ends_as_soon_as_its_client_is_gone() {
     let (project, _) = ada.project("P").await;
     app.settle().await;
     for said in streams(&ada, &project) {
-        let open = async || {
+        // A stream that is open; `None` while another has the place.
+        let open = || async {
             let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
             socket.write_all(said.as_bytes()).await.unwrap();
-            BufReader::new(socket).lines()
+            let mut lines = BufReader::new(socket).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line == "event: hello" {
+                    return Some(lines);
+                }
+                // The body of an answer before it ends without a line break.
+                if line.contains("HTTP/1.1 429 ") {
+                    return None;
+                }
+            }
+            None
         };
-        let mut lines = open().await;
-        line_with(&mut lines, "event: hello").await;
+        let lines = eventually("the place is free", open).await;
         let began = std::time::Instant::now();
         drop(lines);
-        eventually("the place is free", || async {
-            let mut lines = open().await;
-            let head = async {
-                while let Ok(Some(line)) = lines.next_line().await {
-                    if line == "event: hello" {
-                        return Some(());
-                    }
-                    // The body of an answer before it ends without a line break.
-                    if line.contains("HTTP/1.1 429 ") {
-                        return None;
-                    }
-                }
-                None
-            };
-            head.await
-        })
-        .await;
+        drop(eventually("the place is free again", open).await);
         // Long before it is sent anything.
         assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
     }
