@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use crate::deadline::{REQUEST, within};
 
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often each process asks which log it is.
+pub const ASK_EVERY: Duration = Duration::from_secs(1);
+/// The id of the log in the headers of a message, as an extension attribute of CloudEvents.
+pub const LOG_HEADER: &str = "ce-taskfoldlog";
 
 /// The id of the log, and how it came to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ mod trouble;
 mod wake;
 
 pub use event::{LogError, LoggedEvent, RawChange};
-pub use identity::{LogIdentity, identity, suspended, watch_identity};
+pub use identity::{ASK_EVERY, LOG_HEADER, LogIdentity, identity, suspended, watch_identity};
 pub use kept::Kept;
 pub use read::{
     aggregate_after, aggregate_event, head, page_after, page_between, project_page_after, projected_position,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::stream::Stream;
 use serde_json::json;
 use sqlx::PgPool;
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{ASK_EVERY, LogIdentity};
 use tokio::time::Instant;
 
 use crate::publish;
@@ -16,6 +16,9 @@ use crate::{Deps, ProjectorError, message};
 /// How long a projector that leads has to begin publishing; without one, whoever adopts does it.
 const FOR_A_LEADER: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// For every process to ask for the id of the log.
+const UNTIL_KNOWN: Duration = ASK_EVERY.saturating_mul(2);
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -43,12 +46,16 @@ pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorErro
     if fork == 0 && old.as_ref().is_some_and(|old| stream::label(old, &before) == Label::Another) {
         return Err(ProjectorError::OtherStream(deps.stream.clone()));
     }
+    // In this order, so that nobody takes a message of the old stream for an event of the new log: by the time there are any of those, all
+    // processes know its id.
     renew(owner, fork).await?;
     let now = taskfold_event_log::identity(owner).await?;
     if old.is_some() {
         context.delete_stream(&deps.stream).await.map_err(|e| ProjectorError::Stream(e.to_string()))?;
     }
     let made = stream::ensure(&context, &deps.stream, &now, replicas).await?;
+    tokio::time::sleep(UNTIL_KNOWN).await;
+    sqlx::query("UPDATE log_head SET suspended = NULL").execute(owner).await?;
     republish(deps, &made).await?;
     tell(deps, &before, &now, fork).await?;
     Ok(Adopted { before, now, fork, head })
@@ -79,11 +86,12 @@ async fn same(db: &PgPool, stream: &Stream, position: i64) -> Result<bool, Proje
     Ok(events.first().zip(message).is_some_and(|(event, message)| message::is_of(&message.payload, event)))
 }
 
+/// Another id. The log takes no commands until the old stream is gone, also when this ends on the way.
 async fn renew(owner: &PgPool, fork: i64) -> Result<(), ProjectorError> {
     let mut tx = owner.begin().await?;
     // The lock of every append.
-    let head: i64 =
-        sqlx::query_scalar("UPDATE log_head SET suspended = NULL RETURNING position").fetch_one(&mut *tx).await?;
+    let suspend = "UPDATE log_head SET suspended = 'it is being adopted; `taskfold adopt` goes on where it stopped' RETURNING position";
+    let head: i64 = sqlx::query_scalar(suspend).fetch_one(&mut *tx).await?;
     sqlx::query(
         "INSERT INTO log_identities (epoch, log_id, fork_position) \
          SELECT max(epoch) + 1, gen_random_uuid(), $1 FROM log_identities",

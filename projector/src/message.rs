@@ -5,11 +5,9 @@ use bytes::Bytes;
 use chrono::SecondsFormat;
 use serde::Deserialize;
 use taskfold_domain::change::TRUNCATED_HEADER;
-use taskfold_event_log::{LogIdentity, LoggedEvent};
+use taskfold_event_log::{LOG_HEADER, LogIdentity, LoggedEvent};
 use uuid::Uuid;
 
-/// The id of the log, as an extension attribute of CloudEvents.
-pub const LOG_HEADER: &str = "ce-taskfoldlog";
 /// Of the headers, and what the server adds.
 const HEADER_BYTES: usize = 4096;
 

@@ -31,6 +31,8 @@ mod commands;
 mod crashes;
 /// What a tag stands for.
 mod etags;
+/// Everything fails in every way.
+mod faults;
 /// The events' JSON, for good.
 mod frozen;
 /// Instances that are restarted under load.

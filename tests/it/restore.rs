@@ -3,54 +3,19 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use async_nats::jetstream::consumer;
+use futures::TryStreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use taskfold_projector::stream;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::ChildStdout;
 
-use crate::harness::{Actor, App, PATIENCE, Place, Sse, eventually, servers};
+use crate::harness::{Actor, App, Backup, PATIENCE, Place, Sse, eventually, servers};
 
-/// The database of a place, to be put back to an earlier state as an operator's restore would.
-struct Backup {
-    name: String,
-    admin: PgConnection,
-}
-
-impl Backup {
-    async fn of(place: &Place) -> Self {
-        let name = place.database_url.split(['/', '?']).nth(3).unwrap().to_owned();
-        let admin = PgConnection::connect(&servers().await.admin_url()).await.unwrap();
-        let mut backup = Self { name, admin };
-        backup.alone(&[&format!("CREATE DATABASE {0}_backup TEMPLATE {0} STRATEGY = FILE_COPY", backup.name)]).await;
-        backup
-    }
-
-    async fn restore(mut self) {
-        let Self { name, .. } = &self;
-        let statements = [format!("DROP DATABASE {name}"), format!("ALTER DATABASE {name}_backup RENAME TO {name}")];
-        self.alone(&[statements[0].as_str(), statements[1].as_str()]).await;
-    }
-
-    /// While nobody is connected to the database.
-    async fn alone(&mut self, statements: &[&str]) {
-        let allow = |allow: bool| format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allow}", self.name);
-        let (open, closed) = (allow(true), allow(false));
-        self.admin.execute(closed.as_str()).await.unwrap();
-        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
-        eventually("nobody is connected", || async {
-            let mut db = PgConnection::connect(&servers().await.admin_url()).await.unwrap();
-            let left: i64 = sqlx::query_scalar(others).bind(&self.name).fetch_one(&mut db).await.unwrap();
-            db.close().await.unwrap();
-            (left == 0).then_some(())
-        })
-        .await;
-        for statement in statements {
-            self.admin.execute(*statement).await.unwrap();
-        }
-        self.admin.execute(open.as_str()).await.unwrap();
-    }
+async fn backup_of(place: &Place) -> Backup {
+    Backup::of(&place.database_url, &servers().await.admin_url()).await
 }
 
 async fn rename(ada: &Actor, task: &str, title: &str) -> (u16, Value) {
@@ -87,7 +52,7 @@ async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_ado
     let (project, _) = ada.project("P").await;
     let (first, other) = (ada.task(&project, "first").await, ada.task(&project, "other").await);
     app.settle().await;
-    let backup = Backup::of(&place).await;
+    let backup = backup_of(&place).await;
     answers(&ada, "/v1/me").await;
     assert_eq!(rename(&ada, &first, "lost").await.0, 200);
     let lost = ada.task(&project, "lost").await;
@@ -125,7 +90,7 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     let (ada, project, task) = app.with_a_task().await;
     let log = ada.get("/v1/me").await.header("taskfold-log").to_owned();
     let tag = ada.get(&format!("/v1/tasks/{task}")).await.header("etag").to_owned();
-    let backup = Backup::of(&place).await;
+    let backup = backup_of(&place).await;
     answers(&ada, "/v1/me").await;
     let fork = app.head().await;
     for n in 0..3 {
@@ -137,6 +102,7 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     let hello = open.next().await.unwrap();
     assert_eq!(hello.data["log"], json!(log));
     assert_eq!(open.changes_until(fork + 3).await.last(), Some(&(fork + 3)));
+    let before = consumers(&app).await;
     backup.restore().await;
 
     // The stream that was open sent what never was.
@@ -146,6 +112,8 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
             break;
         }
     }
+    let mut fresh = ada.stream(&format!("{path}?since={fork}")).await;
+    until_offered_anew(&app, &before).await;
     adopt(&place).await;
     let (_, body) = eventually("commands are taken", || async {
         let (status, body) = rename(&ada, &task, "anew").await;
@@ -153,6 +121,9 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     })
     .await;
     assert_eq!(body["position"], fork + 1);
+    // And not what the old stream had at that position, which was there to be announced all the time.
+    assert_eq!(fresh.next_change().await.unwrap().data["changes"]["title"]["to"], "anew");
+    drop(fresh);
     for n in 0..3 {
         assert_eq!(rename(&ada, &task, &format!("anew {n}")).await.0, 200);
     }
@@ -194,12 +165,28 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     app.finish().await;
 }
 
+/// The consumers of the stream.
+async fn consumers(app: &App) -> Vec<consumer::Info> {
+    let nats = app.nats().await;
+    let stream = stream::find(&stream::context(&nats), &app.stream).await.unwrap().unwrap();
+    stream.consumers().try_collect().await.unwrap()
+}
+
+/// The live feed has another consumer than these, and has been sent all that the stream has for it.
+async fn until_offered_anew(app: &App, before: &[consumer::Info]) {
+    eventually("all is sent to the live feed again", || async {
+        let is_new = |one: &consumer::Info| before.iter().all(|other| other.name != one.name);
+        consumers(app).await.iter().any(|one| is_new(one) && one.num_pending == 0).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_stream_that_knows_more_than_the_log_suspends_it_when_no_process_is_left() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let (ada, _, task) = app.with_a_task().await;
-    let backup = Backup::of(&place).await;
+    let backup = backup_of(&place).await;
     answers(&ada, "/v1/me").await;
     for n in 0..4 {
         rename(&ada, &task, &format!("lost {n}")).await;
@@ -266,7 +253,7 @@ async fn a_downstream_service_takes_back_what_never_was_and_goes_on() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let (ada, project, task) = app.with_a_task().await;
-    let backup = Backup::of(&place).await;
+    let backup = backup_of(&place).await;
     answers(&ada, "/v1/me").await;
     let fork = app.head().await;
 

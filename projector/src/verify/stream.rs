@@ -80,7 +80,7 @@ async fn compare(
     for (name, values) in headers.iter() {
         let given = message.headers.get(name.to_string().as_str());
         // The release before did not name the log.
-        let of_before = given.is_none() && name.to_string() == message::LOG_HEADER;
+        let of_before = given.is_none() && name.to_string() == taskfold_event_log::LOG_HEADER;
         if given != values.first() && !of_before {
             faults.push(format!("{position} has another header {name}"));
         }

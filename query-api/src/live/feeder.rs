@@ -203,6 +203,10 @@ impl Feeder {
 
     async fn take_held(&mut self) {
         let projected = *self.projected.borrow();
+        let (id, first) = {
+            let log = self.log.borrow();
+            (log.id, log.epoch() == 0)
+        };
         let (mut frames, before) = (Vec::new(), self.position);
         while let Some(message) = self.held.pop_front_if(|message| message.position <= projected) {
             if message.position <= self.position {
@@ -211,11 +215,12 @@ impl Feeder {
             let next = self.position + 1;
             let json = std::str::from_utf8(&message.payload).ok();
             match json.and_then(|json| Frame::from_json(json, next, self.hub.epoch())) {
-                Some((frame, command)) if message.position == next => {
+                // What a stream still has of the log before an adoption is none of this one.
+                Some((frame, command)) if message.position == next && message.log.map_or(first, |log| log == id) => {
                     (self.position, self.command) = (next, Some(command));
                     frames.push(frame);
                 }
-                // A gap, or no Change: the log knows better, at once.
+                // A gap, no Change, or of another log: the log knows better, at once.
                 _ => {
                     tracing::warn!(expected = next, got = message.position, "JetStream is not as the log is");
                     self.astray = true;

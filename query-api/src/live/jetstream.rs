@@ -7,9 +7,11 @@ use async_nats::connection::State;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull::OrderedConfig};
 use axum::body::Bytes;
 use taskfold_domain::change::TRUNCATED_HEADER;
+use taskfold_event_log::LOG_HEADER;
 use taskfold_openapi::service::BoxError;
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::StreamExt;
+use uuid::Uuid;
 
 use super::hub::Hub;
 
@@ -18,6 +20,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// A message of the stream: its sequence is the position.
 pub struct Announced {
     pub position: i64,
+    /// As it says itself. Those of releases before logs had ids say nothing.
+    pub log: Option<Uuid>,
     pub payload: Bytes,
 }
 
@@ -75,7 +79,9 @@ impl Jet {
                 continue;
             }
             let position = i64::try_from(message.info().map_err(|e| e.to_string())?.stream_sequence)?;
-            sender.send(Announced { position, payload: message.message.payload }).await?;
+            let log = message.headers.as_ref().and_then(|headers| headers.get(LOG_HEADER));
+            let log = log.map(|log| log.as_str().parse()).transpose()?;
+            sender.send(Announced { position, log, payload: message.message.payload }).await?;
         }
         Err("the consumer ended".into())
     }

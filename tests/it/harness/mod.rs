@@ -3,6 +3,8 @@
 
 /// People who use the system.
 mod actor;
+/// A database that is put back to an earlier state.
+mod backup;
 /// A role as a process, to be killed.
 mod process;
 /// The servers that all tests share.
@@ -26,6 +28,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use actor::{Actor, Answer};
+pub use backup::Backup;
 pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};

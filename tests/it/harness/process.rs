@@ -11,6 +11,7 @@ pub struct Process {
     role: String,
     pub url: String,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Child,
 }
 
@@ -21,13 +22,14 @@ impl Process {
         let url = format!("127.0.0.1:{port}");
         let own = [role, "--listen", &url, "--log", "error"];
         let arguments: Vec<String> = own.iter().chain(settings).map(|&a| a.to_owned()).collect();
-        let child = Self::spawn(&arguments);
-        Self { role: role.to_owned(), url: format!("http://{url}"), arguments, child }
+        let child = Self::spawn(&arguments, &[]);
+        Self { role: role.to_owned(), url: format!("http://{url}"), arguments, environment: Vec::new(), child }
     }
 
-    fn spawn(arguments: &[String]) -> Child {
+    fn spawn(arguments: &[String], environment: &[(String, String)]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_taskfold"))
             .args(arguments)
+            .envs(environment.iter().cloned())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
@@ -59,7 +61,7 @@ impl Process {
         let ended =
             eventually(&format!("{} ends", self.role), || std::future::ready(self.child.try_wait().unwrap())).await;
         assert!(ended.success(), "{ended}");
-        self.child = Self::spawn(&self.arguments);
+        self.start_again();
         self.ready().await;
     }
 
@@ -67,8 +69,19 @@ impl Process {
     pub async fn kill_and_restart(&mut self) {
         self.kill();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        self.child = Self::spawn(&self.arguments);
+        self.start_again();
         self.ready().await;
+    }
+
+    /// A new one in the place of one that ended.
+    pub fn start_again(&mut self) {
+        self.child = Self::spawn(&self.arguments, &self.environment);
+    }
+
+    /// Variables of the environment for those that are started from now on.
+    pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        self.environment = environment.iter().map(owned).collect();
     }
 }
 

@@ -1,12 +1,14 @@
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-/// The network on the way to a server, which can be cut, fall silent, and be mended.
+/// The network on the way to a server, which can be cut, fall silent, stand still, be slow, and be mended.
 #[derive(Clone)]
 pub struct Way {
     port: u16,
@@ -14,12 +16,16 @@ pub struct Way {
     opened: Arc<AtomicU64>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct State {
     /// Connections are closed, and no new ones are served.
     cut: bool,
     /// Connections with a lower number are open, and nothing gets through.
     silent_below: u64,
+    /// What is sent arrives when this is over.
+    held: bool,
+    /// For each piece that is sent, either way.
+    delay: Duration,
 }
 
 #[derive(Clone)]
@@ -33,6 +39,10 @@ impl Way {
         Self::to(Target::Tcp(nats_url.trim_start_matches("nats://").to_owned())).await
     }
 
+    pub async fn to_http(url: &str) -> Self {
+        Self::to(Target::Tcp(url.trim_start_matches("http://").to_owned())).await
+    }
+
     /// To a PostgreSQL on a socket.
     pub async fn to_postgres(database_url: &str) -> Self {
         let options: PgConnectOptions = database_url.parse().unwrap();
@@ -43,7 +53,7 @@ impl Way {
     async fn to(target: Target) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(watch::Sender::new(State { cut: false, silent_below: 0 }));
+        let state = Arc::new(watch::Sender::new(State::default()));
         let way = Self { port, state, opened: Arc::default() };
         let serving = way.clone();
         tokio::spawn(async move {
@@ -73,6 +83,10 @@ impl Way {
         }
     }
 
+    pub fn http_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub fn nats_url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
@@ -88,9 +102,21 @@ impl Way {
         self.state.send_modify(|state| state.cut = true);
     }
 
+    /// Connections that fell silent stay so.
     pub fn mend(&self) {
-        self.state
-            .send_modify(|state| *state = State { cut: false, silent_below: state.silent_below.min(self.opened()) });
+        let opened = self.opened();
+        self.state.send_modify(|state| {
+            *state = State { silent_below: state.silent_below.min(opened), ..State::default() };
+        });
+    }
+
+    /// What is sent waits until it is mended.
+    pub fn hold(&self) {
+        self.state.send_modify(|state| state.held = true);
+    }
+
+    pub fn slow_down(&self, delay: Duration) {
+        self.state.send_modify(|state| state.delay = delay);
     }
 
     /// Nothing gets through any more on the connections that are open; new ones work.
@@ -108,18 +134,38 @@ impl Way {
     }
 }
 
-async fn between(
-    mut client: TcpStream,
-    mut server: impl AsyncRead + AsyncWrite + Unpin,
-    number: u64,
-    mut cut: watch::Receiver<State>,
-) {
-    let mut silenced = cut.clone();
+async fn between(client: TcpStream, server: impl AsyncRead + AsyncWrite, number: u64, mut cut: watch::Receiver<State>) {
+    let (mut silenced, state) = (cut.clone(), cut.clone());
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = tokio::io::split(server);
+    let passing = async {
+        tokio::try_join!(pass(from_client, to_server, state.clone()), pass(from_server, to_client, state.clone()))
+    };
     tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => return,
+        _ = passing => return,
         _ = cut.wait_for(|state| state.cut) => return,
         _ = silenced.wait_for(|state| number < state.silent_below) => {}
     }
     // Both ends stay open, and hear nothing, also when the way is mended: what was sent is lost.
     let _ = cut.wait_for(|state| state.cut).await;
+}
+
+/// Passes on what comes, up to its end.
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<State>,
+) -> io::Result<()> {
+    let mut buf = vec![0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buf).await?;
+        let delay = state.wait_for(|state| !state.held).await.map_err(io::Error::other)?.delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buf[..read]).await?;
+    }
 }

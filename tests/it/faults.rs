@@ -1,0 +1,69 @@
+//! Everything that the system is made of, and depends on, fails in every way, under work and with followers.
+
+/// A file system that can be full.
+mod disk;
+/// What fails, and how.
+mod fault;
+/// Work that never stops.
+mod load;
+/// The system that fails.
+mod system;
+/// What came of it.
+mod verdict;
+
+use std::time::Duration;
+
+use self::fault::{Fault, How, Pair, Target, fault};
+use self::system::System;
+
+/// Work that goes on between two faults.
+const BETWEEN: Duration = Duration::from_secs(2);
+
+/// Causes them one after the other, and prints a table; at the end nothing may have been wrong.
+async fn survive(name: &str, faults: &[Fault]) {
+    let mut system = System::start(name).await;
+    let world = system.world().await;
+    let record = load::Record::default();
+    let mut work = world.start(&record);
+    let mut wrong = Vec::new();
+    println!("{}", verdict::TABLE_HEAD);
+    for fault in faults {
+        if let Some(lacks) = fault.lacks(&system) {
+            println!("| {fault} | left out: it takes {lacks} | | | |");
+            continue;
+        }
+        tokio::time::sleep(BETWEEN).await;
+        let inflicted = fault.inflict(&mut system).await;
+        let verdict = verdict::of(*fault, inflicted, &system, &world, &record).await;
+        println!("{verdict}");
+        wrong.extend(verdict.wrong.iter().map(|wrong| format!("{fault}: {wrong}")));
+    }
+    work.shutdown().await;
+    system.stop().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commonest_faults_are_survived() {
+    let faults = [
+        fault(Target::Postgres, How::Frozen(6)),
+        fault(Target::Postgres, How::Full(2)),
+        fault(Target::Postgres, How::ReadOnly(2)),
+        fault(Target::Nats, How::Frozen(3)),
+        fault(Target::Projector, How::Frozen(10)),
+        fault(Target::Network(Pair::CommandApiPostgres), How::Silent(5)),
+        fault(Target::Network(Pair::ProjectorPostgres), How::Silent(5)),
+        fault(Target::Postgres, How::Restored),
+    ];
+    survive("faults", &faults).await;
+}
+
+/// `cargo test --test it faults::every_fault -- --ignored --nocapture` prints the table of docs/operating.md. Parts of it by the names
+/// in TASKFOLD_FAULTS, such as `NATS`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes half an hour"]
+async fn every_fault_is_survived() {
+    let wanted = std::env::var("TASKFOLD_FAULTS").unwrap_or_default();
+    let faults: Vec<Fault> = fault::all().into_iter().filter(|fault| fault.to_string().contains(&wanted)).collect();
+    survive("every-fault", &faults).await;
+}

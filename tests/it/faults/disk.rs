@@ -1,0 +1,42 @@
+//! A small file system, to be filled.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Unmounted when it is dropped.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// `None` where this user may not mount anything.
+    pub fn mount(place: &Path, mebibytes: u32) -> Option<Self> {
+        std::fs::create_dir_all(place).unwrap();
+        let size = format!("size={mebibytes}m,mode=755");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(place).status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+
+    /// Up to its last byte.
+    pub fn fill(&self) {
+        let mut file = File::create(self.ballast()).unwrap();
+        for size in [1 << 20, 1 << 12, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    pub fn clear(&self) {
+        std::fs::remove_file(self.ballast()).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // At once for everybody else, and for those who still use it when they are done.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

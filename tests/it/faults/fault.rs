@@ -1,0 +1,348 @@
+//! What fails, and how.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::time::{Instant, sleep};
+
+use super::system::{System, throttle};
+use crate::harness::{Process, Way};
+
+/// For each piece of data that a slow network carries.
+const DELAY: Duration = Duration::from_millis(100);
+/// Between a killed process and the next in its place.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// How long work goes on after a backup that is restored then.
+const SINCE_BACKUP: Duration = Duration::from_secs(3);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Postgres,
+    Nats,
+    CommandApi,
+    QueryApi,
+    /// The one that leads.
+    Projector,
+    Network(Pair),
+}
+
+/// Who is connected to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pair {
+    CommandApiPostgres,
+    QueryApiPostgres,
+    ProjectorPostgres,
+    QueryApiNats,
+    ProjectorNats,
+    ClientsCommandApi,
+    ClientsQueryApi,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// SIGKILL, and a new one. For a network, all connections are closed and none can be opened for some seconds.
+    Killed,
+    /// SIGSTOP for so many seconds. For a network, all arrives later.
+    Frozen(u64),
+    /// Connections stay open, and nothing gets through for so many seconds; those that were open stay so for good.
+    Silent(u64),
+    /// For so many seconds, a fifth of the time to run. For a network, every piece is late.
+    Slow(u64),
+    /// Its disk, for so many seconds.
+    Full(u64),
+    /// For so many seconds.
+    ReadOnly(u64),
+    /// To what it was some seconds ago.
+    Restored,
+    /// The clock of its machine, by so many minutes.
+    Clock(i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub target: Target,
+    pub how: How,
+}
+
+pub const fn fault(target: Target, how: How) -> Fault {
+    Fault { target, how }
+}
+
+/// All of them.
+pub fn all() -> Vec<Fault> {
+    use How::*;
+    use Pair::*;
+    let everywhere = [Killed, Frozen(1), Frozen(10), Frozen(60), Slow(10)];
+    let besides = |target| match target {
+        Target::Postgres => vec![Silent(10), Full(10), ReadOnly(10), Restored],
+        Target::Nats => vec![Silent(10), Full(10), Restored],
+        Target::CommandApi | Target::QueryApi | Target::Projector => vec![Clock(8), Clock(-8)],
+        Target::Network(_) => vec![Silent(10)],
+    };
+    let servers_and_roles =
+        [Target::Postgres, Target::Nats, Target::CommandApi, Target::QueryApi, Target::Projector].into_iter();
+    let pairs = [
+        CommandApiPostgres,
+        QueryApiPostgres,
+        ProjectorPostgres,
+        QueryApiNats,
+        ProjectorNats,
+        ClientsCommandApi,
+        ClientsQueryApi,
+    ];
+    servers_and_roles
+        .chain(pairs.map(Target::Network))
+        .flat_map(|target| everywhere.into_iter().chain(besides(target)).map(move |how| fault(target, how)))
+        .collect()
+}
+
+/// When it began, and when its cause was gone.
+pub struct Inflicted {
+    pub began: Instant,
+    pub ended: Instant,
+}
+
+impl Fault {
+    /// What is missing here to cause it.
+    pub fn lacks(self, system: &System) -> Option<&'static str> {
+        match self.how {
+            How::Full(_) if system.disks.is_none() => Some("the right to mount a file system"),
+            How::Clock(_) if faketime().is_none() => Some("libfaketime"),
+            _ => None,
+        }
+    }
+
+    pub async fn inflict(self, system: &mut System) -> Inflicted {
+        match (self.target, self.how) {
+            (Target::Postgres, How::Restored) => restore_postgres(system).await,
+            (Target::Nats, How::Restored) => restore_nats(system).await,
+            (Target::Projector, How::Clock(minutes)) => {
+                shift_clocks(&mut system.projectors.iter_mut().collect::<Vec<_>>(), minutes).await
+            }
+            (Target::CommandApi, How::Clock(minutes)) => shift_clocks(&mut [&mut system.commands], minutes).await,
+            (Target::QueryApi, How::Clock(minutes)) => shift_clocks(&mut [&mut system.reads], minutes).await,
+            _ => {
+                let began = Instant::now();
+                let ended = self.cause(system).await;
+                Inflicted { began, ended }
+            }
+        }
+    }
+
+    /// Until it is over. When that was.
+    async fn cause(self, system: &mut System) -> Instant {
+        let time = self.time();
+        match self.target {
+            Target::Postgres | Target::Nats => self.cause_in_server(system, time).await,
+            Target::CommandApi => cause_in_role(self.how, &mut system.commands, time).await,
+            Target::QueryApi => cause_in_role(self.how, &mut system.reads, time).await,
+            Target::Projector => {
+                let leader = system.leader().await;
+                cause_in_role(self.how, &mut system.projectors[leader], time).await;
+            }
+            Target::Network(pair) => cause_in_network(self.how, &ways(pair, system), time).await,
+        }
+        Instant::now()
+    }
+
+    fn time(self) -> Duration {
+        match self.how {
+            How::Frozen(seconds)
+            | How::Silent(seconds)
+            | How::Slow(seconds)
+            | How::Full(seconds)
+            | How::ReadOnly(seconds) => Duration::from_secs(seconds),
+            How::Killed | How::Restored | How::Clock(_) => RESTART_PAUSE,
+        }
+    }
+
+    async fn cause_in_server(self, system: &System, time: Duration) {
+        let (name, pairs): (_, &[Pair]) = match self.target {
+            Target::Postgres => {
+                ("postgres", &[Pair::CommandApiPostgres, Pair::QueryApiPostgres, Pair::ProjectorPostgres])
+            }
+            _ => ("nats", &[Pair::QueryApiNats, Pair::ProjectorNats]),
+        };
+        match self.how {
+            // Its supervisor starts it again.
+            How::Killed => system.signal_server(name, Signal::SIGKILL),
+            How::Frozen(_) => {
+                // New children of a server that runs would be missed.
+                system.signal_server(name, Signal::SIGSTOP);
+                system.signal_server(name, Signal::SIGSTOP);
+                sleep(time).await;
+                system.signal_server(name, Signal::SIGCONT);
+            }
+            How::Slow(_) => throttle(time, |signal| system.signal_server(name, signal)).await,
+            How::Silent(_) => {
+                let ways: Vec<Way> = pairs.iter().flat_map(|&pair| ways(pair, system)).collect();
+                cause_in_network(self.how, &ways, time).await;
+            }
+            How::Full(_) => {
+                let disks = system.disks.as_ref().unwrap();
+                let disk = if name == "postgres" { &disks.postgres } else { &disks.nats };
+                disk.fill();
+                sleep(time).await;
+                disk.clear();
+                if name == "nats" {
+                    // It does not write again by itself, which readiness says: an operator, or the supervisor of the all-in-one, starts
+                    // it again.
+                    system.until_publication_is_degraded().await;
+                    system.signal_server(name, Signal::SIGTERM);
+                }
+            }
+            How::ReadOnly(_) => {
+                system.set_read_only(true).await;
+                sleep(time).await;
+                system.set_read_only(false).await;
+            }
+            How::Restored | How::Clock(_) => unreachable!("not of a server"),
+        }
+    }
+}
+
+async fn cause_in_role(how: How, process: &mut Process, time: Duration) {
+    match how {
+        How::Killed => {
+            process.kill();
+            sleep(time).await;
+            process.start_again();
+        }
+        How::Frozen(_) => {
+            process.signal(Signal::SIGSTOP);
+            sleep(time).await;
+            process.signal(Signal::SIGCONT);
+        }
+        How::Slow(_) => throttle(time, |signal| process.signal(signal)).await,
+        How::Silent(_) | How::Full(_) | How::ReadOnly(_) | How::Restored | How::Clock(_) => {
+            unreachable!("not of a role")
+        }
+    }
+}
+
+async fn cause_in_network(how: How, ways: &[Way], time: Duration) {
+    for way in ways {
+        match how {
+            How::Killed => way.cut(),
+            How::Frozen(_) => way.hold(),
+            How::Silent(_) => way.silence(),
+            How::Slow(_) => way.slow_down(DELAY),
+            How::Full(_) | How::ReadOnly(_) | How::Restored | How::Clock(_) => unreachable!("not of a network"),
+        }
+    }
+    sleep(time).await;
+    for way in ways {
+        way.mend();
+    }
+}
+
+fn ways(pair: Pair, system: &System) -> Vec<Way> {
+    let ways = &system.ways;
+    match pair {
+        Pair::CommandApiPostgres => vec![ways.commands_to_postgres.clone()],
+        Pair::QueryApiPostgres => vec![ways.reads_to_postgres.clone()],
+        Pair::ProjectorPostgres => ways.projectors_to_postgres.to_vec(),
+        Pair::QueryApiNats => vec![ways.reads_to_nats.clone()],
+        Pair::ProjectorNats => ways.projectors_to_nats.to_vec(),
+        Pair::ClientsCommandApi => vec![ways.clients_to_commands.clone()],
+        Pair::ClientsQueryApi => vec![ways.clients_to_reads.clone()],
+    }
+}
+
+/// As an operator does it, under a running system.
+async fn restore_postgres(system: &System) -> Inflicted {
+    let backup = system.backup().await;
+    sleep(SINCE_BACKUP).await;
+    let began = Instant::now();
+    backup.restore().await;
+    sleep(SINCE_BACKUP).await;
+    let (done, said) = system.run("adopt").await;
+    assert!(done, "{said}");
+    Inflicted { began, ended: Instant::now() }
+}
+
+async fn restore_nats(system: &System) -> Inflicted {
+    let store = system.stack.data_dir().join("nats").join("store");
+    let (files, copy) = (store.join("jetstream"), store.join("copy"));
+    let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
+        assert!(Command::new(program).args(arguments).status().unwrap().success());
+    };
+    system.signal_server("nats", Signal::SIGSTOP);
+    run("cp", &["-a".as_ref(), files.as_ref(), copy.as_ref()]);
+    system.signal_server("nats", Signal::SIGCONT);
+    sleep(SINCE_BACKUP).await;
+    let began = Instant::now();
+    system.signal_server("nats", Signal::SIGSTOP);
+    run("rm", &["-r".as_ref(), files.as_ref()]);
+    run("mv", &[copy.as_ref(), files.as_ref()]);
+    system.signal_server("nats", Signal::SIGKILL);
+    Inflicted { began, ended: Instant::now() }
+}
+
+/// They run on machines whose clocks are wrong, and then on others again.
+async fn shift_clocks(processes: &mut [&mut Process], minutes: i64) -> Inflicted {
+    let library = faketime().unwrap().display().to_string();
+    let offset = format!("{minutes:+}m");
+    let wrong = [("LD_PRELOAD", library.as_str()), ("FAKETIME", &offset), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let began = Instant::now();
+    for environment in [&wrong[..], &[]] {
+        for process in processes.iter_mut() {
+            process.kill();
+            process.set_environment(environment);
+            process.start_again();
+        }
+        if !environment.is_empty() {
+            sleep(Duration::from_secs(10)).await;
+        }
+    }
+    Inflicted { began, ended: Instant::now() }
+}
+
+/// The library that gives a program another time, of the package of the same name.
+fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.exists())
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.target)?;
+        let network = matches!(self.target, Target::Network(_));
+        match self.how {
+            How::Killed if network => write!(f, "cut for 1 s"),
+            How::Killed => write!(f, "killed"),
+            How::Frozen(seconds) => write!(f, "frozen for {seconds} s"),
+            How::Silent(seconds) => write!(f, "silent for {seconds} s"),
+            How::Slow(seconds) => write!(f, "slow for {seconds} s"),
+            How::Full(seconds) if self.target == Target::Nats => {
+                write!(f, "disk full for {seconds} s, then started again when readiness says that it is stuck")
+            }
+            How::Full(seconds) => write!(f, "disk full for {seconds} s"),
+            How::ReadOnly(seconds) => write!(f, "read-only for {seconds} s"),
+            How::Restored => write!(f, "restored to an older state"),
+            How::Clock(minutes) => write!(f, "clock {minutes:+} min"),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Nats => "NATS",
+            Self::CommandApi => "command-api",
+            Self::QueryApi => "query-api",
+            Self::Projector => "projector",
+            Self::Network(Pair::CommandApiPostgres) => "command-api to PostgreSQL",
+            Self::Network(Pair::QueryApiPostgres) => "query-api to PostgreSQL",
+            Self::Network(Pair::ProjectorPostgres) => "projectors to PostgreSQL",
+            Self::Network(Pair::QueryApiNats) => "query-api to NATS",
+            Self::Network(Pair::ProjectorNats) => "projectors to NATS",
+            Self::Network(Pair::ClientsCommandApi) => "clients to command-api",
+            Self::Network(Pair::ClientsQueryApi) => "clients to query-api",
+        })
+    }
+}

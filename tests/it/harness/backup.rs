@@ -1,0 +1,46 @@
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::eventually;
+
+/// A database, to be put back to an earlier state as an operator's restore would.
+pub struct Backup {
+    name: String,
+    /// In another database.
+    admin_url: String,
+    admin: PgConnection,
+}
+
+impl Backup {
+    pub async fn of(database_url: &str, admin_url: &str) -> Self {
+        let name = database_url.split(['/', '?']).nth(3).unwrap().to_owned();
+        let admin = PgConnection::connect(admin_url).await.unwrap();
+        let mut backup = Self { name, admin_url: admin_url.to_owned(), admin };
+        backup.alone(&[&format!("CREATE DATABASE {0}_backup TEMPLATE {0} STRATEGY = FILE_COPY", backup.name)]).await;
+        backup
+    }
+
+    pub async fn restore(mut self) {
+        let Self { name, .. } = &self;
+        let statements = [format!("DROP DATABASE {name}"), format!("ALTER DATABASE {name}_backup RENAME TO {name}")];
+        self.alone(&[statements[0].as_str(), statements[1].as_str()]).await;
+    }
+
+    /// While nobody is connected to the database.
+    async fn alone(&mut self, statements: &[&str]) {
+        let allow = |allow: bool| format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allow}", self.name);
+        let (open, closed) = (allow(true), allow(false));
+        self.admin.execute(closed.as_str()).await.unwrap();
+        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
+        eventually("nobody is connected", || async {
+            let mut db = PgConnection::connect(&self.admin_url).await.unwrap();
+            let left: i64 = sqlx::query_scalar(others).bind(&self.name).fetch_one(&mut db).await.unwrap();
+            db.close().await.unwrap();
+            (left == 0).then_some(())
+        })
+        .await;
+        for statement in statements {
+            self.admin.execute(*statement).await.unwrap();
+        }
+        self.admin.execute(open.as_str()).await.unwrap();
+    }
+}
