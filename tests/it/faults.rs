@@ -29,7 +29,7 @@ async fn survive(name: &str, faults: &[Fault]) {
     println!("{}", verdict::TABLE_HEAD);
     for fault in faults {
         if let Some(lacks) = fault.lacks(&system) {
-            println!("| {fault} | left out: it takes {lacks} | | | |");
+            println!("| {fault} | left out: it takes {lacks} | | | | |");
             continue;
         }
         tokio::time::sleep(BETWEEN).await;

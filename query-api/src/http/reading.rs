@@ -86,9 +86,11 @@ impl Reading {
 
     /// Until when this read waits for what is not projected yet.
     fn deadline(&self) -> Instant {
-        let wait = self.wait.unwrap_or(DEFAULT_WAIT);
-        deadline::allow(wait);
-        Instant::now() + wait
+        if let Some(wait) = self.wait {
+            deadline::allow(wait);
+        }
+        // By default it is a part of the time that any request has.
+        Instant::now() + self.wait.unwrap_or(DEFAULT_WAIT)
     }
 
     async fn snapshot_by(&self, app: &App, min: i64, deadline: Instant) -> Result<Snapshot, ReadError> {

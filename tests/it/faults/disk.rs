@@ -3,7 +3,10 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::eventually;
 
 /// Unmounted when it is dropped.
 pub struct Disk(PathBuf);
@@ -21,16 +24,24 @@ impl Disk {
         self.0.join("ballast")
     }
 
-    /// Up to its last byte.
-    pub fn fill(&self) {
+    /// Up to its last byte, for so long.
+    pub async fn full(&self, time: Duration) {
         let mut file = File::create(self.ballast()).unwrap();
         for size in [1 << 20, 1 << 12, 1] {
             while file.write_all(&vec![0; size]).is_ok() {}
         }
+        tokio::time::sleep(time).await;
+        std::fs::remove_file(self.ballast()).unwrap();
     }
 
-    pub fn clear(&self) {
-        std::fs::remove_file(self.ballast()).unwrap();
+    /// Waits for what is being written.
+    pub async fn set_read_only(&self, read_only: bool) {
+        let options = if read_only { "remount,ro" } else { "remount,rw" };
+        eventually("it is mounted again", || async {
+            let mounted = Command::new("mount").args(["-o", options]).arg(&self.0).stderr(Stdio::null()).status();
+            mounted.is_ok_and(|status| status.success()).then_some(())
+        })
+        .await;
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
+use super::disk::Disk;
 use super::system::{System, throttle};
 use crate::harness::{Process, Way};
 
@@ -22,6 +23,8 @@ const SINCE_BACKUP: Duration = Duration::from_secs(3);
 pub enum Target {
     Postgres,
     Nats,
+    /// Where the bytes of attachments are.
+    Attachments,
     CommandApi,
     QueryApi,
     /// The one that leads.
@@ -81,9 +84,11 @@ pub fn all() -> Vec<Fault> {
         Target::Nats => vec![Silent(10), Full(10), Restored],
         Target::CommandApi | Target::QueryApi | Target::Projector => vec![Clock(8), Clock(-8)],
         Target::Network(_) => vec![Silent(10)],
+        Target::Attachments => vec![],
     };
     let servers_and_roles =
         [Target::Postgres, Target::Nats, Target::CommandApi, Target::QueryApi, Target::Projector].into_iter();
+    let attachments = [Full(10), ReadOnly(10)].map(|how| fault(Target::Attachments, how));
     let pairs = [
         CommandApiPostgres,
         QueryApiPostgres,
@@ -96,6 +101,7 @@ pub fn all() -> Vec<Fault> {
     servers_and_roles
         .chain(pairs.map(Target::Network))
         .flat_map(|target| everywhere.into_iter().chain(besides(target)).map(move |how| fault(target, how)))
+        .chain(attachments)
         .collect()
 }
 
@@ -109,7 +115,7 @@ impl Fault {
     /// What is missing here to cause it.
     pub fn lacks(self, system: &System) -> Option<&'static str> {
         match self.how {
-            How::Full(_) if system.disks.is_none() => Some("the right to mount a file system"),
+            How::Full(_) | How::ReadOnly(_) if system.disks.is_none() => Some("the right to mount a file system"),
             How::Clock(_) if faketime().is_none() => Some("libfaketime"),
             _ => None,
         }
@@ -137,6 +143,9 @@ impl Fault {
         let time = self.time();
         match self.target {
             Target::Postgres | Target::Nats => self.cause_in_server(system, time).await,
+            Target::Attachments => {
+                cause_in_attachments(self.how, &system.disks.as_ref().unwrap().attachments, time).await
+            }
             Target::CommandApi => cause_in_role(self.how, &mut system.commands, time).await,
             Target::QueryApi => cause_in_role(self.how, &mut system.reads, time).await,
             Target::Projector => {
@@ -184,9 +193,7 @@ impl Fault {
             How::Full(_) => {
                 let disks = system.disks.as_ref().unwrap();
                 let disk = if name == "postgres" { &disks.postgres } else { &disks.nats };
-                disk.fill();
-                sleep(time).await;
-                disk.clear();
+                disk.full(time).await;
                 if name == "nats" {
                     // It does not write again by itself, which readiness says: an operator, or the supervisor of the all-in-one, starts
                     // it again.
@@ -200,6 +207,20 @@ impl Fault {
                 system.set_read_only(false).await;
             }
             How::Restored | How::Clock(_) => unreachable!("not of a server"),
+        }
+    }
+}
+
+async fn cause_in_attachments(how: How, disk: &Disk, time: Duration) {
+    match how {
+        How::Full(_) => disk.full(time).await,
+        How::ReadOnly(_) => {
+            disk.set_read_only(true).await;
+            sleep(time).await;
+            disk.set_read_only(false).await;
+        }
+        How::Killed | How::Frozen(_) | How::Silent(_) | How::Slow(_) | How::Restored | How::Clock(_) => {
+            unreachable!("not of a disk")
         }
     }
 }
@@ -333,6 +354,7 @@ impl fmt::Display for Target {
         f.write_str(match self {
             Self::Postgres => "PostgreSQL",
             Self::Nats => "NATS",
+            Self::Attachments => "attachments",
             Self::CommandApi => "command-api",
             Self::QueryApi => "query-api",
             Self::Projector => "projector",

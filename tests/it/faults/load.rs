@@ -63,6 +63,7 @@ pub struct Said {
 #[derive(Default)]
 pub struct Observed {
     pub commands: Vec<Reply>,
+    pub uploads: Vec<Reply>,
     pub reads: Vec<Reply>,
     /// Keys of commands and the positions of their answers.
     pub acknowledged: Vec<(String, i64)>,
@@ -93,6 +94,8 @@ pub struct World {
     pub project: String,
     /// One for each writer.
     pub tasks: Vec<String>,
+    /// That files are attached to.
+    pub with_files: String,
     pub projectors: [String; 2],
     pub nats_url: String,
     pub stream: String,
@@ -107,6 +110,7 @@ impl World {
             work.spawn(write(self.ada[0].clone(), self.project.clone(), task.clone(), bo, record.clone()));
         }
         let [commands, reads] = &self.ada;
+        work.spawn(upload(commands.clone(), self.with_files.clone(), record.clone()));
         work.spawn(read(reads.clone(), self.project.clone(), record.clone()));
         let path = format!("/v1/projects/{}/events/stream", self.project);
         work.spawn(follow(reads.clone(), path, record.clone(), |observed| &mut observed.project));
@@ -132,19 +136,42 @@ async fn write(ada: Actor, project: String, own: String, assignee: String, recor
         } else {
             (Method::PATCH, format!("/v1/tasks/{own}"), json!({"title": key}))
         };
-        loop {
-            let request = ada.request(method.clone(), &path).header("idempotency-key", &key).json(&body);
-            let reply = ask(request, |_, body| body["position"].as_i64()).await;
-            let done = record.with(|observed| {
-                observed.commands.push(reply.clone());
-                let Outcome::Done(position) = reply.outcome else { return false };
-                observed.acknowledged.push((key.clone(), position));
-                true
-            });
-            if done {
-                break;
-            }
-            sleep(PACE).await;
+        let request = || ada.request(method.clone(), &path).json(&body);
+        until_done(&record, |observed| &mut observed.commands, key, request).await;
+        sleep(PACE).await;
+    }
+}
+
+/// Attaches files to a task.
+async fn upload(ada: Actor, task: String, record: Record) {
+    loop {
+        let path = format!("/v1/tasks/{task}/attachments?file_name=some.bin");
+        let request = || {
+            let request = ada.request(Method::POST, &path).header("content-type", "application/octet-stream");
+            request.body(vec![7; 64 * 1024])
+        };
+        until_done(&record, |observed| &mut observed.uploads, new_id().to_string(), request).await;
+        sleep(PACE * 10).await;
+    }
+}
+
+/// Sends a command, again under its key until it is done.
+async fn until_done(
+    record: &Record,
+    of: fn(&mut Observed) -> &mut Vec<Reply>,
+    key: String,
+    request: impl Fn() -> RequestBuilder,
+) {
+    loop {
+        let reply = ask(request().header("idempotency-key", &key), |_, body| body["position"].as_i64()).await;
+        let done = record.with(|observed| {
+            of(observed).push(reply.clone());
+            let Outcome::Done(position) = reply.outcome else { return false };
+            observed.acknowledged.push((key.clone(), position));
+            true
+        });
+        if done {
+            break;
         }
         sleep(PACE).await;
     }

@@ -39,8 +39,9 @@ pub struct Ways {
     pub clients_to_reads: Way,
 }
 
-/// The inner one is unmounted first.
+/// The inner ones are unmounted first.
 pub struct Disks {
+    pub attachments: Disk,
     pub nats: Disk,
     pub postgres: Disk,
 }
@@ -51,7 +52,8 @@ impl System {
         // PostgreSQL needs room for its WAL; what is stored on NATS is small.
         let disks = Disk::mount(&data, 1500).map(|postgres| {
             let nats = Disk::mount(&data.join("nats").join("store"), 300).expect("a second disk, after the first");
-            Disks { nats, postgres }
+            let attachments = Disk::mount(&data.join("attachments"), 300).expect("a third disk, after the first");
+            Disks { attachments, nats, postgres }
         });
         let options = Options { data_dir: data.clone(), postgres: true, nats: true, durability: Durability::Full };
         let stack = Stack::start(options).await.unwrap();
@@ -111,13 +113,14 @@ impl System {
         for n in 0..WRITERS {
             tasks.push(ada[0].task(&project, &format!("of writer {n}")).await);
         }
+        let with_files = ada[0].task(&project, "with files").await;
         eventually("the project can be read", || async {
             (bo[1].get(&format!("/v1/projects/{project}")).await.status == 200).then_some(())
         })
         .await;
         let nats_url = self.stack.nats_url().unwrap();
         let projectors = [0, 1].map(|n| self.projectors[n].url.clone());
-        World { projectors, ada, bo, project, tasks, nats_url, stream: "TASKFOLD".to_owned() }
+        World { projectors, ada, bo, project, tasks, with_files, nats_url, stream: "TASKFOLD".to_owned() }
     }
 
     /// Which of the projectors leads.

@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Default)]
 struct Back {
     commands: Option<Duration>,
+    uploads: Option<Duration>,
     reads: Option<Duration>,
     live: Option<Duration>,
     messages: Option<Duration>,
@@ -36,6 +37,7 @@ struct Back {
 pub struct Verdict {
     fault: Fault,
     commands: Answers,
+    uploads: Answers,
     reads: Answers,
     health: String,
     back: Back,
@@ -87,8 +89,8 @@ pub async fn of(fault: Fault, inflicted: Inflicted, system: &System, world: &Wor
 }
 
 impl Back {
-    fn all(&self) -> [Option<Duration>; 4] {
-        [self.commands, self.reads, self.live, self.messages]
+    fn all(&self) -> [Option<Duration>; 5] {
+        [self.commands, self.uploads, self.reads, self.live, self.messages]
     }
 
     /// `None` while anything is missing.
@@ -107,15 +109,17 @@ fn back(observed: &Observed, ended: Instant) -> Back {
         done.last()
     };
     let after = |at: Instant| at.saturating_duration_since(ended);
-    let reads = first(&observed.reads).map(|(at, _)| after(at));
-    let Some((command, position)) = first(&observed.commands) else { return Back { reads, ..Back::default() } };
+    let [uploads, reads] = [&observed.uploads, &observed.reads].map(|replies| first(replies).map(|(at, _)| after(at)));
+    let Some((command, position)) = first(&observed.commands) else {
+        return Back { uploads, reads, ..Back::default() };
+    };
     let reached = |followed: &Followed| {
         let has = |id: &str| position_of(id).is_none_or(|at| at >= position);
         let later = followed.received.iter().rev().take_while(|(id, _)| has(id));
         later.filter(|(id, _)| position_of(id).is_some()).last().map(|(_, at)| after(*at))
     };
     let live = reached(&observed.project).zip(reached(&observed.person)).map(|(one, other)| one.max(other));
-    Back { commands: Some(after(command)), reads, live, messages: reached(&observed.messages) }
+    Back { commands: Some(after(command)), uploads, reads, live, messages: reached(&observed.messages) }
 }
 
 fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, observed: &Observed) -> Verdict {
@@ -124,14 +128,15 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
         let all = replies.iter().filter(|reply| reply.answered >= inflicted.began && reply.asked <= recovered);
         all.cloned().collect()
     };
-    let (commands, reads) = (during(&observed.commands), during(&observed.reads));
+    let [commands, uploads, reads] =
+        [&observed.commands, &observed.uploads, &observed.reads].map(|replies| during(replies));
     let of_clients = match fault.target {
         Target::CommandApi | Target::QueryApi => true,
         Target::Network(pair) => matches!(pair, Pair::ClientsCommandApi | Pair::ClientsQueryApi),
-        Target::Postgres | Target::Nats | Target::Projector => false,
+        Target::Postgres | Target::Nats | Target::Attachments | Target::Projector => false,
     };
     let restored = fault.how == How::Restored;
-    for (what, replies) in [("command", &commands), ("read", &reads)] {
+    for (what, replies) in [("command", &commands), ("upload", &uploads), ("read", &reads)] {
         for reply in replies {
             let took = reply.answered - reply.asked;
             match &reply.outcome {
@@ -179,6 +184,7 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
     Verdict {
         fault,
         commands: Answers::of(&commands),
+        uploads: Answers::of(&uploads),
         reads: Answers::of(&reads),
         health: health.join("; "),
         back,
@@ -350,15 +356,15 @@ impl Observed {
     }
 }
 
-pub const TABLE_HEAD: &str = "| fault | commands: done, refused, slowest answer | reads | readiness said | back after: commands, reads, live, NATS |\n|---|---|---|---|---|";
+pub const TABLE_HEAD: &str = "| fault | commands: done, refused, slowest answer | uploads | reads | readiness said | back after: commands, uploads, reads, live, NATS |\n|---|---|---|---|---|---|";
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fault, commands, reads, health, back, .. } = self;
+        let Self { fault, commands, uploads, reads, health, back, .. } = self;
         let back =
             back.all().map(|after| after.map_or_else(|| "never".to_owned(), |a| format!("{:.1} s", a.as_secs_f64())));
         let back = back.join(", ");
-        write!(f, "| {fault} | {commands} | {reads} | {health} | {back} |")
+        write!(f, "| {fault} | {commands} | {uploads} | {reads} | {health} | {back} |")
     }
 }
 
