@@ -26,7 +26,7 @@ use anyhow::Context as _;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 pub use data_dir::{Running, attach};
-pub use supervisor::{ServerState, ServerStatus};
+pub use supervisor::{Restarter, ServerState, ServerStatus};
 
 use data_dir::DataDir;
 use supervisor::Supervised;
@@ -124,6 +124,11 @@ impl Stack {
     /// The same, to follow.
     pub fn watch(&self) -> Vec<tokio::sync::watch::Receiver<ServerStatus>> {
         self.supervised().map(Supervised::watch).collect()
+    }
+
+    /// Starts the nats-server again, if it is ours.
+    pub fn nats_restarter(&self) -> Option<Restarter> {
+        self.nats.as_ref().map(|(server, _)| server.restarter())
     }
 
     /// Stops the servers politely, both at once, and gives the data dir back. Takes seconds at most.

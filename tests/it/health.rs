@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{App, Place, eventually};
+use crate::harness::{Actor, App, Place, Process, eventually};
 
 async fn ready(app: &App) -> Value {
     app.anonymous().get("/health/ready").await.expect(200)
@@ -14,7 +14,7 @@ fn dependency<'a>(ready: &'a Value, name: &str) -> &'a Value {
 }
 
 /// Until readiness says this of a dependency; its detail, and the whole.
-async fn says(app: &App, name: &str, state: &str, detail: &str) -> Value {
+pub async fn says(app: &App, name: &str, state: &str, detail: &str) -> Value {
     eventually("readiness says so", || async {
         let ready = ready(app).await;
         let found = dependency(&ready, name);
@@ -80,4 +80,54 @@ async fn a_message_that_somebody_else_published_is_named() {
     taskfold_projector::stream::context(&nats).publish(subject, "junk".into()).await.unwrap().await.unwrap();
     says(&app, "publication", "degraded", "has what the log lacks").await;
     app.stop().await;
+}
+
+#[tokio::test]
+async fn an_incomplete_write_side_is_named_until_it_is_made_again() {
+    let app = App::start().await;
+    let (ada, project, task) = app.with_a_task().await;
+    let columns = ada.get(&format!("/v1/projects/{project}")).await.expect(200)["columns"].clone();
+    says(&app, "write-side", "ok", "").await;
+    sqlx::query("DELETE FROM task_places").execute(&app.owner).await.unwrap();
+    let to = json!({"column_id": columns[1]["id"]});
+    ada.post(&format!("/v1/tasks/{task}/move"), to.clone()).await.problem(503, "unavailable");
+    let ready = says(&app, "write-side", "degraded", &task).await;
+    assert_eq!((&ready["commands"], &ready["reads"]), (&json!("degraded"), &json!("ok")), "{ready}");
+    taskfold_projector::write_side::mend(&app.owner).await.unwrap();
+    let ready = says(&app, "write-side", "ok", "").await;
+    assert_eq!(ready["commands"], json!("ok"), "{ready}");
+    ada.post(&format!("/v1/tasks/{task}/move"), to).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_worker_tells_when_it_last_came_through() {
+    let place = Place::new().await;
+    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let process = Process::start("all", &settings);
+    process.ready().await;
+    let ada = Actor::sign_up(&process.url, "ada").await;
+    ada.project("P").await;
+    let workers = [
+        "committer",
+        "reminders",
+        "imports",
+        "janitor",
+        "projector",
+        "publisher",
+        "live-feed",
+        "log-identity",
+        "clock",
+        "keys",
+    ];
+    let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() - 60.0;
+    eventually("all of them have come through", || async {
+        let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
+        let at = |worker: &str| -> Option<f64> {
+            let name = format!("taskfold_worker_last_success_timestamp_seconds{{worker=\"{worker}\"}} ");
+            metrics.lines().find_map(|line| line.strip_prefix(&name))?.parse().ok()
+        };
+        workers.iter().all(|worker| at(worker).is_some_and(|at| at > began)).then_some(())
+    })
+    .await;
 }

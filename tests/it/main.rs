@@ -83,6 +83,8 @@ mod structure;
 mod talk;
 /// Teams and the roles they have in projects.
 mod teams;
+/// PostgreSQL in trouble.
+mod trouble;
 /// Planted faults are found.
 mod verify;
 /// Boards in windows, lists, what one is to do.

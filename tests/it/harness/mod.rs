@@ -11,6 +11,8 @@ mod process;
 mod servers;
 /// Reading an SSE stream.
 mod sse;
+/// A disk that can be full.
+mod tiny_disk;
 /// The network between the system and its servers.
 mod way;
 
@@ -32,6 +34,7 @@ pub use backup::Backup;
 pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
+pub use tiny_disk::TinyDisk;
 pub use way::Way;
 
 /// How long a test waits for what must come.
