@@ -35,6 +35,8 @@ mod etags;
 mod faults;
 /// The events' JSON, for good.
 mod frozen;
+/// A nats-server whose stream takes nothing.
+mod frozen_stream;
 /// Instances that are restarted under load.
 mod going_away;
 /// What readiness says.

@@ -52,7 +52,7 @@ async fn refused(ada: &Actor, task: &str) {
 /// Commands are taken, and what they do is projected and published.
 async fn recovers(app: &App, ada: &Actor, task: &str) {
     eventually("commands are taken", || async { rename(ada, task).await.then_some(()) }).await;
-    let ready = says(app, "log", "ok", "").await;
+    let ready = says(&app.url, "log", "ok", "").await;
     assert_eq!(ready["commands"], "ok", "{ready}");
     // Whatever session a request gets.
     for n in 0..20 {
@@ -84,7 +84,7 @@ async fn a_full_disk_is_named_and_commands_go_on_when_there_is_room() {
             (!served(&answer)).then_some(())
         })
         .await;
-        let ready = says(&app, "log", "down", "the disk of PostgreSQL is full").await;
+        let ready = says(&app.url, "log", "down", "the disk of PostgreSQL is full").await;
         assert_eq!((&ready["commands"], ready["reads"] != "down"), (&json!("down"), true), "{ready}");
         assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.status, 200, "round {round}");
         disk.clear();
@@ -104,7 +104,7 @@ async fn a_database_that_becomes_read_only_is_named_and_read() {
     run(&app.database_url, &format!("ALTER DATABASE {database} SET default_transaction_read_only = on")).await;
     end_sessions(&app).await;
     refused(&ada, &task).await;
-    let ready = says(&app, "log", "down", "read-only").await;
+    let ready = says(&app.url, "log", "down", "read-only").await;
     assert_eq!(ready["commands"], "down", "{ready}");
     let account = json!({"username": "late", "display_name": "L", "password": "correct horse battery"});
     assert!(!served(&app.anonymous().post("/v1/accounts", account).await));
@@ -190,7 +190,7 @@ async fn a_file_of_the_database_that_is_gone_stops_commands_until_it_is_back() {
     std::fs::rename(&file, &aside).unwrap();
     end_sessions(&app).await;
     refused(&ada, &task).await;
-    let ready = says(&app, "log", "down", "PostgreSQL cannot use its files (58P01)").await;
+    let ready = says(&app.url, "log", "down", "PostgreSQL cannot use its files (58P01)").await;
     assert_eq!(ready["commands"], "down", "{ready}");
     std::fs::rename(&aside, &file).unwrap();
     recovers(&app, &ada, &task).await;
