@@ -12,6 +12,8 @@ mod envelope;
 mod inviting;
 /// What tells ranks of one millisecond apart.
 mod jitter;
+/// Command ids of requests of many commands.
+mod key;
 /// Members named in a comment.
 mod mentions;
 /// Finding the place between two neighbours.
