@@ -5,6 +5,8 @@
 mod actor;
 /// A database that is put back to an earlier state.
 mod backup;
+/// A cluster of nats-servers.
+mod cluster;
 /// A role as a process, to be killed.
 mod process;
 /// The servers that all tests share.
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use actor::{Actor, Answer};
 pub use backup::Backup;
+pub use cluster::Cluster;
 pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
@@ -170,7 +173,7 @@ impl App {
     }
 
     pub async fn nats(&self) -> async_nats::Client {
-        async_nats::connect(&self.nats_url).await.unwrap()
+        async_nats::connect(self.nats_url.split(',').collect::<Vec<_>>()).await.unwrap()
     }
 
     /// Also when the connections were cut just before.
