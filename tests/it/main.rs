@@ -77,6 +77,8 @@ mod search;
 mod sessions;
 /// Servers that do not answer.
 mod silence;
+/// PostgreSQL as packages have it.
+mod stock;
 /// Live streams.
 mod streams;
 /// Dependencies, parts, due times, shapes of projects.
