@@ -57,6 +57,8 @@ mod oidc;
 mod openapi;
 /// Who is there.
 mod presence;
+/// The release before on this schema.
+mod previous_release;
 /// Read tables, checkpoint, poison, takeover.
 mod projector;
 /// REST reads.
