@@ -1,7 +1,6 @@
 //! PostgreSQL as its packages have it, 15 and 18: owned by somebody who is no superuser, with just-in-time compilation on, which the program has
 //! to switch off where it hurts.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,7 +12,7 @@ use taskfold_projector::rebuild::{Then, rebuild};
 use taskfold_projector::verify::verify;
 use taskfold_projector::write_side::mend;
 
-use crate::harness::{App, Place, data_dir};
+use crate::harness::{App, Place, data_dir, skipped};
 
 /// The oldest that is taken, and that of the program.
 const MAJORS: [u32; 2] = [15, 18];
@@ -25,8 +24,7 @@ async fn server(major: u32, name: &str, rights: &str) -> Option<(Stack, String)>
     let stack = match Stack::start_on(options, Some(major)).await {
         Ok(stack) => stack,
         Err(error) if error.to_string().starts_with("No PostgreSQL to run") => {
-            // Not to be captured: a test that is left out must be seen.
-            let _ = writeln!(std::io::stderr(), "LEFT OUT: a test of PostgreSQL {major}, which is not installed");
+            skipped(&format!("a test needs PostgreSQL {major} (`apt-get install postgresql-{major}`)"));
             return None;
         }
         Err(error) => panic!("{error:#}"),

@@ -221,6 +221,12 @@ impl App {
     }
 }
 
+/// Says that a test is left out. Not by a macro, whose words are kept back while a test passes.
+pub fn skipped(why: &str) {
+    use std::io::Write as _;
+    std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
+}
+
 /// Asks again and again until there is an answer; never longer than [`PATIENCE`].
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let asking = async {

@@ -4,6 +4,8 @@ use std::process::Command;
 
 use nix::unistd::{Gid, Uid, chown};
 
+use super::skipped;
+
 /// A file system of a fixed size, which can be full. Unmounted when it is dropped.
 pub struct TinyDisk {
     path: PathBuf,
@@ -18,8 +20,7 @@ impl TinyDisk {
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self { path });
         }
-        // Not to be captured: a test that is left out must be seen.
-        let _ = writeln!(std::io::stderr(), "LEFT OUT: a test of full disks, which needs root to mount a small one");
+        skipped("a test needs root, to mount a small disk that can be full");
         None
     }
 
