@@ -1,6 +1,5 @@
 //! What only a real browser can say: Chromium's own `EventSource`, its media elements, its idea of where a page may run.
 
-use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 

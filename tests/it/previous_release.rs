@@ -36,7 +36,7 @@ impl Renaming<'_> {
     /// One event of one command. Answers where it begins, and what is not as if all had been appended.
     async fn append(&self, db: &mut PgConnection) -> (i64, Option<Value>) {
         let payload = json!({"type": "task.renamed", "changes": {"title": {"from": "T", "to": "Old"}}}).to_string();
-        let none: [i32; 0] = [];
+        let (none, no_ids): ([i32; 0], [Uuid; 0]) = ([], []);
         let row = sqlx::query(APPEND)
             .bind([self.actor])
             .bind([self.command])
@@ -61,7 +61,7 @@ impl Renaming<'_> {
             .bind(["1"])
             .bind([payload])
             .bind(none)
-            .bind([Uuid::nil(); 0])
+            .bind(no_ids)
             .bind([""; 0])
             .bind([0_i16; 0])
             .bind([None::<i32>; 0])
@@ -70,7 +70,7 @@ impl Renaming<'_> {
             .bind([""; 0])
             .bind([0_i64; 0])
             .bind(none)
-            .bind([Uuid::nil(); 0])
+            .bind(no_ids)
             .bind(none)
             .bind([0_i16; 0])
             .bind([None::<Uuid>; 0])

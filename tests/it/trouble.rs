@@ -173,26 +173,45 @@ async fn a_deadlock_costs_the_append_another_attempt_and_the_caller_nothing() {
     app.finish().await;
 }
 
-#[tokio::test]
-async fn a_file_of_the_database_that_is_gone_stops_commands_until_it_is_back() {
-    let postgres = server("files").await;
-    let database_url = postgres.database_url().unwrap();
-    let app = App::start_at(Place { database_url, ..Place::new().await }).await;
-    let (ada, _, task) = app.with_a_task().await;
+/// Runs with the file of a table out of the way.
+async fn without_its_file(app: &App, postgres: &Stack, table: &str, meanwhile: impl AsyncFnOnce()) {
     let mut db = PgConnection::connect(&app.database_url).await.unwrap();
-    let relative: String =
-        sqlx::query_scalar("SELECT pg_relation_filepath('commands')").fetch_one(&mut db).await.unwrap();
+    let path = sqlx::query_scalar::<_, String>("SELECT pg_relation_filepath($1::regclass)").bind(table);
+    let file = postgres.data_dir().join("postgres").join(path.fetch_one(&mut db).await.unwrap());
     // What is to be written is written, so that nobody misses the file but for reading it.
     db.execute("CHECKPOINT").await.unwrap();
     db.close().await.unwrap();
-    let file = postgres.data_dir().join("postgres").join(relative);
     let aside = file.with_extension("aside");
     std::fs::rename(&file, &aside).unwrap();
-    end_sessions(&app).await;
-    refused(&ada, &task).await;
-    let ready = says(&app.url, "log", "down", "PostgreSQL cannot use its files (58P01)").await;
-    assert_eq!(ready["commands"], "down", "{ready}");
+    end_sessions(app).await;
+    meanwhile().await;
     std::fs::rename(&aside, &file).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_the_database_that_is_gone_stops_what_needs_it_until_it_is_back() {
+    let postgres = server("files").await;
+    let database_url = postgres.database_url().unwrap();
+    let app = App::start_at(Place { database_url, ..Place::new().await }).await;
+    let (ada, project, task) = app.with_a_task().await;
+    without_its_file(&app, &postgres, "commands", async || {
+        refused(&ada, &task).await;
+        let ready = says(&app.url, "log", "down", "PostgreSQL cannot use its files (58P01)").await;
+        assert_eq!(ready["commands"], "down", "{ready}");
+    })
+    .await;
+    recovers(&app, &ada, &task).await;
+    without_its_file(&app, &postgres, "tasks", async || {
+        eventually("commands are taken", || async { rename(&ada, &task).await.then_some(()) }).await;
+        eventually("reads are refused", || async {
+            let list = ada.get(&format!("/v1/projects/{project}/tasks")).await;
+            (!served(&list)).then_some(())
+        })
+        .await;
+        let ready = says(&app.url, "projection", "degraded", "PostgreSQL cannot use its files (58P01)").await;
+        assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("degraded")), "{ready}");
+    })
+    .await;
     recovers(&app, &ada, &task).await;
     app.finish().await;
     postgres.stop().await;
