@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::harness::{Actor, Place, Process, TinyDisk, data_dir};
+use crate::harness::{Actor, Disk, Place, Process, data_dir};
 use crate::health::says;
 
 #[tokio::test]
 async fn a_stream_that_a_full_disk_froze_is_published_again_when_there_is_room() {
     let dir = data_dir("frozen");
-    let Some(disk) = TinyDisk::mount(dir.join("nats/store"), 64) else { return };
+    let Some(disk) = Disk::needed(&dir.join("nats/store"), 64) else { return };
     let place = Place::new().await;
     let dir = dir.to_str().unwrap();
     let settings = ["--database-url", &place.database_url, "--stream", &place.stream, "--data-dir", dir];

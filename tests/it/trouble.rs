@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use taskfold::embedded::{Durability, Options, Stack};
 
-use crate::harness::{Actor, Answer, App, Place, TinyDisk, data_dir, eventually, servers};
+use crate::harness::{Actor, Answer, App, Disk, Place, data_dir, eventually, servers};
 use crate::health::says;
 
 /// A PostgreSQL of a test's own, whose files may be tampered with: checkpoints of the shared one would stumble over them.
@@ -66,7 +66,7 @@ async fn recovers(app: &App, ada: &Actor, task: &str) {
 
 #[tokio::test]
 async fn a_full_disk_is_named_and_commands_go_on_when_there_is_room() {
-    let Some(disk) = TinyDisk::mount(data_dir("full"), 96) else { return };
+    let Some(disk) = Disk::needed(&data_dir("full"), 96) else { return };
     let postgres = server("full-postgres").await;
     disk.belongs_with(&postgres.data_dir().join("postgres"));
     let admin = postgres.database_url().unwrap();

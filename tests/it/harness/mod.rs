@@ -7,14 +7,14 @@ mod actor;
 mod backup;
 /// A cluster of nats-servers.
 mod cluster;
+/// A disk that can be full.
+mod disk;
 /// A role as a process, to be killed.
 mod process;
 /// The servers that all tests share.
 mod servers;
 /// Reading an SSE stream.
 mod sse;
-/// A disk that can be full.
-mod tiny_disk;
 /// The network between the system and its servers.
 mod way;
 
@@ -34,10 +34,10 @@ use tokio_util::sync::CancellationToken;
 pub use actor::{Actor, Answer};
 pub use backup::Backup;
 pub use cluster::Cluster;
+pub use disk::Disk;
 pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
-pub use tiny_disk::TinyDisk;
 pub use way::Way;
 
 /// How long a test waits for what must come.
