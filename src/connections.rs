@@ -1,11 +1,13 @@
 //! Connections to PostgreSQL, and to NATS, which may be away.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 use taskfold_event_log::deadline::{self, within};
+use tokio::time::Instant;
 
 use crate::databases::DatabaseRole;
 
@@ -18,6 +20,16 @@ const NATS_PING: Duration = Duration::from_secs(2);
 const NATS_CALL: Duration = Duration::from_secs(3);
 /// A connection that answered this short a time ago is taken to be good; asking each time is a round trip for each request.
 const KNOWN_GOOD: Duration = Duration::from_secs(1);
+
+/// When a session last began as a read-only one. One for the process: it only decides whether connections are replaced.
+static READ_ONLY: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Whether a connection of this age may be of a session that stays read-only after its database has become writable: a session keeps the
+/// default that it began with. Replaced at most once in the time that it takes to be in doubt.
+fn may_be_read_only(age: Duration) -> bool {
+    let last = *READ_ONLY.lock().unwrap_or_else(PoisonError::into_inner);
+    age > KNOWN_GOOD && last.is_some_and(|last| last.elapsed() <= age)
+}
 
 /// Opens connections when they are needed; a database that goes away later is met again by the next who asks.
 pub fn owner_pool(database_url: &str, size: u32) -> anyhow::Result<PgPool> {
@@ -32,11 +44,14 @@ pub fn pool(options: PgConnectOptions, role: DatabaseRole, size: u32) -> PgPool 
             Box::pin(async move {
                 let (names, values): (Vec<_>, Vec<_>) =
                     role.settings().into_iter().filter_map(|setting| setting.split_once('=')).unzip();
-                let settings = sqlx::query(
-                    "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS s (name, value) \
-                     WHERE current_setting(name) <> value",
+                let settings = sqlx::query_scalar(
+                    "SELECT current_setting('transaction_read_only')::bool FROM (SELECT count(set_config(name, value, false)) \
+                         FROM unnest($1::text[], $2::text[]) AS s (name, value) WHERE current_setting(name) <> value) AS set",
                 );
-                within(deadline::REQUEST, settings.bind(names).bind(values).execute(connection)).await?;
+                let read_only: bool = within(deadline::REQUEST, settings.bind(names).bind(values).fetch_one(connection)).await?;
+                if read_only {
+                    *READ_ONLY.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                }
                 Ok(())
             })
         })
@@ -51,6 +66,9 @@ fn pool_options(size: u32) -> PgPoolOptions {
         .test_before_acquire(false)
         .before_acquire(|connection, state| {
             Box::pin(async move {
+                if may_be_read_only(state.age) {
+                    return Ok(false);
+                }
                 if state.idle_for > KNOWN_GOOD {
                     within(deadline::PING, connection.ping()).await?;
                 }
@@ -70,7 +88,7 @@ fn pool_options(size: u32) -> PgPoolOptions {
 
 /// Waits for a database that is still on its way up, as when everything is started at once.
 pub async fn wait_for_database(options: &PgConnectOptions) -> anyhow::Result<()> {
-    let until = tokio::time::Instant::now() + START_LIMIT;
+    let until = Instant::now() + START_LIMIT;
     let mut told = false;
     loop {
         let attempt = tokio::time::timeout_at(until, options.connect()).await;
@@ -79,7 +97,7 @@ pub async fn wait_for_database(options: &PgConnectOptions) -> anyhow::Result<()>
             Ok(Err(error)) => anyhow::Error::from(error),
             Err(_) => anyhow::anyhow!("no answer"),
         };
-        if is_final(&error) || tokio::time::Instant::now() >= until {
+        if is_final(&error) || Instant::now() >= until {
             return Err(error.context("connecting to the database"));
         }
         if !told {

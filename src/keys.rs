@@ -9,6 +9,7 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::PgPool;
+use taskfold_event_log::Worker;
 use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::auth::{KeySource, Rejected, Signer, Verifier};
 use tokio_util::sync::CancellationToken;
@@ -53,7 +54,9 @@ pub async fn signer(pool: &PgPool) -> anyhow::Result<Signer> {
 
 /// Fills the verifier with all public keys.
 pub async fn load_into(verifier: &Verifier, pool: &PgPool) -> anyhow::Result<()> {
-    verifier.replace(public_keys(pool).await?).context("reading the public keys")
+    verifier.replace(public_keys(pool).await?).context("reading the public keys")?;
+    Worker::Keys.succeeded();
+    Ok(())
 }
 
 /// The public keys as they are kept, for a verifier that meets one it does not know.

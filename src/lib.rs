@@ -14,6 +14,8 @@ pub mod databases;
 pub mod embedded;
 /// No connection without a first request.
 mod first_head;
+/// Starting a server again that does not work.
+mod healing;
 /// Liveness, readiness, metrics.
 pub mod health;
 /// Tokens that are not a session's: API tokens and those of an outside issuer.

@@ -9,20 +9,21 @@ use futures::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{LogIdentity, Writes};
 use taskfold_openapi::auth::Verifier;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::connections;
 use crate::databases::{self, DatabaseRole};
+use crate::embedded::Restarter;
 use crate::health::{self, Dependency, Pools, Service};
 use crate::identity::{Issuer, StoredTokens};
 use crate::lifecycle::{self, Parts};
 use crate::servers::{Needs, Servers};
-use crate::{keys, migrate, server, telemetry};
+use crate::{healing, keys, migrate, server, telemetry};
 
 /// Few are enough for migrations and logins.
 const OWNER_CONNECTIONS: u32 = 2;
@@ -81,6 +82,7 @@ impl Program {
             connections::wait_for_database(&options).await?;
         }
         let embedded = servers.stack.as_ref().map(|stack| stack.watch()).unwrap_or_default();
+        site.nats_restarter = servers.stack.as_ref().and_then(|stack| stack.nats_restarter());
         site.dependencies = embedded.into_iter().map(Dependency::embedded).collect();
         Ok((servers, site))
     }
@@ -95,13 +97,26 @@ pub struct Site {
     pub owner: Option<PgPool>,
     dependencies: Vec<Dependency>,
     pools: Pools,
+    /// Of the nats-server that was started here.
+    nats_restarter: Option<Restarter>,
+    /// Told when publishing stays stuck.
+    stuck: Arc<Notify>,
 }
 
 impl Site {
     /// On servers that somebody else looks after, as tests do.
     pub fn new(program: Program, database_url: Option<String>, nats_url: Option<String>) -> anyhow::Result<Self> {
         let owner = database_url.as_deref().map(|url| connections::owner_pool(url, OWNER_CONNECTIONS)).transpose()?;
-        Ok(Self { program, database_url, nats_url, owner, dependencies: Vec::new(), pools: Pools::default() })
+        Ok(Self {
+            program,
+            database_url,
+            nats_url,
+            owner,
+            dependencies: Vec::new(),
+            pools: Pools::default(),
+            nats_restarter: None,
+            stuck: Arc::default(),
+        })
     }
 
     async fn sign_in(&self, role: DatabaseRole) -> anyhow::Result<PgConnectOptions> {
@@ -127,8 +142,18 @@ impl Site {
             nats: self.nats().await?,
             stream: settings.stream.clone(),
             stream_replicas: settings.stream_replicas,
+            writes: Writes::default(),
+            stuck: Arc::clone(&self.stuck),
             shutdown: shutdown.clone(),
         })
+    }
+
+    /// Starts a nats-server of ours again when the projector stays stuck on it, as a part of the process.
+    pub fn heal_nats(&mut self, parts: &mut Parts) {
+        if let Some(server) = self.nats_restarter.take() {
+            let healing = healing::restart_when_stuck(Arc::clone(&self.stuck), server, self.program.shutdown.clone());
+            parts.spawn("healing of NATS", healing.map(Ok));
+        }
     }
 
     /// The schema, with all that goes with it.

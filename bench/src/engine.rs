@@ -11,6 +11,7 @@ use taskfold::databases::{DatabaseRole, part_pool};
 use taskfold_command_api::engine::{Engine, Envelope};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::{Project, ProjectCommand, TaskCommand};
+use taskfold_event_log::Writes;
 use taskfold_openapi::clock::new_id;
 use tokio::sync::watch;
 
@@ -61,7 +62,7 @@ impl Ours {
 async fn engine(system: &System) -> anyhow::Result<Engine> {
     let pool = part_pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS).await?;
     let log = taskfold_event_log::identity(&pool).await?;
-    let (engine, committing) = Engine::new(pool, watch::channel(log).1);
+    let (engine, committing) = Engine::new(pool, watch::channel(log).1, Writes::default());
     tokio::spawn(committing);
     Ok(engine)
 }

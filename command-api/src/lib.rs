@@ -15,7 +15,7 @@ use axum::middleware::from_fn;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{LogIdentity, Writes};
 use taskfold_openapi::auth::{Signer, Verifier};
 use taskfold_openapi::layers;
 use taskfold_openapi::service::Service;
@@ -36,6 +36,8 @@ pub struct Deps {
     pub attachments: Store,
     /// Of one attachment, at most.
     pub attachment_bytes: u64,
+    /// What the last appends came to.
+    pub writes: Writes,
     /// Which log it is.
     pub log: watch::Receiver<LogIdentity>,
     pub shutdown: CancellationToken,
@@ -43,7 +45,7 @@ pub struct Deps {
 
 /// The command-api, and its committer to be run beside it.
 pub fn service(deps: Deps) -> Service {
-    let (engine, committing) = Engine::new(deps.pool.clone(), deps.log);
+    let (engine, committing) = Engine::new(deps.pool.clone(), deps.log, deps.writes);
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let attachments = Attachments::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
     let cleaning = attachments::janitor::work(attachments.clone(), deps.shutdown.clone());

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::Worker;
 use crate::deadline::{REQUEST, within};
 
 /// How often each process asks which log it is.
@@ -69,6 +70,7 @@ pub async fn watch_identity(pool: PgPool, sender: watch::Sender<LogIdentity>, sh
     while shutdown.run_until_cancelled(tokio::time::sleep(ASK_EVERY)).await.is_some() {
         match within(REQUEST, identity(&pool)).await {
             Ok(now) => {
+                Worker::LogIdentity.succeeded();
                 let adopted = sender.send_if_modified(|known| std::mem::replace(known, now.clone()) != now);
                 if adopted {
                     tracing::warn!(log_id = %now.id, epoch = now.epoch(), "the log was adopted under another id");

@@ -16,6 +16,10 @@ mod stored;
 mod trouble;
 /// Being told of new positions.
 mod wake;
+/// Workers, and when each last came through.
+mod worker;
+/// Whether writes are taken.
+mod writes;
 
 pub use event::{LogError, LoggedEvent, RawChange};
 pub use identity::{ASK_EVERY, LOG_HEADER, LogIdentity, identity, suspended, watch_identity};
@@ -26,3 +30,5 @@ pub use read::{
 pub use stored::StoredTime;
 pub use trouble::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};
+pub use worker::Worker;
+pub use writes::{Aggregate, Writes};

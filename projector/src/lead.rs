@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use taskfold_event_log::Kept;
+use taskfold_event_log::{Kept, Worker};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -124,7 +124,16 @@ async fn project(
         }
         log.mark_unchanged();
         let began = tokio::time::Instant::now();
-        match step(&mut database, &mut memory).await {
+        let outcome = step(&mut database, &mut memory).await;
+        match &outcome {
+            Ok(_) => {
+                Worker::Projector.succeeded();
+                deps.writes.succeeded();
+            }
+            Err(ProjectorError::Database(error)) => deps.writes.failed(error),
+            Err(_) => {}
+        }
+        match outcome {
             Ok(Outcome::Projected { events, position }) => {
                 metrics::counter!("taskfold_projected_events_total").increment(events.len() as u64);
                 metrics::gauge!("taskfold_projected_position").set(position as f64);

@@ -39,7 +39,11 @@ pub mod versions;
 /// What the append keeps beside the log.
 pub mod write_side;
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
+use taskfold_event_log::Writes;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Ready values from the program.
@@ -54,6 +58,10 @@ pub struct Deps {
     pub stream: String,
     /// How many servers keep the stream, when it is made.
     pub stream_replicas: usize,
+    /// What the last projections came to.
+    pub writes: Writes,
+    /// Told each time that publishing stays stuck on a connection that was made anew.
+    pub stuck: Arc<Notify>,
     pub shutdown: CancellationToken,
 }
 

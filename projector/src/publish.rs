@@ -7,7 +7,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::Stream;
 use futures::stream::FuturesOrdered;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
-use taskfold_event_log::{LogIdentity, LoggedEvent};
+use taskfold_event_log::{LogIdentity, LoggedEvent, Worker};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
@@ -44,18 +44,23 @@ impl Projected {
 /// projector that lost its lease without knowing is refused.
 pub async fn run(deps: &Deps, mut projected: watch::Receiver<Projected>, working: &CancellationToken) {
     let mut worked = Instant::now();
+    let mut reconnected = worked;
     while !working.is_cancelled() {
         if let Err(error) = publish_on(deps, &mut projected, working, &mut worked).await {
             tracing::warn!(%error, "not publishing, trying again");
             let connected = deps.nats.connection_state() == async_nats::connection::State::Connected;
-            if connected && matches!(error, ProjectorError::Stream(_)) && worked.elapsed() > STUCK {
+            if connected && matches!(error, ProjectorError::Stream(_)) && worked.max(reconnected).elapsed() > STUCK {
                 // The connection answers pings and nothing else, or is to a server that lost its JetStream.
                 tracing::warn!("connecting to NATS anew");
                 let anew = tokio::time::timeout(REQUEST, deps.nats.force_reconnect()).await;
                 if !matches!(anew, Ok(Ok(()))) {
                     tracing::debug!("the connection to NATS is made anew already");
                 }
-                worked = Instant::now();
+                if reconnected > worked {
+                    // That was done before, and did not help.
+                    deps.stuck.notify_one();
+                }
+                reconnected = Instant::now();
             }
             wait(working).await;
         }
@@ -77,6 +82,7 @@ async fn publish_on(
         if let Some(events) = latest.behind(publisher.last) {
             publisher.page(events).await?;
             *worked = Instant::now();
+            Worker::Publisher.succeeded();
             continue;
         }
         // Whoever heard everything still asks now and then: being told is for speed.
@@ -90,6 +96,7 @@ async fn publish_on(
             publisher.next_page(deps, upto).await?;
         }
         *worked = Instant::now();
+        Worker::Publisher.succeeded();
         ask = tokio::select! {
             () = working.cancelled() => return Ok(()),
             changed = projected.changed() => match changed {

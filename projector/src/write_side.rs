@@ -5,9 +5,12 @@
 mod differences;
 /// What the log comes to.
 mod fold;
+/// Which aggregates lack rows.
+mod incomplete;
 /// Making rows again.
 mod mend;
 
 pub use differences::{commands, strangers, tasks};
 pub use fold::{Break, Folded, Sink, fold};
+pub use incomplete::incomplete;
 pub use mend::{Mended, mend};

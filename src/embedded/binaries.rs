@@ -19,7 +19,7 @@ pub(super) struct PostgresBinaries {
     pub(super) major: u32,
 }
 
-/// `made_by` is the major version that made the data, once there is data: no other one can read it.
+/// `made_by` is the major version that made the data, once there is data: no other one can read it. Or it is the one that is to make it.
 pub(super) fn postgres(data_dir: &Path, run_as: &RunAs, made_by: Option<u32>) -> anyhow::Result<PostgresBinaries> {
     let mut why_not_fetched = None;
     if made_by.is_none_or(|major| major == POSTGRES_MAJOR) {
@@ -39,7 +39,7 @@ pub(super) fn postgres(data_dir: &Path, run_as: &RunAs, made_by: Option<u32>) ->
         return Ok(newest);
     }
     let wanted =
-        made_by.map_or(format!("{OLDEST_POSTGRES} or later"), |major| format!("{major}, which made the data here,"));
+        made_by.map_or(format!("{OLDEST_POSTGRES} or later"), |major| format!("{major}, of which the data here is,"));
     anyhow::bail!(missing("PostgreSQL", &POSTGRES, &wanted, "DATABASE_URL", why_not_fetched))
 }
 

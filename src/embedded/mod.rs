@@ -26,7 +26,7 @@ use anyhow::Context as _;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 pub use data_dir::{Running, attach};
-pub use supervisor::{ServerState, ServerStatus};
+pub use supervisor::{Restarter, ServerState, ServerStatus};
 
 use data_dir::DataDir;
 use supervisor::Supervised;
@@ -64,6 +64,11 @@ impl Stack {
     /// Starts the servers and waits until they are ready. The first time on a machine this fetches the binaries, the
     /// first time in a data dir it makes the database: seconds. After that, less than one.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
+        Self::start_on(options, None).await
+    }
+
+    /// With this major version of PostgreSQL, or not at all.
+    pub async fn start_on(options: Options, postgres_major: Option<u32>) -> anyhow::Result<Self> {
         let Options { data_dir, postgres, nats, durability } = options;
         let data_dir = DataDir::take(&data_dir)?;
         let path = data_dir.path.clone();
@@ -71,7 +76,7 @@ impl Stack {
         // Side by side: each may have to fetch its binaries.
         let (postgres, nats) = tokio::try_join!(
             set_up(postgres, move || {
-                let postgres = postgres::Postgres::set_up(&for_postgres, durability)?;
+                let postgres = postgres::Postgres::set_up(&for_postgres, durability, postgres_major)?;
                 let url = postgres.url(DATABASE);
                 Ok((Supervised::start(postgres)?, url))
             }),
@@ -124,6 +129,11 @@ impl Stack {
     /// The same, to follow.
     pub fn watch(&self) -> Vec<tokio::sync::watch::Receiver<ServerStatus>> {
         self.supervised().map(Supervised::watch).collect()
+    }
+
+    /// Starts the nats-server again, if it is ours.
+    pub fn nats_restarter(&self) -> Option<Restarter> {
+        self.nats.as_ref().map(|(server, _)| server.restarter())
     }
 
     /// Stops the servers politely, both at once, and gives the data dir back. Takes seconds at most.

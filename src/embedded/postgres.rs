@@ -30,12 +30,13 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Finds the binaries and makes the cluster if this is the first time. Blocks for seconds then.
-    pub(super) fn set_up(data_dir: &Path, durability: Durability) -> anyhow::Result<Self> {
+    /// Finds the binaries, of this major version if there is no cluster yet, and makes the cluster if this is the first time. Blocks for
+    /// seconds then.
+    pub(super) fn set_up(data_dir: &Path, durability: Durability, major: Option<u32>) -> anyhow::Result<Self> {
         let run_as = RunAs::decide()?;
         let place = place(data_dir, &run_as)?;
         let cluster = place.join("postgres");
-        let binaries = binaries::postgres(data_dir, &run_as, major_of(&cluster)?)?;
+        let binaries = binaries::postgres(data_dir, &run_as, major_of(&cluster)?.or(major))?;
         let postgres = Self { socket_dir: socket_dir(&place, &run_as)?, binaries, run_as, cluster, durability };
         if !postgres.cluster.exists() {
             postgres.init().context("creating the embedded database")?;

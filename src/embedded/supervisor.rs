@@ -34,6 +34,25 @@ pub enum ServerState {
     Stopped,
 }
 
+/// What a supervisor is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Stop,
+    /// Ends the server and starts it again.
+    Restart,
+}
+
+/// Restarts a server that runs and does not work.
+#[derive(Debug, Clone)]
+pub struct Restarter(mpsc::Sender<Order>);
+
+impl Restarter {
+    pub fn restart(&self) {
+        // Without a supervisor, the program is ending.
+        let _ = self.0.send(Order::Restart);
+    }
+}
+
 impl std::fmt::Display for ServerState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -51,7 +70,7 @@ pub struct ServerStatus {
     pub name: &'static str,
     pub state: ServerState,
     pub pid: Option<u32>,
-    /// How often it was started again after a death.
+    /// How often it was started again.
     pub restarts: u32,
 }
 
@@ -70,7 +89,7 @@ pub(super) trait Recipe: Send + 'static {
 pub(super) struct Supervised {
     status: watch::Receiver<ServerStatus>,
     failure: watch::Receiver<Option<String>>,
-    stop: mpsc::Sender<()>,
+    orders: mpsc::Sender<Order>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,14 +98,13 @@ impl Supervised {
         let (status_tx, status) =
             watch::channel(ServerStatus { name: recipe.name(), state: ServerState::Starting, pid: None, restarts: 0 });
         let (failure_tx, failure) = watch::channel(None);
-        let (stop, asked_to_stop) = mpsc::channel();
+        let (orders, ordered) = mpsc::channel();
         // A thread of its own, not a task: the children live exactly as long as the thread that spawned them,
         // whatever becomes of the async runtime (tests have many).
         let thread = std::thread::Builder::new().name(format!("{}-supervisor", recipe.name())).spawn(move || {
-            Supervisor { recipe, status: status_tx, failure: failure_tx, asked_to_stop, words: LastWords::default() }
-                .run();
+            Supervisor { recipe, status: status_tx, failure: failure_tx, ordered, words: LastWords::default() }.run();
         })?;
-        Ok(Self { status, failure, stop, thread: Some(thread) })
+        Ok(Self { status, failure, orders, thread: Some(thread) })
     }
 
     pub(super) fn status(&self) -> ServerStatus {
@@ -95,6 +113,10 @@ impl Supervised {
 
     pub(super) fn watch(&self) -> watch::Receiver<ServerStatus> {
         self.status.clone()
+    }
+
+    pub(super) fn restarter(&self) -> Restarter {
+        Restarter(self.orders.clone())
     }
 
     /// Waits for the first time that the server is up.
@@ -110,7 +132,7 @@ impl Supervised {
 
     /// Asks for a polite end; `join` waits for it.
     pub(super) fn ask_to_stop(&self) {
-        let _ = self.stop.send(());
+        let _ = self.orders.send(Order::Stop);
     }
 
     pub(super) fn join(&mut self) {
@@ -124,13 +146,13 @@ struct Supervisor<R> {
     recipe: R,
     status: watch::Sender<ServerStatus>,
     failure: watch::Sender<Option<String>>,
-    asked_to_stop: mpsc::Receiver<()>,
+    ordered: mpsc::Receiver<Order>,
     words: LastWords,
 }
 
 /// Why one run of a server is over.
 enum End {
-    AskedToStop,
+    Ordered(Order),
     Died(String),
 }
 
@@ -143,11 +165,13 @@ impl<R: Recipe> Supervisor<R> {
         loop {
             attempts += 1;
             let mut up_since = None;
-            let reason = match self.run_once(&mut up_since) {
-                End::AskedToStop => break,
+            let ended = self.run_once(&mut up_since);
+            was_up |= up_since.is_some();
+            let reason = match ended {
+                End::Ordered(Order::Stop) => break,
+                End::Ordered(Order::Restart) => "it was asked to".to_owned(),
                 End::Died(reason) => reason,
             };
-            was_up |= up_since.is_some();
             if !was_up && attempts == FIRST_ATTEMPTS {
                 self.failure.send_replace(Some(format!("{name} does not start: {reason}\n{}", self.words.text())));
                 break;
@@ -165,10 +189,10 @@ impl<R: Recipe> Supervisor<R> {
                     server = name,
                     reason,
                     back_off_ms = back_off.as_millis(),
-                    "embedded server died, starting it again"
+                    "embedded server ended, starting it again"
                 );
             }
-            if self.stop_asked_within(back_off) {
+            if self.order_within(back_off) == Some(Order::Stop) {
                 break;
             }
             back_off = (back_off * 2).min(LONGEST_BACK_OFF);
@@ -213,9 +237,9 @@ impl<R: Recipe> Supervisor<R> {
                 }
             }
             let nap = Duration::from_millis(if up_since.is_some() { 50 } else { 10 });
-            if self.stop_asked_within(nap) {
+            if let Some(order) = self.order_within(nap) {
                 self.end(&mut child);
-                return End::AskedToStop;
+                return End::Ordered(order);
             }
         }
     }
@@ -239,8 +263,12 @@ impl<R: Recipe> Supervisor<R> {
     }
 
     /// A closed channel is a stop as well: whoever wanted the server is gone.
-    fn stop_asked_within(&self, time: Duration) -> bool {
-        !matches!(self.asked_to_stop.recv_timeout(time), Err(mpsc::RecvTimeoutError::Timeout))
+    fn order_within(&self, time: Duration) -> Option<Order> {
+        match self.ordered.recv_timeout(time) {
+            Ok(order) => Some(order),
+            Err(mpsc::RecvTimeoutError::Disconnected) => Some(Order::Stop),
+            Err(mpsc::RecvTimeoutError::Timeout) => None,
+        }
     }
 
     fn set(&self, change: impl FnOnce(&mut ServerStatus)) {

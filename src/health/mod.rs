@@ -28,6 +28,8 @@ mod pools;
 mod progress;
 /// Whether servers answer.
 mod servers;
+/// Whether what the append needs is there.
+mod writes;
 
 /// What a process does for callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

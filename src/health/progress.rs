@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
+use taskfold_event_log::Writes;
 use taskfold_projector::stream::{self, Label};
 
 use super::dependency::answered;
@@ -10,10 +11,10 @@ use super::{Dependency, Service};
 const WAITS_TOO_LONG: Duration = Duration::from_secs(10);
 
 impl Dependency {
-    /// Whether the log takes commands.
-    pub fn log(pool: PgPool) -> Self {
+    /// Whether the log takes commands. `writes` are those of the append.
+    pub fn log(pool: PgPool, writes: Writes) -> Self {
         let check = Self::new("log", move || {
-            let pool = pool.clone();
+            let (pool, hindrance) = (pool.clone(), writes.hindrance());
             Box::pin(async move {
                 let look = sqlx::query_as(
                     "SELECT position, suspended, pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool \
@@ -21,20 +22,21 @@ impl Dependency {
                 );
                 let (head, suspended, read_only): (i64, Option<String>, bool) =
                     answered("the log", look.fetch_one(&pool).await)?;
-                match suspended {
-                    Some(why) => Err(format!("at {head}, and takes no commands until it is adopted: {why}")),
-                    None if read_only => Err(format!("at {head}, in a database that is read-only")),
-                    None => Ok(format!("at {head}")),
+                match (suspended, hindrance) {
+                    (Some(why), _) => Err(format!("at {head}, and takes no commands until it is adopted: {why}")),
+                    (None, _) if read_only => Err(format!("at {head}, in a database that is read-only")),
+                    (None, Some(why)) => Err(format!("at {head}, and the last commands could not be appended: {why}")),
+                    (None, None) => Ok(format!("at {head}")),
                 }
             })
         });
         check.required_by(&[Service::Commands])
     }
 
-    /// How far the read tables are. `set_aside` where the role may see what was set aside.
-    pub fn projection(pool: PgPool, set_aside: bool) -> Self {
+    /// How far the read tables are. `set_aside` where the role may see what was set aside; `writes` are those of its projector, if it has one.
+    pub fn projection(pool: PgPool, set_aside: bool, writes: Writes) -> Self {
         let check = Self::new("projection", move || {
-            let pool = pool.clone();
+            let (pool, hindrance) = (pool.clone(), writes.hindrance());
             Box::pin(async move {
                 let look = async {
                     let head = taskfold_event_log::head(&pool).await?;
@@ -47,7 +49,10 @@ impl Dependency {
                     Ok::<_, sqlx::Error>((projected, head, waits, aside))
                 };
                 let (projected, head, waits, aside) = answered("the projection", look.await)?;
-                let at = in_time(format!("at {projected} of {head}"), waits);
+                let at = match hindrance {
+                    Some(why) => Err(format!("at {projected} of {head}, and goes no further: {why}")),
+                    None => in_time(format!("at {projected} of {head}"), waits),
+                };
                 match (at, aside) {
                     (at, (0, _)) => at,
                     (Ok(at) | Err(at), (count, first)) => {

@@ -9,6 +9,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
+use taskfold_event_log::Worker;
 use taskfold_openapi::auth::{Means, OutsideIssuer, Rejected, jws};
 use taskfold_openapi::{Caller, Scope, clock};
 use tokio::sync::Mutex;
@@ -86,6 +87,7 @@ impl Issuer {
         *last = Some(Instant::now());
         match self.fetch().await {
             Ok(keys) => {
+                Worker::IssuerKeys.succeeded();
                 tracing::info!(keys = keys.len(), issuer = self.settings.issuer, "fetched the OIDC issuer's keys");
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
             }

@@ -1,5 +1,6 @@
 //! `taskfold`: every role in one process on one port, on servers of its own unless others are given.
 
+use taskfold_event_log::Writes;
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
@@ -38,12 +39,14 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
 
     let attachments = attachments::store(&here.program.settings.attachments.place)?;
 
+    let writes = Writes::default();
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
         pool: command_pool.clone(),
         signer,
         verifier: verifier.clone(),
         attachments: attachments.clone(),
         attachment_bytes: here.program.settings.attachments.bytes,
+        writes: writes.clone(),
         log: log.clone(),
         shutdown: shutdown.clone(),
     });
@@ -60,6 +63,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         shutdown,
     })?;
     let projector = here.projector().await?;
+    here.heal_nats(&mut parts);
     let pool = projector.pool.clone();
     let health = here.health(
         &[Service::Commands, Service::Reads],
@@ -67,9 +71,10 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
             Dependency::postgres(pool.clone()),
             Dependency::nats(nats.clone()),
             Dependency::attachments(attachments),
-            Dependency::log(command_pool),
+            Dependency::log(command_pool.clone(), writes.clone()),
+            Dependency::write_side(command_pool, writes),
             Dependency::lease(pool.clone()),
-            Dependency::projection(pool.clone(), true),
+            Dependency::projection(pool.clone(), true, projector.writes.clone()),
             Dependency::publication(pool, nats, stream),
             Dependency::clock(),
         ],

@@ -1,5 +1,6 @@
 //! `taskfold command-api`: takes commands. Knows nothing of NATS.
 
+use taskfold_event_log::Writes;
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
@@ -27,12 +28,14 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let log = here.log(&pool, &mut parts).await?;
     let verifier = here.verifier(&pool, &mut parts).await?;
     let store = attachments::store(&here.program.settings.attachments.place)?;
+    let writes = Writes::default();
     let health = here.health(
         &[Service::Commands],
         [
             Dependency::postgres(pool.clone()),
             Dependency::attachments(store.clone()),
-            Dependency::log(pool.clone()),
+            Dependency::log(pool.clone(), writes.clone()),
+            Dependency::write_side(pool.clone(), writes.clone()),
             Dependency::clock(),
         ],
     );
@@ -42,6 +45,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         verifier,
         attachments: store,
         attachment_bytes: here.program.settings.attachments.bytes,
+        writes,
         log: log.clone(),
         shutdown,
     });

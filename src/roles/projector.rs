@@ -22,6 +22,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
     let shutdown = here.program.shutdown.clone();
     let mut parts = Parts::new(shutdown.clone());
     let projector = here.projector().await?;
+    here.heal_nats(&mut parts);
     migrate::check(&projector.pool).await?;
     let (pool, nats) = (projector.pool.clone(), projector.nats.clone());
     let health = here.health(
@@ -30,7 +31,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
             Dependency::postgres(pool.clone()),
             Dependency::nats(nats.clone()),
             Dependency::lease(pool.clone()),
-            Dependency::projection(pool.clone(), true),
+            Dependency::projection(pool.clone(), true, projector.writes.clone()),
             Dependency::publication(pool, nats, projector.stream.clone()),
         ],
     );

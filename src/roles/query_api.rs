@@ -1,5 +1,6 @@
 //! `taskfold query-api`: answers reads. Without NATS its live streams read the log instead.
 
+use taskfold_event_log::Writes;
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
@@ -35,7 +36,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
             Dependency::postgres(pool.clone()),
             Dependency::nats(nats.clone()),
             Dependency::attachments(store.clone()),
-            Dependency::projection(feed_pool.clone(), false),
+            Dependency::projection(feed_pool.clone(), false, Writes::default()),
             Dependency::clock(),
         ],
     );

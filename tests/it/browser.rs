@@ -1,6 +1,5 @@
 //! What only a real browser can say: Chromium's own `EventSource`, its media elements, its idea of where a page may run.
 
-use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-use crate::harness::{Actor, App, PATIENCE, data_dir};
+use crate::harness::{Actor, App, PATIENCE, data_dir, skipped};
 
 /// Whether there is a browser. Tests that need one are left out without it, and say so; with TASKFOLD_REQUIRE_BROWSER it is an error.
 fn is_there() -> bool {
@@ -22,8 +21,7 @@ fn is_there() -> bool {
     let there = version.is_ok_and(|status| status.success());
     if !there {
         assert!(std::env::var_os("TASKFOLD_REQUIRE_BROWSER").is_none(), "chromium is required, and not there");
-        // Not by a macro, whose words are kept back while a test passes.
-        std::io::stderr().write_all(b"SKIPPED: a test needs chromium (`apt-get install chromium`)\n").unwrap();
+        skipped("a test needs chromium (`apt-get install chromium`)");
     }
     there
 }

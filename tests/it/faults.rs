@@ -1,7 +1,5 @@
 //! Everything that the system is made of, and depends on, fails in every way, under work and with followers.
 
-/// A file system that can be full.
-mod disk;
 /// What fails, and how.
 mod fault;
 /// Work that never stops.

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{App, Place, eventually};
+use crate::harness::{Actor, App, Place, Process, eventually};
 
-async fn ready(app: &App) -> Value {
-    app.anonymous().get("/health/ready").await.expect(200)
+async fn ready(url: &str) -> Value {
+    Actor::anonymous(url).get("/health/ready").await.expect(200)
 }
 
 fn dependency<'a>(ready: &'a Value, name: &str) -> &'a Value {
@@ -14,9 +14,9 @@ fn dependency<'a>(ready: &'a Value, name: &str) -> &'a Value {
 }
 
 /// Until readiness says this of a dependency; its detail, and the whole.
-async fn says(app: &App, name: &str, state: &str, detail: &str) -> Value {
+pub async fn says(url: &str, name: &str, state: &str, detail: &str) -> Value {
     eventually("readiness says so", || async {
-        let ready = ready(app).await;
+        let ready = ready(url).await;
         let found = dependency(&ready, name);
         let so = found["state"] == state && found["detail"].as_str().unwrap().contains(detail);
         so.then_some(ready)
@@ -28,7 +28,7 @@ async fn says(app: &App, name: &str, state: &str, detail: &str) -> Value {
 async fn all_is_well() {
     let app = App::start().await;
     app.with_a_task().await;
-    let ready = ready(&app).await;
+    let ready = ready(&app.url).await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("ok")), "{ready}");
     app.finish().await;
 }
@@ -38,7 +38,7 @@ async fn a_suspended_log_takes_no_commands_and_is_read() {
     let app = App::start().await;
     app.with_a_task().await;
     sqlx::query("SELECT taskfold_suspend_log('for a test')").execute(&app.owner).await.unwrap();
-    let ready = says(&app, "log", "down", "for a test").await;
+    let ready = says(&app.url, "log", "down", "for a test").await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("down"), &json!("ok")), "{ready}");
     sqlx::query("UPDATE log_head SET suspended = NULL").execute(&app.owner).await.unwrap();
     app.finish().await;
@@ -51,10 +51,10 @@ async fn a_projection_that_does_not_get_on_is_named_with_its_age() {
     let mut tx = app.owner.begin().await.unwrap();
     sqlx::query("SELECT 1 FROM projection_checkpoint FOR UPDATE").execute(&mut *tx).await.unwrap();
     ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "not projected"})).await.expect(200);
-    let ready = says(&app, "projection", "degraded", "the oldest event waits for 1").await;
+    let ready = says(&app.url, "projection", "degraded", "the oldest event waits for 1").await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("degraded")), "{ready}");
     tx.rollback().await.unwrap();
-    says(&app, "projection", "ok", "at 3 of 3").await;
+    says(&app.url, "projection", "ok", "at 3 of 3").await;
     app.finish().await;
 }
 
@@ -66,7 +66,7 @@ async fn a_stream_of_another_log_is_named() {
     let mut db = sqlx::PgConnection::connect(&other.database_url).await.unwrap();
     sqlx::query("UPDATE log_identities SET log_id = gen_random_uuid()").execute(&mut db).await.unwrap();
     let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
-    says(&second, "publication", "degraded", "is of another log").await;
+    says(&second.url, "publication", "degraded", "is of another log").await;
     second.stop().await;
     first.finish().await;
 }
@@ -78,6 +78,56 @@ async fn a_message_that_somebody_else_published_is_named() {
     let nats = app.nats().await;
     let subject = format!("{}.events.x", app.stream.to_lowercase());
     taskfold_projector::stream::context(&nats).publish(subject, "junk".into()).await.unwrap().await.unwrap();
-    says(&app, "publication", "degraded", "has what the log lacks").await;
+    says(&app.url, "publication", "degraded", "has what the log lacks").await;
     app.stop().await;
+}
+
+#[tokio::test]
+async fn an_incomplete_write_side_is_named_until_it_is_made_again() {
+    let app = App::start().await;
+    let (ada, project, task) = app.with_a_task().await;
+    let columns = ada.get(&format!("/v1/projects/{project}")).await.expect(200)["columns"].clone();
+    says(&app.url, "write-side", "ok", "").await;
+    sqlx::query("DELETE FROM task_places").execute(&app.owner).await.unwrap();
+    let to = json!({"column_id": columns[1]["id"]});
+    ada.post(&format!("/v1/tasks/{task}/move"), to.clone()).await.problem(503, "unavailable");
+    let ready = says(&app.url, "write-side", "degraded", &task).await;
+    assert_eq!((&ready["commands"], &ready["reads"]), (&json!("degraded"), &json!("ok")), "{ready}");
+    taskfold_projector::write_side::mend(&app.owner).await.unwrap();
+    let ready = says(&app.url, "write-side", "ok", "").await;
+    assert_eq!(ready["commands"], json!("ok"), "{ready}");
+    ada.post(&format!("/v1/tasks/{task}/move"), to).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_worker_tells_when_it_last_came_through() {
+    let place = Place::new().await;
+    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let process = Process::start("all", &settings);
+    process.ready().await;
+    let ada = Actor::sign_up(&process.url, "ada").await;
+    ada.project("P").await;
+    let workers = [
+        "committer",
+        "reminders",
+        "imports",
+        "janitor",
+        "projector",
+        "publisher",
+        "live-feed",
+        "log-identity",
+        "clock",
+        "keys",
+    ];
+    let began = taskfold_openapi::clock::of_this_machine().timestamp() as f64 - 60.0;
+    eventually("all of them have come through", || async {
+        let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
+        let at = |worker: &str| -> Option<f64> {
+            let name = format!("taskfold_worker_last_success_timestamp_seconds{{worker=\"{worker}\"}} ");
+            metrics.lines().find_map(|line| line.strip_prefix(&name))?.parse().ok()
+        };
+        workers.iter().all(|worker| at(worker).is_some_and(|at| at > began)).then_some(())
+    })
+    .await;
 }

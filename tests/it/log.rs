@@ -7,7 +7,7 @@ use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
 use taskfold_domain::{ProjectCommand, TaskCommand};
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{LogIdentity, Writes};
 use taskfold_openapi::clock::new_id;
 use tokio::sync::watch;
 
@@ -23,7 +23,7 @@ async fn log_of(pool: &PgPool) -> watch::Receiver<LogIdentity> {
 
 async fn engine(place: &Place) -> (Engine, PgPool) {
     let pool = part_pool(&place.database_url, DatabaseRole::Command, 8).await.unwrap();
-    let (engine, committing) = Engine::new(pool.clone(), log_of(&pool).await);
+    let (engine, committing) = Engine::new(pool.clone(), log_of(&pool).await, Writes::default());
     tokio::spawn(committing);
     (engine, pool)
 }
@@ -160,7 +160,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
 
     let place = Place::new().await;
     let pool = part_pool(&place.database_url, DatabaseRole::Command, 4).await.unwrap();
-    let (appender, committing) = committer(pool.clone(), log_of(&pool).await);
+    let (appender, committing) = committer(pool.clone(), log_of(&pool).await, Writes::default());
     tokio::spawn(committing);
     let store: PersistedEventStore<_, Project> =
         PersistedEventStore::new_event_store(LogRepository::new(pool.clone(), appender));

@@ -35,6 +35,8 @@ mod etags;
 mod faults;
 /// The events' JSON, for good.
 mod frozen;
+/// A nats-server whose stream takes nothing.
+mod frozen_stream;
 /// Instances that are restarted under load.
 mod going_away;
 /// What readiness says.
@@ -55,6 +57,8 @@ mod oidc;
 mod openapi;
 /// Who is there.
 mod presence;
+/// The release before on this schema.
+mod previous_release;
 /// Read tables, checkpoint, poison, takeover.
 mod projector;
 /// REST reads.
@@ -75,6 +79,8 @@ mod search;
 mod sessions;
 /// Servers that do not answer.
 mod silence;
+/// PostgreSQL as packages have it.
+mod stock;
 /// Live streams.
 mod streams;
 /// Dependencies, parts, due times, shapes of projects.
@@ -83,6 +89,8 @@ mod structure;
 mod talk;
 /// Teams and the roles they have in projects.
 mod teams;
+/// PostgreSQL in trouble.
+mod trouble;
 /// Planted faults are found.
 mod verify;
 /// Boards in windows, lists, what one is to do.

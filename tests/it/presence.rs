@@ -12,6 +12,8 @@ use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventu
 
 /// What goes away: instances, NATS, the bucket.
 mod outages;
+/// How many servers keep it.
+mod replicas;
 /// Clients that do not read.
 mod slow;
 

@@ -100,6 +100,8 @@ async fn a_standby_takes_over_within_five_seconds() {
     let shutdown = CancellationToken::new();
     let standby = tokio::spawn(taskfold_projector::run(Deps {
         stream_replicas: 1,
+        writes: taskfold_event_log::Writes::default(),
+        stuck: std::sync::Arc::default(),
         pool: part_pool(&app.database_url, DatabaseRole::Projector, 4).await.unwrap(),
         maintenance: part_pool(&app.database_url, DatabaseRole::Maintenance, 4).await.unwrap(),
         nats: app.nats().await,

@@ -246,6 +246,49 @@ async fn a_bulk_command_sent_again_is_for_the_tasks_of_the_first_time_and_answer
     app.finish().await;
 }
 
+#[tokio::test]
+async fn a_key_is_for_many_tasks_or_for_one_request_and_not_for_both() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    let bulk = async |key: &str| {
+        let body = json!({"command": {"type": "task.edit", "data": {"priority": "high"}}, "task_ids": [task]});
+        let path = format!("/v1/projects/{project}/tasks/bulk");
+        ada.send(ada.request(Method::POST, &path).header("idempotency-key", key).json(&body)).await
+    };
+    let plain = async |key: &str| {
+        let request = ada.request(Method::POST, &format!("/v1/tasks/{task}/comments"));
+        ada.send(request.header("idempotency-key", key).json(&json!({"text": "c"}))).await
+    };
+    let attach = async |key: &str| {
+        let request = ada.request(Method::POST, &format!("/v1/tasks/{task}/attachments?file_name=a.txt"));
+        ada.send(request.header("idempotency-key", key).header("content-type", "text/plain").body("a")).await
+    };
+    let key = new_id().to_string();
+    bulk(&key).await.expect(200);
+    let head = app.head().await;
+    plain(&key).await.problem(422, "idempotency-key-reused");
+    attach(&key).await.problem(422, "idempotency-key-reused");
+    assert_eq!(bulk(&key).await.header("idempotency-replayed"), "true");
+    assert_eq!(app.head().await, head, "nothing was done");
+
+    let key = new_id().to_string();
+    plain(&key).await.expect(201);
+    bulk(&key).await.problem(422, "idempotency-key-reused");
+    assert_eq!(app.head().await, head + 1);
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM bulk_commands").fetch_one(&app.owner).await.unwrap();
+    assert_eq!(rows, 1);
+
+    // Of two at once, one has it.
+    for _ in 0..5 {
+        let key = new_id().to_string();
+        let (one, other) = tokio::join!(bulk(&key), plain(&key));
+        assert_ne!(one.status == 422, other.status == 422, "{} {}", one.body, other.body);
+    }
+    app.finish().await;
+}
+
 /// An enforced limit holds when two moves race for the last place.
 #[tokio::test]
 async fn an_enforced_limit_holds_when_moves_race() {

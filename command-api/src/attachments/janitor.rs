@@ -6,7 +6,7 @@ use taskfold_domain::TaskEvent;
 use taskfold_domain::change::Event;
 use taskfold_domain::ids::AttachmentId;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
-use taskfold_event_log::{LoggedEvent, select_events};
+use taskfold_event_log::{LoggedEvent, Worker, select_events};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -41,7 +41,11 @@ pub enum JanitorError {
 /// Cleans until `shutdown`.
 pub async fn work(attachments: Attachments, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        match step(&attachments.pool, &attachments.store).await {
+        let outcome = step(&attachments.pool, &attachments.store).await;
+        if outcome.is_ok() {
+            Worker::Janitor.succeeded();
+        }
+        match outcome {
             Ok(Outcome::Cleaned) => continue,
             Ok(Outcome::Idle) => {}
             Err(error) => tracing::warn!(%error, "what is left of attachments could not be taken away yet"),

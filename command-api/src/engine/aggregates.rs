@@ -97,6 +97,17 @@ impl<A> Clone for Kept<A> {
     }
 }
 
+/// A cache of aggregates that take no more than these bytes together. Those that were not asked for the longest go first.
+fn cache<A: Versioned>(bytes: u64) -> Cache<Uuid, Kept<A>> {
+    Cache::builder()
+        .max_capacity(bytes)
+        .weigher(|_, kept: &Kept<A>| u32::try_from(ENTRY_BYTES + kept.state.bytes()).unwrap_or(u32::MAX))
+        // What was just made is about to be worked on. The default would not take it in a full cache, for it was asked for less
+        // often than what is there: each command on it would read it from the log.
+        .eviction_policy(EvictionPolicy::lru())
+        .build()
+}
+
 /// Why there is nothing to keep.
 enum NotKept {
     Absent,
@@ -114,14 +125,8 @@ pub struct Loaded<A> {
 impl<A: Versioned> Aggregates<A> {
     pub fn new(pool: &PgPool, appender: &Appender) -> Self {
         let repository = LogRepository::new(pool.clone(), appender.clone());
-        // What was just made is about to be worked on. The default would not take it in a full cache, for it was asked for less
-        // often than what is there: each command on it would read it from the log.
-        let kept = Cache::builder()
-            .max_capacity(A::KEPT_BYTES)
-            .weigher(|_, kept: &Kept<A>| u32::try_from(ENTRY_BYTES + kept.state.bytes()).unwrap_or(u32::MAX))
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
-        Self { store: PersistedEventStore::new_event_store(repository), kept, pool: pool.clone() }
+        let store = PersistedEventStore::new_event_store(repository);
+        Self { store, kept: cache(A::KEPT_BYTES), pool: pool.clone() }
     }
 
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
@@ -234,5 +239,54 @@ fn load_error(error: AggregateError<Refusal>) -> CommandError {
         AggregateError::UserError(refusal) => CommandError::Refused(refusal),
         AggregateError::AggregateConflict => CommandError::Contended,
         AggregateError::DeserializationError(e) => CommandError::Broken(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// With a description of so many bytes.
+    fn task(bytes: usize) -> Kept<Task> {
+        let id = Uuid::from_u128(9);
+        let made = |value: serde_json::Value| json!({"from": null, "to": value});
+        let created = json!({"type": "task.created", "changes": {
+            "project_id": made(json!(id)), "title": made(json!("T")), "description": made(json!("x".repeat(bytes))),
+            "status": made(json!("todo")), "column_id": made(json!(id)), "rank": made(json!("a0VblNwZ5u2")),
+            "priority": made(json!("none")), "assignee_ids": made(json!([])), "label_ids": made(json!([])),
+            "start_at": made(json!(null)), "due_at": made(json!(null)), "estimate_minutes": made(json!(null)),
+            "parent_id": made(json!(null)),
+        }});
+        let mut task = Task::default();
+        task.apply(serde_json::from_value(created).expect("an event as it is stored"));
+        Kept { state: Arc::new(task), command: None }
+    }
+
+    #[tokio::test]
+    async fn a_cache_holds_no_more_bytes_than_it_may_and_lets_the_longest_unused_go() {
+        const LIMIT: u64 = 1 << 20;
+        const LARGE: usize = 64 << 10;
+        let kept = cache::<Task>(LIMIT);
+        let id = |n: u64| Uuid::from_u128(n.into());
+        for n in 0..100 {
+            kept.insert(id(n), task(LARGE)).await;
+            // In use all the time.
+            assert!(kept.get(&id(0)).await.is_some(), "gone after {n}");
+            kept.run_pending_tasks().await;
+            assert!(kept.weighted_size() <= LIMIT, "{} bytes", kept.weighted_size());
+        }
+        let there = kept.entry_count();
+        assert!((10..=LIMIT / LARGE as u64).contains(&there), "{there} of them");
+        assert!(kept.get(&id(1)).await.is_none() && kept.get(&id(99)).await.is_some());
+        // One that grows pushes others out.
+        kept.insert(id(0), task(LIMIT as usize / 2)).await;
+        kept.run_pending_tasks().await;
+        assert!(kept.weighted_size() <= LIMIT && kept.entry_count() < there, "{} bytes", kept.weighted_size());
+        // One that is too large for the whole cache is not kept, and nothing else breaks.
+        kept.insert(id(7), task(2 * LIMIT as usize)).await;
+        kept.run_pending_tasks().await;
+        assert!(kept.weighted_size() <= LIMIT);
     }
 }

@@ -24,7 +24,7 @@ use sqlx::{FromRow, PgPool};
 use taskfold_domain::ids::{ColumnId, ProjectId, TeamId, UserId};
 use taskfold_domain::task::beside::{Link, Place};
 use taskfold_event_log::deadline::within;
-use taskfold_event_log::{Kept, LogIdentity};
+use taskfold_event_log::{Kept, LogIdentity, Worker, Writes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -192,12 +192,16 @@ impl Appender {
 
 /// The appender and the loop behind it, which ends when the last appender is dropped and nothing waits any more: commands that were
 /// accepted before a shutdown are appended.
-pub fn committer(pool: PgPool, log: watch::Receiver<LogIdentity>) -> (Appender, impl Future<Output = ()>) {
+pub fn committer(
+    pool: PgPool,
+    log: watch::Receiver<LogIdentity>,
+    writes: Writes,
+) -> (Appender, impl Future<Output = ()>) {
     let (queue, mut waiting) = mpsc::channel::<Queued>(WAITING);
     let (holds, mut holding) = mpsc::channel(WAITING);
     let committing = async move {
         let mut database = Kept::new(pool);
-        let mut known = Known::new(log);
+        let mut known = Known::new(log, writes);
         let mut others = Others::default();
         // In the order of their arrival.
         let mut next = VecDeque::new();
@@ -305,9 +309,16 @@ async fn commit_with_patience(
     loop {
         let call = async { call::call(database.connection().await?, appends, line.take(), known.log()).await };
         let called = within(CALL, call).await;
-        if called.is_err() {
-            // A session that waited in line is still the first there; and any may be one that does not answer.
-            database.close();
+        match &called {
+            Ok(_) => {
+                Worker::Committer.succeeded();
+                known.writes.succeeded();
+            }
+            Err(error) => {
+                known.writes.failed(error);
+                // A session that waited in line is still the first there; and any may be one that does not answer.
+                database.close();
+            }
         }
         match called.map_err(CommandError::from) {
             Err(CommandError::Unavailable(cause)) if Instant::now() < until => {

@@ -96,6 +96,7 @@ pub async fn run<D: Deciding>(
         }
         Err(CommandError::Incomplete) => {
             metrics::counter!("taskfold_append_incomplete_total").increment(1);
+            engine.writes.is_incomplete(kind.as_str(), id);
             tracing::error!(kind = kind.as_str(), %id, "a table of the append lacks a row: run `taskfold rebuild --write-side`");
             Err(CommandError::Incomplete)
         }

@@ -12,6 +12,8 @@ mod envelope;
 mod inviting;
 /// What tells ranks of one millisecond apart.
 mod jitter;
+/// Command ids of requests of many commands.
+mod key;
 /// Members named in a comment.
 mod mentions;
 /// Finding the place between two neighbours.
@@ -45,8 +47,8 @@ use std::time::Duration;
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::{Project, Task, Team};
-use taskfold_event_log::LogIdentity;
 use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::{LogIdentity, Writes};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -77,6 +79,7 @@ pub struct Engine {
     queue: Arc<Queue>,
     jitter: Arc<Jitter>,
     log: Arc<Log>,
+    writes: Writes,
 }
 
 /// Which log it is, and for which one the aggregates are kept.
@@ -87,8 +90,8 @@ struct Log {
 
 impl Engine {
     /// The engine, and its committer, which ends when the last clone of the engine is dropped.
-    pub fn new(pool: PgPool, log: watch::Receiver<LogIdentity>) -> (Self, impl Future<Output = ()>) {
-        let (appender, committing) = committer(pool.clone(), log.clone());
+    pub fn new(pool: PgPool, log: watch::Receiver<LogIdentity>, writes: Writes) -> (Self, impl Future<Output = ()>) {
+        let (appender, committing) = committer(pool.clone(), log.clone(), writes.clone());
         let kept_for = Mutex::new(log.borrow().id);
         let engine = Self {
             tasks: Arc::new(Aggregates::new(&pool, &appender)),
@@ -99,6 +102,7 @@ impl Engine {
             log: Arc::new(Log { now: log, kept_for }),
             appender,
             pool,
+            writes,
         };
         (engine, committing)
     }

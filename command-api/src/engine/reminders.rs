@@ -9,6 +9,7 @@ use taskfold_domain::ids::{TaskId, UserId};
 use taskfold_domain::task::commands::Remind;
 use taskfold_domain::task::events::DueStage;
 use taskfold_domain::task::{Origin, Situation};
+use taskfold_event_log::Worker;
 use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::clock;
 use taskfold_openapi::headers::new_traceparent;
@@ -26,10 +27,16 @@ const AT_ONCE: usize = 32;
 /// Sends reminders as they come due, until `shutdown`.
 pub async fn work(engine: Engine, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let sent = step(&engine).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "reminders wait for the log");
-            0
-        });
+        let sent = match step(&engine).await {
+            Ok(sent) => {
+                Worker::Reminders.succeeded();
+                sent
+            }
+            Err(error) => {
+                tracing::debug!(%error, "reminders wait for the log");
+                0
+            }
+        };
         // There may be more where there was something.
         if sent == 0 {
             shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await;

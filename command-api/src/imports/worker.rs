@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::PgPool;
+use taskfold_event_log::Worker;
 use taskfold_openapi::clock;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,11 @@ pub enum Outcome {
 /// Works on imports until `shutdown`, one at a time. `wake` says that one was put in.
 pub async fn work(engine: Engine, pool: PgPool, wake: Arc<Notify>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let wait = match step(&engine, &pool, &shutdown).await {
+        let outcome = step(&engine, &pool, &shutdown).await;
+        if outcome.is_ok() {
+            Worker::Imports.succeeded();
+        }
+        let wait = match outcome {
             Ok(Outcome::Worked) => continue,
             Ok(Outcome::Idle) => LOOK,
             Err(error) => {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryFutureExt as _;
-use taskfold_event_log::LogIdentity;
 use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::{LogIdentity, Worker};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -145,7 +145,12 @@ impl Feeder {
                     self.read_log().await;
                 }
                 _ = tidying.tick() => self.hub.tidy(),
-                _ = checking.tick() => self.check().await,
+                _ = checking.tick() => {
+                    self.check().await;
+                    if self.behind_since.is_none() {
+                        Worker::LiveFeed.succeeded();
+                    }
+                }
                 Ok(()) = self.log.changed() => self.check().await,
                 _ = looking.tick(), if self.jet.is_some() => {
                     if self.jet.as_ref().is_some_and(Jet::is_open) {
@@ -297,6 +302,7 @@ impl Feeder {
         // Each ring in its order.
         frames.sort_by_key(Frame::order);
         self.hub.publish(frames, self.position);
+        Worker::LiveFeed.succeeded();
         // Whoever began to listen in between, and stands before these events, finds what they are told in the log.
         if !told && self.hub.somebody_listens() {
             self.hub.miss(self.position);

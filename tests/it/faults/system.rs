@@ -10,9 +10,8 @@ use taskfold::databases::PartUrls;
 use taskfold::embedded::{Durability, Options, Stack};
 use tokio::time::sleep;
 
-use super::disk::Disk;
 use super::load::World;
-use crate::harness::{Actor, Backup, Process, Way, data_dir, eventually};
+use crate::harness::{Actor, Backup, Disk, Process, Way, data_dir, eventually};
 
 const WRITERS: usize = 3;
 

@@ -5,6 +5,10 @@
 mod actor;
 /// A database that is put back to an earlier state.
 mod backup;
+/// A cluster of nats-servers.
+mod cluster;
+/// A disk that can be full.
+mod disk;
 /// A role as a process, to be killed.
 mod process;
 /// The servers that all tests share.
@@ -29,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use actor::{Actor, Answer};
 pub use backup::Backup;
+pub use cluster::Cluster;
+pub use disk::Disk;
 pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
@@ -167,7 +173,7 @@ impl App {
     }
 
     pub async fn nats(&self) -> async_nats::Client {
-        async_nats::connect(&self.nats_url).await.unwrap()
+        async_nats::connect(self.nats_url.split(',').collect::<Vec<_>>()).await.unwrap()
     }
 
     /// Also when the connections were cut just before.
@@ -213,6 +219,12 @@ impl App {
         ended.expect("the system stops when it is asked to").unwrap().unwrap();
         self.owner.close().await;
     }
+}
+
+/// Says that a test is left out. Not by a macro, whose words are kept back while a test passes.
+pub fn skipped(why: &str) {
+    use std::io::Write as _;
+    std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
 }
 
 /// Asks again and again until there is an answer; never longer than [`PATIENCE`].

@@ -7,6 +7,8 @@ use taskfold::embedded::{Durability, Options, Stack};
 use tokio::sync::{Mutex, OnceCell};
 
 const TEMPLATE: &str = "taskfold_template";
+/// The owner of the tables, where that is no superuser.
+const PLAIN: &str = "plain_owner";
 
 pub struct Servers {
     pub nats_url: String,
@@ -46,6 +48,25 @@ pub fn data_dir(name: &str) -> PathBuf {
     parent.join(format!("{PREFIX}{}-{name}", std::process::id()))
 }
 
+/// The version of PostgreSQL that TASKFOLD_TEST_POSTGRES names, such as 15; without it, the one of the program.
+fn major() -> Option<u32> {
+    let named = std::env::var("TASKFOLD_TEST_POSTGRES").ok()?;
+    Some(named.parse().expect("TASKFOLD_TEST_POSTGRES is a major version, such as 15"))
+}
+
+/// Whether TASKFOLD_TEST_OWNER=plain has the tables owned by a role that may make roles, and is no superuser.
+fn owner_is_plain() -> bool {
+    match std::env::var("TASKFOLD_TEST_OWNER").as_deref() {
+        Err(_) => false,
+        Ok("plain") => true,
+        Ok(other) => panic!("TASKFOLD_TEST_OWNER is `plain`, and not {other}"),
+    }
+}
+
+fn owner() -> &'static str {
+    if owner_is_plain() { PLAIN } else { "postgres" }
+}
+
 fn start() -> (String, String) {
     static URLS: OnceLock<(String, String)> = OnceLock::new();
     URLS.get_or_init(|| {
@@ -59,7 +80,7 @@ fn start() -> (String, String) {
                     nats: true,
                     durability: Durability::TestsOnly,
                 };
-                let stack = Stack::start(options).await.expect("the embedded servers start");
+                let stack = Stack::start_on(options, major()).await.expect("the embedded servers start");
                 tell.send((stack.database_url().unwrap(), stack.nats_url().unwrap())).unwrap();
                 std::future::pending::<()>().await;
             });
@@ -72,7 +93,10 @@ fn start() -> (String, String) {
 impl Servers {
     async fn make_template(&self) {
         let mut db = PgConnection::connect(&self.postgres).await.unwrap();
-        db.execute(format!("CREATE DATABASE {TEMPLATE}").as_str()).await.unwrap();
+        if owner_is_plain() {
+            db.execute(format!("CREATE ROLE {PLAIN} LOGIN CREATEROLE PASSWORD '{PLAIN}'").as_str()).await.unwrap();
+        }
+        db.execute(format!("CREATE DATABASE {TEMPLATE} OWNER {}", owner()).as_str()).await.unwrap();
         db.close().await.unwrap();
         let pool = sqlx::PgPool::connect(&self.url(TEMPLATE)).await.unwrap();
         taskfold::migrate::run(&pool, &PartUrls::default()).await.unwrap();
@@ -82,7 +106,11 @@ impl Servers {
     pub async fn new_database(&self, name: &str) -> String {
         let _one_at_a_time = self.copying.lock().await;
         let mut db = PgConnection::connect(&self.postgres).await.unwrap();
-        db.execute(format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY = FILE_COPY").as_str()).await.unwrap();
+        db.execute(
+            format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY = FILE_COPY OWNER {}", owner()).as_str(),
+        )
+        .await
+        .unwrap();
         db.close().await.unwrap();
         self.url(name)
     }
@@ -93,6 +121,7 @@ impl Servers {
     }
 
     fn url(&self, database: &str) -> String {
-        self.postgres.replace("/taskfold?", &format!("/{database}?"))
+        let url = self.postgres.replace("/taskfold?", &format!("/{database}?"));
+        if owner_is_plain() { url.replace("//postgres@", &format!("//{PLAIN}:{PLAIN}@")) } else { url }
     }
 }

@@ -1,12 +1,13 @@
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{LogIdentity, Writes};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Append, Outcome};
 
 /// The log as the committer knows it: its id, and the last event that it has seen there. A log that lacks that event was restored to an earlier
-/// state, and nothing may be appended to it.
+/// state, and nothing may be appended to it. And what became of the last calls.
 pub struct Known {
+    pub writes: Writes,
     log: watch::Receiver<LogIdentity>,
     id: Uuid,
     last: Option<(i64, Uuid)>,
@@ -21,9 +22,9 @@ pub struct OfLog {
 }
 
 impl Known {
-    pub fn new(log: watch::Receiver<LogIdentity>) -> Self {
+    pub fn new(log: watch::Receiver<LogIdentity>, writes: Writes) -> Self {
         let id = log.borrow().id;
-        Self { log, id, last: None }
+        Self { writes, log, id, last: None }
     }
 
     pub fn log(&mut self) -> OfLog {

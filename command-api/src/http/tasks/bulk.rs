@@ -112,8 +112,13 @@ pub async fn handler(
             if body.preview {
                 return Ok(Json(BulkReply { matched: tasks.len(), results: Vec::new() }).into_response());
             }
-            // Two that come at once are for the same tasks: those of whichever was first.
-            if keeps { kept.select(&tasks).await? } else { tasks }
+            if keeps {
+                app.engine.take_key(project_id, &envelope, &kept.fingerprint).await?;
+                // Two that come at once are for the same tasks: those of whichever was first.
+                kept.select(&tasks).await?
+            } else {
+                tasks
+            }
         }
     };
     let matched = tasks.len();

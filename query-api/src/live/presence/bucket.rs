@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::kv::{Config, Store};
-use async_nats::jetstream::stream::StorageType;
+use async_nats::jetstream::stream::{self, StorageType};
 use serde::{Deserialize, Serialize};
 use taskfold_openapi::service::BoxError;
 use uuid::Uuid;
@@ -22,21 +24,42 @@ pub struct Said {
     pub member_at: i64,
 }
 
-/// The bucket that belongs to the stream of this name, made when it is not there, with as many copies as the stream.
+/// The bucket that belongs to the stream of this name. One that is there keeps what an operator has set: it has as many copies as the stream, or
+/// more.
 pub async fn ensure(client: async_nats::Client, stream: &str, ttl: Duration) -> Result<Store, BoxError> {
     let jetstream = async_nats::jetstream::new(client);
-    let num_replicas = jetstream.get_stream(stream).await?.cached_info().config.num_replicas;
-    let config = Config {
-        bucket: format!("{stream}_PRESENCE"),
-        description: "Taskfold: who is there".to_owned(),
-        history: 1,
-        max_value_size: VALUE_BYTES,
-        max_age: ttl + KEPT_LONGER,
-        storage: StorageType::Memory,
-        num_replicas,
-        ..Config::default()
-    };
-    Ok(jetstream.create_or_update_key_value(config).await?)
+    let replicas = jetstream.get_stream(stream).await?.cached_info().config.num_replicas;
+    let (bucket, max_age) = (format!("{stream}_PRESENCE"), ttl + KEPT_LONGER);
+    match jetstream.get_stream(format!("KV_{bucket}")).await {
+        Ok(found) => {
+            let known = &found.cached_info().config;
+            let num_replicas = known.num_replicas.max(replicas);
+            if (known.max_age, known.num_replicas) != (max_age, num_replicas) {
+                let duplicate_window = known.duplicate_window.min(max_age);
+                let wanted = stream::Config { max_age, num_replicas, duplicate_window, ..known.clone() };
+                jetstream.update_stream(wanted).await?;
+            }
+            Ok(jetstream.get_key_value(bucket).await?)
+        }
+        Err(error) if is_missing(&error) => {
+            let config = Config {
+                bucket,
+                description: "Taskfold: who is there".to_owned(),
+                history: 1,
+                max_value_size: VALUE_BYTES,
+                max_age,
+                storage: StorageType::Memory,
+                num_replicas: replicas,
+                ..Config::default()
+            };
+            Ok(jetstream.create_key_value(config).await?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 pub fn name_of(key: &Key) -> String {

@@ -2,11 +2,16 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::harness::eventually;
+
+use nix::unistd::{Gid, Uid, chown};
+
+use super::skipped;
 
 /// Unmounted when it is dropped.
 pub struct Disk(PathBuf);
@@ -18,6 +23,25 @@ impl Disk {
         let size = format!("size={mebibytes}m,mode=755");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(place).status();
         mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
+    }
+
+    /// The same for a test that cannot do without, which says so.
+    pub fn needed(place: &Path, mebibytes: u32) -> Option<Self> {
+        let mounted = Self::mount(place, mebibytes);
+        if mounted.is_none() {
+            skipped("a test needs root, to mount a small disk that can be full");
+        }
+        mounted
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Hands it to whoever owns that.
+    pub fn belongs_with(&self, other: &Path) {
+        let owner = std::fs::metadata(other).unwrap();
+        chown(&self.0, Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid()))).unwrap();
     }
 
     fn ballast(&self) -> PathBuf {

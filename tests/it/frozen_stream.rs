@@ -1,0 +1,38 @@
+//! A nats-server that answers, and whose stream takes nothing any more.
+
+use serde_json::json;
+
+use crate::harness::{Actor, Disk, Place, Process, data_dir};
+use crate::health::says;
+
+#[tokio::test]
+async fn a_stream_that_a_full_disk_froze_is_published_again_when_there_is_room() {
+    let dir = data_dir("frozen");
+    let Some(disk) = Disk::needed(&dir.join("nats/store"), 64) else { return };
+    let place = Place::new().await;
+    let dir = dir.to_str().unwrap();
+    let settings = ["--database-url", &place.database_url, "--stream", &place.stream, "--data-dir", dir];
+    let process = Process::start("all", &settings);
+    process.ready().await;
+    let ada = Actor::sign_up(&process.url, "ada").await;
+    let (project, _) = ada.project("P").await;
+    let task = ada.task(&project, "T").await;
+    says(&process.url, "publication", "ok", "at 2 of 2").await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=0")).await;
+
+    disk.fill();
+    const MISSED: i64 = 20;
+    for n in 0..MISSED {
+        let body = json!({"description": format!("{n}").repeat(2_000)});
+        ada.patch(&format!("/v1/tasks/{task}"), body).await.expect(200);
+    }
+    says(&process.url, "publication", "ok", "the oldest event waits for").await;
+    disk.clear();
+
+    let head = 2 + MISSED;
+    says(&process.url, "embedded-nats", "ok", "started again 1 times").await;
+    says(&process.url, "publication", "ok", &format!("at {head} of {head}")).await;
+    // Nobody has missed anything, or seen it twice.
+    let seen = stream.changes_until(head).await;
+    assert_eq!(seen, (1..=head).collect::<Vec<i64>>());
+}
