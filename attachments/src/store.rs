@@ -1,12 +1,17 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use taskfold_domain::ids::AttachmentId;
+use tokio::time::Instant;
+
+/// How long a failed write counts when no other one follows.
+const COUNTS_FOR: Duration = Duration::from_secs(10);
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,8 @@ pub struct Store {
     objects: Arc<dyn ObjectStore>,
     /// When the objects are files in this folder.
     folder: Option<PathBuf>,
+    /// When the last write failed, if none has succeeded since.
+    failed: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What is stored of an unfinished part, up to the byte at this place of the file. Not under the part's own name: whoever
@@ -50,12 +57,12 @@ fn parts(id: AttachmentId) -> Path {
 
 impl Store {
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, folder: None }
+        Self { objects, folder: None, failed: Arc::default() }
     }
 
     /// `objects` are the files in `folder`.
     pub fn in_folder(objects: Arc<dyn ObjectStore>, folder: PathBuf) -> Self {
-        Self { objects, folder: Some(folder) }
+        Self { objects, folder: Some(folder), failed: Arc::default() }
     }
 
     /// Whether the store answers: it is asked for something that is not there.
@@ -71,10 +78,22 @@ impl Store {
         }
     }
 
+    /// Whether it stored what it was last given, as far as this process knows: a store that answers may be full.
+    pub fn takes_writes(&self) -> bool {
+        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_none_or(|at| at.elapsed() > COUNTS_FOR)
+    }
+
+    async fn put(&self, name: &Path, bytes: Bytes) -> Result<(), StoreError> {
+        let outcome = self.objects.put(name, bytes.into()).await;
+        let failed = outcome.is_err().then(Instant::now);
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        Ok(outcome.map(|_| ())?)
+    }
+
     pub(crate) async fn put_part(&self, id: AttachmentId, index: u64, bytes: Bytes) -> Result<(), StoreError> {
         let name = parts(id).join(format!("{index:06}"));
-        self.objects.put(&name, bytes.into()).await?;
-        Ok(())
+        self.put(&name, bytes).await
     }
 
     pub(crate) async fn read_part(
@@ -87,8 +106,7 @@ impl Store {
     }
 
     pub(crate) async fn put_tail(&self, id: AttachmentId, at: u64, bytes: Bytes) -> Result<(), StoreError> {
-        self.objects.put(&tail(id, at), bytes.into()).await?;
-        Ok(())
+        self.put(&tail(id, at), bytes).await
     }
 
     pub(crate) async fn read_tail(&self, id: AttachmentId, at: u64) -> Result<Bytes, StoreError> {

@@ -39,6 +39,9 @@ impl Dependency {
             let store = store.clone();
             Box::pin(async move {
                 answered("the store of attachments", store.answers().await)?;
+                if !store.takes_writes() {
+                    return Err("answers, and could not store what it was last given".to_owned());
+                }
                 Ok("answers".to_owned())
             })
         });

@@ -8,9 +8,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
-use super::disk::Disk;
 use super::system::{System, throttle};
-use crate::harness::{Process, Way};
+use crate::harness::{Disk, Process, Way};
 
 /// For each piece of data that a slow network carries.
 const DELAY: Duration = Duration::from_millis(100);
@@ -114,9 +113,11 @@ pub struct Inflicted {
 impl Fault {
     /// What is missing here to cause it.
     pub fn lacks(self, system: &System) -> Option<&'static str> {
-        match self.how {
-            How::Full(_) | How::ReadOnly(_) if system.disks.is_none() => Some("the right to mount a file system"),
-            How::Clock(_) if faketime().is_none() => Some("libfaketime"),
+        match (self.target, self.how) {
+            (_, How::Full(_)) | (Target::Attachments, _) if system.disks.is_none() => {
+                Some("the right to mount a file system")
+            }
+            (_, How::Clock(_)) if faketime().is_none() => Some("libfaketime"),
             _ => None,
         }
     }

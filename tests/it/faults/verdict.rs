@@ -157,6 +157,7 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
     let (frames, messages) = (moments(&observed.project), moments(&observed.messages));
     let watched = [
         ("commands", done(&observed.commands), &observed.health_of_commands, "commands", NOTICED),
+        ("uploads", done(&observed.uploads), &observed.health_of_commands, "commands", NOTICED),
         ("reads", done(&observed.reads), &observed.health_of_reads, "reads", NOTICED),
         ("live streams", frames, &observed.health_of_reads, "reads", NOTICED_LATE),
         ("NATS", messages, &observed.health_of_projectors, "publication", NOTICED_LATE),

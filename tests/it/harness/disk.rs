@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::harness::eventually;
-
 use nix::unistd::{Gid, Uid, chown};
 
-use super::skipped;
+use super::{eventually, skipped};
 
 /// Unmounted when it is dropped.
 pub struct Disk(PathBuf);
@@ -48,14 +46,22 @@ impl Disk {
         self.0.join("ballast")
     }
 
-    /// Up to its last byte, for so long.
-    pub async fn full(&self, time: Duration) {
+    /// Up to its last byte.
+    pub fn fill(&self) {
         let mut file = File::create(self.ballast()).unwrap();
         for size in [1 << 20, 1 << 12, 1] {
             while file.write_all(&vec![0; size]).is_ok() {}
         }
-        tokio::time::sleep(time).await;
+    }
+
+    pub fn clear(&self) {
         std::fs::remove_file(self.ballast()).unwrap();
+    }
+
+    pub async fn full(&self, time: Duration) {
+        self.fill();
+        tokio::time::sleep(time).await;
+        self.clear();
     }
 
     /// Waits for what is being written.
