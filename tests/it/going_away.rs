@@ -1,4 +1,4 @@
-//! Instances of the query-api that end politely while everybody works.
+//! Instances that end politely while everybody works.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,12 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use nix::sys::signal::Signal;
 use reqwest::Method;
+use serde_json::json;
+use sqlx::Connection as _;
 use taskfold_event_log::head;
+use taskfold_openapi::clock::new_id;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{Actor, App, Process, Sse, eventually};
 
 const FOLLOWERS: usize = 12;
+const WRITERS: usize = 8;
 /// How long anybody may be without a stream: `retry:` is at most a second and a half, and the other instance is there.
 const FEW_SECONDS: Duration = Duration::from_secs(4);
 
@@ -132,4 +139,126 @@ async fn each_client_is_told_another_time_to_come_back() {
     assert!(distinct.len() > 30, "{times:?}");
     let (least, greatest) = (*distinct.first().unwrap(), *distinct.last().unwrap());
     assert!(greatest - least > 300 && greatest < 5000, "{times:?}");
+}
+
+/// A command on a connection of its own, of which the server has read the head and asks for the body.
+struct Accepted {
+    key: String,
+    body: String,
+    socket: TcpStream,
+}
+
+impl Accepted {
+    /// Makes a task.
+    async fn new(ada: &Actor, project: &str) -> Self {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let (key, token) = (new_id().to_string(), ada.token.as_deref().unwrap());
+        let body = json!({"title": key}).to_string();
+        let length = body.len();
+        let head = format!(
+            "POST /v1/projects/{project}/tasks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\nIdempotency-Key: {key}\r\n\
+             Expect: 100-continue\r\n\r\n"
+        );
+        let mut socket = TcpStream::connect(ada.url.trim_start_matches("http://")).await.unwrap();
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut seen = [0; CONTINUE.len()];
+        socket.read_exact(&mut seen).await.unwrap();
+        assert_eq!(seen, CONTINUE, "{}", String::from_utf8_lossy(&seen));
+        Self { key, body, socket }
+    }
+
+    async fn send_body(&mut self) {
+        self.socket.write_all(self.body.as_bytes()).await.unwrap();
+    }
+
+    /// The answer, up to the end of the connection.
+    async fn answer(&mut self) -> String {
+        let mut answer = String::new();
+        self.socket.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+fn command_api(app: &App) -> Process {
+    let data = app.data_dir.display().to_string();
+    Process::start("command-api", &["--database-url", &app.database_url, "--data-dir", &data])
+}
+
+/// How often the log has the command.
+async fn logged(app: &App, key: &str) -> i64 {
+    let events = sqlx::query_scalar("SELECT count(*) FROM events WHERE command_id = $1::uuid").bind(key);
+    events.fetch_one(&app.owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn commands_that_were_accepted_are_finished_after_sigterm() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let mut instance = command_api(&app);
+    instance.ready().await;
+    let there = Actor { url: instance.url.clone(), ..ada.clone() };
+
+    // No command comes to its end before the process was told to end.
+    let mut other = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
+    let mut holds_the_log = other.begin().await.unwrap();
+    sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *holds_the_log).await.unwrap();
+    let mut commands = join_all((0..24).map(|_| Accepted::new(&there, &project))).await;
+    let (whole, halves) = commands.split_at_mut(16);
+    join_all(whole.iter_mut().map(Accepted::send_body)).await;
+    instance.signal(Signal::SIGTERM);
+    let address = there.url.trim_start_matches("http://");
+    eventually("no connection is taken any more", || async { TcpStream::connect(address).await.err() }).await;
+    join_all(halves.iter_mut().map(Accepted::send_body)).await;
+    holds_the_log.rollback().await.unwrap();
+
+    for command in &mut commands {
+        let answer = command.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        assert_eq!(logged(&app, &command.key).await, 1);
+    }
+    instance.ends().await;
+    app.finish().await;
+}
+
+/// Sends commands until the connection fails. The keys of those that were answered, and of the one that was not.
+async fn write(ada: Actor, project: String) -> (Vec<String>, String) {
+    let mut answered = Vec::new();
+    loop {
+        let key = new_id().to_string();
+        let request = ada.request(Method::POST, &format!("/v1/projects/{project}/tasks"));
+        match request.header("idempotency-key", &key).json(&json!({"title": key})).send().await {
+            Ok(answer) => assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap_or_default()),
+            Err(_) => return (answered, key),
+        }
+        answered.push(key);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_under_load_refuses_no_command_and_leaves_none_unanswered() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let mut instance = command_api(&app);
+    instance.ready().await;
+    let there = Actor { url: instance.url.clone(), ..ada.clone() };
+    for _ in 0..3 {
+        let before = app.head().await;
+        let writing: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(there.clone(), project.clone()))).collect();
+        eventually("commands are taken", || async { (app.head().await > before + 100).then_some(()) }).await;
+        instance.end_and_restart().await;
+        for writer in writing {
+            let (answered, unanswered) = writer.await.unwrap();
+            assert!(!answered.is_empty());
+            for key in &answered {
+                assert_eq!(logged(&app, key).await, 1);
+            }
+            // Its request was not read, then.
+            assert_eq!(logged(&app, &unanswered).await, 0, "a command was done and not answered");
+        }
+    }
+    drop(instance);
+    app.finish().await;
 }

@@ -55,12 +55,17 @@ impl Process {
         nix::sys::signal::kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
-    /// SIGTERM: it must end well, and a new one takes its place.
-    pub async fn end_and_restart(&mut self) {
-        self.signal(Signal::SIGTERM);
+    /// Waits for the end of a process that was asked to end: it must end well.
+    pub async fn ends(&mut self) {
         let ended =
             eventually(&format!("{} ends", self.role), || std::future::ready(self.child.try_wait().unwrap())).await;
         assert!(ended.success(), "{ended}");
+    }
+
+    /// SIGTERM: it must end well, and a new one takes its place.
+    pub async fn end_and_restart(&mut self) {
+        self.signal(Signal::SIGTERM);
+        self.ends().await;
         self.start_again();
         self.ready().await;
     }
