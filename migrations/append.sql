@@ -296,3 +296,14 @@ $$;
 REVOKE ALL ON FUNCTION taskfold_append(uuid[], uuid[], bytea[], text[], text[], uuid[], bigint[], bigint[], uuid[], boolean[], timestamptz[], text[], integer[], integer[],
     text[], text[], bigint[], uuid[], integer[], integer[], text[], text[], text[], integer[], uuid[], text[], smallint[], integer[], integer,
     integer[], text[], bigint[], integer[], uuid[], integer[], smallint[], uuid[], integer[], timestamptz[], bigint, uuid, bigint, uuid) FROM PUBLIC;
+
+-- Lets nobody else append until the transaction of the caller ends, who decides a command meanwhile. A process that is suspended then
+-- keeps the others waiting for little longer than one that gets on may take.
+CREATE OR REPLACE FUNCTION taskfold_hold_log() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path FROM CURRENT
+AS
+$$
+    SELECT set_config('idle_in_transaction_session_timeout', '2500ms', true);
+    SELECT FROM log_head FOR UPDATE;
+$$;

@@ -39,6 +39,11 @@ pub fn owner_pool(database_url: &str, size: u32) -> anyhow::Result<PgPool> {
 
 /// The same for a part of the program. Sessions have the settings of its role, also where an administrator did not give them to it.
 pub fn pool(options: PgConnectOptions, role: DatabaseRole, size: u32) -> PgPool {
+    pool_named(options, role, role.application_name(), size)
+}
+
+/// The same, under this name in `pg_stat_activity`.
+pub fn pool_named(options: PgConnectOptions, role: DatabaseRole, name: &str, size: u32) -> PgPool {
     pool_options(size)
         .after_connect(move |connection, _| {
             Box::pin(async move {
@@ -55,7 +60,7 @@ pub fn pool(options: PgConnectOptions, role: DatabaseRole, size: u32) -> PgPool 
                 Ok(())
             })
         })
-        .connect_lazy_with(options.application_name(role.application_name()))
+        .connect_lazy_with(options.application_name(name))
 }
 
 /// A connection that does not answer is replaced, and never given to anybody.

@@ -22,9 +22,10 @@ pub enum DatabaseRole {
 
 /// Names of PostgreSQL have at most this many bytes.
 const LONGEST_NAME: usize = 63;
-/// Without the limits of the others, but for waits that others would wait behind.
+/// Without the limits of the others, but for waits that others would wait behind. Transactions that read at length set the last one for
+/// themselves.
 const MAINTENANCE: [&str; 4] =
-    ["statement_timeout=0", "lock_timeout=10s", "idle_in_transaction_session_timeout=0", "jit=off"];
+    ["statement_timeout=0", "lock_timeout=10s", "idle_in_transaction_session_timeout=2s", "jit=off"];
 /// Connections whose other end has vanished are noticed by the server within half a minute, and what they lock is free again.
 const KEEPALIVE: [&str; 4] =
     ["tcp_keepalives_idle=10", "tcp_keepalives_interval=5", "tcp_keepalives_count=3", "tcp_user_timeout=30s"];
@@ -55,7 +56,7 @@ impl DatabaseRole {
             // notifies somebody. And PostgreSQL would tell of every word that is too long to be searched for.
             Self::Projector => &[
                 "statement_timeout=25s",
-                "lock_timeout=10s",
+                "lock_timeout=2s",
                 "idle_in_transaction_session_timeout=2s",
                 "synchronous_commit=off",
                 "client_min_messages=warning",

@@ -21,8 +21,10 @@ const LOCK: i64 = 0x74_66_5f_61_63_63_65_73;
 /// Brings the schema up to date, with the roles, grants and policies that go with it, and makes the login roles of the parts that have no
 /// URL of their own. Several instances may do so at once: one works, the others wait.
 pub async fn run(owner: &PgPool, given: &PartUrls) -> anyhow::Result<()> {
-    migrator().run(owner).await.context("bringing the database's schema up to date")?;
     let mut db = owner.acquire().await?;
+    // A process that is suspended in the middle keeps nobody waiting for longer than this.
+    sqlx::query("SET idle_in_transaction_session_timeout = '2s'").execute(&mut *db).await?;
+    migrator().run_direct(&mut *db).await.context("bringing the database's schema up to date")?;
     let mut tx = db.begin().await?;
     sqlx::query("SELECT set_config('lock_timeout', '10s', true), pg_advisory_xact_lock($1)")
         .bind(LOCK)
@@ -33,6 +35,8 @@ pub async fn run(owner: &PgPool, given: &PartUrls) -> anyhow::Result<()> {
         tx.execute(sql).await.with_context(|| format!("applying {what}"))?;
     }
     tx.commit().await?;
+    sqlx::query("RESET idle_in_transaction_session_timeout").execute(&mut *db).await?;
+    drop(db);
     make_logins(owner, given).await
 }
 

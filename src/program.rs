@@ -11,6 +11,8 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use taskfold_event_log::{LogIdentity, Writes};
 use taskfold_openapi::auth::Verifier;
+use taskfold_openapi::clock;
+use taskfold_projector::sessions;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -124,7 +126,11 @@ impl Site {
     }
 
     pub async fn pool(&self, role: DatabaseRole) -> anyhow::Result<PgPool> {
-        let pool = connections::pool(self.sign_in(role).await?, role, self.program.settings.pool_size);
+        self.pool_named(role, role.application_name()).await
+    }
+
+    async fn pool_named(&self, role: DatabaseRole, name: &str) -> anyhow::Result<PgPool> {
+        let pool = connections::pool_named(self.sign_in(role).await?, role, name, self.program.settings.pool_size);
         self.pools.add(role, pool.clone());
         Ok(pool)
     }
@@ -136,9 +142,12 @@ impl Site {
     /// What the projector works with.
     pub async fn projector(&self) -> anyhow::Result<taskfold_projector::Deps> {
         let Program { settings, shutdown, .. } = &self.program;
+        let holder = clock::random_id();
+        let name = |role: DatabaseRole| sessions::application_name(role.application_name(), holder);
         Ok(taskfold_projector::Deps {
-            pool: self.pool(DatabaseRole::Projector).await?,
-            maintenance: self.pool(DatabaseRole::Maintenance).await?,
+            holder,
+            pool: self.pool_named(DatabaseRole::Projector, &name(DatabaseRole::Projector)).await?,
+            maintenance: self.pool_named(DatabaseRole::Maintenance, &name(DatabaseRole::Maintenance)).await?,
             nats: self.nats().await?,
             stream: settings.stream.clone(),
             stream_replicas: settings.stream_replicas,

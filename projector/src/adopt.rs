@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::publish;
 use crate::stream::{self, Label};
+use crate::transactions::will_lock;
 use crate::{Deps, ProjectorError, message};
 
 /// How long a projector that leads has to begin publishing; without one, whoever adopts does it.
@@ -89,6 +90,7 @@ async fn same(db: &PgPool, stream: &Stream, position: i64) -> Result<bool, Proje
 /// Another id. The log takes no commands until the old stream is gone, also when this ends on the way.
 async fn renew(owner: &PgPool, fork: i64) -> Result<(), ProjectorError> {
     let mut tx = owner.begin().await?;
+    will_lock(&mut tx).await?;
     // The lock of every append.
     let suspend = "UPDATE log_head SET suspended = 'it is being adopted; `taskfold adopt` goes on where it stopped' RETURNING position";
     let head: i64 = sqlx::query_scalar(suspend).fetch_one(&mut *tx).await?;

@@ -2,6 +2,7 @@
 //! are made and moved is in `migrations/0016_generations.sql`.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,6 +10,7 @@ use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::ProjectorError;
 use crate::step::{Memory, catch_up};
+use crate::transactions::will_lock;
 
 /// Which one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '100ms'";
 const READERS_LIMIT: Duration = Duration::from_secs(1);
 /// Of the two transactions it is the one that must not be lost when PostgreSQL dies.
 const DURABLE: &str = "SET LOCAL synchronous_commit = on";
+/// Of a transaction that waits for something else.
+const STATEMENT_EVERY: Duration = Duration::from_millis(500);
 /// Until the next attempt, and how many there are: two minutes at least.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 const ATTEMPTS: u32 = 600;
@@ -76,9 +80,12 @@ impl Beside {
     where
         F: Future<Output = Result<T, ProjectorError>>,
     {
-        let held = hold(pool).await?;
-        self.follow().await?;
-        let seen = look().await?;
+        let mut held = hold(pool).await?;
+        let looking = async {
+            self.follow().await?;
+            look().await
+        };
+        let seen = keep_up(&mut held, looking).await?;
         held.rollback().await?;
         Ok(seen)
     }
@@ -90,7 +97,7 @@ impl Beside {
         loop {
             self.follow().await?;
             match self.try_switch(pool).await {
-                Err(error) if attempts < ATTEMPTS && is_read(&error) => {
+                Err(error) if attempts < ATTEMPTS && may_work_later(&error) => {
                     attempts += 1;
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }
@@ -106,7 +113,7 @@ impl Beside {
     async fn try_switch(&mut self, pool: &PgPool) -> Result<i64, ProjectorError> {
         let mut held = hold(pool).await?;
         // Committed by itself, before any table moves: see `wait_for_readers`.
-        let position = self.follow().await?;
+        let position = keep_up(&mut held, self.follow()).await?;
         self.wait_for_readers(&mut held).await?;
         for setting in [LOCK_LIMIT, DURABLE] {
             sqlx::query(setting).execute(&mut *held).await?;
@@ -145,17 +152,34 @@ impl Beside {
 /// that waited for the row would stand in the way of the switch, which waits for all who came to the table.
 async fn hold(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut held = pool.begin().await?;
+    will_lock(&mut held).await?;
     sqlx::query("LOCK TABLE projection_checkpoint IN EXCLUSIVE MODE").execute(&mut *held).await?;
     Ok(held)
 }
 
-/// Somebody reads, or two waited for each other.
-fn is_read(error: &ProjectorError) -> bool {
+/// Works while a transaction keeps its locks: without a statement now and then it is taken for that of a process that was suspended.
+async fn keep_up<T>(
+    held: &mut PgConnection,
+    work: impl Future<Output = Result<T, ProjectorError>>,
+) -> Result<T, ProjectorError> {
+    let mut work = pin!(work);
+    loop {
+        match tokio::time::timeout(STATEMENT_EVERY, work.as_mut()).await {
+            Ok(done) => return done,
+            Err(_) => sqlx::query("SELECT").execute(&mut *held).await.map(drop)?,
+        }
+    }
+}
+
+/// Somebody reads, two waited for each other, or this process was suspended for so long that its locks were taken from it.
+fn may_work_later(error: &ProjectorError) -> bool {
     match error {
         ProjectorError::ReadersStay => true,
+        // Of the session that was ended. What else is wrong shows when the generation is to follow the other.
+        ProjectorError::Database(sqlx::Error::Io(_)) => true,
         ProjectorError::Database(error) => {
             let code = error.as_database_error().and_then(|error| error.code());
-            matches!(code.as_deref(), Some("55P03" | "40P01"))
+            matches!(code.as_deref(), Some("55P03" | "40P01" | "25P03" | "57P01"))
         }
         _ => false,
     }

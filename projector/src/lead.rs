@@ -1,14 +1,16 @@
 use std::time::Duration;
 
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::{Kept, Worker};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::lease::{self, Asked};
 use crate::publish::Projected;
 use crate::step::{Memory, Outcome, step};
 use crate::versions::{self, Written};
-use crate::{Deps, ProjectorError, lease, publish, rebuild, set_aside};
+use crate::{Deps, ProjectorError, publish, rebuild, sessions, set_aside};
 
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// Between the beginnings of two steps, when there is always more: a step costs much the same for one event as for ten. What comes
@@ -21,16 +23,19 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Stands by, leads, and stands by again, until shutdown.
 pub async fn run(deps: Deps) {
-    let holder = Uuid::from_u128(holder_id());
+    let holder = deps.holder;
     while !deps.shutdown.is_cancelled() {
-        match acquire(&deps, holder).await {
-            Ok(true) => {
+        match acquire(&deps).await {
+            Ok(Asked::Refused) => tracing::debug!("standing by"),
+            Ok(asked) => {
                 tracing::info!(%holder, "leading: projecting and publishing");
+                if let Asked::TakenFrom(former) = asked {
+                    end_sessions_of(&deps, former).await;
+                }
                 metrics::gauge!("taskfold_projector_leads").set(1.0);
-                lead(&deps, holder).await;
+                lead(&deps).await;
                 metrics::gauge!("taskfold_projector_leads").set(0.0);
             }
-            Ok(false) => tracing::debug!("standing by"),
             Err(error) => tracing::warn!(%error, "cannot ask for the lease"),
         }
         tokio::select! {
@@ -38,29 +43,31 @@ pub async fn run(deps: Deps) {
             () = tokio::time::sleep(lease::EVERY) => {}
         }
     }
-    if let Err(error) = lease::release(&deps.pool, holder).await {
+    if let Err(error) = within(REQUEST, lease::release(&deps.pool, holder)).await {
         tracing::debug!(%error, "the lease will run out by itself");
     }
 }
 
 /// Takes the lease, unless a later version of this program works on the read tables: whoever can do so should have it.
-async fn acquire(deps: &Deps, holder: Uuid) -> sqlx::Result<bool> {
-    if let Written::Later(tables) = versions::written(&deps.pool).await? {
+async fn acquire(deps: &Deps) -> sqlx::Result<Asked> {
+    if let Written::Later(tables) = within(REQUEST, versions::written(&deps.pool)).await? {
         tracing::warn!(tables = tables.join(", "), "a later version wrote the read tables, standing by");
-        return Ok(false);
+        return Ok(Asked::Refused);
     }
-    lease::acquire(&deps.pool, holder).await
+    within(REQUEST, lease::acquire(&deps.pool, deps.holder)).await
 }
 
-/// A name for this run of this process; nothing is derived from it.
-fn holder_id() -> u128 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let half = || u128::from(RandomState::new().build_hasher().finish());
-    (half() << 64) | half()
+/// A projector that hung or was suspended may have transactions open, and locks that would be waited for.
+async fn end_sessions_of(deps: &Deps, former: Uuid) {
+    match sessions::end_those_of(&deps.pool, former).await {
+        Ok(0) => {}
+        Ok(ended) => tracing::warn!(%former, ended, "ended the sessions of the projector that lost the lease"),
+        Err(error) => tracing::warn!(%former, %error, "the sessions of the projector that lost the lease go on"),
+    }
 }
 
 /// Works until the lease is lost or shutdown; then everything of it has stopped.
-async fn lead(deps: &Deps, holder: Uuid) {
+async fn lead(deps: &Deps) {
     let working = deps.shutdown.child_token();
     let (projected, published) = watch::channel(Projected::default());
     let (appended, log) = watch::channel(0);
@@ -75,19 +82,19 @@ async fn lead(deps: &Deps, holder: Uuid) {
         tokio::join!(listening, projecting, Box::pin(publish::run(deps, published, &working)))
     };
     // Whatever waits for a server that does not answer is dropped with the lease: its transaction was never committed.
-    tokio::join!(renew(deps, holder, &working), working.run_until_cancelled(all));
+    tokio::join!(renew(deps, &working), working.run_until_cancelled(all));
 }
 
-async fn renew(deps: &Deps, holder: Uuid, working: &CancellationToken) {
+async fn renew(deps: &Deps, working: &CancellationToken) {
     let mut last = tokio::time::Instant::now();
     loop {
         tokio::select! {
             () = working.cancelled() => return,
             () = tokio::time::sleep(lease::EVERY) => {}
         }
-        match tokio::time::timeout(lease::HOLDS, lease::acquire(&deps.pool, holder)).await {
-            Ok(Ok(true)) => last = tokio::time::Instant::now(),
-            Ok(Ok(false)) => {
+        match tokio::time::timeout(lease::HOLDS, lease::acquire(&deps.pool, deps.holder)).await {
+            Ok(Ok(Asked::Held | Asked::TakenFrom(_))) => last = tokio::time::Instant::now(),
+            Ok(Ok(Asked::Refused)) => {
                 tracing::warn!("the lease is another projector's now, standing by");
                 return working.cancel();
             }
@@ -153,6 +160,7 @@ async fn project(
             }
             Err(error) => {
                 tracing::warn!(%error, "not projecting, trying again");
+                end_idle_holders(deps).await;
                 wait(working).await;
                 continue;
             }
@@ -162,6 +170,15 @@ async fn project(
             changed = log.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+    }
+}
+
+/// Somebody who holds the checkpoint and does nothing may be why it was not projected.
+async fn end_idle_holders(deps: &Deps) {
+    match sessions::end_idle_holders_of_the_checkpoint(&deps.pool).await {
+        Ok(0) => {}
+        Ok(ended) => tracing::warn!(ended, "ended sessions that held the checkpoint and did nothing"),
+        Err(error) => tracing::debug!(%error, "sessions that hold the checkpoint could not be looked for"),
     }
 }
 

@@ -8,19 +8,37 @@ pub const HOLDS: Duration = Duration::from_secs(3);
 /// How often the holder renews, and a standby asks.
 pub const EVERY: Duration = Duration::from_millis(800);
 
-/// Takes or renews the lease by the database's clock. `false`: another one holds it.
-pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<bool> {
-    let taken = sqlx::query(
-        "INSERT INTO projector_lease (one_row, holder, expires_at) \
-         VALUES (true, $1, clock_timestamp() + make_interval(secs => $2)) \
-         ON CONFLICT (one_row) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \
-         WHERE projector_lease.holder = $1 OR projector_lease.expires_at < clock_timestamp()",
+/// What asking for the lease came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Another one holds it.
+    Refused,
+    /// It is the caller's, who had it before or took it from nobody.
+    Held,
+    /// It is the caller's now. The projector that had it has neither renewed it nor given it back.
+    TakenFrom(Uuid),
+}
+
+/// Takes or renews the lease by the database's clock.
+pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<Asked> {
+    let taken: Option<(Option<Uuid>,)> = sqlx::query_as(
+        "WITH before AS (SELECT holder FROM projector_lease), taken AS ( \
+             INSERT INTO projector_lease (one_row, holder, expires_at) \
+             VALUES (true, $1, clock_timestamp() + make_interval(secs => $2)) \
+             ON CONFLICT (one_row) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \
+             WHERE projector_lease.holder = $1 OR projector_lease.expires_at < clock_timestamp() \
+             RETURNING holder) \
+         SELECT before.holder FROM taken LEFT JOIN before ON before.holder <> taken.holder",
     )
     .bind(holder)
     .bind(HOLDS.as_secs_f64())
-    .execute(pool)
+    .fetch_optional(pool)
     .await?;
-    Ok(taken.rows_affected() == 1)
+    Ok(match taken {
+        None => Asked::Refused,
+        Some((None,)) => Asked::Held,
+        Some((Some(before),)) => Asked::TakenFrom(before),
+    })
 }
 
 /// Gives the lease back, so that a standby need not wait for it to run out.

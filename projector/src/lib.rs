@@ -24,6 +24,8 @@ mod publish;
 pub mod rebuild;
 /// The rows of the read tables.
 mod rows;
+/// Sessions of processes that have stopped without ending.
+pub mod sessions;
 /// Events that could not be projected, and trying them again.
 pub mod set_aside;
 /// One batch of events into the read tables, with the checkpoint, in one transaction.
@@ -32,6 +34,8 @@ pub mod step;
 pub mod stream;
 /// The read tables, in memory and in PostgreSQL.
 mod tables;
+/// Transactions that a suspended process does not keep others waiting with.
+mod transactions;
 /// Proving that log, stream and read tables agree.
 pub mod verify;
 /// Which code wrote the read tables.
@@ -45,10 +49,14 @@ use sqlx::PgPool;
 use taskfold_event_log::Writes;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Ready values from the program.
 #[derive(Clone)]
 pub struct Deps {
+    /// A name for this run of this process. The sessions of both pools have it in their application name, so that another projector
+    /// can end them: see [`sessions::application_name`].
+    pub holder: Uuid,
     /// Connects as the role `taskfold_projector`.
     pub pool: PgPool,
     /// The same without the limits on statements and transactions, for rebuilding.

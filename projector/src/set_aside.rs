@@ -12,6 +12,7 @@ use crate::ProjectorError;
 use crate::derived;
 use crate::fold::{Decoded, WatcherHistory};
 use crate::tables::{Tables, Unreadable};
+use crate::transactions::will_lock;
 
 /// The reason of those that are behind one that failed.
 pub const WAITS: &str = "waits for an earlier event of its aggregate";
@@ -88,6 +89,7 @@ pub async fn retry_requested(pool: &PgPool) -> Result<(), ProjectorError> {
 async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorError> {
     let (aggregate_type, aggregate_id) = aggregate;
     let mut tx = pool.begin().await?;
+    will_lock(&mut tx).await?;
     let checkpoint: i64 =
         sqlx::query_scalar("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
     let events = taskfold_event_log::aggregate_after(&mut *tx, aggregate_type, aggregate_id, 0).await?;

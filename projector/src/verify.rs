@@ -17,6 +17,7 @@ use crate::ProjectorError;
 use crate::fold::Decoded;
 use crate::rows::Row;
 use crate::tables::{Rows, Tables};
+use crate::transactions::{take_snapshot, will_read};
 
 const PAGE: i64 = 5000;
 /// Faults that are named one by one; beyond it they are counted.
@@ -73,7 +74,8 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
     let mut report = Report::default();
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+    will_read(&mut tx).await?;
+    take_snapshot(&mut tx).await?;
     report.events = taskfold_event_log::head(&mut *tx).await?;
     report.projected = taskfold_event_log::projected_position(&mut *tx).await?;
     if report.projected > report.events {
@@ -84,6 +86,8 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
     check_rows(&mut tx, &mut report).await?;
     append::check(&mut tx, &mut report).await?;
     check_access(&mut tx, &mut report).await?;
+    // An open snapshot keeps PostgreSQL from clearing away what is outdated, and the stream may take long.
+    tx.rollback().await?;
     if let Some((nats, name)) = nats {
         stream::check(pool, nats, name, &mut report).await?;
     }

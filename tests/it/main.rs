@@ -85,6 +85,8 @@ mod stock;
 mod streams;
 /// Dependencies, parts, due times, shapes of projects.
 mod structure;
+/// Processes that are suspended.
+mod suspended;
 /// Comments, watchers, notifications.
 mod talk;
 /// Teams and the roles they have in projects.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 use taskfold::databases::{DatabaseRole, part_pool};
 use taskfold_event_log::Kept;
+use taskfold_openapi::clock::random_id;
 use taskfold_projector::step::{Memory, Outcome, step};
 use taskfold_projector::{Deps, set_aside, stream};
 use tokio_util::sync::CancellationToken;
@@ -99,6 +100,7 @@ async fn a_standby_takes_over_within_five_seconds() {
         .unwrap();
     let shutdown = CancellationToken::new();
     let standby = tokio::spawn(taskfold_projector::run(Deps {
+        holder: random_id(),
         stream_replicas: 1,
         writes: taskfold_event_log::Writes::default(),
         stuck: std::sync::Arc::default(),

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use crate::harness::{Actor, Answer, App, Place, Process, Sse, Way, eventually};
 
 /// The deadline of a request, and what a busy machine adds.
-const ANSWERED: Duration = Duration::from_secs(8);
+pub const ANSWERED: Duration = Duration::from_secs(8);
 /// Everything works again so long after the network does, and what a busy machine adds.
-const RECOVERED: Duration = Duration::from_secs(15);
+pub const RECOVERED: Duration = Duration::from_secs(15);
 
 /// A command, which is answered in time whatever becomes of it. Whether it was done.
-async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
+pub async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
     let began = Instant::now();
     let answer = ada.patch(&format!("/v1/tasks/{task}"), json!({"title": title})).await;
     assert!(began.elapsed() < ANSWERED, "answered after {:?}", began.elapsed());
@@ -25,14 +25,15 @@ async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
 /// Whether a command was done; else it was not available, and nothing else.
 fn taken(answer: &Answer, status: u16) -> bool {
     if answer.status != status {
-        answer.problem(503, "unavailable");
+        let problem = answer.problem(503, "unavailable");
+        assert!(problem["command_id"].is_string(), "{problem}");
         assert!(!answer.header("retry-after").is_empty());
     }
     answer.status == status
 }
 
 /// Until a command is taken, and what it did is projected, published and delivered.
-async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
+pub async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
     let began = Instant::now();
     let title = format!("after {}", app.head().await);
     eventually("commands are taken", || async { rename(ada, task, &title).await.then_some(()) }).await;
@@ -43,7 +44,7 @@ async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
 }
 
 /// Ada, her task, and a stream of its project from behind it.
-async fn with_a_stream(app: &App) -> (Actor, String, Sse) {
+pub async fn with_a_stream(app: &App) -> (Actor, String, Sse) {
     let (ada, project, task) = app.with_a_task().await;
     let stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
     (ada, task, stream)

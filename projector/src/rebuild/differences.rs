@@ -5,6 +5,7 @@ use sqlx::{Connection, PgPool};
 use super::{Count, Progress, Stage};
 use crate::ProjectorError;
 use crate::generation::{Beside, Generation};
+use crate::transactions::{take_snapshot, will_read};
 use crate::{derived, tables};
 
 /// Rows of one table that differ in the same way.
@@ -35,10 +36,11 @@ pub async fn find(
 ) -> Result<(i64, Vec<Difference>), ProjectorError> {
     let mut snapshot = pool.acquire().await?.detach();
     let mut tx = snapshot.begin().await?;
+    will_read(&mut tx).await?;
     let live = beside.live.clone();
     let position = beside
         .level(pool, async || {
-            sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+            take_snapshot(&mut tx).await?;
             Ok(taskfold_event_log::projected_position(&mut *tx).await?)
         })
         .await?;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::differences::{OF_LOG, of_link, strangers, tasks};
 use super::fold::{Break, Due, Folded, Sink, fold};
 use crate::ProjectorError;
+use crate::transactions::{take_snapshot, will_lock, will_read};
 
 /// Tasks that are made again while commands wait, at once: some hundredths of a second.
 const CHUNK: usize = 200;
@@ -46,7 +47,8 @@ pub async fn mend(owner: &PgPool) -> Result<Mended, ProjectorError> {
 /// Which tasks have something that differs from the log, in one snapshot.
 async fn differing(db: &mut PgConnection) -> Result<BTreeSet<Uuid>, ProjectorError> {
     let mut tx = db.begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+    will_read(&mut tx).await?;
+    take_snapshot(&mut tx).await?;
     let mut differing = Differing::default();
     fold(&mut tx, None, &mut differing).await?;
     differing.0.extend(strangers(&mut tx, i64::MAX).await?.into_iter().filter_map(|difference| difference.task));
@@ -82,6 +84,7 @@ impl Sink for Kept {
 /// keeps its rows.
 async fn mend_tasks(db: &mut PgConnection, wrong: &[Uuid]) -> Result<Vec<Uuid>, ProjectorError> {
     let mut tx = db.begin().await?;
+    will_lock(&mut tx).await?;
     sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *tx).await?;
     sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *tx).await?;
     let mut kept = Kept::default();

@@ -50,9 +50,13 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
     /// SIGSTOP and SIGCONT, and whatever else.
     pub fn signal(&self, signal: Signal) {
-        nix::sys::signal::kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        nix::sys::signal::kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
     /// Waits for the end of a process that was asked to end: it must end well.
