@@ -1,5 +1,8 @@
 //! Processes that are suspended in the middle of their work, ours and those of PostgreSQL: nobody waits long for them.
 
+/// PostgreSQL's processes.
+mod postgres;
+
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -1,0 +1,123 @@
+use nix::sys::signal::Signal;
+use taskfold::embedded::{Durability, Options, Stack};
+
+use super::signal;
+use crate::harness::{Actor, App, Place, data_dir, eventually};
+use crate::silence::{ANSWERED, recovers, rename, with_a_stream};
+
+/// A PostgreSQL that no other test waits for.
+struct Own {
+    stack: Stack,
+    place: Place,
+}
+
+impl Own {
+    async fn start(name: &str) -> Self {
+        let options =
+            Options { data_dir: data_dir(name), postgres: true, nats: false, durability: Durability::TestsOnly };
+        let stack = Stack::start(options).await.unwrap();
+        let database_url = stack.database_url().unwrap();
+        let shared = Place::new().await;
+        Self { stack, place: Place { database_url, ..shared } }
+    }
+
+    fn postmaster(&self) -> i32 {
+        let server = self.stack.servers().into_iter().find(|server| server.name == "postgres").unwrap();
+        i32::try_from(server.pid.unwrap()).unwrap()
+    }
+}
+
+/// Processes that are suspended until this is dropped.
+struct Suspended(Vec<i32>);
+
+impl Suspended {
+    fn new(pids: Vec<i32>) -> Self {
+        for &pid in &pids {
+            signal(pid, Signal::SIGSTOP);
+        }
+        Self(pids)
+    }
+}
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        for &pid in &self.0 {
+            // One that was ended meanwhile is gone by now.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGCONT);
+        }
+    }
+}
+
+async fn backends(app: &App, condition: &str) -> Vec<i32> {
+    let sql = format!("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {condition}");
+    sqlx::query_scalar(&sql).fetch_all(&app.owner).await.unwrap()
+}
+
+/// Suspends all sessions of a part, none of them in the middle of a transaction: what that has locked, nobody could take from it.
+async fn suspend_sessions(app: &App, part: &str) -> Suspended {
+    let of_part = format!("application_name LIKE '{part}%'");
+    eventually(&format!("all of {part} are idle"), || async {
+        let suspended = Suspended::new(backends(app, &of_part).await);
+        let busy = backends(app, &format!("{of_part} AND state <> 'idle'")).await;
+        (!suspended.0.is_empty() && busy.is_empty()).then_some(suspended)
+    })
+    .await
+}
+
+/// A read, which is answered in time whatever becomes of it.
+async fn read(ada: &Actor, task: &str) {
+    let began = tokio::time::Instant::now();
+    let answer = ada.get(&format!("/v1/tasks/{task}")).await;
+    assert!(began.elapsed() < ANSWERED, "answered after {:?}", began.elapsed());
+    if answer.status != 200 {
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(!answer.header("retry-after").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_are_suspended_are_replaced() {
+    let own = Own::start("sessions").await;
+    let app = App::start_at(own.place.clone()).await;
+    let (ada, task, mut stream) = with_a_stream(&app).await;
+    for part in ["taskfold command-api", "taskfold projector", "taskfold query-api", "taskfold live feed"] {
+        app.settle().await;
+        let suspended = suspend_sessions(&app, part).await;
+        tokio::join!(rename(&ada, &task, part), read(&ada, &task));
+        // While they are suspended still.
+        recovers(&app, &ada, &task, &mut stream).await;
+        eventually(&format!("reads without those of {part}"), || async {
+            (ada.get(&format!("/v1/tasks/{task}")).await.status == 200).then_some(())
+        })
+        .await;
+        drop(suspended);
+        recovers(&app, &ada, &task, &mut stream).await;
+    }
+    drop(stream);
+    app.finish().await;
+    own.stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_suspended_has_everything_answered_in_time_and_goes_on_afterwards() {
+    let own = Own::start("server").await;
+    let app = App::start_at(own.place.clone()).await;
+    let (ada, task, mut stream) = with_a_stream(&app).await;
+    let postmaster = Suspended::new(vec![own.postmaster()]);
+    // Sessions that are open know nothing of it.
+    assert!(rename(&ada, &task, "no new sessions").await);
+    let all = Suspended::new(backends(&app, "true").await);
+    for round in 0..2 {
+        let title = format!("silent {round}");
+        let (done, ()) = tokio::join!(rename(&ada, &task, &title), read(&ada, &task));
+        assert!(!done);
+    }
+    let ready = app.anonymous().get("/health/ready").await;
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    drop(all);
+    drop(postmaster);
+    recovers(&app, &ada, &task, &mut stream).await;
+    drop(stream);
+    app.finish().await;
+    own.stack.stop().await;
+}
