@@ -5,6 +5,7 @@ use rand::Rng as _;
 use rand::distr::Alphanumeric;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use taskfold_event_log::deadline::{REQUEST, within};
 
 use crate::connections;
 
@@ -169,12 +170,9 @@ pub async fn sign_in(role: DatabaseRole, given: &PartUrls, owner: Option<&PgPool
         return connections::connect_options(url);
     }
     let owner = owner.context("there is neither a database URL of this part nor DATABASE_URL")?;
+    let look = sqlx::query_as("SELECT login, password FROM database_logins WHERE member_of = $1").bind(role.name());
     let login: Option<(String, String)> =
-        sqlx::query_as("SELECT login, password FROM database_logins WHERE member_of = $1")
-            .bind(role.name())
-            .fetch_optional(owner)
-            .await
-            .context("reading the logins of the database")?;
+        within(REQUEST, look.fetch_optional(owner)).await.context("reading the logins of the database")?;
     let (login, password) = login.context("the database has no login for this part: run `taskfold migrate` first")?;
     Ok((*owner.connect_options()).clone().username(&login).password(&password))
 }

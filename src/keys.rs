@@ -23,6 +23,10 @@ const LOCK: i64 = 0x74_66_5f_6b_65_79_73;
 
 /// The newest key; the first of all if there is none yet.
 pub async fn signer(pool: &PgPool) -> anyhow::Result<Signer> {
+    within(REQUEST, newest_or_first(pool)).await
+}
+
+async fn newest_or_first(pool: &PgPool) -> anyhow::Result<Signer> {
     let mut transaction = pool.begin().await?;
     // Two instances that start at once must not make a key each and sign with different ones.
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;

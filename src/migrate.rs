@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use anyhow::Context as _;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::{Connection as _, Executor as _, PgPool};
+use taskfold_event_log::deadline::{REQUEST, within};
 
 use crate::databases::{PartUrls, make_logins};
 
@@ -61,12 +62,10 @@ fn migrator() -> Migrator {
 /// Whether every migration of this program has been applied. A newer schema is fine: migrations only go forward and
 /// keep what the last release needs, so that instances can be exchanged one by one.
 pub async fn check(pool: &PgPool) -> anyhow::Result<()> {
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
-    let applied: Vec<i64> = if exists {
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(pool)
-            .await
-            .context("reading which migrations have been applied")?
+    let exists = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool);
+    let applied: Vec<i64> = if within(REQUEST, exists).await? {
+        let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool);
+        within(REQUEST, applied).await.context("reading which migrations have been applied")?
     } else {
         Vec::new()
     };

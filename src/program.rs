@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::{LogIdentity, Writes};
 use taskfold_openapi::auth::Verifier;
 use taskfold_openapi::clock;
@@ -173,7 +174,8 @@ impl Site {
 
     /// Which log it is, and what time the database has, both kept current as parts of the process.
     pub async fn log(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<watch::Receiver<LogIdentity>> {
-        let identity = taskfold_event_log::identity(pool).await.context("reading the identity of the log")?;
+        let identity =
+            within(REQUEST, taskfold_event_log::identity(pool)).await.context("reading the identity of the log")?;
         let (sender, log) = watch::channel(identity);
         let shutdown = &self.program.shutdown;
         let watching = taskfold_event_log::watch_identity(pool.clone(), sender, shutdown.clone());

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{Kept, Worker};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -183,10 +183,10 @@ async fn end_idle_holders(deps: &Deps) {
 }
 
 async fn look_aside(deps: &Deps) -> Result<(), ProjectorError> {
-    let (count, _) = set_aside::summary(&deps.pool).await?;
+    let (count, _) = within(REQUEST, set_aside::summary(&deps.pool)).await?;
     metrics::gauge!("taskfold_set_aside_events").set(count as f64);
     if count > 0 {
-        set_aside::retry_requested(&deps.pool).await?;
+        within(BATCH, set_aside::retry_requested(&deps.pool)).await?;
     }
     Ok(())
 }

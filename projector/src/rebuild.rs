@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
+use taskfold_event_log::deadline::{REQUEST, within};
 
 use crate::ProjectorError;
 use crate::generation::Generation;
@@ -134,7 +135,7 @@ pub async fn forget(pool: &PgPool) -> Result<(), ProjectorError> {
 
 /// Rebuilds read tables that an earlier version of this code has written. Nothing must be projected into them meanwhile.
 pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
-    match versions::written(pool).await? {
+    match within(REQUEST, versions::written(pool)).await? {
         Written::Current => return Ok(()),
         Written::Later(tables) => return Err(ProjectorError::WrittenByLater(tables.join(", "))),
         Written::Before(tables) => {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::input::NAME_CHARS;
+use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
 const KEPT: u64 = 100_000;
@@ -28,13 +29,11 @@ impl Accounts {
         let opening = async {
             let user = Uuid::new_v5(&self.issuer, subject.as_bytes());
             let username = username(claims);
-            sqlx::query("SELECT taskfold_open_account($1, $2, $3)")
+            let open = sqlx::query("SELECT taskfold_open_account($1, $2, $3)")
                 .bind(user)
                 .bind(&username)
-                .bind(display_name(claims, &username))
-                .execute(&self.pool)
-                .await
-                .context("opening an account")?;
+                .bind(display_name(claims, &username));
+            within(REQUEST, open.execute(&self.pool)).await.context("opening an account")?;
             anyhow::Ok(UserId(user))
         };
         self.opened.try_get_with(subject.to_owned(), opening).await.map_err(|error| anyhow::anyhow!("{error:#}"))

@@ -7,6 +7,7 @@ use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::auth::{ApiTokens, Means, Rejected, TokenKey};
 use taskfold_openapi::{Access, Caller, Scope, caches, clock};
 use uuid::Uuid;
@@ -41,14 +42,13 @@ impl StoredTokens {
             Key::Hash(hash) => (Some(hash.as_slice()), None),
             Key::Id(id) => (None, Some(*id)),
         };
-        let row: Option<Row> = sqlx::query_as(
+        let look = sqlx::query_as(
             "SELECT token_id, user_id, access, project_id, floor(extract(epoch FROM expires_at))::bigint \
              FROM taskfold_use_api_token($1, $2)",
         )
         .bind(hash)
-        .bind(id)
-        .fetch_optional(&self.pool)
-        .await?;
+        .bind(id);
+        let row: Option<Row> = within(REQUEST, look.fetch_optional(&self.pool)).await?;
         let Some((token, user, access, project, expires_at)) = row else { return Ok(None) };
         let access = Access::of_word(&access).with_context(|| format!("api_tokens.access of {token}: {access}"))?;
         Ok(Some(Caller {

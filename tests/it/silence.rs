@@ -5,6 +5,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 use sqlx::Connection as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::harness::{Actor, Answer, App, Place, Process, Sse, Way, eventually};
@@ -150,5 +152,49 @@ async fn a_projector_that_is_frozen_holds_nobody_up() {
         assert!(rename(&ada, &task, &format!("thawed {round}")).await);
         app.settle().await;
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_keeps_no_transaction_open() {
+    let app = App::start().await;
+    let (ada, project, task) = app.with_a_task().await;
+    let file = ada.request(reqwest::Method::POST, &format!("/v1/tasks/{task}/attachments?file_name=f"));
+    let file = ada.send(file.body(vec![7; 32 << 20])).await.expect(201)["created_id"].as_str().unwrap().to_owned();
+    for _ in 0..200 {
+        let new = json!({"title": "T", "description": "x".repeat(60_000)});
+        ada.post(&format!("/v1/projects/{project}/tasks"), new).await.expect(201);
+    }
+    app.settle().await;
+    // More than the sockets take.
+    let paths = [
+        format!("/v1/tasks/{task}/attachments/{file}/content"),
+        format!("/v1/projects/{project}/events?since=0&limit=1000"),
+        format!("/v1/projects/{project}/tasks?limit=200"),
+    ];
+    let mut clients = Vec::new();
+    for path in paths {
+        let mut client = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
+        let token = ada.token.as_deref().unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        while client.peek(&mut head).await.unwrap() < head.len() {}
+        assert_eq!(&head, b"HTTP/1.1 200");
+        clients.push(client);
+    }
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        let held: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+               AND application_name = 'taskfold query-api' AND xact_start < clock_timestamp() - interval '500 ms'",
+        )
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+        assert_eq!(held, 0);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(clients);
     app.finish().await;
 }

@@ -3,7 +3,6 @@
 /// PostgreSQL's processes.
 mod postgres;
 
-
 use std::process::Stdio;
 use std::time::Duration;
 

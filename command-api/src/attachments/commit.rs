@@ -3,6 +3,7 @@ use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_domain::input::{FileSize, Sha256Hex};
 use taskfold_domain::task::commands::AttachFile;
+use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
 use super::announced::to_hex;
@@ -44,7 +45,7 @@ pub async fn commit(
     let done = engine.task(task, command(id, file, whole)?, envelope).await;
     match &done {
         Ok(done) if done.created_id == Some(id.0) => {
-            if let Err(error) = uploads::attached(&attachments.pool, id, done.position).await {
+            if let Err(error) = within(REQUEST, uploads::attached(&attachments.pool, id, done.position)).await {
                 tracing::warn!(%error, attachment_id = %id, "the end of an upload is left to the janitor");
             }
         }

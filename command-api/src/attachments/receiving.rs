@@ -1,6 +1,7 @@
 use axum::body::Bytes;
 use taskfold_attachments::{Whole, Writer};
 use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::{Problem, clock};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant};
@@ -25,7 +26,7 @@ impl Receiving {
     pub async fn begin(attachments: &Attachments, task: TaskId, envelope: &Envelope) -> Result<Self, Problem> {
         let place = attachments.place()?;
         let id = AttachmentId(clock::new_id());
-        uploads::begin(&attachments.pool, id, task, envelope).await.map_err(database_problem)?;
+        within(REQUEST, uploads::begin(&attachments.pool, id, task, envelope)).await.map_err(database_problem)?;
         Ok(Self {
             attachments: attachments.clone(),
             id,
@@ -43,7 +44,7 @@ impl Receiving {
         writer.push(bytes).await.map_err(store_problem)?;
         if self.touched.elapsed() > TOUCH {
             self.touched = Instant::now();
-            uploads::touch(&self.attachments.pool, self.id).await.map_err(database_problem)?;
+            within(REQUEST, uploads::touch(&self.attachments.pool, self.id)).await.map_err(database_problem)?;
         }
         Ok(())
     }
@@ -59,7 +60,7 @@ impl Receiving {
 
     /// From here on the log says whether the bytes stay: whatever happens to the request, the append may be on its way.
     pub async fn keep(mut self) -> Result<AttachmentId, Problem> {
-        if !uploads::committing(&self.attachments.pool, self.id).await.map_err(database_problem)? {
+        if !within(REQUEST, uploads::committing(&self.attachments.pool, self.id)).await.map_err(database_problem)? {
             return Err(Problem::unavailable("The upload"));
         }
         self.writer = None;
@@ -94,7 +95,7 @@ pub async fn discard(attachments: &Attachments, id: AttachmentId) {
         tracing::warn!(%error, attachment_id = %id, "what is left of an upload stays until the janitor comes");
         return;
     }
-    if let Err(error) = uploads::remove(&attachments.pool, id).await {
+    if let Err(error) = within(REQUEST, uploads::remove(&attachments.pool, id)).await {
         tracing::warn!(%error, attachment_id = %id, "what is left of an upload stays until the janitor comes");
     }
 }

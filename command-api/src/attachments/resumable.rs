@@ -1,6 +1,7 @@
 use axum::body::Body;
 use taskfold_attachments::{PART_BYTES, Progress, StoreError, Writer};
 use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::{Code, Problem, clock};
 use uuid::Uuid;
 
@@ -20,7 +21,10 @@ pub async fn receive(
 ) -> Result<(), Problem> {
     let (id, start) = (upload.id(), upload.progress());
     let request = clock::new_id();
-    if !uploads::take_over(&attachments.pool, id, start.size, request).await.map_err(database_problem)? {
+    if !within(REQUEST, uploads::take_over(&attachments.pool, id, start.size, request))
+        .await
+        .map_err(database_problem)?
+    {
         return Err(elsewhere());
     }
     let writer = Writer::resume(attachments.store.clone(), id, &start).await.map_err(store_problem)?;
@@ -81,7 +85,7 @@ impl Receiver {
             return Ok(());
         }
         let progress: Progress = self.writer.save().await.map_err(store_problem)?;
-        let ours = uploads::advance(&self.attachments.pool, self.id, self.request, &progress).await;
+        let ours = within(REQUEST, uploads::advance(&self.attachments.pool, self.id, self.request, &progress)).await;
         if !ours.map_err(database_problem)? {
             return Err(elsewhere());
         }
@@ -94,7 +98,7 @@ impl Receiver {
 impl Receiver {
     /// The upload may have been ended meanwhile, and what was there of it taken away: so must be what was written since.
     async fn leave_nothing_that_was_ended(&mut self) {
-        let is_there = uploads::is_there(&self.attachments.pool, self.id).await;
+        let is_there = within(REQUEST, uploads::is_there(&self.attachments.pool, self.id)).await;
         if matches!(is_there, Ok(false)) {
             let _ = self.writer.settle().await;
             if let Err(error) = self.attachments.store.remove(self.id).await {
@@ -124,7 +128,7 @@ pub async fn finish(
         let done = engine.sent_before(envelope.actor, upload.command_id).await?;
         done.filter(|done| done.created_id == Some(id.0)).ok_or_else(Problem::not_found)
     };
-    if !uploads::committing(&attachments.pool, id).await.map_err(database_problem)? {
+    if !within(REQUEST, uploads::committing(&attachments.pool, id)).await.map_err(database_problem)? {
         return finished_by_another().await;
     }
     let mut writer = match Writer::resume(attachments.store.clone(), id, &upload.progress()).await {

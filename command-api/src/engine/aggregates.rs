@@ -7,6 +7,7 @@ use moka::policy::EvictionPolicy;
 use sqlx::PgPool;
 use taskfold_domain::change::Event;
 use taskfold_domain::{Project, ProjectEvent, Refusal, Task, TaskEvent, Team, TeamEvent};
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::caches;
 use uuid::Uuid;
 
@@ -129,7 +130,12 @@ impl<A: Versioned> Aggregates<A> {
         Self { store, kept: cache(A::KEPT_BYTES), pool: pool.clone() }
     }
 
+    /// Also for whoever has no deadline of their own, as an import.
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
+        within(REQUEST, Box::pin(self.load_at_length(id, fresh))).await
+    }
+
+    async fn load_at_length(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
         let kept = self.kept.get(&id).await;
         caches::looked_up(A::TYPE, kept.is_some());
         let Kept { state, command } = match kept {

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use sqlx::PgPool;
 use taskfold_domain::Timestamp;
 use taskfold_domain::input::NAME_CHARS;
+use taskfold_event_log::deadline::{REQUEST, within};
 
 use super::trello::export::Person;
 use super::trello::ids::Ids;
@@ -11,11 +12,8 @@ use super::trello::ids::Ids;
 pub async fn ensure(pool: &PgPool, people: &BTreeMap<String, Person>, ids: Ids, at: Timestamp) -> sqlx::Result<()> {
     for (source, person) in people {
         let user = ids.person(source).0;
-        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1)")
-            .bind(user)
-            .fetch_one(pool)
-            .await?;
-        if known {
+        let known = sqlx::query_scalar("SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1)").bind(user);
+        if within(REQUEST, known.fetch_one(pool)).await? {
             continue;
         }
         let display_name = display_name(person);
@@ -28,9 +26,8 @@ pub async fn ensure(pool: &PgPool, people: &BTreeMap<String, Person>, ids: Ids, 
             .bind(user)
             .bind(username)
             .bind(&display_name)
-            .bind(at.utc())
-            .execute(pool)
-            .await?;
+            .bind(at.utc());
+            let made = within(REQUEST, made.execute(pool)).await?;
             if made.rows_affected() == 1 {
                 break;
             }

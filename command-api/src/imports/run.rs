@@ -7,6 +7,7 @@ use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::project::Board;
 use taskfold_domain::task::commands::MoveTask;
 use taskfold_domain::{Project, Rank, Role, TaskCommand, Timestamp};
+use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
 use super::people;
@@ -43,7 +44,7 @@ pub async fn run(engine: &Engine, pool: &PgPool, job: &mut Job, progress: &Progr
     progress.total.store(total, Ordering::Relaxed);
 
     let project = ProjectId(job.project_id);
-    let last = store::last(pool, &job.source_id, project).await?;
+    let last = within(REQUEST, store::last(pool, &job.source_id, project)).await?;
     let mark = last.as_ref().and_then(|l| Some((Timestamp::from(l.newest_at?), l.newest_id.clone()?)));
     let activity = last.as_ref().and_then(|l| l.last_activity.map(Timestamp::from));
     let mut skipped = export.skipped.clone();
@@ -221,11 +222,10 @@ impl Import<'_> {
     /// Cards of the same position in the order of the file.
     async fn reorder(&mut self, wanted: &Wanted<'_>, plan: &Plan) -> Result<(), Failure> {
         let tasks: Vec<Uuid> = wanted.new.cards.iter().map(|c| self.ids.task(&c.id).0).collect();
-        let places: Vec<(Uuid, Uuid, String)> =
+        let look =
             sqlx::query_as("SELECT task_id, column_id, rank FROM task_places WHERE task_id = ANY ($1) AND state < 2")
-                .bind(tasks)
-                .fetch_all(self.pool)
-                .await?;
+                .bind(tasks);
+        let places: Vec<(Uuid, Uuid, String)> = within(REQUEST, look.fetch_all(self.pool)).await?;
         let places: HashMap<Uuid, (Uuid, String)> = places.into_iter().map(|(t, c, r)| (t, (c, r))).collect();
         let mut columns: HashMap<Uuid, Vec<(&Card, Rank)>> = HashMap::new();
         for card in &wanted.new.cards {

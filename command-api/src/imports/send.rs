@@ -3,6 +3,7 @@ use std::time::Duration;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Rank, Refusal, TaskCommand, Timestamp};
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::headers::new_traceparent;
 use uuid::Uuid;
 
@@ -58,7 +59,7 @@ impl Sender<'_> {
         let mut what = letter.what.clone();
         let mut waited = 0;
         loop {
-            match self.once(letter, &what).await {
+            match within(REQUEST, Box::pin(self.once(letter, &what))).await {
                 Ok(()) => {
                     self.broken = 0;
                     return Ok(true);

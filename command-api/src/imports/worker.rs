@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use taskfold_event_log::Worker;
+use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_openapi::clock;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +55,7 @@ pub async fn work(engine: Engine, pool: PgPool, wake: Arc<Notify>, shutdown: Can
 /// Takes one import, if one waits, and works on it to its end.
 pub async fn step(engine: &Engine, pool: &PgPool, shutdown: &CancellationToken) -> sqlx::Result<Outcome> {
     let worker = clock::new_id();
-    let Some(job) = store::take(pool, worker).await? else { return Ok(Outcome::Idle) };
+    let Some(job) = within(REQUEST, store::take(pool, worker)).await? else { return Ok(Outcome::Idle) };
     let id = job.id;
     tracing::info!(import_id = %id, project_id = %job.project_id, "importing");
     let progress = Arc::new(Progress::default());
@@ -71,13 +72,13 @@ pub async fn step(engine: &Engine, pool: &PgPool, shutdown: &CancellationToken) 
             ended = &mut running => {
                 if let Err(error) = ended {
                     tracing::error!(%error, import_id = %id, "an import broke down");
-                    store::fail(pool, id, worker, &Failure::Internal.to_string()).await?;
+                    within(REQUEST, store::fail(pool, id, worker, &Failure::Internal.to_string())).await?;
                 }
                 return Ok(Outcome::Worked);
             }
             () = shutdown.cancelled() => {
                 drop(running);
-                store::put_back(pool, id, worker).await?;
+                within(REQUEST, store::put_back(pool, id, worker)).await?;
                 return Ok(Outcome::Worked);
             }
             () = tokio::time::sleep(HEARTBEAT) => {
@@ -92,7 +93,7 @@ pub async fn step(engine: &Engine, pool: &PgPool, shutdown: &CancellationToken) 
 
 async fn still_ours(pool: &PgPool, id: Uuid, worker: Uuid, progress: &Progress) -> bool {
     let (total, done) = (progress.total.load(Ordering::Relaxed), progress.done.load(Ordering::Relaxed));
-    match store::heartbeat(pool, id, worker, total, done).await {
+    match within(REQUEST, store::heartbeat(pool, id, worker, total, done)).await {
         Ok(ours) => ours,
         Err(error) => {
             // The import itself waits for the database, and gives up in its own time.
@@ -104,10 +105,10 @@ async fn still_ours(pool: &PgPool, id: Uuid, worker: Uuid, progress: &Progress) 
 
 async fn to_its_end(engine: Engine, pool: PgPool, mut job: Job, worker: Uuid, progress: Arc<Progress>) {
     let ended = match run(&engine, &pool, &mut job, &progress).await {
-        Ok(finished) => store::finish(&pool, &job, worker, finished).await,
+        Ok(finished) => within(REQUEST, store::finish(&pool, &job, worker, finished)).await,
         Err(failure) => {
             tracing::warn!(import_id = %job.id, %failure, "an import failed");
-            store::fail(&pool, job.id, worker, &failure.to_string()).await
+            within(REQUEST, store::fail(&pool, job.id, worker, &failure.to_string())).await
         }
     };
     if let Err(error) = ended {

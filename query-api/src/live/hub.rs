@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use sqlx::PgPool;
 use taskfold_event_log::LogIdentity;
+use taskfold_event_log::deadline::within;
 use taskfold_openapi::Problem;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
@@ -29,6 +30,8 @@ fn catch_ups_at_once() -> usize {
 }
 /// Of a catch-up: what one follower holds in memory at once.
 const CATCH_UP_PAGE: i64 = 100;
+/// For a page: milliseconds, unless the log has much of others between two events.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
 /// Of frames that a follower takes from the rings at once.
 const TAKE: usize = 256;
 
@@ -286,10 +289,18 @@ impl Hub {
 
     /// The same from the log, a page at a time.
     pub async fn catch_up(&self, wanted: Wanted<'_>, after: Cursor) -> sqlx::Result<Next> {
-        let Wanted { projects, user, me, losses_after } = wanted;
         let announced = self.position();
         let head = announced.max(after.position());
         let _door = self.catch_ups.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        within(CATCH_UP_LIMIT, Box::pin(self.page(wanted, after, (announced, head)))).await
+    }
+
+    async fn page(
+        &self,
+        Wanted { projects, user, me, losses_after }: Wanted<'_>,
+        after: Cursor,
+        (announced, head): (i64, i64),
+    ) -> sqlx::Result<Next> {
         let tables = if me { Tables::WithIntervals } else { Tables::OfToday };
         must_have(&self.pool, tables, announced).await?;
         let page = (after.position(), head, CATCH_UP_PAGE);

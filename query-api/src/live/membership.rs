@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgPool;
+use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -106,7 +107,7 @@ impl Members {
     }
 
     async fn ask(&self, questions: Vec<Question>) {
-        let read = self.read(&questions).await.map_err(|error| NotKnown::Unread(Arc::new(error)));
+        let read = within(REQUEST, self.read(&questions)).await.map_err(|error| NotKnown::Unread(Arc::new(error)));
         let (checkpoint, head, mut visible) = match read {
             Ok(read) => read,
             Err(error) => {

@@ -78,7 +78,10 @@ async fn answer(app: &App, client: &Client, asked: Message) {
     };
     let changed = here::change(app, wanted).await;
     let sent = match serde_json::to_vec(&changed) {
-        Ok(payload) => client.publish(reply, payload.into()).await.map_err(|error| error.to_string()),
+        Ok(payload) => match tokio::time::timeout(LIMIT, client.publish(reply, payload.into())).await {
+            Ok(sent) => sent.map_err(|error| error.to_string()),
+            Err(silent) => Err(silent.to_string()),
+        },
         Err(error) => Err(error.to_string()),
     };
     if let Err(error) = sent {

@@ -102,7 +102,8 @@ async fn listen(
                     return Err("what is written is not heard".into());
                 }
                 probe.sent += 1;
-                client.publish(format!("{}{}", store.prefix, probe.name), probe.sent.to_string().into()).await?;
+                let said = client.publish(format!("{}{}", store.prefix, probe.name), probe.sent.to_string().into());
+                tokio::time::timeout(SILENCE, said).await??;
             }
         }
     }

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -48,7 +49,7 @@ pub async fn keep(presence: &Presence, hub: &Hub, mut losses: UnboundedReceiver<
             () = sleep_until(Some(look_at)), if suspicious && looking.is_none() => {
                 let suspects = presence.known().roster.take_suspects();
                 looking = Some(Box::pin(async move {
-                    let looked = no_members(hub.pool(), &suspects).await;
+                    let looked = within(REQUEST, no_members(hub.pool(), &suspects)).await;
                     (suspects, looked)
                 }));
             }
