@@ -31,6 +31,11 @@ pub use supervisor::{Restarter, ServerState, ServerStatus};
 use data_dir::DataDir;
 use supervisor::Supervised;
 
+/// The program nats-server, for whoever runs it in another way than a [`Stack`] does. Blocks for seconds the first time.
+pub fn nats_server(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    binaries::nats(data_dir)
+}
+
 const DATABASE: &str = "taskfold";
 
 /// What a power cut may cost.

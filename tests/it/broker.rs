@@ -1,6 +1,13 @@
-use serde_json::json;
+//! Without NATS, or without one server of its cluster.
 
-use crate::harness::{App, Place, Sse, Way, eventually};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::harness::{App, Cluster, Place, Sse, Way, eventually};
 
 async fn until(stream: &mut Sse, event: &str) -> crate::harness::Frame {
     loop {
@@ -51,4 +58,59 @@ async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anyt
     assert_eq!(seen, (2..=app.head().await).collect::<Vec<i64>>());
     drop(stream);
     app.finish().await;
+}
+
+/// How long everything may wait after the servers of the cluster have another leader: the goal, and what a busy machine adds.
+const AFTER_ELECTION: Duration = Duration::from_secs(3 + 3);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leader_of_the_stream_is_killed_under_load_and_publishing_goes_on_in_order() {
+    let mut cluster = Cluster::start("leader").await;
+    let flags = vec!["--stream-replicas".to_owned(), "3".to_owned()];
+    let app = App::start_at(Place { nats_url: cluster.nats_url.clone(), flags, ..Place::new().await }).await;
+    let (ada, project, _) = app.with_a_task().await;
+    let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=0")).await;
+    let seen = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while let Some(frame) = stream.next_change().await {
+            seen.push(frame.data["position"].as_i64().unwrap());
+        }
+        seen
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let (writer, into, until) = (ada.clone(), project.clone(), Arc::clone(&stop));
+    let writing = tokio::spawn(async move {
+        while !until.load(Ordering::Relaxed) {
+            writer.task(&into, "T").await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    for _ in 0..2 {
+        let leader = eventually("the stream has a leader", || cluster.leader(&app.stream, None)).await;
+        let before = cluster.last_sequence(&app.stream, leader).await.unwrap();
+        cluster.kill(leader);
+        let next = eventually("it has another", || cluster.leader(&app.stream, Some(leader))).await;
+        let elected = Instant::now();
+        eventually("publishing goes on", || async {
+            cluster.last_sequence(&app.stream, next).await.filter(|last| *last > before + 10)
+        })
+        .await;
+        let resumed = elected.elapsed();
+        let head = app.head().await;
+        eventually("what waited is published", || async {
+            cluster.last_sequence(&app.stream, next).await.filter(|last| *last >= head)
+        })
+        .await;
+        assert!(resumed < AFTER_ELECTION, "publishing went on {resumed:?} after the election");
+        cluster.start_again(leader).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    writing.await.unwrap();
+    app.settle().await;
+    let report = app.verify().await;
+    assert!(report.is_clean(), "{report}");
+    let head = app.head().await;
+    app.stop().await;
+    let seen = seen.await.unwrap();
+    assert_eq!(seen, (1..=head).collect::<Vec<i64>>());
 }

@@ -1,14 +1,29 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use async_nats::ConnectOptions;
+use async_nats::jetstream::context::{Context, ContextBuilder};
+use async_nats::jetstream::stream::Info;
+
 use super::{data_dir, servers};
+
+/// For an answer of one server. One that has no leader to ask does not give any.
+const ANSWERS: Duration = Duration::from_millis(500);
 
 /// Three nats-servers that are one cluster with JetStream. They end with it.
 pub struct Cluster {
-    nodes: Vec<Child>,
+    nodes: Vec<Node>,
+    binary: PathBuf,
     /// Of all of them.
     pub nats_url: String,
+}
+
+/// One of them.
+struct Node {
+    settings: PathBuf,
+    url: String,
+    child: Child,
 }
 
 impl Cluster {
@@ -35,12 +50,11 @@ impl Cluster {
             );
             let file = dir.join(format!("{n}.conf"));
             std::fs::write(&file, settings).unwrap();
-            let mut command = Command::new(&binary);
-            command.arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+            Node { child: spawn(&binary, &file), settings: file, url: format!("nats://127.0.0.1:{}", clients[n]) }
         });
-        let nodes = nodes.collect();
-        let urls: Vec<String> = clients.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-        let cluster = Self { nodes, nats_url: urls.join(",") };
+        let nodes: Vec<Node> = nodes.collect();
+        let urls: Vec<&str> = nodes.iter().map(|node| node.url.as_str()).collect();
+        let cluster = Self { nats_url: urls.join(","), nodes, binary };
         cluster.elected().await;
         cluster
     }
@@ -56,15 +70,59 @@ impl Cluster {
         })
         .await;
     }
+
+    /// Which node leads the stream, as one says that is not `gone`, and not that one.
+    pub async fn leader(&self, stream: &str, gone: Option<usize>) -> Option<usize> {
+        let asked = (0..self.nodes.len()).find(|n| Some(*n) != gone)?;
+        let leader = self.nodes[asked].info(stream).await?.cluster?.leader?;
+        let leader = leader.strip_prefix('n')?.parse().ok()?;
+        (Some(leader) != gone).then_some(leader)
+    }
+
+    /// The sequence of the stream's last message, asked of this node.
+    pub async fn last_sequence(&self, stream: &str, asked: usize) -> Option<i64> {
+        i64::try_from(self.nodes[asked].info(stream).await?.state.last_sequence).ok()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node].end();
+    }
+
+    /// Waits until it is one of the cluster again.
+    pub async fn start_again(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.child = spawn(&self.binary, &node.settings);
+        super::eventually("it answers", || async { node.jetstream().await?.query_account().await.ok() }).await;
+    }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for node in &mut self.nodes {
-            let _ = node.kill();
-            let _ = node.wait();
-        }
+impl Node {
+    /// On a connection to this one alone.
+    async fn jetstream(&self) -> Option<Context> {
+        let client = ConnectOptions::new().ignore_discovered_servers().connect(&self.url).await.ok()?;
+        Some(ContextBuilder::new().timeout(ANSWERS).build(client))
     }
+
+    async fn info(&self, stream: &str) -> Option<Info> {
+        Some(self.jetstream().await?.get_stream(stream).await.ok()?.cached_info().clone())
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn spawn(binary: &Path, settings: &Path) -> Child {
+    let mut command = Command::new(binary);
+    command.arg("-c").arg(settings).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 async fn binary() -> PathBuf {
