@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Answer, App, eventually};
+use crate::harness::{Actor, Answer, App, Place, Way, eventually};
 
 /// A small board in the shape of Trello's exports: newest action first, one card whose creation was cut off.
 fn board() -> Value {
@@ -119,5 +119,36 @@ async fn what_is_no_board_is_refused() {
     ada.post("/v1/imports?format=jira", board()).await.problem(422, "validation-failed");
     ada.post("/v1/imports?format=trello&project_id=7", board()).await.problem(422, "validation-failed");
     app.anonymous().post(path, board()).await.problem(401, "unauthenticated");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn imports_go_on_when_connections_fall_silent() {
+    let place = Place::new().await;
+    let way = Way::to_postgres(&place.database_url).await;
+    let app = App::start_at(Place { database_url: way.database_url(&place.database_url), ..place }).await;
+    let ada = app.person("ada").await;
+    let mut long = board();
+    let actions = long["actions"].as_array_mut().unwrap();
+    for n in 0..400 {
+        let comment = json!({"id": format!("more{n}"), "type": "commentCard", "date": "2020-01-01T11:00:00.000Z",
+                             "idMemberCreator": "member1", "data": {"card": {"id": "card1"}, "text": format!("{n}")}});
+        actions.insert(0, comment);
+    }
+    let location = ada.post("/v1/imports?format=trello", long).await.header("location").to_owned();
+    let look = async || {
+        let answer = ada.get(&location).await;
+        (answer.status == 200).then_some(answer.body)
+    };
+    eventually("it is in the middle", || async { look().await.filter(|import| import["done"].as_i64() > Some(20)) })
+        .await;
+    assert_eq!(look().await.unwrap()["state"], "running");
+    way.silence_open_connections();
+    let done = eventually("it ends", || async { look().await.filter(|import| import["state"] != "running") }).await;
+    assert_eq!((&done["state"], &done["total"]), (&json!("done"), &json!(406)), "{done}");
+    // And the worker takes the next one.
+    let mut next = board();
+    next["id"] = json!("5e0c7d000000000000000001");
+    import(&ada, "", &next).await;
     app.finish().await;
 }
