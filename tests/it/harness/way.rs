@@ -136,10 +136,11 @@ impl Way {
 
 async fn between(client: TcpStream, server: impl AsyncRead + AsyncWrite, number: u64, mut cut: watch::Receiver<State>) {
     let (mut silenced, state) = (cut.clone(), cut.clone());
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = tokio::io::split(server);
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
     let passing = async {
-        tokio::try_join!(pass(from_client, to_server, state.clone()), pass(from_server, to_client, state.clone()))
+        let there = pass(&mut from_client, &mut to_server, state.clone());
+        tokio::try_join!(there, pass(&mut from_server, &mut to_client, state.clone()))
     };
     tokio::select! {
         _ = passing => return,
@@ -152,8 +153,8 @@ async fn between(client: TcpStream, server: impl AsyncRead + AsyncWrite, number:
 
 /// Passes on what comes, up to its end.
 async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
     mut state: watch::Receiver<State>,
 ) -> io::Result<()> {
     let mut buf = vec![0; 16 * 1024];
