@@ -56,10 +56,10 @@ async fn the_commonest_faults_are_survived() {
     survive("faults", &faults).await;
 }
 
-/// `cargo test --test it faults::every_fault -- --ignored --nocapture` prints the table of docs/operating.md. Parts of it by the names
+/// `cargo test --test it every_fault -- --ignored --nocapture` prints the table of docs/operating.md. Parts of it by the names
 /// in TASKFOLD_FAULTS, such as `NATS`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes half an hour"]
+#[ignore = "takes three quarters of an hour"]
 async fn every_fault_is_survived() {
     let wanted = std::env::var("TASKFOLD_FAULTS").unwrap_or_default();
     let faults: Vec<Fault> = fault::all().into_iter().filter(|fault| fault.to_string().contains(&wanted)).collect();

@@ -6,7 +6,7 @@ use sqlx::Connection as _;
 use crate::harness::{Actor, App, Place, Process, eventually};
 
 async fn ready(url: &str) -> Value {
-    Actor::anonymous(url).get("/health/ready").await.expect(200)
+    Actor::anonymous(url).get("/health/ready").await.body
 }
 
 fn dependency<'a>(ready: &'a Value, name: &str) -> &'a Value {

@@ -31,14 +31,9 @@ pub async fn mend(owner: &PgPool) -> Result<Mended, ProjectorError> {
     let mut db = owner.acquire().await?.detach();
     let wrong: Vec<Uuid> = differing(&mut db).await?.into_iter().collect();
     let mut mended = Mended { tasks: wrong.len(), ..Mended::default() };
-    let mut left = Vec::new();
-    for chunk in wrong.chunks(CHUNK) {
-        left.extend(mend_tasks(&mut db, chunk).await?);
-    }
+    let left = mend_all(&mut db, wrong).await?;
     // Their ranks may have been those of others that were wrong.
-    for chunk in left.chunks(CHUNK) {
-        mended.not_placed.extend(mend_tasks(&mut db, chunk).await?);
-    }
+    mended.not_placed = mend_all(&mut db, left).await?;
     mend_commands(&mut db, &mut mended).await?;
     db.close().await?;
     Ok(mended)
@@ -80,16 +75,59 @@ impl Sink for Kept {
     fn breaks(&mut self, _: Break) {}
 }
 
-/// Writes the rows of these tasks anew, while nothing is appended. Answers which could not be placed. What the log has and cannot be folded
-/// keeps its rows.
-async fn mend_tasks(db: &mut PgConnection, wrong: &[Uuid]) -> Result<Vec<Uuid>, ProjectorError> {
+/// Writes the rows of these tasks anew. Answers which could not be placed. What the log has and cannot be folded keeps its rows.
+async fn mend_all(db: &mut PgConnection, mut wrong: Vec<Uuid>) -> Result<Vec<Uuid>, ProjectorError> {
+    let mut left = Vec::new();
+    while !wrong.is_empty() {
+        let chunk: Vec<Uuid> = wrong.split_off(wrong.len().saturating_sub(CHUNK));
+        let (folded, upto) = folded(db, &chunk).await?;
+        let Written { not_placed, changed } = mend_tasks(db, &chunk, folded, upto).await?;
+        left.extend(not_placed);
+        wrong.extend(changed);
+    }
+    Ok(left)
+}
+
+/// What the log comes to for these tasks, and up to where. Before the log is held: who is suspended while they read would hold it.
+async fn folded(db: &mut PgConnection, wrong: &[Uuid]) -> Result<(Vec<Folded>, i64), ProjectorError> {
+    let mut tx = db.begin().await?;
+    will_read(&mut tx).await?;
+    take_snapshot(&mut tx).await?;
+    let upto = taskfold_event_log::head(&mut *tx).await?;
+    let mut kept = Kept::default();
+    fold(&mut tx, Some(wrong), &mut kept).await?;
+    tx.rollback().await?;
+    Ok((kept.0, upto))
+}
+
+/// What came of tasks that were to be written anew.
+struct Written {
+    /// Another task of their column has their rank, by the log.
+    not_placed: Vec<Uuid>,
+    /// Something happened to them since they were folded: not written.
+    changed: Vec<Uuid>,
+}
+
+/// Writes rows anew, while nothing is appended, as the log was at `upto`.
+async fn mend_tasks(
+    db: &mut PgConnection,
+    wrong: &[Uuid],
+    mut folded: Vec<Folded>,
+    upto: i64,
+) -> Result<Written, ProjectorError> {
     let mut tx = db.begin().await?;
     will_lock(&mut tx).await?;
     sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *tx).await?;
     sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *tx).await?;
-    let mut kept = Kept::default();
-    fold(&mut tx, Some(wrong), &mut kept).await?;
-    let Kept(folded) = kept;
+    let changed: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT DISTINCT aggregate_id::uuid FROM events \
+         WHERE position > $1 AND aggregate_type = 'task' AND aggregate_id = ANY ($2::text[])",
+    )
+    .bind(upto)
+    .bind(wrong.iter().map(Uuid::to_string).collect::<Vec<_>>())
+    .fetch_all(&mut *tx)
+    .await?;
+    folded.retain(|folded| !changed.contains(&folded.task));
     let unknown: Vec<Uuid> = sqlx::query_scalar(
         "SELECT id FROM unnest($1) AS id WHERE NOT EXISTS ( \
              SELECT FROM events WHERE aggregate_type = 'task' AND aggregate_id = id::text)",
@@ -118,9 +156,9 @@ async fn mend_tasks(db: &mut PgConnection, wrong: &[Uuid]) -> Result<Vec<Uuid>, 
     .bind(then)
     .execute(&mut *tx)
     .await?;
-    let left = insert(&mut tx, &folded).await?;
+    let not_placed = insert(&mut tx, &folded).await?;
     tx.commit().await?;
-    Ok(left)
+    Ok(Written { not_placed, changed })
 }
 
 async fn insert(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Uuid>, ProjectorError> {
