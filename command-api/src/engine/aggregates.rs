@@ -130,16 +130,19 @@ impl<A: Versioned> Aggregates<A> {
         Self { store, kept: cache(A::KEPT_BYTES), pool: pool.clone() }
     }
 
-    /// Also for whoever has no deadline of their own, as an import.
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
-        within(REQUEST, Box::pin(self.load_at_length(id, fresh))).await
-    }
-
-    async fn load_at_length(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
         let kept = self.kept.get(&id).await;
         caches::looked_up(A::TYPE, kept.is_some());
+        match kept {
+            Some(Kept { state, command }) if !fresh => Ok(Loaded { state, command, fresh: false }),
+            // Also for whoever has no deadline of their own, as an import.
+            kept => within(REQUEST, Box::pin(self.read(id, kept, fresh))).await,
+        }
+    }
+
+    /// By the log.
+    async fn read(&self, id: Uuid, kept: Option<Kept<A>>, fresh: bool) -> Result<Loaded<A>, CommandError> {
         let Kept { state, command } = match kept {
-            Some(Kept { state, command }) if !fresh => return Ok(Loaded { state, command, fresh: false }),
             Some(kept) => self.catch_up(id, kept).await?,
             None if !fresh => return self.load_first(id).await,
             None => self.fold(id).await?,
