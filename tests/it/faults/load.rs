@@ -17,6 +17,8 @@ use crate::harness::{Actor, Sse};
 
 /// Between two requests of one client.
 const PACE: Duration = Duration::from_millis(100);
+/// Of one task.
+const FILES: usize = 400;
 /// For an answer. Longer than any deadline of the servers.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 /// Longer than the pause between two heartbeats: the connection is dead.
@@ -94,8 +96,8 @@ pub struct World {
     pub project: String,
     /// One for each writer.
     pub tasks: Vec<String>,
-    /// That files are attached to.
-    pub with_files: String,
+    /// That files are attached to, one after the other.
+    pub with_files: Vec<String>,
     pub projectors: [String; 2],
     pub nats_url: String,
     pub stream: String,
@@ -142,9 +144,9 @@ async fn write(ada: Actor, project: String, own: String, assignee: String, recor
     }
 }
 
-/// Attaches files to a task.
-async fn upload(ada: Actor, task: String, record: Record) {
-    loop {
+/// Attaches files to tasks, to each below its limit.
+async fn upload(ada: Actor, tasks: Vec<String>, record: Record) {
+    for task in tasks.iter().flat_map(|task| std::iter::repeat_n(task, FILES)) {
         let path = format!("/v1/tasks/{task}/attachments?file_name=some.bin");
         let request = || {
             let request = ada.request(Method::POST, &path).header("content-type", "application/octet-stream");

@@ -14,6 +14,8 @@ use super::load::World;
 use crate::harness::{Actor, Backup, Disk, Process, Way, data_dir, eventually};
 
 const WRITERS: usize = 3;
+/// Enough for the longest run.
+const WITH_FILES: usize = 10;
 
 pub struct System {
     pub stack: Stack,
@@ -112,7 +114,10 @@ impl System {
         for n in 0..WRITERS {
             tasks.push(ada[0].task(&project, &format!("of writer {n}")).await);
         }
-        let with_files = ada[0].task(&project, "with files").await;
+        let mut with_files = Vec::new();
+        for n in 0..WITH_FILES {
+            with_files.push(ada[0].task(&project, &format!("with files {n}")).await);
+        }
         eventually("the project can be read", || async {
             (bo[1].get(&format!("/v1/projects/{project}")).await.status == 200).then_some(())
         })
