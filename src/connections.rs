@@ -21,10 +21,10 @@ const NATS_CALL: Duration = Duration::from_secs(3);
 /// A connection that answered this short a time ago is taken to be good; asking each time is a round trip for each request.
 const KNOWN_GOOD: Duration = Duration::from_secs(1);
 
-/// When a session last began as a read-only one. One for the process: it only decides whether connections are replaced.
+/// Time at which a session last began as a read-only one. One for the process: it only decides whether connections are replaced.
 static READ_ONLY: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Whether a connection of this age may be of a session that stays read-only after its database has become writable: a session keeps the
+/// Tells whether a connection of this age may be a session that stays read-only after its database has become writable: a session keeps the
 /// default that it began with. Replaced at most once in the time that it takes to be in doubt.
 fn may_be_read_only(age: Duration) -> bool {
     let last = *READ_ONLY.lock().unwrap_or_else(PoisonError::into_inner);

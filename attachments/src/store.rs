@@ -10,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use taskfold_domain::ids::AttachmentId;
 use tokio::time::Instant;
 
-/// How long a failed write counts when no other one follows.
+/// Time for which a failed write counts when no other one follows.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
 /// Why the store did not do it.
@@ -78,7 +78,7 @@ impl Store {
         }
     }
 
-    /// Whether it stored what it was last given, as far as this process knows: a store that answers may be full.
+    /// Outcome of the last write of this process: a store that answers may be full.
     pub fn takes_writes(&self) -> bool {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.is_none_or(|at| at.elapsed() > COUNTS_FOR)

@@ -36,7 +36,7 @@ pub struct Deps {
     pub attachments: Store,
     /// Of one attachment, at most.
     pub attachment_bytes: u64,
-    /// What the last appends came to.
+    /// Outcome of the last appends.
     pub writes: Writes,
     /// Which log it is.
     pub log: watch::Receiver<LogIdentity>,

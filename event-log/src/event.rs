@@ -111,7 +111,7 @@ impl LoggedEvent {
             Ok(subject) if is_name && tokens_are_full => {
                 nats_subject(prefix, self.project_id.map(ProjectId), subject, &self.event_type)
             }
-            _ => format!("{prefix}.events._._._.unreadable"),
+            Ok(_) | Err(_) => format!("{prefix}.events._._._.unreadable"),
         }
     }
 

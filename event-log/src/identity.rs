@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::Worker;
 use crate::deadline::{REQUEST, within};
 
-/// How often each process asks which log it is.
+/// Interval at which each process reads the id of the log.
 pub const ASK_EVERY: Duration = Duration::from_secs(1);
 /// The id of the log in the headers of a message, as an extension attribute of CloudEvents.
 pub const LOG_HEADER: &str = "ce-taskfoldlog";

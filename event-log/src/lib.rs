@@ -18,7 +18,7 @@ mod trouble;
 mod wake;
 /// Workers, and when each last came through.
 mod worker;
-/// Whether writes are taken.
+/// Outcome of recent writes, for readiness.
 mod writes;
 
 pub use event::{LogError, LoggedEvent, RawChange};

@@ -28,7 +28,7 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the error would be the same whatever values the statement had: trouble of the moment, or of the whole database. Any other error
+/// Tells whether the error would be the same whatever values the statement had: trouble of the moment, or of the whole database. Any other error
 /// is one of the rows that were read or written.
 pub fn is_of_the_whole(error: &sqlx::Error) -> bool {
     is_unavailable(error)

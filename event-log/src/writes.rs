@@ -1,4 +1,4 @@
-//! How the writes of a process get on, for its readiness: a server that answers may still take nothing, such as one whose disk is full.
+//! Outcome of the recent writes of a process, for its readiness: a server that answers may refuse every write, such as one whose disk is full.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How long a failed write counts when no other one follows. A process that is sent nothing because it is not ready would not notice by itself
+/// Time for which a failed write counts when no other one follows. A process that is sent nothing because it is not ready would not notice by itself
 /// that the trouble is over.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 /// Aggregates that are remembered as incomplete, at most.
 const REMEMBERED: usize = 20;
 
-/// What the last writes came to. Cheap to clone; clones are one.
+/// Outcome of the last writes. Cheap to clone; clones share their state.
 #[derive(Clone, Default)]
 pub struct Writes(Arc<Mutex<State>>);
 
@@ -68,7 +68,7 @@ impl Writes {
     }
 }
 
-/// What keeps PostgreSQL from writing, in words for an operator (codes: appendix A of its documentation).
+/// Reason for which PostgreSQL refuses writes, in words for an operator (codes: appendix A of its documentation).
 fn hindrance(error: &sqlx::Error) -> Option<String> {
     let code = error.as_database_error()?.code()?;
     match code.as_ref() {

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use taskfold_domain::Timestamp;
 use uuid::Uuid;
 
-/// Of the database's clock from this machine's, in microseconds.
+/// Offset of the database's clock from this machine's, in microseconds.
 static OFFSET: AtomicI64 = AtomicI64::new(0);
 
 pub fn now() -> Timestamp {
@@ -19,7 +19,7 @@ pub fn of_this_machine() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// How far the database's clock is from this machine's.
+/// Offset of the database's clock from this machine's.
 pub fn offset() -> TimeDelta {
     TimeDelta::microseconds(OFFSET.load(Ordering::Relaxed))
 }

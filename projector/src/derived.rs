@@ -21,7 +21,7 @@ pub const TABLES: &[(&str, &[&str], i32)] = &[
 pub const DOCUMENTS_OF_BLOCKS: &str = "INSERT INTO task_documents (task_id, project_id, archived, created_at, document) \
     SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids) FROM tasks \
     WHERE NOT deleted AND ctid >= $1::tid AND ctid < $2::tid";
-/// Of all projects, or of one ($1).
+/// Counts of all projects, or of one ($1).
 const COUNTS: &str = "INSERT INTO column_counts (project_id, column_id, tasks) \
     SELECT project_id, column_id, count(*) FROM tasks \
     WHERE NOT archived AND NOT deleted AND ($1::uuid IS NULL OR project_id = $1) GROUP BY project_id, column_id";

@@ -62,7 +62,7 @@ impl Keys {
 #[error("it is about a {0} that has no row")]
 pub struct NoRow(&'static str);
 
-/// Why an event was not folded.
+/// Reason for which an event was not folded.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFolded {
     #[error(transparent)]
@@ -82,7 +82,7 @@ impl Tables {
     }
 }
 
-/// What a panic leaves of an aggregate's rows is folded anew before the aggregate is taken back.
+/// Rows of an aggregate that a panic left half changed are folded anew before the aggregate is taken back.
 fn caught(fold: impl FnOnce() -> Result<(), NoRow>) -> Result<(), NotFolded> {
     match catch_unwind(AssertUnwindSafe(fold)) {
         Ok(folded) => Ok(folded?),

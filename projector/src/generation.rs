@@ -27,7 +27,7 @@ const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '100ms'";
 const READERS_LIMIT: Duration = Duration::from_secs(1);
 /// Of the two transactions it is the one that must not be lost when PostgreSQL dies.
 const DURABLE: &str = "SET LOCAL synchronous_commit = on";
-/// Of a transaction that waits for something else.
+/// Deadline of a transaction that waits for something else.
 const STATEMENT_EVERY: Duration = Duration::from_millis(500);
 /// Until the next attempt, and how many there are: two minutes at least.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);

@@ -8,7 +8,7 @@ pub const HOLDS: Duration = Duration::from_secs(3);
 /// How often the holder renews, and a standby asks.
 pub const EVERY: Duration = Duration::from_millis(800);
 
-/// What asking for the lease came to.
+/// Outcome of asking for the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Another one holds it.

@@ -40,7 +40,7 @@ mod transactions;
 pub mod verify;
 /// Which code wrote the read tables.
 pub mod versions;
-/// What the append keeps beside the log.
+/// Tables that the append keeps beside the log.
 pub mod write_side;
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub fn encode(event: &LoggedEvent, log: &LogIdentity, max_payload: usize) -> (He
     truncated(event, log)
 }
 
-/// Of a Change that is too large, or cannot be read.
+/// Message for a Change that is too large, or cannot be read.
 pub fn truncated(event: &LoggedEvent, log: &LogIdentity) -> (HeaderMap, Bytes) {
     let mut headers = headers(event, log);
     headers.insert(TRUNCATED_HEADER, "true");
@@ -32,7 +32,7 @@ pub fn truncated(event: &LoggedEvent, log: &LogIdentity) -> (HeaderMap, Bytes) {
     (headers, empty.change_json().unwrap_or_else(|_| of_columns(event).to_string()).into())
 }
 
-/// What the row says of itself, where that is not what our code writes.
+/// Attributes from the columns of a row whose payload cannot be read.
 fn of_columns(event: &LoggedEvent) -> serde_json::Value {
     serde_json::json!({
         "position": event.position,

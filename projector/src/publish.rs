@@ -20,7 +20,7 @@ use crate::{Deps, ProjectorError, message, stream};
 /// Events read at once, and publishes under way at once.
 const PAGE: i64 = 512;
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How long JetStream refuses or is silent before the connection to it is made anew.
+/// Time for which JetStream refuses or is silent before the connection to it is replaced.
 const STUCK: Duration = Duration::from_secs(10);
 
 /// What was projected last.

@@ -181,7 +181,7 @@ pub async fn unreadable(
     Ok(Some(Arc::new(watchers_of(db, &projects).await?)))
 }
 
-/// Who watched projects when. What of it cannot be folded is set aside itself.
+/// History of who watched projects. What of it cannot be folded is set aside itself.
 async fn watchers_of(db: &mut PgConnection, projects: &[Uuid]) -> sqlx::Result<WatcherHistory> {
     let mut tables = Tables::default();
     let mut history = WatcherHistory::default();

@@ -1,7 +1,7 @@
 //! Proving that log, stream and read tables agree, beside a running system: everything is compared up to one position,
 //! read in one snapshot.
 
-/// What the append keeps beside the log, and how each event follows from those before it.
+/// Checks of the append's own tables, and that each event follows from those before it.
 mod append;
 /// The stream against the log.
 mod stream;

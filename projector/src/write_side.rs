@@ -1,11 +1,11 @@
 //! The tables that the append keeps beside the log, and decides on: `task_places`, `task_links`, `due_schedule` and `commands`. What the log comes
 //! to in them, where they differ from it, and making them again.
 
-/// Where the tables differ from the log.
+/// Differences between the tables and the log.
 mod differences;
-/// What the log comes to.
+/// Folding of the log into the rows that the append keeps.
 mod fold;
-/// Which aggregates lack rows.
+/// Search for aggregates that lack rows.
 mod incomplete;
 /// Making rows again.
 mod mend;

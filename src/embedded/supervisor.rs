@@ -34,7 +34,7 @@ pub enum ServerState {
     Stopped,
 }
 
-/// What a supervisor is asked to do.
+/// Request to a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     Stop,

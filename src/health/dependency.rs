@@ -65,10 +65,9 @@ impl Dependency {
 impl Looked {
     pub fn condition_of(&self, service: Service) -> Condition {
         match self.finding.state {
-            Condition::Ok => Condition::Ok,
-            _ if self.required_by.contains(&service) => Condition::Down,
-            _ if self.degrades.contains(&service) => Condition::Degraded,
-            _ => Condition::Ok,
+            Condition::Degraded | Condition::Down if self.required_by.contains(&service) => Condition::Down,
+            Condition::Degraded | Condition::Down if self.degrades.contains(&service) => Condition::Degraded,
+            Condition::Ok | Condition::Degraded | Condition::Down => Condition::Ok,
         }
     }
 

@@ -20,18 +20,18 @@ pub use pools::Pools;
 
 /// The database's time.
 mod clock;
-/// What a role depends on, and what is lost without it.
+/// Dependencies of a role, and the services that need them.
 mod dependency;
 /// Connections of the process.
 mod pools;
-/// How far the log, the read tables and the stream are.
+/// Positions of the log, the read tables and the stream.
 mod progress;
-/// Whether servers answer.
+/// Checks of servers.
 mod servers;
-/// Whether what the append needs is there.
+/// Check of the append's own tables.
 mod writes;
 
-/// What a process does for callers.
+/// Service that a process offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     Commands,

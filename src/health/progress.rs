@@ -7,7 +7,7 @@ use taskfold_projector::stream::{self, Label};
 use super::dependency::answered;
 use super::{Dependency, Service};
 
-/// How old an event may be that nobody has projected or published: above it, nothing gets on, or there is a backlog that callers notice.
+/// Limit for the age of an event that is not projected or published: above it, work is stuck, or there is a backlog that callers notice.
 const WAITS_TOO_LONG: Duration = Duration::from_secs(10);
 
 impl Dependency {
@@ -108,7 +108,7 @@ impl Dependency {
     }
 }
 
-/// How long the first event behind `done` has waited, when there is one up to `upto`.
+/// Age of the first event behind `done`, when there is one up to `upto`.
 async fn waits(pool: &PgPool, done: i64, upto: i64) -> sqlx::Result<Option<Duration>> {
     if done >= upto {
         return Ok(None);

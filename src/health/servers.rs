@@ -26,7 +26,9 @@ impl Dependency {
             Box::pin(async move {
                 match state {
                     async_nats::connection::State::Connected => Ok("connected".to_owned()),
-                    _ => Err("not connected, trying again".to_owned()),
+                    async_nats::connection::State::Pending | async_nats::connection::State::Disconnected => {
+                        Err("not connected, trying again".to_owned())
+                    }
                 }
             })
         });

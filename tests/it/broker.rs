@@ -60,7 +60,7 @@ async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anyt
     app.finish().await;
 }
 
-/// How long everything may wait after the servers of the cluster have another leader: the goal, and what a busy machine adds.
+/// Limit for everything after the servers of the cluster have another leader: the goal, and what a busy machine adds.
 const AFTER_ELECTION: Duration = Duration::from_secs(3 + 3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

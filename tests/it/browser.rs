@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::harness::{Actor, App, PATIENCE, data_dir, skipped};
 
-/// Whether there is a browser. Tests that need one are left out without it, and say so; with TASKFOLD_REQUIRE_BROWSER it is an error.
+/// Looks for a browser. Tests that need one are left out without it, and say so; with TASKFOLD_REQUIRE_BROWSER it is an error.
 fn is_there() -> bool {
     let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = version.is_ok_and(|status| status.success());

@@ -1,12 +1,12 @@
 //! Everything that the system is made of, and depends on, fails in every way, under work and with followers.
 
-/// What fails, and how.
+/// Faults, and how each is caused.
 mod fault;
 /// Work that never stops.
 mod load;
 /// The system that fails.
 mod system;
-/// What came of it.
+/// Judgement of each fault.
 mod verdict;
 
 use std::time::Duration;

@@ -185,7 +185,7 @@ fn command_api(app: &App) -> Process {
     Process::start("command-api", &["--database-url", &app.database_url, "--data-dir", &data])
 }
 
-/// How often the log has the command.
+/// Count of the command's events in the log.
 async fn logged(app: &App, key: &str) -> i64 {
     let events = sqlx::query_scalar("SELECT count(*) FROM events WHERE command_id = $1::uuid").bind(key);
     events.fetch_one(&app.owner).await.unwrap()

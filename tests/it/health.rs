@@ -1,4 +1,4 @@
-//! What readiness says while servers answer and work does not get done.
+//! Readiness while servers answer and work does not get done.
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;

@@ -39,7 +39,7 @@ mod frozen;
 mod frozen_stream;
 /// Instances that are restarted under load.
 mod going_away;
-/// What readiness says.
+/// Readiness.
 mod health;
 /// Boards of other programs.
 mod imports;
@@ -71,7 +71,7 @@ mod restore;
 mod roles;
 /// What the query-api's database role sees.
 mod row_security;
-/// What an operator types.
+/// Runbooks of the documentation, typed.
 mod runbook;
 /// What is found by its words.
 mod search;
@@ -97,5 +97,5 @@ mod trouble;
 mod verify;
 /// Boards in windows, lists, what one is to do.
 mod views;
-/// What the append keeps beside the log.
+/// Tables that the append keeps beside the log.
 mod write_side;

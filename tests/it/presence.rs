@@ -12,7 +12,7 @@ use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventu
 
 /// What goes away: instances, NATS, the bucket.
 mod outages;
-/// How many servers keep it.
+/// Replicas of its bucket.
 mod replicas;
 /// Clients that do not read.
 mod slow;

@@ -24,7 +24,7 @@ pub async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
     taken(&answer, 200)
 }
 
-/// Whether a command was done; else it was not available, and nothing else.
+/// Tells whether a command was done; else it was unavailable, and nothing else.
 fn taken(answer: &Answer, status: u16) -> bool {
     if answer.status != status {
         let problem = answer.problem(503, "unavailable");

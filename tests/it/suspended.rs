@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::harness::{App, Place, Process, eventually};
 use crate::silence::{RECOVERED, rename};
 
-/// How long a projector holds its lease, and what a busy machine adds.
+/// Time for which a projector holds its lease, and what a busy machine adds.
 const LEASE: Duration = Duration::from_secs(3 + 3);
 
 fn signal(pid: i32, signal: Signal) {

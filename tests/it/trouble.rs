@@ -30,7 +30,7 @@ async fn end_sessions(app: &App) {
     db.close().await.unwrap();
 }
 
-/// Whether a request was served; else it was not available, with a time to come back, and nothing else.
+/// Tells whether a request was served; else it was not available, with a time to come back, and nothing else.
 fn served(answer: &Answer) -> bool {
     if answer.status.is_success() {
         return true;

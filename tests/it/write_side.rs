@@ -1,4 +1,4 @@
-//! What the append keeps beside the log: proved by `verify`, made again by `taskfold rebuild --write-side`, and never decided on when it is
+//! Tables that the append keeps beside the log: proved by `verify`, made again by `taskfold rebuild --write-side`, and never decided on when it is
 //! known to lack something.
 
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn rows(app: &App) -> Vec<String> {
     .unwrap()
 }
 
-/// What the program prints. It must end well.
+/// Output of the program, which must end well.
 async fn taskfold(app: &App, arguments: &[&str]) -> String {
     let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"));
     let output =

@@ -1,4 +1,4 @@
-//! Whether an event follows from the state before it: what it says was there before must have been there.
+//! Check that an event follows from the state before it: the `from` values must be those of the state.
 
 use super::events::{ColumnDiff, ProjectEvent};
 use super::state::{Board, Project};
@@ -46,7 +46,7 @@ impl Board {
         (!follows).then_some(field)
     }
 
-    /// Of the fields that are said, which are those that change.
+    /// Selects the fields that change, of those that the event names.
     fn column_was(&self, said: &ColumnDiff) -> bool {
         self.column(said.id).is_some_and(|was| {
             said.name.as_ref().is_none_or(|name| *name == was.name)

@@ -1,4 +1,4 @@
-//! What the append keeps of each task beside its events, in tables of its own, because it decides on many tasks at once: where it stands, what
+//! State of each task that the append keeps beside its events, in tables of its own, because it decides on many tasks at once: where it stands, what
 //! it is linked to, and when it is to be reminded of. The rules stand here for all who write these tables, prove them or make them again.
 
 use super::events::TaskEvent;
@@ -7,7 +7,7 @@ use crate::Timestamp;
 use crate::ids::{ColumnId, TaskId};
 use crate::rank::Rank;
 
-/// Where a task stands.
+/// Place of a task: its column, its rank, its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub column: ColumnId,
@@ -22,14 +22,14 @@ pub enum PlaceState {
     Deleted = 2,
 }
 
-/// What leads from a task to others. Each kind is walked apart: a part may wait for its whole.
+/// Link from a task to others. Each kind is walked apart: a part may wait for its whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkKind {
     WaitsFor = 1,
     PartOf = 2,
 }
 
-/// What an event changes of it.
+/// Change that an event makes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     WaitsFor(TaskId),

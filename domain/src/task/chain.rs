@@ -1,4 +1,4 @@
-//! Whether an event follows from the state before it: what it says was there before must have been there.
+//! Check that an event follows from the state before it: the `from` values must be those of the state.
 
 use super::events::{Lifecycle, PlacedItem, TaskEvent};
 use super::state::{Card, Checklist, Situation, Task};
@@ -110,7 +110,7 @@ impl Card {
     }
 }
 
-/// Whether the item is there, as it is said to be, behind the one that it is said to be behind.
+/// Checks that the item is there, as it is said to be, behind the one that it is said to be behind.
 fn stands(checklists: &[Checklist], said: &PlacedItem) -> bool {
     let Some(list) = checklists.iter().find(|c| c.id == said.checklist_id) else { return false };
     let Some(at) = list.items.iter().position(|item| item.id == said.item.id) else { return false };

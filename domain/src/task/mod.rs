@@ -4,9 +4,9 @@
 mod aggregate;
 /// What may be asked of a task as it stands, by whom.
 mod allowed;
-/// What the append keeps of a task beside its events.
+/// State that the append keeps of a task beside its events.
 pub mod beside;
-/// Whether an event follows from the state before it.
+/// Check that an event follows from the state before it.
 mod chain;
 /// What may be asked.
 pub mod commands;

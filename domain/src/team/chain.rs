@@ -1,4 +1,4 @@
-//! Whether an event follows from the state before it: what it says was there before must have been there.
+//! Check that an event follows from the state before it: the `from` values must be those of the state.
 
 use super::events::TeamEvent;
 use super::state::Team;

@@ -2,7 +2,7 @@
 
 /// The thin adapter that lets cqrs-es fold, test and load it.
 mod aggregate;
-/// Whether an event follows from the state before it.
+/// Check that an event follows from the state before it.
 mod chain;
 /// What may be asked.
 pub mod commands;

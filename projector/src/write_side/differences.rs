@@ -120,7 +120,7 @@ pub async fn strangers(db: &mut PgConnection, most: i64) -> Result<Vec<Differenc
     Ok(differences)
 }
 
-/// What the log says of commands, from their events: `fingerprint` is null where a release wrote them that left it out. Metadata that nobody
+/// Commands as the log records them in their events: `fingerprint` is null where a release wrote them that left it out. Metadata that nobody
 /// of ours wrote is taken as left out: PostgreSQL's functions for JSON would fail on some escapes, and casts on other words.
 pub const OF_LOG: &str = "SELECT actor_id, command_id, min(aggregate_id) AS aggregate_id, max(sequence) AS version, \
         min(position) AS first_position, max(position) AS last_position, \

@@ -14,7 +14,7 @@ const PAGE: i64 = 1000;
 /// Tasks that are handed on at once.
 const TASKS: usize = 500;
 
-/// What the append keeps of one task.
+/// Rows that the append keeps of one task.
 #[derive(Clone, Debug)]
 pub struct Folded {
     pub task: Uuid,
@@ -24,7 +24,7 @@ pub struct Folded {
     pub due: Due,
 }
 
-/// When the task is to be reminded of next.
+/// Time of the task's next reminder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     Never,
@@ -48,7 +48,7 @@ struct Row {
     metadata: String,
 }
 
-/// What the first event of a command says of it.
+/// Metadata of the first event of a command.
 #[derive(Default, Deserialize)]
 struct Recorded {
     fingerprint: Option<String>,

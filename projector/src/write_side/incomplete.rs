@@ -9,7 +9,7 @@ use super::differences::tasks;
 use super::fold::{Break, Folded, Sink, fold};
 use crate::ProjectorError;
 
-/// Which of these aggregates lack something in the tables of the append. Only what there is of them is compared.
+/// Finds those of these aggregates that lack rows in the tables of the append. Rows of other aggregates are not compared.
 pub async fn incomplete(db: &mut PgConnection, of: &[Aggregate]) -> Result<Vec<Aggregate>, ProjectorError> {
     let ids: Vec<Uuid> =
         of.iter().filter(|(kind, _)| kind == SubjectKind::Task.as_str()).map(|(_, task)| *task).collect();

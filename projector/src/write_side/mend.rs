@@ -11,7 +11,7 @@ use crate::transactions::{take_snapshot, will_lock, will_read};
 /// Tasks that are made again while commands wait, at once: some hundredths of a second.
 const CHUNK: usize = 200;
 
-/// What was made again.
+/// Rows that were rewritten.
 #[derive(Clone, Debug, Default)]
 pub struct Mended {
     /// Tasks whose place, links or reminder were not what the log comes to.
@@ -39,7 +39,7 @@ pub async fn mend(owner: &PgPool) -> Result<Mended, ProjectorError> {
     Ok(mended)
 }
 
-/// Which tasks have something that differs from the log, in one snapshot.
+/// Finds the tasks whose rows differ from the log, in one snapshot.
 async fn differing(db: &mut PgConnection) -> Result<BTreeSet<Uuid>, ProjectorError> {
     let mut tx = db.begin().await?;
     will_read(&mut tx).await?;
@@ -88,7 +88,7 @@ async fn mend_all(db: &mut PgConnection, mut wrong: Vec<Uuid>) -> Result<Vec<Uui
     Ok(left)
 }
 
-/// What the log comes to for these tasks, and up to where. Before the log is held: who is suspended while they read would hold it.
+/// Folds these tasks, and answers the head of the log then. Done before the log is locked: a process suspended while it reads would hold the lock.
 async fn folded(db: &mut PgConnection, wrong: &[Uuid]) -> Result<(Vec<Folded>, i64), ProjectorError> {
     let mut tx = db.begin().await?;
     will_read(&mut tx).await?;
@@ -100,7 +100,7 @@ async fn folded(db: &mut PgConnection, wrong: &[Uuid]) -> Result<(Vec<Folded>, i
     Ok((kept.0, upto))
 }
 
-/// What came of tasks that were to be written anew.
+/// Outcome of rewriting the rows of some tasks.
 struct Written {
     /// Another task of their column has their rank, by the log.
     not_placed: Vec<Uuid>,

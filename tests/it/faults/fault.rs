@@ -1,4 +1,4 @@
-//! What fails, and how.
+//! Faults, and how each is caused.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::harness::{Disk, Process, Way};
 const DELAY: Duration = Duration::from_millis(100);
 /// Between a killed process and the next in its place.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
-/// How long work goes on after a backup that is restored then.
+/// Time between a backup and its restore.
 const SINCE_BACKUP: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Target {
     Network(Pair),
 }
 
-/// Who is connected to whom.
+/// Two sides of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pair {
     CommandApiPostgres,
@@ -104,7 +104,7 @@ pub fn all() -> Vec<Fault> {
         .collect()
 }
 
-/// When it began, and when its cause was gone.
+/// Beginning of a fault, and the end of its cause.
 pub struct Inflicted {
     pub began: Instant,
     pub ended: Instant,

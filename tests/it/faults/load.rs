@@ -17,7 +17,7 @@ use crate::harness::{Actor, Sse};
 
 /// Between two requests of one client.
 const PACE: Duration = Duration::from_millis(100);
-/// Of one task.
+/// Files of one task, below its limit.
 const FILES: usize = 400;
 /// For an answer. Longer than any deadline of the servers.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ const STREAM_LIMIT: Duration = Duration::from_secs(20);
 /// For the next message, while there always is one.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(3);
 
-/// What a client got for its request.
+/// Outcome of a request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// With this position.
@@ -35,6 +35,8 @@ pub enum Outcome {
     Refused,
     /// No answer: the connection broke, or nothing came in time.
     None,
+    /// With an earlier position than was announced before.
+    Behind(String),
     /// What no client should see.
     Wrong(String),
 }
@@ -46,7 +48,7 @@ pub struct Reply {
     pub outcome: Outcome,
 }
 
-/// What a follower received: an SSE id or a sequence, and when.
+/// Ids or sequences that a follower received, with their times.
 #[derive(Clone, Default)]
 pub struct Followed {
     pub received: Vec<(String, Instant)>,
@@ -88,7 +90,7 @@ impl Record {
     }
 }
 
-/// Who works, and on what.
+/// Clients, and the project that they work on.
 pub struct World {
     /// To the command-api, and to the query-api.
     pub ada: [Actor; 2],
@@ -193,7 +195,7 @@ async fn read(ada: Actor, project: String, record: Record) {
                 && position < announced
                 && resets == observed.project.resets
             {
-                reply.outcome = Outcome::Wrong(format!("at {position} after {announced} was announced"));
+                reply.outcome = Outcome::Behind(format!("at {position} after {announced} was announced"));
             }
             observed.reads.push(reply);
         });

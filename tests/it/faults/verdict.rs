@@ -1,4 +1,4 @@
-//! What a fault did, and whether anything was lost, doubled, skipped, hung or kept silent about.
+//! Judgement of a fault: its effects, and whether anything was lost, doubled, skipped, hung or kept silent about.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,7 +23,7 @@ const RECOVERED_CLIENTS: Duration = Duration::from_secs(45);
 /// For what is waited for, however late it is.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long after the end of the cause it was that a command was done, a read was answered, and that command's event was on both live
+/// Recovery times, from the end of the cause: until a command was done, a read was answered, and that command's event was on both live
 /// streams, and on NATS.
 #[derive(Default)]
 struct Back {
@@ -130,22 +130,20 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
     };
     let [commands, uploads, reads] =
         [&observed.commands, &observed.uploads, &observed.reads].map(|replies| during(replies));
-    let of_clients = match fault.target {
-        Target::CommandApi | Target::QueryApi => true,
-        Target::Network(pair) => matches!(pair, Pair::ClientsCommandApi | Pair::ClientsQueryApi),
-        Target::Postgres | Target::Nats | Target::Attachments | Target::Projector => false,
-    };
-    let restored = fault.how == How::Restored;
-    for (what, replies) in [("command", &commands), ("upload", &uploads), ("read", &reads)] {
+    let restored = (fault.target, fault.how) == (Target::Postgres, How::Restored);
+    for (what, replies) in [("commands", &commands), ("uploads", &uploads), ("reads", &reads)] {
+        let reachable = !fault.keeps_from_clients(what);
         for reply in replies {
             let took = reply.answered - reply.asked;
             match &reply.outcome {
                 // What was announced is gone, until the stream says so.
-                Outcome::Wrong(_) if restored && what == "read" => {}
-                Outcome::Wrong(answer) => wrong.push(format!("a {what} was answered {answer}")),
-                Outcome::None if !of_clients => wrong.push(format!("a {what} was not answered for {took:.1?}")),
-                _ if took > ANSWERED && !of_clients => wrong.push(format!("a {what} was answered after {took:.1?}")),
-                _ => {}
+                Outcome::Behind(_) if restored => {}
+                Outcome::Behind(answer) | Outcome::Wrong(answer) => wrong.push(format!("{what}: answered {answer}")),
+                Outcome::None if reachable => wrong.push(format!("{what}: not answered for {took:.1?}")),
+                Outcome::Done(_) | Outcome::Refused if took > ANSWERED && reachable => {
+                    wrong.push(format!("{what}: answered after {took:.1?}"));
+                }
+                Outcome::Done(_) | Outcome::Refused | Outcome::None => {}
             }
         }
     }
@@ -169,10 +167,11 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
         // Where nothing was done, there is nothing to hear of.
         let due = what != "live streams" && what != "NATS"
             || commands_done.iter().any(|at| (from..).contains(at) && *at + limit < to);
-        if to - from > limit && due && !noticed && !of_clients {
+        if to - from > limit && due && !noticed && !fault.keeps_from_clients(what) {
             wrong.push(format!("nothing came of {what} for {:.1?}, and readiness said ok", to - from));
         }
     }
+    let of_clients = ["commands", "reads"].into_iter().any(|what| fault.keeps_from_clients(what));
     let limit = if of_clients { RECOVERED_CLIENTS } else { RECOVERED };
     match back.longest() {
         None => wrong.push(format!("not back after {PATIENCE:?}")),
@@ -194,6 +193,17 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
         health: health.join("; "),
         back,
         wrong,
+    }
+}
+
+impl Fault {
+    /// Tells whether the servers of these are themselves away, or the network to them: clients get no answer, and a balancer asks in vain.
+    fn keeps_from_clients(self, what: &str) -> bool {
+        match self.target {
+            Target::CommandApi | Target::Network(Pair::ClientsCommandApi) => matches!(what, "commands" | "uploads"),
+            Target::QueryApi | Target::Network(Pair::ClientsQueryApi) => matches!(what, "reads" | "live streams"),
+            Target::Postgres | Target::Nats | Target::Attachments | Target::Projector | Target::Network(_) => false,
+        }
     }
 }
 
@@ -249,7 +259,7 @@ struct Logged {
     notified: bool,
 }
 
-/// Whether everybody has all of the log, once and in order, and the log all that was acknowledged.
+/// Checks that every follower has the whole log, once and in order, and the log every acknowledged command.
 async fn complete(
     fault: Fault,
     inflicted: &Inflicted,
@@ -282,7 +292,7 @@ async fn complete(
     })
 }
 
-/// Of the frames that tell of these events on a project's stream, with what is for the person or without.
+/// Ids of the frames that tell of these events on a project's stream, with those for the person or without.
 fn ids(logged: &[Logged], person: bool) -> Vec<String> {
     let of_project = logged.iter().filter(|event| event.of_project);
     let of_event = |event: &Logged| {

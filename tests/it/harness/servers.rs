@@ -54,7 +54,7 @@ fn major() -> Option<u32> {
     Some(named.parse().expect("TASKFOLD_TEST_POSTGRES is a major version, such as 15"))
 }
 
-/// Whether TASKFOLD_TEST_OWNER=plain has the tables owned by a role that may make roles, and is no superuser.
+/// Tells whether TASKFOLD_TEST_OWNER=plain has the tables owned by a role that may make roles, and is no superuser.
 fn owner_is_plain() -> bool {
     match std::env::var("TASKFOLD_TEST_OWNER").as_deref() {
         Err(_) => false,
