@@ -62,7 +62,7 @@ async fn the_commonest_faults_are_survived() {
 /// `cargo test --test it every_fault -- --ignored --nocapture` prints the table of docs/operating.md. With TASKFOLD_FAULTS in the
 /// environment, such as `NATS`, those only whose names begin so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes three quarters of an hour"]
+#[ignore = "takes half an hour"]
 async fn every_fault_is_survived() {
     let wanted = std::env::var("TASKFOLD_FAULTS").unwrap_or_default();
     let faults: Vec<Fault> = fault::all().into_iter().filter(|fault| fault.to_string().starts_with(&wanted)).collect();
