@@ -82,7 +82,7 @@ pub fn router(
                 if let Some(memory) = memory_stats::memory_stats() {
                     metrics::gauge!("process_resident_memory_bytes").set(memory.physical_mem as f64);
                 }
-                pools.measure();
+                pools.measure().await;
                 ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
             }),
         )

@@ -1,8 +1,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::future::join_all;
 use sqlx::PgPool;
+use tokio::time::Instant;
 
 use crate::databases::DatabaseRole;
+
+/// Limit of the wait for a connection that is measured, so that metrics are answered in time.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Database connections of the process, to be measured. A part whose connections are all in use has callers wait.
 #[derive(Clone, Default)]
@@ -13,16 +19,23 @@ impl Pools {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((role, pool));
     }
 
-    pub fn measure(&self) {
-        for (role, pool) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let part = role.application_name();
-            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-            let in_use = pool.size().saturating_sub(idle);
-            let most = pool.options().get_max_connections();
-            metrics::gauge!("taskfold_database_connections", "part" => part, "state" => "in_use")
-                .set(f64::from(in_use));
-            metrics::gauge!("taskfold_database_connections", "part" => part, "state" => "idle").set(f64::from(idle));
-            metrics::gauge!("taskfold_database_connections_limit", "part" => part).set(f64::from(most));
-        }
+    /// Also how long a caller waits for a connection of each part just now, by waiting for one.
+    pub async fn measure(&self) {
+        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        join_all(pools.iter().map(|(role, pool)| measure(*role, pool))).await;
     }
+}
+
+async fn measure(role: DatabaseRole, pool: &PgPool) {
+    let part = role.application_name();
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    let in_use = pool.size().saturating_sub(idle);
+    let most = pool.options().get_max_connections();
+    metrics::gauge!("taskfold_database_connections", "part" => part, "state" => "in_use").set(f64::from(in_use));
+    metrics::gauge!("taskfold_database_connections", "part" => part, "state" => "idle").set(f64::from(idle));
+    metrics::gauge!("taskfold_database_connections_limit", "part" => part).set(f64::from(most));
+    let began = Instant::now();
+    // What came of it does not matter: an outage is what readiness tells of.
+    let _ = tokio::time::timeout(LONGEST_WAIT, pool.acquire()).await;
+    metrics::gauge!("taskfold_database_connection_wait_seconds", "part" => part).set(began.elapsed().as_secs_f64());
 }
