@@ -26,7 +26,7 @@ use clap::Parser as _;
 use sqlx::PgPool;
 use taskfold::config::Cli;
 use taskfold::program::{Program, Site};
-use taskfold_projector::stream;
+use taskfold_projector::{ProjectorError, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -198,10 +198,17 @@ impl App {
         stream::last_sequence(&stream).await.ok()
     }
 
-    /// What `taskfold verify` finds.
+    /// What `taskfold verify` finds. Again while connections that fell silent are being replaced, one a second.
     pub async fn verify(&self) -> taskfold_projector::verify::Report {
         let nats = self.nats().await;
-        taskfold_projector::verify::verify(&self.owner, Some((&nats, &self.stream))).await.unwrap()
+        eventually("there is a connection to verify by", || async {
+            match taskfold_projector::verify::verify(&self.owner, Some((&nats, &self.stream))).await {
+                Ok(report) => Some(report),
+                Err(ProjectorError::Database(sqlx::Error::PoolTimedOut)) => None,
+                Err(error) => panic!("{error}"),
+            }
+        })
+        .await
     }
 
     /// Ends the test: nothing may be left over, and log, stream and read tables must agree.
