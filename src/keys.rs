@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use sqlx::PgPool;
 use taskfold_event_log::Worker;
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_openapi::auth::{KeySource, Rejected, Signer, Verifier};
+use taskfold_web::auth::{KeySource, Rejected, Signer, Verifier};
 use tokio_util::sync::CancellationToken;
 
 /// How soon a key that was taken back is forgotten here; one that another instance made is looked up when it is met.

@@ -10,12 +10,6 @@ pub mod config;
 pub mod connections;
 /// Logins of the parts in PostgreSQL.
 pub mod databases;
-/// A private PostgreSQL and nats-server as children.
-pub mod embedded;
-/// No connection without a first request.
-mod first_head;
-/// Starting a server again that does not work.
-mod healing;
 /// Liveness, readiness, metrics.
 pub mod health;
 /// Tokens that are not a session's: API tokens and those of an outside issuer.
@@ -26,8 +20,8 @@ pub mod keys;
 pub mod lifecycle;
 /// The schema.
 pub mod migrate;
-/// No connection that has stopped taking its answer.
-mod moving;
+/// Restarts of an embedded nats-server that stops taking messages.
+mod nats_restart;
 /// What every role has in hand.
 pub mod program;
 /// One file a subcommand.
@@ -36,7 +30,5 @@ pub mod roles;
 pub mod server;
 /// Whose PostgreSQL and NATS.
 pub mod servers;
-/// One port's routes.
-pub mod site;
 /// Logs and metrics.
 pub mod telemetry;

@@ -9,11 +9,11 @@ use futures::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::{LogIdentity, Writes};
-use taskfold_openapi::auth::Verifier;
-use taskfold_openapi::clock;
 use taskfold_projector::sessions;
+use taskfold_web::auth::Verifier;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::connections;
 use crate::databases::{self, DatabaseRole};
-use crate::embedded::Restarter;
 use crate::health::{self, Dependency, Pools, Service};
 use crate::identity::{Issuer, StoredTokens};
 use crate::lifecycle::{self, Parts};
 use crate::servers::{Needs, Servers};
-use crate::{healing, keys, migrate, server, telemetry};
+use crate::{keys, migrate, nats_restart, server, telemetry};
+use taskfold_embedded::Restarter;
 
 /// Few are enough for migrations and logins.
 const OWNER_CONNECTIONS: u32 = 2;
@@ -161,7 +161,8 @@ impl Site {
     /// Starts a nats-server of ours again when the projector stays stuck on it, as a part of the process.
     pub fn heal_nats(&mut self, parts: &mut Parts) {
         if let Some(server) = self.nats_restarter.take() {
-            let healing = healing::restart_when_stuck(Arc::clone(&self.stuck), server, self.program.shutdown.clone());
+            let healing =
+                nats_restart::restart_when_stuck(Arc::clone(&self.stuck), server, self.program.shutdown.clone());
             parts.spawn("healing of NATS", healing.map(Ok));
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::Settings;
 use crate::databases::DatabaseRole;
-use crate::embedded::{Durability, Options, Stack, attach};
+use taskfold_embedded::{Durability, Options, Stack, attach};
 
 /// The URLs, and the servers behind them if they are ours.
 pub struct Servers {

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
-use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_embedded::{Durability, Options, Stack};
 
 use crate::client::{Client, text};
 

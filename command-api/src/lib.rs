@@ -1,13 +1,7 @@
 //! Ask for a change: HTTP in, events appended. Knows nothing of read tables or NATS.
 
-/// Files on tasks while they come in, and what is left of those that did not.
-pub mod attachments;
-/// Deciding commands and appending what they decide.
-pub mod engine;
 /// HTTP in.
 mod http;
-/// Boards of other programs.
-pub mod imports;
 
 use std::sync::Arc;
 
@@ -16,15 +10,16 @@ use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_event_log::{LogIdentity, Writes};
-use taskfold_openapi::auth::{Signer, Verifier};
-use taskfold_openapi::layers;
-use taskfold_openapi::service::Service;
+use taskfold_web::auth::{Signer, Verifier};
+use taskfold_web::layers;
+use taskfold_web::service::Service;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use attachments::Attachments;
-use engine::Engine;
 use http::app::{App, Parts};
+use taskfold_attachments::uploads::{Uploads, janitor};
+use taskfold_commands::{Engine, reminders};
+use taskfold_imports::worker;
 
 /// Ready values from the program.
 pub struct Deps {
@@ -47,8 +42,8 @@ pub struct Deps {
 pub fn service(deps: Deps) -> Service {
     let (engine, committing) = Engine::new(deps.pool.clone(), deps.log, deps.writes);
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let attachments = Attachments::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
-    let cleaning = attachments::janitor::work(attachments.clone(), deps.shutdown.clone());
+    let uploads = Uploads::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
+    let cleaning = janitor::work(uploads.clone(), deps.shutdown.clone());
     let app = App::from(Parts {
         engine,
         pool: deps.pool,
@@ -56,11 +51,10 @@ pub fn service(deps: Deps) -> Service {
         verifier: deps.verifier,
         hashing: Arc::new(Semaphore::new(cores)),
         imports: Arc::default(),
-        attachments,
+        uploads,
     });
-    let importing =
-        imports::worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown.clone());
-    let reminding = engine::reminders::work(app.engine.clone(), deps.shutdown);
+    let importing = worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown.clone());
+    let reminding = reminders::work(app.engine.clone(), deps.shutdown);
     let (router, document) = http::router().split_for_parts();
     Service {
         router: router.layer(from_fn(layers::vary_by_caller)).with_state(app),

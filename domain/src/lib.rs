@@ -20,6 +20,8 @@ pub mod merge;
 pub mod notification;
 /// Merge-patch fields: absent, null, value.
 pub mod patch;
+/// Versions that commands are based on.
+pub mod precondition;
 /// The Project aggregate: columns, labels, members.
 pub mod project;
 /// Places between places.
@@ -40,6 +42,7 @@ pub use change::{Change, Event, Subject, SubjectKind};
 pub use delta::{Added, Delta, Removed};
 pub use merge::Touch;
 pub use notification::NotificationKind;
+pub use precondition::Precondition;
 pub use project::{Project, ProjectCommand, ProjectEvent};
 pub use rank::Rank;
 pub use refusal::{FieldError, Refusal};

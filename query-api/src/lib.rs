@@ -2,8 +2,6 @@
 
 /// HTTP in.
 mod http;
-/// Events as they happen, once for all who listen.
-mod live;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,17 +11,15 @@ use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_event_log::{LogIdentity, PROJECTED_CHANNEL, watch_positions};
-use taskfold_openapi::auth::Verifier;
-use taskfold_openapi::layers;
-use taskfold_openapi::service::Service;
+use taskfold_web::auth::Verifier;
+use taskfold_web::layers;
+use taskfold_web::service::Service;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::app::{App, Parts};
 use crate::http::streams::elsewhere::{self, Peers};
-use crate::live::{Feeder, Hub, Places, Presence, Writers, drain};
-
-pub use crate::live::{Takeover, Wire};
+use taskfold_live::{Feeder, Hub, Places, Presence, Writers, drain};
 
 /// Ready values from the program.
 pub struct Deps {

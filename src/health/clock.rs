@@ -3,8 +3,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use taskfold_event_log::Worker;
+use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_openapi::clock;
 use tokio_util::sync::CancellationToken;
 
 use super::{Dependency, Service};

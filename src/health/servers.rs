@@ -1,10 +1,10 @@
 use sqlx::PgPool;
 use taskfold_attachments::Store;
+use taskfold_embedded::{ServerState, ServerStatus};
 use tokio::sync::watch;
 
 use super::dependency::answered;
 use super::{Dependency, Service};
-use crate::embedded::{ServerState, ServerStatus};
 
 const ALL: &[Service] = &[Service::Commands, Service::Reads];
 

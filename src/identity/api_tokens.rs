@@ -8,8 +8,9 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_openapi::auth::{ApiTokens, Means, Rejected, TokenKey};
-use taskfold_openapi::{Access, Caller, Scope, caches, clock};
+use taskfold_event_log::{cache_metrics, clock};
+use taskfold_web::auth::{ApiTokens, Means, Rejected, TokenKey};
+use taskfold_web::{Access, Caller, Scope};
 use uuid::Uuid;
 
 /// How long what was looked up is good for. An open stream asks as often as this, so that revoking is felt within twice.
@@ -73,7 +74,7 @@ impl ApiTokens for StoredTokens {
                     tracing::warn!(error = format!("{error:#}"), "an API token could not be looked up");
                     Rejected::Unavailable
                 })?;
-            caches::looked_up("api_tokens", !known.is_fresh());
+            cache_metrics::looked_up("api_tokens", !known.is_fresh());
             let caller = known.into_value().ok_or(Rejected::Invalid)?;
             if caller.expires_at <= clock::now().utc().timestamp() { Err(Rejected::Expired) } else { Ok(caller) }
         }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, dangerous};
 use serde_json::{Map, Value};
-use taskfold_openapi::auth::Rejected;
+use taskfold_web::auth::Rejected;
 
 /// Of a modulus in base64url: 2048 bits. Smaller keys can be factored by those who care to.
 const RSA_CHARS: usize = 342;

@@ -7,8 +7,8 @@ use crate::databases::DatabaseRole;
 use crate::health::{Dependency, Service};
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
+use crate::server::routes::routes;
 use crate::servers::{Needs, Sharing};
-use crate::site::site;
 use crate::{attachments, banner, keys};
 
 /// What this role needs of the servers.
@@ -81,7 +81,7 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
     );
     let projecting = taskfold_projector::run(projector);
     parts.spawn("projector", async move { projecting.await.map_err(Into::into) });
-    let router = site(vec![commands, reads], health, Some(log), &mut parts);
+    let router = routes(vec![commands, reads], health, Some(log), &mut parts);
 
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);

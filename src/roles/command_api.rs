@@ -7,8 +7,8 @@ use crate::databases::DatabaseRole;
 use crate::health::{Dependency, Service};
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
+use crate::server::routes::routes;
 use crate::servers::{Needs, Sharing};
-use crate::site::site;
 use crate::{attachments, banner, keys, migrate};
 
 /// What this role needs of the servers.
@@ -49,7 +49,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         log: log.clone(),
         shutdown,
     });
-    let router = site(vec![commands], health, Some(log), &mut parts);
+    let router = routes(vec![commands], health, Some(log), &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);
     banner::listening("command-api", address);

@@ -6,8 +6,8 @@ use crate::databases::DatabaseRole;
 use crate::health::Dependency;
 use crate::lifecycle::Parts;
 use crate::program::{Program, Site};
+use crate::server::routes::routes;
 use crate::servers::{Needs, Sharing};
-use crate::site::site;
 use crate::{banner, migrate};
 
 /// What this role needs of the servers.
@@ -36,7 +36,7 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         ],
     );
     parts.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
-    let router = site(Vec::new(), health, None, &mut parts);
+    let router = routes(Vec::new(), health, None, &mut parts);
     let address = listener.local_addr()?;
     here.serve(listener, router, &mut parts);
     banner::listening("projector", address);

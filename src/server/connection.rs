@@ -15,7 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use taskfold_query_api::{Takeover, Wire};
+use taskfold_live::{Takeover, Wire};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +23,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::Place;
+use super::header_timeout::{HeadReceived, HeaderTimeout, PREFACE};
 use super::shared_socket::{Beside, SharedSocket};
-use crate::first_head::{FirstHead, Heard, PREFACE};
-use crate::moving::Moving;
+use super::write_timeout::WriteTimeout;
 
 /// For a new connection's first request to be there, up to the end of its head.
 const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ pub(super) struct Door {
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-type Io = TokioIo<FirstHead<Moving<SharedSocket>>>;
+type Io = TokioIo<HeaderTimeout<WriteTimeout<SharedSocket>>>;
 
 /// A stream for which HTTP gives its connection up, and the head of the answer that is still to be sent.
 struct Handover {
@@ -89,9 +89,10 @@ impl Door {
         // Answers and events are small and complete when they are written: waiting for more only delays them.
         let _ = stream.set_nodelay(true);
         let http2 = tokio::time::timeout(FIRST_HEAD_LIMIT, speaks_http2(&stream)).await??;
-        let (heard, asked) = (Heard::default(), Asked::default());
+        let (heard, asked) = (HeadReceived::default(), Asked::default());
         let (socket, beside) = SharedSocket::new(stream);
-        let io = TokioIo::new(FirstHead::new(Moving::new(socket, STALL_LIMIT), FIRST_HEAD_LIMIT, heard.clone()));
+        let io =
+            TokioIo::new(HeaderTimeout::new(WriteTimeout::new(socket, STALL_LIMIT), FIRST_HEAD_LIMIT, heard.clone()));
         let http1 = (!http2).then(|| Http1 { asked: asked.clone(), beside });
         let site = Site { router: self.router.clone(), peer, heard, http1 };
         if http2 {
@@ -187,7 +188,7 @@ impl Asked {
 struct Site {
     router: Router,
     peer: SocketAddr,
-    heard: Heard,
+    heard: HeadReceived,
     http1: Option<Http1>,
 }
 
@@ -255,7 +256,7 @@ pub(super) fn head(answer: &Response) -> Vec<u8> {
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
     }
-    let now = httpdate::fmt_http_date(taskfold_openapi::clock::now().utc().into());
+    let now = httpdate::fmt_http_date(taskfold_event_log::clock::now().utc().into());
     head.extend_from_slice(format!("date: {now}\r\nconnection: close\r\n\r\n").as_bytes());
     head
 }

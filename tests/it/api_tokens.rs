@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold::databases::{DatabaseRole, part_pool};
-use taskfold_openapi::clock::now;
+use taskfold_event_log::clock::now;
 
 use crate::harness::{Actor, App, Place, Sse, eventually};
 
@@ -142,7 +142,7 @@ async fn a_token_for_one_project_sees_no_other_and_makes_none() {
     bot.get(&format!("/v1/stream?projects={own},{other}")).await.problem(404, "not-found");
 
     // Nor by an earlier answer, nor by an id that is taken there.
-    let key = taskfold_openapi::clock::new_id().to_string();
+    let key = taskfold_event_log::clock::new_id().to_string();
     let rename = |actor: &Actor| {
         let request = actor.request(Method::PATCH, &format!("/v1/projects/{other}"));
         request.header("idempotency-key", &key).json(&json!({"name": "Renamed"}))

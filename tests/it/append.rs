@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use taskfold_event_log::clock::new_id;
 use taskfold_event_log::{FORKED, SUSPENDED};
-use taskfold_openapi::clock::new_id;
 use uuid::Uuid;
 
 use crate::harness::Place;

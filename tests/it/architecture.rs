@@ -1,6 +1,19 @@
+//! Dependencies between crates.
+
 use std::process::Command;
 
 use serde_json::Value;
+
+/// Crates that can be used without HTTP.
+const WITHOUT_HTTP: [&str; 7] = [
+    "taskfold-domain",
+    "taskfold-event-log",
+    "taskfold-commands",
+    "taskfold-imports",
+    "taskfold-attachments",
+    "taskfold-live",
+    "taskfold-projector",
+];
 
 /// The three services meet in event JSON, tables and Changes, never in code.
 #[test]
@@ -13,55 +26,72 @@ fn each_crate_depends_on_what_it_may() {
     let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
     let may = |package: &str| -> &[&str] {
         match package {
-            "taskfold-domain" => &[],
-            "taskfold-attachments" | "taskfold-event-log" => &["taskfold-domain"],
-            "taskfold-openapi" | "taskfold-projector" => &["taskfold-domain", "taskfold-event-log"],
-            "taskfold-command-api" | "taskfold-query-api" => {
-                &["taskfold-attachments", "taskfold-domain", "taskfold-event-log", "taskfold-openapi"]
+            "taskfold-domain" | "taskfold-embedded" => &[],
+            "taskfold-event-log" => &["taskfold-domain"],
+            "taskfold-attachments" | "taskfold-commands" | "taskfold-live" | "taskfold-projector" | "taskfold-web" => {
+                &["taskfold-domain", "taskfold-event-log"]
             }
-            // Commands without HTTP, the program, and what a projector derives of rows that none wrote.
-            "taskfold-bench" => &[
-                "taskfold",
-                "taskfold-command-api",
+            "taskfold-imports" => &["taskfold-commands", "taskfold-domain", "taskfold-event-log"],
+            "taskfold-command-api" => &[
+                "taskfold-attachments",
+                "taskfold-commands",
                 "taskfold-domain",
                 "taskfold-event-log",
-                "taskfold-openapi",
-                "taskfold-projector",
+                "taskfold-imports",
+                "taskfold-web",
             ],
+            "taskfold-query-api" => {
+                &["taskfold-attachments", "taskfold-domain", "taskfold-event-log", "taskfold-live", "taskfold-web"]
+            }
             "taskfold" => &[
                 "taskfold-attachments",
-                "taskfold-domain",
-                "taskfold-event-log",
-                "taskfold-openapi",
                 "taskfold-command-api",
+                "taskfold-domain",
+                "taskfold-embedded",
+                "taskfold-event-log",
+                "taskfold-live",
                 "taskfold-projector",
                 "taskfold-query-api",
+                "taskfold-web",
             ],
-            other => panic!("{other} is new: say here what it may depend on"),
+            // The program, commands without HTTP, and the columns that a projector derives.
+            "taskfold-bench" => &[
+                "taskfold",
+                "taskfold-commands",
+                "taskfold-domain",
+                "taskfold-embedded",
+                "taskfold-event-log",
+                "taskfold-projector",
+            ],
+            other => panic!("{other} is new: state here what it may depend on"),
         }
     };
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
+        let without_http = WITHOUT_HTTP.contains(&name);
         for dependency in package["dependencies"].as_array().unwrap() {
             let dependency_name = dependency["name"].as_str().unwrap();
             let ours = dependency_name.starts_with("taskfold") && dependency["kind"].is_null();
+            let http = ["axum", "http", "hyper", "tower-http"].contains(&dependency_name);
+            assert!(!(without_http && http), "{name} knows nothing of HTTP, and must not depend on {dependency_name}");
             assert!(!ours || may(name).contains(&dependency_name), "{name} must not depend on {dependency_name}");
         }
     }
 }
 
-/// Library crates take ready values: settings are read in one place.
+/// Library crates take ready values: settings are read in one place. The private servers look for binaries on the PATH.
 #[test]
 fn only_the_program_reads_the_environment() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let libraries = ["domain", "attachments", "event-log", "openapi", "command-api", "projector", "query-api"];
-    let mut folders: Vec<_> = libraries.iter().map(|library| root.join(library).join("src")).collect();
+    let mut folders: Vec<_> =
+        ["domain", "command-api", "projector", "query-api", "crates"].iter().map(|name| root.join(name)).collect();
+    let private_servers = root.join("crates/embedded");
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.is_dir() && path != private_servers {
                 folders.push(path);
-            } else if !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|name| name == "rs") && !path.ends_with("tests.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 assert!(!text.contains("env::var"), "{} reads the environment", path.display());
             }

@@ -3,8 +3,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold_openapi::Code;
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
+use taskfold_web::Code;
 
 use crate::harness::{Actor, Answer, App};
 

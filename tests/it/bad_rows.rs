@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 use taskfold_projector::{set_aside, stream};
 use uuid::Uuid;
 

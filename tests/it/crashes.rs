@@ -9,8 +9,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold::databases::PartUrls;
-use taskfold::embedded::{Durability, Options, Stack};
-use taskfold_openapi::clock::new_id;
+use taskfold_embedded::{Durability, Options, Stack};
+use taskfold_event_log::clock::new_id;
 
 use crate::harness::{Actor, Process, Sse, data_dir, eventually};
 

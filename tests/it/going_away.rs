@@ -10,8 +10,8 @@ use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::Connection as _;
+use taskfold_event_log::clock::new_id;
 use taskfold_event_log::head;
-use taskfold_openapi::clock::new_id;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

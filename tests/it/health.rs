@@ -120,7 +120,7 @@ async fn every_worker_tells_when_it_last_came_through() {
         "clock",
         "keys",
     ];
-    let began = taskfold_openapi::clock::of_this_machine().timestamp() as f64 - 60.0;
+    let began = taskfold_event_log::clock::of_this_machine().timestamp() as f64 - 60.0;
     eventually("all of them have come through", || async {
         let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
         let at = |worker: &str| -> Option<f64> {

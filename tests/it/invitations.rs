@@ -1,6 +1,6 @@
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 
 use crate::harness::{Actor, Answer, App, Place};
 

@@ -2,13 +2,13 @@ use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
 use taskfold::databases::{DatabaseRole, part_pool};
-use taskfold_command_api::engine::{Engine, Envelope, LINE};
+use taskfold_commands::{Engine, Envelope, LINE};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
 use taskfold_domain::{ProjectCommand, TaskCommand};
+use taskfold_event_log::clock::new_id;
 use taskfold_event_log::{LogIdentity, Writes};
-use taskfold_openapi::clock::new_id;
 use tokio::sync::watch;
 
 use crate::harness::{App, Place};
@@ -155,7 +155,7 @@ async fn a_stale_cache_does_not_let_a_removed_member_in() {
 async fn the_event_store_of_cqrs_es_commits_through_the_append() {
     use cqrs_es::persist::PersistedEventStore;
     use cqrs_es::{AggregateError, EventStore};
-    use taskfold_command_api::engine::{LogRepository, committer};
+    use taskfold_commands::{LogRepository, committer};
     use taskfold_domain::{Project, project};
 
     let place = Place::new().await;
@@ -168,7 +168,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
     let command = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
     let context = project::Context {
         actor,
-        at: taskfold_openapi::clock::now(),
+        at: taskfold_event_log::clock::now(),
         jitter: 1,
         id: ProjectId(id),
         fresh_id: new_id(),

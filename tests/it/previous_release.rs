@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 use uuid::Uuid;
 
 use crate::harness::App;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 use taskfold::databases::{DatabaseRole, part_pool};
 use taskfold_event_log::Kept;
-use taskfold_openapi::clock::random_id;
+use taskfold_event_log::clock::random_id;
 use taskfold_projector::step::{Memory, Outcome, step};
 use taskfold_projector::{Deps, set_aside, stream};
 use tokio_util::sync::CancellationToken;

@@ -100,7 +100,7 @@ async fn an_expired_token_of_ours_is_refused() {
         sqlx::query_as("SELECT kid, private_pem FROM signing_keys").fetch_one(&app.owner).await.unwrap();
     let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
     let header = Header { kid: Some(kid), ..Header::new(Algorithm::EdDSA) };
-    let now = taskfold_openapi::clock::now().utc().timestamp();
+    let now = taskfold_event_log::clock::now().utc().timestamp();
     let status = async |exp: i64| {
         let claims = json!({
             "iss": "taskfold", "aud": "taskfold", "sub": ada.user_id, "sid": uuid::Uuid::nil(), "iat": exp - 900, "exp": exp,

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 use taskfold::databases::{DatabaseRole, PartUrls, sign_in};
-use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_embedded::{Durability, Options, Stack};
 use taskfold_projector::rebuild::{Then, rebuild};
 use taskfold_projector::verify::verify;
 use taskfold_projector::write_side::mend;

@@ -207,7 +207,7 @@ async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
     let app = App::start_at(place.clone()).await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let project = shared(&ada, &[&bo]).await;
-    let (now, seconds) = (taskfold_openapi::clock::now().utc(), Duration::from_secs);
+    let (now, seconds) = (taskfold_event_log::clock::now().utc(), Duration::from_secs);
     let task = json!({"title": "T", "assignee_ids": [bo.user_id], "due_at": now + seconds(4)});
     let task =
         ada.post(&format!("/v1/projects/{project}/tasks"), task).await.expect(201)["id"].as_str().unwrap().to_owned();
@@ -252,7 +252,7 @@ async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it
     let app = App::start_at(place.clone()).await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
-    let due = taskfold_openapi::clock::now().utc() + Duration::from_secs(86_402);
+    let due = taskfold_event_log::clock::now().utc() + Duration::from_secs(86_402);
     let task =
         ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T", "due_at": due})).await.expect(201);
     let task = task["id"].as_str().unwrap().to_owned();
@@ -260,7 +260,7 @@ async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it
     app.stop().await;
     // A day before it is due is in two seconds: wait for the schedule's own clock, which is the database's row.
     let until = due - Duration::from_secs(86_400);
-    eventually("it is due soon", || async { (taskfold_openapi::clock::now().utc() > until).then_some(()) }).await;
+    eventually("it is due soon", || async { (taskfold_event_log::clock::now().utc() > until).then_some(()) }).await;
     for restart in 0..2 {
         let app = App::start_at(place.clone()).await;
         let ada = Actor { url: app.url.clone(), ..ada.clone() };

@@ -4,7 +4,7 @@
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
-use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_embedded::{Durability, Options, Stack};
 
 use crate::harness::{Actor, Answer, App, Disk, Place, data_dir, eventually, servers};
 use crate::health::says;

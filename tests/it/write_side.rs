@@ -2,7 +2,7 @@
 //! known to lack something.
 
 use serde_json::{Value, json};
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 use taskfold_projector::write_side::{Mended, mend};
 use uuid::Uuid;
 

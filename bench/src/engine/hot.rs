@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::project::Column;
 use taskfold_domain::{ProjectCommand, TaskCommand};
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 
 use super::{Measured, Ours, Takes, creating, engine, measure, rates};
 use crate::figures::{figure, median, spread};

@@ -8,7 +8,7 @@ use sqlx::postgres::PgPoolOptions;
 use taskfold_domain::ids::{TaskId, UserId};
 use taskfold_domain::task::{Asked, Origin};
 use taskfold_domain::{Project, Rank, Task, TaskCommand};
-use taskfold_openapi::clock;
+use taskfold_event_log::clock;
 
 use super::{Takes, create, rename};
 use crate::system::System;

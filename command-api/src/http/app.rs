@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use sqlx::PgPool;
-use taskfold_openapi::auth::{Signer, Verifier};
-use taskfold_openapi::shared::Shared;
+use taskfold_web::auth::{Signer, Verifier};
+use taskfold_web::shared::Shared;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::attachments::Attachments;
-use crate::engine::Engine;
+use taskfold_attachments::uploads::Uploads;
+use taskfold_commands::Engine;
 
 pub type App = Shared<Parts>;
 
@@ -20,7 +20,7 @@ pub struct Parts {
     pub hashing: Arc<Semaphore>,
     /// Wakes the worker on imports.
     pub imports: Arc<Notify>,
-    pub attachments: Attachments,
+    pub uploads: Uploads,
 }
 
 impl AsRef<Verifier> for Parts {

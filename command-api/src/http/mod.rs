@@ -7,6 +7,10 @@ pub mod api_tokens;
 pub mod app;
 /// Files on tasks, sent in one request.
 pub mod attachments;
+/// Errors as problems.
+pub mod error;
+/// Boards of other programs.
+pub mod imports;
 /// Links by which people join a project.
 pub mod invitations;
 /// Lists in pages.
@@ -21,8 +25,8 @@ pub mod teams;
 /// Files on tasks, sent in several requests, as the protocol tus has it.
 pub mod uploads;
 
-use taskfold_openapi::auth::security_scheme;
-use taskfold_openapi::{Problem, problem};
+use taskfold_web::auth::security_scheme;
+use taskfold_web::{Problem, problem};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -61,7 +65,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(teams::router())
         .merge(attachments::router())
         .merge(uploads::router())
-        .merge(crate::imports::router())
+        .merge(imports::router())
         .merge(api_tokens::router())
         .merge(invitations::router())
 }

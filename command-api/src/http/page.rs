@@ -6,7 +6,7 @@ use http::header::LINK;
 use http::{HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use taskfold_openapi::Problem;
+use taskfold_web::Problem;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -5,11 +5,11 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
-use taskfold_openapi::headers::{IDEMPOTENCY_REPLAYED, POSITION};
+use taskfold_web::headers::{IDEMPOTENCY_REPLAYED, POSITION};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::engine::Done;
+use taskfold_commands::Done;
 
 /// What came of a command: the same Changes as in the feed, so that a client needs one reducer.
 #[derive(Serialize, ToSchema)]

@@ -1,18 +1,19 @@
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::auth::Verifier;
-use taskfold_openapi::headers::{IdempotencyKey, Precondition, traceparent};
-use taskfold_openapi::{Caller, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::auth::Verifier;
+use taskfold_web::headers::{IdempotencyKey, IfMatch, traceparent};
+use taskfold_web::{Caller, Problem};
 use utoipa::IntoParams;
 
-use crate::engine::Envelope;
+use taskfold_commands::Envelope;
 
 /// Who sends a command, and may, and the headers that go with it.
 pub struct Sent {
     pub caller: Caller,
     key: IdempotencyKey,
-    precondition: Precondition,
+    if_match: IfMatch,
     traceparent: String,
 }
 
@@ -45,7 +46,7 @@ where
         Ok(Self {
             caller,
             key: IdempotencyKey::from_request_parts(parts, state).await?,
-            precondition: Precondition::from_request_parts(parts, state).await?,
+            if_match: IfMatch::from_request_parts(parts, state).await?,
             traceparent: traceparent(&parts.headers),
         })
     }
@@ -55,7 +56,7 @@ impl Sent {
     pub fn envelope(self) -> Envelope {
         Envelope {
             may_be_replayed: self.key.0.is_some(),
-            precondition: self.precondition,
+            precondition: self.if_match.0,
             traceparent: Some(self.traceparent),
             only: self.caller.scope.project,
             ..Envelope::new(self.caller.user_id, self.key.0.unwrap_or_else(clock::new_id))

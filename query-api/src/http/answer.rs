@@ -5,7 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use taskfold_openapi::headers::POSITION;
+use taskfold_web::headers::POSITION;
 
 use super::error::ReadError;
 use super::page::Page;

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 use taskfold_attachments::Store;
-use taskfold_openapi::auth::Verifier;
-use taskfold_openapi::shared::Shared;
+use taskfold_live::{Hub, Presence};
+use taskfold_web::auth::Verifier;
+use taskfold_web::shared::Shared;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::streams::elsewhere::Peers;
-use crate::live::{Hub, Presence};
 
 pub type App = Shared<Parts>;
 

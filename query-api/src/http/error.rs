@@ -1,8 +1,8 @@
 use axum::response::{IntoResponse, Response};
 use taskfold_event_log::LogError;
-use taskfold_openapi::{Code, Problem};
+use taskfold_web::{Code, Problem};
 
-use crate::live::NotKnown;
+use taskfold_live::NotKnown;
 
 /// Why a read was not answered.
 #[derive(Debug)]

@@ -39,8 +39,8 @@ mod values;
 /// Tasks as they are shown.
 mod view;
 
-use taskfold_openapi::auth::security_scheme;
-use taskfold_openapi::{Problem, problem};
+use taskfold_web::auth::security_scheme;
+use taskfold_web::{Problem, problem};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -65,7 +65,7 @@ use app::App;
         (name = "feed", description = "Changes: page by page, and as they happen"),
         (name = "presence", description = "Who is there right now, and at which task")
     ),
-    components(schemas(Problem, taskfold_domain::Change, crate::live::PresenceFrame))
+    components(schemas(Problem, taskfold_domain::Change, taskfold_live::PresenceFrame))
 )]
 struct Document;
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use taskfold_openapi::Problem;
+use taskfold_web::Problem;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, TaskId, TeamId};
-use taskfold_openapi::{Caller, Code, Problem};
+use taskfold_web::{Caller, Code, Problem};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::app::App;
 use super::error::ReadError;
 use super::reading::reached;
-use crate::live::Memberships;
+use taskfold_live::Memberships;
 
 /// For what is in the log to be projected, where the request does not say how long to wait.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -4,9 +4,9 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use sqlx::{Postgres, Transaction};
 use taskfold_domain::ids::{ProjectId, TaskId, TeamId};
-use taskfold_openapi::auth::Verifier;
-use taskfold_openapi::headers::{self, Prefer};
-use taskfold_openapi::{Caller, Code, Problem, deadline};
+use taskfold_web::auth::Verifier;
+use taskfold_web::headers::{self, Prefer};
+use taskfold_web::{Caller, Code, Problem, deadline};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 

@@ -5,11 +5,11 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use taskfold_domain::Timestamp;
-use taskfold_openapi::Problem;
-use taskfold_openapi::headers;
+use taskfold_web::Problem;
+use taskfold_web::headers;
 
 use super::error::ReadError;
-use crate::live::{Cursor, Hub};
+use taskfold_live::{Cursor, Hub};
 
 /// A position of the log, 0 included: before everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,7 +64,7 @@ impl Since {
     /// The same in the log of now; 410 when that has gone on otherwise.
     pub fn resume(self, hub: &Hub) -> Result<Cursor, ReadError> {
         let resumed = self.epoch.map_or(Some(self.cursor), |epoch| hub.resume((self.cursor, epoch)));
-        resumed.ok_or_else(|| hub.log_changed(self.epoch).into())
+        resumed.ok_or_else(|| Problem::log_changed(hub.log(), hub.fork_position(self.epoch)).into())
     }
 }
 

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use serde_json::json;
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 
 use super::*;
 

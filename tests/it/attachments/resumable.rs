@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 
 use super::*;
 

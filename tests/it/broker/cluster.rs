@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use async_nats::jetstream;
-use taskfold::embedded::nats_server;
+use taskfold_embedded::nats_server;
 
 use crate::harness::{data_dir, eventually};
 

@@ -8,7 +8,7 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use futures::StreamExt as _;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use taskfold_openapi::clock::new_id;
+use taskfold_event_log::clock::new_id;
 use taskfold_projector::stream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 use taskfold::databases::PartUrls;
-use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_embedded::{Durability, Options, Stack};
 use tokio::time::sleep;
 
 use super::load::World;

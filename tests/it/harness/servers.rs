@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 
 use sqlx::{Connection, Executor, PgConnection};
 use taskfold::databases::PartUrls;
-use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_embedded::{Durability, Options, Stack};
 use tokio::sync::{Mutex, OnceCell};
 
 const TEMPLATE: &str = "taskfold_template";

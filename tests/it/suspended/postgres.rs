@@ -1,5 +1,5 @@
 use nix::sys::signal::Signal;
-use taskfold::embedded::{Durability, Options, Stack};
+use taskfold_embedded::{Durability, Options, Stack};
 
 use super::signal;
 use crate::harness::{Actor, App, Place, data_dir, eventually};

@@ -3,9 +3,10 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::input::Name;
-use taskfold_openapi::problem::AccountProblems;
-use taskfold_openapi::read::Body;
-use taskfold_openapi::{Code, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::problem::AccountProblems;
+use taskfold_web::read::Body;
+use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ use super::password::{self, NewPassword};
 use super::tokens::unavailable;
 use super::username::Username;
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +39,7 @@ pub struct Account {
 pub async fn handler(
     State(app): State<App>,
     Body(body): Body<NewAccount>,
-) -> Result<(StatusCode, Json<Account>), Problem> {
+) -> Result<(StatusCode, Json<Account>), ApiError> {
     let user_id = clock::new_id();
     let hash = password::hash(&app, body.password).await?;
     let made = sqlx::query(
@@ -52,7 +54,7 @@ pub async fn handler(
     .await
     .map_err(unavailable)?;
     if made.rows_affected() == 0 {
-        return Err(Problem::new(Code::AlreadyExists, "The username is taken"));
+        return Err(Problem::new(Code::AlreadyExists, "The username is taken").into());
     }
     Ok((StatusCode::CREATED, Json(Account { user_id })))
 }

@@ -3,7 +3,7 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
-use taskfold_openapi::auth::Verifier;
+use taskfold_web::auth::Verifier;
 use utoipa::ToSchema;
 
 /// A JSON Web Key Set (RFC 7517).

@@ -3,10 +3,11 @@ use std::sync::LazyLock;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use serde::Deserialize;
-use taskfold_openapi::{Code, Problem};
+use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 const CHARS: usize = 10;
 /// A longer one only costs us time.
@@ -38,18 +39,18 @@ static NOBODYS: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The argon2id hash (OWASP's default parameters), as a PHC string.
-pub async fn hash(app: &App, password: NewPassword) -> Result<String, Problem> {
+pub async fn hash(app: &App, password: NewPassword) -> Result<String, ApiError> {
     on_a_thread(app, move || {
         Argon2::default()
             .hash_password(password.0.as_bytes())
             .map(|hash| hash.to_string())
-            .map_err(|e| Problem::internal(&e))
+            .map_err(|e| Problem::internal(&e).into())
     })
     .await?
 }
 
 /// Whether the password fits; without a hash, after as much work, that it does not.
-pub async fn fits(app: &App, password: String, stored: Option<String>) -> Result<bool, Problem> {
+pub async fn fits(app: &App, password: String, stored: Option<String>) -> Result<bool, ApiError> {
     if password.len() > BYTES {
         return Ok(false);
     }
@@ -61,7 +62,7 @@ pub async fn fits(app: &App, password: String, stored: Option<String>) -> Result
     .await
 }
 
-async fn on_a_thread<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+async fn on_a_thread<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     let _permit = app.hashing.acquire().await.map_err(|_| Problem::new(Code::Unavailable, "Shutting down"))?;
-    tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))?)
 }

@@ -1,14 +1,15 @@
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::UserId;
-use taskfold_openapi::problem::AccountProblems;
-use taskfold_openapi::read::Body;
-use taskfold_openapi::{Code, Problem};
+use taskfold_web::problem::AccountProblems;
+use taskfold_web::read::Body;
+use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::tokens::{SESSION_DAYS, Tokens, digest, new_secret, unavailable};
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +24,7 @@ pub struct Refresh {
     request_body = Refresh,
     responses((status = 200, description = "Refreshed", body = Tokens), AccountProblems)
 )]
-pub async fn handler(State(app): State<App>, Body(body): Body<Refresh>) -> Result<Tokens, Problem> {
+pub async fn handler(State(app): State<App>, Body(body): Body<Refresh>) -> Result<Tokens, ApiError> {
     let spent = digest(&body.refresh_token);
     let refresh_token = new_secret();
     let mut tx = app.pool.begin().await.map_err(unavailable)?;

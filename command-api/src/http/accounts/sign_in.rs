@@ -1,15 +1,17 @@
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::UserId;
-use taskfold_openapi::problem::AccountProblems;
-use taskfold_openapi::read::Body;
-use taskfold_openapi::{Code, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::problem::AccountProblems;
+use taskfold_web::read::Body;
+use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::password;
 use super::tokens::{SESSION_DAYS, Tokens, digest, new_secret, unavailable};
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,10 +28,10 @@ pub struct Credentials {
     request_body = Credentials,
     responses((status = 200, description = "Signed in", body = Tokens), AccountProblems)
 )]
-pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> Result<Tokens, Problem> {
+pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> Result<Tokens, ApiError> {
     let wrong = || Problem::new(Code::Unauthenticated, "The username or the password is wrong");
     if body.username.contains('\0') {
-        return Err(wrong());
+        return Err(wrong().into());
     }
     let account: Option<(Uuid, Option<String>)> =
         sqlx::query_as("SELECT user_id, password_hash FROM accounts WHERE username = $1")

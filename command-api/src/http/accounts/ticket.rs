@@ -2,12 +2,14 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Serialize;
-use taskfold_openapi::auth::{Means, TICKET_SECONDS};
-use taskfold_openapi::problem::AccountProblems;
-use taskfold_openapi::{Caller, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::auth::{Means, TICKET_SECONDS};
+use taskfold_web::problem::AccountProblems;
+use taskfold_web::{Caller, Problem};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 #[derive(Serialize, ToSchema)]
 pub struct Ticket {
@@ -25,7 +27,7 @@ pub struct Ticket {
     responses((status = 201, description = "Made", body = Ticket), AccountProblems),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, caller: Caller) -> Result<(StatusCode, Json<Ticket>), Problem> {
+pub async fn handler(State(app): State<App>, caller: Caller) -> Result<(StatusCode, Json<Ticket>), ApiError> {
     let ticket = app.signer.ticket(&caller).map_err(|e| Problem::internal(&e))?;
     let left = caller.expires_at.saturating_sub(clock::now().utc().timestamp());
     let expires_in = match caller.means {

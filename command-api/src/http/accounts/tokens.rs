@@ -7,12 +7,13 @@ use http::header::CACHE_CONTROL;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::UserId;
-use taskfold_openapi::Problem;
-use taskfold_openapi::auth::ACCESS_TOKEN_SECONDS;
+use taskfold_web::Problem;
+use taskfold_web::auth::ACCESS_TOKEN_SECONDS;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 /// How long a session lives without a refresh, in days.
 pub const SESSION_DAYS: i32 = 60;
@@ -31,7 +32,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    pub fn new(app: &App, user: UserId, session: Uuid, refresh_token: String) -> Result<Self, Problem> {
+    pub fn new(app: &App, user: UserId, session: Uuid, refresh_token: String) -> Result<Self, ApiError> {
         let access_token = app.signer.access_token(user, session).map_err(|e| Problem::internal(&e))?;
         Ok(Self {
             access_token,
@@ -62,6 +63,6 @@ pub fn digest(secret: &str) -> Vec<u8> {
 }
 
 /// Database trouble, for callers.
-pub fn unavailable(error: sqlx::Error) -> Problem {
-    crate::engine::CommandError::from(error).into()
+pub fn unavailable(error: sqlx::Error) -> ApiError {
+    taskfold_commands::CommandError::from(error).into()
 }

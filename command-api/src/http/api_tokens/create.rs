@@ -8,15 +8,17 @@ use serde::{Deserialize, Serialize};
 use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::{Name, Time};
-use taskfold_openapi::auth::API_TOKEN_PREFIX;
-use taskfold_openapi::problem::TokenProblems;
-use taskfold_openapi::read::Body;
-use taskfold_openapi::{Access, Caller, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::auth::API_TOKEN_PREFIX;
+use taskfold_web::problem::TokenProblems;
+use taskfold_web::read::Body;
+use taskfold_web::{Access, Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::accounts::tokens::{digest, new_secret, unavailable};
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 /// More than anybody keeps in view.
 const EACH: i64 = 100;
@@ -59,17 +61,17 @@ pub async fn handler(
     State(app): State<App>,
     caller: Caller,
     Body(body): Body<NewApiToken>,
-) -> Result<MadeApiToken, Problem> {
+) -> Result<MadeApiToken, ApiError> {
     caller.must_be_person()?;
     let expires_at = body.expires_at.map(|time| Timestamp::from(time).utc());
     let now = clock::now().utc();
     if expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::invalid_field("/expires_at", "must be in the future"));
+        return Err(Problem::invalid_field("/expires_at", "must be in the future").into());
     }
     if let Some(project) = body.project_id
         && app.engine.role_in(project, caller.user_id).await?.is_none()
     {
-        return Err(Problem::invalid_field("/project_id", "must be a project of yours"));
+        return Err(Problem::invalid_field("/project_id", "must be a project of yours").into());
     }
     let (id, token) = (clock::new_id(), format!("{API_TOKEN_PREFIX}{}", new_secret()));
     let made = sqlx::query(
@@ -89,7 +91,7 @@ pub async fn handler(
     .await
     .map_err(unavailable)?;
     if made.rows_affected() == 0 {
-        return Err(Problem::invalid_field("", format!("one has at most {EACH} API tokens: revoke some first")));
+        return Err(Problem::invalid_field("", format!("one has at most {EACH} API tokens: revoke some first")).into());
     }
     Ok(MadeApiToken {
         id,

@@ -2,14 +2,15 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::Uri;
 use serde::Serialize;
-use taskfold_openapi::problem::TokenProblems;
-use taskfold_openapi::read::Query;
-use taskfold_openapi::{Access, Caller, Problem};
+use taskfold_web::problem::TokenProblems;
+use taskfold_web::read::Query;
+use taskfold_web::{Access, Caller};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::page::{Page, Paged, Params};
 
 /// An API token, without its secret.
@@ -39,7 +40,7 @@ pub async fn handler(
     caller: Caller,
     uri: Uri,
     Query(params): Query<Params>,
-) -> Result<Paged<ApiToken>, Problem> {
+) -> Result<Paged<ApiToken>, ApiError> {
     caller.must_be_person()?;
     let asked = params.of_list("api tokens", caller.user_id.0)?;
     let tokens: Vec<ApiToken> = sqlx::query_as(

@@ -1,12 +1,13 @@
 use axum::extract::State;
 use http::StatusCode;
-use taskfold_openapi::problem::TokenProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::TokenProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Caller, Problem};
 use uuid::Uuid;
 
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 /// Revoke an API token: within 5 seconds it is refused everywhere, and the streams that it opened have ended.
 #[utoipa::path(
@@ -19,7 +20,7 @@ pub async fn handler(
     State(app): State<App>,
     caller: Caller,
     Path(token_id): Path<Uuid>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, ApiError> {
     caller.must_be_person()?;
     let revoked = sqlx::query("DELETE FROM api_tokens WHERE token_id = $1 AND user_id = $2")
         .bind(token_id)
@@ -27,5 +28,5 @@ pub async fn handler(
         .execute(&app.pool)
         .await
         .map_err(unavailable)?;
-    if revoked.rows_affected() == 0 { Err(Problem::not_found()) } else { Ok(StatusCode::NO_CONTENT) }
+    if revoked.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
 }

@@ -4,19 +4,22 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use serde::Deserialize;
 use serde_json::Value;
+use taskfold_attachments::uploads::receiving::Receiving;
+use taskfold_attachments::uploads::{AttachRequest, File, UploadError};
+use taskfold_commands::{CommandError, Done};
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::input::Sha256Hex;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::UploadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::Problem;
+use taskfold_web::problem::UploadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::IntoParams;
 
+use super::body;
 use super::bytes;
-use crate::attachments::announced::{self, Sha256Bytes, to_hex};
-use crate::attachments::receiving::Receiving;
-use crate::attachments::{File, body, commit, may_attach};
-use crate::engine::{CommandError, Done};
+use super::commit::{commit, may_attach};
+use super::declared::{self, Sha256Bytes, to_hex};
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -57,39 +60,40 @@ pub async fn handler(
     Path(task_id): Path<TaskId>,
     Query(params): Query<Params>,
     request: Request,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let envelope = sent.envelope();
     app.engine.must_reach_task(task_id, &envelope).await?;
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
     let is_form = bytes::is_form(headers);
-    let sha256 = announced::digests((!is_form).then_some(headers), params.sha256.as_ref());
+    let sha256 = declared::digests((!is_form).then_some(headers), params.sha256.as_ref());
     let name = params.file_name.as_deref();
     if envelope.may_be_replayed
         && let Some(done) = app.engine.sent_before(envelope.actor, envelope.command_id).await?
     {
         // The file is not stored a second time, so only what is known of it beforehand is compared.
-        let file = (!is_form).then(|| announced::file(headers, name));
+        let file = (!is_form).then(|| declared::file(headers, name));
         let done = same(done, task_id, file, &sha256?)?;
-        read_over(headers, body, app.attachments.limit).await;
+        read_over(headers, body, app.uploads.limit).await;
         return Ok(reply(done));
     }
     may_attach(&app.engine, task_id, &envelope).await?;
     let sha256 = sha256?;
-    let most = app.attachments.limit + if is_form { FORM_BYTES } else { 0 };
+    let most = app.uploads.limit + if is_form { FORM_BYTES } else { 0 };
     if content_length(headers).is_some_and(|length| length > most) {
-        return Err(app.attachments.too_large());
+        return Err(UploadError::TooLarge { limit: app.uploads.limit }.into());
     }
 
-    let mut receiving = Receiving::begin(&app.attachments, task_id, &envelope).await?;
+    let request = AttachRequest { user: envelope.actor, command_id: envelope.command_id };
+    let mut receiving = Receiving::begin(&app.uploads, task_id, request).await?;
     let taken = async {
         let file = bytes::take(&mut receiving, headers, name, body).await?;
         let whole = receiving.whole().await?;
         if sha256.iter().any(|announced| *announced != whole.sha256) {
             let detail = format!("is not that of the bytes that came in, which is {}", to_hex(&whole.sha256));
-            return Err(Problem::invalid_field("/sha256", detail));
+            return Err(Problem::invalid_field("/sha256", detail).into());
         }
-        Ok((file, whole))
+        Ok::<_, ApiError>((file, whole))
     };
     let (file, whole) = match taken.await {
         Ok(taken) => taken,
@@ -99,7 +103,7 @@ pub async fn handler(
         }
     };
     let id = receiving.keep().await?;
-    let done = commit(&app.engine, &app.attachments, task_id, id, (&file, &whole), envelope).await?;
+    let done = commit(&app.engine, &app.uploads, task_id, id, (&file, &whole), envelope).await?;
     Ok(reply(done))
 }
 

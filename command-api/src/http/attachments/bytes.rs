@@ -2,12 +2,13 @@ use axum::body::Body;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use multer::Multipart;
+use taskfold_attachments::uploads::receiving::Receiving;
+use taskfold_attachments::uploads::{BodyError, File};
 use taskfold_domain::input::{ContentType, FileName};
-use taskfold_openapi::{Code, Problem};
+use taskfold_web::{Code, Problem};
 
-use crate::attachments::body::{self, BodyError};
-use crate::attachments::receiving::Receiving;
-use crate::attachments::{File, announced};
+use super::{body, declared};
+use crate::http::error::ApiError;
 
 /// Whether the body is a form (`multipart/form-data`), and not the file itself.
 pub fn is_form(headers: &HeaderMap) -> bool {
@@ -25,37 +26,37 @@ pub async fn take(
     headers: &HeaderMap,
     name: Option<&str>,
     mut body: Body,
-) -> Result<File, Problem> {
+) -> Result<File, ApiError> {
     if is_form(headers) {
-        let boundary = multer::parse_boundary(content_type(headers)).map_err(problem)?;
+        let boundary = multer::parse_boundary(content_type(headers)).map_err(form_error)?;
         return of_form(receiving, name, Multipart::new(body::stream(body), boundary)).await;
     }
     while let Some(bytes) = body::next(&mut body).await? {
         receiving.take(bytes).await?;
     }
-    Ok(announced::file(headers, name))
+    Ok(declared::file(headers, name))
 }
 
 /// The one file of a form. Its other fields are read over.
-async fn of_form(receiving: &mut Receiving, name: Option<&str>, mut form: Multipart<'_>) -> Result<File, Problem> {
+async fn of_form(receiving: &mut Receiving, name: Option<&str>, mut form: Multipart<'_>) -> Result<File, ApiError> {
     let mut file = None;
-    while let Some(mut field) = form.next_field().await.map_err(problem)? {
+    while let Some(mut field) = form.next_field().await.map_err(form_error)? {
         let Some(given) = field.file_name().map(str::to_owned) else { continue };
         if file.is_some() {
-            return Err(Problem::invalid_field("", "must be one file; send others in requests of their own"));
+            return Err(Problem::invalid_field("", "must be one file; send others in requests of their own").into());
         }
         file = Some(File {
             name: FileName::cleaned(name.unwrap_or(&given)),
             content_type: ContentType::cleaned(field.content_type().map(|mime| mime.as_ref())),
         });
-        while let Some(bytes) = field.chunk().await.map_err(problem)? {
+        while let Some(bytes) = field.chunk().await.map_err(form_error)? {
             receiving.take(bytes).await?;
         }
     }
-    file.ok_or_else(|| Problem::invalid_field("", "must be a form with one file"))
+    file.ok_or_else(|| Problem::invalid_field("", "must be a form with one file").into())
 }
 
-fn problem(error: multer::Error) -> Problem {
+fn form_error(error: multer::Error) -> ApiError {
     match error {
         multer::Error::StreamReadFailed(error) => {
             error.downcast_ref::<BodyError>().copied().unwrap_or(BodyError::BrokenOff).into()
@@ -63,6 +64,6 @@ fn problem(error: multer::Error) -> Problem {
         multer::Error::IncompleteStream
         | multer::Error::IncompleteHeaders
         | multer::Error::IncompleteFieldData { .. } => BodyError::BrokenOff.into(),
-        _ => Problem::new(Code::Malformed, "The body is no form as multipart/form-data has it (RFC 7578)"),
+        _ => Problem::new(Code::Malformed, "The body is not valid multipart/form-data (RFC 7578)").into(),
     }
 }

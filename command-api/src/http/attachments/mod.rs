@@ -2,8 +2,14 @@
 
 /// Attach a file: the body as it is, or a form with one file.
 pub mod add;
-/// Where in a request the file is.
+/// The body of an upload, as a stream.
+pub mod body;
+/// The file within a request.
 mod bytes;
+/// From a stored file to its event.
+pub mod commit;
+/// Name, type and digests that a request declares for its file.
+pub mod declared;
 /// Remove an attachment: one's own, or as an admin any.
 pub mod remove;
 

@@ -1,17 +1,18 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use taskfold_commands::{CommandError, Done, Envelope};
+use taskfold_domain::Precondition;
 use taskfold_domain::task::commands::Bare;
 use taskfold_domain::{ProjectCommand, Role};
-use taskfold_openapi::Problem;
-use taskfold_openapi::headers::Precondition;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::Problem;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use super::store::{self, Invitation, Reserved, Use};
-use crate::engine::{CommandError, Done, Envelope};
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -27,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
     responses((status = 200, description = "Joined, or was a member already", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, sent: Sent, Path(token): Path<String>) -> Result<Reply, Problem> {
+pub async fn handler(State(app): State<App>, sent: Sent, Path(token): Path<String>) -> Result<Reply, ApiError> {
     let invitation = store::find(&app.pool, &token).await.map_err(unavailable)?.ok_or_else(Problem::not_found)?;
     let role = invitation.role()?;
     let envelope = sent.envelope();
@@ -50,7 +51,7 @@ pub async fn handler(State(app): State<App>, sent: Sent, Path(token): Path<Strin
             Place::HeldForThem => tokio::time::sleep(LOOK_AGAIN).await,
         }
     }
-    Err(Problem::unavailable("The invitation"))
+    Err(Problem::unavailable("The invitation").into())
 }
 
 enum Place {
@@ -65,7 +66,7 @@ enum Place {
     None,
 }
 
-async fn place(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Place, Problem> {
+async fn place(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Place, ApiError> {
     if !invitation.in_force {
         return Ok(Place::None);
     }
@@ -83,13 +84,19 @@ async fn place(app: &App, invitation: &Invitation, role: Role, this: Use) -> Res
 }
 
 /// The version of the project, when they have the role or a higher one in it.
-async fn has_it(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Option<u64>, Problem> {
+async fn has_it(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Option<u64>, ApiError> {
     let has = app.engine.role_in(invitation.project(), this.user).await?;
     let project = app.engine.load_project(invitation.project()).await?;
     Ok(has.is_some_and(|has| has >= role).then_some(project.version))
 }
 
-async fn joined(app: App, envelope: Envelope, role: Role, invitation: Invitation, this: Use) -> Result<Reply, Problem> {
+async fn joined(
+    app: App,
+    envelope: Envelope,
+    role: Role,
+    invitation: Invitation,
+    this: Use,
+) -> Result<Reply, ApiError> {
     let outcome = join(&app, Envelope { invited: Some(role), ..envelope }, &invitation).await;
     let settled = match &outcome {
         Ok(done) if !done.events.is_empty() => store::confirm(&app.pool, this).await,
@@ -107,6 +114,6 @@ async fn join(app: &App, envelope: Envelope, invitation: &Invitation) -> Result<
     app.engine.project(invitation.project(), ProjectCommand::Join(Bare {}), envelope).await
 }
 
-async fn on_its_own(work: impl Future<Output = Result<Reply, Problem>> + Send + 'static) -> Result<Reply, Problem> {
+async fn on_its_own(work: impl Future<Output = Result<Reply, ApiError>> + Send + 'static) -> Result<Reply, ApiError> {
     tokio::spawn(work).await.map_err(|error| Problem::internal(&error))?
 }

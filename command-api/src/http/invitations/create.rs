@@ -8,15 +8,17 @@ use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::Time;
 use taskfold_domain::{Role, Timestamp, patch};
-use taskfold_openapi::problem::TokenProblems;
-use taskfold_openapi::read::{Body, Path};
-use taskfold_openapi::{Caller, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::problem::TokenProblems;
+use taskfold_web::read::{Body, Path};
+use taskfold_web::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::store::{self, NewInvitation};
 use crate::http::accounts::tokens::{new_secret, unavailable};
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 const DEFAULT_LIFE: TimeDelta = TimeDelta::days(7);
 const LONGEST_LIFE: TimeDelta = TimeDelta::days(90);
@@ -63,18 +65,18 @@ pub async fn handler(
     caller: Caller,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<Invite>,
-) -> Result<MadeInvitation, Problem> {
+) -> Result<MadeInvitation, ApiError> {
     caller.must_reach(project_id)?;
     caller.must_write()?;
     app.engine.must_let_invite(project_id, caller.user_id, body.role).await?;
     let created_at = clock::now().utc();
     let expires_at = body.expires_at.map_or(created_at + DEFAULT_LIFE, |time| Timestamp::from(time).utc());
     if expires_at <= created_at || expires_at > created_at + LONGEST_LIFE {
-        return Err(Problem::invalid_field("/expires_at", "must be within the next 90 days"));
+        return Err(Problem::invalid_field("/expires_at", "must be within the next 90 days").into());
     }
     let max_uses = body.max_uses.unwrap_or(Some(1));
     if max_uses.is_some_and(|uses| !(1..=MOST_USES).contains(&uses)) {
-        return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {MOST_USES}, or null")));
+        return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {MOST_USES}, or null")).into());
     }
     let (id, token) = (clock::new_id(), new_secret());
     let new = NewInvitation {

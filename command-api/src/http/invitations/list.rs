@@ -4,14 +4,15 @@ use http::Uri;
 use serde::Serialize;
 use taskfold_domain::Role;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::TokenProblems;
-use taskfold_openapi::read::{Path, Query};
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::Caller;
+use taskfold_web::problem::TokenProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::page::{Page, Paged, Params};
 
 /// An invitation, without its token.
@@ -44,7 +45,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     uri: Uri,
     Query(params): Query<Params>,
-) -> Result<Paged<Invitation>, Problem> {
+) -> Result<Paged<Invitation>, ApiError> {
     let asked = params.of_list("invitations", project_id.0)?;
     caller.must_reach(project_id)?;
     app.engine.must_let_see_invitations(project_id, caller.user_id).await?;

@@ -4,15 +4,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use taskfold_domain::Role;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::TokenProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::TokenProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::store;
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 /// An invitation as the one who is invited sees it.
 #[derive(Serialize, ToSchema)]
@@ -41,12 +42,12 @@ pub struct Inviter {
     responses((status = 200, description = "The invitation", body = To), TokenProblems),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, caller: Caller, Path(token): Path<String>) -> Result<Json<To>, Problem> {
+pub async fn handler(State(app): State<App>, caller: Caller, Path(token): Path<String>) -> Result<Json<To>, ApiError> {
     let invitation = store::find(&app.pool, &token).await.map_err(unavailable)?.ok_or_else(Problem::not_found)?;
     let project_id = invitation.project();
     caller.must_reach(project_id)?;
     if !invitation.in_force || invitation.used_up {
-        return Err(Problem::not_found());
+        return Err(Problem::not_found().into());
     }
     let project = app.engine.load_project(project_id).await?;
     let board = project.board().ok_or_else(Problem::not_found)?;

@@ -1,14 +1,15 @@
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::TokenProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::TokenProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Caller, Problem};
 use uuid::Uuid;
 
 use super::store;
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 /// Take an invitation back: nobody joins by it any more, and those who have joined stay. For those who may invite.
 #[utoipa::path(
@@ -22,10 +23,10 @@ pub async fn handler(
     State(app): State<App>,
     caller: Caller,
     Path((project_id, invitation_id)): Path<(ProjectId, Uuid)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, ApiError> {
     caller.must_reach(project_id)?;
     caller.must_write()?;
     app.engine.must_let_see_invitations(project_id, caller.user_id).await?;
     let known = store::revoke(&app.pool, project_id, invitation_id).await.map_err(unavailable)?;
-    if known { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+    if known { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found().into()) }
 }

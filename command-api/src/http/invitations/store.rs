@@ -2,10 +2,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use taskfold_domain::Role;
 use taskfold_domain::ids::{ProjectId, UserId};
-use taskfold_openapi::Problem;
+use taskfold_web::Problem;
 use uuid::Uuid;
 
 use crate::http::accounts::tokens::digest;
+use crate::http::error::ApiError;
 
 /// For how long a place is held without being confirmed: longer than any append takes.
 const HELD_SECONDS: f64 = 120.0;
@@ -71,11 +72,11 @@ impl Invitation {
         ProjectId(self.project_id)
     }
 
-    pub fn role(&self) -> Result<Role, Problem> {
+    pub fn role(&self) -> Result<Role, ApiError> {
         [Role::Viewer, Role::Member, Role::Admin, Role::Owner]
             .into_iter()
             .find(|role| role.as_str() == self.role)
-            .ok_or_else(|| Problem::internal(&format!("invitations.role of {}: {}", self.id, self.role)))
+            .ok_or_else(|| Problem::internal(&format!("invitations.role of {}: {}", self.id, self.role)).into())
     }
 }
 

@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ColumnId, ProjectId};
 use taskfold_domain::project::commands::{ColumnPatch, EditColumn};
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -23,7 +23,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
     Body(body): Body<ColumnPatch>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .project(project_id, ProjectCommand::EditColumn(EditColumn { column_id, change: body }), sent.envelope())

@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{LabelId, ProjectId};
 use taskfold_domain::project::commands::{EditLabel, LabelPatch};
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -23,7 +23,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, label_id)): Path<(ProjectId, LabelId)>,
     Body(body): Body<LabelPatch>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .project(project_id, ProjectCommand::EditLabel(EditLabel { label_id, change: body }), sent.envelope())

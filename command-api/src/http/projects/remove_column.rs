@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ColumnId, ProjectId};
 use taskfold_domain::project::commands::WhichColumn;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -21,7 +21,7 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .project(project_id, ProjectCommand::RemoveColumn(WhichColumn { column_id }), sent.envelope())

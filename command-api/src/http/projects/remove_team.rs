@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ProjectId, TeamId};
 use taskfold_domain::project::commands::WhichTeam;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -21,7 +21,7 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path((project_id, team_id)): Path<(ProjectId, TeamId)>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let command = ProjectCommand::RemoveTeam(WhichTeam { team_id });
     let done = app.engine.project(project_id, command, sent.envelope()).await?;
     Ok(done.into())

@@ -3,11 +3,11 @@ use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ColumnId, ProjectId};
 use taskfold_domain::project::commands::WhichColumn;
 use taskfold_domain::task::commands::Bare;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -24,7 +24,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
     Body(_body): Body<Bare>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .project(project_id, ProjectCommand::RestoreColumn(WhichColumn { column_id }), sent.envelope())

@@ -3,12 +3,12 @@ use serde::Deserialize;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::project::commands::SetMember;
 use taskfold_domain::{ProjectCommand, Role};
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -31,7 +31,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, user_id)): Path<(ProjectId, UserId)>,
     Body(body): Body<MemberRole>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .project(project_id, ProjectCommand::SetMember(SetMember { user_id, role: body.role }), sent.envelope())

@@ -4,12 +4,12 @@ use taskfold_domain::ProjectCommand;
 use taskfold_domain::Role;
 use taskfold_domain::ids::{ProjectId, TeamId};
 use taskfold_domain::project::commands::SetTeam;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -32,7 +32,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, team_id)): Path<(ProjectId, TeamId)>,
     Body(body): Body<TeamRoleInProject>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let command = ProjectCommand::SetTeam(SetTeam { team_id, role: body.role });
     let done = app.engine.project(project_id, command, sent.envelope()).await?;
     Ok(Reply::at(done, |done, made| format!("/v1/projects/{}/teams/{made}", done.id)))

@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::task::commands::Bare;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -17,7 +17,7 @@ use crate::http::sent::{CommandHeaders, Sent};
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, sent: Sent, Path(project_id): Path<ProjectId>) -> Result<Reply, Problem> {
+pub async fn handler(State(app): State<App>, sent: Sent, Path(project_id): Path<ProjectId>) -> Result<Reply, ApiError> {
     let command = ProjectCommand::Unwatch(Bare {});
     let done = app.engine.project(project_id, command, sent.envelope()).await?;
     Ok(done.into())

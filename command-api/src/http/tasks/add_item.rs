@@ -6,12 +6,12 @@ use taskfold_domain::ids::{ChecklistId, TaskId};
 use taskfold_domain::input::ItemText;
 use taskfold_domain::patch;
 use taskfold_domain::task::commands::AddItem;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -41,7 +41,7 @@ pub async fn handler(
     sent: Sent,
     Path((task_id, checklist_id)): Path<(TaskId, ChecklistId)>,
     Body(body): Body<NewItem>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .task(

@@ -5,12 +5,12 @@ use taskfold_domain::ids::{ChecklistId, ItemId, TaskId};
 use taskfold_domain::input::ItemText;
 use taskfold_domain::patch;
 use taskfold_domain::task::commands::ChangeItem;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -42,7 +42,7 @@ pub async fn handler(
     sent: Sent,
     Path((task_id, checklist_id, item_id)): Path<(TaskId, ChecklistId, ItemId)>,
     Body(body): Body<ItemPatch>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .task(

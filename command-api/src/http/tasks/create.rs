@@ -2,11 +2,12 @@ use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::task::commands::CreateTask;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
-use taskfold_openapi::{Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -26,7 +27,7 @@ pub async fn handler(
     sent: Sent,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<CreateTask>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let id = body.id.unwrap_or_else(|| TaskId(clock::new_id()));
     let command = TaskCommand::Create(Box::new(body));
     let done = app.engine.task(id, command, sent.envelope_in(project_id)).await?;

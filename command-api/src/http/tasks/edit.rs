@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::task::commands::EditTask;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -23,7 +23,7 @@ pub async fn handler(
     sent: Sent,
     Path(task_id): Path<TaskId>,
     Body(body): Body<EditTask>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app.engine.task(task_id, TaskCommand::Edit(Box::new(body)), sent.envelope()).await?;
     Ok(done.into())
 }

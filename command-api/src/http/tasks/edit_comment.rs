@@ -4,12 +4,12 @@ use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{CommentId, TaskId};
 use taskfold_domain::input::CommentText;
 use taskfold_domain::task::commands::EditComment;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -32,7 +32,7 @@ pub async fn handler(
     sent: Sent,
     Path((task_id, comment_id)): Path<(TaskId, CommentId)>,
     Body(body): Body<CommentPatch>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .task(task_id, TaskCommand::EditComment(EditComment { comment_id, text: body.text }), sent.envelope())

@@ -3,11 +3,12 @@ use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{CommentId, TaskId};
 use taskfold_domain::input::Emoji;
 use taskfold_domain::task::commands::React;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::Problem;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -22,7 +23,7 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path((task_id, comment_id, emoji)): Path<(TaskId, CommentId, String)>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let emoji = Emoji::try_from(emoji).map_err(|e| Problem::invalid_field("/emoji", e.to_string()))?;
     let command = TaskCommand::React(React { comment_id, emoji });
     let done = app.engine.task(task_id, command, sent.envelope()).await?;

@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{ChecklistId, TaskId};
 use taskfold_domain::task::commands::RemoveChecklist;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -21,7 +21,7 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path((task_id, checklist_id)): Path<(TaskId, ChecklistId)>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app
         .engine
         .task(task_id, TaskCommand::RemoveChecklist(RemoveChecklist { checklist_id }), sent.envelope())

@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{TaskId, UserId};
 use taskfold_domain::task::commands::Assignee;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -21,7 +21,7 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path((task_id, user_id)): Path<(TaskId, UserId)>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let done = app.engine.task(task_id, TaskCommand::Unassign(Assignee { user_id }), sent.envelope()).await?;
     Ok(done.into())
 }

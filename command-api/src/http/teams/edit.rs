@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::TeamCommand;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::commands::EditTeam;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -23,7 +23,7 @@ pub async fn handler(
     sent: Sent,
     Path(team_id): Path<TeamId>,
     Body(body): Body<EditTeam>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let command = TeamCommand::Edit(body);
     let done = app.engine.team(team_id, command, sent.envelope()).await?;
     Ok(done.into())

@@ -2,11 +2,11 @@ use axum::extract::State;
 use taskfold_domain::TeamCommand;
 use taskfold_domain::ids::{TeamId, UserId};
 use taskfold_domain::team::commands::WhichTeamMember;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::Path;
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -21,7 +21,7 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path((team_id, user_id)): Path<(TeamId, UserId)>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let command = TeamCommand::RemoveMember(WhichTeamMember { user_id });
     let done = app.engine.team(team_id, command, sent.envelope()).await?;
     Ok(done.into())

@@ -4,12 +4,12 @@ use taskfold_domain::TeamCommand;
 use taskfold_domain::ids::{TeamId, UserId};
 use taskfold_domain::team::TeamRole;
 use taskfold_domain::team::commands::SetTeamMember;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::CommandProblems;
-use taskfold_openapi::read::{Body, Path};
+use taskfold_web::problem::CommandProblems;
+use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
 use crate::http::sent::{CommandHeaders, Sent};
 
@@ -32,7 +32,7 @@ pub async fn handler(
     sent: Sent,
     Path((team_id, user_id)): Path<(TeamId, UserId)>,
     Body(body): Body<TeamMemberRole>,
-) -> Result<Reply, Problem> {
+) -> Result<Reply, ApiError> {
     let command = TeamCommand::SetMember(SetTeamMember { user_id, role: body.role });
     let done = app.engine.team(team_id, command, sent.envelope()).await?;
     Ok(Reply::at(done, |done, made| format!("/v1/teams/{}/members/{made}", done.id)))

@@ -2,14 +2,17 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use taskfold_attachments::uploads::{UploadError, resumable, rows};
 use taskfold_domain::ids::{AttachmentId, TaskId};
-use taskfold_openapi::problem::UploadProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Code, Problem};
+use taskfold_web::problem::UploadProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Code, Problem};
 
 use super::tus;
-use crate::attachments::{database_problem, may_attach, resumable, uploads};
 use crate::http::app::App;
+use crate::http::attachments::body;
+use crate::http::attachments::commit::{finish, may_attach};
+use crate::http::error::ApiError;
 use crate::http::sent::Sent;
 
 const MEDIA_TYPE: &str = "application/offset+octet-stream";
@@ -37,18 +40,18 @@ pub async fn handler(
     sent: Sent,
     Path((task_id, upload_id)): Path<(TaskId, AttachmentId)>,
     request: Request,
-) -> Result<Response, Problem> {
-    let (pool, user) = (&app.attachments.pool, sent.caller.user_id);
-    let get = || uploads::get(pool, upload_id, task_id, user);
+) -> Result<Response, ApiError> {
+    let (pool, user) = (&app.uploads.pool, sent.caller.user_id);
+    let get = || rows::get(pool, upload_id, task_id, user);
     let envelope = sent.envelope();
-    let upload = get().await.map_err(database_problem)?.ok_or_else(Problem::not_found)?;
+    let upload = get().await.map_err(UploadError::from)?.ok_or_else(Problem::not_found)?;
     let headers = request.headers();
     tus::must_be_understood(headers)?;
     if headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) != Some(MEDIA_TYPE) {
-        return Err(Problem::new(Code::UnsupportedMediaType, format!("Send the content type {MEDIA_TYPE}")));
+        return Err(Problem::new(Code::UnsupportedMediaType, format!("Send the content type {MEDIA_TYPE}")).into());
     }
     if tus::bytes(headers, tus::OFFSET)? != upload.progress().size {
-        return Err(resumable::elsewhere());
+        return Err(UploadError::AtAnotherOffset.into());
     }
     let checksum = tus::checksum(headers)?;
     if let Some(position) = upload.position {
@@ -56,20 +59,20 @@ pub async fn handler(
     }
     if !upload.is_complete() {
         may_attach(&app.engine, task_id, &envelope).await?;
-        let place = app.attachments.place()?;
+        let slot = app.uploads.slot()?;
         // A task of its own: when the connection breaks, and this request with it, what has come in is still stored. A body that
         // ends early is no harm here, where the offset says how much there is.
-        let receiving = resumable::receive(app.attachments.clone(), upload, request.into_body(), checksum);
+        let receiving = resumable::receive(app.uploads.clone(), upload, body::stream(request.into_body()), checksum);
         let received = tokio::spawn(async move {
-            let _place = place;
+            let _slot = slot;
             receiving.await
         });
         received.await.map_err(|error| Problem::internal(&error))??;
     }
-    let upload = get().await.map_err(database_problem)?.ok_or_else(Problem::not_found)?;
+    let upload = get().await.map_err(UploadError::from)?.ok_or_else(Problem::not_found)?;
     if !upload.is_complete() {
         return Ok(tus::answer(StatusCode::NO_CONTENT, &upload, None));
     }
-    let done = resumable::finish(&app.engine, &app.attachments, task_id, &upload, envelope).await?;
+    let done = finish(&app.engine, &app.uploads, task_id, &upload, envelope).await?;
     Ok(tus::answer(StatusCode::NO_CONTENT, &upload, done.created_id.map(|id| (id, done.position))))
 }

@@ -2,16 +2,19 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
+use taskfold_attachments::uploads::{AttachRequest, UploadError, rows};
+use taskfold_commands::CommandError;
 use taskfold_domain::ids::{AttachmentId, TaskId};
-use taskfold_openapi::headers::one;
-use taskfold_openapi::problem::UploadProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Code, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::headers::one;
+use taskfold_web::problem::UploadProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Code, Problem};
 
 use super::tus;
-use crate::attachments::{database_problem, may_attach, resumable, uploads};
-use crate::engine::CommandError;
 use crate::http::app::App;
+use crate::http::attachments::commit::{finish, may_attach};
+use crate::http::error::ApiError;
 use crate::http::sent::{CommandHeaders, Sent};
 
 /// Each may leave as much as the largest attachment, until it expires.
@@ -38,8 +41,9 @@ pub async fn handler(
     sent: Sent,
     Path(task_id): Path<TaskId>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let envelope = sent.envelope();
+    let attach = AttachRequest { user: envelope.actor, command_id: envelope.command_id };
     let headers = request.headers();
     may_attach(&app.engine, task_id, &envelope).await?;
     tus::must_be_understood(headers)?;
@@ -47,19 +51,19 @@ pub async fn handler(
     let length = tus::bytes(headers, tus::LENGTH)?;
     let metadata = one(headers, tus::METADATA)?;
     let file = tus::file(metadata)?;
-    if length > app.attachments.limit {
-        return Err(app.attachments.too_large());
+    if length > app.uploads.limit {
+        return Err(UploadError::TooLarge { limit: app.uploads.limit }.into());
     }
-    if uploads::unfinished(&app.attachments.pool, &envelope).await.map_err(database_problem)? >= MOST_UNFINISHED {
+    if rows::unfinished(&app.uploads.pool, attach).await.map_err(UploadError::from)? >= MOST_UNFINISHED {
         let detail =
             format!("One person has at most {MOST_UNFINISHED} uploads that are not complete: end or delete some");
-        return Err(Problem::new(Code::RateLimited, detail).retry_after(60));
+        return Err(Problem::new(Code::RateLimited, detail).retry_after(60).into());
     }
     let id = AttachmentId(clock::new_id());
-    let created = uploads::create(&app.attachments.pool, id, task_id, &envelope, (&file, length, metadata)).await;
-    let upload = created.map_err(database_problem)?.ok_or(CommandError::KeyReused)?;
+    let created = rows::create(&app.uploads.pool, id, task_id, attach, (&file, length, metadata)).await;
+    let upload = created.map_err(UploadError::from)?.ok_or(CommandError::KeyReused)?;
     let attached = if upload.is_complete() && !upload.is_attached() {
-        let done = resumable::finish(&app.engine, &app.attachments, task_id, &upload, envelope).await?;
+        let done = finish(&app.engine, &app.uploads, task_id, &upload, envelope).await?;
         done.created_id.map(|id| (id, done.position))
     } else {
         upload.position.map(|position| (upload.id().0, position))

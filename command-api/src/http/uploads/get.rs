@@ -1,14 +1,16 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
+use taskfold_attachments::uploads::{UploadError, rows};
 use taskfold_domain::ids::{AttachmentId, TaskId};
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::UploadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::Problem;
+use taskfold_web::problem::UploadProblems;
+use taskfold_web::read::{Path, Query};
 
 use super::tus;
-use crate::attachments::{database_problem, resumable, uploads};
 use crate::http::app::App;
+use crate::http::attachments::commit::finish;
+use crate::http::error::ApiError;
 use crate::http::sent::Sent;
 
 #[derive(serde::Deserialize)]
@@ -35,15 +37,15 @@ pub async fn handler(
     Path((task_id, upload_id)): Path<(TaskId, AttachmentId)>,
     Query(NoParams {}): Query<NoParams>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let user = sent.caller.user_id;
-    let upload = uploads::get(&app.attachments.pool, upload_id, task_id, user).await.map_err(database_problem)?;
+    let upload = rows::get(&app.uploads.pool, upload_id, task_id, user).await.map_err(UploadError::from)?;
     let upload = upload.ok_or_else(Problem::not_found)?;
     tus::must_be_understood(&headers)?;
     // Complete, and not attached: its last request was lost on the way to the log. Clients take a complete one for done.
     let attached = if upload.is_complete() && !upload.is_attached() {
         let envelope = sent.envelope();
-        let done = resumable::finish(&app.engine, &app.attachments, task_id, &upload, envelope).await?;
+        let done = finish(&app.engine, &app.uploads, task_id, &upload, envelope).await?;
         done.created_id.map(|id| (id, done.position))
     } else {
         upload.position.map(|position| (upload.id().0, position))

@@ -1,13 +1,14 @@
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use taskfold_domain::ids::{AttachmentId, TaskId};
-use taskfold_openapi::headers::one;
-use taskfold_openapi::read::{Path, Query};
-use taskfold_openapi::{Caller, Code, Problem};
+use taskfold_web::headers::one;
+use taskfold_web::read::{Path, Query};
+use taskfold_web::{Caller, Code, Problem};
 
 use super::get::NoParams;
 use super::{append, get, remove};
 use crate::http::app::App;
+use crate::http::error::ApiError;
 use crate::http::sent::Sent;
 
 const OVERRIDE: &str = "x-http-method-override";
@@ -18,7 +19,7 @@ pub async fn handler(
     State(app): State<App>,
     Path(ids): Path<(TaskId, AttachmentId)>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
     caller.must_write()?;
@@ -33,6 +34,6 @@ pub async fn handler(
             let sent = Sent::from_request_parts(&mut parts, &app.0).await?;
             get::handler(app, sent, ids, Query(NoParams {}), headers).await
         }
-        _ => Err(Problem::new(Code::MethodNotAllowed, "Say with X-HTTP-Method-Override which method is meant")),
+        _ => Err(Problem::new(Code::MethodNotAllowed, "Say with X-HTTP-Method-Override which method is meant").into()),
     }
 }

@@ -1,14 +1,15 @@
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
+use taskfold_attachments::uploads::receiving::discard;
+use taskfold_attachments::uploads::{UploadError, rows};
 use taskfold_domain::ids::{AttachmentId, TaskId};
-use taskfold_openapi::problem::UploadProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::UploadProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Caller, Problem};
 
 use super::tus;
-use crate::attachments::receiving::discard;
-use crate::attachments::{database_problem, uploads};
 use crate::http::app::App;
+use crate::http::error::ApiError;
 
 /// End one's own upload before it is complete, and take away what was sent.
 #[utoipa::path(
@@ -23,15 +24,15 @@ pub async fn handler(
     caller: Caller,
     Path((task_id, upload_id)): Path<(TaskId, AttachmentId)>,
     headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, ApiError> {
     caller.must_write()?;
-    let pool = &app.attachments.pool;
-    let upload = uploads::get(pool, upload_id, task_id, caller.user_id).await.map_err(database_problem)?;
+    let pool = &app.uploads.pool;
+    let upload = rows::get(pool, upload_id, task_id, caller.user_id).await.map_err(UploadError::from)?;
     let upload = upload.ok_or_else(Problem::not_found)?;
     tus::must_be_understood(&headers)?;
-    if !uploads::abandon(pool, upload.id()).await.map_err(database_problem)? {
-        return Err(Problem::not_found());
+    if !rows::abandon(pool, upload.id()).await.map_err(UploadError::from)? {
+        return Err(Problem::not_found().into());
     }
-    discard(&app.attachments, upload.id()).await;
+    discard(&app.uploads, upload.id()).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,13 +4,13 @@ use base64::prelude::BASE64_STANDARD;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use taskfold_domain::input::{ContentType, FileName};
-use taskfold_openapi::headers::{ATTACHMENT_ID, POSITION, one};
-use taskfold_openapi::{Code, Problem};
+use taskfold_web::headers::{ATTACHMENT_ID, POSITION, one};
+use taskfold_web::{Code, Problem};
 use uuid::Uuid;
 
-use crate::attachments::File;
-use crate::attachments::checksum::{ALGORITHMS, Checksum};
-use crate::attachments::uploads::Upload;
+use taskfold_attachments::uploads::File;
+use taskfold_attachments::uploads::checksum::{ALGORITHMS, Checksum};
+use taskfold_attachments::uploads::rows::Upload;
 
 const VERSION: &str = "1.0.0";
 pub const RESUMABLE: &str = "tus-resumable";

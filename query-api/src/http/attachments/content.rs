@@ -10,12 +10,12 @@ use http::{HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use taskfold_attachments::StoreError;
 use taskfold_domain::ids::{AttachmentId, TaskId};
-use taskfold_openapi::auth::bearer;
-use taskfold_openapi::headers::POSITION;
-use taskfold_openapi::problem::ContentProblems;
-use taskfold_openapi::read::{Path, Query};
-use taskfold_openapi::tags::SameInEveryLog;
-use taskfold_openapi::{Caller, Code, Problem};
+use taskfold_web::auth::bearer;
+use taskfold_web::headers::POSITION;
+use taskfold_web::problem::ContentProblems;
+use taskfold_web::read::{Path, Query};
+use taskfold_web::tags::SameInEveryLog;
+use taskfold_web::{Caller, Code, Problem};
 use utoipa::IntoParams;
 
 use super::manners;

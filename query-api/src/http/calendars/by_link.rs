@@ -2,11 +2,11 @@ use axum::extract::State;
 use http::request::Parts;
 use serde::Deserialize;
 use taskfold_domain::ids::{ProjectId, UserId};
-use taskfold_openapi::auth::Means;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
-use taskfold_openapi::scope::{Access, Scope};
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::auth::Means;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
+use taskfold_web::scope::{Access, Scope};
+use taskfold_web::{Caller, Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
 

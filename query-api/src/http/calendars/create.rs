@@ -8,9 +8,10 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::OwnProblems;
-use taskfold_openapi::read::{Body, Path};
-use taskfold_openapi::{Caller, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::problem::OwnProblems;
+use taskfold_web::read::{Body, Path};
+use taskfold_web::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

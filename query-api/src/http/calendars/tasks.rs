@@ -1,7 +1,7 @@
 use chrono::{Months, NaiveDate};
 use sqlx::types::Json;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::clock;
+use taskfold_event_log::clock;
 
 use super::ics::{self, Entry, ShownAs};
 use crate::http::access::Membership;

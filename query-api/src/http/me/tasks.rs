@@ -2,8 +2,8 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::Query;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::Query;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

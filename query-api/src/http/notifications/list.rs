@@ -1,8 +1,8 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::Query;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::Query;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

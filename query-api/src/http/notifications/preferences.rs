@@ -1,7 +1,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::Query;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::Query;
 use utoipa::ToSchema;
 
 use super::Kind;

@@ -1,9 +1,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use taskfold_openapi::problem::OwnProblems;
-use taskfold_openapi::read::Body;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::OwnProblems;
+use taskfold_web::read::Body;
+use taskfold_web::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 use axum::Json;
 use axum::extract::State;
-use taskfold_openapi::Caller;
-use taskfold_openapi::problem::OwnProblems;
-use taskfold_openapi::read::Body;
+use taskfold_web::Caller;
+use taskfold_web::problem::OwnProblems;
+use taskfold_web::read::Body;
 
 use super::preferences::Preferences;
 use crate::http::app::App;

@@ -2,16 +2,16 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::PresenceProblems;
-use taskfold_openapi::read::{Body, Path};
-use taskfold_openapi::{Caller, Code, Problem};
+use taskfold_live::MOST_DEVICES;
+use taskfold_web::problem::PresenceProblems;
+use taskfold_web::read::{Body, Path};
+use taskfold_web::{Caller, Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{DeviceId, member_at};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::live::MOST_DEVICES;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

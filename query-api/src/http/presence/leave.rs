@@ -1,9 +1,9 @@
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::PresenceProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::PresenceProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Caller, Problem};
 
 use super::{DeviceId, member_at};
 use crate::http::app::App;

@@ -10,14 +10,14 @@ pub mod list;
 use serde::Deserialize;
 use serde::de::Error as _;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
 use super::error::ReadError;
 use super::pending;
-use crate::live::{Away, Key};
+use taskfold_live::{Away, Key};
 
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list::handler, announce::handler)).routes(routes!(leave::handler))

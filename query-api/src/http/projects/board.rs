@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::project::{Category, Column, WipPolicy};
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::Problem;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -4,9 +4,9 @@ use chrono_tz::Tz;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::Problem;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

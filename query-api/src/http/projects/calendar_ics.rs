@@ -1,8 +1,8 @@
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::IntoParams;
 
 use crate::http::answer::Answer;

@@ -5,8 +5,8 @@ use sqlx::types::Json;
 use taskfold_domain::Role;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::project::{Column, Label, SavedFilter, allowed};
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -3,9 +3,9 @@ use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::task::Status;
 use taskfold_domain::task::events::{DueStage, Priority};
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::Problem;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -289,11 +289,11 @@ mod tests {
 
     #[test]
     fn a_cursor_is_bound_to_the_filters_and_the_order() {
-        let params = |query: &str| taskfold_openapi::read::parse_query::<Params>(query).expect("known parameters");
+        let params = |query: &str| taskfold_web::read::parse_query::<Params>(query).expect("known parameters");
         let name = |query: &str| format!("{:?}", params(query).list_name(ProjectId(Uuid::nil())));
         assert_eq!(name("status=todo&limit=3"), name("status=todo&sort=created_at&cursor=x"));
         assert_ne!(name("status=todo"), name("status=paused"));
         assert_ne!(name("sort=-title"), name("sort=title"));
-        assert!(taskfold_openapi::read::parse_query::<Params>("stauts=todo").is_err());
+        assert!(taskfold_web::read::parse_query::<Params>("stauts=todo").is_err());
     }
 }

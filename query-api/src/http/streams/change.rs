@@ -3,9 +3,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::OwnProblems;
-use taskfold_openapi::read::{Body, Path};
-use taskfold_openapi::{Caller, Code, Problem};
+use taskfold_live::{Channels, MOST_PROJECTS};
+use taskfold_web::problem::OwnProblems;
+use taskfold_web::read::{Body, Path};
+use taskfold_web::{Caller, Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,7 +14,6 @@ use super::elsewhere;
 use super::here::{Refused, Wanted};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::live::{Channels, MOST_PROJECTS};
 
 /// What is left out stays as it is; with nothing at all, only the stream's life grows.
 #[derive(Deserialize, ToSchema)]

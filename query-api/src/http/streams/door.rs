@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::auth::{Means, Rejected, Ticket, bearer};
-use taskfold_openapi::headers::LAST_EVENT_ID;
-use taskfold_openapi::{Caller, Code, Problem};
+use taskfold_live::{Cursor, Door, Follower, NoPlace, Notice, Opening, Takeover, removed_at};
+use taskfold_web::auth::{Means, Rejected, Ticket, bearer};
+use taskfold_web::headers::LAST_EVENT_ID;
+use taskfold_web::{Caller, Code, Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -18,7 +19,6 @@ use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::pending;
 use crate::http::values::Since;
-use crate::live::{Cursor, Door, Follower, NoPlace, Notice, Opening, Takeover, removed_at};
 
 /// For the hub to know where it begins, just after the start of the program.
 const BEGIN_LIMIT: Duration = Duration::from_secs(2);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::{Client, Message};
 use futures::StreamExt as _;
-use taskfold_openapi::deadline;
+use taskfold_web::deadline;
 
 use super::here::{self, Refused, Wanted};
 use crate::http::app::App;
-use crate::live::{Channels, Streams};
+use taskfold_live::{Channels, Streams};
 
 /// For the other instance to answer.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -1,16 +1,16 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use taskfold_openapi::Code;
-use taskfold_openapi::auth::Means;
-use taskfold_openapi::deadline;
+use taskfold_live::{Ask, Channels, Door, Unchanged, Wish};
+use taskfold_web::Code;
+use taskfold_web::auth::Means;
+use taskfold_web::deadline;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::door::revoked_token;
 use crate::http::app::App;
 use crate::http::pending;
-use crate::live::{Ask, Channels, Door, Unchanged, Wish};
 
 /// For a stream to take notice. One whose client reads nothing does not.
 const LIMIT: Duration = Duration::from_secs(3);

@@ -2,8 +2,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use taskfold_domain::ids::ProjectId;
-use taskfold_openapi::problem::StreamProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::problem::StreamProblems;
+use taskfold_web::read::{Path, Query};
 
 use super::door::{Knock, StreamHeaders, stream_params};
 use crate::http::app::App;

@@ -1,15 +1,15 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use taskfold_openapi::Problem;
-use taskfold_openapi::problem::StreamProblems;
-use taskfold_openapi::read::Query;
+use taskfold_live::MOST_PROJECTS;
+use taskfold_web::Problem;
+use taskfold_web::problem::StreamProblems;
+use taskfold_web::read::Query;
 use uuid::Uuid;
 
 use super::door::{Knock, StreamHeaders, stream_params};
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::live::MOST_PROJECTS;
 
 stream_params! {
     /// Ids with commas between them, at most 100.

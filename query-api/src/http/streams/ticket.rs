@@ -1,5 +1,5 @@
 use sqlx::PgPool;
-use taskfold_openapi::auth::Ticket;
+use taskfold_web::auth::Ticket;
 
 /// Whether the ticket was not used before. It is now. Those that have ended are forgotten meanwhile, a few at a time.
 pub async fn use_up(pool: &PgPool, ticket: Ticket) -> sqlx::Result<bool> {

@@ -3,8 +3,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use taskfold_domain::ids::TaskId;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

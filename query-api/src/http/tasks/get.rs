@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ids::TaskId;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 
 use crate::http::answer::Answer;
 use crate::http::app::App;

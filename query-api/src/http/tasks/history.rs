@@ -4,8 +4,8 @@ use taskfold_domain::Change;
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::task::TYPE;
 use taskfold_event_log::{LoggedEvent, select_events};
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use uuid::Uuid;
 
 use crate::http::answer::Answer;

@@ -3,8 +3,9 @@ use serde::Deserialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TYPE;
 use taskfold_event_log::{LoggedEvent, select_events};
-use taskfold_openapi::problem::FeedProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_live::Cursor;
+use taskfold_web::problem::FeedProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::IntoParams;
 
 use crate::http::answer::Answer;
@@ -15,7 +16,6 @@ use crate::http::page::bounded;
 use crate::http::projects::events::FeedPage;
 use crate::http::reading::{ReadHeaders, Reading};
 use crate::http::values::{Position, Since};
-use crate::live::Cursor;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 use axum::extract::State;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::Query;
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::Query;
 use uuid::Uuid;
 
 use super::get::{TeamView, select_teams};

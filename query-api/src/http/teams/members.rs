@@ -2,8 +2,8 @@ use axum::extract::State;
 use serde::Serialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TeamRole;
-use taskfold_openapi::problem::ReadProblems;
-use taskfold_openapi::read::{Path, Query};
+use taskfold_web::problem::ReadProblems;
+use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

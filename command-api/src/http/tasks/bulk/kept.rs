@@ -5,7 +5,7 @@ use taskfold_domain::ids::TaskId;
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
-use crate::engine::{CommandError, Envelope};
+use taskfold_commands::{CommandError, Envelope};
 
 /// A request whose key may have been sent before.
 pub struct Kept<'a> {

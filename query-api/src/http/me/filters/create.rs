@@ -4,9 +4,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::{FilterQuery, Name};
-use taskfold_openapi::problem::OwnProblems;
-use taskfold_openapi::read::Body;
-use taskfold_openapi::{Caller, Code, Problem, clock};
+use taskfold_event_log::clock;
+use taskfold_web::problem::OwnProblems;
+use taskfold_web::read::Body;
+use taskfold_web::{Caller, Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

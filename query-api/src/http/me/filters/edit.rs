@@ -2,9 +2,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::input::{FilterQuery, Name};
-use taskfold_openapi::problem::OwnProblems;
-use taskfold_openapi::read::{Body, Path};
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::OwnProblems;
+use taskfold_web::read::{Body, Path};
+use taskfold_web::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 use axum::extract::State;
 use http::StatusCode;
-use taskfold_openapi::problem::OwnProblems;
-use taskfold_openapi::read::Path;
-use taskfold_openapi::{Caller, Problem};
+use taskfold_web::problem::OwnProblems;
+use taskfold_web::read::Path;
+use taskfold_web::{Caller, Problem};
 use uuid::Uuid;
 
 use crate::http::app::App;

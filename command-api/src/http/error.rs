@@ -1,0 +1,128 @@
+//! Errors of the command-api: every reason for which a request is refused or fails, as a problem.
+
+use axum::response::{IntoResponse, Response};
+use taskfold_attachments::StoreError;
+use taskfold_attachments::uploads::{BodyError, UploadError};
+use taskfold_commands::{CommandError, VersionConflict};
+use taskfold_domain::Refusal;
+use taskfold_web::{Code, Problem};
+
+use super::attachments::body;
+
+/// Reason for which a request was refused or failed.
+#[derive(Debug)]
+pub struct ApiError(Box<Problem>);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl ApiError {
+    pub fn into_problem(self) -> Problem {
+        *self.0
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Problem::from(refusal).into()
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        of_command(error).into()
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        body::problem(error).into()
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        of_upload(error).into()
+    }
+}
+
+fn of_command(error: CommandError) -> Problem {
+    match error {
+        CommandError::Refused(refusal) => refusal.into(),
+        CommandError::Conflict(conflict) => of_conflict(*conflict),
+        CommandError::KeyReused => {
+            Problem::new(Code::IdempotencyKeyReused, "This key was sent before, with another request")
+        }
+        CommandError::Contended => Problem::unavailable("This task"),
+        CommandError::Unavailable(cause) => {
+            tracing::warn!(cause, "a command could not be appended");
+            Problem::unavailable("The log")
+        }
+        CommandError::Unanswered { command_id, cause } => {
+            tracing::warn!(cause, %command_id, "a command has no answer");
+            let detail = "The log did not answer in time. The command may have been applied: the same request with this \
+                          `command_id` as its `Idempotency-Key` tells, or applies it";
+            Problem::new(Code::Unavailable, detail).with("command_id", command_id.to_string()).retry_after(1)
+        }
+        CommandError::Suspended | CommandError::Forked => {
+            let detail = "The log takes no commands: it lacks events that it had, and waits for an operator";
+            Problem::new(Code::Unavailable, detail).retry_after(30)
+        }
+        CommandError::OtherLog => Problem::unavailable("The log"),
+        CommandError::Incomplete => {
+            let detail = "What the log keeps beside its events is not complete here, and waits for an operator";
+            Problem::new(Code::Unavailable, detail).retry_after(30)
+        }
+        CommandError::Broken(cause) => Problem::internal(&cause),
+        CommandError::OutOfScope => Problem::new(Code::Forbidden, "This API token is for one project alone"),
+    }
+}
+
+fn of_conflict(conflict: VersionConflict) -> Problem {
+    Problem::new(Code::VersionConflict, "It was changed since the version that the command is based on")
+        .with("current_version", conflict.current_version)
+        .with("base_version", conflict.base_version)
+        .with("conflicting_fields", conflict.conflicting_fields)
+        .with("your_change", conflict.your_change)
+        .with("conflicting_events", conflict.conflicting_events)
+}
+
+fn of_upload(error: UploadError) -> Problem {
+    match error {
+        UploadError::TooLarge { limit } => {
+            Problem::new(Code::PayloadTooLarge, format!("An attachment may have {limit} bytes at most"))
+                .with("limit", limit)
+        }
+        UploadError::TooManyAtOnce => Problem::unavailable("A slot for another upload"),
+        UploadError::Abandoned => Problem::unavailable("The upload"),
+        UploadError::AtAnotherOffset => Problem::new(
+            Code::UploadOffset,
+            "The upload is at another offset, or another request continues it: ask for its offset",
+        ),
+        UploadError::BeyondDeclaredLength => {
+            Problem::new(Code::PayloadTooLarge, "The body exceeds the declared length of the upload")
+        }
+        UploadError::ChecksumMismatch => {
+            Problem::new(Code::ChecksumMismatch, "The body does not match its Upload-Checksum: nothing of it is kept")
+        }
+        UploadError::Body(error) => body::problem(error),
+        UploadError::Store(StoreError::NotFound) => Problem::internal(&"stored bytes of an upload are gone"),
+        UploadError::Store(StoreError::Unavailable(cause)) => {
+            tracing::warn!(cause, "an attachment could not be stored");
+            Problem::unavailable("The store of attachments")
+        }
+        UploadError::Database(error) => {
+            tracing::warn!(%error, "uploads cannot be reached");
+            Problem::unavailable("The database")
+        }
+    }
+}

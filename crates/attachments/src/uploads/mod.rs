@@ -1,0 +1,95 @@
+//! Uploads: a file on its way into the store, in one request or in several.
+
+/// Checksums of request bodies.
+pub mod checksum;
+/// Removal of abandoned uploads, and of the bytes of removed attachments.
+pub mod janitor;
+/// An upload in a single request, which leaves nothing behind if it breaks off.
+pub mod receiving;
+/// An upload in several requests.
+pub mod resumable;
+/// Uploads in progress, in the database.
+pub mod rows;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use taskfold_domain::ids::UserId;
+use taskfold_domain::input::{ContentType, FileName};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use crate::{Store, StoreError};
+
+/// Uploads in progress at one time. Each holds at most two parts in memory.
+const MAX_CONCURRENT: usize = 128;
+
+/// State that uploads share. Cheap to clone.
+#[derive(Clone)]
+pub struct Uploads {
+    pub pool: PgPool,
+    pub store: Store,
+    /// Limit of one file, in bytes.
+    pub limit: u64,
+    slots: Arc<Semaphore>,
+    /// Wakes the janitor.
+    pub removed: Arc<Notify>,
+}
+
+/// A file's name and type, cleaned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    pub name: FileName,
+    pub content_type: ContentType,
+}
+
+/// The command that an upload will be attached by.
+#[derive(Clone, Copy, Debug)]
+pub struct AttachRequest {
+    pub user: UserId,
+    pub command_id: Uuid,
+}
+
+/// Reason for which a request body did not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    #[error("no bytes arrived within the limit")]
+    Idle,
+    #[error("the connection broke off")]
+    BrokenOff,
+}
+
+/// Reason for which an upload was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    #[error("the file exceeds {limit} bytes")]
+    TooLarge { limit: u64 },
+    #[error("too many uploads are in progress")]
+    TooManyAtOnce,
+    /// The janitor took the upload for abandoned.
+    #[error("the upload was abandoned")]
+    Abandoned,
+    #[error("the upload is at another offset, or another request writes to it")]
+    AtAnotherOffset,
+    #[error("the body exceeds the declared length")]
+    BeyondDeclaredLength,
+    #[error("the body does not match its checksum")]
+    ChecksumMismatch,
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl Uploads {
+    pub fn new(pool: PgPool, store: Store, limit: u64) -> Self {
+        Self { pool, store, limit, slots: Arc::new(Semaphore::new(MAX_CONCURRENT)), removed: Arc::default() }
+    }
+
+    /// A slot for one upload, held while it is received.
+    pub fn slot(&self) -> Result<OwnedSemaphorePermit, UploadError> {
+        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| UploadError::TooManyAtOnce)
+    }
+}

@@ -1,0 +1,41 @@
+use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::project::commands::SetMember;
+use taskfold_domain::project::{Context, decide};
+use taskfold_domain::task::Origin;
+use taskfold_domain::{ProjectCommand, Refusal, Role};
+use taskfold_event_log::clock;
+
+use super::Engine;
+use super::envelope::CommandError;
+
+impl Engine {
+    /// Whether `actor` may give `role` to somebody new, by the very decision that would: whoever may add a member may also
+    /// invite one.
+    pub async fn must_let_invite(&self, id: ProjectId, actor: UserId, role: Role) -> Result<(), CommandError> {
+        let project = self.load_project(id).await?;
+        let somebody = UserId(clock::new_id());
+        let teams = self.teams_of(project.board(), None, true).await?;
+        let context = Context {
+            actor,
+            at: clock::now(),
+            jitter: 0,
+            id,
+            fresh_id: somebody.0,
+            origin: Origin::Live,
+            teams: teams.all,
+            template: None,
+            invited: None,
+        };
+        decide(&project, &ProjectCommand::SetMember(SetMember { user_id: somebody, role }), &context)?;
+        Ok(())
+    }
+
+    /// Whether `actor` may see and revoke invitations: who may invite with any role at all, also while the project is
+    /// archived.
+    pub async fn must_let_see_invitations(&self, id: ProjectId, actor: UserId) -> Result<(), CommandError> {
+        match self.must_let_invite(id, actor, Role::Viewer).await {
+            Err(CommandError::Refused(Refusal::ProjectArchived)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+use std::sync::Arc;
+
+use serde::Serialize;
+use taskfold_domain::change::Event;
+use taskfold_domain::ids::ProjectId;
+use taskfold_domain::merge::Touches;
+use taskfold_domain::project::commands::CreateProject;
+use taskfold_domain::project::{Board, Context, decide};
+use taskfold_domain::task::Origin;
+use taskfold_domain::{Access, Project, ProjectCommand, ProjectEvent, Refusal, SubjectKind};
+use taskfold_event_log::clock;
+use uuid::Uuid;
+
+use super::Engine;
+use super::deciding::{Deciding, Decision, run};
+use super::envelope::{CommandError, Done, Envelope, data_of};
+use super::precondition::Based;
+use super::roster::Teams;
+
+impl Engine {
+    /// Decides a project command and appends what it comes to.
+    pub async fn project(
+        &self,
+        id: ProjectId,
+        command: ProjectCommand,
+        envelope: Envelope,
+    ) -> Result<Done, CommandError> {
+        envelope.must_reach_project(id, &command)?;
+        let deciding =
+            ProjectDeciding { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
+        Box::pin(run(self, &self.projects, SubjectKind::Project, id.0, &envelope, &deciding)).await
+    }
+}
+
+struct ProjectDeciding<'a> {
+    engine: &'a Engine,
+    id: ProjectId,
+    /// The same at every attempt, so that a decision made again makes the same thing.
+    fresh_id: Uuid,
+    command: &'a ProjectCommand,
+    envelope: &'a Envelope,
+}
+
+impl Deciding for ProjectDeciding<'_> {
+    type Aggregate = Project;
+
+    fn command(&self) -> &(impl Serialize + Sync) {
+        self.command
+    }
+
+    fn makes(&self) -> bool {
+        matches!(self.command, ProjectCommand::Create(_))
+    }
+
+    fn target(&self) -> Uuid {
+        match self.command {
+            ProjectCommand::Create(_) => Uuid::nil(),
+            _ => self.id.0,
+        }
+    }
+
+    fn wrap(event: ProjectEvent) -> Event {
+        Event::Project(event)
+    }
+
+    async fn decide(&self, project: &Project, fresh: bool) -> (Result<Decision<ProjectEvent>, CommandError>, bool) {
+        let named = match self.command {
+            ProjectCommand::SetTeam(set) => Some(set.team_id),
+            _ => None,
+        };
+        let teams = match self.engine.teams_of(project.board(), named, fresh).await {
+            Ok(teams) => teams,
+            Err(error) => return (Err(error), true),
+        };
+        let all_fresh = teams.fresh;
+        (self.decide_on(project, teams).await, all_fresh)
+    }
+}
+
+impl ProjectDeciding<'_> {
+    async fn decide_on(&self, project: &Project, teams: Teams) -> Result<Decision<ProjectEvent>, CommandError> {
+        let import = self.envelope.origin == Origin::Import;
+        let guards = if import { Vec::new() } else { teams.seen() };
+        let context = Context {
+            actor: self.envelope.actor,
+            at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(clock::now),
+            jitter: self.engine.jitter.next(),
+            id: self.id,
+            fresh_id: self.fresh_id,
+            origin: self.envelope.origin,
+            teams: teams.all,
+            template: self.template().await?,
+            invited: self.envelope.invited,
+        };
+        let events = decide(project, self.command, &context)?;
+        for event in &events {
+            if let ProjectEvent::MemberAdded(e) = event {
+                self.engine.must_have_account(e.member.to.user_id).await?;
+            }
+        }
+        let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
+        let based = Based {
+            pool: &self.engine.pool,
+            aggregate_type: SubjectKind::Project.as_str(),
+            id: self.id.0,
+            version: project.version,
+            edited_version: project.edited_version,
+        };
+        based.check(self.envelope.precondition, &mine, || data_of(self.command)).await?;
+        let (created_id, created) = match events.first() {
+            Some(ProjectEvent::Created(_)) => (None, true),
+            Some(ProjectEvent::ColumnAdded(e)) => (Some(e.column.to.id.0), true),
+            Some(ProjectEvent::LabelAdded(e)) => (Some(e.label.to.id.0), true),
+            Some(ProjectEvent::MemberAdded(e)) => (Some(e.member.to.user_id.0), true),
+            Some(ProjectEvent::TeamAdded(e)) => (Some(e.team.to.team_id.0), true),
+            Some(ProjectEvent::FilterAdded(e)) => (Some(e.filter.to.id.0), true),
+            _ => (None, false),
+        };
+        let empty_column = match self.command {
+            ProjectCommand::RemoveColumn(which) => Some(which.column_id),
+            _ => None,
+        };
+        let decision = Decision::new(Some(self.id), events);
+        Ok(Decision { teams: guards, empty_column, created_id, created, ..decision })
+    }
+
+    /// The project whose shape is taken over, which must be one that the caller may see.
+    async fn template(&self) -> Result<Option<Arc<Board>>, CommandError> {
+        let ProjectCommand::Create(CreateProject { template_id: Some(id), .. }) = self.command else { return Ok(None) };
+        let template = self.engine.projects.load(id.0, true).await?.state;
+        let teams = self.engine.teams_of(template.board(), None, true).await?;
+        let may_see = |board: &&Board| Access::new(board, &teams.all).role_of(self.envelope.actor).is_some();
+        match template.board().filter(may_see) {
+            Some(board) => Ok(Some(Arc::new(board.clone()))),
+            None => Err(Refusal::invalid("/template_id", "not a project of yours").into()),
+        }
+    }
+}

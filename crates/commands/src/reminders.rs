@@ -1,0 +1,96 @@
+//! The schedule of due times. What is due stands in a table that the append keeps, so no crash forgets a reminder, and the
+//! reminder is an event decided on the task like any other, so no two processes send it twice.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use taskfold_domain::TaskCommand;
+use taskfold_domain::ids::{TaskId, UserId};
+use taskfold_domain::task::commands::Remind;
+use taskfold_domain::task::events::DueStage;
+use taskfold_domain::task::{Origin, Situation};
+use taskfold_event_log::Worker;
+use taskfold_event_log::clock;
+use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::new_traceparent;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{CommandError, Engine, Envelope};
+
+/// How late a reminder may be.
+const EVERY: Duration = Duration::from_secs(1);
+/// Reminders that are read at once.
+const BATCH: i64 = 500;
+const AT_ONCE: usize = 32;
+
+/// Sends reminders as they come due, until `shutdown`.
+pub async fn work(engine: Engine, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        let sent = match step(&engine).await {
+            Ok(sent) => {
+                Worker::Reminders.succeeded();
+                sent
+            }
+            Err(error) => {
+                tracing::debug!(%error, "reminders wait for the log");
+                0
+            }
+        };
+        // There may be more where there was something.
+        if sent == 0 {
+            shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await;
+        }
+    }
+}
+
+/// Sends what is due by now. Answers how many entries of the schedule it settled.
+pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
+    let now = clock::now().utc();
+    let mut settled = 0;
+    let mut after = ("-infinity".to_owned(), Uuid::nil());
+    loop {
+        // Behind the page before: a task whose reminder fails each time keeps no others from theirs.
+        let look = sqlx::query_as(
+            "SELECT at::text, task_id FROM due_schedule WHERE at <= $1 AND (at, task_id) > ($2::text::timestamptz, $3) \
+             ORDER BY at, task_id LIMIT $4",
+        )
+        .bind(now)
+        .bind(&after.0)
+        .bind(after.1)
+        .bind(BATCH);
+        let due: Vec<(String, Uuid)> = within(REQUEST, look.fetch_all(&engine.pool)).await?;
+        let Some(last) = due.last().cloned() else { return Ok(settled) };
+        after = last;
+        settled += futures::stream::iter(due)
+            .map(|(_, task)| async move {
+                match within(REQUEST, remind(engine, TaskId(task))).await {
+                    Ok(settled) => usize::from(settled),
+                    Err(error) => {
+                        tracing::warn!(%error, task_id = %task, "a reminder could not be sent, trying again");
+                        0
+                    }
+                }
+            })
+            .buffer_unordered(AT_ONCE)
+            .fold(0, |sum, sent| async move { sum + sent })
+            .await;
+    }
+}
+
+/// Whether the entry is settled.
+async fn remind(engine: &Engine, id: TaskId) -> Result<bool, CommandError> {
+    let task = engine.load_task(id).await?;
+    let Situation::Present(card) = &task.situation else { return Ok(false) };
+    // With nothing to say any more, the command is decided to nothing, and takes the entry along.
+    let nothing = Remind { due_at: clock::now(), stage: DueStage::Overdue };
+    let remind = card.next_reminder().map_or(nothing, |(_, remind)| remind);
+    let envelope = Envelope {
+        // So that it is appended also when it says nothing.
+        may_be_replayed: true,
+        origin: Origin::Clock,
+        traceparent: Some(new_traceparent()),
+        ..Envelope::new(UserId(Uuid::nil()), clock::new_id())
+    };
+    engine.task(id, TaskCommand::Remind(remind), envelope).await.map(|_| true)
+}

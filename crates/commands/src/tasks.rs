@@ -1,0 +1,258 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate as _;
+use serde::Serialize;
+use taskfold_domain::change::Event;
+use taskfold_domain::ids::{CommentId, ProjectId, TaskId};
+use taskfold_domain::merge::Touches;
+use taskfold_domain::project::WipPolicy;
+use taskfold_domain::task::beside::{Link, PlaceState};
+use taskfold_domain::task::{Comment, Context, Origin, decide};
+use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent, Timestamp};
+use taskfold_event_log::clock;
+use uuid::Uuid;
+
+use super::aggregates::Versioned as _;
+use super::append::{Placed, Seen};
+use super::deciding::{Deciding, Decision, run};
+use super::envelope::{CommandError, Done, Envelope, data_of};
+use super::precondition::Based;
+use super::roster::Teams;
+use super::{Engine, mentions, place};
+
+impl Engine {
+    /// Decides a task command and appends what it comes to. Creating needs the envelope's project.
+    pub async fn task(&self, id: TaskId, command: TaskCommand, envelope: Envelope) -> Result<Done, CommandError> {
+        self.must_reach_task(id, &envelope).await?;
+        let deciding =
+            TaskDeciding { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
+        // Boxed: the future is large, and every handler would carry it whole.
+        Box::pin(run(self, &self.tasks, SubjectKind::Task, id.0, &envelope, &deciding)).await
+    }
+
+    /// Refuses what the command would be refused for now, and appends nothing: for a command that is costly to prepare. It is
+    /// decided again when it is appended.
+    pub async fn would_take(&self, id: TaskId, command: &TaskCommand, envelope: &Envelope) -> Result<(), CommandError> {
+        self.must_reach_task(id, envelope).await?;
+        let deciding = TaskDeciding { engine: self, id, fresh_id: Uuid::nil(), command, envelope };
+        let task = self.tasks.load(id.0, true).await?.state;
+        deciding.decide(&task, true).await.0.map(|_| ())
+    }
+}
+
+struct TaskDeciding<'a> {
+    engine: &'a Engine,
+    id: TaskId,
+    /// The same at every attempt, so that a decision made again makes the same thing.
+    fresh_id: Uuid,
+    command: &'a TaskCommand,
+    envelope: &'a Envelope,
+}
+
+impl Deciding for TaskDeciding<'_> {
+    type Aggregate = Task;
+
+    fn command(&self) -> &(impl Serialize + Sync) {
+        self.command
+    }
+
+    fn makes(&self) -> bool {
+        matches!(self.command, TaskCommand::Create(_))
+    }
+
+    fn target(&self) -> Uuid {
+        match (self.command, self.envelope.project_id) {
+            (TaskCommand::Create(_), Some(project)) => project.0,
+            _ => self.id.0,
+        }
+    }
+
+    fn wrap(event: TaskEvent) -> Event {
+        Event::Task(event)
+    }
+
+    async fn decide(&self, task: &Task, fresh: bool) -> (Result<Decision<TaskEvent>, CommandError>, bool) {
+        let project_id = match (task.card(), self.command) {
+            (Some(card), TaskCommand::Create(_)) if Some(card.project_id) != self.envelope.project_id => {
+                return (Err(Refusal::AlreadyExists.into()), true);
+            }
+            (Some(card), _) => Some(card.project_id),
+            (None, _) => self.envelope.project_id,
+        };
+        let Some(project_id) = project_id else { return (Err(Refusal::NotFound.into()), true) };
+        match self.surroundings(project_id, fresh).await {
+            Err(error) => (Err(error), true),
+            Ok(around) => {
+                let all_fresh = around.fresh;
+                (self.decide_in(task, around).await, all_fresh)
+            }
+        }
+    }
+}
+
+/// What a task command is decided on beside the task.
+struct Around {
+    project: Arc<Project>,
+    /// Of its last event.
+    project_command: Option<Uuid>,
+    teams: Teams,
+    /// Another task that the command names.
+    other: Option<Arc<Task>>,
+    fresh: bool,
+}
+
+impl TaskDeciding<'_> {
+    async fn surroundings(&self, project: ProjectId, fresh: bool) -> Result<Around, CommandError> {
+        let project = self.engine.projects.load(project.0, fresh).await?;
+        let teams = self.engine.teams_of(project.state.board(), None, fresh).await?;
+        let other = match self.command {
+            TaskCommand::Create(create) => create.parent_id,
+            TaskCommand::Edit(edit) => edit.parent_id.flatten(),
+            TaskCommand::AddDependency(on) => Some(on.task_id),
+            _ => None,
+        };
+        let other = match other.filter(|other| *other != self.id) {
+            Some(id) => Some(self.engine.tasks.load(id.0, fresh).await?),
+            None => None,
+        };
+        let all_fresh = project.fresh && teams.fresh && other.as_ref().is_none_or(|other| other.fresh);
+        let project_command = project.command;
+        Ok(Around {
+            project: project.state,
+            project_command,
+            teams,
+            other: other.map(|other| other.state),
+            fresh: all_fresh,
+        })
+    }
+
+    async fn decide_in(&self, task: &Task, around: Around) -> Result<Decision<TaskEvent>, CommandError> {
+        let project = &*around.project;
+        let board = project.board().ok_or(Refusal::NotFound)?;
+        let at = self.envelope.occurred_at.filter(|_| self.is_import()).unwrap_or_else(clock::now);
+        let jitter = self.engine.jitter.next();
+        let pool = &self.engine.pool;
+        let access = Access::new(board, &around.teams.all);
+        // Strangers learn nothing from lookups: the decision refuses them, whatever was found.
+        let member = self.is_import() || access.role_of(self.envelope.actor).is_some();
+        let place = match (self.command, task.card(), &self.envelope.rank) {
+            (_, _, Some(rank)) => Some(rank.clone()).filter(|r| !self.stands_at(task, r)),
+            (TaskCommand::Move(to), Some(card), None) if member => {
+                place::find(pool, self.id, card, to, at, jitter).await?
+            }
+            _ => None,
+        };
+        let mentions = match self.command {
+            TaskCommand::Comment(add) if member => mentions::members_named(pool, access, add.text.as_str()).await?,
+            TaskCommand::EditComment(edit) if member => {
+                mentions::members_named(pool, access, edit.text.as_str()).await?
+            }
+            _ => vec![],
+        };
+        let said = match self.command {
+            TaskCommand::EditComment(edit) if member => self.said(task, edit.comment_id).await?,
+            TaskCommand::RemoveComment(remove) if member => self.said(task, remove.comment_id).await?,
+            _ => None,
+        };
+        let context = Context {
+            actor: self.envelope.actor,
+            at,
+            project,
+            place,
+            end: Rank::at_end(at, jitter),
+            mentions,
+            fresh_id: if matches!(self.command, TaskCommand::Create(_)) { self.id.0 } else { self.fresh_id },
+            origin: self.envelope.origin,
+            teams: &around.teams.all,
+            other: around.other.as_deref(),
+            said: said.as_ref(),
+        };
+        let events = decide(task, self.command, &context)?;
+        let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
+        let based = Based {
+            pool,
+            aggregate_type: SubjectKind::Task.as_str(),
+            id: self.id.0,
+            version: task.version,
+            edited_version: task.edited_version,
+        };
+        based.check(self.envelope.precondition, &mine, || data_of(self.command)).await?;
+
+        let mut after = task.clone();
+        for event in &events {
+            after.apply(event.clone());
+        }
+        let (created_id, created) = created(&events);
+        let guarded = self.envelope.origin == Origin::Live;
+        Ok(Decision {
+            place: placed(task, &after, project, self.is_import()),
+            guard: guarded.then_some(Seen { version: project.version, command: around.project_command }),
+            teams: if guarded { around.teams.seen() } else { Vec::new() },
+            link: events.iter().find_map(Link::of),
+            due: self.due(task, &after),
+            created_id,
+            created,
+            ..Decision::new(Some(board.id), events)
+        })
+    }
+
+    /// A comment with its words, from the log. The append refuses a decision on words that were edited meanwhile.
+    async fn said(&self, task: &Task, id: CommentId) -> Result<Option<Comment>, CommandError> {
+        let Some(kept) = task.card().and_then(|card| card.comment(id)) else { return Ok(None) };
+        let at = i64::try_from(kept.said_at).unwrap_or(i64::MAX);
+        let pool = &self.engine.pool;
+        let logged = taskfold_event_log::aggregate_event(pool, Task::TYPE, &self.id.to_string(), at).await?;
+        let event = logged.map(|logged| logged.event()).transpose().map_err(|e| CommandError::Broken(e.to_string()))?;
+        let said = event.and_then(Task::unwrap).and_then(|event| kept.said_in(event));
+        said.map(Some).ok_or_else(|| CommandError::Broken(format!("the words of comment {id} are not in the log")))
+    }
+
+    /// When the task is to be reminded of next, if that is new.
+    fn due(&self, before: &Task, after: &Task) -> Option<Option<DateTime<Utc>>> {
+        let next = |task: &Task| task.reminder_at().map(Timestamp::utc);
+        let now = clock::now().utc();
+        // Nobody wants to be told of the due times of an old board.
+        let wanted = next(after).filter(|at| !self.is_import() || *at > now);
+        let asks = matches!(self.command, TaskCommand::Remind(_));
+        (asks || wanted != next(before)).then_some(wanted)
+    }
+
+    /// Whether a move to this rank leaves the task where it is: the same rank in another column is another place.
+    fn stands_at(&self, task: &Task, rank: &Rank) -> bool {
+        let TaskCommand::Move(to) = self.command else { return false };
+        task.card().is_some_and(|card| card.column_id == to.column_id && card.rank == *rank)
+    }
+
+    fn is_import(&self) -> bool {
+        self.envelope.origin == Origin::Import
+    }
+}
+
+/// What was made inside the task, or the task itself.
+fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
+    match events.first() {
+        Some(TaskEvent::Created(_)) => (None, true),
+        Some(TaskEvent::Commented(e)) => (Some(e.comment.to.id.0), true),
+        Some(TaskEvent::AttachmentAdded(e)) => (Some(e.attachment.to.id.0), true),
+        Some(TaskEvent::ChecklistAdded(e)) => (Some(e.checklist.to.id.0), true),
+        Some(TaskEvent::ChecklistItemAdded(e)) => (Some(e.item.to.item.id.0), true),
+        _ => (None, false),
+    }
+}
+
+/// The task's place after its events, when they change it, with the limit that the column may enforce.
+fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Option<Placed> {
+    let (was, place) = (before.place(), after.place()?);
+    if was.as_ref() == Some(&place) {
+        return None;
+    }
+    let stood_there = was.is_some_and(|was| was.column == place.column && was.state == PlaceState::OnBoard);
+    let enters = place.state == PlaceState::OnBoard && !stood_there;
+    let wip_limit = project
+        .board()
+        .and_then(|board| board.column(place.column))
+        .filter(|c| enters && !import && c.wip_policy == WipPolicy::Enforced)
+        .and_then(|c| c.wip_limit);
+    Some(Placed { place, wip_limit })
+}

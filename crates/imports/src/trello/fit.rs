@@ -1,0 +1,132 @@
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use taskfold_domain::Timestamp;
+use taskfold_domain::input::{COMMENT_BYTES, DESCRIPTION_BYTES, ITEM_CHARS, NAME_CHARS, TITLE_CHARS};
+
+use crate::skipped::Skipped;
+
+pub const UNTITLED: &str = "(untitled)";
+
+/// A title or name: 1 to 500 characters, not blank.
+pub fn name(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
+    let text = without_nul(raw);
+    if text.trim().is_empty() {
+        skipped.add(kind, format!("has no name: called {UNTITLED}"));
+        return UNTITLED.to_owned();
+    }
+    shorten_chars(text, TITLE_CHARS.min(NAME_CHARS), kind, skipped)
+}
+
+/// A label's name, which may be empty.
+pub fn label_name(raw: &str, skipped: &mut Skipped) -> String {
+    shorten_chars(without_nul(raw), NAME_CHARS, "label", skipped)
+}
+
+pub fn description(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
+    shorten_bytes(without_nul(raw), DESCRIPTION_BYTES, kind, skipped)
+}
+
+/// A checklist item; `None` for a blank one.
+pub fn item(raw: &str, skipped: &mut Skipped) -> Option<String> {
+    let text = shorten_chars(without_nul(raw), ITEM_CHARS, "checkItem", skipped);
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// A comment; `None` for a blank one.
+pub fn comment(raw: &str, kind: &str, skipped: &mut Skipped) -> Option<String> {
+    let text = shorten_bytes(without_nul(raw), COMMENT_BYTES, kind, skipped);
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// The source's colour name, or `none`.
+pub fn color(raw: Option<&str>) -> String {
+    let fits = |c: &str| taskfold_domain::input::Color::try_from(c.to_owned()).is_ok();
+    raw.filter(|c| fits(c)).unwrap_or("none").to_owned()
+}
+
+fn without_nul(raw: &str) -> String {
+    raw.replace('\0', "")
+}
+
+fn shorten_chars(text: String, max: usize, kind: &str, skipped: &mut Skipped) -> String {
+    match text.char_indices().nth(max) {
+        None => text,
+        Some((end, _)) => {
+            skipped.add(kind, format!("text over {max} characters: shortened"));
+            // What is left may be blank at worst, when a name begins with that many blanks.
+            let cut = text[..end].to_owned();
+            if cut.trim().is_empty() { text.trim_start().chars().take(max).collect() } else { cut }
+        }
+    }
+}
+
+fn shorten_bytes(mut text: String, max: usize, kind: &str, skipped: &mut Skipped) -> String {
+    if text.len() > max {
+        skipped.add(kind, format!("text over {} KiB: shortened", max / 1024));
+        let end = (0..=max).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}
+
+/// A time as Trello writes it (RFC 3339), within the years we can keep.
+pub fn time(value: &Value) -> Option<Timestamp> {
+    let time = match value {
+        Value::String(text) => DateTime::parse_from_rfc3339(text.trim()).ok()?.with_timezone(&Utc),
+        Value::Number(millis) => DateTime::from_timestamp_millis(millis.as_i64()?)?,
+        _ => return None,
+    };
+    Timestamp::within_bounds(time)
+}
+
+/// The time of creation that a MongoDB ObjectId carries in its first four bytes.
+pub fn time_of_id(id: &str) -> Option<Timestamp> {
+    if id.len() != 24 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let seconds = i64::from_str_radix(&id[..8], 16).ok()?;
+    // Trello began in 2011; anything earlier is not such an id.
+    (seconds > 1_262_304_000).then(|| DateTime::from_timestamp(seconds, 0).map(Timestamp::from))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use taskfold_domain::input::{CommentText, Description, Title};
+
+    #[test]
+    fn whatever_comes_fits_afterwards() {
+        let mut skipped = Skipped::default();
+        let blanks = " ".repeat(600) + "x";
+        for raw in ["", " \u{0} ", "ok", &"ä".repeat(700), &blanks] {
+            assert!(Title::try_from(name(raw, "card", &mut skipped)).is_ok(), "{raw:?}");
+        }
+        let long = "ä".repeat(70_000);
+        assert!(Description::try_from(description(&long, "card", &mut skipped)).is_ok());
+        assert!(comment(&long, "commentCard", &mut skipped).is_some_and(|t| CommentText::try_from(t).is_ok()));
+        assert_eq!(comment(" \n", "commentCard", &mut skipped), None);
+        assert!(skipped.list().iter().any(|s| s.reason == "text over 64 KiB: shortened"));
+    }
+
+    #[test]
+    fn times_are_read_or_not_there() {
+        assert!(time(&json!("2015-06-19T10:32:37.369Z")).is_some());
+        for odd in [
+            json!("yesterday"),
+            json!(null),
+            json!({}),
+            json!("+12345-01-01T00:00:00Z"),
+            json!("9999-12-31T23:59:60Z"),
+            json!("0001-01-01T00:00:00+14:00"),
+            json!(253_402_300_800_000_i64),
+            json!(i64::MAX),
+            json!(1e300),
+        ] {
+            assert_eq!(time(&odd), None, "{odd}");
+        }
+        let made = time_of_id("5583efc5e400a960320e5ff2").map(|t| t.utc().to_rfc3339());
+        assert_eq!(made.as_deref(), Some("2015-06-19T10:32:37+00:00"));
+        assert_eq!(time_of_id("fakeboardidhash"), None);
+    }
+}

@@ -1,0 +1,81 @@
+use std::collections::HashMap;
+
+use taskfold_domain::ids::ColumnId;
+use taskfold_domain::input::COLUMNS_PER_PROJECT;
+use taskfold_domain::project::{Board, Category};
+
+use crate::trello::category;
+use crate::trello::ids::Ids;
+use crate::trello::snapshot::{List, Snapshot};
+use crate::trello::undo::Undone;
+
+pub const OVERFLOW: &str = "More";
+
+/// Which list has which column. A project has fewer columns than a board may have lists: those beyond share one.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    own: HashMap<String, ColumnId>,
+    category: HashMap<String, Category>,
+    /// For the cards of the other lists.
+    shared: Option<ColumnId>,
+    /// Whether that one is to be made.
+    pub shared_is_new: bool,
+}
+
+impl Columns {
+    pub fn assign(snapshot: &Snapshot, undone: &Undone, ids: Ids, board: Option<&Board>) -> Self {
+        let here = |list: &str| board.is_some_and(|b| b.column(ids.column(list)).is_some());
+        let lists = by_importance(snapshot, undone);
+        let mut columns = Self::default();
+        for list in &lists {
+            let last_name = snapshot.lists.iter().find(|l| l.id == list.id).map_or(&list.name, |l| &l.name);
+            columns.category.insert(list.id.clone(), category::guess(last_name));
+        }
+        let (old, new): (Vec<&List>, Vec<&List>) = lists.into_iter().partition(|l| here(&l.id));
+        let mut room = COLUMNS_PER_PROJECT.saturating_sub(board.map_or(0, |b| b.columns.len()));
+        if new.len() > room {
+            columns.share(ids, board, &mut room);
+        }
+        columns.own =
+            old.into_iter().chain(new.into_iter().take(room)).map(|l| (l.id.clone(), ids.column(&l.id))).collect();
+        columns
+    }
+
+    fn share(&mut self, ids: Ids, board: Option<&Board>, room: &mut usize) {
+        let shared = ids.column("overflow");
+        let known = board.is_some_and(|b| b.column(shared).is_some());
+        if !known && *room > 0 {
+            *room -= 1;
+            self.shared_is_new = true;
+        }
+        let any = || board.and_then(|b| b.open_columns().next().or(b.columns.first())).map(|c| c.id);
+        self.shared = if known || self.shared_is_new { Some(shared) } else { any() };
+    }
+
+    pub fn own(&self, list: &str) -> Option<ColumnId> {
+        self.own.get(list).copied()
+    }
+
+    pub fn shared(&self) -> Option<ColumnId> {
+        self.shared
+    }
+
+    /// Where the cards of a list go.
+    pub fn of_cards(&self, list: &str) -> Option<ColumnId> {
+        self.own(list).or(self.shared).or_else(|| self.own.values().min().copied())
+    }
+
+    pub fn category(&self, list: &str) -> Category {
+        self.category.get(list).copied().unwrap_or(Category::Todo)
+    }
+}
+
+/// Lists on the board first, then archived ones, then those that are gone.
+fn by_importance<'a>(snapshot: &'a Snapshot, undone: &'a Undone) -> Vec<&'a List> {
+    let ordered = snapshot.ordered_lists();
+    let now = |list: &str| snapshot.lists.iter().any(|l| l.id == list);
+    let mut gone: Vec<&List> = undone.lists.values().filter(|l| !now(&l.id)).collect();
+    gone.sort_by(|a, b| a.id.cmp(&b.id));
+    let (closed, open): (Vec<&List>, Vec<&List>) = ordered.into_iter().partition(|l| l.closed);
+    open.into_iter().chain(closed).chain(gone).collect()
+}

@@ -1,0 +1,166 @@
+use taskfold_domain::ids::ColumnId;
+use taskfold_domain::project::Board;
+use taskfold_domain::project::commands::{
+    AddColumn, AddLabel, ColumnPatch, EditColumn, EditLabel, EditProject, LabelPatch, ProjectCommand, SetMember,
+    WhichColumn, WhichLabel,
+};
+
+use super::{Correction, Wanted};
+use crate::trello::snapshot::List;
+
+impl Wanted<'_> {
+    /// What is to change on the board before its cards are looked at.
+    pub fn board(&self, board: &Board) -> Vec<Correction> {
+        let mut commands = self.name(board);
+        self.labels(board, &mut commands);
+        self.members(board, &mut commands);
+        for list in self.new.ordered_lists() {
+            self.list(board, list, &mut commands);
+        }
+        commands.into_iter().map(Correction::project).collect()
+    }
+
+    /// Whether `get` of the source's board has changed, or is to be set whatever it is here.
+    fn board_changed<T: PartialEq>(&self, get: impl Fn(&super::Snapshot) -> T) -> bool {
+        self.board_touched() || self.base.as_ref().is_none_or(|base| get(base.snapshot) != get(self.new))
+    }
+
+    fn name(&self, board: &Board) -> Vec<ProjectCommand> {
+        let mut commands = Vec::new();
+        if !self.own {
+            return commands;
+        }
+        let new = self.new;
+        if board.name != new.name && self.board_changed(|s| s.name.clone()) {
+            let name = new.name.clone().try_into().ok();
+            commands.push(ProjectCommand::Edit(EditProject { name, description: None }));
+        }
+        if board.description != new.description && self.board_changed(|s| s.description.clone()) {
+            let description = Some(new.description.clone().try_into().ok());
+            commands.push(ProjectCommand::Edit(EditProject { name: None, description }));
+        }
+        if board.archived != new.closed && self.board_changed(|s| s.closed) {
+            let bare = Default::default();
+            commands.push(if new.closed { ProjectCommand::Archive(bare) } else { ProjectCommand::Restore(bare) });
+        }
+        commands
+    }
+
+    fn labels(&self, board: &Board, commands: &mut Vec<ProjectCommand>) {
+        let base = |id: &str| self.base.as_ref().and_then(|b| b.snapshot.labels.iter().find(|l| l.id == id));
+        for label in &self.new.labels {
+            let label_id = self.ids.label(&label.id);
+            let (name, color) = (label.name.clone().try_into().ok(), label.color.clone().try_into().ok());
+            match (board.labels.iter().find(|l| l.id == label_id), name, color) {
+                (None, Some(name), Some(color)) if base(&label.id).is_none() => {
+                    commands.push(ProjectCommand::AddLabel(AddLabel { id: Some(label_id), name, color }));
+                }
+                (Some(here), name, color)
+                    if (here.name != label.name || here.color != label.color)
+                        && (self.board_touched() || base(&label.id) != Some(label)) =>
+                {
+                    let change = LabelPatch { name, color };
+                    commands.push(ProjectCommand::EditLabel(EditLabel { label_id, change }));
+                }
+                _ => {}
+            }
+        }
+        for here in &board.labels {
+            if let Some(source) = self.labels.get(&here.id)
+                && !self.new.labels.iter().any(|l| l.id == *source)
+            {
+                commands.push(ProjectCommand::RemoveLabel(WhichLabel { label_id: here.id }));
+            }
+        }
+    }
+
+    fn members(&self, board: &Board, commands: &mut Vec<ProjectCommand>) {
+        for person in &self.new.people {
+            let user_id = self.ids.person(person);
+            let role = self.new.role(person);
+            let base = self.base.as_ref().map(|b| b.snapshot).filter(|b| b.people.contains(person));
+            let is_due = match base {
+                None => board.role_of(user_id).is_none(),
+                // What was given here since stays, unless it was changed there too.
+                Some(base) => base.role(person) != role && board.role_of(user_id).is_some_and(|now| now != role),
+            };
+            if is_due {
+                commands.push(ProjectCommand::SetMember(SetMember { user_id, role }));
+            }
+        }
+    }
+
+    fn list(&self, board: &Board, list: &List, commands: &mut Vec<ProjectCommand>) {
+        let Some(column_id) = self.columns.own(&list.id) else { return };
+        let base = self.base.as_ref().and_then(|b| b.snapshot.lists.iter().find(|l| l.id == list.id));
+        let touched = self.board_touched();
+        let name = || list.name.clone().try_into().ok();
+        let archived = match board.column(column_id) {
+            None if base.is_some() => return,
+            None => {
+                let (Some(name), category) = (name(), self.columns.category(&list.id)) else { return };
+                let (wip_limit, wip_policy, after) = (None, Default::default(), None);
+                let add = AddColumn { id: Some(column_id), name, category, wip_limit, wip_policy, after };
+                commands.push(ProjectCommand::AddColumn(add));
+                false
+            }
+            Some(here) => {
+                if here.name != list.name && (touched || base.is_none_or(|b| b.name != list.name)) {
+                    let change = ColumnPatch { name: name(), ..ColumnPatch::default() };
+                    commands.push(ProjectCommand::EditColumn(EditColumn { column_id, change }));
+                }
+                here.archived
+            }
+        };
+        if archived != list.closed && (touched || base.is_none_or(|b| b.closed != list.closed)) {
+            let which = WhichColumn { column_id };
+            commands.push(if list.closed {
+                ProjectCommand::ArchiveColumn(which)
+            } else {
+                ProjectCommand::RestoreColumn(which)
+            });
+        }
+    }
+
+    /// What is to change in the order of columns, decided on a board that has them all.
+    pub fn column_order(&self, board: &Board) -> Vec<Correction> {
+        let ids = |lists: Vec<&List>| -> Vec<ColumnId> {
+            let columns = lists.into_iter().filter_map(|l| self.columns.own(&l.id));
+            columns.filter(|id| board.column(*id).is_some()).collect()
+        };
+        let wanted = ids(self.new.ordered_lists());
+        let before = self.base.as_ref().map(|b| ids(b.snapshot.ordered_lists()));
+        if before.is_some_and(|before| before == wanted) && !self.board_touched() {
+            return vec![];
+        }
+        let mut here: Vec<ColumnId> = board.columns.iter().map(|c| c.id).filter(|id| wanted.contains(id)).collect();
+        let first_of_ours = board.columns.iter().position(|c| wanted.contains(&c.id)).unwrap_or(0);
+        let mut after = first_of_ours.checked_sub(1).map(|i| board.columns[i].id);
+        let mut commands = Vec::new();
+        for (i, column_id) in wanted.into_iter().enumerate() {
+            if here.get(i) != Some(&column_id) {
+                here.retain(|id| *id != column_id);
+                here.insert(i.min(here.len()), column_id);
+                let change = ColumnPatch { after: Some(after), ..ColumnPatch::default() };
+                commands.push(ProjectCommand::EditColumn(EditColumn { column_id, change }));
+            }
+            after = Some(column_id);
+        }
+        commands.into_iter().map(Correction::project).collect()
+    }
+
+    /// Columns of lists that the source has no more. One that holds tasks of this side stays, archived.
+    pub fn gone_lists(&self, board: &Board) -> Vec<Correction> {
+        let now = |list: &str| self.new.lists.iter().any(|l| l.id == list);
+        let mut gone: Vec<ColumnId> =
+            self.lists_met.iter().filter(|l| !now(l)).filter_map(|l| self.columns.own(l)).collect();
+        gone.sort();
+        gone.into_iter()
+            .filter(|id| board.column(*id).is_some())
+            .map(|column_id| Correction {
+                otherwise: Some(ProjectCommand::ArchiveColumn(WhichColumn { column_id })),
+                ..Correction::project(ProjectCommand::RemoveColumn(WhichColumn { column_id }))
+            })
+            .collect()
+    }
+}

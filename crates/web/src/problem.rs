@@ -1,0 +1,327 @@
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use taskfold_domain::{FieldError, Refusal};
+use utoipa::ToSchema;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder};
+use uuid::Uuid;
+
+macro_rules! status {
+    // Of the protocol tus, and in no registry.
+    (CHECKSUM_MISMATCH) => {
+        StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST)
+    };
+    ($name:ident) => {
+        StatusCode::$name
+    };
+}
+
+macro_rules! codes {
+    ($($variant:ident = $status:ident, $code:tt, $title:tt;)*) => {
+        /// What went wrong, for programs. The `type` of a problem is `/problems/<code>`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        pub enum Code {
+            $(#[serde(rename = $code)] $variant,)*
+        }
+
+        impl Code {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => status!($status),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Malformed = BAD_REQUEST, "malformed", "The request cannot be read";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Sign in first";
+    Forbidden = FORBIDDEN, "forbidden", "Not allowed";
+    NotFound = NOT_FOUND, "not-found", "Not found";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
+    NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "Not acceptable";
+    RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive";
+    IllegalTransition = CONFLICT, "illegal-transition", "The task cannot do this now";
+    TaskDeleted = CONFLICT, "task-deleted", "The task is deleted";
+    AlreadyExists = CONFLICT, "already-exists", "It exists already";
+    WipLimitReached = CONFLICT, "wip-limit-reached", "The column is full";
+    ColumnNotEmpty = CONFLICT, "column-not-empty", "The column still holds tasks";
+    LastOwner = CONFLICT, "last-owner", "There must stay an owner";
+    DependencyCycle = CONFLICT, "dependency-cycle", "It would close a cycle";
+    UploadOffset = CONFLICT, "upload-offset", "The upload is at another offset";
+    CursorAhead = GONE, "cursor-ahead", "The cursor is ahead of the log";
+    LogChanged = GONE, "log-changed", "The log is another one";
+    VersionConflict = PRECONDITION_FAILED, "version-conflict", "It was changed in the meantime";
+    UploadProtocol = PRECONDITION_FAILED, "upload-protocol", "This version of the upload protocol is not spoken here";
+    PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The content type is not understood";
+    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "The range is beyond the end";
+    ValidationFailed = UNPROCESSABLE_ENTITY, "validation-failed", "The request does not fit";
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key was used for another request";
+    RateLimited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+    ChecksumMismatch = CHECKSUM_MISMATCH, "checksum-mismatch", "The bytes are not those of the checksum";
+    HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The request headers are too large";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Not available right now";
+    ReadModelBehind = SERVICE_UNAVAILABLE, "read-model-behind", "The read model has not got there yet";
+}
+
+/// An error as callers see it: `application/problem+json` (RFC 9457). Never an inner error's text.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    #[schema(value_type = String, example = "/problems/validation-failed")]
+    r#type: TypeOf,
+    title: &'static str,
+    status: u16,
+    /// What happened here, for people.
+    detail: String,
+    code: Code,
+    /// Validation: what is wrong, and where in the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<FieldError>>,
+    /// What else this code tells: `task_status` and `allowed`, `current_version` and `conflicting_events`, ...
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties)]
+    more: Map<String, Value>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u32>,
+}
+
+/// `/problems/<code>`
+#[derive(Clone, Copy, Debug)]
+struct TypeOf(Code);
+
+impl Serialize for TypeOf {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("/problems/{}", self.0.as_str()))
+    }
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: TypeOf(code),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: detail.into(),
+            code,
+            errors: None,
+            more: Map::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            _ => "See `errors`".to_owned(),
+        };
+        Self { errors: Some(errors), ..Self::new(Code::ValidationFailed, detail) }
+    }
+
+    pub fn invalid_field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError::new(pointer, detail)])
+    }
+
+    /// What a request names is of another log than the one that is here now.
+    /// `in_common`: up to where what the caller knows is the same in the log of now.
+    pub fn log_changed(now: Uuid, in_common: Option<i64>) -> Self {
+        let problem = Self::new(Code::LogChanged, "The log was adopted under another id: read again and start over");
+        problem.with("log", now.to_string()).with("fork_position", in_common)
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "There is nothing here, or nothing that you may see")
+    }
+
+    pub fn unavailable(what: &str) -> Self {
+        Self { retry_after_seconds: Some(1), ..Self::new(Code::Unavailable, format!("{what} is not available")) }
+    }
+
+    /// For what should never happen: logs the cause under an id, and tells the id only.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        let error_id = taskfold_event_log::clock::new_id();
+        tracing::error!(%error_id, %cause, "internal error");
+        Self::new(Code::Internal, "The error is logged under its id").with("error_id", error_id.to_string())
+    }
+
+    /// The same with another status: a batch answers a version conflict as 409.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status.as_u16();
+        self
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+}
+
+/// Every refusal of the domain has its code here; a new one does not compile until it has.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = sentence(&refusal.to_string());
+        match refusal {
+            Refusal::NotFound => Self::not_found(),
+            Refusal::Forbidden { needs } => Self::new(Code::Forbidden, detail).with("needs_role", needs.as_str()),
+            Refusal::NotTheAuthor | Refusal::ProjectArchived | Refusal::TeamOwnersOnly | Refusal::OwnersOnly => {
+                Self::new(Code::Forbidden, detail)
+            }
+            Refusal::AlreadyExists => Self::new(Code::AlreadyExists, detail),
+            Refusal::IllegalTransition { status, allowed } => Self::new(Code::IllegalTransition, detail)
+                .with("task_status", status.as_str())
+                .with("allowed", serde_json::json!(allowed)),
+            Refusal::TaskDeleted { by, at } => Self::new(Code::TaskDeleted, detail)
+                .with("deleted_by", by.to_string())
+                .with("deleted_at", serde_json::json!(at)),
+            Refusal::WipLimitReached => Self::new(Code::WipLimitReached, detail),
+            Refusal::ColumnNotEmpty => Self::new(Code::ColumnNotEmpty, detail),
+            Refusal::LastOwner => Self::new(Code::LastOwner, detail),
+            Refusal::Cycle => Self::new(Code::DependencyCycle, detail),
+            Refusal::Invalid(errors) => Self::invalid(errors),
+        }
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"taskfold\""));
+        }
+        response
+    }
+}
+
+/// The documented responses of a set of codes, one a status, with an example a code made from the real thing.
+fn documented(codes: &[Code]) -> Vec<(StatusCode, DocumentedResponse)> {
+    let mut statuses: Vec<StatusCode> = codes.iter().map(|c| c.status()).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+        .into_iter()
+        .map(|status| {
+            let of_status: Vec<Code> = codes.iter().copied().filter(|c| c.status() == status).collect();
+            let examples = of_status.iter().map(|code| {
+                let problem = serde_json::to_value(Problem::new(*code, code.title())).ok();
+                (code.as_str(), RefOr::T(ExampleBuilder::new().value(problem).build()))
+            });
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Problem")))
+                .examples_from_iter(examples)
+                .build();
+            let titles: Vec<&str> = of_status.iter().map(|c| c.title()).collect();
+            let response = ResponseBuilder::new()
+                .description(titles.join("; "))
+                .content("application/problem+json", content)
+                .build();
+            (status, response)
+        })
+        .collect()
+}
+
+macro_rules! problem_sets {
+    ($($(#[$doc:meta])* $name:ident: [$($code:ident),*];)*) => {
+        $(
+            $(#[$doc])*
+            pub struct $name;
+
+            impl $name {
+                const CODES: &[Code] = &[$(Code::$code),*];
+            }
+
+            impl utoipa::IntoResponses for $name {
+                /// References: the responses stand once in the document, not at every operation.
+                fn responses() -> std::collections::BTreeMap<String, RefOr<DocumentedResponse>> {
+                    documented(Self::CODES)
+                        .into_iter()
+                        .map(|(status, _)| {
+                            let name = format!("{}{}", stringify!($name), status.as_u16());
+                            (status.as_str().to_owned(), RefOr::Ref(Ref::from_response_name(name)))
+                        })
+                        .collect()
+                }
+            }
+        )*
+
+        /// Puts the responses that operations refer to into the document's components.
+        pub fn add_to(document: &mut utoipa::openapi::OpenApi) {
+            let components = document.components.get_or_insert_default();
+            $(
+                for (status, response) in documented($name::CODES) {
+                    let name = format!("{}{}", stringify!($name), status.as_u16());
+                    components.responses.insert(name, RefOr::T(response));
+                }
+            )*
+        }
+    };
+}
+
+problem_sets! {
+    /// What any command may be answered with.
+    CommandProblems: [Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists,
+        WipLimitReached, ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, IdempotencyKeyReused, Internal, Unavailable];
+    /// What an upload may be answered with.
+    UploadProblems: [Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists,
+        UploadOffset, VersionConflict, UploadProtocol, ChecksumMismatch, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        IdempotencyKeyReused, RateLimited, Internal, Unavailable];
+    /// What any read may be answered with.
+    ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    /// What a read of a file may be answered with.
+    ContentProblems: [Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, Internal,
+        Unavailable, ReadModelBehind];
+    /// What a read of the feed may be answered with.
+    FeedProblems: [Unauthenticated, NotFound, CursorAhead, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    /// What a request for a stream may be answered with.
+    StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, LogChanged, ValidationFailed, RateLimited, Internal, Unavailable,
+        ReadModelBehind];
+    /// What a request for accounts and sessions may be answered with.
+    AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Unavailable];
+    /// What a request for what is the caller's own may be answered with.
+    OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    /// What a word of presence may be answered with.
+    PresenceProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];
+    /// What a request for API tokens and invitations may be answered with.
+    TokenProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Unavailable];
+}

@@ -1,0 +1,324 @@
+//! Who is there: on several devices and instances, through kills and outages, and never at the cost of events.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use taskfold_embedded::{Durability, Options, Stack};
+use taskfold_event_log::clock::new_id;
+
+use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually};
+
+/// What goes away: instances, NATS, the bucket.
+mod outages;
+/// Replicas of its bucket.
+mod replicas;
+/// Clients that do not read.
+mod slow;
+
+const TTL: Duration = Duration::from_secs(2);
+const SHORT: &str = "--presence-seconds=2";
+
+/// What a slow machine may add to a time.
+const SLOW: Duration = Duration::from_secs(6);
+
+fn path(project: &str) -> String {
+    format!("/v1/projects/{project}/presence")
+}
+
+/// Once NATS has been found after the start.
+async fn announce(actor: &Actor, project: &str, body: Value) {
+    eventually("presence is taken", || async {
+        let answer = actor.put(&path(project), body.clone()).await;
+        assert!([200, 503].contains(&answer.status.as_u16()), "{}", answer.body);
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
+async fn leave(actor: &Actor, project: &str, device: &str) {
+    actor.delete(&format!("{}/{device}", path(project))).await.expect(204);
+}
+
+/// The names of those who are there.
+async fn present(actor: &Actor, project: &str) -> BTreeSet<String> {
+    let page = actor.get(&path(project)).await.expect(200);
+    let items = page["items"].as_array().unwrap();
+    assert_eq!(page["total"], items.len());
+    items.iter().map(|item| item["username"].as_str().unwrap().to_owned()).collect()
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// What the stream says next of who is there: how, who, at which tasks.
+async fn told(stream: &mut Sse) -> (String, String, Vec<String>) {
+    loop {
+        let frame = stream.next().await.expect("the stream goes on");
+        let Some(kind) = frame.event.strip_prefix("presence.").filter(|kind| *kind != "stale") else { continue };
+        let focus = frame.data["focus"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
+        return (kind.to_owned(), frame.data["user_id"].as_str().unwrap().to_owned(), focus.collect());
+    }
+}
+
+fn tells(kind: &str, who: &Actor, focus: &[&String]) -> (String, String, Vec<String>) {
+    (kind.to_owned(), who.user_id.clone(), focus.iter().map(|&id| id.clone()).collect())
+}
+
+async fn open(actor: &Actor, path: &str) -> Sse {
+    // A connection of its own, as a first request: the stream is then on the bare socket.
+    let actor = Actor { client: reqwest::Client::new(), ..actor.clone() };
+    let mut stream = actor.stream(path).await;
+    assert_eq!(stream.next().await.unwrap().event, "hello");
+    stream
+}
+
+/// A project with these members beside its owner.
+async fn project(app: &App, owner: &Actor, members: &[(&Actor, &str)]) -> String {
+    let (project, _) = owner.project("P").await;
+    for (member, role) in members {
+        let path = format!("/v1/projects/{project}/members/{}", member.user_id);
+        owner.put(&path, json!({"role": role})).await.expect(201);
+    }
+    app.settle().await;
+    project
+}
+
+#[tokio::test]
+async fn people_join_focus_and_leave_with_all_their_devices_together() {
+    let app = App::start().await;
+    let (ada, bea, eve) = (app.person("ada").await, app.person("bea").await, app.person("eve").await);
+    let project = project(&app, &ada, &[(&bea, "viewer")]).await;
+    let stream_path = format!("/v1/projects/{project}/events/stream");
+    // NATS has been found when it is taken elsewhere.
+    let (elsewhere, _) = ada.project("Q").await;
+    app.settle().await;
+    announce(&ada, &elsewhere, json!({"device_id": "desk"})).await;
+    let mut on_socket = open(&ada, &stream_path).await;
+    // Over a connection that has been used before: this one is the body of an answer.
+    let mut as_body = bea.stream(&format!("/v1/stream?projects={project}")).await;
+    let mut without = open(&bea, &format!("{stream_path}?presence=false")).await;
+
+    let mut ids = [new_id().to_string(), new_id().to_string()];
+    ids.sort();
+    let [one, two] = &ids;
+    let said = bea.put(&path(&project), json!({"device_id": "phone", "focus": two})).await.expect(200);
+    let heard = json!({"user_id": bea.user_id, "device_id": "phone", "focus": two, "expires_in": 30});
+    assert_eq!(said, heard);
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("joined", &bea, &[two]));
+    }
+    // One's own word is read at once, and names are as they are in every list of people.
+    let there = ada.get(&path(&project)).await.expect(200);
+    assert_eq!(there["total"], 1);
+    assert_eq!(there["items"][0]["username"], "bea");
+    assert_eq!((&there["items"][0]["display_name"], &there["items"][0]["focus"]), (&json!("BEA"), &json!([two])));
+    assert_eq!(there["items"][0]["devices"], 1);
+    // A second device, a mere heartbeat, and the first one that goes: each word is told once, or not at all.
+    announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("focused", &bea, &[one, two]));
+    }
+    announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
+    leave(&bea, &project, "phone").await;
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("focused", &bea, &[one]));
+    }
+    leave(&bea, &project, "phone").await;
+    leave(&bea, &project, "desk").await;
+    for stream in [&mut on_socket, &mut as_body] {
+        assert_eq!(told(stream).await, tells("left", &bea, &[]));
+    }
+    assert!(present(&ada, &project).await.is_empty());
+
+    for answer in [
+        eve.put(&path(&project), json!({"device_id": "x"})).await,
+        eve.get(&path(&project)).await,
+        eve.delete(&format!("{}/x", path(&project))).await,
+    ] {
+        answer.problem(404, "not-found");
+    }
+    // Events come as ever, and who does not want presence has heard of nothing else.
+    ada.task(&project, "T").await;
+    assert_eq!(without.next().await.unwrap().event, "task.created");
+    assert_eq!(on_socket.next_change().await.unwrap().event, "task.created");
+    drop((on_socket, as_body, without));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_device_has_a_plain_name_and_one_has_not_too_many() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let project = project(&app, &ada, &[]).await;
+    let refused = async |body: Value| {
+        let answer = ada.put(&path(&project), body).await;
+        answer.problem(422, "validation-failed")["errors"][0]["pointer"].as_str().unwrap().to_owned()
+    };
+    for bad in ["", "a.b", "*", "é", "a b", &"x".repeat(65)] {
+        assert_eq!(refused(json!({"device_id": bad})).await, "/device_id", "{bad}");
+    }
+    assert_eq!(refused(json!({})).await, "/device_id");
+    assert_eq!(refused(json!({"device_id": "x", "focus": "task"})).await, "/focus");
+    assert_eq!(refused(json!({"device_id": "x", "user_id": ada.user_id})).await, "/user_id");
+    ada.delete(&format!("{}/a.b", path(&project))).await.problem(422, "validation-failed");
+    for n in 0..20 {
+        announce(&ada, &project, json!({"device_id": format!("tab-{n}")})).await;
+    }
+    let answer = ada.put(&path(&project), json!({"device_id": "one-more"})).await;
+    answer.problem(429, "rate-limited");
+    assert!(!answer.header("retry-after").is_empty());
+    announce(&ada, &project, json!({"device_id": "tab-7"})).await;
+    leave(&ada, &project, "tab-7").await;
+    announce(&ada, &project, json!({"device_id": "one-more"})).await;
+    assert_eq!(present(&ada, &project).await, names(&["ada"]));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
+    let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
+    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place.clone()).await);
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let mut streams = [
+        open(&ada, &format!("/v1/projects/{project}/events/stream")).await,
+        open(&elsewhere, &format!("/v1/stream?projects={project}")).await,
+    ];
+    announce(&bea, &project, json!({"device_id": "phone"})).await;
+    for stream in &mut streams {
+        assert_eq!(told(stream).await, tells("joined", &bea, &[]));
+    }
+    assert_eq!(present(&elsewhere, &project).await, names(&["bea"]));
+    // Each heartbeat is worth its time, and the last one too.
+    for _ in 0..3 {
+        tokio::time::sleep(TTL / 2).await;
+        announce(&bea, &project, json!({"device_id": "phone"})).await;
+    }
+    let before = Instant::now();
+    announce(&bea, &project, json!({"device_id": "phone"})).await;
+    for stream in &mut streams {
+        assert_eq!(told(stream).await, tells("left", &bea, &[]));
+        let after = before.elapsed();
+        assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
+    }
+    assert!(present(&elsewhere, &project).await.is_empty());
+    // An instance that comes later knows who is there, and how long yet.
+    announce(&bea, &project, json!({"device_id": "phone"})).await;
+    let third = App::start_at(place).await;
+    let late = Actor { url: third.url.clone(), ..ada.clone() };
+    eventually("the third instance lets her go in time", || async {
+        present(&late, &project).await.is_empty().then_some(())
+    })
+    .await;
+    drop(streams);
+    third.stop().await;
+    second.stop().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_removed_is_gone_at_once_and_hears_no_more() {
+    let app = App::start().await;
+    let (ada, bea, cid) = (app.person("ada").await, app.person("bea").await, app.person("cid").await);
+    let project = project(&app, &ada, &[(&bea, "member")]).await;
+    let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let in_team = format!("/v1/teams/{team}/members/{}", cid.user_id);
+    ada.put(&in_team, json!({"role": "member"})).await.expect(201);
+    let of_project = format!("/v1/projects/{project}/teams/{team}");
+    ada.put(&of_project, json!({"role": "viewer"})).await.expect(201);
+    app.settle().await;
+    let stream_path = format!("/v1/projects/{project}/events/stream");
+    let mut stream = open(&ada, &stream_path).await;
+    for person in [&ada, &bea, &cid] {
+        announce(person, &project, json!({"device_id": "desk"})).await;
+        assert_eq!(told(&mut stream).await, tells("joined", person, &[]));
+    }
+    let mut hers = open(&bea, &stream_path).await;
+    assert_eq!(present(&ada, &project).await, names(&["ada", "bea", "cid"]));
+
+    ada.delete(&format!("/v1/projects/{project}/members/{}", bea.user_id)).await.expect(200);
+    assert_eq!(told(&mut stream).await, tells("left", &bea, &[]));
+    assert_eq!(present(&ada, &project).await, names(&["ada", "cid"]));
+    bea.put(&path(&project), json!({"device_id": "desk"})).await.problem(404, "not-found");
+    announce(&ada, &project, json!({"device_id": "desk", "focus": new_id()})).await;
+    told(&mut stream).await;
+    let mut last = Vec::new();
+    while let Some(frame) = hers.next().await {
+        last.push(frame.event);
+    }
+    assert_eq!(last, ["project.member_removed", "revoked"]);
+
+    // Through a team, whose role ends: those with a role of their own are not even disturbed.
+    ada.delete(&of_project).await.expect(200);
+    assert_eq!(told(&mut stream).await, tells("left", &cid, &[]));
+    ada.put(&of_project, json!({"role": "viewer"})).await.expect(201);
+    app.settle().await;
+    announce(&cid, &project, json!({"device_id": "desk"})).await;
+    assert_eq!(told(&mut stream).await, tells("joined", &cid, &[]));
+    ada.delete(&in_team).await.expect(200);
+    assert_eq!(told(&mut stream).await, tells("left", &cid, &[]));
+    assert_eq!(present(&ada, &project).await, names(&["ada"]));
+    drop(stream);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_are_counted_and_read_page_by_page() {
+    const CROWD: usize = 104;
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let project = project(&app, &ada, &[]).await;
+    let joining = (0..CROWD).map(|n| {
+        let (ada, nobody, project) = (&ada, app.anonymous(), &project);
+        async move {
+            let account =
+                json!({"username": format!("p-{n}"), "display_name": "P", "password": "correct horse battery"});
+            let made = nobody.post("/v1/accounts", account).await.expect(201);
+            let user = made["user_id"].as_str().unwrap().to_owned();
+            ada.put(&format!("/v1/projects/{project}/members/{user}"), json!({"role": "viewer"})).await.expect(201);
+            user
+        }
+    });
+    let users: Vec<String> = futures::stream::iter(joining).buffer_unordered(8).collect().await;
+    app.settle().await;
+    announce(&ada, &project, json!({"device_id": "desk"})).await;
+    let mut stream = open(&ada, &format!("/v1/projects/{project}/events/stream")).await;
+    // As an instance writes it when they say that they are there; and somebody who is no member.
+    let jetstream = async_nats::jetstream::new(app.nats().await);
+    let bucket = jetstream.get_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
+    let said = json!({"focus": null, "member_at": app.head().await}).to_string();
+    let stranger = new_id().to_string();
+    for user in users.iter().chain([&stranger]) {
+        bucket.put(format!("{project}.{user}.phone"), said.clone().into()).await.unwrap();
+    }
+    let mut joined = BTreeSet::new();
+    while !users.iter().chain([&stranger]).all(|user| joined.contains(user)) {
+        let (kind, user, _) = told(&mut stream).await;
+        assert_eq!(kind, "joined");
+        joined.insert(user);
+    }
+    let (mut seen, mut next, mut pages) = (Vec::new(), format!("{}?limit=50", path(&project)), 0);
+    loop {
+        let answer = ada.get(&next).await;
+        let link = answer.header("link").to_owned();
+        let page = answer.expect(200);
+        assert_eq!(page["total"], CROWD + 1);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|i| i["user_id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        if page["next_cursor"].is_null() {
+            break;
+        }
+        next = link.split(['<', '>']).nth(1).unwrap().to_owned();
+    }
+    let expected: BTreeSet<String> = users.into_iter().chain([ada.user_id.clone()]).collect();
+    assert_eq!((seen.len(), pages), (CROWD + 1, 3));
+    assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), expected);
+    ada.get(&format!("{}?limit=201", path(&project))).await.problem(422, "validation-failed");
+    ada.get(&format!("{}?cursor=x", path(&project))).await.problem(422, "validation-failed");
+    drop(stream);
+    app.finish().await;
+}
