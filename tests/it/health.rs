@@ -134,23 +134,27 @@ async fn every_worker_tells_when_it_last_came_through() {
 
 #[tokio::test]
 async fn waiting_for_a_connection_is_measured() {
-    let app = App::start().await;
-    let (ada, project, _) = app.with_a_task().await;
-    let waits = async || {
-        let metrics = reqwest::get(format!("{}/metrics", app.url)).await.unwrap().text().await.unwrap();
+    let place = Place::new().await;
+    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let process = Process::start("all", &settings);
+    process.ready().await;
+    let ada = Actor::sign_up(&process.url, "ada").await;
+    let (project, _) = ada.project("P").await;
+    let wait = async || {
+        let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
         let name = "taskfold_database_connection_wait_seconds{part=\"taskfold query-api\"} ";
         metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse::<f64>().unwrap()
     };
-    eventually("nobody waits", || async { (waits().await < 0.5).then_some(()) }).await;
+    eventually("nobody waits", || async { (wait().await < 0.5).then_some(()) }).await;
     // All connections wait for the lock, and the next caller for a connection.
-    let mut holds = app.owner.begin().await.unwrap();
-    sqlx::query("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE").execute(&mut *holds).await.unwrap();
+    let mut owner = sqlx::PgConnection::connect(&place.database_url).await.unwrap();
+    let mut lock = owner.begin().await.unwrap();
+    sqlx::query("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
     let path = format!("/v1/projects/{project}/tasks");
     let reading = futures::future::join_all(std::iter::repeat_with(|| ada.get(&path)).take(24));
     let (_, ()) = tokio::join!(reading, async {
-        eventually("somebody waits", || async { (waits().await > 0.9).then_some(()) }).await;
-        holds.rollback().await.unwrap();
+        eventually("somebody waits", || async { (wait().await > 0.9).then_some(()) }).await;
+        lock.rollback().await.unwrap();
     });
-    eventually("nobody waits again", || async { (waits().await < 0.5).then_some(()) }).await;
-    app.finish().await;
+    eventually("nobody waits again", || async { (wait().await < 0.5).then_some(()) }).await;
 }
