@@ -17,12 +17,12 @@ AS $$
     ('taskfold_command', 'SELECT, INSERT', 'signing_keys'),
     ('taskfold_command', 'SELECT, INSERT, UPDATE', 'bulk_commands'),
     ('taskfold_command', 'SELECT, UPDATE', 'attachment_janitor'),
-    ('taskfold_command', 'SELECT', 'events log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
+    ('taskfold_command', 'SELECT', 'events events_with_words aggregate_heads log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
     ('taskfold_projector', 'SELECT, INSERT, UPDATE, DELETE', 'projection_checkpoint projector_lease set_aside_events projects '
         'project_members tasks comments attachments teams team_members project_teams notifications column_counts task_documents '
         'label_documents past_project_members past_team_members past_project_teams channel_events'),
     -- Of what the append keeps beside the log, only to prove it.
-    ('taskfold_projector', 'SELECT', 'events log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
+    ('taskfold_projector', 'SELECT', 'events aggregate_heads log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
     ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects project_members tasks comments attachments teams '
         'team_members project_teams notifications column_counts task_documents label_documents _sqlx_migrations'),
     ('taskfold_query', 'SELECT (user_id), SELECT (username), SELECT (display_name)', 'accounts'),
@@ -39,7 +39,7 @@ $$;
 CREATE OR REPLACE FUNCTION taskfold_access_functions() RETURNS TABLE (of_role text, functions text) LANGUAGE sql IMMUTABLE
 AS $$
     VALUES
-    ('taskfold_command', 'taskfold_append taskfold_hold_log taskfold_suspend_log taskfold_invitation_uses taskfold_open_account '
+    ('taskfold_command', 'taskfold_append taskfold_append_v2 taskfold_hold_log taskfold_suspend_log taskfold_invitation_uses taskfold_open_account '
         'taskfold_use_api_token'),
     ('taskfold_projector', 'taskfold_generation_begin taskfold_generation_indexes taskfold_generation_index '
         'taskfold_generation_protect taskfold_generation_readers taskfold_generation_switch taskfold_generation_drop '

@@ -1,63 +1,143 @@
--- The append. Applied by every `taskfold migrate`, so that it stands here as it is; the one of the release before has other parameters, and
--- stays for it (migrations/0018_append_by_keys.sql).
+-- The append. Every `taskfold migrate` applies this file, so that it shows the functions as they are. A signature is never changed: a new one is
+-- taskfold_append_v3, and the one before stays for a release, as a wrapper. Types of the parameters: migrations/0025_aggregate_heads.sql.
 
--- Appends commands: each wholly or not at all, one's refusal not touching the others. The arrays c_* have one element a
--- command. Those with another letter have one a thing that only some commands have, and begin with the number of its command.
+-- The version of this file before it was released.
+DROP FUNCTION IF EXISTS taskfold_append(uuid[], uuid[], bytea[], text[], text[], uuid[], bigint[], bigint[], uuid[], boolean[], timestamptz[], text[], integer[], integer[],
+    text[], text[], bigint[], uuid[], integer[], integer[], text[], text[], text[], integer[], uuid[], text[], smallint[], integer[], integer,
+    integer[], text[], bigint[], integer[], uuid[], integer[], smallint[], uuid[], integer[], timestamptz[], bigint, uuid, bigint, uuid);
+
+-- The check of a command that fails, as the outcome that it leads to; null: none does.
+CREATE OR REPLACE FUNCTION taskfold_failed_check(command taskfold_command) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS
+$$
+DECLARE
+    wanted taskfold_check;
+BEGIN
+    FOREACH wanted IN ARRAY command.checks LOOP
+        CASE wanted.kind
+            WHEN 'no_tasks' THEN
+                IF EXISTS (
+                    SELECT FROM task_places t
+                    WHERE t.project_id = command.project_id AND t.column_id = wanted.id AND t.state < 2) THEN
+                    RETURN 'not_empty';
+                END IF;
+            WHEN 'wip_limit' THEN
+                IF wanted.number <= (
+                    SELECT count(*) FROM task_places t
+                    WHERE t.project_id = command.project_id AND t.column_id = wanted.id AND t.state = 0
+                      AND t.task_id <> command.aggregate_id) THEN
+                    RETURN 'wip';
+                END IF;
+            WHEN 'acyclic' THEN
+                IF taskfold_leads_to(wanted.number::smallint, wanted.id, command.aggregate_id) THEN
+                    RETURN 'cycle';
+                END IF;
+        END CASE;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+-- The outcome of each command that is refused, and where the log has each, looked at one after the other: a command counts on
+-- those before it. `start`: the position that the accepted ones follow.
+CREATE OR REPLACE FUNCTION taskfold_refusals(
+    commands taskfold_command[], start bigint, OUT refusals text[], OUT known jsonb[], OUT events_n integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS
+$$
+DECLARE
+    command taskfold_command;
+    earlier record;
+    head    record;
+    -- Of aggregates with commands that were accepted: the version and the position that they leave.
+    left_at jsonb := '{}';
+    key     text;
+    refusal text;
+BEGIN
+    events_n := 0;
+    FOREACH command IN ARRAY commands LOOP
+        key := command.aggregate_type || command.aggregate_id::text;
+        SELECT k.fingerprint, k.version, k.first_position, k.last_position, k.aggregate_id, k.created_id, k.created INTO earlier
+            FROM commands k WHERE k.actor_id = command.actor_id AND k.command_id = command.command_id;
+        SELECT coalesce((left_at -> key ->> 0)::bigint, h.version, 0) AS version, coalesce((left_at -> key ->> 1)::bigint, h.position, 0) AS position
+            INTO head
+            FROM (SELECT) AS one LEFT JOIN aggregate_heads h
+                ON h.aggregate_id = command.aggregate_id AND h.aggregate_type = command.aggregate_type;
+        refusal := CASE
+            WHEN earlier.fingerprint = command.fingerprint THEN 'duplicate'
+            WHEN earlier.fingerprint IS NOT NULL THEN 'reused'
+            WHEN head.version <> command.expected_version THEN 'conflict' END;
+        IF refusal IS NULL AND cardinality(command.guards) > 0 THEN
+            IF EXISTS (
+                SELECT FROM unnest(command.guards) AS g
+                    LEFT JOIN aggregate_heads h ON h.aggregate_id = g.aggregate_id AND h.aggregate_type = g.aggregate_type
+                WHERE coalesce(h.version, 0) <> g.version) THEN
+                refusal := 'guard';
+            END IF;
+        END IF;
+        IF refusal IS NULL AND (command.placement).rank IS NOT NULL THEN
+            IF EXISTS (
+                SELECT FROM task_places t
+                WHERE t.project_id = command.project_id AND t.column_id = (command.placement).column_id
+                  AND t.rank = (command.placement).rank AND t.task_id <> command.aggregate_id) THEN
+                refusal := 'rank';
+            END IF;
+        END IF;
+        refusal := coalesce(refusal, taskfold_failed_check(command));
+        refusals := refusals || refusal;
+        known := known || CASE
+            WHEN earlier.fingerprint IS NULL THEN jsonb_build_object(
+                'version', head.version, 'first_position', head.position + 1, 'last_position', head.position,
+                'aggregate_id', command.aggregate_id, 'created_id', command.created_id, 'created', command.created)
+            ELSE jsonb_build_object(
+                'version', earlier.version, 'first_position', earlier.first_position, 'last_position', earlier.last_position,
+                'aggregate_id', earlier.aggregate_id, 'created_id', earlier.created_id, 'created', earlier.created) END;
+        IF refusal IS NULL AND cardinality(command.events) > 0 THEN
+            events_n := events_n + cardinality(command.events);
+            left_at := left_at || jsonb_build_object(key, jsonb_build_array(
+                command.expected_version + cardinality(command.events), start + events_n));
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Appends commands, each wholly or not at all; the refusal of one does not touch commands on other aggregates. Several commands on one
+-- aggregate are appended in their order, each expecting the version that the one before it leaves; after a refused one, the later ones are
+-- conflicts. Apart from that the commands of one call have nothing to do with each other: each was decided on the log as it was before all
+-- of them. (If they did meet, in a command id, a rank or a guard, the call is refused as a whole.)
 --
--- It asks of the caller that the commands of one call have nothing to do with each other: each is decided on the log as
--- it was before all of them. (Were they to meet nevertheless in an aggregate, a command id or a rank, a key refuses the call; and
--- the append does, where a guard would miss a change.)
+--   expected        each aggregate that a command is on or was decided on, once, as it was seen before the call
+--   log_id          the log that the commands are for
+--   seen_position, seen_command   the last event of it that the caller has seen; null: none. A log without it was restored.
 --
--- When all are appended, `answers` is null: the events have the positions behind `start`, in their order. Otherwise `answers` has an
--- object for each command, in order, with where its events are, and an outcome:
+-- When all commands are appended, `outcomes` is null and the events have the positions after `start`, in their order. Otherwise
+-- `outcomes` has one object per command, in order:
 --   appended    its events are at first_position .. last_position (none when it has no events)
---   duplicate   this actor has sent this command id before, with the same request: the positions are those of then
+--   duplicate   this actor sent this command id before, with the same request: the positions are those of then
 --   reused      ... with another request
 --   conflict    the aggregate is not at the expected version
---   guard       the project, or a team, has changed since the command was decided on it
+--   guard       another aggregate that was decided on has changed since
 --   cycle       the task would wait for itself, or be a part of itself
 --   rank        another task of the column took the same rank
 --   wip         the column holds as many tasks as it may
 --   not_empty   the column still holds tasks
 --
--- The first event of each command says in its metadata what else of the command is written here, so that `taskfold rebuild --write-side` can
--- make these tables again: `fingerprint` (hex), `created_id`, `created`, and `due` where the reminder changes, in microseconds since
--- 1970, or `none`. Values are strings: postgres-es reads metadata as such.
+-- Raises TF001 while the log is suspended, TF002 for another log, TF003 where the log lacks an event that was seen, and TF004 where one of the
+-- append's own tables lacks a row: nothing is decided on incomplete tables.
 --
--- Raises TF004 where one of its own tables lacks a row that it must have: nothing is decided on tables that are not complete.
-CREATE OR REPLACE FUNCTION taskfold_append(
-    c_actor uuid[], c_command uuid[], c_fingerprint bytea[],
-    c_type text[], c_aggregate text[], c_project uuid[], c_expected bigint[],
-    c_guard bigint[],                                  -- the version of the project that was decided on; null: no guard
-    c_created_id uuid[], c_created boolean[], c_occurred timestamptz[], c_trace text[],
-    c_events integer[], c_offset integer[],            -- how many events it has, and how many others have before them
-    -- what was there and was decided on, each once: aggregates of the commands, projects and teams; with the command of the last
-    -- event that was seen of each
-    s_type text[], s_aggregate text[], s_version bigint[], s_command uuid[],
-    -- events, in order; e_nth: 0 for the first of its command
-    e_of integer[], e_nth integer[], e_type text[], e_version text[], e_payload text[],
-    -- where a task stands after its events; p_wip: how many tasks the column may hold, null: any number;
-    -- p_moved: how many of these tasks were there before
-    p_of integer[], p_column uuid[], p_rank text[], p_state smallint[], p_wip integer[],
-    p_moved integer,
-    -- teams that were decided on, and their versions
-    g_of integer[], g_team text[], g_version bigint[],
-    -- columns that must hold no tasks
-    m_of integer[], m_column uuid[],
-    -- 1 and 2: a link of that kind to l_target (for 2, null: to none); -1: no longer waits for it
-    l_of integer[], l_kind smallint[], l_target uuid[],
-    -- when the task is to be reminded of next; null: never
-    d_of integer[], d_at timestamptz[],
-    -- the advisory lock that the session has waited for in line, to be let go with this call
-    line bigint,
-    -- which log it is to be, and the last event of it that the caller has seen; null: none
-    of_log uuid, seen_position bigint, seen_command uuid,
-    OUT start bigint, OUT now_at timestamptz, OUT answers jsonb)
+-- The first event of each command has in its metadata what else of the command is written here (`fingerprint`, `created_id`,
+-- `created`, `due`), from which `taskfold rebuild --write-side` makes these tables again.
+CREATE OR REPLACE FUNCTION taskfold_append_v2(
+    commands taskfold_command[], expected taskfold_version[], log_id uuid, seen_position bigint, seen_command uuid,
+    OUT start bigint, OUT recorded_at timestamptz, OUT outcomes jsonb)
     LANGUAGE plpgsql
     SECURITY DEFINER
     SET search_path FROM CURRENT
-    -- Plans are made once a session, often while the tables are still small: they must be those of large tables.
-    -- (Which look so expensive that PostgreSQL would compile them.)
+    -- Plans are made once a session, often while the tables are still small: they must be those of large tables, which look so expensive
+    -- that PostgreSQL would compile them.
     SET jit = off
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
@@ -65,216 +145,174 @@ CREATE OR REPLACE FUNCTION taskfold_append(
     SET enable_mergejoin = off
 AS
 $$
+#variable_conflict use_column
 DECLARE
-    commands_n constant integer := cardinality(c_command);
-    -- A command without events writes nothing that a key would notice.
-    one_by_one boolean := 0 = ANY (c_events);
-    -- Of each command that is refused.
-    refusals   text[];
-    -- Of each command that is looked at by itself: what the log has of its command id, or else of its aggregate.
-    known      jsonb[];
-    events_n   integer := cardinality(e_of);
-    refused    integer;
-    why        text;
-    -- Whether it is another log; whether something was decided on that has gone on since; and whether something was seen that the log
-    -- does not have.
-    other      boolean;
-    changed    boolean;
-    forked     boolean;
-    -- Whether a command has been appended already, as the last of its aggregate.
-    repeated   boolean;
-    -- Rows that were changed.
-    touched    integer;
+    events_n       integer;
+    -- Each command is looked at by itself: needed when one is to be refused, or writes nothing that a key would notice.
+    one_by_one     boolean;
+    has_checks     boolean;
+    has_placements boolean;
+    has_links      boolean;
+    has_reminders  boolean;
+    guards_n       integer;
+    -- Of each refused command; null for those that are appended.
+    refusals       text[] := '{}';
+    -- Of each command, where the log has its command id, or else its aggregate.
+    known          jsonb[];
+    apart          boolean;
+    reason         text;
+    other_log      boolean;
+    changed        boolean;
+    forked         boolean;
+    repeated       boolean;
+    rows_n         bigint;
 BEGIN
+    SELECT sum(cardinality(c.events)), bool_or(cardinality(c.events) = 0), bool_or(cardinality(c.checks) > 0),
+           bool_or((c.placement).rank IS NOT NULL), bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder)
+        INTO events_n, one_by_one, has_checks, has_placements, has_links, has_reminders
+        FROM unnest(commands) AS c;
     UPDATE log_head h SET position = h.position + events_n, recorded_at = greatest(clock_timestamp(), h.recorded_at)
-        RETURNING h.position - events_n, h.recorded_at, h.suspended INTO start, now_at, why;
-    IF why IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'TF001', MESSAGE = why;
+        RETURNING h.position - events_n, h.recorded_at, h.suspended, h.words_apart INTO start, taskfold_append_v2.recorded_at, reason, apart;
+    IF reason IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TF001', MESSAGE = reason;
     END IF;
-    -- One statement: each costs its beginning and its end. Versions are looked at in the log as it was before the call, and they never go down.
-    SELECT of_log <> (SELECT i.log_id FROM log_identities i ORDER BY i.epoch DESC LIMIT 1),
-           coalesce(bool_or(coalesce(v.sequence, 0) > s_version[s]), false),
-           coalesce(bool_or(coalesce(v.sequence, 0) < s_version[s] OR v.sequence = s_version[s] AND v.command_id <> s_command[s]), false)
+    -- One statement, because each has a cost of its own.
+    SELECT taskfold_append_v2.log_id <> (SELECT i.log_id FROM log_identities i ORDER BY i.epoch DESC LIMIT 1),
+           coalesce(bool_or(coalesce(h.version, 0) > s.version), false),
+           coalesce(bool_or(coalesce(h.version, 0) < s.version OR h.version = s.version AND h.command_id <> s.command_id), false)
                OR seen_position IS NOT NULL AND NOT EXISTS (
                    SELECT FROM events e WHERE e.position = seen_position AND e.command_id = seen_command),
-           coalesce(bool_or(v.command_id = ANY (c_command)), false)
-        INTO other, changed, forked, repeated
-        FROM generate_series(1, cardinality(s_type)) AS s
-            LEFT JOIN LATERAL taskfold_last_command(s_type[s], s_aggregate[s]) AS v ON true;
-    IF other THEN
+           coalesce(bool_or(h.command_id = ANY (ARRAY(SELECT c.command_id FROM unnest(commands) AS c))), false)
+        INTO other_log, changed, forked, repeated
+        FROM unnest(expected) AS s
+            LEFT JOIN aggregate_heads h ON h.aggregate_id = s.aggregate_id AND h.aggregate_type = s.aggregate_type;
+    IF other_log THEN
         RAISE EXCEPTION USING ERRCODE = 'TF002', MESSAGE = 'the log was adopted under another id';
     END IF;
     IF forked THEN
+        IF EXISTS (
+            SELECT FROM unnest(expected) AS s
+                LEFT JOIN aggregate_heads h ON h.aggregate_id = s.aggregate_id AND h.aggregate_type = s.aggregate_type
+                JOIN events e ON e.aggregate_type = s.aggregate_type AND e.aggregate_id = s.aggregate_id::text AND e.sequence = s.version
+            WHERE coalesce(h.version, 0) < s.version AND (s.command_id IS NULL OR e.command_id = s.command_id)) THEN
+            RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'aggregate_heads lacks an event: run taskfold rebuild --write-side';
+        END IF;
         RAISE EXCEPTION USING ERRCODE = 'TF003', MESSAGE = 'the log lacks an event that it had: it was restored to an earlier state';
     END IF;
     -- (An expression that asks tables is prepared also where its first half has decided already: hence one IF in another.)
     IF repeated THEN
         IF EXISTS (
-            SELECT FROM generate_series(1, commands_n) AS c CROSS JOIN LATERAL taskfold_last_command(c_type[c], c_aggregate[c]) AS v
-                JOIN events e ON e.position = v.position
-            WHERE v.command_id = c_command[c] AND e.actor_id = c_actor[c] AND NOT EXISTS (
-                SELECT FROM commands k WHERE k.actor_id = c_actor[c] AND k.command_id = c_command[c])) THEN
+            SELECT FROM unnest(commands) AS c
+                JOIN aggregate_heads h ON h.aggregate_id = c.aggregate_id AND h.aggregate_type = c.aggregate_type
+                JOIN events e ON e.position = h.position
+            WHERE h.command_id = c.command_id AND e.actor_id = c.actor_id AND NOT EXISTS (
+                SELECT FROM commands k WHERE k.actor_id = c.actor_id AND k.command_id = c.command_id)) THEN
             RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'commands lacks a command: run taskfold rebuild --write-side';
         END IF;
     END IF;
-
-    -- What was decided on would change in the middle of the call. The caller tries one by one then.
-    IF commands_n > 1 AND ('project' = ANY (c_type) OR 'team' = ANY (c_type)) THEN
+    -- A command on what another was decided on. The caller tries one by one then.
+    IF cardinality(commands) > 1 THEN
         IF EXISTS (
-            SELECT FROM generate_series(1, commands_n) AS c
-            WHERE c_type[c] = 'team' AND c_aggregate[c] = ANY (g_team)
-               OR c_type[c] = 'project' AND EXISTS (
-                   SELECT FROM generate_series(1, commands_n) AS d
-                   WHERE c_guard[d] IS NOT NULL AND c_project[d]::text = c_aggregate[c])) THEN
-            RAISE EXCEPTION 'a project or a team would change beside a command that was decided on it';
+            SELECT FROM unnest(commands) AS c
+            WHERE c.aggregate_type <> 'task' AND EXISTS (
+                SELECT FROM unnest(commands) AS d CROSS JOIN LATERAL unnest(d.guards) AS g
+                WHERE g.aggregate_id = c.aggregate_id AND g.aggregate_type = c.aggregate_type)) THEN
+            RAISE EXCEPTION 'an aggregate would change beside a command that was decided on it';
         END IF;
     END IF;
+    one_by_one := one_by_one OR changed;
 
     LOOP
-        refusals := '{}';
         IF one_by_one THEN
-            SELECT array_agg(t.refusal ORDER BY t.c), array_agg(t.known ORDER BY t.c) INTO refusals, known FROM (
-                SELECT c, CASE WHEN k.fingerprint = c_fingerprint[c] THEN 'duplicate'
-                               WHEN k.fingerprint IS NOT NULL THEN 'reused'
-                               WHEN coalesce(v.sequence, 0) <> c_expected[c] THEN 'conflict'
-                               WHEN c_guard[c] <> coalesce((
-                                   SELECT g.sequence FROM taskfold_last_event('project', c_project[c]::text) AS g), 0) THEN 'guard'
-                           END AS refusal,
-                       jsonb_build_object(
-                           'version', coalesce(k.version, v.sequence, 0),
-                           'first_position', coalesce(k.first_position, v.position + 1, 1),
-                           'last_position', coalesce(k.last_position, v.position, 0),
-                           'aggregate_id', coalesce(k.aggregate_id, c_aggregate[c]),
-                           'created_id', CASE WHEN k.fingerprint IS NULL THEN c_created_id[c] ELSE k.created_id END,
-                           'created', coalesce(k.created, c_created[c])) AS known
-                FROM generate_series(1, commands_n) AS c
-                    LEFT JOIN LATERAL (
-                        SELECT * FROM commands k WHERE k.actor_id = c_actor[c] AND k.command_id = c_command[c] LIMIT 1) AS k ON true
-                    LEFT JOIN LATERAL taskfold_last_event(c_type[c], c_aggregate[c]) AS v ON true) AS t;
-        ELSIF changed THEN
-            one_by_one := true;
-            CONTINUE;
-        END IF;
-
-        -- The first reason counts, in the order of the checks.
-        IF cardinality(m_of) > 0 THEN
-            FOR refused IN SELECT m_of[m] FROM generate_series(1, cardinality(m_of)) AS m
-                WHERE (SELECT true FROM task_places p
-                       WHERE p.project_id = c_project[m_of[m]] AND p.column_id = m_column[m] AND p.state < 2 LIMIT 1) LOOP
-                refusals[refused] := coalesce(refusals[refused], 'not_empty');
-            END LOOP;
-        END IF;
-        IF one_by_one THEN
-            FOR refused IN SELECT p_of[p] FROM generate_series(1, cardinality(p_of)) AS p
-                WHERE (SELECT true FROM task_places t
-                       WHERE t.project_id = c_project[p_of[p]] AND t.column_id = p_column[p] AND t.rank = p_rank[p]
-                         AND t.task_id <> c_aggregate[p_of[p]]::uuid LIMIT 1) LOOP
-                refusals[refused] := coalesce(refusals[refused], 'rank');
-            END LOOP;
-        END IF;
-        IF 0 <= ANY (p_wip) THEN
-            FOR refused IN SELECT p_of[p] FROM generate_series(1, cardinality(p_of)) AS p
-                WHERE p_wip[p] IS NOT NULL AND p_wip[p] <= (
-                    SELECT count(*) FROM task_places t
-                    WHERE t.project_id = c_project[p_of[p]] AND t.column_id = p_column[p] AND t.state = 0
-                      AND t.task_id <> c_aggregate[p_of[p]]::uuid) LOOP
-                refusals[refused] := coalesce(refusals[refused], 'wip');
-            END LOOP;
-        END IF;
-        IF one_by_one AND cardinality(g_of) > 0 THEN
-            FOR refused IN SELECT g_of[g] FROM generate_series(1, cardinality(g_of)) AS g
-                    LEFT JOIN LATERAL taskfold_last_event('team', g_team[g]) AS v ON true
-                WHERE g_version[g] <> coalesce(v.sequence, 0) LOOP
-                refusals[refused] := coalesce(refusals[refused], 'guard');
-            END LOOP;
-        END IF;
-        IF cardinality(l_of) > 0 THEN
-            FOR refused IN SELECT l_of[l] FROM generate_series(1, cardinality(l_of)) AS l
-                WHERE l_kind[l] > 0 AND taskfold_leads_to(l_kind[l], l_target[l], c_aggregate[l_of[l]]::uuid) LOOP
-                refusals[refused] := coalesce(refusals[refused], 'cycle');
-            END LOOP;
-        END IF;
-
-        IF one_by_one THEN
-            events_n := 0;
-            FOR c IN 1 .. commands_n LOOP
-                IF refusals[c] IS NULL THEN
-                    c_offset[c] := events_n;
-                    events_n := events_n + c_events[c];
-                END IF;
-            END LOOP;
+            SELECT r.refusals, r.known, r.events_n INTO refusals, known, events_n FROM taskfold_refusals(commands, start) AS r;
             UPDATE log_head SET position = start + events_n;
-        ELSIF cardinality(refusals) > 0 THEN
-            one_by_one := true;
-            CONTINUE;
+        ELSIF has_checks THEN
+            IF EXISTS (SELECT FROM unnest(commands) AS c WHERE taskfold_failed_check(c) IS NOT NULL) THEN
+                one_by_one := true;
+                CONTINUE;
+            END IF;
         END IF;
 
         BEGIN
-            INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
+            INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, words, salts,
                                 metadata, project_id, actor_id, command_id, occurred_at, recorded_at, traceparent)
-            SELECT start + c_offset[e_of[e]] + e_nth[e] + 1, c_type[e_of[e]], c_aggregate[e_of[e]],
-                   c_expected[e_of[e]] + e_nth[e] + 1, e_type[e], e_version[e], e_payload[e]::json,
-                   -- Put together as text, none of which needs quoting: cheaper than json_build_object() and json_strip_nulls().
-                   CASE e_nth[e] WHEN 0 THEN concat(
-                       '{"fingerprint": "', encode(c_fingerprint[e_of[e]], 'hex'), '"',
-                       ', "created_id": "' || c_created_id[e_of[e]]::text || '"',
-                       CASE WHEN c_created[e_of[e]] THEN ', "created": "true"' END,
-                       CASE WHEN e_of[e] = ANY (d_of) THEN ', "due": "' || coalesce(
-                           (extract(epoch FROM d_at[array_position(d_of, e_of[e])]) * 1000000)::bigint::text, 'none') || '"' END,
-                       '}')::json
-                   ELSE '{}' END,
-                   c_project[e_of[e]], c_actor[e_of[e]], c_command[e_of[e]],
-                   coalesce(c_occurred[e_of[e]], now_at), now_at, c_trace[e_of[e]]
-            FROM generate_series(1, cardinality(e_of)) AS e
-            WHERE refusals[e_of[e]] IS NULL;
-            IF p_moved < cardinality(p_of) THEN
-                INSERT INTO task_places (task_id, project_id, column_id, rank, state)
-                SELECT c_aggregate[p_of[p]]::uuid, c_project[p_of[p]], p_column[p], p_rank[p], p_state[p]
-                FROM generate_series(1, cardinality(p_of)) AS p
-                WHERE refusals[p_of[p]] IS NULL AND c_expected[p_of[p]] = 0;
-            END IF;
-            IF p_moved > 0 THEN
-                UPDATE task_places t SET column_id = p_column[p], rank = p_rank[p], state = p_state[p]
-                FROM generate_series(1, cardinality(p_of)) AS p
-                WHERE refusals[p_of[p]] IS NULL AND c_expected[p_of[p]] > 0 AND t.task_id = c_aggregate[p_of[p]]::uuid;
-                GET DIAGNOSTICS touched = ROW_COUNT;
-                IF touched <> p_moved AND touched <> (
-                    SELECT count(*) FROM generate_series(1, cardinality(p_of)) AS p
-                    WHERE refusals[p_of[p]] IS NULL AND c_expected[p_of[p]] > 0) THEN
+            SELECT start + row_number() OVER (ORDER BY c.ordinality, e.ordinality), c.aggregate_type, c.aggregate_id::text,
+                   c.expected_version + e.ordinality, e.event_type, e.event_version,
+                   CASE WHEN apart THEN e.payload ELSE taskfold_with_words(e.payload, e.words) END::json,
+                   CASE WHEN apart THEN nullif(e.words, '{}') END, CASE WHEN apart THEN nullif(e.salts, '') END,
+                   e.metadata::json, c.project_id, c.actor_id, c.command_id,
+                   coalesce(c.occurred_at, taskfold_append_v2.recorded_at), taskfold_append_v2.recorded_at, c.traceparent
+            FROM unnest(commands) WITH ORDINALITY AS c CROSS JOIN LATERAL unnest(c.events) WITH ORDINALITY AS e
+            WHERE refusals[c.ordinality] IS NULL;
+
+            -- Of several commands on one aggregate, the last counts.
+            INSERT INTO aggregate_heads AS h (aggregate_type, aggregate_id, version, position, command_id)
+            SELECT DISTINCT ON (c.aggregate_id, c.aggregate_type)
+                   c.aggregate_type, c.aggregate_id, c.expected_version + c.events_n, start + c.upto, c.command_id
+            FROM (
+                SELECT c.aggregate_type, c.aggregate_id, c.expected_version, c.command_id, c.ordinality,
+                       cardinality(c.events) AS events_n, sum(cardinality(c.events)) OVER (ORDER BY c.ordinality) AS upto
+                FROM unnest(commands) WITH ORDINALITY AS c WHERE refusals[c.ordinality] IS NULL) AS c
+            WHERE c.events_n > 0
+            ORDER BY c.aggregate_id, c.aggregate_type, c.ordinality DESC
+            ON CONFLICT (aggregate_id, aggregate_type) DO UPDATE
+            SET version = excluded.version, position = excluded.position, command_id = excluded.command_id;
+
+            IF has_placements THEN
+                WITH placed AS (
+                    INSERT INTO task_places AS t (task_id, project_id, column_id, rank, state)
+                    SELECT DISTINCT ON (c.aggregate_id)
+                           c.aggregate_id, c.project_id, (c.placement).column_id, (c.placement).rank, (c.placement).state
+                    FROM unnest(commands) WITH ORDINALITY AS c
+                    WHERE refusals[c.ordinality] IS NULL AND (c.placement).rank IS NOT NULL
+                    ORDER BY c.aggregate_id, c.ordinality DESC
+                    ON CONFLICT (task_id) DO UPDATE SET column_id = excluded.column_id, rank = excluded.rank, state = excluded.state
+                    -- Whether the row is new.
+                    RETURNING t.task_id, t.xmax = 0 AS is_new)
+                SELECT count(*) INTO rows_n FROM placed p
+                WHERE p.is_new AND NOT EXISTS (
+                    SELECT FROM unnest(commands) AS c WHERE c.aggregate_id = p.task_id AND c.expected_version = 0);
+                IF rows_n > 0 THEN
                     RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'task_places lacks a task: run taskfold rebuild --write-side';
                 END IF;
             END IF;
-            IF cardinality(l_of) > 0 THEN
-                WITH gone AS (
-                    DELETE FROM task_links t USING generate_series(1, cardinality(l_of)) AS l
-                    WHERE refusals[l_of[l]] IS NULL AND t.kind = abs(l_kind[l]) AND t.task_id = c_aggregate[l_of[l]]::uuid
-                      AND (l_kind[l] = 2 OR t.target_id = l_target[l])
-                    RETURNING l_kind[l] AS kind)
-                SELECT count(*) FILTER (WHERE kind < 0) INTO touched FROM gone;
-                IF touched <> (
-                    SELECT count(*) FROM generate_series(1, cardinality(l_of)) AS l
-                    WHERE refusals[l_of[l]] IS NULL AND l_kind[l] < 0) THEN
+            IF has_links THEN
+                WITH removed AS (
+                    DELETE FROM task_links t USING unnest(commands) WITH ORDINALITY AS c
+                    WHERE refusals[c.ordinality] IS NULL AND t.kind = (c.link).kind AND t.task_id = c.aggregate_id
+                      AND ((c.link).kind = 2 OR t.target_id = (c.link).target_id)
+                    RETURNING (c.link).removed AS as_asked)
+                SELECT count(*) INTO rows_n FROM removed WHERE as_asked;
+                IF rows_n <> (
+                    SELECT count(*) FROM unnest(commands) WITH ORDINALITY AS c
+                    WHERE refusals[c.ordinality] IS NULL AND (c.link).removed) THEN
                     RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'task_links lacks a link: run taskfold rebuild --write-side';
                 END IF;
                 INSERT INTO task_links (kind, task_id, target_id)
-                SELECT l_kind[l], c_aggregate[l_of[l]]::uuid, l_target[l] FROM generate_series(1, cardinality(l_of)) AS l
-                WHERE refusals[l_of[l]] IS NULL AND l_kind[l] > 0 AND l_target[l] IS NOT NULL;
+                SELECT (c.link).kind, c.aggregate_id, (c.link).target_id FROM unnest(commands) WITH ORDINALITY AS c
+                WHERE refusals[c.ordinality] IS NULL AND NOT (c.link).removed AND (c.link).target_id IS NOT NULL;
             END IF;
-            IF cardinality(d_of) > 0 THEN
-                DELETE FROM due_schedule s USING generate_series(1, cardinality(d_of)) AS d
-                WHERE refusals[d_of[d]] IS NULL AND s.task_id = c_aggregate[d_of[d]]::uuid;
+            IF has_reminders THEN
+                DELETE FROM due_schedule s USING unnest(commands) WITH ORDINALITY AS c
+                WHERE refusals[c.ordinality] IS NULL AND c.sets_reminder AND s.task_id = c.aggregate_id;
                 INSERT INTO due_schedule (task_id, at)
-                SELECT c_aggregate[d_of[d]]::uuid, d_at[d] FROM generate_series(1, cardinality(d_of)) AS d
-                WHERE refusals[d_of[d]] IS NULL AND d_at[d] IS NOT NULL;
+                SELECT r.aggregate_id, r.reminder_at FROM (
+                    SELECT DISTINCT ON (c.aggregate_id) c.aggregate_id, c.reminder_at
+                    FROM unnest(commands) WITH ORDINALITY AS c
+                    WHERE refusals[c.ordinality] IS NULL AND c.sets_reminder
+                    ORDER BY c.aggregate_id, c.ordinality DESC) AS r
+                WHERE r.reminder_at IS NOT NULL;
             END IF;
             INSERT INTO commands (actor_id, command_id, fingerprint, aggregate_id, version, first_position, last_position,
                                   created_id, created)
-            SELECT c_actor[c], c_command[c], c_fingerprint[c], c_aggregate[c], c_expected[c] + c_events[c],
-                   CASE c_events[c] WHEN 0 THEN (known[c] ->> 'first_position')::bigint ELSE start + c_offset[c] + 1 END,
-                   CASE c_events[c] WHEN 0 THEN (known[c] ->> 'last_position')::bigint ELSE start + c_offset[c] + c_events[c] END,
-                   c_created_id[c], c_created[c]
-            FROM generate_series(1, commands_n) AS c
-            WHERE refusals[c] IS NULL;
+            SELECT c.actor_id, c.command_id, c.fingerprint, c.aggregate_id::text, c.expected_version + c.events_n,
+                   CASE c.events_n WHEN 0 THEN (known[c.ordinality] ->> 'first_position')::bigint ELSE start + c.upto - c.events_n + 1 END,
+                   CASE c.events_n WHEN 0 THEN (known[c.ordinality] ->> 'last_position')::bigint ELSE start + c.upto END,
+                   c.created_id, c.created
+            FROM (
+                SELECT c.actor_id, c.command_id, c.fingerprint, c.aggregate_id, c.expected_version, c.created_id, c.created, c.ordinality,
+                       cardinality(c.events) AS events_n, sum(cardinality(c.events)) OVER (ORDER BY c.ordinality) AS upto
+                FROM unnest(commands) WITH ORDINALITY AS c WHERE refusals[c.ordinality] IS NULL) AS c;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
             IF one_by_one THEN
@@ -287,26 +325,91 @@ BEGIN
     IF events_n > 0 THEN
         PERFORM pg_notify('taskfold_events', (start + events_n)::text);
     END IF;
-    -- Before the commit: whoever is next gathers its commands and sends them while the disk takes these.
-    IF line IS NOT NULL THEN
-        PERFORM pg_advisory_unlock(line);
-    END IF;
     IF one_by_one THEN
-        SELECT jsonb_agg(known[c] || jsonb_build_object('recorded_at', now_at) || CASE
-                   WHEN refusals[c] IS NOT NULL THEN jsonb_build_object('outcome', refusals[c])
-                   WHEN c_events[c] = 0 THEN '{"outcome": "appended"}'
+        SELECT jsonb_agg(known[c.ordinality] || jsonb_build_object('recorded_at', taskfold_append_v2.recorded_at) || CASE
+                   WHEN refusals[c.ordinality] IS NOT NULL THEN jsonb_build_object('outcome', refusals[c.ordinality])
+                   WHEN c.events_n = 0 THEN '{"outcome": "appended"}'
                    ELSE jsonb_build_object(
-                       'outcome', 'appended', 'version', c_expected[c] + c_events[c],
-                       'first_position', start + c_offset[c] + 1, 'last_position', start + c_offset[c] + c_events[c]) END
-               ORDER BY c)
-            INTO answers FROM generate_series(1, commands_n) AS c;
+                       'outcome', 'appended', 'version', c.expected_version + c.events_n,
+                       'first_position', start + c.upto - c.events_n + 1, 'last_position', start + c.upto) END
+               ORDER BY c.ordinality)
+            INTO outcomes FROM (
+                SELECT c.ordinality, c.expected_version, cardinality(c.events) AS events_n,
+                       sum(cardinality(c.events)) FILTER (WHERE refusals[c.ordinality] IS NULL) OVER (ORDER BY c.ordinality) AS upto
+                FROM unnest(commands) WITH ORDINALITY AS c) AS c;
     END IF;
 END
 $$;
 
-REVOKE ALL ON FUNCTION taskfold_append(uuid[], uuid[], bytea[], text[], text[], uuid[], bigint[], bigint[], uuid[], boolean[], timestamptz[], text[], integer[], integer[],
-    text[], text[], bigint[], uuid[], integer[], integer[], text[], text[], text[], integer[], uuid[], text[], smallint[], integer[], integer,
-    integer[], text[], bigint[], integer[], uuid[], integer[], smallint[], uuid[], integer[], timestamptz[], bigint, uuid, bigint, uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION taskfold_append_v2(taskfold_command[], taskfold_version[], uuid, bigint, uuid),
+    taskfold_failed_check(taskfold_command), taskfold_refusals(taskfold_command[], bigint) FROM PUBLIC;
+
+-- The append of the release before, for processes of it that run beside this one. See migrations/0018_append_by_keys.sql.
+CREATE OR REPLACE FUNCTION taskfold_append(
+    c_actor uuid[], c_command uuid[], c_fingerprint bytea[],
+    c_type text[], c_aggregate text[], c_project uuid[], c_expected bigint[],
+    c_guard bigint[],
+    c_created_id uuid[], c_created boolean[], c_occurred timestamptz[], c_trace text[],
+    c_events integer[], c_offset integer[],
+    s_type text[], s_aggregate text[], s_version bigint[],
+    e_of integer[], e_nth integer[], e_type text[], e_version text[], e_payload text[],
+    p_of integer[] DEFAULT '{}', p_column uuid[] DEFAULT '{}', p_rank text[] DEFAULT '{}', p_state smallint[] DEFAULT '{}', p_wip integer[] DEFAULT '{}',
+    p_moved integer DEFAULT 0,
+    g_of integer[] DEFAULT '{}', g_team text[] DEFAULT '{}', g_version bigint[] DEFAULT '{}',
+    m_of integer[] DEFAULT '{}', m_column uuid[] DEFAULT '{}',
+    l_of integer[] DEFAULT '{}', l_kind smallint[] DEFAULT '{}', l_target uuid[] DEFAULT '{}',
+    d_of integer[] DEFAULT '{}', d_at timestamptz[] DEFAULT '{}',
+    line bigint DEFAULT NULL,
+    OUT start bigint, OUT now_at timestamptz, OUT answers jsonb)
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path FROM CURRENT
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+AS
+$$
+DECLARE
+    sent  taskfold_command[];
+    reads taskfold_version[];
+BEGIN
+    SELECT array_agg(ROW (
+            c_actor[c], c_command[c], c_fingerprint[c], c_type[c], c_aggregate[c]::uuid, c_project[c], c_expected[c],
+            CASE WHEN c_guard[c] IS NULL THEN '{}'
+                 ELSE ARRAY [ROW ('project', c_project[c], c_guard[c], NULL)::taskfold_version] END
+            || ARRAY (
+                SELECT ROW ('team', g_team[g]::uuid, g_version[g], NULL)::taskfold_version
+                FROM generate_series(1, cardinality(g_of)) AS g WHERE g_of[g] = c),
+            ARRAY (
+                SELECT ROW ('no_tasks', m_column[m], NULL)::taskfold_check FROM generate_series(1, cardinality(m_of)) AS m WHERE m_of[m] = c)
+            || ARRAY (
+                SELECT ROW ('wip_limit', p_column[p], p_wip[p])::taskfold_check
+                FROM generate_series(1, cardinality(p_of)) AS p WHERE p_of[p] = c AND p_wip[p] IS NOT NULL)
+            || ARRAY (
+                SELECT ROW ('acyclic', l_target[l], l_kind[l])::taskfold_check
+                FROM generate_series(1, cardinality(l_of)) AS l WHERE l_of[l] = c AND l_kind[l] > 0),
+            ARRAY (
+                SELECT ROW (e_type[e], e_version[e], e_payload[e], '{}', '{}', '')::taskfold_event
+                FROM generate_series(1, cardinality(e_of)) AS e WHERE e_of[e] = c ORDER BY e_nth[e]),
+            c_created_id[c], c_created[c], c_occurred[c], c_trace[c],
+            (SELECT ROW (p_column[p], p_rank[p], p_state[p])::taskfold_placement
+             FROM generate_series(1, cardinality(p_of)) AS p WHERE p_of[p] = c),
+            (SELECT ROW (abs(l_kind[l]), l_target[l], l_kind[l] < 0)::taskfold_link
+             FROM generate_series(1, cardinality(l_of)) AS l WHERE l_of[l] = c),
+            c = ANY (d_of), d_at[array_position(d_of, c)])::taskfold_command ORDER BY c)
+        INTO sent FROM generate_series(1, cardinality(c_command)) AS c;
+    SELECT array_agg(DISTINCT ROW (r.aggregate_type, r.aggregate_id, r.version, NULL)::taskfold_version) INTO reads FROM (
+        SELECT s_type[s] AS aggregate_type, s_aggregate[s]::uuid AS aggregate_id, s_version[s] AS version
+        FROM generate_series(1, cardinality(s_type)) AS s
+        UNION SELECT c_type[c], c_aggregate[c]::uuid, c_expected[c] FROM generate_series(1, cardinality(c_command)) AS c) AS r;
+    SELECT a.start, a.recorded_at, a.outcomes INTO start, now_at, answers
+        FROM taskfold_append_v2(sent, reads, NULL, NULL, NULL) AS a;
+    IF line IS NOT NULL THEN
+        PERFORM pg_advisory_unlock(line);
+    END IF;
+END
+$$;
 
 -- Lets nobody else append until the transaction of the caller ends, who decides a command meanwhile. A process that is suspended then
 -- keeps the others waiting for little longer than one that gets on may take.

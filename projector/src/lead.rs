@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
-use taskfold_event_log::{Kept, Worker};
+use taskfold_event_log::{StickyConnection, Worker};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -120,7 +120,7 @@ async fn project(
             return;
         }
     }
-    let (mut database, mut memory) = (Kept::new(deps.pool.clone()), Memory::default());
+    let (mut database, mut memory) = (StickyConnection::new(deps.pool.clone()), Memory::default());
     let mut looked = tokio::time::Instant::now() - LOOK_EVERY;
     while !working.is_cancelled() {
         if looked.elapsed() >= LOOK_EVERY {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, REQUEST, within};
-use taskfold_event_log::{Kept, LoggedEvent, PROJECTED_CHANNEL};
+use taskfold_event_log::{LoggedEvent, PROJECTED_CHANNEL, StickyConnection};
 use uuid::Uuid;
 
 use crate::fold::Decoded;
@@ -89,7 +89,7 @@ impl Reach {
 }
 
 /// Projects the next batch: rows and checkpoint in one transaction.
-pub async fn step(database: &mut Kept, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
+pub async fn step(database: &mut StickyConnection, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
     // Boxed, here and below: a future is large with all that a batch does, and each deadline around it holds it twice.
     let projecting = Box::pin(async { batch(database.connection().await?, memory, Reach::Live).await });
     let outcome = within(BATCH_LIMIT, projecting).await;

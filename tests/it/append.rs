@@ -26,61 +26,57 @@ impl Log {
         log
     }
 
-    /// Commands, each with one event where it says nothing else; where the log was, and the answers.
+    /// Appends commands, each with one event unless it says otherwise. Returns the position before the call, and the outcomes.
     async fn append(&self, commands: &[Value]) -> sqlx::Result<(i64, Option<Value>)> {
+        let mut expected: Vec<Value> = Vec::new();
+        let mut add = |version: Value| {
+            let same = |other: &Value| other["aggregate_id"] == version["aggregate_id"];
+            if !expected.iter().any(same) {
+                expected.push(version);
+            }
+        };
         let commands: Vec<Value> = commands.iter().map(|command| self.whole(command)).collect();
+        for command in &commands {
+            let (kind, id) = (&command["aggregate_type"], &command["aggregate_id"]);
+            add(json!({"aggregate_type": kind, "aggregate_id": id, "version": command["expected_version"]}));
+            command["guards"].as_array().unwrap().iter().cloned().for_each(&mut add);
+        }
         sqlx::query_as(
-            "WITH c AS (SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS ( \
-                 command uuid, fingerprint text, type text, aggregate text, expected bigint, guard bigint, events integer, \
-                 rank text, wip integer)) WITH ORDINALITY AS c (command, fingerprint, type, aggregate, expected, guard, events, rank, wip, n)), \
-             every AS (SELECT array_agg($2 ORDER BY n) AS actor, array_agg(command ORDER BY n) AS command, \
-                 array_agg(fingerprint::bytea ORDER BY n) AS fingerprint, array_agg(type ORDER BY n) AS type, \
-                 array_agg(aggregate ORDER BY n) AS aggregate, array_agg($2 ORDER BY n) AS project, \
-                 array_agg(expected ORDER BY n) AS expected, array_agg(guard ORDER BY n) AS guard, \
-                 array_agg(NULL::uuid) AS created_id, array_agg(expected = 0 ORDER BY n) AS created, \
-                 array_agg(NULL::timestamptz) AS occurred, array_agg(NULL::text) AS trace, \
-                 array_agg(events ORDER BY n) AS events FROM c), \
-             offsets AS (SELECT array_agg(before::integer ORDER BY n) AS before \
-                 FROM (SELECT n, sum(events) OVER (ORDER BY n) - events AS before FROM c) AS o), \
-             seen AS (SELECT array_agg(type) AS type, array_agg(id) AS id, array_agg(version) AS version, array_agg(NULL::uuid) AS command FROM ( \
-                 SELECT type, aggregate, expected FROM c WHERE expected > 0 \
-                 UNION SELECT 'project', $2::text, guard FROM c WHERE guard IS NOT NULL) AS s (type, id, version)), \
-             event AS (SELECT array_agg(n::integer ORDER BY n, nth) AS of, array_agg(nth ORDER BY n, nth) AS nth, \
-                 array_agg('made'::text) AS type, array_agg('1'::text) AS version, array_agg('{}'::text) AS payload \
-                 FROM c, generate_series(0, events - 1) AS nth), \
-             placed AS (SELECT array_agg(n::integer ORDER BY n) AS of, array_agg($3 ORDER BY n) AS column_id, \
-                 array_agg(rank ORDER BY n) AS rank, array_agg(0::smallint) AS state, array_agg(wip ORDER BY n) AS wip \
-                 FROM c WHERE rank IS NOT NULL) \
-             SELECT a.start, a.answers FROM every e, offsets o, seen s, event v, placed p, taskfold_append( \
-                 e.actor, e.command, e.fingerprint, e.type, e.aggregate, e.project, e.expected, e.guard, e.created_id, e.created, \
-                 e.occurred, e.trace, e.events, o.before, coalesce(s.type, '{}'), coalesce(s.id, '{}'), coalesce(s.version, '{}'), \
-                 coalesce(s.command, '{}'), \
-                 coalesce(v.of, '{}'), coalesce(v.nth, '{}'), coalesce(v.type, '{}'), coalesce(v.version, '{}'), \
-                 coalesce(v.payload, '{}'), coalesce(p.of, '{}'), coalesce(p.column_id, '{}'), coalesce(p.rank, '{}'), \
-                 coalesce(p.state, '{}'), coalesce(p.wip, '{}'), 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', NULL, \
-                 (SELECT log_id FROM log_identities), $4, $5) AS a",
+            "SELECT a.start, a.outcomes FROM taskfold_append_v2( \
+                 commands => (SELECT array_agg(c) FROM jsonb_populate_recordset(NULL::taskfold_command, $1) AS c), \
+                 expected => (SELECT array_agg(v) FROM jsonb_populate_recordset(NULL::taskfold_version, $2) AS v), \
+                 log_id => (SELECT log_id FROM log_identities), seen_position => $3, seen_command => $4) AS a",
         )
         .bind(Value::from(commands))
-        .bind(self.project)
-        .bind(self.column)
+        .bind(Value::from(expected))
         .bind(self.seen.map(|(position, _)| position))
         .bind(self.seen.map(|(_, command)| command))
         .fetch_one(&self.db)
         .await
     }
 
-    /// What a command does not say of itself.
+    /// A whole command, of what a test says of it: `command`, `fingerprint`, `type`, `aggregate`, `expected`, `guard`, `events` (how
+    /// many), `rank`, `wip`.
     fn whole(&self, command: &Value) -> Value {
-        let mut whole = json!({
-            "command": new_id(), "fingerprint": "asked", "type": "task", "aggregate": new_id(), "expected": 0, "events": 1,
-        });
-        for (name, value) in command.as_object().unwrap() {
-            whole[name] = value.clone();
-        }
-        if whole["type"] == "task" && whole.get("guard").is_none() {
-            whole["guard"] = json!(1);
-        }
-        whole
+        let given = |name: &str, otherwise: Value| command.get(name).cloned().unwrap_or(otherwise);
+        let kind = given("type", json!("task"));
+        let guard = given("guard", if kind == "task" { json!(1) } else { Value::Null });
+        let guards = guard
+            .as_i64()
+            .map(|version| json!({"aggregate_type": "project", "aggregate_id": self.project, "version": version}));
+        let checks = command.get("wip").map(|limit| json!({"kind": "wip_limit", "id": self.column, "number": limit}));
+        let events = given("events", json!(1)).as_u64().unwrap();
+        let event = json!({"event_type": "made", "event_version": "1", "payload": "{}", "metadata": "{}", "words": []});
+        let placement = command.get("rank").map(|rank| json!({"column_id": self.column, "rank": rank, "state": 0}));
+        let expected = given("expected", json!(0));
+        json!({
+            "actor_id": self.project, "command_id": given("command", json!(new_id())),
+            "fingerprint": given("fingerprint", json!("asked")),
+            "aggregate_type": kind, "aggregate_id": given("aggregate", json!(new_id())), "project_id": self.project,
+            "expected_version": expected, "created": expected == 0,
+            "guards": guards.into_iter().collect::<Vec<_>>(), "checks": checks.into_iter().collect::<Vec<_>>(),
+            "events": vec![event; events as usize], "placement": placement, "sets_reminder": false,
+        })
     }
 
     /// The positions and versions of an aggregate's events.
@@ -225,15 +221,51 @@ async fn what_meets_in_one_call_is_refused_with_all_of_it() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let same = new_id();
-    for meeting in ["aggregate", "command"] {
-        let both = [json!({meeting: same}), json!({meeting: same, "rank": "x"})];
-        assert!(log.append(&both).await.is_err(), "{meeting}");
-    }
+    let both = [json!({"command": same}), json!({"command": same, "rank": "x"})];
+    assert!(log.append(&both).await.is_err());
     assert!(log.append(&[json!({"rank": "x"}), json!({"rank": "x"})]).await.is_err());
     // No removed member slips in.
     let project = json!({"type": "project", "aggregate": log.project, "expected": 1});
     let error = log.append(&[project.clone(), json!({"guard": 1})]).await.unwrap_err();
     assert!(error.to_string().contains("decided on it"), "{error}");
     assert_eq!(log.append(&[project, json!({"guard": null})]).await.unwrap(), (1, None));
+    log.assert_dense(3).await;
+}
+
+#[tokio::test]
+async fn commands_on_one_aggregate_are_appended_in_their_order() {
+    let place = Place::new().await;
+    let log = Log::new(&place).await;
+    let (task, other) = (new_id(), new_id());
+    let nth = |expected: u64| json!({"aggregate": task, "expected": expected, "rank": format!("r{expected}")});
+    let call = [nth(0), json!({"aggregate": other, "events": 2}), nth(1), nth(2)];
+    assert_eq!(log.append(&call).await.unwrap(), (1, None));
+    assert_eq!(log.events_of(task).await, [(2, 1), (5, 2), (6, 3)]);
+    assert_eq!(log.events_of(other).await, [(3, 1), (4, 2)]);
+    let rank: String = sqlx::query_scalar("SELECT rank FROM task_places WHERE task_id = $1")
+        .bind(task)
+        .fetch_one(&log.db)
+        .await
+        .unwrap();
+    assert_eq!(rank, "r2", "the last placement counts");
+
+    // After a refused one, the later ones are conflicts, and commands on other aggregates are appended.
+    let full = json!({"aggregate": task, "expected": 3, "rank": "z", "wip": 0});
+    let call = [full, nth(4), json!({"aggregate": other, "expected": 2}), json!({"aggregate": other, "expected": 3})];
+    let (_, answers) = log.append(&call).await.unwrap();
+    assert_eq!(outcomes(answers), ["wip", "conflict", "appended", "appended"]);
+    assert_eq!(log.events_of(other).await, [(3, 1), (4, 2), (7, 3), (8, 4)]);
+    log.assert_dense(8).await;
+}
+
+#[tokio::test]
+async fn two_that_both_make_an_aggregate_are_not_both_appended() {
+    let place = Place::new().await;
+    let log = Log::new(&place).await;
+    let task = new_id();
+    let (_, answers) = log.append(&[json!({"aggregate": task}), json!({"aggregate": task})]).await.unwrap();
+    assert_eq!(outcomes(answers), ["appended", "conflict"]);
+    let (_, answers) = log.append(&[json!({"aggregate": task}), json!({})]).await.unwrap();
+    assert_eq!(outcomes(answers), ["conflict", "appended"]);
     log.assert_dense(3).await;
 }

@@ -2,7 +2,7 @@ use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
 use taskfold::databases::{DatabaseRole, part_pool};
-use taskfold_commands::{Engine, Envelope, LINE};
+use taskfold_commands::{Engine, Envelope, QUEUE_LOCK};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
@@ -116,7 +116,7 @@ async fn a_process_that_stops_in_line_stops_no_other() {
     // From here on both know of each other.
     in_turn(1).await;
     let mut front = db.acquire().await.unwrap().detach();
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(LINE).execute(&mut front).await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(QUEUE_LOCK).execute(&mut front).await.unwrap();
     in_turn(7).await;
     drop(front);
     in_turn(13).await;

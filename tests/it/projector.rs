@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use taskfold::databases::{DatabaseRole, part_pool};
-use taskfold_event_log::Kept;
+use taskfold_event_log::StickyConnection;
 use taskfold_event_log::clock::random_id;
 use taskfold_projector::step::{Memory, Outcome, step};
 use taskfold_projector::{Deps, set_aside, stream};
@@ -139,7 +139,7 @@ async fn a_step_that_finds_nothing_holds_nothing_open() {
     let place = Place::new().await;
     let projector = part_pool(&place.database_url, DatabaseRole::Projector, 1).await.unwrap();
     taskfold_projector::rebuild::bring_up_to_date(&projector).await.unwrap();
-    let mut kept = Kept::new(projector);
+    let mut kept = StickyConnection::new(projector);
     let outcome = step(&mut kept, &mut Memory::default()).await.unwrap();
     assert!(matches!(outcome, Outcome::Idle), "{outcome:?}");
     let owner = taskfold::connections::owner_pool(&place.database_url, 1).unwrap();

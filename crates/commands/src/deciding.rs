@@ -1,17 +1,15 @@
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use taskfold_domain::change::Event;
-use taskfold_domain::ids::{ColumnId, ProjectId, TeamId};
-use taskfold_domain::task::beside::Link;
+use taskfold_domain::ids::ProjectId;
 use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
 use taskfold_event_log::deadline::within;
 use uuid::Uuid;
 
 use super::aggregates::{Aggregates, Versioned};
-use super::append::{Append, Outcome, Placed, Recorded, Seen};
+use super::append::{Append, Effects, ExpectedVersion, NewEvent, Outcome, Recorded};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{ATTEMPTS, Engine, RACES, replay};
 
@@ -20,35 +18,10 @@ const ANSWER: Duration = Duration::from_millis(4_500);
 
 /// What a command comes to, before it is appended.
 pub struct Decision<E> {
-    /// None for a team.
+    /// `None` for a team.
     pub project: Option<ProjectId>,
     pub events: Vec<E>,
-    pub guard: Option<Seen>,
-    pub teams: Vec<(TeamId, Seen)>,
-    pub place: Option<Placed>,
-    pub empty_column: Option<ColumnId>,
-    pub link: Option<Link>,
-    pub due: Option<Option<DateTime<Utc>>>,
-    pub created_id: Option<Uuid>,
-    pub created: bool,
-}
-
-impl<E> Decision<E> {
-    /// Events, and nothing beside them.
-    pub fn new(project: Option<ProjectId>, events: Vec<E>) -> Self {
-        Self {
-            project,
-            events,
-            guard: None,
-            teams: Vec::new(),
-            place: None,
-            empty_column: None,
-            link: None,
-            due: None,
-            created_id: None,
-            created: false,
-        }
-    }
+    pub effects: Effects,
 }
 
 /// One command, to be decided on whatever state its aggregate is in.
@@ -116,10 +89,10 @@ async fn decide_and_append<D: Deciding>(
 ) -> Result<Done, CommandError> {
     let _turn = engine.queue.turn(id).await;
     let fingerprint = fingerprint(deciding.target(), deciding.command());
-    let (mut fresh, mut turn) = (false, None);
+    let (mut fresh, mut slot) = (false, None);
     for attempt in 0..ATTEMPTS {
-        if attempt >= RACES && turn.is_none() {
-            turn = Some(engine.appender.hold().await?);
+        if attempt >= RACES && slot.is_none() {
+            slot = Some(engine.appender.lock().await?);
             fresh = true;
         }
         let loaded = match fresh || !deciding.makes() {
@@ -143,7 +116,7 @@ async fn decide_and_append<D: Deciding>(
         };
         if decision.events.is_empty() && !envelope.may_be_replayed {
             if all_fresh {
-                return nothing(engine, kind, id, loaded.state.version(), decision.created_id).await;
+                return nothing(engine, kind, id, loaded.state.version(), decision.effects.created_id).await;
             }
             fresh = true;
             continue;
@@ -154,28 +127,23 @@ async fn decide_and_append<D: Deciding>(
             .map(|event| {
                 use cqrs_es::DomainEvent;
                 let payload = serde_json::to_string(event).map_err(|e| CommandError::Broken(e.to_string()))?;
-                Ok((event.event_type(), event.event_version(), payload))
+                let (event_type, event_version) = (event.event_type(), event.event_version());
+                Ok(NewEvent { event_type, event_version, payload, ..NewEvent::default() })
             })
             .collect::<Result<_, CommandError>>()?;
         let append = Append {
             fingerprint: fingerprint.clone(),
-            expected_version: loaded.state.version(),
-            expected_command: loaded.command,
-            guard: decision.guard,
-            teams: decision.teams.clone(),
-            link: decision.link,
-            due: decision.due,
-            created_id: decision.created_id,
-            created: decision.created,
+            expected: ExpectedVersion { version: loaded.state.version(), command_id: loaded.command },
             occurred_at: envelope.occurred_at.map(Into::into),
             traceparent: envelope.traceparent.clone(),
-            place: decision.place.clone(),
-            empty_column: decision.empty_column,
+            correlation_id: envelope.correlation_id,
+            causation_id: envelope.causation_id,
+            effects: decision.effects.clone(),
             events: payloads,
             ..Append::new(kind.as_str(), id, decision.project, envelope.actor, envelope.command_id)
         };
-        let outcome = match turn.take() {
-            Some(turn) => turn.append(append).await,
+        let outcome = match slot.take() {
+            Some(slot) => slot.append(append).await,
             None => engine.appender.append(append).await,
         };
         let outcome = match outcome {
@@ -239,8 +207,8 @@ fn done<D: Deciding>(
         .collect::<Result<_, _>>()?;
     Ok(Done {
         id: subject.id,
-        created_id: decision.created_id,
-        created: decision.created,
+        created_id: decision.effects.created_id,
+        created: decision.effects.created,
         version: recorded.version as u64,
         position: recorded.last_position,
         events,

@@ -23,6 +23,9 @@ pub struct Envelope {
     /// The import's own rank for a created or moved task.
     pub rank: Option<Rank>,
     pub traceparent: Option<String>,
+    /// The conversation that the command belongs to, and the command or event that led to it.
+    pub correlation_id: Option<Uuid>,
+    pub causation_id: Option<Uuid>,
     /// The one project that the caller's token is for.
     pub only: Option<ProjectId>,
     /// For joining a project: what an invitation that was checked lets the actor become.
@@ -42,6 +45,8 @@ impl Envelope {
             project_id: None,
             rank: None,
             traceparent: None,
+            correlation_id: None,
+            causation_id: None,
             only: None,
             invited: None,
         }
@@ -124,6 +129,26 @@ impl CommandError {
             | Self::Forked
             | Self::Incomplete
             | Self::Broken(_) => true,
+        }
+    }
+}
+
+impl CommandError {
+    /// The same error for another command of a batch that failed as a whole.
+    pub(crate) fn for_another(&self) -> Self {
+        match self {
+            Self::Broken(cause) => Self::Broken(cause.clone()),
+            Self::Suspended => Self::Suspended,
+            Self::OtherLog => Self::OtherLog,
+            Self::Forked => Self::Forked,
+            Self::Incomplete => Self::Incomplete,
+            Self::Unavailable(cause) => Self::Unavailable(cause.clone()),
+            Self::Refused(_)
+            | Self::Conflict(_)
+            | Self::KeyReused
+            | Self::Contended
+            | Self::Unanswered { .. }
+            | Self::OutOfScope => Self::Unavailable(self.to_string()),
         }
     }
 }

@@ -1,7 +1,7 @@
 use taskfold_domain::SubjectKind;
 use taskfold_domain::ids::ProjectId;
 
-use super::append::{Append, Outcome};
+use super::append::{Append, ExpectedVersion, Outcome};
 use super::envelope::{CommandError, Envelope};
 use super::{ATTEMPTS, Engine};
 
@@ -20,8 +20,7 @@ impl Engine {
             let kind = SubjectKind::Project.as_str();
             let append = Append {
                 fingerprint: fingerprint.to_vec(),
-                expected_version: loaded.state.version,
-                expected_command: loaded.command,
+                expected: ExpectedVersion { version: loaded.state.version, command_id: loaded.command },
                 ..Append::new(kind, project.0, Some(project), envelope.actor, envelope.command_id)
             };
             match self.appender.append(append).await? {

@@ -53,7 +53,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use aggregates::Aggregates;
-pub use append::{Appender, LINE, committer};
+pub use append::{Appender, QUEUE_LOCK, committer};
 pub use envelope::{CommandError, Done, Envelope, VersionConflict, fingerprint};
 use jitter::Jitter;
 use queue::Queue;

@@ -12,6 +12,7 @@ use taskfold_event_log::clock;
 use uuid::Uuid;
 
 use super::Engine;
+use super::append::{Check, Effects};
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
 use super::precondition::Based;
@@ -80,7 +81,7 @@ impl Deciding for ProjectDeciding<'_> {
 impl ProjectDeciding<'_> {
     async fn decide_on(&self, project: &Project, teams: Teams) -> Result<Decision<ProjectEvent>, CommandError> {
         let import = self.envelope.origin == Origin::Import;
-        let guards = if import { Vec::new() } else { teams.seen() };
+        let guards = if import { Vec::new() } else { teams.guards() };
         let context = Context {
             actor: self.envelope.actor,
             at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(clock::now),
@@ -116,12 +117,12 @@ impl ProjectDeciding<'_> {
             Some(ProjectEvent::FilterAdded(e)) => (Some(e.filter.to.id.0), true),
             _ => (None, false),
         };
-        let empty_column = match self.command {
-            ProjectCommand::RemoveColumn(which) => Some(which.column_id),
-            _ => None,
+        let checks = match self.command {
+            ProjectCommand::RemoveColumn(which) => vec![Check::NoTasks { column: which.column_id }],
+            _ => Vec::new(),
         };
-        let decision = Decision::new(Some(self.id), events);
-        Ok(Decision { teams: guards, empty_column, created_id, created, ..decision })
+        let effects = Effects { guards, checks, created_id, created, ..Effects::default() };
+        Ok(Decision { project: Some(self.id), events, effects })
     }
 
     /// The project whose shape is taken over, which must be one that the caller may see.

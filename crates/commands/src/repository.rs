@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, UserId};
 use uuid::Uuid;
 
-use super::append::{Append, Appender, Outcome};
+use super::append::{Append, Appender, ExpectedVersion, NewEvent, Outcome};
 
 /// postgres-es's repository for all reads; writes go through the one append, which numbers and checks them.
 pub struct LogRepository {
@@ -16,7 +16,8 @@ pub struct LogRepository {
 
 impl LogRepository {
     pub fn new(pool: PgPool, appender: Appender) -> Self {
-        Self { reads: PostgresEventRepository::new(pool), appender }
+        let reads = PostgresEventRepository::new(pool).with_tables("events_with_words", "snapshots");
+        Self { reads, appender }
     }
 }
 
@@ -58,10 +59,15 @@ impl PersistedEventRepository for LogRepository {
         let aggregate = Uuid::try_parse(&first.aggregate_id)
             .map_err(|_| PersistenceError::UnknownError("the aggregate id must be a UUID".into()))?;
         let append = Append {
-            expected_version: first.sequence.saturating_sub(1) as u64,
+            expected: ExpectedVersion { version: first.sequence.saturating_sub(1) as u64, command_id: None },
             events: events
                 .iter()
-                .map(|e| (e.event_type.clone(), e.event_version.clone(), e.payload.to_string()))
+                .map(|e| NewEvent {
+                    event_type: e.event_type.clone(),
+                    event_version: e.event_version.clone(),
+                    payload: e.payload.to_string(),
+                    ..NewEvent::default()
+                })
                 .collect(),
             ..Append::new(
                 A::TYPE,

@@ -3,25 +3,25 @@ use std::sync::Arc;
 use taskfold_domain::Team;
 use taskfold_domain::ids::{ProjectId, TeamId, UserId};
 use taskfold_domain::project::Board;
-use taskfold_domain::{Access, Refusal, Role};
+use taskfold_domain::{Access, Refusal, Role, SubjectKind};
 
 use super::Engine;
-use super::append::Seen;
+use super::append::{ExpectedVersion, Guard};
 use super::envelope::CommandError;
 
 /// Teams that a decision is made on.
 #[derive(Default)]
 pub struct Teams {
     pub all: Vec<Arc<Team>>,
-    seen: Vec<(TeamId, Seen)>,
+    guards: Vec<Guard>,
     /// All of them were read from the log just now.
     pub fresh: bool,
 }
 
 impl Teams {
     /// For the append, which refuses the command when one of them has changed.
-    pub fn seen(&self) -> Vec<(TeamId, Seen)> {
-        self.seen.clone()
+    pub fn guards(&self) -> Vec<Guard> {
+        self.guards.clone()
     }
 }
 
@@ -42,7 +42,8 @@ impl Engine {
         for id in ids {
             let loaded = self.teams.load(id.0, fresh).await?;
             teams.fresh &= loaded.fresh;
-            teams.seen.push((id, Seen { version: loaded.state.version, command: loaded.command }));
+            let expected = ExpectedVersion { version: loaded.state.version, command_id: loaded.command };
+            teams.guards.push(Guard { aggregate_type: SubjectKind::Team.as_str(), aggregate: id.0, expected });
             teams.all.push(loaded.state);
         }
         Ok(teams)

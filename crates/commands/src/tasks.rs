@@ -7,14 +7,14 @@ use taskfold_domain::change::Event;
 use taskfold_domain::ids::{CommentId, ProjectId, TaskId};
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::WipPolicy;
-use taskfold_domain::task::beside::{Link, PlaceState};
+use taskfold_domain::task::beside::{Link, LinkKind, Place, PlaceState};
 use taskfold_domain::task::{Comment, Context, Origin, decide};
 use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent, Timestamp};
 use taskfold_event_log::clock;
 use uuid::Uuid;
 
 use super::aggregates::Versioned as _;
-use super::append::{Placed, Seen};
+use super::append::{Check, Effects, ExpectedVersion, Guard};
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
 use super::precondition::Based;
@@ -185,16 +185,24 @@ impl TaskDeciding<'_> {
         }
         let (created_id, created) = created(&events);
         let guarded = self.envelope.origin == Origin::Live;
-        Ok(Decision {
-            place: placed(task, &after, project, self.is_import()),
-            guard: guarded.then_some(Seen { version: project.version, command: around.project_command }),
-            teams: if guarded { around.teams.seen() } else { Vec::new() },
-            link: events.iter().find_map(Link::of),
-            due: self.due(task, &after),
+        let mut guards = if guarded { around.teams.guards() } else { Vec::new() };
+        guards.extend(guarded.then(|| Guard {
+            aggregate_type: SubjectKind::Project.as_str(),
+            aggregate: board.id.0,
+            expected: ExpectedVersion { version: project.version, command_id: around.project_command },
+        }));
+        let (placement, wip_limit) = placed(task, &after, project, self.is_import()).unzip();
+        let link = events.iter().find_map(Link::of);
+        let effects = Effects {
+            guards,
+            checks: wip_limit.flatten().into_iter().chain(link.and_then(acyclic)).collect(),
+            placement,
+            link,
+            reminder: self.due(task, &after),
             created_id,
             created,
-            ..Decision::new(Some(board.id), events)
-        })
+        };
+        Ok(Decision { project: Some(board.id), events, effects })
     }
 
     /// A comment with its words, from the log. The append refuses a decision on words that were edited meanwhile.
@@ -241,8 +249,17 @@ fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
     }
 }
 
+/// The check that a new link closes no cycle.
+fn acyclic(link: Link) -> Option<Check> {
+    match link {
+        Link::WaitsFor(target) => Some(Check::Acyclic { kind: LinkKind::WaitsFor, target }),
+        Link::PartOf(target) => target.map(|target| Check::Acyclic { kind: LinkKind::PartOf, target }),
+        Link::NoLongerWaitsFor(_) => None,
+    }
+}
+
 /// The task's place after its events, when they change it, with the limit that the column may enforce.
-fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Option<Placed> {
+fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Option<(Place, Option<Check>)> {
     let (was, place) = (before.place(), after.place()?);
     if was.as_ref() == Some(&place) {
         return None;
@@ -253,6 +270,7 @@ fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Optio
         .board()
         .and_then(|board| board.column(place.column))
         .filter(|c| enters && !import && c.wip_policy == WipPolicy::Enforced)
-        .and_then(|c| c.wip_limit);
-    Some(Placed { place, wip_limit })
+        .and_then(|c| c.wip_limit)
+        .map(|limit| Check::WipLimit { column: place.column, limit });
+    Some((place, wip_limit))
 }

@@ -7,6 +7,7 @@ use taskfold_domain::{SubjectKind, Team, TeamCommand, TeamEvent};
 use uuid::Uuid;
 
 use super::Engine;
+use super::append::Effects;
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
 use super::precondition::Based;
@@ -77,6 +78,7 @@ impl TeamDeciding<'_> {
             Some(TeamEvent::MemberAdded(e)) => (Some(e.member.to.user_id.0), true),
             _ => (None, false),
         };
-        Ok(Decision { created_id, created, ..Decision::new(None, events) })
+        let effects = Effects { created_id, created, ..Effects::default() };
+        Ok(Decision { project: None, events, effects })
     }
 }

@@ -1,7 +1,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row as _};
 use taskfold_domain::change::{Event, Subject, SubjectKind, nats_subject};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::{ProjectEvent, TaskEvent, TeamEvent, Timestamp};
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use crate::stored::{PayloadText, StoredTime};
 
 /// One row of `events`. `changes` is kept as the text that was written.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct LoggedEvent {
     pub position: i64,
     pub aggregate_type: String,
@@ -19,17 +20,38 @@ pub struct LoggedEvent {
     pub event_type: String,
     pub event_version: String,
     /// Of the payload; absent in a row that nobody of ours wrote.
-    #[sqlx(try_from = "PayloadText")]
     pub changes: Option<String>,
     /// None for a team, which belongs to no project.
     pub project_id: Option<Uuid>,
     pub actor_id: Uuid,
     pub command_id: Uuid,
-    #[sqlx(try_from = "StoredTime")]
     pub occurred_at: DateTime<Utc>,
-    #[sqlx(try_from = "StoredTime")]
     pub recorded_at: DateTime<Utc>,
     pub traceparent: Option<String>,
+}
+
+impl FromRow<'_, PgRow> for LoggedEvent {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let payload: PayloadText = row.try_get("payload")?;
+        let words: Option<Vec<Option<String>>> = row.try_get("words")?;
+        let (occurred_at, recorded_at): (StoredTime, StoredTime) =
+            (row.try_get("occurred_at")?, row.try_get("recorded_at")?);
+        Ok(Self {
+            position: row.try_get("position")?,
+            aggregate_type: row.try_get("aggregate_type")?,
+            aggregate_id: row.try_get("aggregate_id")?,
+            sequence: row.try_get("sequence")?,
+            event_type: row.try_get("event_type")?,
+            event_version: row.try_get("event_version")?,
+            changes: payload.changes(&words.unwrap_or_default()),
+            project_id: row.try_get("project_id")?,
+            actor_id: row.try_get("actor_id")?,
+            command_id: row.try_get("command_id")?,
+            occurred_at: occurred_at.into(),
+            recorded_at: recorded_at.into(),
+            traceparent: row.try_get("traceparent")?,
+        })
+    }
 }
 
 /// A row of the log that breaks its rules: which, and how.

@@ -10,10 +10,10 @@ pub mod deadline;
 mod event;
 /// Which log it is.
 mod identity;
-/// A connection for one who calls again and again.
-mod kept;
 /// Reading by position.
 mod read;
+/// A connection that one task keeps between its calls.
+mod sticky_connection;
 /// Columns of the log as they are read.
 mod stored;
 /// Trace contexts that begin in the program.
@@ -22,6 +22,8 @@ mod traceparent;
 mod trouble;
 /// Being told of new positions.
 mod wake;
+/// People's words, stored apart from an event's structure.
+mod words;
 /// Workers, and when each last came through.
 mod worker;
 /// Outcome of recent writes, for readiness.
@@ -29,10 +31,10 @@ mod writes;
 
 pub use event::{LogError, LoggedEvent, RawChange};
 pub use identity::{ASK_EVERY, LOG_HEADER, LogIdentity, identity, suspended, watch_identity};
-pub use kept::Kept;
 pub use read::{
     aggregate_after, aggregate_event, head, page_after, page_between, project_page_after, projected_position,
 };
+pub use sticky_connection::StickyConnection;
 pub use stored::StoredTime;
 pub use traceparent::new_traceparent;
 pub use trouble::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};

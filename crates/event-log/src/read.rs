@@ -7,7 +7,7 @@ use crate::event::LoggedEvent;
 #[macro_export]
 macro_rules! event_columns {
     () => {
-        "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS changes, \
+        "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS payload, words, \
          project_id, actor_id, command_id, occurred_at, recorded_at, traceparent"
     };
 }

@@ -8,6 +8,8 @@ use sqlx::postgres::{PgTypeInfo, PgValueFormat, PgValueRef, Postgres};
 use sqlx::{Decode, Type};
 use taskfold_domain::Timestamp;
 
+use crate::words::with_words;
+
 /// Microseconds from 1970 to 2000, from where PostgreSQL counts.
 const EPOCH: i64 = 946_684_800_000_000;
 
@@ -60,14 +62,15 @@ impl<'r> Decode<'r, Postgres> for PayloadText {
     }
 }
 
-/// Its `changes`, where it has them.
-impl From<PayloadText> for Option<String> {
-    fn from(text: PayloadText) -> Self {
+impl PayloadText {
+    /// Its `changes` with their words; `None` where it has none.
+    pub fn changes(self, words: &[Option<String>]) -> Option<String> {
         #[derive(Deserialize)]
         struct Payload<'a> {
             #[serde(borrow)]
             changes: &'a RawValue,
         }
-        serde_json::from_str::<Payload<'_>>(&text.0).ok().map(|payload| payload.changes.get().to_owned())
+        let payload = with_words(self.0, words);
+        serde_json::from_str::<Payload<'_>>(&payload).ok().map(|payload| payload.changes.get().to_owned())
     }
 }

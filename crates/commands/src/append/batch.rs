@@ -1,86 +1,105 @@
-use std::collections::{HashSet, VecDeque};
+//! Selection of the commands that go into one call.
+
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use taskfold_domain::ids::{ColumnId, ProjectId, UserId};
 use uuid::Uuid;
 
-use super::{Append, Placed};
+use super::{Append, Check};
 
-/// Something in the log that a command depends on, or changes.
+/// Something that a command depends on or changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Thing {
+enum Resource {
     Command(UserId, Uuid),
     Aggregate(Uuid),
-    /// How many tasks are in the column.
-    Column(Option<ProjectId>, ColumnId),
-    /// A place in the column.
+    /// The number of tasks in a column.
+    ColumnCount(Option<ProjectId>, ColumnId),
+    /// A rank in a column.
     Rank(Option<ProjectId>, ColumnId, String),
-    /// What waits for what, and what is a part of what.
+    /// All links between tasks.
     Links,
 }
 
-/// What a command has to do with the log.
+/// Resources of one command.
 #[derive(Default)]
 struct Footprint {
-    /// No other command of the batch may have it.
-    alone: Vec<Thing>,
-    /// Others may depend on it too, and none may change it.
-    reads: Vec<Thing>,
-    /// Others may change it too, and none may depend on it.
-    writes: Vec<Thing>,
+    /// No other command of the batch may use them.
+    exclusive: Vec<Resource>,
+    /// Others may read them too, and none may write them.
+    reads: Vec<Resource>,
+    /// Others may write them too, and none may read them.
+    writes: Vec<Resource>,
 }
 
 impl Footprint {
     fn of(append: &Append) -> Self {
         let mut this = Self::default();
-        this.alone.extend([Thing::Command(append.actor, append.command_id), Thing::Aggregate(append.aggregate)]);
-        this.writes.push(Thing::Aggregate(append.aggregate));
-        if append.guard.is_some() {
-            this.reads.extend(append.project.map(|project| Thing::Aggregate(project.0)));
+        this.exclusive.push(Resource::Command(append.actor, append.command_id));
+        this.writes.push(Resource::Aggregate(append.aggregate));
+        let effects = &append.effects;
+        this.reads.extend(effects.guards.iter().map(|guard| Resource::Aggregate(guard.aggregate)));
+        for check in &effects.checks {
+            match check {
+                Check::WipLimit { column, .. } | Check::NoTasks { column } => {
+                    this.reads.push(Resource::ColumnCount(append.project, *column));
+                }
+                // Every link is exclusive, below.
+                Check::Acyclic { .. } => {}
+            }
         }
-        this.reads.extend(append.teams.iter().map(|(team, _)| Thing::Aggregate(team.0)));
-        this.reads.extend(append.empty_column.map(|column| Thing::Column(append.project, column)));
-        if let Some(Placed { place, wip_limit }) = &append.place {
-            let column = Thing::Column(append.project, place.column);
-            this.alone.push(Thing::Rank(append.project, place.column, place.rank.as_str().to_owned()));
-            this.reads.extend(wip_limit.map(|_| column.clone()));
-            this.writes.push(column);
+        if let Some(placement) = &effects.placement {
+            let rank = placement.rank.as_str().to_owned();
+            this.exclusive.push(Resource::Rank(append.project, placement.column, rank));
+            this.writes.push(Resource::ColumnCount(append.project, placement.column));
         }
-        this.alone.extend(append.link.map(|_| Thing::Links));
+        this.exclusive.extend(effects.link.map(|_| Resource::Links));
         this
     }
 }
 
-/// Commands that have nothing to do with each other.
+/// Commands that do not depend on each other, except that several on one aggregate follow one another.
 #[derive(Default)]
 struct Batch {
-    alone: HashSet<Thing>,
-    read: HashSet<Thing>,
-    written: HashSet<Thing>,
+    exclusive: HashSet<Resource>,
+    read: HashSet<Resource>,
+    written: HashSet<Resource>,
+    /// The version that the commands taken leave of each aggregate.
+    versions: HashMap<Uuid, u64>,
+    /// Aggregates with a command that has to wait, and with it all later ones.
+    waiting: HashSet<Uuid>,
 }
 
 impl Batch {
-    /// Whether the command joins.
+    /// Adds the command if it may join the batch; returns whether it did.
     fn add(&mut self, append: &Append) -> bool {
         let new = Footprint::of(append);
-        let apart = !new.alone.iter().any(|thing| self.alone.contains(thing))
-            && !new.reads.iter().any(|thing| self.written.contains(thing))
-            && !new.writes.iter().any(|thing| self.read.contains(thing));
-        if apart {
-            self.alone.extend(new.alone);
+        let follows = self.versions.get(&append.aggregate).is_none_or(|version| *version == append.expected.version);
+        // A command without events leaves no version by which the next one could tell.
+        let joins = follows
+            && !(append.events.is_empty() && self.versions.contains_key(&append.aggregate))
+            && !self.waiting.contains(&append.aggregate)
+            && !new.exclusive.iter().any(|resource| self.exclusive.contains(resource))
+            && !new.reads.iter().any(|resource| self.written.contains(resource))
+            && !new.writes.iter().any(|resource| self.read.contains(resource));
+        if joins {
+            self.exclusive.extend(new.exclusive);
             self.read.extend(new.reads);
             self.written.extend(new.writes);
+            self.versions.insert(append.aggregate, append.expected.version + append.events.len() as u64);
+        } else {
+            self.waiting.insert(append.aggregate);
         }
-        apart
+        joins
     }
 }
 
-/// Takes the first command, and of those behind it what has nothing to do with any that is taken. The others keep their order, and so
-/// each is the first some time.
-pub fn take<T>(waiting: &mut VecDeque<T>, most: usize, append: impl Fn(&T) -> &Append) -> Vec<T> {
+/// Takes the first command, and of those behind it every one that may go into the same call. The others keep their order, so that
+/// each becomes the first some time.
+pub fn take<T>(queue: &mut VecDeque<T>, limit: usize, append: impl Fn(&T) -> &Append) -> Vec<T> {
     let mut batch = Batch::default();
     let (mut taken, mut left) = (Vec::new(), VecDeque::new());
-    while taken.len() < most
-        && let Some(next) = waiting.pop_front()
+    while taken.len() < limit
+        && let Some(next) = queue.pop_front()
     {
         if batch.add(append(&next)) {
             taken.push(next);
@@ -88,18 +107,18 @@ pub fn take<T>(waiting: &mut VecDeque<T>, most: usize, append: impl Fn(&T) -> &A
             left.push_back(next);
         }
     }
-    left.append(waiting);
-    *waiting = left;
+    left.append(queue);
+    *queue = left;
     taken
 }
 
 #[cfg(test)]
 mod tests {
     use taskfold_domain::Rank;
-    use taskfold_domain::ids::{TaskId, TeamId};
+    use taskfold_domain::ids::TaskId;
     use taskfold_domain::task::beside::{Link, Place, PlaceState};
 
-    use super::super::Seen;
+    use super::super::{Effects, ExpectedVersion, Guard, NewEvent};
     use super::*;
 
     fn id(n: u128) -> Uuid {
@@ -107,13 +126,18 @@ mod tests {
     }
 
     const PROJECT: u128 = 1;
-    const SEEN: Seen = Seen { version: 7, command: None };
+    const VERSION: ExpectedVersion = ExpectedVersion { version: 7, command_id: None };
+
+    fn guard(aggregate_type: &'static str, aggregate: u128) -> Guard {
+        Guard { aggregate_type, aggregate: id(aggregate), expected: VERSION }
+    }
 
     /// Of this aggregate in the one project, under a command id of its own.
     fn on(aggregate: u128) -> Append {
         let project = ProjectId(id(PROJECT));
         Append {
-            guard: Some(SEEN),
+            effects: Effects { guards: vec![guard("project", PROJECT)], ..Effects::default() },
+            events: vec![NewEvent::default()],
             ..Append::new("task", id(aggregate), Some(project), UserId(id(2)), id(1000 + aggregate))
         }
     }
@@ -121,9 +145,11 @@ mod tests {
     fn placed(aggregate: u128, column: u128, rank: i64, wip_limit: Option<u32>) -> Append {
         let at = chrono::DateTime::from_timestamp(rank, 0).expect("a time");
         let rank = Rank::at_end(at.into(), 0);
-        let place = Place { column: ColumnId(id(column)), rank, state: PlaceState::OnBoard };
-        let place = Placed { place, wip_limit };
-        Append { place: Some(place), ..on(aggregate) }
+        let column = ColumnId(id(column));
+        let mut append = on(aggregate);
+        append.effects.placement = Some(Place { column, rank, state: PlaceState::OnBoard });
+        append.effects.checks.extend(wip_limit.map(|limit| Check::WipLimit { column, limit }));
+        append
     }
 
     /// The aggregates of one batch after the other.
@@ -151,11 +177,12 @@ mod tests {
 
     #[test]
     fn what_changes_a_project_or_a_team_goes_apart_from_what_was_decided_on_it() {
-        let project = Append { guard: None, ..on(PROJECT) };
+        let project = Append { effects: Effects::default(), ..on(PROJECT) };
         assert_eq!(batches([on(10), project.clone(), on(11)]), [vec![10, 11], vec![PROJECT]]);
         assert_eq!(batches([project, on(10), on(11)]), [vec![PROJECT], vec![10, 11]]);
         let team = Append::new("team", id(3), None, UserId(id(2)), id(5));
-        let decided_on_it = Append { teams: vec![(TeamId(id(3)), SEEN)], ..on(10) };
+        let decided_on_it =
+            Append { effects: Effects { guards: vec![guard("team", 3)], ..Effects::default() }, ..on(10) };
         assert_eq!(batches([decided_on_it, team, on(11)]), [vec![10, 11], vec![3]]);
     }
 
@@ -163,14 +190,37 @@ mod tests {
     fn a_count_is_taken_without_others_that_change_it() {
         let limited = [placed(10, 5, 1, Some(3)), placed(11, 5, 2, Some(3)), placed(12, 6, 3, None)];
         assert_eq!(batches(limited), [vec![10, 12], vec![11]]);
-        let empties = Append { empty_column: Some(ColumnId(id(5))), ..on(PROJECT) };
-        assert_eq!(batches([Append { guard: None, ..empties }, placed(10, 5, 1, None)]), [vec![PROJECT], vec![10]]);
+        let checks = vec![Check::NoTasks { column: ColumnId(id(5)) }];
+        let empties = Append { effects: Effects { checks, ..Effects::default() }, ..on(PROJECT) };
+        assert_eq!(batches([empties, placed(10, 5, 1, None)]), [vec![PROJECT], vec![10]]);
     }
 
     #[test]
     fn one_rank_is_for_one_and_links_are_looked_at_one_by_one() {
         assert_eq!(batches([placed(10, 5, 1, None), placed(11, 5, 1, None)]), [[10], [11]]);
-        let linked = |task: u128, to: u128| Append { link: Some(Link::WaitsFor(TaskId(id(to)))), ..on(task) };
+        let linked = |task: u128, to: u128| Append {
+            effects: Effects { link: Some(Link::WaitsFor(TaskId(id(to)))), ..Effects::default() },
+            ..on(task)
+        };
         assert_eq!(batches([linked(10, 11), linked(11, 10), on(12)]), [vec![10, 12], vec![11]]);
+    }
+
+    /// The nth command on an aggregate, which expects the version that the one before it leaves.
+    fn nth(aggregate: u128, n: u64) -> Append {
+        let expected = ExpectedVersion { version: n, command_id: None };
+        Append { expected, command_id: id(5000 + u128::from(n)), ..on(aggregate) }
+    }
+
+    #[test]
+    fn commands_on_one_aggregate_go_together_when_each_follows_the_one_before() {
+        assert_eq!(batches([nth(10, 1), on(11), nth(10, 2), nth(10, 3)]), [[10, 11, 10, 10]]);
+        assert_eq!(batches([nth(10, 1), nth(10, 3), nth(10, 2)]), [vec![10], vec![10], vec![10]], "in order");
+    }
+
+    #[test]
+    fn what_follows_a_command_that_waits_waits_too() {
+        let rank = |n: i64, aggregate| Append { effects: placed(aggregate, 5, n, None).effects, ..nth(aggregate, 1) };
+        let taken = Append { effects: placed(9, 5, 1, None).effects, ..on(9) };
+        assert_eq!(batches([taken, rank(1, 10), nth(10, 2), on(11)]), [vec![9, 11], vec![10, 10]]);
     }
 }

@@ -1,155 +1,235 @@
+//! The database call of the append, whose parameters and outcomes are those of `migrations/append.sql`.
+
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{Encode, FromRow, PgConnection, Postgres, Type};
 use taskfold_domain::task::beside::{Link, LinkKind};
 use uuid::Uuid;
 
-use super::known::OfLog;
-use super::{Append, Outcome, Recorded, Seen};
+use super::effects::{Check, ExpectedVersion, Guard};
+use super::log_tail::LogState;
+use super::metadata::metadata;
+use super::{Append, NewEvent, Outcome, Recorded};
 
-/// What the append answers; see `migrations/append.sql`.
-#[derive(FromRow)]
-struct Answer {
-    start: i64,
-    now_at: DateTime<Utc>,
-    answers: Option<Json<Vec<Outcome>>>,
-}
-
-impl Answer {
-    fn of_each(self, appends: &[Append]) -> Vec<Outcome> {
-        match self.answers {
-            Some(Json(answers)) => answers,
-            None => {
-                appends.iter().zip(offsets(appends)).map(|(append, offset)| self.appended(append, offset)).collect()
+/// Names the composite type of the database that a struct is sent as.
+macro_rules! composite {
+    ($name:ident as $type_name:literal) => {
+        impl Type<Postgres> for $name {
+            fn type_info() -> PgTypeInfo {
+                PgTypeInfo::with_name($type_name)
             }
         }
-    }
 
-    fn appended(&self, append: &Append, offset: i32) -> Outcome {
-        let events = append.events.len() as i64;
-        let before = self.start + i64::from(offset);
-        Outcome::Appended(Recorded {
-            first_position: before + 1,
-            last_position: before + events,
-            version: append.expected_version as i64 + events,
-            aggregate_id: append.aggregate,
-            created_id: append.created_id,
-            created: append.created,
-            recorded_at: self.now_at,
-        })
-    }
-}
-
-/// Of each command, how many events the others before it have.
-fn offsets(appends: &[Append]) -> impl Iterator<Item = i32> {
-    appends.iter().scan(0, |next, append| {
-        let offset = *next;
-        *next += append.events.len() as i32;
-        Some(offset)
-    })
-}
-
-/// What was there and was decided on.
-fn seen(appends: &[Append]) -> HashSet<(&'static str, Uuid, Seen)> {
-    let own = |a: &Append| {
-        let seen = Seen { version: a.expected_version, command: a.expected_command };
-        (a.expected_version > 0).then_some((a.aggregate_type, a.aggregate, seen))
+        impl PgHasArrayType for $name {
+            fn array_type_info() -> PgTypeInfo {
+                PgTypeInfo::array_of($type_name)
+            }
+        }
     };
-    let guard = |a: &Append| Some(("project", a.project?.0, a.guard?));
-    let teams = |a: &'_ Append| a.teams.iter().map(|(team, seen)| ("team", team.0, *seen)).collect::<Vec<_>>();
-    appends.iter().flat_map(|append| own(append).into_iter().chain(guard(append)).chain(teams(append))).collect()
 }
 
-/// One element a command.
-fn each<'a, T>(appends: &'a [Append], get: impl FnMut(&'a Append) -> T) -> Vec<T> {
-    appends.iter().map(get).collect()
+#[derive(Encode, PartialEq, Eq, Hash)]
+struct VersionRecord {
+    aggregate_type: &'static str,
+    aggregate_id: Uuid,
+    version: i64,
+    command_id: Option<Uuid>,
 }
+composite!(VersionRecord as "taskfold_version");
 
-/// What only some commands have, each with the number of its command, counted from 1 as PostgreSQL does.
-fn some<'a, T: IntoIterator + 'a>(appends: &'a [Append], get: impl Fn(&'a Append) -> T) -> (Vec<i32>, Vec<T::Item>) {
-    (1..).zip(appends).flat_map(|(of, append)| get(append).into_iter().map(move |item| (of, item))).unzip()
+#[derive(Encode)]
+struct EventRecord {
+    event_type: String,
+    event_version: String,
+    payload: String,
+    metadata: String,
+    words: Vec<String>,
+    salts: Vec<u8>,
 }
+composite!(EventRecord as "taskfold_event");
 
-/// The kind of a link as the append takes it; below zero, of one that is to go.
-fn kind(link: Link) -> i16 {
-    match link {
-        Link::WaitsFor(_) => LinkKind::WaitsFor as i16,
-        Link::NoLongerWaitsFor(_) => -(LinkKind::WaitsFor as i16),
-        Link::PartOf(_) => LinkKind::PartOf as i16,
+#[derive(Encode)]
+struct CheckRecord {
+    kind: &'static str,
+    id: Uuid,
+    number: Option<i64>,
+}
+composite!(CheckRecord as "taskfold_check");
+
+#[derive(Encode)]
+struct PlacementRecord {
+    column_id: Uuid,
+    rank: String,
+    state: i16,
+}
+composite!(PlacementRecord as "taskfold_placement");
+
+#[derive(Encode)]
+struct LinkRecord {
+    kind: i16,
+    target_id: Option<Uuid>,
+    removed: bool,
+}
+composite!(LinkRecord as "taskfold_link");
+
+#[derive(Encode)]
+struct CommandRecord {
+    actor_id: Uuid,
+    command_id: Uuid,
+    fingerprint: Vec<u8>,
+    aggregate_type: &'static str,
+    aggregate_id: Uuid,
+    project_id: Option<Uuid>,
+    expected_version: i64,
+    guards: Vec<VersionRecord>,
+    checks: Vec<CheckRecord>,
+    events: Vec<EventRecord>,
+    created_id: Option<Uuid>,
+    created: bool,
+    occurred_at: Option<DateTime<Utc>>,
+    traceparent: Option<String>,
+    placement: Option<PlacementRecord>,
+    link: Option<LinkRecord>,
+    sets_reminder: bool,
+    reminder_at: Option<DateTime<Utc>>,
+}
+composite!(CommandRecord as "taskfold_command");
+
+impl VersionRecord {
+    fn new(aggregate_type: &'static str, aggregate_id: Uuid, expected: ExpectedVersion) -> Self {
+        Self { aggregate_type, aggregate_id, version: expected.version as i64, command_id: expected.command_id }
     }
 }
 
-fn target(link: Link) -> Option<Uuid> {
-    match link {
-        Link::WaitsFor(task) | Link::NoLongerWaitsFor(task) => Some(task.0),
-        Link::PartOf(task) => task.map(|task| task.0),
+impl From<&Guard> for VersionRecord {
+    fn from(guard: &Guard) -> Self {
+        Self::new(guard.aggregate_type, guard.aggregate, guard.expected)
     }
 }
 
-/// Appends commands that have nothing to do with each other, and leaves the line that was waited in.
-pub async fn call(
-    db: &mut PgConnection,
-    appends: &[Append],
-    line: Option<i64>,
-    log: OfLog,
-) -> sqlx::Result<Vec<Outcome>> {
-    let seen = seen(appends);
-    let (e_of, events) = some(appends, |a| a.events.iter().zip(0_i32..));
-    let (p_of, places) = some(appends, |a| &a.place);
-    let (g_of, teams) = some(appends, |a| &a.teams);
-    let (m_of, empty) = some(appends, |a| a.empty_column);
-    let (l_of, links) = some(appends, |a| a.link);
-    let (d_of, due) = some(appends, |a| a.due);
-    let answer: Answer = sqlx::query_as(
-        "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)",
+impl From<&Check> for CheckRecord {
+    fn from(check: &Check) -> Self {
+        let (kind, id, number) = match check {
+            Check::WipLimit { column, limit } => ("wip_limit", column.0, Some(i64::from(*limit))),
+            Check::NoTasks { column } => ("no_tasks", column.0, None),
+            Check::Acyclic { kind, target } => ("acyclic", target.0, Some(*kind as i64)),
+        };
+        Self { kind, id, number }
+    }
+}
+
+impl From<Link> for LinkRecord {
+    fn from(link: Link) -> Self {
+        let (kind, target_id, removed) = match link {
+            Link::WaitsFor(task) => (LinkKind::WaitsFor, Some(task.0), false),
+            Link::NoLongerWaitsFor(task) => (LinkKind::WaitsFor, Some(task.0), true),
+            Link::PartOf(task) => (LinkKind::PartOf, task.map(|task| task.0), false),
+        };
+        Self { kind: kind as i16, target_id, removed }
+    }
+}
+
+impl From<&Append> for CommandRecord {
+    fn from(append: &Append) -> Self {
+        let effects = &append.effects;
+        let event = |(event, is_first): (&NewEvent, bool)| EventRecord {
+            event_type: event.event_type.clone(),
+            event_version: event.event_version.clone(),
+            payload: event.payload.clone(),
+            metadata: metadata(append, is_first),
+            words: event.words.clone(),
+            salts: event.salts.clone(),
+        };
+        Self {
+            actor_id: append.actor.0,
+            command_id: append.command_id,
+            fingerprint: append.fingerprint.clone(),
+            aggregate_type: append.aggregate_type,
+            aggregate_id: append.aggregate,
+            project_id: append.project.map(|project| project.0),
+            expected_version: append.expected.version as i64,
+            guards: effects.guards.iter().map(Into::into).collect(),
+            checks: effects.checks.iter().map(Into::into).collect(),
+            events: append
+                .events
+                .iter()
+                .zip(std::iter::once(true).chain(std::iter::repeat(false)))
+                .map(event)
+                .collect(),
+            created_id: effects.created_id,
+            created: effects.created,
+            occurred_at: append.occurred_at,
+            traceparent: append.traceparent.clone(),
+            placement: effects.placement.as_ref().map(|place| PlacementRecord {
+                column_id: place.column.0,
+                rank: place.rank.as_str().to_owned(),
+                state: place.state as i16,
+            }),
+            link: effects.link.map(Into::into),
+            sets_reminder: effects.reminder.is_some(),
+            reminder_at: effects.reminder.flatten(),
+        }
+    }
+}
+
+/// Aggregates that the commands are on or were decided on, as they were before the call: of several commands on one, the first
+/// says that.
+fn expected(appends: &[Append]) -> Vec<VersionRecord> {
+    let mut own = HashSet::new();
+    let own = appends
+        .iter()
+        .filter(|append| own.insert((append.aggregate_type, append.aggregate)))
+        .map(|append| VersionRecord::new(append.aggregate_type, append.aggregate, append.expected));
+    let guards = appends.iter().flat_map(|append| &append.effects.guards).map(Into::into);
+    own.chain(guards).collect::<HashSet<_>>().into_iter().collect()
+}
+
+#[derive(FromRow)]
+struct Reply {
+    start: i64,
+    recorded_at: DateTime<Utc>,
+    /// `None`: all commands were appended.
+    outcomes: Option<Json<Vec<Outcome>>>,
+}
+
+impl Reply {
+    fn outcomes(self, appends: &[Append]) -> Vec<Outcome> {
+        if let Some(Json(outcomes)) = self.outcomes {
+            return outcomes;
+        }
+        let mut position = self.start;
+        let appended = |append: &Append| {
+            let events = append.events.len() as i64;
+            position += events;
+            Outcome::Appended(Recorded {
+                first_position: position - events + 1,
+                last_position: position,
+                version: append.expected.version as i64 + events,
+                aggregate_id: append.aggregate,
+                created_id: append.effects.created_id,
+                created: append.effects.created,
+                recorded_at: self.recorded_at,
+            })
+        };
+        appends.iter().map(appended).collect()
+    }
+}
+
+/// Appends the commands of a batch in one call.
+pub async fn call(db: &mut PgConnection, appends: &[Append], log: LogState) -> sqlx::Result<Vec<Outcome>> {
+    let reply: Reply = sqlx::query_as(
+        "SELECT start, recorded_at, outcomes FROM taskfold_append_v2( \
+             commands => $1, expected => $2, log_id => $3, seen_position => $4, seen_command => $5)",
     )
-    .bind(each(appends, |a| a.actor.0))
-    .bind(each(appends, |a| a.command_id))
-    .bind(each(appends, |a| a.fingerprint.as_slice()))
-    .bind(each(appends, |a| a.aggregate_type))
-    .bind(each(appends, |a| a.aggregate.to_string()))
-    .bind(each(appends, |a| a.project.map(|p| p.0)))
-    .bind(each(appends, |a| a.expected_version as i64))
-    .bind(each(appends, |a| a.guard.map(|g| g.version as i64)))
-    .bind(each(appends, |a| a.created_id))
-    .bind(each(appends, |a| a.created))
-    .bind(each(appends, |a| a.occurred_at))
-    .bind(each(appends, |a| a.traceparent.as_deref()))
-    .bind(each(appends, |a| a.events.len() as i32))
-    .bind(offsets(appends).collect::<Vec<_>>())
-    .bind(seen.iter().map(|(kind, _, _)| *kind).collect::<Vec<_>>())
-    .bind(seen.iter().map(|(_, id, _)| id.to_string()).collect::<Vec<_>>())
-    .bind(seen.iter().map(|(_, _, seen)| seen.version as i64).collect::<Vec<_>>())
-    .bind(seen.iter().map(|(_, _, seen)| seen.command).collect::<Vec<_>>())
-    .bind(e_of)
-    .bind(events.iter().map(|(_, nth)| *nth).collect::<Vec<i32>>())
-    .bind(events.iter().map(|(event, _)| event.0.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|(event, _)| event.1.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|(event, _)| event.2.as_str()).collect::<Vec<_>>())
-    .bind(p_of)
-    .bind(places.iter().map(|place| place.place.column.0).collect::<Vec<Uuid>>())
-    .bind(places.iter().map(|place| place.place.rank.as_str()).collect::<Vec<_>>())
-    .bind(places.iter().map(|place| place.place.state as i16).collect::<Vec<_>>())
-    .bind(places.iter().map(|place| place.wip_limit.map(|limit| limit as i32)).collect::<Vec<_>>())
-    .bind(appends.iter().filter(|a| a.place.is_some() && a.expected_version > 0).count() as i32)
-    .bind(g_of)
-    .bind(teams.iter().map(|(team, _)| team.to_string()).collect::<Vec<_>>())
-    .bind(teams.iter().map(|(_, seen)| seen.version as i64).collect::<Vec<_>>())
-    .bind(m_of)
-    .bind(empty.iter().map(|column| column.0).collect::<Vec<Uuid>>())
-    .bind(l_of)
-    .bind(links.iter().copied().map(kind).collect::<Vec<i16>>())
-    .bind(links.iter().copied().map(target).collect::<Vec<_>>())
-    .bind(d_of)
-    .bind(due)
-    .bind(line)
+    .bind(appends.iter().map(CommandRecord::from).collect::<Vec<_>>())
+    .bind(expected(appends))
     .bind(log.id)
     .bind(log.last.map(|(position, _)| position))
     .bind(log.last.map(|(_, command)| command))
     .fetch_one(db)
     .await?;
-    Ok(answer.of_each(appends))
+    Ok(reply.outcomes(appends))
 }

@@ -1,26 +1,28 @@
+//! A connection that one task keeps between its calls.
+
 use sqlx::{PgConnection, PgPool};
 
-/// A connection that one task keeps from call to call. A pool tests each connection that it gets back, which is a round trip more for
-/// every call; and a connection outside of the pool is closed by dropping it, without waiting for a server that may not answer.
-pub struct Kept {
+/// A connection outside the pool. A pool pings each connection that is returned to it, one more round trip per call; and this one is closed
+/// by dropping it, without waiting for a server that may not answer.
+pub struct StickyConnection {
     pool: PgPool,
     connection: Option<PgConnection>,
 }
 
-impl Kept {
+impl StickyConnection {
     pub fn new(pool: PgPool) -> Self {
         Self { pool, connection: None }
     }
 
     pub async fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
         let connection = match self.connection.take() {
-            Some(kept) => kept,
+            Some(open) => open,
             None => self.pool.acquire().await?.detach(),
         };
         Ok(self.connection.insert(connection))
     }
 
-    /// Closes it, with all that its session holds: after an error or a missed deadline, what it is still good for is not known.
+    /// Closes the connection with everything its session holds: its state is unknown after an error or a missed deadline.
     pub fn close(&mut self) {
         self.connection = None;
     }

@@ -1,30 +1,32 @@
+//! Detection of other processes that append to the same log.
+
 use std::ops::RangeInclusive;
 
 use super::{Outcome, Recorded};
 
-/// What a process can tell of others that append to the same log: they leave positions between its own batches.
+/// Other appending processes, noticed by the positions that they take between the batches of this one.
 #[derive(Default)]
-pub struct Others {
+pub struct OtherAppenders {
     /// The last position of the last batch.
     last: Option<i64>,
-    append_too: bool,
+    active: bool,
 }
 
-impl Others {
-    /// Whether somebody else has appended between the last two batches.
-    pub fn append_too(&self) -> bool {
-        self.append_too
+impl OtherAppenders {
+    /// Returns `true` if another process appended between the last two batches.
+    pub fn are_active(&self) -> bool {
+        self.active
     }
 
     pub fn learn(&mut self, batch: Option<RangeInclusive<i64>>) {
         if let Some(positions) = batch {
-            self.append_too = self.last.is_some_and(|before| *positions.start() > before + 1);
+            self.active = self.last.is_some_and(|before| *positions.start() > before + 1);
             self.last = Some(*positions.end());
         }
     }
 }
 
-/// From the first to the last position that a batch has been given.
+/// Positions of a batch, from its first to its last event.
 pub fn positions(batch: &[Outcome]) -> Option<RangeInclusive<i64>> {
     let appended = || {
         batch.iter().filter_map(|outcome| match outcome {
@@ -61,25 +63,25 @@ mod tests {
 
     #[test]
     fn positions_between_two_batches_are_of_others() {
-        let mut others = Others::default();
+        let mut others = OtherAppenders::default();
         others.learn(Some(5..=5));
-        assert!(!others.append_too(), "what came before the first batch may be of long ago");
+        assert!(!others.are_active(), "what came before the first batch may be of long ago");
         others.learn(positions(&[appended(6, 7), appended(8, 8)]));
-        assert!(!others.append_too());
+        assert!(!others.are_active());
         others.learn(Some(10..=10));
-        assert!(others.append_too());
+        assert!(others.are_active());
         others.learn(Some(11..=11));
-        assert!(!others.append_too());
+        assert!(!others.are_active());
     }
 
     #[test]
     fn what_is_refused_or_was_there_before_tells_nothing() {
         let batch = [Outcome::Duplicate(recorded(2, 2)), Outcome::Conflict, appended(6, 5)];
         assert_eq!(positions(&batch), None);
-        let mut others = Others::default();
+        let mut others = OtherAppenders::default();
         others.learn(Some(5..=5));
         others.learn(None);
         others.learn(Some(6..=6));
-        assert!(!others.append_too());
+        assert!(!others.are_active());
     }
 }

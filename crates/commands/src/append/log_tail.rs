@@ -1,39 +1,42 @@
+//! The end of the log as the committer knows it.
+
 use taskfold_event_log::{LogIdentity, Writes};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Append, Outcome};
 
-/// The log as the committer knows it: its id, and the last event that it has seen there. A log that lacks that event was restored to an earlier
-/// state, and nothing may be appended to it. And what became of the last calls.
-pub struct Known {
+/// Id of the log and the last event that was seen in it. A log that lacks this event was restored to an earlier state, and nothing may
+/// be appended to it.
+pub struct LogTail {
+    /// Results of the last calls.
     pub writes: Writes,
-    log: watch::Receiver<LogIdentity>,
+    identity: watch::Receiver<LogIdentity>,
     id: Uuid,
     last: Option<(i64, Uuid)>,
 }
 
-/// What a call says of the log that it is for.
+/// The state of the log that a call is based on.
 #[derive(Clone, Copy)]
-pub struct OfLog {
+pub struct LogState {
     pub id: Uuid,
     /// Position and command of the last event that was seen.
     pub last: Option<(i64, Uuid)>,
 }
 
-impl Known {
-    pub fn new(log: watch::Receiver<LogIdentity>, writes: Writes) -> Self {
-        let id = log.borrow().id;
-        Self { writes, log, id, last: None }
+impl LogTail {
+    pub fn new(identity: watch::Receiver<LogIdentity>, writes: Writes) -> Self {
+        let id = identity.borrow().id;
+        Self { writes, identity, id, last: None }
     }
 
-    pub fn log(&mut self) -> OfLog {
-        let id = self.log.borrow().id;
+    pub fn state(&mut self) -> LogState {
+        let id = self.identity.borrow().id;
         if std::mem::replace(&mut self.id, id) != id {
-            // Of the log before.
+            // It belongs to the previous log.
             self.last = None;
         }
-        OfLog { id, last: self.last }
+        LogState { id, last: self.last }
     }
 
     pub fn learn(&mut self, appends: &[Append], outcomes: &[Outcome]) {
