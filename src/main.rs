@@ -42,7 +42,7 @@ async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
         Role::CommandApi => roles::command_api::run(program).await,
         Role::Projector => roles::projector::run(program).await,
         Role::QueryApi => roles::query_api::run(program).await,
-        Role::Migrate => roles::migrate::run(program).await,
+        Role::Migrate(migrate) => roles::migrate::run(program, migrate).await,
         Role::Rebuild(rebuild) => roles::rebuild::run(program, rebuild).await,
         Role::Verify => roles::verify::run(program).await,
         Role::Retry => roles::retry::run(program).await,

@@ -41,6 +41,13 @@ pub async fn run(owner: &PgPool, given: &PartUrls) -> anyhow::Result<()> {
     make_logins(owner, given).await
 }
 
+/// Ends the support of processes of the previous release: words are stored apart from now on, which it cannot read.
+pub async fn finish(owner: &PgPool) -> anyhow::Result<()> {
+    let finishing = sqlx::query("UPDATE log_head SET words_apart = true").execute(owner);
+    within(REQUEST, finishing).await.context("finishing the upgrade")?;
+    Ok(())
+}
+
 /// The first migrations make roles, which an owner without CREATEROLE may not, also where an administrator has made them already: they then
 /// go on. The files are released and stay as they are, and so do their checksums.
 fn migrator() -> Migrator {

@@ -173,6 +173,12 @@ impl Site {
         migrate::run(owner, &self.program.settings.part_urls).await
     }
 
+    /// Allows the log to be written in ways that the previous release cannot read.
+    pub async fn finish_upgrade(&self) -> anyhow::Result<()> {
+        let owner = self.owner.as_ref().context("finishing an upgrade needs DATABASE_URL, the owner's")?;
+        migrate::finish(owner).await
+    }
+
     /// Which log it is, and what time the database has, both kept current as parts of the process.
     pub async fn log(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<watch::Receiver<LogIdentity>> {
         let identity =

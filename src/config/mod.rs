@@ -38,7 +38,7 @@ pub enum Role {
     /// Answer reads: REST, history, live streams
     QueryApi,
     /// Bring the database's schema up to date
-    Migrate,
+    Migrate(Migrate),
     /// Build the read tables again from the event log, beside those that are read, say how they differ, and read the new ones
     Rebuild(Rebuild),
     /// Prove that log, stream and read tables agree (exit code 1 if they do not)
@@ -58,6 +58,14 @@ pub enum Role {
     /// Import boards of other programs through a running server
     #[command(subcommand)]
     Import(Import),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Migrate {
+    /// Finish an upgrade: from now on the log may be written in ways that the previous release cannot read. Only once none of its processes
+    /// is left
+    #[arg(long)]
+    pub finish: bool,
 }
 
 #[derive(Debug, Clone, Args)]

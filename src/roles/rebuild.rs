@@ -27,8 +27,9 @@ pub async fn run(program: Program, what: Rebuild) -> anyhow::Result<()> {
 async fn work_on_write_side(here: Site) -> anyhow::Result<()> {
     let owner = here.owner.clone().context("making the append's tables again needs DATABASE_URL, the owner's")?;
     migrate::check(&owner).await?;
-    let Mended { tasks, not_placed, commands, commands_removed, commands_lost } = mend(&owner).await?;
+    let Mended { tasks, not_placed, heads, commands, commands_removed, commands_lost } = mend(&owner).await?;
     println!("places, links and reminders: {tasks} tasks made again");
+    println!("heads of aggregates: {heads} written again");
     println!("commands: {commands} made again, {commands_removed} removed that the log does not have");
     println!(
         "commands that came to no event are in no log: those that are missing stay so, and would be decided again"

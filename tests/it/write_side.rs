@@ -16,7 +16,8 @@ async fn run(app: &App, sql: &str) {
 async fn rows(app: &App) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT 'place ' || t::text FROM task_places t UNION ALL SELECT 'link ' || t::text FROM task_links t \
-         UNION ALL SELECT 'due ' || t::text FROM due_schedule t UNION ALL SELECT 'command ' || t::text FROM commands t ORDER BY 1",
+         UNION ALL SELECT 'due ' || t::text FROM due_schedule t UNION ALL SELECT 'command ' || t::text FROM commands t \
+         UNION ALL SELECT 'head ' || t::text FROM aggregate_heads t ORDER BY 1",
     )
     .fetch_all(&app.owner)
     .await
@@ -77,6 +78,13 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
         ("UPDATE due_schedule SET at = at + interval '1 hour'", "due_schedule: task"),
         ("UPDATE due_schedule SET at = 'infinity'", "due_schedule: task"),
         ("INSERT INTO due_schedule VALUES (gen_random_uuid(), '2100-01-01Z')", "the log does not have it"),
+        ("DELETE FROM aggregate_heads", "aggregate_heads: project"),
+        ("UPDATE aggregate_heads SET version = version + 1", "differs from the log"),
+        ("UPDATE aggregate_heads SET command_id = gen_random_uuid()", "aggregate_heads: task"),
+        (
+            "INSERT INTO aggregate_heads VALUES ('task', gen_random_uuid(), 1, 1, gen_random_uuid())",
+            "the log does not have it",
+        ),
         ("DELETE FROM commands", "commands: command"),
         ("UPDATE commands SET fingerprint = '\\x00'", "commands: command"),
         ("UPDATE commands SET created = NOT created", "commands: command"),
@@ -163,7 +171,8 @@ async fn a_command_on_what_is_not_complete_waits_for_a_rebuild_and_no_other_does
     ada.send(comment()).await.expect(201);
     app.settle().await;
     let head = app.head().await;
-    run(&app, &format!("DELETE FROM task_places WHERE task_id = '{part}'; DELETE FROM task_links; DELETE FROM commands WHERE command_id = '{key}'")).await;
+    run(&app, &format!("DELETE FROM task_places WHERE task_id = '{part}'; DELETE FROM task_links; DELETE FROM commands WHERE command_id = '{key}'; \
+         DELETE FROM aggregate_heads WHERE aggregate_id = '{whole}'")).await;
 
     let (archive, unlink) = (format!("/v1/tasks/{part}/archive"), format!("/v1/tasks/{part}/dependencies/{whole}"));
     // In one batch with others, which are appended.
@@ -178,10 +187,14 @@ async fn a_command_on_what_is_not_complete_waits_for_a_rebuild_and_no_other_does
     also.expect(201);
     ada.delete(&unlink).await.problem(503, "unavailable");
     ada.send(comment()).await.problem(503, "unavailable");
+    ada.patch(&format!("/v1/tasks/{whole}"), json!({"title": "headless"})).await.problem(503, "unavailable");
+    let suspended: Option<String> =
+        sqlx::query_scalar("SELECT suspended FROM log_head").fetch_one(&app.owner).await.unwrap();
+    assert_eq!(suspended, None, "a head that is missing is no restored log");
     assert_eq!(app.head().await, head + 2, "nothing is done twice, and nothing by half");
 
-    let Mended { tasks, commands, .. } = mend(&app.owner).await.unwrap();
-    assert_eq!((tasks, commands), (1, 1));
+    let Mended { tasks, commands, heads, .. } = mend(&app.owner).await.unwrap();
+    assert_eq!((tasks, commands, heads), (1, 1, 1));
     let again = ada.send(comment()).await;
     assert_eq!(again.expect(201)["position"], head);
     ada.post(&archive, json!({})).await.expect(200);

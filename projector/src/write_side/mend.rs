@@ -18,6 +18,8 @@ pub struct Mended {
     pub tasks: usize,
     /// Those that could not be placed: another task of their column has their rank, by the log.
     pub not_placed: Vec<Uuid>,
+    /// Heads of aggregates.
+    pub heads: usize,
     pub commands: u64,
     /// Rows of commands that the log does not have.
     pub commands_removed: u64,
@@ -34,6 +36,7 @@ pub async fn mend(owner: &PgPool) -> Result<Mended, ProjectorError> {
     let left = mend_all(&mut db, wrong).await?;
     // Their ranks may have been those of others that were wrong.
     mended.not_placed = mend_all(&mut db, left).await?;
+    mended.heads = super::heads::repair(&mut db).await?;
     mend_commands(&mut db, &mut mended).await?;
     db.close().await?;
     Ok(mended)

@@ -76,7 +76,7 @@ impl Batch {
         let follows = self.versions.get(&append.aggregate).is_none_or(|version| *version == append.expected.version);
         // A command without events leaves no version by which the next one could tell.
         let joins = follows
-            && !(append.events.is_empty() && self.versions.contains_key(&append.aggregate))
+            && (!append.events.is_empty() || !self.versions.contains_key(&append.aggregate))
             && !self.waiting.contains(&append.aggregate)
             && !new.exclusive.iter().any(|resource| self.exclusive.contains(resource))
             && !new.reads.iter().any(|resource| self.written.contains(resource))

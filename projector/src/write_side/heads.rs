@@ -1,0 +1,77 @@
+//! `aggregate_heads`: the last event of each aggregate, compared with the log and repaired.
+
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::differences::{Difference, Wrong};
+use crate::ProjectorError;
+use crate::transactions::will_lock;
+
+/// Aggregates whose heads are repaired in one transaction, during which no command is appended.
+const CHUNK: usize = 500;
+/// Differences that are reported.
+const MAX_REPORTED: i64 = 1000;
+
+/// Heads that differ from the log: the aggregate, whether the log has it, whether it has a head.
+const DIFFERING: &str = "SELECT aggregate_type, aggregate_id, l.version IS NOT NULL, h.version IS NOT NULL \
+    FROM ( \
+        SELECT DISTINCT ON (e.aggregate_type, e.aggregate_id) e.aggregate_type, e.aggregate_id::uuid AS aggregate_id, \
+               e.sequence AS version, e.position, e.command_id \
+        FROM events e \
+        WHERE e.aggregate_id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' \
+        ORDER BY e.aggregate_type, e.aggregate_id, e.sequence DESC) AS l \
+    FULL JOIN aggregate_heads h USING (aggregate_type, aggregate_id) \
+    WHERE (l.version, l.position, l.command_id) IS DISTINCT FROM (h.version, h.position, h.command_id) \
+    LIMIT $1";
+
+type Differing = (String, Uuid, bool, bool);
+
+async fn differing(db: &mut PgConnection, limit: Option<i64>) -> sqlx::Result<Vec<Differing>> {
+    sqlx::query_as(DIFFERING).bind(limit).fetch_all(db).await
+}
+
+/// Heads that are not what the log says.
+pub async fn heads(db: &mut PgConnection) -> Result<Vec<Difference>, ProjectorError> {
+    let difference = |(kind, id, logged, known): Differing| {
+        let wrong = match (logged, known) {
+            (true, false) => Wrong::Missing,
+            (false, _) => Wrong::TooMuch,
+            (true, true) => Wrong::Different,
+        };
+        Difference { table: "aggregate_heads", wrong, key: format!("{kind} {id}"), task: None }
+    };
+    Ok(differing(db, Some(MAX_REPORTED)).await?.into_iter().map(difference).collect())
+}
+
+/// Writes the heads that differ from the log again, some at a time while nothing is appended. Returns their number.
+pub async fn repair(db: &mut PgConnection) -> Result<usize, ProjectorError> {
+    let wrong = differing(db, None).await?;
+    for chunk in wrong.chunks(CHUNK) {
+        let (kinds, ids): (Vec<&str>, Vec<Uuid>) = chunk.iter().map(|(kind, id, ..)| (kind.as_str(), *id)).unzip();
+        let mut transaction = db.begin().await?;
+        will_lock(&mut transaction).await?;
+        sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *transaction).await?;
+        sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *transaction).await?;
+        sqlx::query(
+            "DELETE FROM aggregate_heads h USING unnest($1::text[], $2::uuid[]) AS w (kind, id) \
+             WHERE h.aggregate_type = w.kind AND h.aggregate_id = w.id",
+        )
+        .bind(&kinds)
+        .bind(&ids)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO aggregate_heads (aggregate_type, aggregate_id, version, position, command_id) \
+             SELECT w.kind, w.id, e.sequence, e.position, e.command_id \
+             FROM unnest($1::text[], $2::uuid[]) AS w (kind, id) CROSS JOIN LATERAL ( \
+                 SELECT e.sequence, e.position, e.command_id FROM events e \
+                 WHERE e.aggregate_type = w.kind AND e.aggregate_id = w.id::text ORDER BY e.sequence DESC LIMIT 1) AS e",
+        )
+        .bind(&kinds)
+        .bind(&ids)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+    }
+    Ok(wrong.len())
+}
