@@ -199,10 +199,13 @@ impl<A: Versioned> Aggregates<A> {
 
     /// The command of one event. cqrs-es reads events without it.
     async fn command_of(&self, id: Uuid, version: i64) -> Result<Option<Uuid>, CommandError> {
-        let command = sqlx::query_scalar(
+        let command = sqlx::query_scalar!(
             "SELECT command_id FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = $3",
+            A::TYPE,
+            id.to_string(),
+            version,
         );
-        Ok(command.bind(A::TYPE).bind(id.to_string()).bind(version).fetch_optional(&self.pool).await?)
+        Ok(command.fetch_optional(&self.pool).await?)
     }
 
     /// Only what came since. Folding all again would take so long that whoever is behind stays behind.

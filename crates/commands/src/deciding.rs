@@ -224,12 +224,12 @@ async fn nothing(
     version: u64,
     created_id: Option<Uuid>,
 ) -> Result<Done, CommandError> {
-    let position: Option<i64> = sqlx::query_scalar(
+    let position = sqlx::query_scalar!(
         "SELECT position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = $3",
+        kind.as_str(),
+        id.to_string(),
+        version as i64,
     )
-    .bind(kind.as_str())
-    .bind(id.to_string())
-    .bind(version as i64)
     .fetch_optional(&engine.pool)
     .await?;
     let position = position.unwrap_or_default();

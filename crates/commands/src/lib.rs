@@ -133,7 +133,7 @@ impl Engine {
     async fn suspend(&self) {
         let reason = "a command-api has seen an event that the log lacks: it was restored to an earlier state";
         tracing::error!(reason, "the log takes no commands until it is adopted");
-        let suspending = sqlx::query("SELECT taskfold_suspend_log($1)").bind(reason).execute(&self.pool);
+        let suspending = sqlx::query!("SELECT taskfold_suspend_log($1)", reason).execute(&self.pool);
         if let Err(error) = within(REQUEST, suspending).await {
             tracing::error!(%error, "the log could not be suspended; this process appends nothing to it");
         }

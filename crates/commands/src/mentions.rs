@@ -1,7 +1,6 @@
 use sqlx::PgPool;
 use taskfold_domain::Access;
 use taskfold_domain::ids::UserId;
-use uuid::Uuid;
 
 /// How many different people one comment can mention.
 const MOST: usize = 50;
@@ -12,8 +11,7 @@ pub async fn members_named(pool: &PgPool, access: Access<'_>, text: &str) -> sql
     if names.is_empty() {
         return Ok(vec![]);
     }
-    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM accounts WHERE username = ANY ($1) ORDER BY username")
-        .bind(&names)
+    let ids = sqlx::query_scalar!("SELECT user_id FROM accounts WHERE username = ANY ($1) ORDER BY username", &names)
         .fetch_all(pool)
         .await?;
     Ok(ids.into_iter().map(UserId).filter(|user| access.role_of(*user).is_some()).collect())

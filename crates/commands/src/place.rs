@@ -51,12 +51,12 @@ struct Neighbours<'a> {
 
 impl Neighbours<'_> {
     async fn rank_of(&self, task: TaskId, pointer: &str) -> Result<Rank, CommandError> {
-        let rank: Option<String> = sqlx::query_scalar(
+        let rank = sqlx::query_scalar!(
             "SELECT rank FROM task_places WHERE task_id = $1 AND column_id = $2 AND project_id = $3 AND state < 2",
+            task.0,
+            self.column.0,
+            self.project.0,
         )
-        .bind(task.0)
-        .bind(self.column.0)
-        .bind(self.project.0)
         .fetch_optional(self.pool)
         .await?;
         rank.filter(|_| task != self.id)
@@ -65,32 +65,35 @@ impl Neighbours<'_> {
     }
 
     async fn next_above(&self, rank: Option<&Rank>) -> Result<Option<Rank>, CommandError> {
-        self.nearest(
-            "SELECT rank FROM task_places WHERE project_id = $1 AND column_id = $2 AND task_id <> $3 \
-             AND rank > $4 ORDER BY rank LIMIT 1",
+        let rank = sqlx::query_scalar!(
+            r#"
+            SELECT rank FROM task_places WHERE project_id = $1 AND column_id = $2 AND task_id <> $3 AND rank > $4
+            ORDER BY rank LIMIT 1
+            "#,
+            self.project.0,
+            self.column.0,
+            self.id.0,
             rank.map_or("", Rank::as_str),
         )
-        .await
+        .fetch_optional(self.pool)
+        .await?;
+        Ok(rank.map(Rank::from_stored))
     }
 
     async fn next_below(&self, rank: Option<&Rank>) -> Result<Option<Rank>, CommandError> {
-        self.nearest(
-            "SELECT rank FROM task_places WHERE project_id = $1 AND column_id = $2 AND task_id <> $3 \
-             AND rank < $4 ORDER BY rank DESC LIMIT 1",
-            // Behind every rank: ranks have ASCII digits and letters only.
+        let rank = sqlx::query_scalar!(
+            r#"
+            SELECT rank FROM task_places WHERE project_id = $1 AND column_id = $2 AND task_id <> $3 AND rank < $4
+            ORDER BY rank DESC LIMIT 1
+            "#,
+            self.project.0,
+            self.column.0,
+            self.id.0,
+            // Above every rank: ranks have ASCII digits and letters only.
             rank.map_or("~", Rank::as_str),
         )
-        .await
-    }
-
-    async fn nearest(&self, sql: &'static str, rank: &str) -> Result<Option<Rank>, CommandError> {
-        let rank: Option<String> = sqlx::query_scalar(sql)
-            .bind(self.project.0)
-            .bind(self.column.0)
-            .bind(self.id.0)
-            .bind(rank)
-            .fetch_optional(self.pool)
-            .await?;
+        .fetch_optional(self.pool)
+        .await?;
         Ok(rank.map(Rank::from_stored))
     }
 }

@@ -51,19 +51,23 @@ pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
     let mut after = ("-infinity".to_owned(), Uuid::nil());
     loop {
         // Behind the page before: a task whose reminder fails each time keeps no others from theirs.
-        let look = sqlx::query_as(
-            "SELECT at::text, task_id FROM due_schedule WHERE at <= $1 AND (at, task_id) > ($2::text::timestamptz, $3) \
-             ORDER BY at, task_id LIMIT $4",
-        )
-        .bind(now)
-        .bind(&after.0)
-        .bind(after.1)
-        .bind(BATCH);
-        let due: Vec<(String, Uuid)> = within(REQUEST, look.fetch_all(&engine.pool)).await?;
-        let Some(last) = due.last().cloned() else { return Ok(settled) };
-        after = last;
+        let look = sqlx::query!(
+            r#"
+            SELECT at::text AS "at!", task_id FROM due_schedule
+            WHERE at <= $1 AND (at, task_id) > ($2::text::timestamptz, $3)
+            ORDER BY at, task_id LIMIT $4
+            "#,
+            now,
+            after.0,
+            after.1,
+            BATCH,
+        );
+        let due = within(REQUEST, look.fetch_all(&engine.pool)).await?;
+        let Some(last) = due.last() else { return Ok(settled) };
+        after = (last.at.clone(), last.task_id);
         settled += futures::stream::iter(due)
-            .map(|(_, task)| async move {
+            .map(|due| async move {
+                let task = due.task_id;
                 match within(REQUEST, remind(engine, TaskId(task))).await {
                     Ok(settled) => usize::from(settled),
                     Err(error) => {

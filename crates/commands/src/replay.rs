@@ -1,3 +1,6 @@
+//! Results of commands that were sent before under the same id.
+
+use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
@@ -7,58 +10,73 @@ use super::Engine;
 use super::append::Recorded;
 use super::envelope::{CommandError, Done};
 
-/// What the command id led to when it was sent before; `None` when it never was, or led to nothing.
+/// Result of an earlier command under this id with the same request; `None` when it never was sent, or was refused.
 pub async fn lookup(
     pool: &PgPool,
     actor: UserId,
     command_id: Uuid,
     fingerprint: &[u8],
 ) -> Result<Option<Done>, CommandError> {
-    let known: Option<(bool, Recorded)> = sqlx::query_as::<_, Known>(
-        "SELECT fingerprint = $3 AS same, first_position, last_position, version, \
-         aggregate_id::uuid, created_id, created, now() AS recorded_at \
-         FROM commands WHERE actor_id = $1 AND command_id = $2",
-    )
-    .bind(actor.0)
-    .bind(command_id)
-    .bind(fingerprint)
-    .fetch_optional(pool)
-    .await?
-    .map(|known| (known.same, known.recorded));
-    match known {
+    match sent(pool, actor, command_id).await? {
         None => Ok(None),
-        Some((false, _)) => Err(CommandError::KeyReused),
-        Some((true, recorded)) => replayed(pool, recorded).await.map(Some),
+        Some(sent) if sent.fingerprint != fingerprint => Err(CommandError::KeyReused),
+        Some(sent) => replayed(pool, sent.recorded()).await.map(Some),
     }
 }
 
 impl Engine {
-    /// What the command id led to when it was sent before, whatever was asked under it then: for a request whose words are
-    /// known only when all of it has come in.
+    /// Result of an earlier command under this id, whatever was requested: for a request whose content is known only when all of it has
+    /// been received.
     pub async fn sent_before(&self, actor: UserId, command_id: Uuid) -> Result<Option<Done>, CommandError> {
-        let known: Option<Recorded> = sqlx::query_as(
-            "SELECT first_position, last_position, version, aggregate_id::uuid, created_id, created, now() AS recorded_at \
-             FROM commands WHERE actor_id = $1 AND command_id = $2",
-        )
-        .bind(actor.0)
-        .bind(command_id)
-        .fetch_optional(&self.pool)
-        .await?;
-        match known {
+        match sent(&self.pool, actor, command_id).await? {
             None => Ok(None),
-            Some(recorded) => replayed(&self.pool, recorded).await.map(Some),
+            Some(sent) => replayed(&self.pool, sent.recorded()).await.map(Some),
         }
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Known {
-    same: bool,
-    #[sqlx(flatten)]
-    recorded: Recorded,
+/// A row of `commands`.
+struct Sent {
+    fingerprint: Vec<u8>,
+    first_position: i64,
+    last_position: i64,
+    version: i64,
+    aggregate_id: Uuid,
+    created_id: Option<Uuid>,
+    created: bool,
+    now: DateTime<Utc>,
 }
 
-/// The answer of then, its Changes read from the log again.
+impl Sent {
+    fn recorded(self) -> Recorded {
+        Recorded {
+            first_position: self.first_position,
+            last_position: self.last_position,
+            version: self.version,
+            aggregate_id: self.aggregate_id,
+            created_id: self.created_id,
+            created: self.created,
+            recorded_at: self.now,
+        }
+    }
+}
+
+async fn sent(pool: &PgPool, actor: UserId, command_id: Uuid) -> sqlx::Result<Option<Sent>> {
+    sqlx::query_as!(
+        Sent,
+        r#"
+        SELECT fingerprint, first_position, last_position, version, aggregate_id::uuid AS "aggregate_id!", created_id, created,
+               now() AS "now!"
+        FROM commands WHERE actor_id = $1 AND command_id = $2
+        "#,
+        actor.0,
+        command_id,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// The earlier result, its Changes read from the log.
 pub async fn replayed(pool: &PgPool, recorded: Recorded) -> Result<Done, CommandError> {
     let events = taskfold_event_log::page_between(pool, recorded.first_position, recorded.last_position).await?;
     let events = events

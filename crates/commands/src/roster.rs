@@ -59,10 +59,10 @@ impl Engine {
 
     /// Only people with an account can be members.
     pub(super) async fn must_have_account(&self, user: UserId) -> Result<(), CommandError> {
-        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1)")
-            .bind(user.0)
-            .fetch_one(&self.pool)
-            .await?;
+        let known =
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1) AS "known!""#, user.0)
+                .fetch_one(&self.pool)
+                .await?;
         if known { Ok(()) } else { Err(Refusal::NotFound.into()) }
     }
 }

@@ -18,14 +18,17 @@ impl Engine {
     /// The tasks of a project that a filter matches now: on the log, not on read tables that may be behind.
     pub async fn matching(&self, project: ProjectId, filter: &Filter) -> Result<Vec<TaskId>, CommandError> {
         let state = if filter.archived { PlaceState::Archived } else { PlaceState::OnBoard };
-        let candidates: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT task_id FROM task_places WHERE project_id = $1 AND ($2::uuid IS NULL OR column_id = $2) AND state = $3 \
-             ORDER BY column_id, rank LIMIT $4",
+        let candidates = sqlx::query_scalar!(
+            r#"
+            SELECT task_id FROM task_places
+            WHERE project_id = $1 AND ($2::uuid IS NULL OR column_id = $2) AND state = $3
+            ORDER BY column_id, rank LIMIT $4
+            "#,
+            project.0,
+            filter.column_id.map(|column| column.0),
+            state as i16,
+            LOOKED_THROUGH + 1,
         )
-        .bind(project.0)
-        .bind(filter.column_id.map(|column| column.0))
-        .bind(state as i16)
-        .bind(LOOKED_THROUGH + 1)
         .fetch_all(&self.pool)
         .await?;
         if i64::try_from(candidates.len()).unwrap_or(i64::MAX) > LOOKED_THROUGH {
@@ -47,12 +50,13 @@ impl Engine {
     /// Those of these ids that are tasks of the project, each once, in their order.
     pub async fn of_project(&self, project: ProjectId, ids: &[TaskId]) -> Result<Vec<TaskId>, CommandError> {
         let asked: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let there: Vec<Uuid> =
-            sqlx::query_scalar("SELECT task_id FROM task_places WHERE project_id = $1 AND task_id = ANY ($2)")
-                .bind(project.0)
-                .bind(&asked)
-                .fetch_all(&self.pool)
-                .await?;
+        let there: Vec<Uuid> = sqlx::query_scalar!(
+            "SELECT task_id FROM task_places WHERE project_id = $1 AND task_id = ANY ($2)",
+            project.0,
+            &asked
+        )
+        .fetch_all(&self.pool)
+        .await?;
         let mut left: HashSet<Uuid> = there.into_iter().collect();
         Ok(ids.iter().copied().filter(|id| left.remove(&id.0)).collect())
     }

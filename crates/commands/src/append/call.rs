@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
 use sqlx::types::Json;
-use sqlx::{Encode, FromRow, PgConnection, Postgres, Type};
+use sqlx::{Encode, PgConnection, Postgres, Type};
 use taskfold_domain::task::beside::{Link, LinkKind};
 use uuid::Uuid;
 
@@ -187,7 +187,6 @@ fn expected(appends: &[Append]) -> Vec<VersionRecord> {
     own.chain(guards).collect::<HashSet<_>>().into_iter().collect()
 }
 
-#[derive(FromRow)]
 struct Reply {
     start: i64,
     recorded_at: DateTime<Utc>,
@@ -220,15 +219,21 @@ impl Reply {
 
 /// Appends the commands of a batch in one call.
 pub async fn call(db: &mut PgConnection, appends: &[Append], log: LogState) -> sqlx::Result<Vec<Outcome>> {
-    let reply: Reply = sqlx::query_as(
-        "SELECT start, recorded_at, outcomes FROM taskfold_append_v2( \
-             commands => $1, expected => $2, log_id => $3, seen_position => $4, seen_command => $5)",
+    let commands: Vec<_> = appends.iter().map(CommandRecord::from).collect();
+    let (seen_position, seen_command) = log.last.unzip();
+    let reply = sqlx::query_as!(
+        Reply,
+        r#"
+        SELECT start AS "start!", recorded_at AS "recorded_at!", outcomes AS "outcomes: Json<Vec<Outcome>>"
+        FROM taskfold_append_v2(
+            commands => $1, expected => $2, log_id => $3, seen_position => $4, seen_command => $5)
+        "#,
+        commands as _,
+        expected(appends) as _,
+        log.id,
+        seen_position,
+        seen_command,
     )
-    .bind(appends.iter().map(CommandRecord::from).collect::<Vec<_>>())
-    .bind(expected(appends))
-    .bind(log.id)
-    .bind(log.last.map(|(position, _)| position))
-    .bind(log.last.map(|(_, command)| command))
     .fetch_one(db)
     .await?;
     Ok(reply.outcomes(appends))

@@ -50,7 +50,7 @@ async fn locked(
     requester: oneshot::Sender<ExclusiveSlot>,
 ) -> sqlx::Result<Option<(Append, Reply)>> {
     let mut transaction = database.connection().await?.begin().await?;
-    sqlx::query("SELECT taskfold_hold_log()").execute(&mut *transaction).await?;
+    sqlx::query!("SELECT taskfold_hold_log()").execute(&mut *transaction).await?;
     let (slot, decided) = oneshot::channel();
     // A requester that has gone has dropped the slot.
     let _ = requester.send(ExclusiveSlot(slot));

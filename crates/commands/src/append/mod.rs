@@ -21,7 +21,6 @@ mod queue_lock;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use sqlx::FromRow;
 use taskfold_domain::ids::{ProjectId, UserId};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -92,7 +91,7 @@ impl Append {
 }
 
 /// Positions of a command in the log.
-#[derive(Clone, Debug, Deserialize, FromRow)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Recorded {
     pub first_position: i64,
     pub last_position: i64,
