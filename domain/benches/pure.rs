@@ -40,7 +40,7 @@ fn board() -> Project {
         serde_json::from_value(json!({"type": "project.create", "data": {"name": "P"}})).expect("a command");
     let mut project = Project::default();
     for event in project::decide(&project, &create, &context).expect("a project") {
-        project.apply(event);
+        project.apply(&event);
     }
     project
 }
@@ -58,14 +58,14 @@ fn decide(task: &Task, command: &TaskCommand, project: &Project) -> Vec<TaskEven
         actor: OWNER,
         at: at(1),
         project,
-        place: None,
+        rank: None,
         end: Rank::at_end(at(1), 7),
         mentions: Vec::new(),
         fresh_id: Uuid::from_u128(11),
         origin: Origin::Live,
         teams: &[],
         other: None,
-        said: None,
+        comment: None,
     };
     task::decide(task, command, &context).expect("a decision")
 }
@@ -77,7 +77,7 @@ fn history(titles: usize) -> (Task, Vec<TaskEvent>) {
     let (mut task, mut log) = (Task::default(), Vec::new());
     for command in [create()].into_iter().chain(renames) {
         for event in decide(&task, &command, &project) {
-            task.apply(event.clone());
+            task.apply(&event);
             log.push(event);
         }
     }
@@ -102,7 +102,7 @@ fn apply_edit(bencher: Bencher<'_, '_>) {
     let (_, log) = history(1);
     let edit = log.last().expect("an edit");
     bencher.with_inputs(|| (history(0).0, edit.clone())).bench_values(|(mut task, edit)| {
-        task.apply(edit);
+        task.apply(&edit);
         task
     });
 }
@@ -112,7 +112,7 @@ fn fold(bencher: Bencher<'_, '_>, events: usize) {
     let (_, log) = history(events - 1);
     bencher.bench(|| {
         log.iter().cloned().fold(Task::default(), |mut task, event| {
-            task.apply(event);
+            task.apply(&event);
             task
         })
     });

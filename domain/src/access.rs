@@ -1,4 +1,4 @@
-//! The role that somebody has in a project: the highest of their own and those of their teams.
+//! Role of a person in a project: the highest of their own and those of their teams.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::team::Team;
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
     board: &'a Board,
-    /// Those of `board.teams`; one that is not here gives nothing.
+    /// Teams of `board.teams`; one that is not here gives nothing.
     teams: &'a [Arc<Team>],
 }
 
@@ -22,10 +22,10 @@ impl<'a> Access<'a> {
 
     pub fn role_of(&self, user: UserId) -> Option<Role> {
         let own = self.board.role_of(user);
-        let rosters = self.teams.iter().filter_map(|team| team.roster());
-        let through_teams = rosters
-            .filter(|roster| roster.role_of(user).is_some())
-            .filter_map(|roster| self.board.teams.iter().find(|grant| grant.team_id == roster.id))
+        let teams = self.teams.iter().filter_map(|team| team.present());
+        let through_teams = teams
+            .filter(|team| team.role_of(user).is_some())
+            .filter_map(|team| self.board.teams.iter().find(|grant| grant.team_id == team.id))
             .map(|grant| grant.role);
         through_teams.chain(own).max()
     }

@@ -5,48 +5,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::aggregates::{Event, SubjectKind};
 use crate::ids::{ProjectId, UserId};
-use crate::project::ProjectEvent;
-use crate::task::TaskEvent;
-use crate::team::TeamEvent;
 
-/// What an event is about: its aggregate.
+/// Aggregate that an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Subject {
     pub kind: SubjectKind,
     pub id: Uuid,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SubjectKind {
-    Project,
-    Task,
-    Team,
-}
-
-impl SubjectKind {
-    /// Also the `aggregate_type` in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Project => crate::project::TYPE,
-            Self::Task => crate::task::TYPE,
-            Self::Team => crate::team::TYPE,
-        }
-    }
-
-    pub fn from_aggregate_type(aggregate_type: &str) -> Option<Self> {
-        [Self::Project, Self::Task, Self::Team].into_iter().find(|k| k.as_str() == aggregate_type)
-    }
-}
-
-/// `type` and `changes` of a Change.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum Event {
-    Task(TaskEvent),
-    Project(ProjectEvent),
-    Team(TeamEvent),
 }
 
 /// One event: what changed, from what to what, by whom and when.
@@ -70,13 +36,13 @@ pub struct Change {
     pub event: Event,
 }
 
-/// The NATS header of a Change that was larger than the server's `max_payload`: its `changes` are left out, the log has them.
+/// NATS header of a Change that was larger than the server's `max_payload`: its `changes` are left out, the log has them.
 pub const TRUNCATED_HEADER: &str = "Taskfold-Truncated";
 
-/// What stands in a NATS subject in place of a project, for a team.
+/// Token of a NATS subject that replaces the project, for a team.
 const NO_PROJECT: &str = "_";
 
-/// The NATS subject of a Change: `<prefix>.events.<project_id>.<kind>.<id>.<event>`, with `_` for no project.
+/// NATS subject of a Change: `<prefix>.events.<project_id>.<kind>.<id>.<event>`, with `_` for no project.
 pub fn nats_subject(prefix: &str, project_id: Option<ProjectId>, subject: Subject, event_type: &str) -> String {
     let event = event_type.split_once('.').map_or(event_type, |(_, event)| event);
     let project = project_id.map_or_else(|| NO_PROJECT.to_owned(), |id| id.to_string());

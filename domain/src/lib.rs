@@ -1,22 +1,26 @@
-//! What may happen in Taskfold, and the words callers see it in.
+//! Business rules of Taskfold, and the language in which callers see what happens.
 //!
 //! Pure: no HTTP, SQL, NATS, clock or randomness. Time, ids and ranks come in with the command.
 
-/// Who has which role in a project.
+/// Roles of people in a project, their own and those of their teams.
 pub mod access;
+/// Kinds of aggregates, each named once.
+pub mod aggregates;
 /// Changes as callers see them: the published language of the log.
 pub mod change;
-/// A value before and after.
+/// Values before and after.
 pub mod delta;
-/// The macros that name an aggregate's events and commands once.
+/// Payload of commands that carry nothing.
+pub mod empty;
+/// Macros that name an aggregate's events and commands once.
 mod events;
 /// Typed ids.
 pub mod ids;
-/// Texts and numbers a command may carry, checked when they are read.
+/// Texts and numbers of commands, checked when they are read.
 pub mod input;
-/// Which changes touch the same thing, for merging edits made at the same time.
+/// Changes that touch the same thing, for merging edits made at the same time.
 pub mod merge;
-/// What people should hear of.
+/// Reasons for which people are notified.
 pub mod notification;
 /// Merge-patch fields: absent, null, value.
 pub mod patch;
@@ -24,21 +28,24 @@ pub mod patch;
 pub mod precondition;
 /// The Project aggregate: columns, labels, members.
 pub mod project;
-/// Places between places.
+/// Positions in ordered lists, as text.
 pub mod rank;
-/// Why a command was refused.
+/// Reasons for which a command is refused.
 pub mod refusal;
-/// What a member of a project may do.
+/// Roles of members in a project.
 pub mod role;
-/// The Task aggregate: one card and all that hangs on it.
+/// The Task aggregate: fields, comments, files, checklists.
 pub mod task;
 /// The Team aggregate: people who are given roles in projects together.
 pub mod team;
 /// UTC times, as PostgreSQL keeps them.
 pub mod timestamp;
+/// Watching tasks and projects.
+pub mod watching;
 
 pub use access::Access;
-pub use change::{Change, Event, Subject, SubjectKind};
+pub use aggregates::{Event, SubjectKind};
+pub use change::{Change, Subject};
 pub use delta::{Added, Delta, Removed};
 pub use merge::Touch;
 pub use notification::NotificationKind;

@@ -1,7 +1,11 @@
+//! Roles in a project, and changes of who has which.
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a member may do; each role may do all that the ones before it may.
+use crate::ids::{TeamId, UserId};
+
+/// Role of a member in a project; each role may do all that the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -23,5 +27,47 @@ impl Role {
             Self::Admin => "admin",
             Self::Owner => "owner",
         }
+    }
+}
+
+/// Person, or team with all its members, that has a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Person(UserId),
+    Team(TeamId),
+}
+
+/// Change of the role that a holder has in a project, or a person in a team; `None` stands for no role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleChange<R> {
+    pub holder: Holder,
+    pub from: Option<R>,
+    pub to: Option<R>,
+}
+
+impl<R> RoleChange<R> {
+    pub(crate) fn added(holder: Holder, role: R) -> Self {
+        Self { holder, from: None, to: Some(role) }
+    }
+
+    pub(crate) fn changed(holder: Holder, from: R, to: R) -> Self {
+        Self { holder, from: Some(from), to: Some(to) }
+    }
+
+    pub(crate) fn removed(holder: Holder, role: R) -> Self {
+        Self { holder, from: Some(role), to: None }
+    }
+}
+
+/// Sets, adds or removes the one item of a list that is about a holder.
+pub(crate) fn set<T>(list: &mut Vec<T>, is_holders: impl Fn(&T) -> bool, to: Option<T>) {
+    let at = list.iter().position(is_holders);
+    match (at, to) {
+        (Some(at), Some(to)) => list[at] = to,
+        (None, Some(to)) => list.push(to),
+        (Some(at), None) => {
+            list.remove(at);
+        }
+        (None, None) => {}
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::ProjectorError;
-use crate::rows::Row;
+use crate::row::Row;
 
 /// How much is sent at once.
 const CHUNK: usize = 256 * 1024;

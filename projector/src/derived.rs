@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 
 use sqlx::{PgConnection, PgPool};
+use taskfold_domain::ids::LabelId;
+use taskfold_domain::project::Label;
 use uuid::Uuid;
 
 use crate::ProjectorError;
-use crate::rows::{ProjectRow, TaskRow};
+use crate::read_models::{ProjectRow, TaskRow};
 use crate::tables::Tables;
 
 /// The tables, with the columns of their keys and the version of what is derived.
@@ -60,9 +62,16 @@ pub async fn count_anew(db: &mut PgConnection, project: Uuid) -> sqlx::Result<()
     Ok(())
 }
 
-/// What a batch has to write.
+/// Writes the modified rows back, and what is derived from them.
+pub async fn flush(tables: &mut Tables, db: &mut PgConnection) -> Result<(), ProjectorError> {
+    let derived = Derived::of(tables);
+    tables.flush(db).await?;
+    derived.store(db).await
+}
+
+/// Derived rows that a batch has to write.
 #[derive(Default)]
-pub struct Derived {
+struct Derived {
     /// Tasks whose documents are to be written, and those that have none any more.
     documents: Vec<Uuid>,
     without: Vec<Uuid>,
@@ -73,8 +82,8 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// Of the rows that were touched and not stored yet.
-    pub fn of(tables: &Tables) -> Self {
+    /// Derives from the rows that were modified and not flushed yet.
+    fn of(tables: &Tables) -> Self {
         let mut derived = Self::default();
         for (stored, now) in tables.tasks.changes() {
             derived.add_document(stored, now);
@@ -89,34 +98,37 @@ impl Derived {
     }
 
     fn add_document(&mut self, stored: Option<&TaskRow>, now: Option<&TaskRow>) {
-        type Shown<'a> = (&'a str, &'a str, &'a [Uuid], bool);
+        type Shown<'a> = (&'a str, &'a str, &'a [LabelId], bool);
         fn shown(row: &TaskRow) -> Option<Shown<'_>> {
-            (!row.deleted).then_some((&row.title, &row.description, &row.label_ids, row.archived))
+            let fields = &row.fields;
+            (!row.deleted).then_some((&fields.title, &fields.description, &fields.label_ids, fields.archived))
         }
         match (stored.and_then(|row| Some((row, shown(row)?))), now.and_then(|row| Some((row, shown(row)?)))) {
             (before, Some((row, after))) if before.is_none_or(|(_, before)| before != after) => {
                 self.documents.push(row.task_id);
             }
             (Some((row, _)), None) => self.without.push(row.task_id),
-            _ => {}
+            (Some(_), Some(_)) | (None, _) => {}
         }
     }
 
     fn count(&mut self, row: Option<&TaskRow>, by: i64) {
-        if let Some(row) = row.filter(|row| !row.archived && !row.deleted) {
-            *self.counts.entry((row.project_id, row.column_id)).or_default() += by;
+        if let Some(row) = row.filter(|row| !row.fields.archived && !row.deleted) {
+            *self.counts.entry((row.fields.project_id.0, row.fields.column_id.0)).or_default() += by;
         }
     }
 
     fn add_labels(&mut self, stored: Option<&ProjectRow>, now: Option<&ProjectRow>) {
-        let labels = |row: Option<&ProjectRow>| row.map(|row| row.labels.clone()).unwrap_or_default();
+        fn labels(row: Option<&ProjectRow>) -> &[Label] {
+            row.map_or(&[], |row| &row.fields.labels)
+        }
         if labels(stored) != labels(now) {
             self.labels.extend(now.or(stored).map(|row| row.project_id));
         }
     }
 
-    /// After the rows themselves.
-    pub async fn store(self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+    /// Runs after the rows themselves were written.
+    async fn store(self, db: &mut PgConnection) -> Result<(), ProjectorError> {
         if !self.without.is_empty() {
             sqlx::query("DELETE FROM task_documents WHERE task_id = ANY ($1)")
                 .bind(self.without)

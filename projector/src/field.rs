@@ -1,24 +1,22 @@
-//! What a field of a row is sent to PostgreSQL as: arrays of the columns' own types, with which a row takes PostgreSQL a third less
-//! time than as JSON.
+//! Types in which fields of rows are sent to PostgreSQL: arrays of the columns' own types, with which a row takes PostgreSQL
+//! a third less time than as JSON.
 
 use chrono::{DateTime, Utc};
 use sqlx::Postgres;
 use sqlx::postgres::PgHasArrayType;
-use sqlx::types::Json;
+use taskfold_domain::ids::{ColumnId, LabelId, ProjectId, TaskId, UserId};
 use taskfold_domain::project::{Column, Label, SavedFilter};
-use taskfold_domain::task::events::{DueStage, Priority};
-use taskfold_domain::task::{Checklist, Status};
+use taskfold_domain::task::{Checklist, DueStage, Priority, Status, Watchers};
 use taskfold_domain::team::TeamRole;
-use taskfold_domain::{NotificationKind, Role};
+use taskfold_domain::{NotificationKind, Rank, Role, Timestamp};
 use uuid::Uuid;
 
-use crate::rows::ReactionOf;
-
+/// A field of a row.
 pub trait Field {
     type Sent<'a>: sqlx::Encode<'a, Postgres> + sqlx::Type<Postgres> + PgHasArrayType + 'a
     where
         Self: 'a;
-    /// What PostgreSQL makes of text that is sent: lists, of which there are no arrays, and numbers that it may have to refuse.
+    /// Type that sent text is cast to: lists, of which there are no arrays, and numbers that PostgreSQL may have to refuse.
     const BECOMES: Option<&'static str> = None;
     fn sent(&self) -> Self::Sent<'_>;
 }
@@ -35,10 +33,24 @@ macro_rules! as_they_are {
 }
 as_they_are!(Uuid, DateTime<Utc>, bool, i64);
 
+impl Field for Timestamp {
+    type Sent<'a> = DateTime<Utc>;
+    fn sent(&self) -> DateTime<Utc> {
+        self.utc()
+    }
+}
+
 impl Field for String {
     type Sent<'a> = &'a str;
     fn sent(&self) -> &str {
         self
+    }
+}
+
+impl Field for Rank {
+    type Sent<'a> = &'a str;
+    fn sent(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -57,12 +69,37 @@ impl Field for u64 {
     }
 }
 
-impl Field for Vec<Uuid> {
+/// Array of ids as PostgreSQL reads it from text.
+fn array_of<Id: std::fmt::Display>(ids: &[Id]) -> String {
+    let ids: Vec<String> = ids.iter().map(Id::to_string).collect();
+    format!("{{{}}}", ids.join(","))
+}
+
+macro_rules! ids {
+    ($($id:ty),*) => {$(
+        impl Field for $id {
+            type Sent<'a> = Uuid;
+            fn sent(&self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl Field for Vec<$id> {
+            type Sent<'a> = String;
+            const BECOMES: Option<&'static str> = Some("uuid[]");
+            fn sent(&self) -> String {
+                array_of(self)
+            }
+        }
+    )*};
+}
+ids!(ProjectId, ColumnId, TaskId, UserId, LabelId);
+
+impl Field for Watchers {
     type Sent<'a> = String;
     const BECOMES: Option<&'static str> = Some("uuid[]");
     fn sent(&self) -> String {
-        let ids: Vec<String> = self.iter().map(Uuid::to_string).collect();
-        format!("{{{}}}", ids.join(","))
+        array_of(self.as_slice())
     }
 }
 
@@ -89,17 +126,20 @@ macro_rules! as_words {
 }
 as_words!(Status, Priority, DueStage, Role, TeamRole, NotificationKind);
 
+/// Makes lists of these a field, sent as JSON.
 macro_rules! as_json {
     ($($field:ty),*) => {$(
-        impl Field for Vec<$field> {
-            type Sent<'a> = Json<&'a [$field]>;
-            fn sent(&self) -> Json<&[$field]> {
-                Json(self)
+        impl $crate::field::Field for Vec<$field> {
+            type Sent<'a> = sqlx::types::Json<&'a [$field]>;
+            fn sent(&self) -> sqlx::types::Json<&[$field]> {
+                sqlx::types::Json(self)
             }
         }
     )*};
 }
-as_json!(Checklist, Column, Label, SavedFilter, ReactionOf);
+pub(crate) use as_json;
+
+as_json!(Checklist, Column, Label, SavedFilter);
 
 #[cfg(test)]
 mod tests {
@@ -127,8 +167,8 @@ mod tests {
     #[test]
     fn what_has_no_arrays_is_sent_as_text() {
         let [a, b] = [1, 2].map(Uuid::from_u128);
-        assert_eq!(vec![a, b].sent(), format!("{{{a},{b}}}"));
-        assert_eq!(Vec::<Uuid>::new().sent(), "{}");
+        assert_eq!(vec![UserId(a), UserId(b)].sent(), format!("{{{a},{b}}}"));
+        assert_eq!(Vec::<UserId>::new().sent(), "{}");
         assert_eq!(u64::MAX.sent(), "18446744073709551615");
     }
 }

@@ -1,66 +1,16 @@
-//! What each event does to the rows. The same code projects live, rebuilds, and folds afresh for `verify`.
-
-/// Files on tasks.
-mod attachments;
-/// What is said about tasks.
-mod comments;
-/// Who is in what from when to when.
-mod memberships;
-/// What people should hear of.
-mod notifications;
-/// Projects, their members and teams.
-mod projects;
-/// Tasks.
-mod tasks;
-/// Teams.
-mod teams;
-/// Who watched a project when.
-mod watcher_history;
-/// Who hears of a task.
-mod watchers;
+//! Fold of an event into the rows of all read models. The same code projects live, rebuilds, and verifies.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use taskfold_domain::change::Event;
-use taskfold_event_log::{LogError, LoggedEvent};
-use uuid::Uuid;
+use taskfold_domain::Event;
 
+use crate::decoded::{Decoded, NoRow};
+use crate::read_models::{
+    attachments, channel_events, comments, notifications, project_members, project_teams, projects, tasks,
+    team_members, teams,
+};
 use crate::tables::{Keys, Tables};
-
-pub use watcher_history::WatcherHistory;
-
-/// An event, decoded.
-pub struct Decoded<'a> {
-    pub logged: &'a LoggedEvent,
-    pub id: Uuid,
-    pub event: Event,
-}
-
-impl<'a> Decoded<'a> {
-    pub fn new(logged: &'a LoggedEvent) -> Result<Self, LogError> {
-        Ok(Self { logged, id: logged.subject()?.id, event: logged.event()? })
-    }
-
-    fn project(&self) -> Result<Uuid, NoRow> {
-        self.logged.project_id.ok_or(NoRow("project"))
-    }
-}
-
-impl Keys {
-    pub fn add(&mut self, decoded: &Decoded<'_>) {
-        match &decoded.event {
-            Event::Task(event) => tasks::keys(self, decoded, event),
-            Event::Project(event) => projects::keys(self, decoded, event),
-            Event::Team(event) => teams::keys(self, decoded, event),
-        }
-    }
-}
-
-/// A row that an event is about is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("it is about a {0} that has no row")]
-pub struct NoRow(&'static str);
 
 /// Reason for which an event was not folded.
 #[derive(Debug, thiserror::Error)]
@@ -72,27 +22,72 @@ pub enum NotFolded {
     Panicked(String),
 }
 
-impl Tables {
-    pub fn apply(&mut self, decoded: &Decoded<'_>) -> Result<(), NotFolded> {
-        caught(|| match &decoded.event {
-            Event::Task(event) => self.apply_task(decoded, event),
-            Event::Project(event) => self.apply_project(decoded, event),
-            Event::Team(event) => self.apply_team(decoded, event),
-        })
+impl Keys {
+    /// Adds the rows that the event modifies or depends on.
+    pub fn add(&mut self, decoded: &Decoded<'_>) {
+        match &decoded.event {
+            Event::Task(event) => {
+                tasks::keys(self, decoded, event);
+                comments::keys(self, decoded, event);
+                notifications::keys(self, decoded);
+            }
+            Event::Project(event) => {
+                projects::keys(self, decoded);
+                project_members::keys(self, decoded, event);
+                project_teams::keys(self, decoded, event);
+            }
+            Event::Team(event) => {
+                teams::keys(self, decoded);
+                team_members::keys(self, decoded, event);
+            }
+        }
     }
 }
 
-/// Rows of an aggregate that a panic left half changed are folded anew before the aggregate is taken back.
+impl Tables {
+    pub fn apply(&mut self, decoded: &Decoded<'_>) -> Result<(), NotFolded> {
+        caught(|| self.apply_in_order(decoded))
+    }
+
+    /// Applies first what may fail, so that an event is folded into all read models or into none.
+    fn apply_in_order(&mut self, decoded: &Decoded<'_>) -> Result<(), NoRow> {
+        match &decoded.event {
+            Event::Task(event) => {
+                tasks::check(self, decoded, event)?;
+                comments::apply(self, decoded, event)?;
+                attachments::apply(self, decoded, event)?;
+                tasks::apply(self, decoded, event)?;
+                notifications::apply(self, decoded, event);
+            }
+            Event::Project(event) => {
+                projects::check(self, decoded, event)?;
+                project_members::apply(self, decoded, event)?;
+                project_teams::apply(self, decoded, event)?;
+                projects::apply(self, decoded, event)?;
+                channel_events::apply_project(self, decoded, event);
+            }
+            Event::Team(event) => {
+                teams::check(self, decoded, event)?;
+                team_members::apply(self, decoded, event)?;
+                teams::apply(self, decoded, event)?;
+                channel_events::apply_team(self, decoded, event);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows of an aggregate that a panic left half changed are folded anew before the aggregate is projected again.
 fn caught(fold: impl FnOnce() -> Result<(), NoRow>) -> Result<(), NotFolded> {
     match catch_unwind(AssertUnwindSafe(fold)) {
         Ok(folded) => Ok(folded?),
-        Err(panic) => Err(NotFolded::Panicked(said(panic.as_ref()).to_owned())),
+        Err(panic) => Err(NotFolded::Panicked(message(panic.as_ref()).to_owned())),
     }
 }
 
-fn said(panic: &(dyn Any + Send)) -> &str {
+fn message(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&'static str>().copied();
-    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 #[cfg(test)]
@@ -101,10 +96,10 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_reason_like_any_other() {
-        let what = |fold: fn() -> Result<(), NoRow>| caught(fold).map_err(|e| e.to_string());
-        assert_eq!(what(|| Ok(())), Ok(()));
-        assert_eq!(what(|| Err(NoRow("task"))), Err("it is about a task that has no row".to_owned()));
-        assert_eq!(what(|| panic!("of {}", 7)), Err("folding it panicked: of 7".to_owned()));
-        assert_eq!(what(|| panic!("of old")), Err("folding it panicked: of old".to_owned()));
+        let reason = |fold: fn() -> Result<(), NoRow>| caught(fold).map_err(|e| e.to_string());
+        assert_eq!(reason(|| Ok(())), Ok(()));
+        assert_eq!(reason(|| Err(NoRow("task"))), Err("it is about a task that has no row".to_owned()));
+        assert_eq!(reason(|| panic!("of {}", 7)), Err("folding it panicked: of 7".to_owned()));
+        assert_eq!(reason(|| panic!("of old")), Err("folding it panicked: of old".to_owned()));
     }
 }

@@ -6,19 +6,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::lease::{self, Asked};
+use crate::backoff::wait;
+use crate::lease::{self, LeaseAttempt};
 use crate::publish::Projected;
 use crate::step::{Memory, Outcome, step};
 use crate::versions::{self, Written};
-use crate::{Deps, ProjectorError, publish, rebuild, sessions, set_aside};
+use crate::{Deps, ProjectorError, dead_letters, publish, rebuild, sessions};
 
-const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// Between the beginnings of two steps, when there is always more: a step costs much the same for one event as for ten. What comes
 /// after a pause is not held up.
 const PACE: Duration = Duration::from_millis(5);
 /// Steps of at least so many events go on at once: there is a backlog.
 const BACKLOG: usize = 200;
-/// How often the log is looked at without being told, and set-aside events are counted.
+/// Interval at which the log is looked at without a notification, and dead letters are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Stands by, leads, and stands by again, until shutdown.
@@ -26,17 +26,17 @@ pub async fn run(deps: Deps) {
     let holder = deps.holder;
     while !deps.shutdown.is_cancelled() {
         match acquire(&deps).await {
-            Ok(Asked::Refused) => tracing::debug!("standing by"),
-            Ok(asked) => {
+            Ok(LeaseAttempt::Refused) => tracing::debug!("standing by"),
+            Ok(attempt) => {
                 tracing::info!(%holder, "leading: projecting and publishing");
-                if let Asked::TakenFrom(former) = asked {
+                if let LeaseAttempt::TakenFrom(former) = attempt {
                     end_sessions_of(&deps, former).await;
                 }
                 metrics::gauge!("taskfold_projector_leads").set(1.0);
                 lead(&deps).await;
                 metrics::gauge!("taskfold_projector_leads").set(0.0);
             }
-            Err(error) => tracing::warn!(%error, "cannot ask for the lease"),
+            Err(error) => tracing::warn!(%error, "the lease cannot be taken"),
         }
         tokio::select! {
             () = deps.shutdown.cancelled() => {}
@@ -44,15 +44,15 @@ pub async fn run(deps: Deps) {
         }
     }
     if let Err(error) = within(REQUEST, lease::release(&deps.pool, holder)).await {
-        tracing::debug!(%error, "the lease will run out by itself");
+        tracing::debug!(%error, "the lease will expire by itself");
     }
 }
 
 /// Takes the lease, unless a later version of this program works on the read tables: whoever can do so should have it.
-async fn acquire(deps: &Deps) -> sqlx::Result<Asked> {
+async fn acquire(deps: &Deps) -> sqlx::Result<LeaseAttempt> {
     if let Written::Later(tables) = within(REQUEST, versions::written(&deps.pool)).await? {
         tracing::warn!(tables = tables.join(", "), "a later version wrote the read tables, standing by");
-        return Ok(Asked::Refused);
+        return Ok(LeaseAttempt::Refused);
     }
     within(REQUEST, lease::acquire(&deps.pool, deps.holder)).await
 }
@@ -93,8 +93,8 @@ async fn renew(deps: &Deps, working: &CancellationToken) {
             () = tokio::time::sleep(lease::EVERY) => {}
         }
         match tokio::time::timeout(lease::HOLDS, lease::acquire(&deps.pool, deps.holder)).await {
-            Ok(Ok(Asked::Held | Asked::TakenFrom(_))) => last = tokio::time::Instant::now(),
-            Ok(Ok(Asked::Refused)) => {
+            Ok(Ok(LeaseAttempt::Held | LeaseAttempt::TakenFrom(_))) => last = tokio::time::Instant::now(),
+            Ok(Ok(LeaseAttempt::Refused)) => {
                 tracing::warn!("the lease is another projector's now, standing by");
                 return working.cancel();
             }
@@ -125,8 +125,8 @@ async fn project(
     while !working.is_cancelled() {
         if looked.elapsed() >= LOOK_EVERY {
             looked = tokio::time::Instant::now();
-            if let Err(error) = look_aside(deps).await {
-                tracing::warn!(%error, "events set aside could not be looked at");
+            if let Err(error) = check_dead_letters(deps).await {
+                tracing::warn!(%error, "dead letters could not be looked at");
             }
         }
         log.mark_unchanged();
@@ -182,18 +182,11 @@ async fn end_idle_holders(deps: &Deps) {
     }
 }
 
-async fn look_aside(deps: &Deps) -> Result<(), ProjectorError> {
-    let (count, _) = within(REQUEST, set_aside::summary(&deps.pool)).await?;
-    metrics::gauge!("taskfold_set_aside_events").set(count as f64);
+async fn check_dead_letters(deps: &Deps) -> Result<(), ProjectorError> {
+    let (count, _) = within(REQUEST, dead_letters::summary(&deps.pool)).await?;
+    metrics::gauge!("taskfold_dead_letters").set(count as f64);
     if count > 0 {
-        within(BATCH, set_aside::retry_requested(&deps.pool)).await?;
+        within(BATCH, dead_letters::retry_requested(&deps.pool)).await?;
     }
     Ok(())
-}
-
-pub async fn wait(working: &CancellationToken) {
-    tokio::select! {
-        () = working.cancelled() => {}
-        () = tokio::time::sleep(RETRY_AFTER) => {}
-    }
 }

@@ -10,7 +10,7 @@ pub const EVERY: Duration = Duration::from_millis(800);
 
 /// Outcome of asking for the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum LeaseAttempt {
     /// Another one holds it.
     Refused,
     /// It is the caller's, who had it before or took it from nobody.
@@ -20,7 +20,7 @@ pub enum Asked {
 }
 
 /// Takes or renews the lease by the database's clock.
-pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<Asked> {
+pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<LeaseAttempt> {
     let taken: Option<(Option<Uuid>,)> = sqlx::query_as(
         "WITH before AS (SELECT holder FROM projector_lease), taken AS ( \
              INSERT INTO projector_lease (one_row, holder, expires_at) \
@@ -35,9 +35,9 @@ pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<Asked> {
     .fetch_optional(pool)
     .await?;
     Ok(match taken {
-        None => Asked::Refused,
-        Some((None,)) => Asked::Held,
-        Some((Some(before),)) => Asked::TakenFrom(before),
+        None => LeaseAttempt::Refused,
+        Some((None,)) => LeaseAttempt::Held,
+        Some((Some(before),)) => LeaseAttempt::TakenFrom(before),
     })
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::lead::wait;
+use crate::backoff::wait;
 use crate::stream::Label;
 use crate::{Deps, ProjectorError, message, stream};
 

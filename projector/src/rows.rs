@@ -1,269 +1,210 @@
-//! What a row of each read table has, what it is known by, and the version of what events come to in it.
+//! Rows of one read table, in memory: loaded, changed, written back, and compared with the table.
 
-use std::hash::Hash;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use sqlx::Arguments as _;
-use sqlx::postgres::PgArguments;
-use taskfold_domain::project::{Board, Column, Label, SavedFilter};
-use taskfold_domain::task::events::{DueStage, Priority};
-use taskfold_domain::task::{Checklist, Status};
-use taskfold_domain::team::TeamRole;
-use taskfold_domain::{NotificationKind, Role};
+use futures::StreamExt;
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::field::Field;
+use crate::ProjectorError;
+use crate::copy;
+use crate::row::{Key, Row};
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
+/// Aggregates with a row that cannot be read, each with the reason.
+pub type Unreadable = HashMap<Uuid, String>;
 
-/// A row of a read table. It is read as a JSON record, and written with all others of a batch as one array a column.
-pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send + 'static {
-    type Key: Key;
-    const TABLE: &'static str;
-    /// To be raised when the same events come to other rows: the table is then made anew (see [`crate::versions`]).
-    const VERSION: i32;
-    /// Each column's name, and the type it becomes in PostgreSQL where it is sent as text.
-    const COLUMNS: &'static [(&'static str, Option<&'static str>)];
-    /// The columns of its key.
-    const KEY: &'static [&'static str];
-    fn key(&self) -> Self::Key;
-    /// Binds an array for each of `COLUMNS`.
-    fn bind<'q>(rows: &[&'q Self], query: Query<'q>) -> Query<'q>;
+/// Rows of one table: those a batch modifies, or, in a fresh fold, all.
+pub struct Rows<R: Row> {
+    rows: HashMap<R::Key, R>,
+    /// Pre-images of the rows modified since the last flush; `None` for inserts.
+    stored: HashMap<R::Key, Option<R>>,
 }
 
-/// What a row is known by.
-pub trait Key: Clone + Eq + Hash + Ord + std::fmt::Debug + Send + Sync {
-    /// The type of each column in PostgreSQL.
-    const TYPES: &'static [&'static str];
-    /// An array for each column.
-    fn arrays(keys: &[&Self]) -> sqlx::Result<PgArguments>;
+impl<R: Row> Default for Rows<R> {
+    fn default() -> Self {
+        Self { rows: HashMap::new(), stored: HashMap::new() }
+    }
 }
 
-/// Keys of one column, and of several.
-macro_rules! keys {
-    ($($key:ty: $([$($part:tt)*] is $type:literal),+;)*) => {$(
-        impl Key for $key {
-            const TYPES: &'static [&'static str] = &[$($type),+];
-            fn arrays(keys: &[&Self]) -> sqlx::Result<PgArguments> {
-                let mut arrays = PgArguments::default();
-                $(arrays.add(keys.iter().map(|key| key$($part)*).collect::<Vec<_>>()).map_err(sqlx::Error::Encode)?;)+
-                Ok(arrays)
+impl<R: Row> Rows<R> {
+    pub fn get(&self, key: &R::Key) -> Option<&R> {
+        self.rows.get(key)
+    }
+
+    pub fn get_mut(&mut self, key: &R::Key) -> Option<&mut R> {
+        let row = self.rows.get_mut(key)?;
+        self.stored.entry(key.clone()).or_insert_with(|| Some(row.clone()));
+        Some(row)
+    }
+
+    pub fn put(&mut self, row: R) {
+        let key = row.key();
+        let was = self.rows.insert(key.clone(), row);
+        self.stored.entry(key).or_insert(was);
+    }
+
+    pub fn remove(&mut self, key: &R::Key) {
+        let was = self.rows.remove(key);
+        self.stored.entry(key.clone()).or_insert(was);
+    }
+
+    /// Modified rows, before and after.
+    pub fn changes(&self) -> impl Iterator<Item = (Option<&R>, Option<&R>)> {
+        self.stored.iter().map(|(key, stored)| (stored.as_ref(), self.rows.get(key)))
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Copies all rows into a table that has none of them, and keeps none.
+    pub async fn copy(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+        self.stored.clear();
+        let rows: Vec<R> = self.rows.drain().map(|(_, row)| row).collect();
+        copy::copy(db, &rows).await
+    }
+
+    /// Deletes the rows that the table has of one aggregate, whatever is in them: those whose keys begin with its id. Rows
+    /// with a position as key are overwritten when the event of that position is folded again.
+    pub async fn delete_of(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> {
+        if R::Key::TYPES[0] == "uuid" {
+            let sql = format!("DELETE FROM {} WHERE {} = $1", R::TABLE, R::KEY[0]);
+            sqlx::query(&sql).bind(aggregate).execute(db).await?;
+        }
+        Ok(())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&R::Key, &R)> {
+        self.rows.iter()
+    }
+
+    /// Loads the rows of these keys that are not here yet, and notes those that cannot be read.
+    pub async fn load(
+        &mut self,
+        db: &mut PgConnection,
+        keys: &HashSet<R::Key>,
+        unreadable: &mut Unreadable,
+    ) -> Result<(), ProjectorError> {
+        let missing: Vec<&R::Key> = keys.iter().filter(|key| !self.rows.contains_key(key)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let sql =
+            format!("SELECT {}::text, to_jsonb(t)::text FROM {} t WHERE {}", R::KEY[0], R::TABLE, is_one_of::<R>());
+        let keys = R::Key::arrays(&missing)?;
+        for (aggregate, json) in sqlx::query_as_with::<_, (String, String), _>(&sql, keys).fetch_all(db).await? {
+            match serde_json::from_str::<R>(&json) {
+                Ok(row) => {
+                    self.rows.insert(row.key(), row);
+                }
+                Err(error) => {
+                    let reason = format!("its row in {} cannot be read: {error}", R::TABLE);
+                    unreadable.extend(aggregate.parse().ok().map(|id: Uuid| (id, reason)));
+                }
             }
         }
-    )*};
-}
-keys! {
-    Uuid: [.to_owned()] is "uuid";
-    i64: [.to_owned()] is "bigint";
-    (Uuid, Uuid): [.0] is "uuid", [.1] is "uuid";
-    (Uuid, Uuid, i64): [.0] is "uuid", [.1] is "uuid", [.2] is "bigint";
-}
+        Ok(())
+    }
 
-/// A struct for each read table; its fields are the table's columns.
-macro_rules! rows {
-    ($(pub struct $row:ident in $table:literal version $version:literal by ($($id:ident),*): $key:ty {
-        $(pub $column:ident: $field:ty,)*
-    })*) => {$(
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        pub struct $row {
-            $(pub $column: $field,)*
+    /// Writes the modified rows back: one upsert for those that exist, one delete for those that were removed.
+    pub async fn flush(&mut self, db: &mut PgConnection) -> Result<(), ProjectorError> {
+        let modified = self.stored.drain().map(|(key, _)| key);
+        let (present, removed): (Vec<_>, Vec<_>) = modified.partition(|key| self.rows.contains_key(key));
+        if !present.is_empty() {
+            let rows: Vec<&R> = present.iter().filter_map(|key| self.rows.get(key)).collect();
+            upsert(db, &rows).await?;
         }
+        if !removed.is_empty() {
+            delete::<R>(db, &removed).await?;
+        }
+        Ok(())
+    }
 
-        impl Row for $row {
-            type Key = $key;
-            const TABLE: &'static str = $table;
-            const VERSION: i32 = $version;
-            const COLUMNS: &'static [(&'static str, Option<&'static str>)] =
-                &[$((stringify!($column), <$field as Field>::BECOMES)),*];
-            const KEY: &'static [&'static str] = &[$(stringify!($id)),*];
-            fn key(&self) -> $key {
-                ($(self.$id),*)
+    /// Compares all rows with the table, and reports each difference. Returns how many rows the table has.
+    pub async fn compare(
+        &self,
+        db: &mut PgConnection,
+        report: &mut (dyn FnMut(String) + Send),
+    ) -> Result<usize, ProjectorError> {
+        let mut expected: BTreeMap<R::Key, &R> = self.iter().map(|(key, row)| (key.clone(), row)).collect();
+        let mut count = 0;
+        let sql = format!("SELECT to_jsonb(t) FROM {} t", R::TABLE);
+        let mut stored = sqlx::query_scalar::<_, Json<Value>>(&sql).fetch(db);
+        while let Some(row) = stored.next().await {
+            let Json(json) = row?;
+            let row: R = match serde_json::from_value(json.clone()) {
+                Ok(row) => row,
+                Err(error) => {
+                    report(format!("{}: a row that cannot be read: {error}: {json}", R::TABLE));
+                    continue;
+                }
+            };
+            count += 1;
+            match expected.remove(&row.key()) {
+                None => report(format!("{}: {:?} exists, but the log does not have it", R::TABLE, row.key())),
+                Some(folded) if *folded != row => {
+                    let fields = differing_fields(folded, &row)?;
+                    report(format!("{}: {:?} differs from the log in {fields}", R::TABLE, row.key()));
+                }
+                Some(_) => {}
             }
-            fn bind<'q>(rows: &[&'q Self], query: Query<'q>) -> Query<'q> {
-                query$(.bind(rows.iter().map(|row| row.$column.sent()).collect::<Vec<_>>()))*
-            }
         }
-    )*};
-}
-
-rows! {
-    pub struct TaskRow in "tasks" version 2 by (task_id): Uuid {
-        pub task_id: Uuid,
-        pub project_id: Uuid,
-        pub title: String,
-        pub description: String,
-        pub status: Status,
-        pub running_since: Option<DateTime<Utc>>,
-        pub elapsed_ms: u64,
-        pub reason: Option<String>,
-        pub progress: Option<u32>,
-        pub column_id: Uuid,
-        pub rank: String,
-        pub priority: Priority,
-        pub assignee_ids: Vec<Uuid>,
-        pub label_ids: Vec<Uuid>,
-        pub start_at: Option<DateTime<Utc>>,
-        pub due_at: Option<DateTime<Utc>>,
-        pub estimate_minutes: Option<u32>,
-        pub parent_id: Option<Uuid>,
-        pub archived: bool,
-        pub deleted: bool,
-        pub deleted_at: Option<DateTime<Utc>>,
-        pub deleted_by: Option<Uuid>,
-        pub checklists: Vec<Checklist>,
-        pub comment_count: u32,
-        pub attachment_count: u32,
-        pub dependency_ids: Vec<Uuid>,
-        pub watcher_ids: Vec<Uuid>,
-        pub due_stage: Option<DueStage>,
-        pub created_at: DateTime<Utc>,
-        pub created_by: Uuid,
-        pub updated_at: DateTime<Utc>,
-        pub version: i64,
-        pub position: i64,
-    }
-
-    pub struct ProjectRow in "projects" version 1 by (project_id): Uuid {
-        pub project_id: Uuid,
-        pub name: String,
-        pub description: String,
-        pub columns: Vec<Column>,
-        pub labels: Vec<Label>,
-        pub watcher_ids: Vec<Uuid>,
-        pub filters: Vec<SavedFilter>,
-        pub archived: bool,
-        pub created_at: DateTime<Utc>,
-        pub created_by: Uuid,
-        pub updated_at: DateTime<Utc>,
-        pub version: i64,
-        pub position: i64,
-    }
-
-    pub struct MemberRow in "project_members" version 2 by (project_id, user_id): (Uuid, Uuid) {
-        pub project_id: Uuid,
-        pub user_id: Uuid,
-        pub role: Role,
-        pub position: i64,
-        pub from_position: i64,
-    }
-
-    pub struct CommentRow in "comments" version 1 by (task_id, comment_id): (Uuid, Uuid) {
-        pub task_id: Uuid,
-        pub comment_id: Uuid,
-        pub project_id: Uuid,
-        pub author_id: Uuid,
-        pub text: String,
-        pub mentions: Vec<Uuid>,
-        pub created_at: DateTime<Utc>,
-        pub edited_at: Option<DateTime<Utc>>,
-        pub reactions: Vec<ReactionOf>,
-        pub position: i64,
-    }
-
-    pub struct AttachmentRow in "attachments" version 1 by (task_id, attachment_id): (Uuid, Uuid) {
-        pub task_id: Uuid,
-        pub attachment_id: Uuid,
-        pub project_id: Uuid,
-        pub author_id: Uuid,
-        pub file_name: String,
-        pub content_type: String,
-        pub size: u64,
-        pub sha256: String,
-        pub created_at: DateTime<Utc>,
-        pub position: i64,
-    }
-
-    pub struct TeamRow in "teams" version 1 by (team_id): Uuid {
-        pub team_id: Uuid,
-        pub name: String,
-        pub created_at: DateTime<Utc>,
-        pub created_by: Uuid,
-        pub version: i64,
-        pub position: i64,
-    }
-
-    pub struct TeamMemberRow in "team_members" version 2 by (team_id, user_id): (Uuid, Uuid) {
-        pub team_id: Uuid,
-        pub user_id: Uuid,
-        pub role: TeamRole,
-        pub position: i64,
-        pub from_position: i64,
-    }
-
-    pub struct ProjectTeamRow in "project_teams" version 2 by (project_id, team_id): (Uuid, Uuid) {
-        pub project_id: Uuid,
-        pub team_id: Uuid,
-        pub role: Role,
-        pub position: i64,
-        pub from_position: i64,
-    }
-
-    pub struct PastMemberRow in "past_project_members" version 1 by (project_id, user_id, from_position): (Uuid, Uuid, i64) {
-        pub project_id: Uuid,
-        pub user_id: Uuid,
-        pub role: Role,
-        pub from_position: i64,
-        pub to_position: i64,
-    }
-
-    pub struct PastTeamMemberRow in "past_team_members" version 1 by (team_id, user_id, from_position): (Uuid, Uuid, i64) {
-        pub team_id: Uuid,
-        pub user_id: Uuid,
-        pub role: TeamRole,
-        pub from_position: i64,
-        pub to_position: i64,
-    }
-
-    pub struct PastProjectTeamRow in "past_project_teams" version 1 by (project_id, team_id, from_position): (Uuid, Uuid, i64) {
-        pub project_id: Uuid,
-        pub team_id: Uuid,
-        pub role: Role,
-        pub from_position: i64,
-        pub to_position: i64,
-    }
-
-    pub struct ChannelEventRow in "channel_events" version 1 by (position): i64 {
-        pub position: i64,
-        pub team_id: Option<Uuid>,
-        pub user_id: Option<Uuid>,
-    }
-
-    pub struct NotificationRow in "notifications" version 1 by (notification_id): Uuid {
-        pub notification_id: Uuid,
-        pub user_id: Uuid,
-        pub position: i64,
-        pub kind: NotificationKind,
-        pub project_id: Uuid,
-        pub task_id: Uuid,
-        pub comment_id: Option<Uuid>,
-        pub actor_id: Uuid,
-        pub occurred_at: DateTime<Utc>,
-    }
-}
-
-/// A reaction, in the row of its comment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReactionOf {
-    pub emoji: String,
-    pub user_id: Uuid,
-}
-
-impl ProjectRow {
-    /// The columns and labels as the domain's own fold keeps them, to apply an event in its words.
-    pub fn board(&self) -> Board {
-        Board {
-            id: self.project_id.into(),
-            name: self.name.clone(),
-            description: self.description.clone(),
-            columns: self.columns.clone(),
-            labels: self.labels.clone(),
-            members: Vec::new(),
-            archived: self.archived,
-            teams: Vec::new(),
-            watchers: self.watcher_ids.iter().map(|id| (*id).into()).collect(),
-            filters: self.filters.clone(),
+        for key in expected.keys() {
+            report(format!("{}: {key:?} is missing", R::TABLE));
         }
+        Ok(count)
     }
+}
+
+fn differing_fields<R: Row>(folded: &R, stored: &R) -> Result<String, ProjectorError> {
+    let (folded, stored) = (serde_json::to_value(folded)?, serde_json::to_value(stored)?);
+    let fields: Vec<&str> = folded
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| stored.get(name) != Some(value))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    Ok(fields.join(", "))
+}
+
+async fn upsert<R: Row>(db: &mut PgConnection, rows: &[&R]) -> Result<(), ProjectorError> {
+    let columns: Vec<&str> = R::COLUMNS.iter().map(|(column, _)| *column).collect();
+    // Lists in one SELECT go on together, and are not put into a table first as those of a FROM are.
+    let unnested = (1..).zip(&columns).map(|(nth, column)| format!("unnest(${nth}) AS {column}"));
+    let values = R::COLUMNS.iter().map(|(column, becomes)| match becomes {
+        Some(becomes) => format!("{column}::{becomes}"),
+        None => (*column).to_owned(),
+    });
+    let others = columns.iter().filter(|column| !R::KEY.contains(column));
+    let sql = format!(
+        "INSERT INTO {} ({}) SELECT {} FROM (SELECT {}) AS sent ON CONFLICT ({}) DO UPDATE SET {}",
+        R::TABLE,
+        columns.join(", "),
+        listed(values),
+        listed(unnested),
+        R::KEY.join(", "),
+        listed(others.map(|column| format!("{column} = excluded.{column}"))),
+    );
+    R::bind(rows, sqlx::query(&sql)).execute(db).await?;
+    Ok(())
+}
+
+fn listed(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+async fn delete<R: Row>(db: &mut PgConnection, keys: &[R::Key]) -> Result<(), ProjectorError> {
+    let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, is_one_of::<R>());
+    let keys = R::Key::arrays(&keys.iter().collect::<Vec<_>>())?;
+    sqlx::query_with(&sql, keys).execute(db).await?;
+    Ok(())
+}
+
+/// Condition that the row has one of the keys that are given as one array per column.
+fn is_one_of<R: Row>() -> String {
+    let arrays = (1..).zip(R::Key::TYPES).map(|(nth, part)| format!("${nth}::{part}[]"));
+    format!("({}) IN (SELECT * FROM unnest({}))", R::KEY.join(", "), listed(arrays))
 }

@@ -7,10 +7,10 @@ use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, REQUEST, within};
 use taskfold_event_log::{LoggedEvent, PROJECTED_CHANNEL, StickyConnection};
 use uuid::Uuid;
 
-use crate::fold::Decoded;
-use crate::set_aside::{self, aggregate_of};
+use crate::dead_letters::{self, aggregate_of};
+use crate::decoded::Decoded;
 use crate::tables::{Keys, Tables};
-use crate::{ProjectorError, versions};
+use crate::{ProjectorError, derived, versions};
 
 /// Events that one transaction takes at most.
 const BATCH: i64 = 1000;
@@ -35,17 +35,17 @@ pub enum Outcome {
     },
 }
 
-/// Rows as the last step left them. They are right as long as the read tables are at the same place: whoever else writes
-/// there moves it.
+/// Rows as the last step left them. They are current as long as the read tables are at the same log position: whoever else
+/// writes there changes it.
 #[derive(Default)]
 pub struct Memory {
     tables: Tables,
-    at: Option<Place>,
+    at: Option<LogPosition>,
 }
 
-/// Where the read tables are.
+/// Log position of the read tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
-struct Place {
+struct LogPosition {
     position: i64,
     /// Of the event there, which a position alone does not tell from another log's.
     command_id: Option<Uuid>,
@@ -57,9 +57,9 @@ struct Place {
 #[derive(sqlx::FromRow)]
 struct Begun {
     #[sqlx(flatten)]
-    place: Place,
-    /// Whether any event is set aside.
-    set_aside: bool,
+    at: LogPosition,
+    /// Whether there is any dead letter.
+    dead_letters: bool,
     /// Whether this code wrote the tables.
     ours: bool,
 }
@@ -105,7 +105,7 @@ pub async fn catch_up(db: &mut PgConnection, memory: &mut Memory, upto: i64) -> 
     Ok(())
 }
 
-/// Takes less and less, down to one event, when something in the batch can be folded or stored by no attempt: that one is set aside.
+/// Takes less and less, down to one event, when something in the batch can be folded or stored by no attempt: that one is dead-lettered.
 async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Result<Outcome, ProjectorError> {
     let mut limit = BATCH;
     loop {
@@ -124,17 +124,17 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     // Held until the commit, against a second projector and the switch of a rebuild. Plans are kept with the connection, and
     // often made while the tables are still small: they must be those of large tables.
     let begin = sqlx::query_as(
-        "SELECT position, CASE WHEN command_position = position THEN command_id END AS command_id, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS set_aside, \
+        "SELECT position, CASE WHEN command_position = position THEN command_id END AS command_id, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS dead_letters, \
              set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
              set_config('enable_mergejoin', 'off', true) \
          FROM projection_checkpoint FOR UPDATE",
     )
     .bind(Json(versions::ours()));
-    let Begun { place, set_aside, ours } = reach.soon(0, begin.fetch_one(&mut *tx)).await?;
+    let Begun { at, dead_letters, ours } = reach.soon(0, begin.fetch_one(&mut *tx)).await?;
     if !ours {
         return Err(ProjectorError::OtherVersion);
     }
-    let mut events = reach.soon(0, taskfold_event_log::page_after(&mut *tx, place.position, limit)).await?;
+    let mut events = reach.soon(0, taskfold_event_log::page_after(&mut *tx, at.position, limit)).await?;
     if let Reach::Beside { upto } = reach {
         events.retain(|event| event.position <= upto);
     }
@@ -145,21 +145,21 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     };
     // Until the commit is certain, nothing is remembered.
     let kept = std::mem::take(memory);
-    let mut tables = if kept.at == Some(place) { kept.tables } else { Tables::default() };
+    let mut tables = if kept.at == Some(at) { kept.tables } else { Tables::default() };
     match events.as_slice() {
         [one] if limit == 1 => {
             let mut attempt = tx.begin().await?;
-            match project(&mut attempt, &mut tables, &events, set_aside).await {
+            match project(&mut attempt, &mut tables, &events, dead_letters).await {
                 Ok(()) => attempt.commit().await?,
                 Err(error) if error.is_of_the_whole() => return Err(error),
                 Err(error) => {
                     attempt.rollback().await?;
                     tables = Tables::default();
-                    set_aside::put(&mut tx, one, &error.to_string()).await?;
+                    dead_letters::put(&mut tx, one, &error.to_string()).await?;
                 }
             }
         }
-        events => reach.soon(events.len(), Box::pin(project(&mut tx, &mut tables, events, set_aside))).await?,
+        events => reach.soon(events.len(), Box::pin(project(&mut tx, &mut tables, events, dead_letters))).await?,
     }
     let channel = match reach {
         Reach::Live => Some(PROJECTED_CHANNEL),
@@ -171,7 +171,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
          SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3, position::text) END FROM moved",
     )
     .bind(position)
-    .bind(place.position)
+    .bind(at.position)
     .bind(channel)
     .bind(command_id);
     let moved = reach.soon(0, advance.fetch_optional(&mut *tx)).await?;
@@ -180,7 +180,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     }
     reach.soon(0, tx.commit()).await?;
     if tables.rows() <= KEPT_ROWS {
-        *memory = Memory { tables, at: Some(Place { position, command_id: Some(command_id), ..place }) };
+        *memory = Memory { tables, at: Some(LogPosition { position, command_id: Some(command_id), ..at }) };
     }
     Ok(Outcome::Projected { events: events.into(), position })
 }
@@ -190,14 +190,14 @@ async fn project(
     db: &mut PgConnection,
     tables: &mut Tables,
     events: &[LoggedEvent],
-    any_set_aside: bool,
+    any_dead_letters: bool,
 ) -> Result<(), ProjectorError> {
-    let mut aside = if any_set_aside { set_aside::known(db, events).await? } else { HashSet::new() };
+    let mut aside = if any_dead_letters { dead_letters::known(db, events).await? } else { HashSet::new() };
     let mut keys = Keys::default();
     let mut decoded = Vec::with_capacity(events.len());
     for event in events {
         decoded.push(match Decoded::new(event) {
-            Ok(_) if aside.contains(&aggregate_of(event)) => Err((event, set_aside::WAITS.to_owned())),
+            Ok(_) if aside.contains(&aggregate_of(event)) => Err((event, dead_letters::WAITS.to_owned())),
             Ok(event) => {
                 keys.add(&event);
                 Ok(event)
@@ -206,11 +206,11 @@ async fn project(
         });
     }
     let unreadable = tables.load(db, &keys).await?;
-    tables.history = set_aside::unreadable(db, &unreadable, events).await?;
+    tables.history = dead_letters::unreadable(db, &unreadable, events).await?;
     for event in decoded {
         let (logged, applied) = match event {
             Ok(event) if aside.contains(&aggregate_of(event.logged)) => {
-                (event.logged, Err(set_aside::WAITS.to_owned()))
+                (event.logged, Err(dead_letters::WAITS.to_owned()))
             }
             Ok(event) => match unreadable.get(&event.id) {
                 Some(reason) => (event.logged, Err(reason.clone())),
@@ -219,9 +219,9 @@ async fn project(
             Err((logged, reason)) => (logged, Err(reason)),
         };
         if let Err(reason) = applied {
-            set_aside::put(db, logged, &reason).await?;
+            dead_letters::put(db, logged, &reason).await?;
             aside.insert(aggregate_of(logged));
         }
     }
-    tables.store(db).await
+    derived::flush(tables, db).await
 }

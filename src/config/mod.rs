@@ -43,7 +43,7 @@ pub enum Role {
     Rebuild(Rebuild),
     /// Prove that log, stream and read tables agree (exit code 1 if they do not)
     Verify,
-    /// Project again the events that were set aside because they failed
+    /// Project dead letters again: events that could not be projected
     Retry,
     /// Go on with a log that was restored to an earlier state: give it another id, and publish it anew
     Adopt,

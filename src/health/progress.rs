@@ -33,8 +33,9 @@ impl Dependency {
         check.required_by(&[Service::Commands])
     }
 
-    /// How far the read tables are. `set_aside` where the role may see what was set aside; `writes` are those of its projector, if it has one.
-    pub fn projection(pool: PgPool, set_aside: bool, writes: Writes) -> Self {
+    /// How far the read tables are. `dead_letters` where the role may see them; `writes`
+    /// are those of its projector, if it has one.
+    pub fn projection(pool: PgPool, dead_letters: bool, writes: Writes) -> Self {
         let check = Self::new("projection", move || {
             let (pool, hindrance) = (pool.clone(), writes.hindrance());
             Box::pin(async move {
@@ -42,21 +43,21 @@ impl Dependency {
                     let head = taskfold_event_log::head(&pool).await?;
                     let projected = taskfold_event_log::projected_position(&pool).await?;
                     let waits = waits(&pool, projected, head).await?;
-                    let aside = match set_aside {
-                        true => taskfold_projector::set_aside::summary(&pool).await?,
+                    let letters = match dead_letters {
+                        true => taskfold_projector::dead_letters::summary(&pool).await?,
                         false => (0, None),
                     };
-                    Ok::<_, sqlx::Error>((projected, head, waits, aside))
+                    Ok::<_, sqlx::Error>((projected, head, waits, letters))
                 };
-                let (projected, head, waits, aside) = answered("the projection", look.await)?;
+                let (projected, head, waits, letters) = answered("the projection", look.await)?;
                 let at = match hindrance {
                     Some(why) => Err(format!("at {projected} of {head}, and goes no further: {why}")),
                     None => in_time(format!("at {projected} of {head}"), waits),
                 };
-                match (at, aside) {
+                match (at, letters) {
                     (at, (0, _)) => at,
                     (Ok(at) | Err(at), (count, first)) => {
-                        Err(format!("{at}, {count} events set aside, the first at {}", first.unwrap_or_default()))
+                        Err(format!("{at}, {count} dead letters, the first at {}", first.unwrap_or_default()))
                     }
                 }
             })

@@ -18,7 +18,7 @@ pub mod projector;
 pub mod query_api;
 /// Read tables anew.
 pub mod rebuild;
-/// Events that were set aside.
+/// `taskfold retry`: projecting dead letters again.
 pub mod retry;
 /// Whether all agrees.
 pub mod verify;

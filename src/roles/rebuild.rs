@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use taskfold_projector::rebuild::{Rebuilt, Stage, Then, back, forget, rebuild};
-use taskfold_projector::write_side::{Mended, mend};
+use taskfold_projector::write_side::{Repaired, repair};
 
 use crate::config::{Projection, Rebuild};
 use crate::databases::DatabaseRole;
@@ -27,7 +27,7 @@ pub async fn run(program: Program, what: Rebuild) -> anyhow::Result<()> {
 async fn work_on_write_side(here: Site) -> anyhow::Result<()> {
     let owner = here.owner.clone().context("making the append's tables again needs DATABASE_URL, the owner's")?;
     migrate::check(&owner).await?;
-    let Mended { tasks, not_placed, heads, commands, commands_removed, commands_lost } = mend(&owner).await?;
+    let Repaired { tasks, not_placed, heads, commands, commands_removed, commands_lost } = repair(&owner).await?;
     println!("places, links and reminders: {tasks} tasks made again");
     println!("heads of aggregates: {heads} written again");
     println!("commands: {commands} made again, {commands_removed} removed that the log does not have");
@@ -79,7 +79,7 @@ async fn work(here: Site, what: Rebuild) -> anyhow::Result<()> {
 }
 
 fn report(rebuilt: &Rebuilt, what: &Rebuild) {
-    let Rebuilt { position, set_aside, differences } = rebuilt;
+    let Rebuilt { position, dead_letters, differences } = rebuilt;
     for difference in differences {
         println!("{difference}");
     }
@@ -88,8 +88,8 @@ fn report(rebuilt: &Rebuilt, what: &Rebuild) {
         (true, false) => println!("nothing was changed"),
         (false, false) => println!("`taskfold rebuild --back` reads the tables of before again"),
     }
-    if *set_aside > 0 {
-        println!("{set_aside} events could not be projected and are set aside: `taskfold verify` names them");
+    if *dead_letters > 0 {
+        println!("{dead_letters} events could not be projected and are dead letters: `taskfold verify` names them");
     }
     match (what.dry_run, what.back) {
         (true, _) => println!("compared at position {position}"),

@@ -1,6 +1,6 @@
-//! `taskfold retry`: events that were set aside are projected again, once their cause is mended.
+//! `taskfold retry`: projects dead letters again, once their cause is repaired.
 
-use taskfold_projector::set_aside;
+use taskfold_projector::dead_letters;
 
 use crate::databases::DatabaseRole;
 use crate::migrate;
@@ -17,11 +17,11 @@ pub async fn run(program: Program) -> anyhow::Result<()> {
 async fn retry(here: Site) -> anyhow::Result<()> {
     let pool = here.pool(DatabaseRole::Maintenance).await?;
     migrate::check(&pool).await?;
-    let asked = set_aside::request_retry(&pool).await?;
+    let asked = dead_letters::request_retry(&pool).await?;
     // A projector may be at work or not; the checkpoint's lock lets both of us try.
-    set_aside::retry_requested(&pool).await?;
-    let (left, first) = set_aside::summary(&pool).await?;
-    println!("{asked} events were set aside, {left} still are");
+    dead_letters::retry_requested(&pool).await?;
+    let (left, first) = dead_letters::summary(&pool).await?;
+    println!("{asked} dead letters tried again, {left} remain");
     match first {
         Some(first) => anyhow::bail!("still not projected: {first}"),
         None => Ok(()),

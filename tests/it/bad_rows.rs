@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use taskfold_event_log::clock::new_id;
-use taskfold_projector::{set_aside, stream};
+use taskfold_projector::{dead_letters, stream};
 use uuid::Uuid;
 
 use crate::harness::{Actor, App, eventually};
@@ -65,7 +65,7 @@ async fn projection(app: &App) -> Value {
 }
 
 async fn retried(app: &App) {
-    set_aside::request_retry(&app.owner).await.unwrap();
+    dead_letters::request_retry(&app.owner).await.unwrap();
     eventually("all are taken back", || async { aside(app).await.is_empty().then_some(()) }).await;
 }
 
@@ -169,7 +169,7 @@ async fn events_that_cannot_be_read_stop_their_own_aggregates_until_they_are_men
     expected.sort();
     assert_eq!(aside(&app).await, expected);
     let detail = projection(&app).await["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains(&format!("{} events set aside", expected.len())), "{detail}");
+    assert!(detail.contains(&format!("{} dead letters", expected.len())), "{detail}");
 
     // One that still fails keeps no other from being taken back.
     let mend = "UPDATE events SET event_type = 'task.renamed', aggregate_type = 'task', \
@@ -178,7 +178,7 @@ async fn events_that_cannot_be_read_stop_their_own_aggregates_until_they_are_men
     for (position, _) in others {
         run(&app, &format!("{mend}{position}")).await;
     }
-    set_aside::request_retry(&app.owner).await.unwrap();
+    dead_letters::request_retry(&app.owner).await.unwrap();
     eventually("those that are mended are taken back", || async { (aside(&app).await.len() == 2).then_some(()) }).await;
     run(&app, &format!("{mend}{}", last.0)).await;
     run(&app, &format!("{}{position}", mend.replace("\"sick\"", "\"of no kind\""))).await;

@@ -93,7 +93,7 @@ async fn an_incomplete_write_side_is_named_until_it_is_made_again() {
     ada.post(&format!("/v1/tasks/{task}/move"), to.clone()).await.problem(503, "unavailable");
     let ready = says(&app.url, "write-side", "degraded", &task).await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("degraded"), &json!("ok")), "{ready}");
-    taskfold_projector::write_side::mend(&app.owner).await.unwrap();
+    taskfold_projector::write_side::repair(&app.owner).await.unwrap();
     let ready = says(&app.url, "write-side", "ok", "").await;
     assert_eq!(ready["commands"], json!("ok"), "{ready}");
     ada.post(&format!("/v1/tasks/{task}/move"), to).await.expect(200);

@@ -5,7 +5,7 @@ use taskfold::databases::{DatabaseRole, part_pool};
 use taskfold_event_log::StickyConnection;
 use taskfold_event_log::clock::random_id;
 use taskfold_projector::step::{Memory, Outcome, step};
-use taskfold_projector::{Deps, set_aside, stream};
+use taskfold_projector::{Deps, dead_letters, stream};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{App, Place, eventually};
@@ -66,7 +66,7 @@ async fn a_poison_event_stops_its_own_aggregate_only_and_can_be_tried_again() {
     let path = format!("/v1/tasks/{well}");
     let after = ada.patch(&path, json!({"title": "still well"})).await.expect(200)["position"].as_i64().unwrap();
     assert_eq!(ada.get_at(&path, after).await.expect(200)["title"], "still well");
-    let (count, reason) = set_aside::summary(&app.owner).await.unwrap();
+    let (count, reason) = dead_letters::summary(&app.owner).await.unwrap();
     assert_eq!(count, 1);
     assert!(reason.unwrap().contains("position 4"));
     let ready = app.anonymous().get("/health/ready").await.expect(200);
@@ -78,13 +78,13 @@ async fn a_poison_event_stops_its_own_aggregate_only_and_can_be_tried_again() {
         .execute(&app.owner)
         .await
         .unwrap();
-    set_aside::request_retry(&app.owner).await.unwrap();
+    dead_letters::request_retry(&app.owner).await.unwrap();
     eventually("the task is taken back", || async {
         let task = ada.get(&format!("/v1/tasks/{sick}")).await;
         (task.body["title"] == "cured").then_some(())
     })
     .await;
-    assert_eq!(set_aside::summary(&app.owner).await.unwrap().0, 0);
+    assert_eq!(dead_letters::summary(&app.owner).await.unwrap().0, 0);
     app.stop().await;
 }
 

@@ -10,7 +10,7 @@ use taskfold::databases::{DatabaseRole, PartUrls, sign_in};
 use taskfold_embedded::{Durability, Options, Stack};
 use taskfold_projector::rebuild::{Then, rebuild};
 use taskfold_projector::verify::verify;
-use taskfold_projector::write_side::mend;
+use taskfold_projector::write_side::repair;
 
 use crate::harness::{App, Place, data_dir, skipped};
 
@@ -66,7 +66,7 @@ async fn works(place: Place, part_urls: &PartUrls) {
         assert_eq!(jit, "off", "{role:?} on {version}");
         pool.close().await;
     }
-    mend(&app.owner).await.unwrap();
+    repair(&app.owner).await.unwrap();
     let maintenance = part(&app, DatabaseRole::Maintenance, part_urls).await;
     let rebuilt = rebuild(&maintenance, Then::Switch, &|_, _, _| {}).await.unwrap();
     assert_eq!(rebuilt.differences, [], "{version}");

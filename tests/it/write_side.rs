@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use taskfold_event_log::clock::new_id;
-use taskfold_projector::write_side::{Mended, mend};
+use taskfold_projector::write_side::{Repaired, repair};
 use uuid::Uuid;
 
 use crate::harness::{Actor, App, eventually};
@@ -99,8 +99,8 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
         run(&app, sql).await;
         let report = app.verify().await;
         assert!(report.faults.iter().any(|fault| fault.contains(named)), "{sql}:\n{report}");
-        let mended = mend(&app.owner).await.unwrap();
-        assert!(mended.not_placed.is_empty() && mended.commands_lost == 0, "{sql}: {mended:?}");
+        let repaired = repair(&app.owner).await.unwrap();
+        assert!(repaired.not_placed.is_empty() && repaired.commands_lost == 0, "{sql}: {repaired:?}");
         assert_eq!(rows(&app).await, before, "{sql}");
     }
 
@@ -193,7 +193,7 @@ async fn a_command_on_what_is_not_complete_waits_for_a_rebuild_and_no_other_does
     assert_eq!(suspended, None, "a head that is missing is no restored log");
     assert_eq!(app.head().await, head + 2, "nothing is done twice, and nothing by half");
 
-    let Mended { tasks, commands, heads, .. } = mend(&app.owner).await.unwrap();
+    let Repaired { tasks, commands, heads, .. } = repair(&app.owner).await.unwrap();
     assert_eq!((tasks, commands, heads), (1, 1, 1));
     let again = ada.send(comment()).await;
     assert_eq!(again.expect(201)["position"], head);
@@ -297,8 +297,8 @@ async fn what_many_commands_wrote_is_what_the_log_comes_to() {
         assert!(before.iter().any(|row| row.starts_with(kind)), "there is no {kind}");
     }
     run(&app, "DELETE FROM task_places; DELETE FROM task_links; DELETE FROM due_schedule; DELETE FROM commands WHERE first_position <= last_position").await;
-    let mended = mend(&app.owner).await.unwrap();
-    assert!(mended.not_placed.is_empty() && mended.commands_lost == 0, "{mended:?}");
+    let repaired = repair(&app.owner).await.unwrap();
+    assert!(repaired.not_placed.is_empty() && repaired.commands_lost == 0, "{repaired:?}");
     assert_eq!(rows(&app).await, before);
 
     // What an earlier release appended says nothing of its commands: what is there is kept, and what is not is counted.
@@ -306,7 +306,7 @@ async fn what_many_commands_wrote_is_what_the_log_comes_to() {
     let report = app.verify().await;
     assert!(report.is_clean(), "{report}");
     run(&app, "DELETE FROM task_places; DELETE FROM task_links; DELETE FROM due_schedule; DELETE FROM commands WHERE last_position = 1 AND first_position = 1").await;
-    assert_eq!(mend(&app.owner).await.unwrap().commands_lost, 1);
+    assert_eq!(repair(&app.owner).await.unwrap().commands_lost, 1);
     let of_tasks =
         |rows: Vec<String>| -> Vec<String> { rows.into_iter().filter(|row| !row.starts_with("command")).collect() };
     assert_eq!(of_tasks(rows(&app).await), of_tasks(before));

@@ -21,7 +21,7 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec
     println!("\n{CLIENTS} clients at one spot | commands/s | p99 ms");
     let task = TaskId(new_id());
     ours.create(task, "the one".to_owned()).await?;
-    let column = ours.engine.load_project(ours.project).await?.board().map(|board| board.columns.clone());
+    let column = ours.engine.load_project(ours.project).await?.board().map(|board| board.fields.columns.clone());
     let column = column.and_then(|columns| columns.first().map(|column: &Column| column.id));
     let cards: Vec<TaskId> = (0..CLIENTS + 1).map(|_| TaskId(new_id())).collect();
     try_join_all(cards.iter().map(|card| ours.create(*card, "a card".to_owned()))).await?;

@@ -6,7 +6,7 @@ use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use taskfold_domain::ids::{TaskId, UserId};
-use taskfold_domain::task::{Asked, Origin};
+use taskfold_domain::task::{CommandWithContext, Origin};
 use taskfold_domain::{Project, Rank, Task, TaskCommand};
 use taskfold_event_log::clock;
 
@@ -38,19 +38,19 @@ impl PostgresEs {
 
     async fn execute(&self, task: TaskId, command: TaskCommand) -> anyhow::Result<()> {
         let at = clock::now();
-        let asked = Asked {
+        let asked = CommandWithContext {
             command,
             actor: self.actor,
             at,
             project: self.project.clone(),
-            place: None,
+            rank: None,
             end: Rank::at_end(at, 0),
             mentions: Vec::new(),
             fresh_id: clock::new_id(),
             origin: Origin::Live,
             teams: Vec::new(),
             other: None,
-            said: None,
+            comment: None,
         };
         Ok(self.framework.execute(&task.0.to_string(), asked).await?)
     }

@@ -5,7 +5,7 @@ use cqrs_es::{Aggregate, AggregateError, EventStore};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use sqlx::PgPool;
-use taskfold_domain::change::Event;
+use taskfold_domain::Event;
 use taskfold_domain::{Project, ProjectEvent, Refusal, Task, TaskEvent, Team, TeamEvent};
 use taskfold_event_log::cache_metrics;
 use taskfold_event_log::deadline::{REQUEST, within};
@@ -272,7 +272,7 @@ mod tests {
             "parent_id": made(json!(null)),
         }});
         let mut task = Task::default();
-        task.apply(serde_json::from_value(created).expect("an event as it is stored"));
+        task.apply(&serde_json::from_value(created).expect("an event as it is stored"));
         Kept { state: Arc::new(task), command: None }
     }
 

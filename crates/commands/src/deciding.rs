@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use taskfold_domain::change::Event;
+use taskfold_domain::Event;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
 use taskfold_event_log::deadline::within;

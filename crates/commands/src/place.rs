@@ -1,6 +1,6 @@
 use sqlx::PgPool;
 use taskfold_domain::ids::{ColumnId, ProjectId, TaskId};
-use taskfold_domain::task::Card;
+use taskfold_domain::task::Fields;
 use taskfold_domain::task::commands::MoveTask;
 use taskfold_domain::{Rank, Refusal, Timestamp};
 
@@ -10,16 +10,16 @@ use super::envelope::CommandError;
 pub async fn find(
     pool: &PgPool,
     id: TaskId,
-    card: &Card,
+    task: &Fields,
     to: &MoveTask,
     at: Timestamp,
     jitter: u32,
 ) -> Result<Option<Rank>, CommandError> {
-    let here = to.column_id == card.column_id;
+    let here = to.column_id == task.column_id;
     if to.after.is_none() && to.before.is_none() {
         return Ok((!here).then(|| Rank::at_end(at, jitter)));
     }
-    let column = Neighbours { pool, id, project: card.project_id, column: to.column_id };
+    let column = Neighbours { pool, id, project: task.project_id, column: to.column_id };
     let (mut lower, mut upper) = (None, None);
     if let Some(Some(after)) = to.after {
         lower = Some(column.rank_of(after, "/after").await?);
@@ -33,7 +33,7 @@ pub async fn find(
         (None, Some(_)) => lower = column.next_below(upper.as_ref()).await?,
         _ => {}
     }
-    if here && lower.as_ref().is_none_or(|l| *l < card.rank) && upper.as_ref().is_none_or(|u| card.rank < *u) {
+    if here && lower.as_ref().is_none_or(|l| *l < task.rank) && upper.as_ref().is_none_or(|u| task.rank < *u) {
         return Ok(None);
     }
     Rank::between(lower.as_ref(), upper.as_ref(), at, jitter)

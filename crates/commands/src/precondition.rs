@@ -2,7 +2,6 @@ use serde_json::Value;
 use sqlx::PgPool;
 use taskfold_domain::Precondition;
 use taskfold_domain::Touch;
-use taskfold_domain::change::Event;
 use taskfold_domain::merge::Touches;
 use taskfold_event_log::LoggedEvent;
 use uuid::Uuid;
@@ -71,9 +70,7 @@ impl Based<'_> {
         events
             .into_iter()
             .map(|event| match event.event() {
-                Ok(Event::Task(e)) => Ok((event, e.touches())),
-                Ok(Event::Project(e)) => Ok((event, e.touches())),
-                Ok(Event::Team(e)) => Ok((event, e.touches())),
+                Ok(e) => Ok((event, e.touches())),
                 Err(e) => Err(CommandError::Broken(e.to_string())),
             })
             .filter(|edit| edit.as_ref().map_or(true, |(_, touches)| !touches.is_empty()))

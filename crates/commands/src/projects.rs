@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use taskfold_domain::change::Event;
+use taskfold_domain::Event;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::commands::CreateProject;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{TaskId, UserId};
+use taskfold_domain::task::DueStage;
 use taskfold_domain::task::commands::Remind;
-use taskfold_domain::task::events::DueStage;
 use taskfold_domain::task::{Origin, Situation};
 use taskfold_event_log::Worker;
 use taskfold_event_log::clock;
@@ -88,7 +88,7 @@ async fn remind(engine: &Engine, id: TaskId) -> Result<bool, CommandError> {
     let Situation::Present(card) = &task.situation else { return Ok(false) };
     // With nothing to say any more, the command is decided to nothing, and takes the entry along.
     let nothing = Remind { due_at: clock::now(), stage: DueStage::Overdue };
-    let remind = card.next_reminder().map_or(nothing, |(_, remind)| remind);
+    let remind = card.fields.next_reminder().map_or(nothing, |(_, remind)| remind);
     let envelope = Envelope {
         // So that it is appended also when it says nothing.
         may_be_replayed: true,

@@ -28,7 +28,7 @@ impl Engine {
     pub async fn must_reach_task(&self, id: TaskId, envelope: &Envelope) -> Result<(), CommandError> {
         let Some(only) = envelope.only else { return Ok(()) };
         let task = self.tasks.load(id.0, false).await?.state;
-        let project = task.card().map(|card| card.project_id).or(envelope.project_id);
+        let project = task.fields().map(|fields| fields.project_id).or(envelope.project_id);
         if project == Some(only) && envelope.project_id.is_none_or(|asked| asked == only) {
             Ok(())
         } else {

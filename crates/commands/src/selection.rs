@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use futures::{StreamExt, TryStreamExt};
 use taskfold_domain::Refusal;
 use taskfold_domain::ids::{ProjectId, TaskId};
-use taskfold_domain::task::beside::PlaceState;
+use taskfold_domain::task::side_tables::PlacementState;
 use taskfold_domain::task::{Filter, Situation};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ const AT_ONCE: usize = 16;
 impl Engine {
     /// The tasks of a project that a filter matches now: on the log, not on read tables that may be behind.
     pub async fn matching(&self, project: ProjectId, filter: &Filter) -> Result<Vec<TaskId>, CommandError> {
-        let state = if filter.archived { PlaceState::Archived } else { PlaceState::OnBoard };
+        let state = if filter.archived { PlacementState::Archived } else { PlacementState::OnBoard };
         let candidates = sqlx::query_scalar!(
             r#"
             SELECT task_id FROM task_places
@@ -38,7 +38,7 @@ impl Engine {
         futures::stream::iter(candidates)
             .map(|id| async move {
                 let task = self.tasks.load(id, false).await?.state;
-                let matches = matches!(&task.situation, Situation::Present(card) if filter.matches(card));
+                let matches = matches!(&task.situation, Situation::Present(card) if filter.matches(&card.fields));
                 Ok(matches.then_some(TaskId(id)))
             })
             .buffered(AT_ONCE)

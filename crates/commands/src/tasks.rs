@@ -3,11 +3,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate as _;
 use serde::Serialize;
-use taskfold_domain::change::Event;
+use taskfold_domain::Event;
 use taskfold_domain::ids::{CommentId, ProjectId, TaskId};
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::WipPolicy;
-use taskfold_domain::task::beside::{Link, LinkKind, Place, PlaceState};
+use taskfold_domain::task::side_tables::{Link, LinkKind, Placement, PlacementState};
 use taskfold_domain::task::{Comment, Context, Origin, decide};
 use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent, Timestamp};
 use taskfold_event_log::clock;
@@ -73,11 +73,11 @@ impl Deciding for TaskDeciding<'_> {
     }
 
     async fn decide(&self, task: &Task, fresh: bool) -> (Result<Decision<TaskEvent>, CommandError>, bool) {
-        let project_id = match (task.card(), self.command) {
-            (Some(card), TaskCommand::Create(_)) if Some(card.project_id) != self.envelope.project_id => {
+        let project_id = match (task.fields(), self.command) {
+            (Some(fields), TaskCommand::Create(_)) if Some(fields.project_id) != self.envelope.project_id => {
                 return (Err(Refusal::AlreadyExists.into()), true);
             }
-            (Some(card), _) => Some(card.project_id),
+            (Some(fields), _) => Some(fields.project_id),
             (None, _) => self.envelope.project_id,
         };
         let Some(project_id) = project_id else { return (Err(Refusal::NotFound.into()), true) };
@@ -136,10 +136,10 @@ impl TaskDeciding<'_> {
         let access = Access::new(board, &around.teams.all);
         // Strangers learn nothing from lookups: the decision refuses them, whatever was found.
         let member = self.is_import() || access.role_of(self.envelope.actor).is_some();
-        let place = match (self.command, task.card(), &self.envelope.rank) {
+        let rank = match (self.command, task.fields(), &self.envelope.rank) {
             (_, _, Some(rank)) => Some(rank.clone()).filter(|r| !self.stands_at(task, r)),
-            (TaskCommand::Move(to), Some(card), None) if member => {
-                place::find(pool, self.id, card, to, at, jitter).await?
+            (TaskCommand::Move(to), Some(fields), None) if member => {
+                place::find(pool, self.id, fields, to, at, jitter).await?
             }
             _ => None,
         };
@@ -150,23 +150,23 @@ impl TaskDeciding<'_> {
             }
             _ => vec![],
         };
-        let said = match self.command {
-            TaskCommand::EditComment(edit) if member => self.said(task, edit.comment_id).await?,
-            TaskCommand::RemoveComment(remove) if member => self.said(task, remove.comment_id).await?,
+        let comment = match self.command {
+            TaskCommand::EditComment(edit) if member => self.logged_comment(task, edit.comment_id).await?,
+            TaskCommand::RemoveComment(remove) if member => self.logged_comment(task, remove.comment_id).await?,
             _ => None,
         };
         let context = Context {
             actor: self.envelope.actor,
             at,
             project,
-            place,
+            rank,
             end: Rank::at_end(at, jitter),
             mentions,
             fresh_id: if matches!(self.command, TaskCommand::Create(_)) { self.id.0 } else { self.fresh_id },
             origin: self.envelope.origin,
             teams: &around.teams.all,
             other: around.other.as_deref(),
-            said: said.as_ref(),
+            comment: comment.as_ref(),
         };
         let events = decide(task, self.command, &context)?;
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
@@ -181,7 +181,7 @@ impl TaskDeciding<'_> {
 
         let mut after = task.clone();
         for event in &events {
-            after.apply(event.clone());
+            after.apply(event);
         }
         let (created_id, created) = created(&events);
         let guarded = self.envelope.origin == Origin::Live;
@@ -205,15 +205,15 @@ impl TaskDeciding<'_> {
         Ok(Decision { project: Some(board.id), events, effects })
     }
 
-    /// A comment with its words, from the log. The append refuses a decision on words that were edited meanwhile.
-    async fn said(&self, task: &Task, id: CommentId) -> Result<Option<Comment>, CommandError> {
-        let Some(kept) = task.card().and_then(|card| card.comment(id)) else { return Ok(None) };
-        let at = i64::try_from(kept.said_at).unwrap_or(i64::MAX);
+    /// Comment with its text, from the log. The append refuses a decision on a text that was edited meanwhile.
+    async fn logged_comment(&self, task: &Task, id: CommentId) -> Result<Option<Comment>, CommandError> {
+        let Some(comment) = task.card().and_then(|card| card.comment(id)) else { return Ok(None) };
+        let at = i64::try_from(comment.written_at).unwrap_or(i64::MAX);
         let pool = &self.engine.pool;
         let logged = taskfold_event_log::aggregate_event(pool, Task::TYPE, &self.id.to_string(), at).await?;
         let event = logged.map(|logged| logged.event()).transpose().map_err(|e| CommandError::Broken(e.to_string()))?;
-        let said = event.and_then(Task::unwrap).and_then(|event| kept.said_in(event));
-        said.map(Some).ok_or_else(|| CommandError::Broken(format!("the words of comment {id} are not in the log")))
+        let read = event.and_then(Task::unwrap).and_then(|event| comment.read_from(event));
+        read.map(Some).ok_or_else(|| CommandError::Broken(format!("the text of comment {id} is not in the log")))
     }
 
     /// When the task is to be reminded of next, if that is new.
@@ -229,7 +229,7 @@ impl TaskDeciding<'_> {
     /// Whether a move to this rank leaves the task where it is: the same rank in another column is another place.
     fn stands_at(&self, task: &Task, rank: &Rank) -> bool {
         let TaskCommand::Move(to) = self.command else { return false };
-        task.card().is_some_and(|card| card.column_id == to.column_id && card.rank == *rank)
+        task.fields().is_some_and(|fields| fields.column_id == to.column_id && fields.rank == *rank)
     }
 
     fn is_import(&self) -> bool {
@@ -259,16 +259,16 @@ fn acyclic(link: Link) -> Option<Check> {
 }
 
 /// The task's place after its events, when they change it, with the limit that the column may enforce.
-fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Option<(Place, Option<Check>)> {
-    let (was, place) = (before.place(), after.place()?);
+fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Option<(Placement, Option<Check>)> {
+    let (was, place) = (before.placement(), after.placement()?);
     if was.as_ref() == Some(&place) {
         return None;
     }
-    let stood_there = was.is_some_and(|was| was.column == place.column && was.state == PlaceState::OnBoard);
-    let enters = place.state == PlaceState::OnBoard && !stood_there;
+    let stood_there = was.is_some_and(|was| was.column == place.column && was.state == PlacementState::OnBoard);
+    let enters = place.state == PlacementState::OnBoard && !stood_there;
     let wip_limit = project
         .board()
-        .and_then(|board| board.column(place.column))
+        .and_then(|board| board.fields.column(place.column))
         .filter(|c| enters && !import && c.wip_policy == WipPolicy::Enforced)
         .and_then(|c| c.wip_limit)
         .map(|limit| Check::WipLimit { column: place.column, limit });

@@ -1,5 +1,5 @@
 use serde::Serialize;
-use taskfold_domain::change::Event;
+use taskfold_domain::Event;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::merge::Touches;
 use taskfold_domain::team::{Context, decide};

@@ -3,9 +3,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
-use taskfold_domain::change::{Event, Subject, SubjectKind, nats_subject};
+use taskfold_domain::change::{Subject, nats_subject};
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::{ProjectEvent, TaskEvent, TeamEvent, Timestamp};
+use taskfold_domain::{Event, SubjectKind, Timestamp};
 use uuid::Uuid;
 
 use crate::stored::{PayloadText, StoredTime};
@@ -96,11 +96,10 @@ impl LoggedEvent {
         let payload = Payload { r#type: &self.event_type, changes: self.raw_changes()? };
         let decode = || {
             let json = serde_json::to_string(&payload)?;
-            match self.subject().ok().map(|s| s.kind) {
-                Some(SubjectKind::Project) => serde_json::from_str::<ProjectEvent>(&json).map(Event::Project),
-                Some(SubjectKind::Team) => serde_json::from_str::<TeamEvent>(&json).map(Event::Team),
-                Some(SubjectKind::Task) | None => serde_json::from_str::<TaskEvent>(&json).map(Event::Task),
-            }
+            let mut json = serde_json::Deserializer::from_str(&json);
+            // Where the aggregate is unknown, its event is unknown too, and the error says so.
+            let kind = self.subject().map_or(SubjectKind::Task, |subject| subject.kind);
+            Event::decode(kind, &mut json)
         };
         decode().map_err(|e| self.error("payload", e.to_string()))
     }

@@ -1,15 +1,15 @@
-//! What may be asked of a project. These are the request bodies too, so an unknown field is refused.
+//! Commands on a project. They are the request bodies too, so an unknown field is refused.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::state::{Category, WipPolicy};
+use super::values::{Category, WipPolicy};
+use crate::empty::Empty;
 use crate::events::commands;
 use crate::ids::{ColumnId, FilterId, LabelId, ProjectId, TeamId, UserId};
 use crate::input::{Color, Description, FilterQuery, LabelName, Name, WipLimit};
 use crate::patch;
 use crate::role::Role;
-use crate::task::commands::Bare;
 
 commands! {
     /// A command on one project, by the name the offline queue gives it.
@@ -19,26 +19,26 @@ commands! {
         "project.edit" Admin => Edit(EditProject),
         "project.add_column" Admin => AddColumn(AddColumn),
         "project.edit_column" Admin => EditColumn(EditColumn),
-        "project.archive_column" Admin => ArchiveColumn(WhichColumn),
-        "project.restore_column" Admin => RestoreColumn(WhichColumn),
-        "project.remove_column" Admin => RemoveColumn(WhichColumn),
+        "project.archive_column" Admin => ArchiveColumn(ColumnRef),
+        "project.restore_column" Admin => RestoreColumn(ColumnRef),
+        "project.remove_column" Admin => RemoveColumn(ColumnRef),
         "project.add_label" Admin => AddLabel(AddLabel),
         "project.edit_label" Admin => EditLabel(EditLabel),
-        "project.remove_label" Admin => RemoveLabel(WhichLabel),
+        "project.remove_label" Admin => RemoveLabel(LabelRef),
         "project.set_member" Admin => SetMember(SetMember),
         // Anybody may remove themselves.
-        "project.remove_member" Admin => RemoveMember(WhichMember),
-        "project.archive" Owner => Archive(Bare),
-        "project.restore" Owner => Restore(Bare),
+        "project.remove_member" Admin => RemoveMember(MemberRef),
+        "project.archive" Owner => Archive(Empty),
+        "project.restore" Owner => Restore(Empty),
         "project.set_team" Admin => SetTeam(SetTeam),
-        "project.remove_team" Admin => RemoveTeam(WhichTeam),
-        "project.watch" Viewer => Watch(Bare),
-        "project.unwatch" Viewer => Unwatch(Bare),
+        "project.remove_team" Admin => RemoveTeam(TeamRef),
+        "project.watch" Viewer => Watch(Empty),
+        "project.unwatch" Viewer => Unwatch(Empty),
         "project.add_filter" Member => AddFilter(AddFilter),
         "project.edit_filter" Member => EditFilter(EditFilter),
-        "project.remove_filter" Member => RemoveFilter(WhichFilter),
+        "project.remove_filter" Member => RemoveFilter(FilterRef),
         // By invitation. The role is the invitation's, which comes in with the context: no caller can name it.
-        "project.join" Viewer => Join(Bare),
+        "project.join" Viewer => Join(Empty),
     }
 }
 
@@ -133,7 +133,7 @@ pub struct ColumnPatch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WhichColumn {
+pub struct ColumnRef {
     pub column_id: ColumnId,
 }
 
@@ -169,7 +169,7 @@ pub struct LabelPatch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WhichLabel {
+pub struct LabelRef {
     pub label_id: LabelId,
 }
 
@@ -182,7 +182,7 @@ pub struct SetMember {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WhichMember {
+pub struct MemberRef {
     pub user_id: UserId,
 }
 
@@ -195,7 +195,7 @@ pub struct SetTeam {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WhichTeam {
+pub struct TeamRef {
     pub team_id: TeamId,
 }
 
@@ -234,6 +234,6 @@ pub struct FilterPatch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WhichFilter {
+pub struct FilterRef {
     pub filter_id: FilterId,
 }

@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::state::{Column, Label, Member, SavedFilter, TeamGrant, Watcher, WipPolicy};
+use super::values::{Column, Label, Member, SavedFilter, TeamGrant, WipPolicy};
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
 use crate::ids::{ColumnId, ProjectId};
+use crate::merge::{Touch, Touches, field, member};
 use crate::patch;
 use crate::rank::Rank;
+use crate::role::{Holder, Role, RoleChange};
+use crate::watching::{Unwatched, Watched};
 
 events! {
     /// An event of a project.
@@ -168,18 +171,6 @@ pub struct TeamRemoved {
     pub team: Removed<TeamGrant>,
 }
 
-/// Somebody wants to hear of what happens here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Watched {
-    pub watcher: Added<Watcher>,
-}
-
-/// Somebody wants to hear of it no more.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Unwatched {
-    pub watcher: Removed<Watcher>,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ProjectFilterAdded)]
 pub struct FilterAdded {
@@ -196,4 +187,75 @@ pub struct FilterChanged {
 #[schema(as = ProjectFilterRemoved)]
 pub struct FilterRemoved {
     pub filter: Removed<SavedFilter>,
+}
+
+impl Touches for ProjectEvent {
+    fn touches(&self) -> Vec<Touch> {
+        match self {
+            Self::Created(_) => field("id"),
+            Self::Renamed(_) => field("name"),
+            Self::Described(_) => field("description"),
+            Self::ColumnAdded(e) => member("columns", e.column.to.id.0),
+            Self::ColumnRenamed(e)
+            | Self::ColumnMoved(e)
+            | Self::ColumnArchived(e)
+            | Self::ColumnRestored(e)
+            | Self::WipLimitSet(e) => member("columns", e.column.to.id.0),
+            Self::ColumnRemoved(e) => member("columns", e.column.from.id.0),
+            Self::LabelAdded(e) => member("labels", e.label.to.id.0),
+            Self::LabelChanged(e) => member("labels", e.label.to.id.0),
+            Self::LabelRemoved(e) => member("labels", e.label.from.id.0),
+            Self::MemberAdded(e) => member("members", e.member.to.user_id.0),
+            Self::MemberRoleChanged(e) => member("members", e.member.to.user_id.0),
+            Self::MemberRemoved(e) => member("members", e.member.from.user_id.0),
+            Self::Archived(_) | Self::Restored(_) => field("archived"),
+            Self::TeamAdded(e) => member("teams", e.team.to.team_id.0),
+            Self::TeamRoleChanged(e) => member("teams", e.team.to.team_id.0),
+            Self::TeamRemoved(e) => member("teams", e.team.from.team_id.0),
+            Self::Watched(_) | Self::Unwatched(_) => vec![],
+            Self::FilterAdded(e) => member("filters", e.filter.to.id.0),
+            Self::FilterChanged(e) => member("filters", e.filter.to.id.0),
+            Self::FilterRemoved(e) => member("filters", e.filter.from.id.0),
+        }
+    }
+}
+
+impl ProjectEvent {
+    /// Changes of who has which role in the project.
+    pub fn role_changes(&self) -> Vec<RoleChange<Role>> {
+        let person = |member: &Member| Holder::Person(member.user_id);
+        let team = |grant: &TeamGrant| Holder::Team(grant.team_id);
+        match self {
+            Self::Created(e) => e.members.to.iter().map(|m| RoleChange::added(person(m), m.role)).collect(),
+            Self::MemberAdded(e) => vec![RoleChange::added(person(&e.member.to), e.member.to.role)],
+            Self::MemberRoleChanged(MemberRoleChanged { member: Delta { from, to } }) => {
+                vec![RoleChange::changed(person(to), from.role, to.role)]
+            }
+            Self::MemberRemoved(e) => vec![RoleChange::removed(person(&e.member.from), e.member.from.role)],
+            Self::TeamAdded(e) => vec![RoleChange::added(team(&e.team.to), e.team.to.role)],
+            Self::TeamRoleChanged(TeamRoleChanged { team: Delta { from, to } }) => {
+                vec![RoleChange::changed(team(to), from.role, to.role)]
+            }
+            Self::TeamRemoved(e) => vec![RoleChange::removed(team(&e.team.from), e.team.from.role)],
+            Self::Renamed(_)
+            | Self::Described(_)
+            | Self::ColumnAdded(_)
+            | Self::ColumnRenamed(_)
+            | Self::ColumnMoved(_)
+            | Self::ColumnArchived(_)
+            | Self::ColumnRestored(_)
+            | Self::ColumnRemoved(_)
+            | Self::WipLimitSet(_)
+            | Self::LabelAdded(_)
+            | Self::LabelChanged(_)
+            | Self::LabelRemoved(_)
+            | Self::Archived(_)
+            | Self::Restored(_)
+            | Self::Watched(_)
+            | Self::Unwatched(_)
+            | Self::FilterAdded(_)
+            | Self::FilterChanged(_)
+            | Self::FilterRemoved(_) => vec![],
+        }
+    }
 }

@@ -1,28 +1,34 @@
-//! A project: its columns, labels and members, and what its roles permit.
+//! Projects: columns, labels, members and teams, and what their roles permit.
 
-/// The thin adapter that lets cqrs-es fold, test and load it.
+/// Adapter that lets cqrs-es fold, test and load it.
 mod aggregate;
 /// Check that an event follows from the state before it.
 mod chain;
-/// What may be asked.
+/// Commands.
 pub mod commands;
-/// What may be decided: a pure function from state and command to events or a refusal.
+/// Decisions: a pure function from state and command to events or a refusal.
 mod decide;
-/// What has happened.
+/// Events.
 pub mod events;
-/// How much memory a project takes.
+/// Fields, and what events do to them.
+mod fields;
+/// Memory that a project takes.
 mod size;
-/// What a project is.
+/// State, folded from events.
 mod state;
+/// Values that events and state are made of.
+pub(crate) mod values;
 
-pub use aggregate::Asked;
+pub use aggregate::CommandWithContext;
 pub use commands::ProjectCommand;
 pub use decide::{Context, decide};
 pub use events::ProjectEvent;
-pub use state::{Board, Category, Column, Label, Member, Project, SavedFilter, TeamGrant, Watcher, WipPolicy};
+pub use fields::Fields;
+pub use state::{Board, Project};
+pub use values::{Category, Column, Label, Member, SavedFilter, TeamGrant, WipPolicy};
 
-/// The names of the commands that somebody in this role may send now, without `project.`: for a client's buttons. That of
-/// making tasks is with them.
+/// Names of the commands that somebody in this role may send now, without `project.`: for a client's buttons. Creating
+/// tasks is among them.
 pub fn allowed(role: crate::Role, archived: bool) -> Vec<&'static str> {
     const WHEN_ARCHIVED: [&str; 5] = ["restore", "remove_member", "remove_team", "watch", "unwatch"];
     let creating = ("task.create", crate::Role::Member);

@@ -1,10 +1,11 @@
-//! What may be asked of a task. These are the request bodies too, so an unknown field is refused.
+//! Commands on a task. They are the request bodies too, so an unknown field is refused.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::events::{DueStage, Priority};
+use super::values::{DueStage, Priority};
 use crate::Timestamp;
+use crate::empty::Empty;
 use crate::events::commands;
 use crate::ids::{AttachmentId, ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
 use crate::input::{
@@ -24,18 +25,18 @@ commands! {
         "task.unassign" Member => Unassign(Assignee),
         "task.label" Member => Label(TaskLabel),
         "task.unlabel" Member => Unlabel(TaskLabel),
-        "task.start" Member => Start(Bare),
-        "task.pause" Member => Pause(Bare),
-        "task.resume" Member => Resume(Bare),
-        "task.complete" Member => Complete(Bare),
+        "task.start" Member => Start(Empty),
+        "task.pause" Member => Pause(Empty),
+        "task.resume" Member => Resume(Empty),
+        "task.complete" Member => Complete(Empty),
         "task.cancel" Member => Cancel(WithReason),
         "task.fail" Member => Fail(WithReason),
-        "task.reopen" Member => Reopen(Bare),
+        "task.reopen" Member => Reopen(Empty),
         "task.progress" Member => Progress(ProgressTask),
-        "task.archive" Member => Archive(Bare),
-        "task.unarchive" Member => Unarchive(Bare),
-        "task.delete" Member => Delete(Bare),
-        "task.restore" Member => Restore(Bare),
+        "task.archive" Member => Archive(Empty),
+        "task.unarchive" Member => Unarchive(Empty),
+        "task.delete" Member => Delete(Empty),
+        "task.restore" Member => Restore(Empty),
         "task.comment" Member => Comment(AddComment),
         "task.edit_comment" Member => EditComment(EditComment),
         "task.remove_comment" Member => RemoveComment(RemoveComment),
@@ -48,8 +49,8 @@ commands! {
         "task.add_checklist_item" Member => AddChecklistItem(AddItem),
         "task.change_checklist_item" Member => ChangeChecklistItem(ChangeItem),
         "task.remove_checklist_item" Member => RemoveChecklistItem(RemoveItem),
-        "task.watch" Viewer => Watch(Bare),
-        "task.unwatch" Viewer => Unwatch(Bare),
+        "task.watch" Viewer => Watch(Empty),
+        "task.unwatch" Viewer => Unwatch(Empty),
         "task.react" Member => React(React),
         "task.unreact" Member => Unreact(React),
         "task.add_dependency" Member => AddDependency(Dependency),
@@ -58,11 +59,6 @@ commands! {
         "task.remind" Owner => Remind(Remind),
     }
 }
-
-/// A command that carries nothing: an empty object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Bare {}
 
 /// A new task. Without `column_id` it goes to the first column of the category `todo`, at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -96,6 +92,26 @@ pub struct CreateTask {
     /// Start it at once, in the first column of the category `in_progress`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub run: bool,
+}
+
+impl CreateTask {
+    /// A task with nothing but a title.
+    pub fn new(title: Title) -> Self {
+        Self {
+            id: None,
+            title,
+            description: None,
+            column_id: None,
+            assignee_ids: Vec::new(),
+            label_ids: Vec::new(),
+            priority: Priority::default(),
+            start_at: None,
+            due_at: None,
+            estimate_minutes: None,
+            parent_id: None,
+            run: false,
+        }
+    }
 }
 
 /// A merge patch (RFC 7396): absent fields stay, null clears.

@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::lifecycle::Status;
-use super::state::{Attachment, Checklist, Comment, Item, Reaction};
+use super::values::{
+    Attachment, Checklist, ChecklistTitle, Comment, CommentBody, DueStage, PlacedItem, Priority, Reaction,
+};
 use crate::Timestamp;
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
-use crate::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
-use crate::project::events::{Unwatched, Watched};
+use crate::ids::{ColumnId, CommentId, LabelId, ProjectId, TaskId, UserId};
+use crate::merge::{Touch, Touches, field, member, members};
 use crate::rank::Rank;
+use crate::watching::{Unwatched, Watched, WatcherChange};
 
 events! {
     /// An event of a task.
@@ -58,29 +61,6 @@ events! {
         "task.unwatched" v "1" => Unwatched(Unwatched),
         "task.due_soon" v "1" => DueSoon(DueReached),
         "task.overdue" v "1" => Overdue(DueReached),
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    #[default]
-    None,
-    Low,
-    Medium,
-    High,
-    Urgent,
-}
-
-impl Priority {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Urgent => "urgent",
-        }
     }
 }
 
@@ -196,14 +176,6 @@ pub struct CommentAdded {
     pub comment: Added<Comment>,
 }
 
-/// The part of a comment that an edit changes, and the id that says which comment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct CommentBody {
-    pub id: CommentId,
-    pub text: String,
-    pub mentions: Vec<UserId>,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CommentEdited {
     pub comment: Delta<CommentBody>,
@@ -230,12 +202,6 @@ pub struct ChecklistAdded {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct ChecklistTitle {
-    pub id: ChecklistId,
-    pub title: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChecklistRenamed {
     pub checklist: Delta<ChecklistTitle>,
 }
@@ -243,15 +209,6 @@ pub struct ChecklistRenamed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChecklistRemoved {
     pub checklist: Removed<Checklist>,
-}
-
-/// An item and the checklist it stands in; `after` is the item before it, null when it is the first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PlacedItem {
-    pub checklist_id: ChecklistId,
-    #[serde(flatten)]
-    pub item: Item,
-    pub after: Option<ItemId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -293,28 +250,152 @@ pub struct ReactionRemoved {
     pub reaction: Removed<Reaction>,
 }
 
-/// What the clock has said of a due time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DueStage {
-    /// Within a day.
-    DueSoon,
-    /// Past.
-    Overdue,
-}
-
-impl DueStage {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DueSoon => "due_soon",
-            Self::Overdue => "overdue",
-        }
-    }
-}
-
 /// A due time came near, or has passed. Its actor is nobody: the id of zeros.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TaskDueReached)]
 pub struct DueReached {
     pub due_stage: Delta<Option<DueStage>>,
+}
+
+impl Touches for TaskEvent {
+    fn touches(&self) -> Vec<Touch> {
+        match self {
+            Self::Created(_) => field("id"),
+            Self::Renamed(_) => field("title"),
+            Self::Described(_) => field("description"),
+            Self::Moved(_) => field("column_id"),
+            Self::Assigned(e) | Self::Unassigned(e) => {
+                members("assignee_ids", &e.assignee_ids.from, &e.assignee_ids.to)
+            }
+            Self::Labeled(e) | Self::Unlabeled(e) => members("label_ids", &e.label_ids.from, &e.label_ids.to),
+            Self::Prioritized(_) => field("priority"),
+            Self::Scheduled(e) => {
+                let start = e.start_at.as_ref().map(|_| Touch { field: "start_at", member: None });
+                let due = e.due_at.as_ref().map(|_| Touch { field: "due_at", member: None });
+                start.into_iter().chain(due).collect()
+            }
+            Self::Estimated(_) => field("estimate_minutes"),
+            Self::Started(_)
+            | Self::Paused(_)
+            | Self::Resumed(_)
+            | Self::Completed(_)
+            | Self::Cancelled(_)
+            | Self::Failed(_)
+            | Self::Reopened(_) => field("status"),
+            Self::Progressed(_) => field("progress"),
+            Self::Archived(_) | Self::Unarchived(_) => field("archived"),
+            Self::Deleted(_) | Self::Restored(_) => field("deleted"),
+            Self::Commented(_) | Self::CommentEdited(_) | Self::CommentRemoved(_) => vec![],
+            Self::AttachmentAdded(_) | Self::AttachmentRemoved(_) => vec![],
+            Self::ChecklistAdded(e) => member("checklists", e.checklist.to.id.0),
+            Self::ChecklistRenamed(e) => member("checklists", e.checklist.to.id.0),
+            Self::ChecklistRemoved(e) => member("checklists", e.checklist.from.id.0),
+            Self::ChecklistItemAdded(e) => member("checklists", e.item.to.item.id.0),
+            Self::ChecklistItemChanged(e) => member("checklists", e.item.to.item.id.0),
+            Self::ChecklistItemRemoved(e) => member("checklists", e.item.from.item.id.0),
+            Self::Reparented(_) => field("parent_id"),
+            Self::DependencyAdded(e) | Self::DependencyRemoved(e) => {
+                members("dependency_ids", &e.dependency_ids.from, &e.dependency_ids.to)
+            }
+            Self::ReactionAdded(_)
+            | Self::ReactionRemoved(_)
+            | Self::Watched(_)
+            | Self::Unwatched(_)
+            | Self::DueSoon(_)
+            | Self::Overdue(_) => vec![],
+        }
+    }
+}
+
+/// Aspect of a task that an event changes, with what bears on more than the task's own fields. Whoever needs some aspects
+/// matches on them: a new event about a known aspect changes nothing there, and a new aspect makes the compiler ask.
+#[derive(Clone, Copy, Debug)]
+pub enum Aspect<'a> {
+    Created(&'a Created),
+    /// A field that stands for itself: title, dates, placement, labels, checklists.
+    Field,
+    Assignees(&'a Delta<Vec<UserId>>),
+    /// New status.
+    Status(Status),
+    /// New parent.
+    Parent(Option<TaskId>),
+    Dependencies(&'a Delta<Vec<TaskId>>),
+    Comment(CommentChange<'a>),
+    Attachment(AttachmentChange<'a>),
+    Watcher(WatcherChange),
+    /// Reminder of the due time.
+    DueStage(DueStage),
+    Deletion(&'a Deletion),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum CommentChange<'a> {
+    Added(&'a Comment),
+    Edited(&'a Delta<CommentBody>),
+    Removed(&'a Comment),
+    ReactionAdded(&'a Reaction),
+    ReactionRemoved(&'a Reaction),
+}
+
+impl CommentChange<'_> {
+    pub fn comment_id(self) -> CommentId {
+        match self {
+            Self::Added(comment) | Self::Removed(comment) => comment.id,
+            Self::Edited(body) => body.to.id,
+            Self::ReactionAdded(reaction) | Self::ReactionRemoved(reaction) => reaction.comment_id,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum AttachmentChange<'a> {
+    Added(&'a Attachment),
+    Removed(&'a Attachment),
+}
+
+impl TaskEvent {
+    pub fn aspect(&self) -> Aspect<'_> {
+        match self {
+            Self::Created(e) => Aspect::Created(e),
+            Self::Renamed(_)
+            | Self::Described(_)
+            | Self::Moved(_)
+            | Self::Labeled(_)
+            | Self::Unlabeled(_)
+            | Self::Prioritized(_)
+            | Self::Scheduled(_)
+            | Self::Estimated(_)
+            | Self::Progressed(_)
+            | Self::Archived(_)
+            | Self::Unarchived(_)
+            | Self::ChecklistAdded(_)
+            | Self::ChecklistRenamed(_)
+            | Self::ChecklistRemoved(_)
+            | Self::ChecklistItemAdded(_)
+            | Self::ChecklistItemChanged(_)
+            | Self::ChecklistItemRemoved(_) => Aspect::Field,
+            Self::Assigned(e) | Self::Unassigned(e) => Aspect::Assignees(&e.assignee_ids),
+            Self::Started(e)
+            | Self::Paused(e)
+            | Self::Resumed(e)
+            | Self::Completed(e)
+            | Self::Cancelled(e)
+            | Self::Failed(e)
+            | Self::Reopened(e) => Aspect::Status(e.status.to),
+            Self::Reparented(e) => Aspect::Parent(e.parent_id.to),
+            Self::DependencyAdded(e) | Self::DependencyRemoved(e) => Aspect::Dependencies(&e.dependency_ids),
+            Self::Commented(e) => Aspect::Comment(CommentChange::Added(&e.comment.to)),
+            Self::CommentEdited(e) => Aspect::Comment(CommentChange::Edited(&e.comment)),
+            Self::CommentRemoved(e) => Aspect::Comment(CommentChange::Removed(&e.comment.from)),
+            Self::ReactionAdded(e) => Aspect::Comment(CommentChange::ReactionAdded(&e.reaction.to)),
+            Self::ReactionRemoved(e) => Aspect::Comment(CommentChange::ReactionRemoved(&e.reaction.from)),
+            Self::AttachmentAdded(e) => Aspect::Attachment(AttachmentChange::Added(&e.attachment.to)),
+            Self::AttachmentRemoved(e) => Aspect::Attachment(AttachmentChange::Removed(&e.attachment.from)),
+            Self::Watched(e) => Aspect::Watcher(WatcherChange::Added(e.watcher.to.user_id)),
+            Self::Unwatched(e) => Aspect::Watcher(WatcherChange::Removed(e.watcher.from.user_id)),
+            Self::DueSoon(_) => Aspect::DueStage(DueStage::DueSoon),
+            Self::Overdue(_) => Aspect::DueStage(DueStage::Overdue),
+            Self::Deleted(e) | Self::Restored(e) => Aspect::Deletion(e),
+        }
+    }
 }

@@ -1,14 +1,16 @@
+//! Filters of a project's tasks.
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::events::Priority;
+use super::fields::Fields;
 use super::lifecycle::Status;
-use super::state::Card;
+use super::values::Priority;
 use crate::Timestamp;
 use crate::ids::{ColumnId, LabelId, UserId};
 use crate::input::Time;
 
-/// Which tasks of a project; what is left out is not asked about. Archived tasks are left out unless asked for, deleted ones
+/// Filter of a project's tasks; what is left out is not filtered by. Archived tasks are left out unless asked for, deleted ones
 /// always.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -35,15 +37,15 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn matches(&self, card: &Card) -> bool {
-        let due = |holds: &dyn Fn(Timestamp) -> bool| card.due_at.is_some_and(holds);
-        self.status.is_none_or(|status| card.status == status)
-            && self.column_id.is_none_or(|column| card.column_id == column)
-            && self.assignee_id.is_none_or(|user| card.assignee_ids.contains(&user))
-            && self.label_id.is_none_or(|label| card.label_ids.contains(&label))
-            && self.priority.is_none_or(|priority| card.priority == priority)
+    pub fn matches(&self, task: &Fields) -> bool {
+        let due = |holds: &dyn Fn(Timestamp) -> bool| task.due_at.is_some_and(holds);
+        self.status.is_none_or(|status| task.status == status)
+            && self.column_id.is_none_or(|column| task.column_id == column)
+            && self.assignee_id.is_none_or(|user| task.assignee_ids.contains(&user))
+            && self.label_id.is_none_or(|label| task.label_ids.contains(&label))
+            && self.priority.is_none_or(|priority| task.priority == priority)
             && self.due_before.is_none_or(|time| due(&|at| at < time.into()))
             && self.due_after.is_none_or(|time| due(&|at| at >= time.into()))
-            && card.archived == self.archived
+            && task.archived == self.archived
     }
 }

@@ -1,7 +1,9 @@
+//! Statuses of a task, the steps between them, and the columns they belong in.
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::project::Category;
+use crate::project::values::Category;
 
 /// `todo -> running <-> paused -> completed / cancelled / failed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -1,36 +1,45 @@
-//! One card and all that hangs on it.
+//! Tasks: fields, lifecycle, comments, files, checklists, links.
 
-/// The thin adapter that lets cqrs-es fold, test and load it.
+/// Adapter that lets cqrs-es fold, test and load it.
 mod aggregate;
-/// What may be asked of a task as it stands, by whom.
+/// Commands that may be sent now, by role.
 mod allowed;
-/// State that the append keeps of a task beside its events.
-pub mod beside;
 /// Check that an event follows from the state before it.
 mod chain;
-/// What may be asked.
+/// Commands.
 pub mod commands;
-/// What may be decided: a pure function from state and command to events or a refusal.
+/// Decisions: a pure function from state and command to events or a refusal.
 mod decide;
-/// What has happened.
+/// Events.
 pub mod events;
-/// Which tasks of a project.
+/// Fields, and what events do to them.
+mod fields;
+/// Filters of a project's tasks.
 mod filter;
-/// Which statuses follow which.
+/// Statuses, and the steps between them.
 mod lifecycle;
-/// How much memory a task takes.
+/// State that the append keeps in side tables.
+pub mod side_tables;
+/// Memory that a task takes.
 mod size;
-/// What a task is.
+/// State, folded from events.
 mod state;
+/// Values that events and state are made of.
+mod values;
+/// People who are notified.
+mod watching;
 
-pub use aggregate::Asked;
+pub use aggregate::CommandWithContext;
 pub use allowed::{Standing, allowed};
 pub use commands::TaskCommand;
 pub use decide::{Context, Origin, decide};
 pub use events::TaskEvent;
+pub use fields::Fields;
 pub use filter::Filter;
 pub use lifecycle::{Action, Status};
-pub use state::{Attachment, Card, Checklist, Comment, Item, KeptComment, Situation, Task, place_item, take_item};
+pub use state::{Card, CommentDigest, Situation, Task};
+pub use values::{Attachment, Checklist, Comment, DueStage, Item, Priority, Reaction};
+pub use watching::Watchers;
 
 /// `aggregate_type` in the log.
 pub const TYPE: &str = "task";

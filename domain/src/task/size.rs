@@ -1,10 +1,14 @@
+//! Memory that a task takes, for caches that are bounded by it.
+
 use std::mem::size_of;
 
-use super::state::{Attachment, Card, Checklist, Item, Reaction, Situation, Task};
+use super::fields::Fields;
+use super::state::{Card, Situation, Task};
+use super::values::{Attachment, Checklist, Item, Reaction};
 use crate::ids::UserId;
 
 impl Task {
-    /// About how many bytes it takes in memory, for caches that are bounded by them.
+    /// Approximate size in bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
             + match &self.situation {
@@ -16,22 +20,27 @@ impl Task {
 
 impl Card {
     fn bytes(&self) -> usize {
-        let ids = self.assignee_ids.len()
-            + self.label_ids.len()
-            + self.removed_comments.len()
-            + self.removed_attachments.len()
-            + self.dependency_ids.len()
-            + self.watching.len()
-            + self.not_watching.len();
-        let words = [self.title.len(), self.description.len(), self.rank.as_str().len()];
+        let ids = self.removed_comments.len() + self.removed_attachments.len() + self.opt_outs.as_slice().len();
         size_of::<Self>()
-            + words.iter().sum::<usize>()
-            + self.reason.as_ref().map_or(0, String::len)
+            + self.fields.heap_bytes()
             + ids * size_of::<UserId>()
             + size_of_val(self.comments.as_slice())
             + self.attachments.iter().map(Attachment::bytes).sum::<usize>()
-            + self.checklists.iter().map(Checklist::bytes).sum::<usize>()
             + self.reactions.iter().map(Reaction::bytes).sum::<usize>()
+    }
+}
+
+impl Fields {
+    fn heap_bytes(&self) -> usize {
+        let ids = self.assignee_ids.len()
+            + self.label_ids.len()
+            + self.dependency_ids.len()
+            + self.watcher_ids.as_slice().len();
+        let texts = [self.title.len(), self.description.len(), self.rank.as_str().len()];
+        texts.iter().sum::<usize>()
+            + self.reason.as_ref().map_or(0, String::len)
+            + ids * size_of::<UserId>()
+            + self.checklists.iter().map(Checklist::bytes).sum::<usize>()
     }
 }
 

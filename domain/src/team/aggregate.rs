@@ -1,3 +1,5 @@
+//! Adapter to cqrs-es, which folds, tests and loads the aggregate.
+
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 
@@ -7,28 +9,28 @@ use super::events::TeamEvent;
 use super::state::Team;
 use crate::refusal::Refusal;
 
-/// A command with its context: what cqrs-es hands to an aggregate.
+/// A command with its context, as cqrs-es hands it to an aggregate.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct CommandWithContext {
     pub command: TeamCommand,
     pub context: Context,
 }
 
 impl Aggregate for Team {
     const TYPE: &'static str = super::TYPE;
-    type Command = Asked;
+    type Command = CommandWithContext;
     type Event = TeamEvent;
     type Error = Refusal;
     type Services = ();
 
-    async fn handle(&mut self, asked: Asked, _: &(), sink: &EventSink<Self>) -> Result<(), Refusal> {
-        for event in decide(self, &asked.command, &asked.context)? {
+    async fn handle(&mut self, given: CommandWithContext, _: &(), sink: &EventSink<Self>) -> Result<(), Refusal> {
+        for event in decide(self, &given.command, &given.context)? {
             sink.write(event, self).await;
         }
         Ok(())
     }
 
     fn apply(&mut self, event: TeamEvent) {
-        Team::apply(self, event);
+        Team::apply(self, &event);
     }
 }

@@ -4,19 +4,19 @@ use super::events::TeamEvent;
 use super::state::Team;
 
 impl Team {
-    /// The field of which the event says another value before than the team has; `None` when it follows.
+    /// Names the field of which the event states another value before than the team has; `None` when it follows.
     pub fn contradicts(&self, event: &TeamEvent) -> Option<&'static str> {
-        let Some(roster) = self.roster() else {
-            let is_new = matches!(event, TeamEvent::Created(_)) && !self.was();
+        let Some(team) = self.present() else {
+            let is_new = matches!(event, TeamEvent::Created(_)) && !self.exists_or_did();
             return (!is_new).then_some("existence");
         };
         let (field, follows) = match event {
             TeamEvent::Created(_) => ("existence", false),
-            TeamEvent::Renamed(e) => ("name", e.name.from == roster.name),
-            TeamEvent::MemberAdded(e) => ("member", roster.role_of(e.member.to.user_id).is_none()),
-            TeamEvent::MemberRoleChanged(e) => ("member", roster.members.contains(&e.member.from)),
-            TeamEvent::MemberRemoved(e) => ("member", roster.members.contains(&e.member.from)),
-            TeamEvent::Deleted(e) => ("members", e.members.from == roster.members),
+            TeamEvent::Renamed(e) => ("name", e.name.from == team.fields.name),
+            TeamEvent::MemberAdded(e) => ("member", team.role_of(e.member.to.user_id).is_none()),
+            TeamEvent::MemberRoleChanged(e) => ("member", team.members.contains(&e.member.from)),
+            TeamEvent::MemberRemoved(e) => ("member", team.members.contains(&e.member.from)),
+            TeamEvent::Deleted(e) => ("members", e.members.from == team.members),
         };
         (!follows).then_some(field)
     }

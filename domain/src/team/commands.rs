@@ -1,14 +1,14 @@
-//! What may be asked of a team. These are the request bodies too, so an unknown field is refused.
+//! Commands on a team. They are the request bodies too, so an unknown field is refused.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::state::TeamRole;
+use super::values::TeamRole;
+use crate::empty::Empty;
 use crate::events::commands;
 use crate::ids::{TeamId, UserId};
 use crate::input::Name;
 use crate::patch;
-use crate::task::commands::Bare;
 
 commands! {
     /// A command on one team, by the name the offline queue gives it.
@@ -18,8 +18,8 @@ commands! {
         "team.edit" Owner => Edit(EditTeam),
         "team.set_member" Owner => SetMember(SetTeamMember),
         // Anybody may leave.
-        "team.remove_member" Owner => RemoveMember(WhichTeamMember),
-        "team.delete" Owner => Delete(Bare),
+        "team.remove_member" Owner => RemoveMember(TeamMemberRef),
+        "team.delete" Owner => Delete(Empty),
     }
 }
 
@@ -52,6 +52,6 @@ pub struct SetTeamMember {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WhichTeamMember {
+pub struct TeamMemberRef {
     pub user_id: UserId,
 }

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::state::TeamMember;
+use super::values::{TeamMember, TeamRole};
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
 use crate::ids::TeamId;
+use crate::merge::{Touch, Touches, field, member};
+use crate::role::{Holder, RoleChange};
 
 events! {
     /// An event of a team.
@@ -52,9 +54,39 @@ pub struct MemberRemoved {
     pub member: Removed<TeamMember>,
 }
 
-/// The team is gone, and gives nobody a role any more. It names who was in it, because that is who loses something.
+/// Deletion of the team, which gives nobody a role any more. Names its members, who lose their roles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TeamDeleted)]
 pub struct Deleted {
     pub members: Removed<Vec<TeamMember>>,
+}
+
+impl Touches for TeamEvent {
+    fn touches(&self) -> Vec<Touch> {
+        match self {
+            Self::Created(_) => field("id"),
+            Self::Renamed(_) => field("name"),
+            Self::MemberAdded(e) => member("members", e.member.to.user_id.0),
+            Self::MemberRoleChanged(e) => member("members", e.member.to.user_id.0),
+            Self::MemberRemoved(e) => member("members", e.member.from.user_id.0),
+            Self::Deleted(_) => field("deleted"),
+        }
+    }
+}
+
+impl TeamEvent {
+    /// Changes of who has which role in the team.
+    pub fn role_changes(&self) -> Vec<RoleChange<TeamRole>> {
+        let person = |member: &TeamMember| Holder::Person(member.user_id);
+        match self {
+            Self::Created(e) => e.members.to.iter().map(|m| RoleChange::added(person(m), m.role)).collect(),
+            Self::MemberAdded(e) => vec![RoleChange::added(person(&e.member.to), e.member.to.role)],
+            Self::MemberRoleChanged(MemberRoleChanged { member: Delta { from, to } }) => {
+                vec![RoleChange::changed(person(to), from.role, to.role)]
+            }
+            Self::MemberRemoved(e) => vec![RoleChange::removed(person(&e.member.from), e.member.from.role)],
+            Self::Deleted(e) => e.members.from.iter().map(|m| RoleChange::removed(person(m), m.role)).collect(),
+            Self::Renamed(_) => vec![],
+        }
+    }
 }

@@ -1,23 +1,29 @@
-//! A team: people who are given roles in projects together.
+//! Teams: people who are given roles in projects together.
 
-/// The thin adapter that lets cqrs-es fold, test and load it.
+/// Adapter that lets cqrs-es fold, test and load it.
 mod aggregate;
 /// Check that an event follows from the state before it.
 mod chain;
-/// What may be asked.
+/// Commands.
 pub mod commands;
-/// What may be decided: a pure function from state and command to events or a refusal.
+/// Decisions: a pure function from state and command to events or a refusal.
 mod decide;
-/// What has happened.
+/// Events.
 pub mod events;
-/// What a team is.
+/// Fields, and what events do to them.
+mod fields;
+/// State, folded from events.
 mod state;
+/// Values that events and state are made of.
+mod values;
 
-pub use aggregate::Asked;
+pub use aggregate::CommandWithContext;
 pub use commands::TeamCommand;
 pub use decide::{Context, decide};
 pub use events::TeamEvent;
-pub use state::{Roster, Team, TeamMember, TeamRole};
+pub use fields::Fields;
+pub use state::{Team, TeamMembers};
+pub use values::{TeamMember, TeamRole};
 
 /// `aggregate_type` in the log.
 pub const TYPE: &str = "team";

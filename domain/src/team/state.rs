@@ -1,16 +1,20 @@
+//! State of a team, folded from its events.
+
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::events::TeamEvent;
+use super::fields::Fields;
+use super::values::{TeamMember, TeamRole};
 use crate::ids::{TeamId, UserId};
 use crate::merge::Touches;
+use crate::role::{Holder, set};
 
-/// A team as its events leave it.
+/// A team, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Team {
-    /// How many events it has had.
+    /// Number of its events.
     pub version: u64,
-    /// The version of the last event that edits it.
+    /// Version of the last event that edits it.
     pub edited_version: u64,
     situation: Situation,
 }
@@ -19,95 +23,68 @@ pub struct Team {
 enum Situation {
     #[default]
     Absent,
-    Present(Roster),
+    Present(TeamMembers),
     Deleted,
 }
 
+/// A team's fields, and who is in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Roster {
+pub struct TeamMembers {
     pub id: TeamId,
-    pub name: String,
+    pub fields: Fields,
     pub members: Vec<TeamMember>,
 }
 
-/// What somebody may do in a team; what the team may do in a project is another thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TeamRole {
-    /// Has the roles that projects give to the team.
-    Member,
-    /// Decides who is in it.
-    Owner,
-}
-
-impl TeamRole {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Member => "member",
-            Self::Owner => "owner",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = LoggedTeamMember)]
-pub struct TeamMember {
-    pub user_id: UserId,
-    pub role: TeamRole,
-}
-
 impl Team {
-    /// The team, unless it never was or is deleted.
-    /// About how many bytes it takes in memory, for caches that are bounded by them.
+    /// Approximate size in memory, in bytes, for caches that are bounded by it.
     pub fn bytes(&self) -> usize {
-        let roster = |roster: &Roster| roster.name.len() + size_of_val(roster.members.as_slice());
-        size_of::<Self>() + self.roster().map_or(0, roster)
+        let heap = |team: &TeamMembers| team.fields.name.len() + size_of_val(team.members.as_slice());
+        size_of::<Self>() + self.present().map_or(0, heap)
     }
 
-    pub fn roster(&self) -> Option<&Roster> {
+    /// The team, unless it never existed or is deleted.
+    pub fn present(&self) -> Option<&TeamMembers> {
         match &self.situation {
-            Situation::Present(roster) => Some(roster),
+            Situation::Present(team) => Some(team),
             Situation::Absent | Situation::Deleted => None,
         }
     }
 
-    /// Whether the id is given out, also when the team is gone by now.
-    pub fn was(&self) -> bool {
+    /// Whether the id is given out, also when the team is deleted by now.
+    pub fn exists_or_did(&self) -> bool {
         self.situation != Situation::Absent
     }
 
-    pub fn apply(&mut self, event: TeamEvent) {
+    pub fn apply(&mut self, event: &TeamEvent) {
         self.version += 1;
         if event.is_edit() {
             self.edited_version = self.version;
         }
-        match (&mut self.situation, event) {
-            (situation, TeamEvent::Created(e)) => {
-                *situation = Situation::Present(Roster { id: e.id.to, name: e.name.to, members: e.members.to });
-            }
-            (situation, TeamEvent::Deleted(_)) => *situation = Situation::Deleted,
-            (Situation::Present(roster), event) => roster.apply(event),
-            (Situation::Absent | Situation::Deleted, _) => {}
+        if let TeamEvent::Created(e) = event {
+            let (id, fields) = (e.id.to, Fields::new(e));
+            self.situation = Situation::Present(TeamMembers { id, fields, members: Vec::new() });
+        }
+        if let Situation::Present(team) = &mut self.situation {
+            team.apply(event);
+        }
+        if matches!(event, TeamEvent::Deleted(_)) {
+            self.situation = Situation::Deleted;
         }
     }
 }
 
-impl Roster {
+impl TeamMembers {
     pub fn role_of(&self, user: UserId) -> Option<TeamRole> {
-        self.members.iter().find(|m| m.user_id == user).map(|m| m.role)
+        self.members.iter().find(|member| member.user_id == user).map(|member| member.role)
     }
 
-    fn apply(&mut self, event: TeamEvent) {
-        match event {
-            TeamEvent::Created(_) | TeamEvent::Deleted(_) => {}
-            TeamEvent::Renamed(e) => self.name = e.name.to,
-            TeamEvent::MemberAdded(e) => self.members.push(e.member.to),
-            TeamEvent::MemberRoleChanged(e) => {
-                if let Some(member) = self.members.iter_mut().find(|m| m.user_id == e.member.to.user_id) {
-                    *member = e.member.to;
-                }
+    fn apply(&mut self, event: &TeamEvent) {
+        self.fields.apply(event);
+        for change in event.role_changes() {
+            if let Holder::Person(user_id) = change.holder {
+                let to = change.to.map(|role| TeamMember { user_id, role });
+                set(&mut self.members, |member| member.user_id == user_id, to);
             }
-            TeamEvent::MemberRemoved(e) => self.members.retain(|m| m.user_id != e.member.from.user_id),
         }
     }
 }

@@ -15,6 +15,8 @@ use uuid::Uuid;
 mod together;
 /// A walk of random commands.
 mod walk;
+/// Watching a task.
+mod watching;
 
 fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
@@ -59,7 +61,7 @@ fn decided(project: &Project, actor: UserId, kind: &str, data: Value) -> Result<
 
 fn applied(project: &mut Project, actor: UserId, kind: &str, data: Value) {
     for event in decided(project, actor, kind, data).unwrap() {
-        project.apply(event);
+        project.apply(&event);
     }
 }
 
@@ -77,24 +79,24 @@ fn board() -> Project {
     project
 }
 
-fn asked_at(second: i64, actor: UserId, kind: &str, data: Value) -> task::Asked {
-    task::Asked {
+fn asked_at(second: i64, actor: UserId, kind: &str, data: Value) -> task::CommandWithContext {
+    task::CommandWithContext {
         command: task_command(kind, data),
         actor,
         at: at(second),
         project: board(),
-        place: None,
+        rank: None,
         end: Rank::at_end(at(second), 7),
         mentions: vec![],
         fresh_id: id(TASK),
         origin: Origin::Live,
         teams: vec![],
         other: None,
-        said: None,
+        comment: None,
     }
 }
 
-fn asked(actor: UserId, kind: &str, data: Value) -> task::Asked {
+fn asked(actor: UserId, kind: &str, data: Value) -> task::CommandWithContext {
     asked_at(0, actor, kind, data)
 }
 
@@ -108,7 +110,7 @@ fn history(commands: &[(&str, Value)]) -> Vec<TaskEvent> {
     let mut events = Vec::new();
     for (second, (kind, data)) in (0..).zip(commands) {
         for event in asked_at(second, MEMBER, kind, data.clone()).decide(&task).unwrap() {
-            task.apply(event.clone());
+            task.apply(&event);
             events.push(event);
         }
     }
@@ -254,7 +256,8 @@ fn given_columns_when_moved_then_their_order_is_what_was_asked() {
     let move_to = |project: &mut Project, column: u128, after: Value| {
         applied(project, OWNER, "project.edit_column", json!({"column_id": id(column), "after": after}));
     };
-    let order = |project: &Project| -> Vec<Uuid> { project.board().unwrap().columns.iter().map(|c| c.id.0).collect() };
+    let order =
+        |project: &Project| -> Vec<Uuid> { project.board().unwrap().fields.columns.iter().map(|c| c.id.0).collect() };
     move_to(&mut project, 13, Value::Null);
     assert_eq!(order(&project), [id(13), id(11), id(12)]);
     move_to(&mut project, 13, json!(id(11)));
@@ -287,7 +290,7 @@ fn given_a_task_when_a_file_is_attached_and_removed_then_nobodys_form_is_stale_a
         ("task.remove_attachment", remove()),
     ]);
     let mut task = Task::default();
-    removed.iter().cloned().for_each(|event| task.apply(event));
+    removed.iter().cloned().for_each(|event| task.apply(&event));
     assert_eq!((task.version, task.edited_version), (3, 1));
     let given = || TestFramework::<Task>::with(()).given(removed.clone());
     given().when(asked(MEMBER, "task.remove_attachment", remove())).then_expect_events(vec![]);
@@ -334,27 +337,29 @@ fn comments_are_edited_and_removed_by_their_words_in_the_log() {
         ("task.comment", json!({"id": id(41), "text": "other"})),
     ]);
     let mut task = Task::default();
-    events.iter().cloned().for_each(|event| task.apply(event));
+    events.iter().cloned().for_each(|event| task.apply(&event));
     let kept = *task.card().unwrap().comment(comment.id).unwrap();
-    assert_eq!((kept.said_at, kept.says("first"), kept.says("other")), (2, true, false));
-    assert_eq!(kept.said_in(events[1].clone()).unwrap().text, "first");
-    assert_eq!(kept.said_in(events[2].clone()), None, "of another comment");
+    assert_eq!((kept.written_at, kept.has_text("first"), kept.has_text("other")), (2, true, false));
+    assert_eq!(kept.read_from(events[1].clone()).unwrap().text, "first");
+    assert_eq!(kept.read_from(events[2].clone()), None, "of another comment");
 
     let edit = json!({"comment_id": id(40), "text": "second"});
-    let edit = task::Asked { said: Some(comment.clone()), ..asked(MEMBER, "task.edit_comment", edit) };
+    let edit = task::CommandWithContext { comment: Some(comment.clone()), ..asked(MEMBER, "task.edit_comment", edit) };
     let edited = edit.decide(&task).unwrap();
     let body = |text: &str, mentions: Value| json!({"id": id(40), "text": text, "mentions": mentions});
     let change = json!({"comment": {"from": body("first", json!([OWNER])), "to": body("second", json!([]))}});
     assert_eq!(edited, [event("task.comment_edited", change)]);
-    task.apply(edited[0].clone());
+    task.apply(&edited[0]);
     let kept = *task.card().unwrap().comment(comment.id).unwrap();
-    assert_eq!((kept.said_at, kept.said_in(edited[0].clone()).unwrap().author_id), (4, MEMBER));
+    assert_eq!((kept.written_at, kept.read_from(edited[0].clone()).unwrap().author_id), (4, MEMBER));
     // What one has not said is not one's own to edit, whatever its words.
-    let other = task::Asked { actor: OWNER, ..edit };
+    let other = task::CommandWithContext { actor: OWNER, ..edit };
     assert_eq!(other.decide(&task), Err(Refusal::NotTheAuthor));
 
-    let remove =
-        task::Asked { said: Some(comment), ..asked(MEMBER, "task.remove_comment", json!({"comment_id": id(40)})) };
+    let remove = task::CommandWithContext {
+        comment: Some(comment),
+        ..asked(MEMBER, "task.remove_comment", json!({"comment_id": id(40)}))
+    };
     let removed = remove.decide(&task).unwrap();
     assert_eq!(serde_json::to_value(&removed[0]).unwrap()["changes"]["comment"]["from"]["text"], "first");
 }
@@ -362,15 +367,15 @@ fn comments_are_edited_and_removed_by_their_words_in_the_log() {
 #[test]
 fn a_task_takes_as_much_memory_as_what_decisions_need() {
     let mut task = Task::default();
-    a_task().into_iter().for_each(|event| task.apply(event));
+    a_task().into_iter().for_each(|event| task.apply(&event));
     let bare = task.bytes();
     for n in 0..1000 {
         let text = "x".repeat(16 * 1024);
         let comment =
             json!({"from": null, "to": {"id": id(5000 + n), "author_id": MEMBER, "text": text, "mentions": []}});
-        task.apply(event("task.commented", json!({"comment": comment})));
+        task.apply(&event("task.commented", json!({"comment": comment})));
     }
     assert!(task.bytes() - bare < 1000 * 100, "{} bytes more", task.bytes() - bare);
-    task.apply(event("task.described", json!({"description": {"from": "", "to": "x".repeat(10_000)}})));
+    task.apply(&event("task.described", json!({"description": {"from": "", "to": "x".repeat(10_000)}})));
     assert!(task.bytes() - bare > 10_000);
 }

@@ -7,9 +7,9 @@ use super::*;
 
 const TEAM: TeamId = TeamId(Uuid::from_u128(40));
 
-fn team_asked(actor: UserId, kind: &str, data: Value) -> team::Asked {
+fn team_asked(actor: UserId, kind: &str, data: Value) -> team::CommandWithContext {
     let command: TeamCommand = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
-    team::Asked { command, context: team::Context { actor, id: TEAM } }
+    team::CommandWithContext { command, context: team::Context { actor, id: TEAM } }
 }
 
 fn team_events(events: &[Value]) -> Vec<TeamEvent> {
@@ -29,7 +29,7 @@ fn a_team() -> Vec<TeamEvent> {
 
 fn folded(events: Vec<TeamEvent>) -> Arc<Team> {
     let mut team = Team::default();
-    events.into_iter().for_each(|event| team.apply(event));
+    events.into_iter().for_each(|event| team.apply(&event));
     Arc::new(team)
 }
 
@@ -73,7 +73,7 @@ fn board(role: &str) -> Project {
         let context = project::Context { teams: teams.clone(), ..project_context(OWNER) };
         let command = project_command(&format!("project.{kind}"), data);
         for event in project::decide(&project, &command, &context).unwrap() {
-            project.apply(event);
+            project.apply(&event);
         }
     }
     project
@@ -105,15 +105,15 @@ fn given_a_team_that_one_is_not_in_when_it_is_brought_along_then_it_is_not_there
 }
 
 /// In the project that the team is in.
-fn asked(second: i64, actor: UserId, kind: &str, data: Value) -> task::Asked {
+fn asked(second: i64, actor: UserId, kind: &str, data: Value) -> task::CommandWithContext {
     let (project, teams) = (board("member"), vec![folded(a_team())]);
-    task::Asked { project, teams, ..asked_at(second, actor, kind, data) }
+    task::CommandWithContext { project, teams, ..asked_at(second, actor, kind, data) }
 }
 
 fn a_task(data: Value) -> Task {
     let mut task = Task::default();
     for event in asked(0, MEMBER, "task.create", data).decide(&task).unwrap() {
-        task.apply(event);
+        task.apply(&event);
     }
     task
 }
@@ -124,7 +124,7 @@ fn given_a_task_when_it_waits_for_what_is_not_in_the_project_then_it_is_refused(
     let wait = asked(1, MEMBER, "task.add_dependency", json!({"task_id": id(21)}));
     let stray = Err(Refusal::invalid("/task_id", "not a task of the project"));
     assert_eq!(wait.decide(&task), stray, "one that nobody has");
-    let other = task::Asked { other: Some(a_task(json!({"title": "O"}))), ..wait };
+    let other = task::CommandWithContext { other: Some(a_task(json!({"title": "O"}))), ..wait };
     assert_eq!(other.decide(&task).unwrap().len(), 1);
 }
 
@@ -134,22 +134,25 @@ const DAY: i64 = 24 * 60 * 60;
 fn given_a_due_time_when_the_clock_looks_then_it_says_each_thing_once_and_in_time() {
     let due = at(2 * DAY);
     let mut task = a_task(json!({"title": "T", "due_at": due}));
-    let clock = |second: i64, stage: &str| task::Asked {
+    let clock = |second: i64, stage: &str| task::CommandWithContext {
         origin: Origin::Clock,
         ..asked(second, UserId(Uuid::nil()), "task.remind", json!({"due_at": due, "stage": stage}))
     };
     assert_eq!(clock(DAY - 1, "due_soon").decide(&task), Ok(vec![]), "too early");
     let soon = clock(DAY, "due_soon").decide(&task).unwrap();
     assert!(matches!(soon.as_slice(), [TaskEvent::DueSoon(_)]), "{soon:?}");
-    soon.into_iter().for_each(|event| task.apply(event));
+    soon.into_iter().for_each(|event| task.apply(&event));
     assert_eq!(clock(DAY + 5, "due_soon").decide(&task), Ok(vec![]), "said already");
     let overdue = clock(2 * DAY, "overdue").decide(&task).unwrap();
     assert!(matches!(overdue.as_slice(), [TaskEvent::Overdue(_)]), "{overdue:?}");
-    overdue.into_iter().for_each(|event| task.apply(event));
+    overdue.into_iter().for_each(|event| task.apply(&event));
     assert_eq!(clock(3 * DAY, "overdue").decide(&task), Ok(vec![]));
     // Nobody but the clock says so, whatever their role.
-    let forged = task::Asked { origin: Origin::Live, ..clock(2 * DAY, "overdue") };
-    assert_eq!((task::Asked { actor: OWNER, ..forged }).decide(&task), Err(Refusal::Forbidden { needs: Role::Owner }));
+    let forged = task::CommandWithContext { origin: Origin::Live, ..clock(2 * DAY, "overdue") };
+    assert_eq!(
+        (task::CommandWithContext { actor: OWNER, ..forged }).decide(&task),
+        Err(Refusal::Forbidden { needs: Role::Owner })
+    );
 }
 
 #[test]
@@ -157,6 +160,6 @@ fn given_a_clock_that_comes_late_when_the_due_time_is_over_then_it_does_not_say_
     let due = at(2 * DAY);
     let task = a_task(json!({"title": "T", "due_at": due}));
     let late = asked(5 * DAY, UserId(Uuid::nil()), "task.remind", json!({"due_at": due, "stage": "due_soon"}));
-    let said = (task::Asked { origin: Origin::Clock, ..late }).decide(&task).unwrap();
+    let said = (task::CommandWithContext { origin: Origin::Clock, ..late }).decide(&task).unwrap();
     assert!(matches!(said.as_slice(), [TaskEvent::Overdue(_)]), "{said:?}");
 }

@@ -9,10 +9,11 @@ use tokio::sync::Mutex;
 
 use super::{Count, Progress, Stage};
 use crate::ProjectorError;
+use crate::dead_letters;
+use crate::decoded::Decoded;
 use crate::derived::{self, DOCUMENTS_OF_BLOCKS};
-use crate::fold::{Decoded, WatcherHistory};
 use crate::generation::{Beside, Generation};
-use crate::set_aside;
+use crate::read_models::WatcherHistory;
 use crate::tables::Tables;
 
 /// Events that are read at once.
@@ -226,7 +227,7 @@ async fn fold(
                 failed = false;
             }
             if let Err(reason) = apply(&mut folded.tables, event, failed) {
-                set_aside::put(db, event, &reason).await?;
+                dead_letters::put(db, event, &reason).await?;
                 failed = true;
             } else if let Some(project) = event.project_id.filter(|_| source.kind == "project") {
                 folded.tables.projects.get(&project).into_iter().for_each(|row| history.add(row));
@@ -240,7 +241,7 @@ async fn fold(
 
 fn apply(tables: &mut Tables, event: &LoggedEvent, failed: bool) -> Result<(), String> {
     if failed {
-        return Err(set_aside::WAITS.to_owned());
+        return Err(dead_letters::WAITS.to_owned());
     }
     let decoded = Decoded::new(event).map_err(|e| e.to_string())?;
     tables.apply(&decoded).map_err(|e| e.to_string())
@@ -264,7 +265,7 @@ async fn write(db: &mut PgConnection, source: &Source<'_>, folded: &mut Folded) 
     }
 }
 
-/// Writes the rows of one aggregate as they were before the first event that cannot be stored, and sets aside that and what is behind it.
+/// Writes the rows of one aggregate as they were before the first event that cannot be stored, and dead-letters that one and all behind it.
 async fn write_what_can_be(db: &mut PgConnection, source: &Source<'_>, aggregate: &str) -> Result<(), ProjectorError> {
     let mut events = taskfold_event_log::aggregate_after(&mut *db, source.kind, aggregate, 0).await?;
     events.retain(|event| event.position <= source.upto);
@@ -275,15 +276,15 @@ async fn write_what_can_be(db: &mut PgConnection, source: &Source<'_>, aggregate
     // From the longest beginning down: what cannot be stored is most often the last that was written.
     let mut refused: Option<String> = None;
     for end in (0..=events.len()).rev() {
-        // What cannot be folded has been set aside already.
+        // What cannot be folded has been dead-lettered already.
         let Ok(mut tables) = fold(&events[..end]) else { continue };
         let mut tx = db.begin().await?;
         match tables.copy(&mut tx).await {
             Ok(()) => {
                 if let (Some(reason), Some((first, behind))) = (&refused, events[end..].split_first()) {
-                    set_aside::put(&mut tx, first, reason).await?;
+                    dead_letters::put(&mut tx, first, reason).await?;
                     for event in behind {
-                        set_aside::put(&mut tx, event, set_aside::WAITS).await?;
+                        dead_letters::put(&mut tx, event, dead_letters::WAITS).await?;
                     }
                 }
                 tx.commit().await?;

@@ -3,7 +3,7 @@ use std::fmt;
 
 use sqlx::PgConnection;
 use taskfold_domain::ids::TaskId;
-use taskfold_domain::task::beside::LinkKind;
+use taskfold_domain::task::side_tables::LinkKind;
 use taskfold_event_log::StoredTime;
 use uuid::Uuid;
 
@@ -76,7 +76,7 @@ pub async fn tasks(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Diffe
     let mut differences = Vec::new();
     for folded in folded {
         let task = folded.task;
-        let place = &folded.place;
+        let place = &folded.placement;
         let wanted = (folded.project, place.column.0, place.rank.as_str().to_owned(), place.state as i16);
         match places.get(&task) {
             None => differences.push(of_task("task_places", Wrong::Missing, task)),

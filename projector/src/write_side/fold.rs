@@ -1,9 +1,9 @@
 use serde::Deserialize;
 use sqlx::{FromRow, PgConnection};
-use taskfold_domain::change::Event;
+use taskfold_domain::aggregates::State;
 use taskfold_domain::ids::TaskId;
-use taskfold_domain::task::beside::{LinkKind, Place};
-use taskfold_domain::{Project, SubjectKind, Task, Team, Timestamp};
+use taskfold_domain::task::side_tables::{LinkKind, Placement};
+use taskfold_domain::{SubjectKind, Task, Timestamp};
 use taskfold_event_log::{LoggedEvent, event_columns};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ const TASKS: usize = 500;
 pub struct Folded {
     pub task: Uuid,
     pub project: Uuid,
-    pub place: Place,
+    pub placement: Placement,
     pub links: Vec<(LinkKind, TaskId)>,
     pub due: Due,
 }
@@ -69,10 +69,7 @@ pub trait Sink: Send {
 /// Folds all aggregates, one after the other in the order of the log's primary key, or those tasks that are given. An aggregate with an event
 /// that cannot be read is left out.
 pub async fn fold(db: &mut PgConnection, only: Option<&[Uuid]>, sink: &mut impl Sink) -> Result<(), ProjectorError> {
-    let kinds: &[SubjectKind] = match only {
-        None => &[SubjectKind::Project, SubjectKind::Team, SubjectKind::Task],
-        Some(_) => &[SubjectKind::Task],
-    };
+    let kinds = if only.is_some() { &[SubjectKind::Task] } else { SubjectKind::ALL };
     let only: Option<Vec<String>> = only.map(|tasks| tasks.iter().map(Uuid::to_string).collect());
     let mut done = Vec::new();
     for kind in kinds {
@@ -121,92 +118,67 @@ async fn page(
     sqlx::query_as(&sql).bind(kind.as_str()).bind(id).bind(version).bind(PAGE).bind(only).fetch_all(db).await
 }
 
-/// One aggregate, as far as its events have been added.
+/// One aggregate, as far as its events have been applied.
 struct Folding {
     state: State,
-    /// Nothing can be said of it.
+    /// Of a task.
+    reminder: Reminder,
+    /// An event could not be read, so that nothing can be said of the aggregate.
     broken: bool,
 }
 
-enum State {
-    Task(Box<OfTask>),
-    Project(Box<Project>),
-    Team(Box<Team>),
-}
-
-/// A task, and its reminder as the append was told of it.
+/// Reminder of a task as the append recorded it.
 #[derive(Default)]
-struct OfTask {
-    id: Uuid,
-    task: Task,
+struct Reminder {
+    task: Uuid,
     due: Option<Due>,
-    /// The command that is being added, and when it was recorded; of one of an earlier release, when the next reminder was to be before it.
+    /// The command whose events are being applied, and when it was recorded.
     command: Option<(Uuid, Uuid)>,
     recorded_at: Option<Timestamp>,
+    /// Next reminder before the command, if an earlier release appended it.
     before: Option<Option<Timestamp>>,
 }
 
 impl Folding {
     fn new(kind: SubjectKind) -> Self {
-        let state = match kind {
-            SubjectKind::Task => State::Task(Box::default()),
-            SubjectKind::Project => State::Project(Box::default()),
-            SubjectKind::Team => State::Team(Box::default()),
-        };
-        Self { state, broken: false }
+        Self { state: State::new(kind), reminder: Reminder::default(), broken: false }
     }
 
-    /// Answers the field in which the event does not follow from those before it.
+    /// Applies an event. Returns the field in which it does not follow from those before it.
     fn add(&mut self, row: &Row) -> Option<&'static str> {
         if self.broken {
             return None;
         }
-        match (&mut self.state, row.event.event()) {
-            (State::Task(of), Ok(Event::Task(event))) => {
-                of.begin(row);
-                let contradicted = of.task.contradicts(&event);
-                of.task.apply(event);
-                contradicted
-            }
-            (State::Project(project), Ok(Event::Project(event))) => {
-                let contradicted = project.contradicts(&event);
-                project.apply(event);
-                contradicted
-            }
-            (State::Team(team), Ok(Event::Team(event))) => {
-                let contradicted = team.contradicts(&event);
-                team.apply(event);
-                contradicted
-            }
-            // It is named where the read tables are compared.
-            (_, Err(_) | Ok(_)) => {
-                self.broken = true;
-                None
-            }
+        if let State::Task(task) = &self.state {
+            self.reminder.begin(row, task);
         }
+        // What cannot be read or applied is reported where the read tables are compared.
+        let contradicted = row.event.event().ok().and_then(|event| self.state.apply(&event).ok());
+        self.broken = contradicted.is_none();
+        contradicted.flatten()
     }
 
     fn ended(self) -> Option<Folded> {
         match self.state {
-            State::Task(of) if !self.broken => (*of).ended(),
+            State::Task(task) if !self.broken => self.reminder.ended(&task),
             State::Task(_) | State::Project(_) | State::Team(_) => None,
         }
     }
 }
 
-impl OfTask {
-    fn begin(&mut self, row: &Row) {
+impl Reminder {
+    fn begin(&mut self, row: &Row, task: &Task) {
         let command = (row.event.actor_id, row.event.command_id);
         if self.command == Some(command) {
             return;
         }
-        self.end_command();
+        self.end_command(task);
         self.command = Some(command);
         self.recorded_at = Some(row.event.recorded_at.into());
-        self.id = row.event.aggregate_id.parse().unwrap_or_default();
+        self.task = row.event.aggregate_id.parse().unwrap_or_default();
         let recorded: Recorded = serde_json::from_str(&row.metadata).unwrap_or_default();
         match (recorded.fingerprint, recorded.due) {
-            (None, _) => self.before = Some(self.task.reminder_at()),
+            (None, _) => self.before = Some(task.reminder_at()),
             (Some(_), None) => {}
             (Some(_), Some(due)) => {
                 self.due = Some(due.parse().map_or(Due::Never, |micros| Due::At(Timestamp::from_micros(micros))));
@@ -214,10 +186,10 @@ impl OfTask {
         }
     }
 
-    /// The rule of the release before, which recorded nothing.
-    fn end_command(&mut self) {
+    /// Applies the rule of the release before, which recorded nothing.
+    fn end_command(&mut self, task: &Task) {
         let Some(before) = self.before.take() else { return };
-        let now = self.task.reminder_at();
+        let now = task.reminder_at();
         if now != before {
             self.due = Some(match now {
                 None => Due::Never,
@@ -227,10 +199,10 @@ impl OfTask {
         }
     }
 
-    fn ended(mut self) -> Option<Folded> {
-        self.end_command();
-        let project = self.task.card()?.project_id.0;
+    fn ended(mut self, task: &Task) -> Option<Folded> {
+        self.end_command(task);
+        let project = task.fields()?.project_id.0;
         let due = self.due.unwrap_or(Due::Never);
-        Some(Folded { task: self.id, project, place: self.task.place()?, links: self.task.links(), due })
+        Some(Folded { task: self.task, project, placement: task.placement()?, links: task.links(), due })
     }
 }

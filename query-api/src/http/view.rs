@@ -7,8 +7,8 @@ use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::types::Json;
 use taskfold_domain::project::{Category, Column, WipPolicy};
-use taskfold_domain::task::events::{DueStage, Priority};
 use taskfold_domain::task::{Checklist, Standing, Status, allowed};
+use taskfold_domain::task::{DueStage, Priority};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

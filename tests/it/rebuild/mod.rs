@@ -11,8 +11,8 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
 use taskfold::databases::{DatabaseRole, part_pool};
+use taskfold_projector::dead_letters;
 use taskfold_projector::rebuild::{Rebuilt, Stage, Then, back, rebuild};
-use taskfold_projector::set_aside;
 
 use crate::harness::{Actor, App, Sse};
 
@@ -87,7 +87,7 @@ async fn a_rebuild_comes_to_the_same_rows_and_to_tables_of_the_same_shape() {
     assert!(before.len() > 150, "{}", before.len());
     for _ in 0..2 {
         let rebuilt = rebuilt(&app, Then::Switch).await;
-        assert_eq!((rebuilt.position, rebuilt.set_aside), (app.head().await, 0));
+        assert_eq!((rebuilt.position, rebuilt.dead_letters), (app.head().await, 0));
         assert_eq!(rebuilt.differences, []);
     }
     let after = shape(&app.owner).await;
@@ -229,7 +229,7 @@ async fn going_back_brings_the_rows_of_before_with_all_that_happened_since() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_folded_or_stored_is_set_aside_alike() {
+async fn what_cannot_be_folded_or_stored_is_dead_lettered_alike() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -270,7 +270,7 @@ async fn what_cannot_be_folded_or_stored_is_set_aside_alike() {
         stages.lock().unwrap().insert(format!("{stage:?}"), (done, total));
     };
     let rebuilt = rebuild(&projector, Then::Switch, &progress).await.unwrap();
-    assert_eq!(rebuilt.set_aside, 4);
+    assert_eq!(rebuilt.dead_letters, 4);
     assert_eq!(aside().await, expected);
     for title in ["sick 0", "mute 0"] {
         let found: i64 = sqlx::query_scalar("SELECT count(*) FROM tasks WHERE title = $1")
@@ -292,14 +292,14 @@ async fn what_cannot_be_folded_or_stored_is_set_aside_alike() {
     .execute(&app.owner)
     .await
     .unwrap();
-    set_aside::request_retry(&app.owner).await.unwrap();
+    dead_letters::request_retry(&app.owner).await.unwrap();
     crate::harness::eventually("they are taken back", || async { aside().await.is_empty().then_some(()) }).await;
     assert_eq!(rebuild(&projector, Then::Compare, &|_, _, _| {}).await.unwrap().differences, []);
     app.stop().await;
 }
 
 #[tokio::test]
-async fn events_of_a_kind_that_is_not_known_are_set_aside_too() {
+async fn events_of_a_kind_that_is_not_known_are_dead_lettered_too() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -310,7 +310,7 @@ async fn events_of_a_kind_that_is_not_known_are_set_aside_too() {
         .await
         .unwrap();
     let rebuilt = rebuilt(&app, Then::Compare).await;
-    assert_eq!(rebuilt.set_aside, 1);
+    assert_eq!(rebuilt.dead_letters, 1);
     let found: Vec<(&str, &str)> = rebuilt.differences.iter().map(|d| (d.table, d.how.as_str())).collect();
     assert!(found.contains(&("tasks", "not in the other generation")), "{found:?}");
     app.stop().await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::extract::State;
 use taskfold_commands::{CommandError, Done, Envelope};
 use taskfold_domain::Precondition;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::empty::Empty;
 use taskfold_domain::{ProjectCommand, Role};
 use taskfold_web::Problem;
 use taskfold_web::problem::CommandProblems;
@@ -111,7 +111,7 @@ async fn joined(
 }
 
 async fn join(app: &App, envelope: Envelope, invitation: &Invitation) -> Result<Done, CommandError> {
-    app.engine.project(invitation.project(), ProjectCommand::Join(Bare {}), envelope).await
+    app.engine.project(invitation.project(), ProjectCommand::Join(Empty {}), envelope).await
 }
 
 async fn on_its_own(work: impl Future<Output = Result<Reply, ApiError>> + Send + 'static) -> Result<Reply, ApiError> {

@@ -60,7 +60,7 @@ pub async fn handler(State(app): State<App>, caller: Caller, Path(token): Path<S
     let (username, display_name) = account.unzip();
     Ok(Json(To {
         project_id,
-        project_name: board.name.clone(),
+        project_name: board.fields.name.clone(),
         role: invitation.role()?,
         invited_by: Inviter { user_id: invitation.created_by, username, display_name },
         expires_at: invitation.expires_at,

@@ -1,8 +1,8 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ColumnId, ProjectId};
-use taskfold_domain::project::commands::WhichColumn;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::project::commands::ColumnRef;
+use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
@@ -15,7 +15,7 @@ use crate::http::sent::{CommandHeaders, Sent};
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/columns/{column_id}/archive", operation_id = "archiveColumn", tag = "projects",
     params(("project_id" = Uuid, Path, description = "the project"), ("column_id" = Uuid, Path, description = "the column"), CommandHeaders),
-    request_body = Bare,
+    request_body = Empty,
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
@@ -23,11 +23,11 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
-    Body(_body): Body<Bare>,
+    Body(_body): Body<Empty>,
 ) -> Result<Reply, ApiError> {
     let done = app
         .engine
-        .project(project_id, ProjectCommand::ArchiveColumn(WhichColumn { column_id }), sent.envelope())
+        .project(project_id, ProjectCommand::ArchiveColumn(ColumnRef { column_id }), sent.envelope())
         .await?;
     Ok(done.into())
 }

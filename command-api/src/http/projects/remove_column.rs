@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ColumnId, ProjectId};
-use taskfold_domain::project::commands::WhichColumn;
+use taskfold_domain::project::commands::ColumnRef;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -24,7 +24,7 @@ pub async fn handler(
 ) -> Result<Reply, ApiError> {
     let done = app
         .engine
-        .project(project_id, ProjectCommand::RemoveColumn(WhichColumn { column_id }), sent.envelope())
+        .project(project_id, ProjectCommand::RemoveColumn(ColumnRef { column_id }), sent.envelope())
         .await?;
     Ok(done.into())
 }

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{FilterId, ProjectId};
-use taskfold_domain::project::commands::WhichFilter;
+use taskfold_domain::project::commands::FilterRef;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -22,7 +22,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, filter_id)): Path<(ProjectId, FilterId)>,
 ) -> Result<Reply, ApiError> {
-    let command = ProjectCommand::RemoveFilter(WhichFilter { filter_id });
+    let command = ProjectCommand::RemoveFilter(FilterRef { filter_id });
     let done = app.engine.project(project_id, command, sent.envelope()).await?;
     Ok(done.into())
 }

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{LabelId, ProjectId};
-use taskfold_domain::project::commands::WhichLabel;
+use taskfold_domain::project::commands::LabelRef;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -23,6 +23,6 @@ pub async fn handler(
     Path((project_id, label_id)): Path<(ProjectId, LabelId)>,
 ) -> Result<Reply, ApiError> {
     let done =
-        app.engine.project(project_id, ProjectCommand::RemoveLabel(WhichLabel { label_id }), sent.envelope()).await?;
+        app.engine.project(project_id, ProjectCommand::RemoveLabel(LabelRef { label_id }), sent.envelope()).await?;
     Ok(done.into())
 }

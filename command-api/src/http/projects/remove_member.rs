@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ProjectId, UserId};
-use taskfold_domain::project::commands::WhichMember;
+use taskfold_domain::project::commands::MemberRef;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -23,6 +23,6 @@ pub async fn handler(
     Path((project_id, user_id)): Path<(ProjectId, UserId)>,
 ) -> Result<Reply, ApiError> {
     let done =
-        app.engine.project(project_id, ProjectCommand::RemoveMember(WhichMember { user_id }), sent.envelope()).await?;
+        app.engine.project(project_id, ProjectCommand::RemoveMember(MemberRef { user_id }), sent.envelope()).await?;
     Ok(done.into())
 }

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ProjectId, TeamId};
-use taskfold_domain::project::commands::WhichTeam;
+use taskfold_domain::project::commands::TeamRef;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -22,7 +22,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, team_id)): Path<(ProjectId, TeamId)>,
 ) -> Result<Reply, ApiError> {
-    let command = ProjectCommand::RemoveTeam(WhichTeam { team_id });
+    let command = ProjectCommand::RemoveTeam(TeamRef { team_id });
     let done = app.engine.project(project_id, command, sent.envelope()).await?;
     Ok(done.into())
 }

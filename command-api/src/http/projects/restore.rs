@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
@@ -14,7 +14,7 @@ use crate::http::sent::{CommandHeaders, Sent};
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/restore", operation_id = "restoreProject", tag = "projects",
     params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
-    request_body = Bare,
+    request_body = Empty,
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
@@ -22,8 +22,8 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path(project_id): Path<ProjectId>,
-    Body(_body): Body<Bare>,
+    Body(_body): Body<Empty>,
 ) -> Result<Reply, ApiError> {
-    let done = app.engine.project(project_id, ProjectCommand::Restore(Bare {}), sent.envelope()).await?;
+    let done = app.engine.project(project_id, ProjectCommand::Restore(Empty {}), sent.envelope()).await?;
     Ok(done.into())
 }

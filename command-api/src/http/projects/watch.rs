@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -18,7 +18,7 @@ use crate::http::sent::{CommandHeaders, Sent};
     security(("bearer" = []))
 )]
 pub async fn handler(State(app): State<App>, sent: Sent, Path(project_id): Path<ProjectId>) -> Result<Reply, ApiError> {
-    let command = ProjectCommand::Watch(Bare {});
+    let command = ProjectCommand::Watch(Empty {});
     let done = app.engine.project(project_id, command, sent.envelope()).await?;
     Ok(done.into())
 }

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::TaskId;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -18,6 +18,6 @@ use crate::http::sent::{CommandHeaders, Sent};
     security(("bearer" = []))
 )]
 pub async fn handler(State(app): State<App>, sent: Sent, Path(task_id): Path<TaskId>) -> Result<Reply, ApiError> {
-    let done = app.engine.task(task_id, TaskCommand::Delete(Bare {}), sent.envelope()).await?;
+    let done = app.engine.task(task_id, TaskCommand::Delete(Empty {}), sent.envelope()).await?;
     Ok(done.into())
 }

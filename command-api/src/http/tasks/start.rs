@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::TaskId;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
@@ -14,7 +14,7 @@ use crate::http::sent::{CommandHeaders, Sent};
 #[utoipa::path(
     post, path = "/v1/tasks/{task_id}/start", operation_id = "startTask", tag = "tasks",
     params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
-    request_body = Bare,
+    request_body = Empty,
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
@@ -22,8 +22,8 @@ pub async fn handler(
     State(app): State<App>,
     sent: Sent,
     Path(task_id): Path<TaskId>,
-    Body(_body): Body<Bare>,
+    Body(_body): Body<Empty>,
 ) -> Result<Reply, ApiError> {
-    let done = app.engine.task(task_id, TaskCommand::Start(Bare {}), sent.envelope()).await?;
+    let done = app.engine.task(task_id, TaskCommand::Start(Empty {}), sent.envelope()).await?;
     Ok(done.into())
 }

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::TaskId;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -18,7 +18,7 @@ use crate::http::sent::{CommandHeaders, Sent};
     security(("bearer" = []))
 )]
 pub async fn handler(State(app): State<App>, sent: Sent, Path(task_id): Path<TaskId>) -> Result<Reply, ApiError> {
-    let command = TaskCommand::Unwatch(Bare {});
+    let command = TaskCommand::Unwatch(Empty {});
     let done = app.engine.task(task_id, command, sent.envelope()).await?;
     Ok(done.into())
 }

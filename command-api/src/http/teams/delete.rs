@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::TeamCommand;
 use taskfold_domain::ids::TeamId;
-use taskfold_domain::task::commands::Bare;
+use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -18,7 +18,7 @@ use crate::http::sent::{CommandHeaders, Sent};
     security(("bearer" = []))
 )]
 pub async fn handler(State(app): State<App>, sent: Sent, Path(team_id): Path<TeamId>) -> Result<Reply, ApiError> {
-    let command = TeamCommand::Delete(Bare {});
+    let command = TeamCommand::Delete(Empty {});
     let done = app.engine.team(team_id, command, sent.envelope()).await?;
     Ok(done.into())
 }

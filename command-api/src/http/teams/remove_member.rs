@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::TeamCommand;
 use taskfold_domain::ids::{TeamId, UserId};
-use taskfold_domain::team::commands::WhichTeamMember;
+use taskfold_domain::team::commands::TeamMemberRef;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -22,7 +22,7 @@ pub async fn handler(
     sent: Sent,
     Path((team_id, user_id)): Path<(TeamId, UserId)>,
 ) -> Result<Reply, ApiError> {
-    let command = TeamCommand::RemoveMember(WhichTeamMember { user_id });
+    let command = TeamCommand::RemoveMember(TeamMemberRef { user_id });
     let done = app.engine.team(team_id, command, sent.envelope()).await?;
     Ok(done.into())
 }

@@ -116,7 +116,7 @@ pub fn take<T>(queue: &mut VecDeque<T>, limit: usize, append: impl Fn(&T) -> &Ap
 mod tests {
     use taskfold_domain::Rank;
     use taskfold_domain::ids::TaskId;
-    use taskfold_domain::task::beside::{Link, Place, PlaceState};
+    use taskfold_domain::task::side_tables::{Link, Placement, PlacementState};
 
     use super::super::{Effects, ExpectedVersion, Guard, NewEvent};
     use super::*;
@@ -147,7 +147,7 @@ mod tests {
         let rank = Rank::at_end(at.into(), 0);
         let column = ColumnId(id(column));
         let mut append = on(aggregate);
-        append.effects.placement = Some(Place { column, rank, state: PlaceState::OnBoard });
+        append.effects.placement = Some(Placement { column, rank, state: PlacementState::OnBoard });
         append.effects.checks.extend(wip_limit.map(|limit| Check::WipLimit { column, limit }));
         append
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
 use sqlx::types::Json;
 use sqlx::{Encode, PgConnection, Postgres, Type};
-use taskfold_domain::task::beside::{Link, LinkKind};
+use taskfold_domain::task::side_tables::{Link, LinkKind};
 use uuid::Uuid;
 
 use super::effects::{Check, ExpectedVersion, Guard};

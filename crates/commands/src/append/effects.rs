@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use taskfold_domain::ids::{ColumnId, TaskId};
-use taskfold_domain::task::beside::{Link, LinkKind, Place};
+use taskfold_domain::task::side_tables::{Link, LinkKind, Placement};
 use uuid::Uuid;
 
 /// A version of an aggregate that a decision relied on.
@@ -38,7 +38,7 @@ pub struct Effects {
     pub guards: Vec<Guard>,
     pub checks: Vec<Check>,
     /// Placement of the task after its events, where they change it.
-    pub placement: Option<Place>,
+    pub placement: Option<Placement>,
     pub link: Option<Link>,
     /// Time of the task's next reminder, where that changes; `None` inside: there is none.
     pub reminder: Option<Option<DateTime<Utc>>>,

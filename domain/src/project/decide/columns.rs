@@ -1,23 +1,26 @@
+//! Columns: ranks, limits, archiving.
+
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::ColumnId;
 use crate::input::COLUMNS_PER_PROJECT;
 use crate::project::commands::{AddColumn, ColumnPatch};
 use crate::project::events::{ColumnAdded, ColumnChanged, ColumnDiff, ColumnRemoved, ProjectEvent};
-use crate::project::state::{Board, Column};
+use crate::project::state::Board;
+use crate::project::values::Column;
 use crate::rank::Rank;
 use crate::refusal::Refusal;
 
 pub fn add(board: &Board, add: &AddColumn, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let id = add.id.unwrap_or(ColumnId(context.fresh_id));
-    if board.column(id).is_some() {
+    if board.fields.column(id).is_some() {
         return Err(Refusal::AlreadyExists);
     }
-    if board.columns.len() >= COLUMNS_PER_PROJECT {
+    if board.fields.columns.len() >= COLUMNS_PER_PROJECT {
         return Err(Refusal::invalid("", format!("a project has at most {COLUMNS_PER_PROJECT} columns")));
     }
     let after = match add.after {
-        None => board.columns.last().map(|c| c.id),
+        None => board.fields.columns.last().map(|c| c.id),
         Some(after) => after,
     };
     let column = Column {
@@ -26,20 +29,20 @@ pub fn add(board: &Board, add: &AddColumn, context: &Context) -> Result<Vec<Proj
         category: add.category,
         wip_limit: add.wip_limit.map(|w| w.get()),
         wip_policy: add.wip_policy,
-        rank: column_place(board, None, after, context)?,
+        rank: column_rank(board, None, after, context)?,
         archived: false,
     };
     Ok(vec![ProjectEvent::ColumnAdded(ColumnAdded { column: column.into() })])
 }
 
-/// The rank behind `after`, the column that moves left out.
-fn column_place(
+/// Rank behind `after`, the column that moves left out.
+fn column_rank(
     board: &Board,
     moving: Option<ColumnId>,
     after: Option<ColumnId>,
     context: &Context,
 ) -> Result<Rank, Refusal> {
-    let others: Vec<&Column> = board.columns.iter().filter(|c| Some(c.id) != moving).collect();
+    let others: Vec<&Column> = board.fields.columns.iter().filter(|c| Some(c.id) != moving).collect();
     let index = match after {
         None => 0,
         Some(after) => others
@@ -69,10 +72,10 @@ pub fn edit(
         events.push(ProjectEvent::ColumnRenamed(changed(named(&column.name), named(name.as_str()))));
     }
     if let Some(after) = change.after {
-        let index = board.columns.iter().position(|c| c.id == id);
-        let before = index.and_then(|i| i.checked_sub(1)).map(|i| board.columns[i].id);
+        let index = board.fields.columns.iter().position(|c| c.id == id);
+        let before = index.and_then(|i| i.checked_sub(1)).map(|i| board.fields.columns[i].id);
         if before != after {
-            let rank = column_place(board, Some(id), after, context)?;
+            let rank = column_rank(board, Some(id), after, context)?;
             let placed = |rank: &Rank| ColumnDiff { rank: Some(rank.clone()), ..ColumnDiff::of(id) };
             events.push(ProjectEvent::ColumnMoved(changed(placed(&column.rank), placed(&rank))));
         }
@@ -110,5 +113,5 @@ pub fn remove(board: &Board, id: ColumnId) -> Result<Vec<ProjectEvent>, Refusal>
 }
 
 fn find(board: &Board, id: ColumnId) -> Result<&Column, Refusal> {
-    board.column(id).ok_or(Refusal::NotFound)
+    board.fields.column(id).ok_or(Refusal::NotFound)
 }

@@ -1,18 +1,21 @@
+//! Filters that members share.
+
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::FilterId;
 use crate::input::FILTERS_PER_PROJECT;
 use crate::project::commands::{AddFilter, FilterPatch};
 use crate::project::events::{FilterAdded, FilterChanged, FilterRemoved, ProjectEvent};
-use crate::project::state::{Board, SavedFilter};
+use crate::project::state::Board;
+use crate::project::values::SavedFilter;
 use crate::refusal::Refusal;
 
 pub fn add(board: &Board, add: &AddFilter, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let id = add.id.unwrap_or(FilterId(context.fresh_id));
-    if board.filters.iter().any(|f| f.id == id) {
+    if board.fields.filters.iter().any(|f| f.id == id) {
         return Err(Refusal::AlreadyExists);
     }
-    if board.filters.len() >= FILTERS_PER_PROJECT {
+    if board.fields.filters.len() >= FILTERS_PER_PROJECT {
         return Err(Refusal::invalid("", format!("a project has at most {FILTERS_PER_PROJECT} filters")));
     }
     let filter = SavedFilter { id, name: add.name.as_str().to_owned(), query: add.query.as_str().to_owned() };
@@ -39,5 +42,5 @@ pub fn remove(board: &Board, id: FilterId) -> Result<Vec<ProjectEvent>, Refusal>
 }
 
 fn find(board: &Board, id: FilterId) -> Result<&SavedFilter, Refusal> {
-    board.filters.iter().find(|f| f.id == id).ok_or(Refusal::NotFound)
+    board.fields.filters.iter().find(|f| f.id == id).ok_or(Refusal::NotFound)
 }

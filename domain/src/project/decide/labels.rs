@@ -1,18 +1,21 @@
+//! Labels.
+
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::LabelId;
 use crate::input::LABELS_PER_PROJECT;
 use crate::project::commands::{AddLabel, LabelPatch};
 use crate::project::events::{LabelAdded, LabelChanged, LabelRemoved, ProjectEvent};
-use crate::project::state::{Board, Label};
+use crate::project::state::Board;
+use crate::project::values::Label;
 use crate::refusal::Refusal;
 
 pub fn add(board: &Board, add: &AddLabel, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let id = add.id.unwrap_or(LabelId(context.fresh_id));
-    if board.labels.iter().any(|l| l.id == id) {
+    if board.fields.labels.iter().any(|l| l.id == id) {
         return Err(Refusal::AlreadyExists);
     }
-    if board.labels.len() >= LABELS_PER_PROJECT {
+    if board.fields.labels.len() >= LABELS_PER_PROJECT {
         return Err(Refusal::invalid("", format!("a project has at most {LABELS_PER_PROJECT} labels")));
     }
     let label = Label { id, name: add.name.as_str().to_owned(), color: add.color.as_str().to_owned() };
@@ -37,5 +40,5 @@ pub fn remove(board: &Board, id: LabelId) -> Result<Vec<ProjectEvent>, Refusal> 
 }
 
 fn find(board: &Board, id: LabelId) -> Result<&Label, Refusal> {
-    board.labels.iter().find(|l| l.id == id).ok_or(Refusal::NotFound)
+    board.fields.labels.iter().find(|l| l.id == id).ok_or(Refusal::NotFound)
 }

@@ -1,14 +1,17 @@
+//! Members, teams and watchers.
+
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::{TeamId, UserId};
 use crate::input::TEAMS_PER_PROJECT;
 use crate::project::events::{
-    MemberAdded, MemberRemoved, MemberRoleChanged, ProjectEvent, TeamAdded, TeamRemoved, TeamRoleChanged, Unwatched,
-    Watched,
+    MemberAdded, MemberRemoved, MemberRoleChanged, ProjectEvent, TeamAdded, TeamRemoved, TeamRoleChanged,
 };
-use crate::project::state::{Board, Member, TeamGrant, Watcher};
+use crate::project::state::Board;
+use crate::project::values::{Member, TeamGrant};
 use crate::refusal::Refusal;
 use crate::role::Role;
+use crate::watching::{Unwatched, Watched, Watcher};
 
 /// An invitation only ever raises a role, and gives what whoever made it might have given.
 pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
@@ -16,26 +19,26 @@ pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refus
     if context.access(board).role_of(context.actor).is_some_and(|has| has >= role) {
         return Ok(vec![]);
     }
-    if board.archived {
+    if board.fields.archived {
         return Err(Refusal::ProjectArchived);
     }
     Ok(put_member(board, Member { user_id: context.actor, role }))
 }
 
 pub fn set_member(board: &Board, member: Member, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
-    let known = board.members.iter().find(|m| m.user_id == member.user_id);
-    must_be_owner_for(known.map(|m| m.role), Some(member.role), board, context)?;
-    if known.is_some_and(|known| known.role == Role::Owner) && member.role != Role::Owner {
+    let current = board.members.iter().find(|m| m.user_id == member.user_id);
+    must_be_owner_for(current.map(|m| m.role), Some(member.role), board, context)?;
+    if current.is_some_and(|current| current.role == Role::Owner) && member.role != Role::Owner {
         must_not_be_last_owner(board, member.user_id)?;
     }
     Ok(put_member(board, member))
 }
 
 fn put_member(board: &Board, member: Member) -> Vec<ProjectEvent> {
-    let Some(known) = board.members.iter().find(|m| m.user_id == member.user_id) else {
+    let Some(current) = board.members.iter().find(|m| m.user_id == member.user_id) else {
         return vec![ProjectEvent::MemberAdded(MemberAdded { member: member.into() })];
     };
-    Delta::between(known, member)
+    Delta::between(current, member)
         .map(|member| ProjectEvent::MemberRoleChanged(MemberRoleChanged { member }))
         .into_iter()
         .collect()
@@ -72,18 +75,18 @@ fn must_be_owner_for(from: Option<Role>, to: Option<Role>, board: &Board, contex
 }
 
 pub fn set_team(board: &Board, grant: TeamGrant, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
-    let known = board.teams.iter().find(|t| t.team_id == grant.team_id);
-    must_be_owner_for(known.map(|t| t.role), Some(grant.role), board, context)?;
-    let Some(known) = known else {
-        // One brings a team that one is in: others are not there for whoever is not.
-        let roster = context.teams.iter().filter_map(|t| t.roster()).find(|r| r.id == grant.team_id);
-        roster.and_then(|r| r.role_of(context.actor)).ok_or(Refusal::NotFound)?;
+    let current = board.teams.iter().find(|t| t.team_id == grant.team_id);
+    must_be_owner_for(current.map(|t| t.role), Some(grant.role), board, context)?;
+    let Some(current) = current else {
+        // Only a member of the team may add it: for others it does not exist.
+        let team = context.teams.iter().filter_map(|t| t.present()).find(|t| t.id == grant.team_id);
+        team.and_then(|t| t.role_of(context.actor)).ok_or(Refusal::NotFound)?;
         if board.teams.len() >= TEAMS_PER_PROJECT {
             return Err(Refusal::invalid("", format!("a project has at most {TEAMS_PER_PROJECT} teams")));
         }
         return Ok(vec![ProjectEvent::TeamAdded(TeamAdded { team: grant.into() })]);
     };
-    Ok(Delta::between(known, grant)
+    Ok(Delta::between(current, grant)
         .map(|team| ProjectEvent::TeamRoleChanged(TeamRoleChanged { team }))
         .into_iter()
         .collect())
@@ -97,9 +100,9 @@ pub fn remove_team(board: &Board, id: TeamId, context: &Context) -> Result<Vec<P
 
 pub fn watch(board: &Board, user: UserId, wanted: bool) -> Vec<ProjectEvent> {
     let watcher = Watcher { user_id: user };
-    match (board.watchers.contains(&user), wanted) {
+    match (board.fields.watcher_ids.contains(&user), wanted) {
         (false, true) => vec![ProjectEvent::Watched(Watched { watcher: watcher.into() })],
         (true, false) => vec![ProjectEvent::Unwatched(Unwatched { watcher: watcher.into() })],
-        _ => vec![],
+        (true, true) | (false, false) => vec![],
     }
 }

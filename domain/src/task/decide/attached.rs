@@ -1,3 +1,5 @@
+//! Comments, files and checklists.
+
 use super::{Context, Origin};
 use crate::delta::Delta;
 use crate::ids::{AttachmentId, ChecklistId, CommentId, ItemId, UserId};
@@ -11,11 +13,11 @@ use crate::task::commands::{
     AddChecklist, AddComment, AddItem, AttachFile, ChangeItem, EditComment, React, RemoveItem, RenameChecklist,
 };
 use crate::task::events::{
-    AttachmentAdded, AttachmentRemoved, ChecklistAdded, ChecklistRemoved, ChecklistRenamed, ChecklistTitle,
-    CommentAdded, CommentBody, CommentEdited, CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, PlacedItem,
-    ReactionAdded, ReactionRemoved, TaskEvent,
+    AttachmentAdded, AttachmentRemoved, ChecklistAdded, ChecklistRemoved, ChecklistRenamed, CommentAdded,
+    CommentEdited, CommentRemoved, ItemAdded, ItemChanged, ItemRemoved, ReactionAdded, ReactionRemoved, TaskEvent,
 };
-use crate::task::state::{Attachment, Card, Checklist, Comment, Item, KeptComment, Reaction};
+use crate::task::state::{Card, CommentDigest};
+use crate::task::values::{Attachment, Checklist, ChecklistTitle, Comment, CommentBody, Item, PlacedItem, Reaction};
 
 pub fn comment(card: &Card, add: &AddComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     let id = add.id.unwrap_or(CommentId(context.fresh_id));
@@ -39,7 +41,7 @@ pub fn edit_comment(card: &Card, edit: &EditComment, context: &Context<'_>) -> R
     if comment.author_id != context.actor {
         return Err(Refusal::NotTheAuthor);
     }
-    let comment = said(context, comment.id)?;
+    let comment = text_of(context, comment.id)?;
     if comment.text == edit.text.as_str() {
         return Ok(vec![]);
     }
@@ -61,12 +63,12 @@ pub fn remove_comment(
     }
     let comment = find_comment(card, id)?;
     must_be_its_author_or_admin(comment.author_id, board, context)?;
-    Ok(vec![TaskEvent::CommentRemoved(CommentRemoved { comment: said(context, id)?.clone().into() })])
+    Ok(vec![TaskEvent::CommentRemoved(CommentRemoved { comment: text_of(context, id)?.clone().into() })])
 }
 
-/// The comment with its words.
-fn said<'a>(context: &Context<'a>, id: CommentId) -> Result<&'a Comment, Refusal> {
-    context.said.filter(|comment| comment.id == id).ok_or(Refusal::NotFound)
+/// Comment with its text.
+fn text_of<'a>(context: &Context<'a>, id: CommentId) -> Result<&'a Comment, Refusal> {
+    context.comment.filter(|comment| comment.id == id).ok_or(Refusal::NotFound)
 }
 
 fn must_be_its_author_or_admin(author: UserId, board: &Board, context: &Context<'_>) -> Result<(), Refusal> {
@@ -123,24 +125,24 @@ pub fn react(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<Ta
 pub fn unreact(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     find_comment(card, react.comment_id)?;
     let reaction = reaction(react, context);
-    let there = card.reactions.contains(&reaction);
-    Ok(there.then(|| TaskEvent::ReactionRemoved(ReactionRemoved { reaction: reaction.into() })).into_iter().collect())
+    let exists = card.reactions.contains(&reaction);
+    Ok(exists.then(|| TaskEvent::ReactionRemoved(ReactionRemoved { reaction: reaction.into() })).into_iter().collect())
 }
 
 fn reaction(react: &React, context: &Context<'_>) -> Reaction {
     Reaction { comment_id: react.comment_id, user_id: context.actor, emoji: react.emoji.as_str().to_owned() }
 }
 
-fn find_comment(card: &Card, id: CommentId) -> Result<&KeptComment, Refusal> {
+fn find_comment(card: &Card, id: CommentId) -> Result<&CommentDigest, Refusal> {
     card.comment(id).ok_or(Refusal::NotFound)
 }
 
 pub fn add_checklist(card: &Card, add: &AddChecklist, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     let id = add.id.unwrap_or(ChecklistId(context.fresh_id));
-    if card.checklists.iter().any(|c| c.id == id) {
+    if card.fields.checklists.iter().any(|c| c.id == id) {
         return Err(Refusal::AlreadyExists);
     }
-    if card.checklists.len() >= CHECKLISTS_PER_TASK {
+    if card.fields.checklists.len() >= CHECKLISTS_PER_TASK {
         return Err(Refusal::invalid("/title", format!("a task has at most {CHECKLISTS_PER_TASK} checklists")));
     }
     let checklist = Checklist { id, title: add.title.as_str().to_owned(), items: vec![] };
@@ -164,7 +166,7 @@ pub fn remove_checklist(card: &Card, id: ChecklistId) -> Result<Vec<TaskEvent>, 
 pub fn add_item(card: &Card, add: &AddItem, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     let list = find_checklist(card, add.checklist_id)?;
     let id = add.id.unwrap_or(ItemId(context.fresh_id));
-    if card.checklists.iter().any(|c| c.items.iter().any(|i| i.id == id)) {
+    if card.fields.checklists.iter().any(|c| c.items.iter().any(|i| i.id == id)) {
         return Err(Refusal::AlreadyExists);
     }
     if list.items.len() >= ITEMS_PER_CHECKLIST {
@@ -205,7 +207,7 @@ pub fn remove_item(card: &Card, remove: &RemoveItem) -> Result<Vec<TaskEvent>, R
 }
 
 fn find_checklist(card: &Card, id: ChecklistId) -> Result<&Checklist, Refusal> {
-    card.checklists.iter().find(|c| c.id == id).ok_or(Refusal::NotFound)
+    card.fields.checklists.iter().find(|c| c.id == id).ok_or(Refusal::NotFound)
 }
 
 fn placed(list: &Checklist, id: ItemId) -> Result<PlacedItem, Refusal> {

@@ -1,3 +1,5 @@
+//! Status steps and moves, which go together.
+
 use super::{Context, Origin};
 use crate::Timestamp;
 use crate::delta::Delta;
@@ -7,10 +9,10 @@ use crate::project::{Board, Column};
 use crate::rank::Rank;
 use crate::refusal::Refusal;
 use crate::task::events::{Lifecycle, Moved, Progressed, TaskEvent};
+use crate::task::fields::Fields;
 use crate::task::lifecycle::{Action, Status};
-use crate::task::state::Card;
 
-/// The part of a card that status steps read and write.
+/// Fields that status steps read and write.
 pub struct Clock {
     status: Status,
     running_since: Option<Timestamp>,
@@ -21,16 +23,16 @@ pub struct Clock {
 impl Clock {
     pub const NEW: Self = Self { status: Status::Todo, running_since: None, elapsed_ms: 0, has_reason: None };
 
-    fn of(card: &Card) -> Self {
+    fn of(fields: &Fields) -> Self {
         Self {
-            status: card.status,
-            running_since: card.running_since,
-            elapsed_ms: card.elapsed_ms,
-            has_reason: card.reason.clone(),
+            status: fields.status,
+            running_since: fields.running_since,
+            elapsed_ms: fields.elapsed_ms,
+            has_reason: fields.reason.clone(),
         }
     }
 
-    /// Takes one step and says it as an event.
+    /// Takes one step, and returns the event's payload.
     fn step(&mut self, to: Status, reason: Option<String>, at: Timestamp) -> Lifecycle {
         let status = Delta::new(self.status, to);
         let running_since = Delta::between(&self.running_since, (to == Status::Running).then_some(at));
@@ -66,64 +68,65 @@ pub fn steps(from: &Clock, actions: &[Action], reason: Option<&Reason>, at: Time
         .collect()
 }
 
-/// A status step, and the move to the first column where a task of that status belongs.
+/// Status step, and the move to the first column where a task of that status belongs.
 pub fn act(
-    card: &Card,
+    fields: &Fields,
     action: Action,
     reason: Option<&Reason>,
     board: &Board,
     context: &Context<'_>,
 ) -> Result<Vec<TaskEvent>, Refusal> {
-    let allowed = card.status.allowed();
+    let allowed = fields.status.allowed();
     if !allowed.contains(&action) {
-        return Err(Refusal::IllegalTransition { status: card.status, allowed: allowed.to_vec() });
+        return Err(Refusal::IllegalTransition { status: fields.status, allowed: allowed.to_vec() });
     }
-    let mut events = steps(&Clock::of(card), &[action], reason, context.at);
+    let mut events = steps(&Clock::of(fields), &[action], reason, context.at);
     if let Some(category) = action.belongs_in()
-        && board.column(card.column_id).is_none_or(|c| c.category != category)
-        && let Some(column) = board.first_column(category)
+        && board.fields.column(fields.column_id).is_none_or(|c| c.category != category)
+        && let Some(column) = board.fields.first_column(category)
     {
-        events.push(move_event(card, column.id, context.end.clone()));
+        events.push(move_event(fields, column.id, context.end.clone()));
     }
     Ok(events)
 }
 
-/// A move, and what entering a column of another category does to the status.
-pub fn moved(card: &Card, to: ColumnId, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+/// Move, and the status steps of entering a column of another category.
+pub fn moved(fields: &Fields, to: ColumnId, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
     let column = usable_column(board, to, context.origin)?;
-    if to == card.column_id {
-        return Ok(context.place.clone().map(|rank| move_event(card, to, rank)).into_iter().collect());
+    if to == fields.column_id {
+        return Ok(context.rank.clone().map(|rank| move_event(fields, to, rank)).into_iter().collect());
     }
-    let rank = context.place.clone().unwrap_or_else(|| context.end.clone());
-    let mut events = vec![move_event(card, to, rank)];
-    if board.column(card.column_id).is_none_or(|from| from.category != column.category) {
-        let actions = Action::on_entering(column.category, card.status);
-        events.extend(steps(&Clock::of(card), actions, None, context.at));
+    let rank = context.rank.clone().unwrap_or_else(|| context.end.clone());
+    let mut events = vec![move_event(fields, to, rank)];
+    if board.fields.column(fields.column_id).is_none_or(|from| from.category != column.category) {
+        let actions = Action::on_entering(column.category, fields.status);
+        events.extend(steps(&Clock::of(fields), actions, None, context.at));
     }
     Ok(events)
 }
 
-pub fn move_event(card: &Card, to: ColumnId, rank: Rank) -> TaskEvent {
+pub fn move_event(fields: &Fields, to: ColumnId, rank: Rank) -> TaskEvent {
     TaskEvent::Moved(Moved {
-        column_id: Delta::between(&card.column_id, to),
-        rank: Delta::new(card.rank.clone(), rank),
+        column_id: Delta::between(&fields.column_id, to),
+        rank: Delta::new(fields.rank.clone(), rank),
     })
 }
 
-pub fn progress(card: &Card, percent: u32) -> Result<Vec<TaskEvent>, Refusal> {
-    let allowed = card.status.allowed();
+pub fn progress(fields: &Fields, percent: u32) -> Result<Vec<TaskEvent>, Refusal> {
+    let allowed = fields.status.allowed();
     if !allowed.contains(&Action::Progress) {
-        return Err(Refusal::IllegalTransition { status: card.status, allowed: allowed.to_vec() });
+        return Err(Refusal::IllegalTransition { status: fields.status, allowed: allowed.to_vec() });
     }
-    Ok(Delta::between(&card.progress, Some(percent))
+    Ok(Delta::between(&fields.progress, Some(percent))
         .map(|progress| TaskEvent::Progressed(Progressed { progress }))
         .into_iter()
         .collect())
 }
 
-/// A column that may take tasks: history may have put some into one that is archived by now.
+/// Column that may take tasks. Imported history may have put some into one that is archived by now.
 pub fn usable_column(board: &Board, id: ColumnId, origin: Origin) -> Result<&Column, Refusal> {
-    let column = board.column(id).ok_or_else(|| Refusal::invalid("/column_id", "not a column of the project"))?;
+    let column =
+        board.fields.column(id).ok_or_else(|| Refusal::invalid("/column_id", "not a column of the project"))?;
     if column.archived && origin == Origin::Live {
         return Err(Refusal::invalid("/column_id", "the column is archived"));
     }

@@ -1,16 +1,19 @@
+//! Reminders of due times that come near or have passed.
+
 use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::delta::Delta;
 use crate::task::commands::Remind;
-use crate::task::events::{DueReached, DueStage, TaskEvent};
-use crate::task::state::Card;
+use crate::task::events::{DueReached, TaskEvent};
+use crate::task::fields::Fields;
+use crate::task::values::DueStage;
 
-/// How long before its due time a task is due soon.
+/// Time before its due time from which a task is due soon.
 const SOON: TimeDelta = TimeDelta::hours(24);
 
-impl Card {
-    /// What the clock will have to say of it next, and when; nothing of a task that is over or off the board.
+impl Fields {
+    /// Next reminder and its time; none for a task that is over or off the board.
     pub fn next_reminder(&self) -> Option<(Timestamp, Remind)> {
         let due_at = self.due_at.filter(|_| !self.status.is_over() && !self.archived)?;
         match self.due_stage {
@@ -24,15 +27,15 @@ impl Card {
     }
 }
 
-/// Says it once. A reminder that comes late, of another due time or of a task that is over, says nothing; of a time that
-/// has passed already, that it has passed.
-pub fn remind(card: &Card, remind: Remind, at: Timestamp) -> Vec<TaskEvent> {
-    let Some((when, next)) = card.next_reminder() else { return vec![] };
+/// Gives each reminder once. One that comes late, of another due time or of a task that is over, is not given; that a due
+/// time comes near is reported as passed when it has passed already.
+pub fn remind(fields: &Fields, remind: Remind, at: Timestamp) -> Vec<TaskEvent> {
+    let Some((when, next)) = fields.next_reminder() else { return vec![] };
     if next != remind || when > at {
         return vec![];
     }
     let stage = if remind.due_at <= at { DueStage::Overdue } else { remind.stage };
-    let reached = DueReached { due_stage: Delta::new(card.due_stage, Some(stage)) };
+    let reached = DueReached { due_stage: Delta::new(fields.due_stage, Some(stage)) };
     vec![match stage {
         DueStage::DueSoon => TaskEvent::DueSoon(reached),
         DueStage::Overdue => TaskEvent::Overdue(reached),

@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
 use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property, Todo, TodoStatus};
 use serde::{Deserialize, Serialize};
+use taskfold_domain::task::Priority;
 use taskfold_domain::task::Status;
-use taskfold_domain::task::events::Priority;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::task::Status;
-use taskfold_domain::task::events::{DueStage, Priority};
+use taskfold_domain::task::{DueStage, Priority};
 use taskfold_web::Problem;
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::{Path, Query};

@@ -81,17 +81,13 @@ impl Planner<'_> {
         let labels = card.labels.iter().filter(|l| self.labels_now.contains(*l)).take(LABELS_PER_TASK);
         let create = CreateTask {
             id: Some(ids.task(&card.id)),
-            title,
             description,
             column_id: self.plan.columns.of_cards(&card.list),
             assignee_ids: card.members.iter().take(ASSIGNEES_PER_TASK).map(|m| ids.person(m)).collect(),
             label_ids: labels.map(|l| ids.label(l)).collect(),
-            priority: Default::default(),
             start_at: time(card.start),
             due_at: time(card.due),
-            estimate_minutes: None,
-            parent_id: None,
-            run: false,
+            ..CreateTask::new(title)
         };
         self.cards_now.insert(card.id.clone());
         self.standing.insert(card.id.clone(), card.list.clone());

@@ -24,7 +24,7 @@ pub struct Columns {
 
 impl Columns {
     pub fn assign(snapshot: &Snapshot, undone: &Undone, ids: Ids, board: Option<&Board>) -> Self {
-        let here = |list: &str| board.is_some_and(|b| b.column(ids.column(list)).is_some());
+        let here = |list: &str| board.is_some_and(|b| b.fields.column(ids.column(list)).is_some());
         let lists = by_importance(snapshot, undone);
         let mut columns = Self::default();
         for list in &lists {
@@ -32,7 +32,7 @@ impl Columns {
             columns.category.insert(list.id.clone(), category::guess(last_name));
         }
         let (old, new): (Vec<&List>, Vec<&List>) = lists.into_iter().partition(|l| here(&l.id));
-        let mut room = COLUMNS_PER_PROJECT.saturating_sub(board.map_or(0, |b| b.columns.len()));
+        let mut room = COLUMNS_PER_PROJECT.saturating_sub(board.map_or(0, |b| b.fields.columns.len()));
         if new.len() > room {
             columns.share(ids, board, &mut room);
         }
@@ -43,12 +43,12 @@ impl Columns {
 
     fn share(&mut self, ids: Ids, board: Option<&Board>, room: &mut usize) {
         let shared = ids.column("overflow");
-        let known = board.is_some_and(|b| b.column(shared).is_some());
+        let known = board.is_some_and(|b| b.fields.column(shared).is_some());
         if !known && *room > 0 {
             *room -= 1;
             self.shared_is_new = true;
         }
-        let any = || board.and_then(|b| b.open_columns().next().or(b.columns.first())).map(|c| c.id);
+        let any = || board.and_then(|b| b.fields.open_columns().next().or(b.fields.columns.first())).map(|c| c.id);
         self.shared = if known || self.shared_is_new { Some(shared) } else { any() };
     }
 

@@ -4,8 +4,8 @@ use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::ColumnId;
 use taskfold_domain::project::Category;
 use taskfold_domain::project::commands::{
-    AddColumn, AddLabel, ColumnPatch, EditColumn, EditLabel, EditProject, LabelPatch, ProjectCommand, SetMember,
-    WhichColumn, WhichLabel, WhichMember,
+    AddColumn, AddLabel, ColumnPatch, ColumnRef, EditColumn, EditLabel, EditProject, LabelPatch, LabelRef, MemberRef,
+    ProjectCommand, SetMember,
 };
 
 use super::Planner;
@@ -38,14 +38,14 @@ impl Planner<'_> {
             }
             Did::MemberLeft(member) => {
                 let user_id = self.scene.ids.person(member);
-                self.emit_project(ProjectCommand::RemoveMember(WhichMember { user_id }));
+                self.emit_project(ProjectCommand::RemoveMember(MemberRef { user_id }));
             }
             Did::LabelCreated(label) => self.add_label(label),
             Did::LabelChanged(label) => self.change_label(label),
             Did::LabelRemoved(label) => {
                 if self.labels_now.remove(label) {
                     let label_id = self.scene.ids.label(label);
-                    self.emit_project(ProjectCommand::RemoveLabel(WhichLabel { label_id }));
+                    self.emit_project(ProjectCommand::RemoveLabel(LabelRef { label_id }));
                 } else {
                     self.skip("its label is not on the board");
                 }
@@ -77,9 +77,9 @@ impl Planner<'_> {
                 self.emit_project(ProjectCommand::EditColumn(EditColumn { column_id, change }));
             }
             Did::ListClosed { closed: true, .. } => {
-                self.emit_project(ProjectCommand::ArchiveColumn(WhichColumn { column_id }));
+                self.emit_project(ProjectCommand::ArchiveColumn(ColumnRef { column_id }));
             }
-            Did::ListClosed { .. } => self.emit_project(ProjectCommand::RestoreColumn(WhichColumn { column_id })),
+            Did::ListClosed { .. } => self.emit_project(ProjectCommand::RestoreColumn(ColumnRef { column_id })),
             Did::ListRemoved { .. } => self.remove_list(list, column_id),
             _ => {}
         }
@@ -96,7 +96,7 @@ impl Planner<'_> {
             self.dead.insert(card);
         }
         self.lists_now.remove(list);
-        self.emit_project(ProjectCommand::RemoveColumn(WhichColumn { column_id }));
+        self.emit_project(ProjectCommand::RemoveColumn(ColumnRef { column_id }));
     }
 
     /// Adds the list's column, if it has one of its own and is not there.
@@ -112,7 +112,7 @@ impl Planner<'_> {
         self.lists_now.insert(id.to_owned());
         self.add_column(column, name, category, after);
         if list.closed {
-            self.emit_project(ProjectCommand::ArchiveColumn(WhichColumn { column_id: column }));
+            self.emit_project(ProjectCommand::ArchiveColumn(ColumnRef { column_id: column }));
         }
     }
 
@@ -149,7 +149,7 @@ impl Planner<'_> {
     fn foreign_before(&self) -> Option<ColumnId> {
         let board = self.scene.board.filter(|_| !self.scene.own)?;
         let ours = |id: ColumnId| self.places.keys().any(|list| self.plan.columns.own(list) == Some(id));
-        board.columns.iter().take_while(|c| !ours(c.id)).last().map(|c| c.id)
+        board.fields.columns.iter().take_while(|c| !ours(c.id)).last().map(|c| c.id)
     }
 
     pub(super) fn compare(&self, a: &str, b: &str) -> Ordering {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use taskfold_domain::Timestamp;
 use taskfold_domain::project::Category;
-use taskfold_domain::project::commands::{CreateProject, NewColumn, ProjectCommand, SetMember, WhichColumn};
+use taskfold_domain::project::commands::{ColumnRef, CreateProject, NewColumn, ProjectCommand, SetMember};
 
 use super::columns::OVERFLOW;
 use super::{Planner, What};
@@ -91,7 +91,7 @@ impl<'a> Planner<'a> {
         }));
         for list in first.iter().filter(|l| l.closed) {
             if let Some(column_id) = self.plan.columns.own(&list.id) {
-                self.emit_project(ProjectCommand::ArchiveColumn(WhichColumn { column_id }));
+                self.emit_project(ProjectCommand::ArchiveColumn(ColumnRef { column_id }));
             }
         }
         if self.undone.closed {

@@ -1,8 +1,8 @@
 use taskfold_domain::ids::ColumnId;
 use taskfold_domain::project::Board;
 use taskfold_domain::project::commands::{
-    AddColumn, AddLabel, ColumnPatch, EditColumn, EditLabel, EditProject, LabelPatch, ProjectCommand, SetMember,
-    WhichColumn, WhichLabel,
+    AddColumn, AddLabel, ColumnPatch, ColumnRef, EditColumn, EditLabel, EditProject, LabelPatch, LabelRef,
+    ProjectCommand, SetMember,
 };
 
 use super::{Correction, Wanted};
@@ -31,15 +31,15 @@ impl Wanted<'_> {
             return commands;
         }
         let new = self.new;
-        if board.name != new.name && self.board_changed(|s| s.name.clone()) {
+        if board.fields.name != new.name && self.board_changed(|s| s.name.clone()) {
             let name = new.name.clone().try_into().ok();
             commands.push(ProjectCommand::Edit(EditProject { name, description: None }));
         }
-        if board.description != new.description && self.board_changed(|s| s.description.clone()) {
+        if board.fields.description != new.description && self.board_changed(|s| s.description.clone()) {
             let description = Some(new.description.clone().try_into().ok());
             commands.push(ProjectCommand::Edit(EditProject { name: None, description }));
         }
-        if board.archived != new.closed && self.board_changed(|s| s.closed) {
+        if board.fields.archived != new.closed && self.board_changed(|s| s.closed) {
             let bare = Default::default();
             commands.push(if new.closed { ProjectCommand::Archive(bare) } else { ProjectCommand::Restore(bare) });
         }
@@ -51,7 +51,7 @@ impl Wanted<'_> {
         for label in &self.new.labels {
             let label_id = self.ids.label(&label.id);
             let (name, color) = (label.name.clone().try_into().ok(), label.color.clone().try_into().ok());
-            match (board.labels.iter().find(|l| l.id == label_id), name, color) {
+            match (board.fields.labels.iter().find(|l| l.id == label_id), name, color) {
                 (None, Some(name), Some(color)) if base(&label.id).is_none() => {
                     commands.push(ProjectCommand::AddLabel(AddLabel { id: Some(label_id), name, color }));
                 }
@@ -65,11 +65,11 @@ impl Wanted<'_> {
                 _ => {}
             }
         }
-        for here in &board.labels {
+        for here in &board.fields.labels {
             if let Some(source) = self.labels.get(&here.id)
                 && !self.new.labels.iter().any(|l| l.id == *source)
             {
-                commands.push(ProjectCommand::RemoveLabel(WhichLabel { label_id: here.id }));
+                commands.push(ProjectCommand::RemoveLabel(LabelRef { label_id: here.id }));
             }
         }
     }
@@ -95,7 +95,7 @@ impl Wanted<'_> {
         let base = self.base.as_ref().and_then(|b| b.snapshot.lists.iter().find(|l| l.id == list.id));
         let touched = self.board_touched();
         let name = || list.name.clone().try_into().ok();
-        let archived = match board.column(column_id) {
+        let archived = match board.fields.column(column_id) {
             None if base.is_some() => return,
             None => {
                 let (Some(name), category) = (name(), self.columns.category(&list.id)) else { return };
@@ -113,7 +113,7 @@ impl Wanted<'_> {
             }
         };
         if archived != list.closed && (touched || base.is_none_or(|b| b.closed != list.closed)) {
-            let which = WhichColumn { column_id };
+            let which = ColumnRef { column_id };
             commands.push(if list.closed {
                 ProjectCommand::ArchiveColumn(which)
             } else {
@@ -126,16 +126,17 @@ impl Wanted<'_> {
     pub fn column_order(&self, board: &Board) -> Vec<Correction> {
         let ids = |lists: Vec<&List>| -> Vec<ColumnId> {
             let columns = lists.into_iter().filter_map(|l| self.columns.own(&l.id));
-            columns.filter(|id| board.column(*id).is_some()).collect()
+            columns.filter(|id| board.fields.column(*id).is_some()).collect()
         };
         let wanted = ids(self.new.ordered_lists());
         let before = self.base.as_ref().map(|b| ids(b.snapshot.ordered_lists()));
         if before.is_some_and(|before| before == wanted) && !self.board_touched() {
             return vec![];
         }
-        let mut here: Vec<ColumnId> = board.columns.iter().map(|c| c.id).filter(|id| wanted.contains(id)).collect();
-        let first_of_ours = board.columns.iter().position(|c| wanted.contains(&c.id)).unwrap_or(0);
-        let mut after = first_of_ours.checked_sub(1).map(|i| board.columns[i].id);
+        let mut here: Vec<ColumnId> =
+            board.fields.columns.iter().map(|c| c.id).filter(|id| wanted.contains(id)).collect();
+        let first_of_ours = board.fields.columns.iter().position(|c| wanted.contains(&c.id)).unwrap_or(0);
+        let mut after = first_of_ours.checked_sub(1).map(|i| board.fields.columns[i].id);
         let mut commands = Vec::new();
         for (i, column_id) in wanted.into_iter().enumerate() {
             if here.get(i) != Some(&column_id) {
@@ -156,10 +157,10 @@ impl Wanted<'_> {
             self.lists_met.iter().filter(|l| !now(l)).filter_map(|l| self.columns.own(l)).collect();
         gone.sort();
         gone.into_iter()
-            .filter(|id| board.column(*id).is_some())
+            .filter(|id| board.fields.column(*id).is_some())
             .map(|column_id| Correction {
-                otherwise: Some(ProjectCommand::ArchiveColumn(WhichColumn { column_id })),
-                ..Correction::project(ProjectCommand::RemoveColumn(WhichColumn { column_id }))
+                otherwise: Some(ProjectCommand::ArchiveColumn(ColumnRef { column_id })),
+                ..Correction::project(ProjectCommand::RemoveColumn(ColumnRef { column_id }))
             })
             .collect()
     }

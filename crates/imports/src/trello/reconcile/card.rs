@@ -59,17 +59,13 @@ impl Wanted<'_> {
         let Ok(title) = new.name.clone().try_into() else { return };
         let create = CreateTask {
             id: Some(id),
-            title,
             description: new.description.clone().try_into().ok(),
             column_id: self.columns.of_cards(&new.list),
             assignee_ids: new.members.iter().map(|m| self.ids.person(m)).collect(),
             label_ids: new.labels.iter().map(|l| self.ids.label(l)).collect(),
-            priority: Default::default(),
             start_at: new.start.map(Time::from),
             due_at: new.due.map(Time::from),
-            estimate_minutes: None,
-            parent_id: None,
-            run: false,
+            ..CreateTask::new(title)
         };
         let what = What::Task { id, command: TaskCommand::Create(Box::new(create)), rank: Some(new.rank()) };
         corrections.push(Correction { what, actor: None, at: None, otherwise: None });
@@ -84,7 +80,7 @@ impl Wanted<'_> {
         self.texts_and_dates(three, corrections);
         self.place(three, corrections);
         self.sets(three, corrections);
-        if three.here.archived != three.new.closed && self.changed(three, Field::Closed, |c| c.closed) {
+        if three.here.fields.archived != three.new.closed && self.changed(three, Field::Closed, |c| c.closed) {
             let bare = Default::default();
             let command = if three.new.closed { TaskCommand::Archive(bare) } else { TaskCommand::Unarchive(bare) };
             corrections.push(Correction::task(three.id, command));
@@ -96,16 +92,18 @@ impl Wanted<'_> {
     fn texts_and_dates(&self, three: &Three<'_>, corrections: &mut Vec<Correction>) {
         let Three { here, new, .. } = three;
         let mut edit = EditTask::default();
-        if here.title != new.name && self.changed(three, Field::Title, |c| c.name.clone()) {
+        if here.fields.title != new.name && self.changed(three, Field::Title, |c| c.name.clone()) {
             edit.title = new.name.clone().try_into().ok();
         }
-        if here.description != new.description && self.changed(three, Field::Description, |c| c.description.clone()) {
+        if here.fields.description != new.description
+            && self.changed(three, Field::Description, |c| c.description.clone())
+        {
             edit.description = Some(new.description.clone().try_into().ok());
         }
-        if here.due_at != new.due && self.changed(three, Field::Due, |c| c.due) {
+        if here.fields.due_at != new.due && self.changed(three, Field::Due, |c| c.due) {
             edit.due_at = Some(new.due.map(Time::from));
         }
-        if here.start_at != new.start && self.changed(three, Field::Start, |c| c.start) {
+        if here.fields.start_at != new.start && self.changed(three, Field::Start, |c| c.start) {
             edit.start_at = Some(new.start.map(Time::from));
         }
         if edit != EditTask::default() {
@@ -116,7 +114,7 @@ impl Wanted<'_> {
     fn place(&self, three: &Three<'_>, corrections: &mut Vec<Correction>) {
         let Three { here, new, .. } = three;
         let Some(column_id) = self.columns.of_cards(&new.list) else { return };
-        let there = here.column_id == column_id && stands_at(&here.rank, new.pos);
+        let there = here.fields.column_id == column_id && stands_at(&here.fields.rank, new.pos);
         if !there && self.changed(three, Field::Place, |c| (c.list.clone(), c.pos)) {
             let command = TaskCommand::Move(MoveTask { column_id, after: None, before: None });
             let what = What::Task { id: three.id, command, rank: Some(new.rank()) };
@@ -129,7 +127,7 @@ impl Wanted<'_> {
         let mut push = |command| corrections.push(Correction::task(*id, command));
         let all = base.is_none() || self.touched(*id, Field::Members);
         let had = |person: &String| base.is_some_and(|b| b.members.contains(person));
-        for user_id in here.assignee_ids.iter().copied() {
+        for user_id in here.fields.assignee_ids.iter().copied() {
             // People of this side are left alone.
             if self.people.get(&user_id).is_some_and(|p| !new.members.contains(p) && (all || had(p))) {
                 push(TaskCommand::Unassign(Assignee { user_id }));
@@ -137,20 +135,20 @@ impl Wanted<'_> {
         }
         for person in &new.members {
             let user_id = self.ids.person(person);
-            if !here.assignee_ids.contains(&user_id) && (all || !had(person)) {
+            if !here.fields.assignee_ids.contains(&user_id) && (all || !had(person)) {
                 push(TaskCommand::Assign(Assignee { user_id }));
             }
         }
         let all = base.is_none() || self.touched(*id, Field::Labels);
         let had = |label: &String| base.is_some_and(|b| b.labels.contains(label));
-        for label_id in here.label_ids.iter().copied() {
+        for label_id in here.fields.label_ids.iter().copied() {
             if self.labels.get(&label_id).is_some_and(|l| !new.labels.contains(l) && (all || had(l))) {
                 push(TaskCommand::Unlabel(TaskLabel { label_id }));
             }
         }
         for label in &new.labels {
             let label_id = self.ids.label(label);
-            if !here.label_ids.contains(&label_id) && (all || !had(label)) {
+            if !here.fields.label_ids.contains(&label_id) && (all || !had(label)) {
                 push(TaskCommand::Label(TaskLabel { label_id }));
             }
         }

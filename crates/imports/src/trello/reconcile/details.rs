@@ -37,7 +37,7 @@ impl Wanted<'_> {
         let named = self.named.iter().map(String::as_str);
         for source in distinct(known.chain(named)) {
             let checklist_id = self.ids.checklist(source);
-            let there = three.here.checklists.iter().any(|c| c.id == checklist_id);
+            let there = three.here.fields.checklists.iter().any(|c| c.id == checklist_id);
             if there && !three.new.checklists.iter().any(|c| c.id == source) {
                 let remove = RemoveChecklist { checklist_id };
                 corrections.push(Correction::task(three.id, TaskCommand::RemoveChecklist(remove)));
@@ -45,7 +45,7 @@ impl Wanted<'_> {
         }
         for list in &three.new.checklists {
             let checklist_id = self.ids.checklist(&list.id);
-            match three.here.checklists.iter().find(|c| c.id == checklist_id) {
+            match three.here.fields.checklists.iter().find(|c| c.id == checklist_id) {
                 None if all || base(&list.id).is_none() => {
                     self.new_checklists(three.id, std::slice::from_ref(list), corrections);
                 }
@@ -153,7 +153,7 @@ impl Wanted<'_> {
                 continue;
             };
             let changed = touched || base(&comment.id).is_none_or(|b| b.text != comment.text);
-            if !here.says(&comment.text)
+            if !here.has_text(&comment.text)
                 && changed
                 && let Ok(text) = comment.text.clone().try_into()
             {

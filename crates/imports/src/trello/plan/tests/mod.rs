@@ -98,7 +98,7 @@ fn history_is_replayed_in_its_order_and_the_end_is_the_snapshot() {
         ]
     );
     assert!(world.history.is_sorted_by_key(|h| h.0), "in the order of time, with nothing corrected in between");
-    assert_eq!(world.card("c1").status, Status::Completed);
+    assert_eq!(world.card("c1").fields.status, Status::Completed);
     assert_eq!(world.history.iter().filter(|h| h.0 >= at(2_000_000_000)).count(), 0, "nothing had to be corrected");
     let reasons = reasons(&plan.skipped);
     assert!(reasons.contains(&"1 voteOnCard: there are no votes".to_owned()), "{reasons:?}");
@@ -124,9 +124,9 @@ fn importing_again_changes_nothing_and_keeps_edits_made_here() {
     newer["cards"][0]["pos"] = json!(1);
     newer["labels"][0]["name"] = json!("urgent");
     world.import(&newer);
-    assert_eq!(world.card("c1").title, "Mine", "the source has not touched the name since");
-    assert_eq!(world.card("c1").description, "green");
-    assert_eq!(world.board().labels[0].name, "urgent");
+    assert_eq!(world.card("c1").fields.title, "Mine", "the source has not touched the name since");
+    assert_eq!(world.card("c1").fields.description, "green");
+    assert_eq!(world.board().fields.labels[0].name, "urgent");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn cards_and_lists_that_left_are_gone() {
     newer["lists"] = json!([board()["lists"][1]]);
     world.import(&newer);
     assert!(matches!(world.tasks[&IDS.task("c1")].situation, Situation::Deleted { .. }));
-    assert_eq!(world.board().columns.len(), 1);
+    assert_eq!(world.board().fields.columns.len(), 1);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn more_lists_than_columns_share_one() {
     document["actions"] = json!([]);
     let mut world = World::default();
     let plan = world.import(&document);
-    assert_eq!(world.board().columns.len(), 50);
+    assert_eq!(world.board().fields.columns.len(), 50);
     assert_eq!(world.tasks.len(), 70);
     assert!(reasons(&plan.skipped).iter().any(|r| r.starts_with("21 list: a project has at most")));
     assert_eq!(reasons(&world.refused), Vec::<String>::new());

@@ -98,7 +98,7 @@ impl World {
                     Ok(events) => {
                         for event in events {
                             self.history.push((at, actor, event.name().to_owned()));
-                            self.project.apply(event);
+                            self.project.apply(&event);
                         }
                     }
                     Err(refusal) => self.refused.add("project", format!("{refusal} {command:?}")),
@@ -112,29 +112,29 @@ impl World {
                     TaskCommand::RemoveComment(remove) => Some(remove.comment_id),
                     _ => None,
                 };
-                let kept = comment.and_then(|id| task.card()?.comment(id));
-                let said = kept.and_then(|kept| kept.said_in(log[kept.said_at as usize - 1].clone()));
+                let digest = comment.and_then(|id| task.card()?.comment(id));
+                let comment = digest.and_then(|digest| digest.read_from(log[digest.written_at as usize - 1].clone()));
                 let end = Rank::at_end(at, 5);
                 let project = &self.project;
                 let context = task::Context {
                     actor,
                     at,
                     project,
-                    place: rank.clone(),
+                    rank: rank.clone(),
                     end,
                     mentions: vec![],
                     fresh_id,
                     origin,
                     teams: &[],
                     other: None,
-                    said: said.as_ref(),
+                    comment: comment.as_ref(),
                 };
                 match task::decide(task, command, &context) {
                     Ok(events) => {
                         for event in events {
                             self.history.push((at, actor, event.name().to_owned()));
                             log.push(event.clone());
-                            task.apply(event);
+                            task.apply(&event);
                         }
                     }
                     Err(refusal) => self.refused.add("task", format!("{refusal} {command:?}")),
@@ -147,8 +147,8 @@ impl World {
     pub fn assert_equals(&self, document: &Value) {
         let export = Export::read(document).unwrap_or_default();
         let (board, new) = (self.board(), &export.snapshot);
-        assert_eq!((&board.name, board.archived), (&new.name, new.closed));
-        let columns: Vec<_> = board.columns.iter().map(|c| (c.id, c.name.clone(), c.archived)).collect();
+        assert_eq!((&board.fields.name, board.fields.archived), (&new.name, new.closed));
+        let columns: Vec<_> = board.fields.columns.iter().map(|c| (c.id, c.name.clone(), c.archived)).collect();
         let lists: Vec<_> = new.ordered_lists().iter().map(|l| (IDS.column(&l.id), l.name.clone(), l.closed)).collect();
         if !lists.is_empty() && lists.len() <= 50 {
             assert_eq!(columns, lists);
@@ -161,8 +161,8 @@ impl World {
                 .tasks
                 .iter()
                 .filter_map(|(id, t)| match &t.situation {
-                    Situation::Present(card) if card.column_id == IDS.column(&list.id) => {
-                        Some((card.rank.clone(), *id))
+                    Situation::Present(card) if card.fields.column_id == IDS.column(&list.id) => {
+                        Some((card.fields.rank.clone(), *id))
                     }
                     _ => None,
                 })
@@ -174,9 +174,9 @@ impl World {
         }
         for card in &new.cards {
             let here = self.card(&card.id);
-            assert_eq!((&here.title, &here.description), (&card.name, &card.description));
+            assert_eq!((&here.fields.title, &here.fields.description), (&card.name, &card.description));
             assert_eq!(
-                (here.archived, here.due_at, here.start_at),
+                (here.fields.archived, here.fields.due_at, here.fields.start_at),
                 (card.closed, card.due, card.start),
                 "{}",
                 card.name
@@ -186,9 +186,14 @@ impl World {
                 ids
             };
             let members = card.members.iter().map(|m| IDS.person(m).0).collect();
-            assert_eq!(sorted(here.assignee_ids.iter().map(|u| u.0).collect()), sorted(members), "{}", card.name);
+            assert_eq!(
+                sorted(here.fields.assignee_ids.iter().map(|u| u.0).collect()),
+                sorted(members),
+                "{}",
+                card.name
+            );
             let labels = card.labels.iter().map(|l| IDS.label(l).0).collect();
-            assert_eq!(sorted(here.label_ids.iter().map(|l| l.0).collect()), sorted(labels), "{}", card.name);
+            assert_eq!(sorted(here.fields.label_ids.iter().map(|l| l.0).collect()), sorted(labels), "{}", card.name);
             assert_eq!(here.comments.len(), card.comments.len());
             let lists: Vec<_> = card
                 .checklists
@@ -196,6 +201,7 @@ impl World {
                 .map(|c| (IDS.checklist(&c.id), c.items.iter().map(|i| (i.name.clone(), i.done)).collect::<Vec<_>>()))
                 .collect();
             let mut checklists: Vec<_> = here
+                .fields
                 .checklists
                 .iter()
                 .map(|c| (c.id, c.items.iter().map(|i| (i.text.clone(), i.done)).collect::<Vec<_>>()))

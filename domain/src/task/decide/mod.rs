@@ -1,0 +1,251 @@
+//! Decisions on a task: (state, command, context) -> events or a refusal. Nothing else is read.
+
+/// Comments, files and checklists.
+mod attached;
+/// Status steps and moves, which go together.
+mod flow;
+/// Parents and dependencies.
+mod links;
+/// Due times that come near or pass.
+mod reminders;
+/// Assignees and labels.
+mod sets;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::commands::{CreateTask, TaskCommand};
+use super::events::{Archived, Created, Deletion, TaskEvent};
+use super::fields::Fields;
+use super::lifecycle::{Action, Status};
+use super::state::{Card, Situation, Task};
+use super::values::Comment;
+use super::watching;
+use crate::Timestamp;
+use crate::access::Access;
+use crate::delta::Delta;
+use crate::ids::{TaskId, UserId};
+use crate::input::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
+use crate::project::{Board, Category, Project};
+use crate::rank::Rank;
+use crate::refusal::Refusal;
+use crate::team::Team;
+
+/// Facts that a decision depends on besides the task and the command.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    pub actor: UserId,
+    pub at: Timestamp,
+    pub project: &'a Project,
+    /// For `Move`: the rank found for it, or `None` when it has that already.
+    pub rank: Option<Rank>,
+    /// Rank at the end of any column.
+    pub end: Rank,
+    /// Members named in the text of a comment.
+    pub mentions: Vec<UserId>,
+    /// Used where the command brings no id of its own.
+    pub fresh_id: Uuid,
+    pub origin: Origin,
+    /// Teams that the project gives roles to.
+    pub teams: &'a [Arc<Team>],
+    /// Another task that the command names as parent or dependency.
+    pub other: Option<&'a Task>,
+    /// For `EditComment` and `RemoveComment`: the comment in the log, if it is there.
+    pub comment: Option<&'a Comment>,
+}
+
+impl Context<'_> {
+    fn access<'a>(&'a self, board: &'a Board) -> Access<'a> {
+        Access::new(board, self.teams)
+    }
+}
+
+/// Origin of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A member, now.
+    Live,
+    /// The replay of another system's history, whose permission was checked once for the whole.
+    Import,
+    /// The schedule of due times.
+    Clock,
+}
+
+/// Decides a command. An empty list means that nothing changes.
+pub fn decide(task: &Task, command: &TaskCommand, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    let board = authorized(command, context)?;
+    if let TaskCommand::Create(create) = command {
+        return match task.situation {
+            Situation::Absent => created(create, board, context),
+            Situation::Present(_) | Situation::Deleted { .. } => Err(Refusal::AlreadyExists),
+        };
+    }
+    match (&task.situation, command) {
+        (Situation::Absent, _) => Err(Refusal::NotFound),
+        (Situation::Deleted { card, by, at }, TaskCommand::Restore(_)) => {
+            Ok(restored(&card.fields, (*by, *at), board, context))
+        }
+        (Situation::Deleted { by, at, .. }, _) => Err(Refusal::TaskDeleted { by: *by, at: *at }),
+        (Situation::Present(card), command) => on_card(card, command, board, context),
+    }
+}
+
+fn authorized<'a>(command: &TaskCommand, context: &Context<'a>) -> Result<&'a Board, Refusal> {
+    let board = context.project.board().ok_or(Refusal::NotFound)?;
+    match context.origin {
+        Origin::Import => return Ok(board),
+        Origin::Clock if matches!(command, TaskCommand::Remind(_)) => return Ok(board),
+        Origin::Live | Origin::Clock => {}
+    }
+    let role = context.access(board).role_of(context.actor).ok_or(Refusal::NotFound)?;
+    let needs = command.needs();
+    if role < needs || matches!(command, TaskCommand::Remind(_)) {
+        return Err(Refusal::Forbidden { needs });
+    }
+    let works_when_archived = matches!(command, TaskCommand::Watch(_) | TaskCommand::Unwatch(_));
+    if board.fields.archived && !works_when_archived {
+        return Err(Refusal::ProjectArchived);
+    }
+    Ok(board)
+}
+
+fn on_card(
+    card: &Card,
+    command: &TaskCommand,
+    board: &Board,
+    context: &Context<'_>,
+) -> Result<Vec<TaskEvent>, Refusal> {
+    let fields = &card.fields;
+    match command {
+        TaskCommand::Create(_) => Err(Refusal::AlreadyExists),
+        TaskCommand::Edit(edit) => {
+            let mut events = fields.edited(edit);
+            events.extend(links::reparent(fields, edit, context)?);
+            Ok(events)
+        }
+        TaskCommand::Assign(a) => sets::assign(fields, a.user_id, board, context),
+        TaskCommand::Unassign(a) => Ok(sets::unassign(fields, a.user_id)),
+        TaskCommand::Label(l) => sets::label(fields, l.label_id, board),
+        TaskCommand::Unlabel(l) => Ok(sets::unlabel(fields, l.label_id)),
+        TaskCommand::Move(to) => flow::moved(fields, to.column_id, board, context),
+        TaskCommand::Start(_) => flow::act(fields, Action::Start, None, board, context),
+        TaskCommand::Pause(_) => flow::act(fields, Action::Pause, None, board, context),
+        TaskCommand::Resume(_) => flow::act(fields, Action::Resume, None, board, context),
+        TaskCommand::Complete(_) => flow::act(fields, Action::Complete, None, board, context),
+        TaskCommand::Cancel(why) => flow::act(fields, Action::Cancel, why.reason.as_ref(), board, context),
+        TaskCommand::Fail(why) => flow::act(fields, Action::Fail, why.reason.as_ref(), board, context),
+        TaskCommand::Reopen(_) => flow::act(fields, Action::Reopen, None, board, context),
+        TaskCommand::Progress(progress) => flow::progress(fields, progress.percent.get()),
+        TaskCommand::Archive(_) => Ok(archived(fields, true)),
+        TaskCommand::Unarchive(_) => Ok(archived(fields, false)),
+        TaskCommand::Delete(_) => Ok(vec![deleted(context)]),
+        TaskCommand::Restore(_) => Ok(vec![]),
+        TaskCommand::Comment(add) => attached::comment(card, add, context),
+        TaskCommand::EditComment(edit) => attached::edit_comment(card, edit, context),
+        TaskCommand::RemoveComment(remove) => attached::remove_comment(card, remove.comment_id, board, context),
+        TaskCommand::Attach(file) => attached::attach(card, file, context),
+        TaskCommand::RemoveAttachment(remove) => {
+            attached::remove_attachment(card, remove.attachment_id, board, context)
+        }
+        TaskCommand::AddChecklist(add) => attached::add_checklist(card, add, context),
+        TaskCommand::RenameChecklist(rename) => attached::rename_checklist(card, rename),
+        TaskCommand::RemoveChecklist(remove) => attached::remove_checklist(card, remove.checklist_id),
+        TaskCommand::AddChecklistItem(add) => attached::add_item(card, add, context),
+        TaskCommand::ChangeChecklistItem(change) => attached::change_item(card, change),
+        TaskCommand::RemoveChecklistItem(remove) => attached::remove_item(card, remove),
+        TaskCommand::Watch(_) => Ok(watch(card, context.actor, true)),
+        TaskCommand::Unwatch(_) => Ok(watch(card, context.actor, false)),
+        TaskCommand::React(react) => attached::react(card, react, context),
+        TaskCommand::Unreact(react) => attached::unreact(card, react, context),
+        TaskCommand::AddDependency(on) => links::add_dependency(fields, on.task_id, context),
+        TaskCommand::RemoveDependency(on) => Ok(links::remove_dependency(fields, on.task_id)),
+        TaskCommand::Remind(remind) => Ok(reminders::remind(fields, *remind, context.at)),
+    }
+}
+
+fn created(create: &CreateTask, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+    let column = match create.column_id {
+        Some(id) => flow::usable_column(board, id, context.origin)?,
+        None => {
+            let wanted = if create.run { Category::InProgress } else { Category::Todo };
+            board
+                .fields
+                .first_column(wanted)
+                .or_else(|| board.fields.open_columns().next())
+                .ok_or_else(|| Refusal::invalid("/column_id", "the project has no column"))?
+        }
+    };
+    let assignee_ids = distinct(&create.assignee_ids);
+    let label_ids = distinct(&create.label_ids);
+    if assignee_ids.len() > ASSIGNEES_PER_TASK {
+        return Err(Refusal::invalid("/assignee_ids", format!("at most {ASSIGNEES_PER_TASK}")));
+    }
+    if label_ids.len() > LABELS_PER_TASK {
+        return Err(Refusal::invalid("/label_ids", format!("at most {LABELS_PER_TASK}")));
+    }
+    for (i, user) in assignee_ids.iter().enumerate() {
+        sets::must_be_member(board, *user, context, || format!("/assignee_ids/{i}"))?;
+    }
+    for (i, label) in label_ids.iter().enumerate() {
+        sets::must_be_label(board, *label, || format!("/label_ids/{i}"))?;
+    }
+    let own_id = create.id.unwrap_or(TaskId(context.fresh_id));
+    if create.parent_id == Some(own_id) {
+        return Err(Refusal::invalid("/parent_id", "a task is not its own parent"));
+    }
+    if create.parent_id.is_some() {
+        links::must_be_in_project(context, "/parent_id")?;
+    }
+    let placement = (column.id, context.rank.clone().unwrap_or_else(|| context.end.clone()));
+    let created = Created::by(create, board.id, placement, assignee_ids, label_ids);
+    let mut events = vec![TaskEvent::Created(Box::new(created))];
+    let steps = match Action::on_entering(column.category, Status::Todo) {
+        [] if create.run => &[Action::Start],
+        steps => steps,
+    };
+    events.extend(flow::steps(&flow::Clock::NEW, steps, None, context.at));
+    Ok(events)
+}
+
+fn distinct<T: PartialEq + Copy>(items: &[T]) -> Vec<T> {
+    let mut kept = Vec::with_capacity(items.len());
+    for item in items {
+        if !kept.contains(item) {
+            kept.push(*item);
+        }
+    }
+    kept
+}
+
+fn watch(card: &Card, user: UserId, wanted: bool) -> Vec<TaskEvent> {
+    watching::decide(&card.fields.watcher_ids, &card.opt_outs, user, wanted).into_iter().collect()
+}
+
+fn archived(fields: &Fields, to: bool) -> Vec<TaskEvent> {
+    Delta::between(&fields.archived, to)
+        .map(|archived| Archived { archived })
+        .map(|e| if to { TaskEvent::Archived(e) } else { TaskEvent::Unarchived(e) })
+        .into_iter()
+        .collect()
+}
+
+fn deleted(context: &Context<'_>) -> TaskEvent {
+    TaskEvent::Deleted(Deletion {
+        deleted: Delta::new(false, true),
+        deleted_at: Delta::new(None, Some(context.at)),
+        deleted_by: Delta::new(None, Some(context.actor)),
+    })
+}
+
+/// Back where it was, or, when that column is gone, in the first one there is.
+fn restored(fields: &Fields, (by, at): (UserId, Timestamp), board: &Board, context: &Context<'_>) -> Vec<TaskEvent> {
+    let restored = TaskEvent::Restored(Deletion {
+        deleted: Delta::new(true, false),
+        deleted_at: Delta::new(Some(at), None),
+        deleted_by: Delta::new(Some(by), None),
+    });
+    let homeless = board.fields.column(fields.column_id).is_none();
+    let home = homeless.then(|| board.fields.open_columns().next()).flatten();
+    [restored].into_iter().chain(home.map(|c| flow::move_event(fields, c.id, context.end.clone()))).collect()
+}

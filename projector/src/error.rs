@@ -1,0 +1,50 @@
+//! Errors that end a projection or a check early.
+
+/// Error that ends a projection or a check early.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectorError {
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the stream: {0}")]
+    Stream(String),
+    #[error(
+        "the stream {0} is of another log: of this one before it was adopted, or of another system that shares the NATS server"
+    )]
+    OtherStream(String),
+    #[error("{0}: `taskfold adopt` says with which log to go on")]
+    Forked(String),
+    #[error("rows and JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("another projector has moved the checkpoint")]
+    CheckpointMoved,
+    #[error("another version of Taskfold wrote the read tables")]
+    OtherVersion,
+    #[error("a later version of Taskfold wrote these read tables: {0}")]
+    WrittenByLater(String),
+    #[error("a rebuild is under way already")]
+    Rebuilding,
+    #[error("a transaction that reads does not end")]
+    ReadersStay,
+    #[error("there is no going back: {0}")]
+    NoWayBack(String),
+}
+
+impl ProjectorError {
+    /// Whether the error says nothing about the events and rows at hand: a passing trouble, another projector, another
+    /// version. Whatever else fails is a fault of one event or row, and must stop no others.
+    pub(crate) fn is_of_the_whole(&self) -> bool {
+        match self {
+            Self::Database(error) => taskfold_event_log::is_of_the_whole(error),
+            Self::Json(_) => false,
+            Self::Stream(_)
+            | Self::OtherStream(_)
+            | Self::Forked(_)
+            | Self::CheckpointMoved
+            | Self::OtherVersion
+            | Self::WrittenByLater(_)
+            | Self::Rebuilding
+            | Self::ReadersStay
+            | Self::NoWayBack(_) => true,
+        }
+    }
+}

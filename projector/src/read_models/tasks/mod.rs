@@ -1,0 +1,9 @@
+//! Tasks.
+
+mod fold;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub use fold::{apply, check, keys};
+pub use row::TaskRow;

@@ -1,0 +1,9 @@
+//! Teams.
+
+mod fold;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub use fold::{apply, check, keys};
+pub use row::TeamRow;

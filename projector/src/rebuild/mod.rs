@@ -1,0 +1,198 @@
+//! The read tables anew from the log: a new generation is built beside the one that is read, compared with it, and put in its
+//! place in one transaction. Reads and projections go on meanwhile, and the generation before is kept to go back to.
+
+/// Where two generations differ.
+mod differences;
+/// The log into empty tables.
+mod fill;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+use taskfold_event_log::deadline::{REQUEST, within};
+
+use crate::ProjectorError;
+use crate::generation::Generation;
+use crate::versions::{self, Written};
+
+pub use differences::Difference;
+
+/// What to do with a generation that is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Only say how it differs, and throw it away.
+    Compare,
+    /// Say how it differs, and read it from now on.
+    Switch,
+}
+
+/// What a rebuild does, for a bar to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Events.
+    Folding,
+    /// Blocks of tasks whose documents are written.
+    Documents,
+    Indexes,
+    /// Tables.
+    Comparing,
+}
+
+/// Told of each stage how much of how much is done, from several tasks.
+pub type Progress<'a> = &'a (dyn Fn(Stage, u64, u64) + Send + Sync);
+
+/// What a rebuild came to.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// Up to here, while the generations were compared or put in each other's place.
+    pub position: i64,
+    /// Events that could not be folded.
+    pub dead_letters: i64,
+    pub differences: Vec<Difference>,
+}
+
+/// Counts up, and tells of it.
+struct Count<'a> {
+    stage: Stage,
+    done: AtomicU64,
+    total: u64,
+    progress: Progress<'a>,
+}
+
+impl<'a> Count<'a> {
+    fn new(stage: Stage, total: u64, progress: Progress<'a>) -> Self {
+        progress(stage, 0, total);
+        Self { stage, done: AtomicU64::new(0), total, progress }
+    }
+
+    fn add(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
+        (self.progress)(self.stage, done, self.total);
+    }
+}
+
+/// Rebuilds, unless somebody does so already.
+pub async fn rebuild(pool: &PgPool, then: Then, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
+    alone(pool, rebuild_alone(pool, then, progress)).await
+}
+
+async fn rebuild_alone(pool: &PgPool, then: Then, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
+    if let Written::Later(tables) = versions::written(pool).await? {
+        return Err(ProjectorError::WrittenByLater(tables.join(", ")));
+    }
+    build(pool, progress).await?;
+    let mut next = Generation::Next.connect(pool).await?;
+    next.follow().await?;
+    let dead_letters = sqlx::query_scalar("SELECT count(*) FROM set_aside_events").fetch_one(next.db()).await?;
+    let (position, differences) = differences::find(pool, &mut next, Generation::Next, progress).await?;
+    match then {
+        Then::Compare => {
+            sqlx::query("SELECT taskfold_generation_drop('taskfold_next')").execute(pool).await?;
+            Ok(Rebuilt { position, dead_letters, differences })
+        }
+        Then::Switch => Ok(Rebuilt { position: next.switch(pool).await?, dead_letters, differences }),
+    }
+}
+
+/// Reads the generation before again, with all that happened since. What was read becomes the generation before.
+pub async fn back(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
+    alone(pool, back_alone(pool, progress)).await
+}
+
+async fn back_alone(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
+    let mut previous = Generation::Previous.connect(pool).await?;
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass('taskfold_previous.projection_checkpoint') IS NOT NULL")
+        .fetch_one(previous.db())
+        .await?;
+    if !exists {
+        return Err(ProjectorError::NoWayBack("there is no generation before this one".to_owned()));
+    }
+    let misfits: Vec<String> = sqlx::query_scalar("SELECT * FROM taskfold_generation_misfits('taskfold_previous')")
+        .fetch_all(previous.db())
+        .await?;
+    let ours: bool = sqlx::query_scalar("SELECT versions = $1 FROM projection_checkpoint")
+        .bind(Json(versions::ours()))
+        .fetch_one(previous.db())
+        .await?;
+    if !ours || !misfits.is_empty() {
+        return Err(ProjectorError::NoWayBack(format!(
+            "another version of Taskfold wrote the generation before{}",
+            if misfits.is_empty() { String::new() } else { format!(", with other columns in {}", misfits.join(", ")) }
+        )));
+    }
+    previous.follow().await?;
+    let dead_letters = sqlx::query_scalar("SELECT count(*) FROM set_aside_events").fetch_one(previous.db()).await?;
+    let (_, differences) = differences::find(pool, &mut previous, Generation::Previous, progress).await?;
+    Ok(Rebuilt { position: previous.switch(pool).await?, dead_letters, differences })
+}
+
+/// Gives the room of the generation before free.
+pub async fn forget(pool: &PgPool) -> Result<(), ProjectorError> {
+    sqlx::query("SELECT taskfold_generation_drop('taskfold_previous')").execute(pool).await?;
+    Ok(())
+}
+
+/// Rebuilds read tables that an earlier version of this code has written. Nothing must be projected into them meanwhile.
+pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
+    match within(REQUEST, versions::written(pool)).await? {
+        Written::Current => return Ok(()),
+        Written::Later(tables) => return Err(ProjectorError::WrittenByLater(tables.join(", "))),
+        Written::Before(tables) => {
+            let position = taskfold_event_log::projected_position(pool).await?;
+            if position == 0 {
+                let mut db = pool.acquire().await?;
+                return mark_as_ours(&mut db, 0).await;
+            }
+            tracing::info!(
+                position,
+                tables = tables.join(", "),
+                "an earlier version wrote read tables, rebuilding them"
+            );
+        }
+    }
+    let position = alone(pool, async {
+        build(pool, &|_, _, _| {}).await?;
+        Generation::Next.connect(pool).await?.switch(pool).await
+    })
+    .await?;
+    tracing::info!(position, "read tables rebuilt");
+    Ok(())
+}
+
+/// Makes `taskfold_next`, complete up to where the generation that is read was when this began.
+async fn build(pool: &PgPool, progress: Progress<'_>) -> Result<(), ProjectorError> {
+    sqlx::query("SELECT taskfold_generation_begin()").execute(pool).await?;
+    let upto = taskfold_event_log::projected_position(pool).await?;
+    fill::fill(pool, upto, progress).await?;
+    sqlx::query("SELECT taskfold_generation_protect()").execute(pool).await?;
+    let mut next = Generation::Next.connect(pool).await?;
+    mark_as_ours(next.db(), upto).await
+}
+
+/// Writes into the checkpoint that the connection sees.
+async fn mark_as_ours(db: &mut PgConnection, position: i64) -> Result<(), ProjectorError> {
+    sqlx::query("UPDATE projection_checkpoint SET position = $1, versions = $2")
+        .bind(position)
+        .bind(Json(versions::ours()))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// There is one place for a generation that is built, so one rebuild at a time works in it. Should it be killed, the lock ends
+/// with its connection.
+async fn alone<T>(pool: &PgPool, work: impl Future<Output = Result<T, ProjectorError>>) -> Result<T, ProjectorError> {
+    let mut connection = pool.acquire().await?.detach();
+    let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('taskfold rebuild'))");
+    if !lock.fetch_one(&mut connection).await? {
+        return Err(ProjectorError::Rebuilding);
+    }
+    let done = work.await;
+    // Before the answer: PostgreSQL may take a while to see that a connection is gone, and the next one would be refused.
+    let unlock = sqlx::query("SELECT pg_advisory_unlock(hashtext('taskfold rebuild'))");
+    if let Err(error) = unlock.execute(&mut connection).await {
+        tracing::debug!(%error, "the lock of the rebuild ends with its connection");
+    }
+    done
+}

@@ -1,0 +1,227 @@
+//! Proving that log, stream and read tables agree, beside a running system: everything is compared up to one position,
+//! read in one snapshot.
+
+/// Checks of the append's own tables, and that each event follows from those before it.
+mod append;
+/// The stream against the log.
+mod stream;
+
+use std::fmt;
+
+use sqlx::{Connection, PgConnection, PgPool};
+use taskfold_domain::Timestamp;
+
+use crate::ProjectorError;
+use crate::decoded::Decoded;
+use crate::tables::Tables;
+use crate::transactions::{take_snapshot, will_read};
+
+const PAGE: i64 = 5000;
+/// Faults that are named one by one; beyond it they are counted.
+const NAMED: usize = 50;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Events in the log.
+    pub events: i64,
+    /// Up to where the read tables were compared.
+    pub projected: i64,
+    /// Up to where the stream was compared.
+    pub published: i64,
+    pub rows: usize,
+    /// Tasks whose places, links and reminders were compared.
+    pub tasks: usize,
+    pub faults: Vec<String>,
+    pub more_faults: usize,
+}
+
+impl Report {
+    pub fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    fn fault(&mut self, fault: String) {
+        if self.faults.len() < NAMED {
+            self.faults.push(fault);
+        } else {
+            self.more_faults += 1;
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "log: {} events", self.events)?;
+        writeln!(f, "read tables: {} rows, compared at position {}", self.rows, self.projected)?;
+        writeln!(f, "append: {} tasks, compared at position {}", self.tasks, self.events)?;
+        writeln!(f, "stream: compared up to {}", self.published)?;
+        for fault in &self.faults {
+            writeln!(f, "FAULT {fault}")?;
+        }
+        if self.more_faults > 0 {
+            writeln!(f, "and {} more", self.more_faults)?;
+        }
+        write!(f, "{}", if self.is_clean() { "all agree" } else { "they do not agree" })
+    }
+}
+
+/// Compares everything. Without `nats` the stream is left out.
+pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) -> Result<Report, ProjectorError> {
+    let mut report = Report::default();
+    let mut db = pool.acquire().await?;
+    let mut tx = db.begin().await?;
+    will_read(&mut tx).await?;
+    take_snapshot(&mut tx).await?;
+    report.events = taskfold_event_log::head(&mut *tx).await?;
+    report.projected = taskfold_event_log::projected_position(&mut *tx).await?;
+    if report.projected > report.events {
+        report.fault(format!("checkpoint: {} is beyond the log's head {}", report.projected, report.events));
+    }
+    check_numbers(&mut tx, &mut report).await?;
+    check_identities(&mut tx, &mut report).await?;
+    check_rows(&mut tx, &mut report).await?;
+    append::check(&mut tx, &mut report).await?;
+    check_access(&mut tx, &mut report).await?;
+    // An open snapshot keeps PostgreSQL from clearing away what is outdated, and the stream may take long.
+    tx.rollback().await?;
+    if let Some((nats, name)) = nats {
+        stream::check(pool, nats, name, &mut report).await?;
+    }
+    Ok(report)
+}
+
+/// Positions dense from 1 to the head, versions dense in each aggregate, in the same order.
+async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let (count, first, last): (i64, i64, i64) =
+        sqlx::query_as("SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM events")
+            .fetch_one(&mut *db)
+            .await?;
+    if last != report.events {
+        report.fault(format!("log: the head says {}, the last event is at {last}", report.events));
+    }
+    if first != 1 || count != last {
+        report.fault(format!("log: {count} events from {first} to {last}"));
+        let gaps: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT before + 1, position - 1 FROM (SELECT position, lag(position, 1, 0) OVER (ORDER BY position) AS before \
+             FROM events) AS e WHERE position <> before + 1 ORDER BY position LIMIT 20",
+        )
+        .fetch_all(&mut *db)
+        .await?;
+        for (from, to) in gaps {
+            report.fault(format!("log: positions {from} to {to} are missing"));
+        }
+    }
+    let broken: Vec<(String, String, i64, i64)> = sqlx::query_as(
+        "SELECT aggregate_type, aggregate_id, sequence, position FROM (SELECT *, row_number() OVER \
+         (PARTITION BY aggregate_type, aggregate_id ORDER BY position) AS expected FROM events) AS e \
+         WHERE sequence <> expected ORDER BY position LIMIT 100",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for (kind, id, version, position) in broken {
+        report.fault(format!("log: {kind} {id} has version {version} at position {position}, out of its order"));
+    }
+    Ok(())
+}
+
+/// The log was adopted once after the other, each time at a position that it has. Times are such as the append writes.
+async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let identities: Vec<(i32, Option<i64>)> =
+        sqlx::query_as("SELECT epoch, fork_position FROM log_identities ORDER BY epoch").fetch_all(&mut *db).await?;
+    if identities.is_empty() {
+        report.fault("log_identities: the log has no identity".to_owned());
+    }
+    for (expected, (epoch, fork)) in (0..).zip(identities) {
+        if epoch != expected {
+            report.fault(format!("log_identities: epoch {epoch} stands where {expected} is to be"));
+        }
+        if fork.is_some_and(|fork| !(0..=report.events).contains(&fork)) {
+            report.fault(format!("log_identities: epoch {epoch} forks at a position that the log does not have"));
+        }
+    }
+    let untimely: Vec<i64> = sqlx::query_scalar(
+        "SELECT position FROM events WHERE recorded_at NOT BETWEEN $1 AND $2 OR occurred_at NOT BETWEEN $1 AND $2 \
+         ORDER BY position LIMIT 100",
+    )
+    .bind(Timestamp::from_micros(i64::MIN).utc())
+    .bind(Timestamp::from_micros(i64::MAX).utc())
+    .fetch_all(db)
+    .await?;
+    for position in untimely {
+        report.fault(format!("log: position {position} has a time beyond the years 0001 to 9999"));
+    }
+    Ok(())
+}
+
+/// Roles, grants and policies are those of `migrations/access.sql`.
+async fn check_access(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let differences: Vec<String> =
+        sqlx::query_scalar("SELECT difference FROM taskfold_access_differences()").fetch_all(db).await?;
+    differences.into_iter().for_each(|difference| report.fault(format!("access: {difference}")));
+    Ok(())
+}
+
+/// Each read table equals a fresh fold of the log.
+async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    let mut tables = Tables::default();
+    let mut position = 0;
+    while position < report.projected {
+        let last = report.projected.min(position + PAGE);
+        for event in taskfold_event_log::page_between(&mut *db, position + 1, last).await? {
+            let applied = Decoded::new(&event)
+                .map_err(|e| e.to_string())
+                .and_then(|decoded| tables.apply(&decoded).map_err(|e| e.to_string()));
+            if let Err(reason) = applied {
+                report.fault(format!("log: position {} cannot be folded: {reason}", event.position));
+            }
+        }
+        position = last;
+    }
+    report.rows += tables.compare(db, &mut |fault| report.fault(fault)).await?;
+    check_derived(db, report).await?;
+    let dead_letters: Vec<(i64, String)> =
+        sqlx::query_as("SELECT position, reason FROM set_aside_events ORDER BY position LIMIT 100")
+            .fetch_all(db)
+            .await?;
+    for (position, reason) in dead_letters {
+        report.fault(format!("dead letter: position {position}: {reason}"));
+    }
+    Ok(())
+}
+
+/// What is derived from the read tables: recomputed, and compared. Each names what differs.
+const DERIVED: &[(&str, &str)] = &[
+    (
+        "task_documents",
+        "SELECT coalesce(t.task_id, d.task_id)::text FROM (SELECT * FROM tasks WHERE NOT deleted) t \
+         FULL JOIN task_documents d ON d.task_id = t.task_id \
+         WHERE (d.project_id, d.archived, d.created_at, d.document) IS DISTINCT FROM (t.project_id, t.archived, t.created_at, \
+             taskfold_task_document(t.title, t.description, t.label_ids)) LIMIT 100",
+    ),
+    (
+        "label_documents",
+        "SELECT coalesce(l.label_id, d.label_id)::text FROM (SELECT project_id, (label ->> 'id')::uuid AS label_id, \
+             to_tsvector('pg_catalog.simple', label ->> 'name') AS document \
+             FROM projects, jsonb_array_elements(labels) AS label) l \
+         FULL JOIN label_documents d ON (d.project_id, d.label_id) = (l.project_id, l.label_id) \
+         WHERE d.document IS DISTINCT FROM l.document LIMIT 100",
+    ),
+    (
+        "column_counts",
+        "SELECT coalesce(t.column_id, c.column_id)::text FROM (SELECT project_id, column_id, count(*) AS tasks FROM tasks \
+             WHERE NOT archived AND NOT deleted GROUP BY project_id, column_id) t \
+         FULL JOIN column_counts c ON (c.project_id, c.column_id) = (t.project_id, t.column_id) \
+         WHERE coalesce(c.tasks, 0) <> coalesce(t.tasks, 0) LIMIT 100",
+    ),
+];
+
+async fn check_derived(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
+    for (table, differing) in DERIVED {
+        let ids: Vec<String> = sqlx::query_scalar(differing).fetch_all(&mut *db).await?;
+        for id in ids {
+            report.fault(format!("{table}: {id} is not what the read tables say"));
+        }
+    }
+    Ok(())
+}

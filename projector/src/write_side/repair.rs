@@ -1,0 +1,237 @@
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::{Connection, PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::differences::{OF_LOG, of_link, strangers, tasks};
+use super::fold::{Break, Due, Folded, Sink, fold};
+use crate::ProjectorError;
+use crate::transactions::{take_snapshot, will_lock, will_read};
+
+/// Tasks that are made again while commands wait, at once: some hundredths of a second.
+const CHUNK: usize = 200;
+
+/// Rows that were rewritten.
+#[derive(Clone, Debug, Default)]
+pub struct Repaired {
+    /// Tasks whose place, links or reminder were not what the log comes to.
+    pub tasks: usize,
+    /// Those that could not be placed: another task of their column has their rank, by the log.
+    pub not_placed: Vec<Uuid>,
+    /// Heads of aggregates.
+    pub heads: usize,
+    pub commands: u64,
+    /// Rows of commands that the log does not have.
+    pub commands_removed: u64,
+    /// Commands that are missing and were appended by a release that recorded too little of them.
+    pub commands_lost: i64,
+}
+
+/// Makes what the append keeps beside the log again where it differs from the log, as the owner of the tables. Commands go on meanwhile; each
+/// set of tasks is made again while the log is held. Commands that came to no event are in no log: they stay as they are, and are not missed.
+pub async fn repair(owner: &PgPool) -> Result<Repaired, ProjectorError> {
+    let mut db = owner.acquire().await?.detach();
+    let wrong: Vec<Uuid> = differing(&mut db).await?.into_iter().collect();
+    let mut repaired = Repaired { tasks: wrong.len(), ..Repaired::default() };
+    let left = repair_all(&mut db, wrong).await?;
+    // Their ranks may have been those of others that were wrong.
+    repaired.not_placed = repair_all(&mut db, left).await?;
+    repaired.heads = super::heads::repair(&mut db).await?;
+    repair_commands(&mut db, &mut repaired).await?;
+    db.close().await?;
+    Ok(repaired)
+}
+
+/// Finds the tasks whose rows differ from the log, in one snapshot.
+async fn differing(db: &mut PgConnection) -> Result<BTreeSet<Uuid>, ProjectorError> {
+    let mut tx = db.begin().await?;
+    will_read(&mut tx).await?;
+    take_snapshot(&mut tx).await?;
+    let mut differing = Differing::default();
+    fold(&mut tx, None, &mut differing).await?;
+    differing.0.extend(strangers(&mut tx, i64::MAX).await?.into_iter().filter_map(|difference| difference.task));
+    tx.rollback().await?;
+    Ok(differing.0)
+}
+
+#[derive(Default)]
+struct Differing(BTreeSet<Uuid>);
+
+impl Sink for Differing {
+    async fn tasks(&mut self, db: &mut PgConnection, folded: Vec<Folded>) -> Result<(), ProjectorError> {
+        self.0.extend(tasks(db, &folded).await?.into_iter().filter_map(|difference| difference.task));
+        Ok(())
+    }
+
+    fn breaks(&mut self, _: Break) {}
+}
+
+#[derive(Default)]
+struct Kept(Vec<Folded>);
+
+impl Sink for Kept {
+    async fn tasks(&mut self, _: &mut PgConnection, folded: Vec<Folded>) -> Result<(), ProjectorError> {
+        self.0.extend(folded);
+        Ok(())
+    }
+
+    fn breaks(&mut self, _: Break) {}
+}
+
+/// Writes the rows of these tasks anew. Answers which could not be placed. What the log has and cannot be folded keeps its rows.
+async fn repair_all(db: &mut PgConnection, mut wrong: Vec<Uuid>) -> Result<Vec<Uuid>, ProjectorError> {
+    let mut left = Vec::new();
+    while !wrong.is_empty() {
+        let chunk: Vec<Uuid> = wrong.split_off(wrong.len().saturating_sub(CHUNK));
+        let (folded, upto) = folded(db, &chunk).await?;
+        let Written { not_placed, changed } = repair_tasks(db, &chunk, folded, upto).await?;
+        left.extend(not_placed);
+        wrong.extend(changed);
+    }
+    Ok(left)
+}
+
+/// Folds these tasks, and answers the head of the log then. Done before the log is locked: a process suspended while it reads would hold the lock.
+async fn folded(db: &mut PgConnection, wrong: &[Uuid]) -> Result<(Vec<Folded>, i64), ProjectorError> {
+    let mut tx = db.begin().await?;
+    will_read(&mut tx).await?;
+    take_snapshot(&mut tx).await?;
+    let upto = taskfold_event_log::head(&mut *tx).await?;
+    let mut kept = Kept::default();
+    fold(&mut tx, Some(wrong), &mut kept).await?;
+    tx.rollback().await?;
+    Ok((kept.0, upto))
+}
+
+/// Outcome of rewriting the rows of some tasks.
+struct Written {
+    /// Another task of their column has their rank, by the log.
+    not_placed: Vec<Uuid>,
+    /// Something happened to them since they were folded: not written.
+    changed: Vec<Uuid>,
+}
+
+/// Writes rows anew, while nothing is appended, as the log was at `upto`.
+async fn repair_tasks(
+    db: &mut PgConnection,
+    wrong: &[Uuid],
+    mut folded: Vec<Folded>,
+    upto: i64,
+) -> Result<Written, ProjectorError> {
+    let mut tx = db.begin().await?;
+    will_lock(&mut tx).await?;
+    sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *tx).await?;
+    sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *tx).await?;
+    let changed: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT DISTINCT aggregate_id::uuid FROM events \
+         WHERE position > $1 AND aggregate_type = 'task' AND aggregate_id = ANY ($2::text[])",
+    )
+    .bind(upto)
+    .bind(wrong.iter().map(Uuid::to_string).collect::<Vec<_>>())
+    .fetch_all(&mut *tx)
+    .await?;
+    folded.retain(|folded| !changed.contains(&folded.task));
+    let unknown: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM unnest($1) AS id WHERE NOT EXISTS ( \
+             SELECT FROM events WHERE aggregate_type = 'task' AND aggregate_id = id::text)",
+    )
+    .bind(wrong)
+    .fetch_all(&mut *tx)
+    .await?;
+    let ids: Vec<Uuid> = folded.iter().map(|folded| folded.task).chain(unknown).collect();
+    for table in ["task_places", "task_links"] {
+        sqlx::query(&format!("DELETE FROM {table} WHERE task_id = ANY ($1)")).bind(&ids).execute(&mut *tx).await?;
+    }
+    // Whether those that may be reminded of are, the table alone says.
+    let (perhaps, then): (Vec<Uuid>, Vec<_>) = folded
+        .iter()
+        .filter_map(|folded| match folded.due {
+            Due::Perhaps(at) => Some((folded.task, at.utc())),
+            Due::Never | Due::At(_) => None,
+        })
+        .unzip();
+    sqlx::query(
+        "DELETE FROM due_schedule s WHERE task_id = ANY ($1) AND NOT EXISTS ( \
+             SELECT FROM unnest($2, $3) AS perhaps (task_id, at) WHERE (perhaps.task_id, perhaps.at) = (s.task_id, s.at))",
+    )
+    .bind(&ids)
+    .bind(perhaps)
+    .bind(then)
+    .execute(&mut *tx)
+    .await?;
+    let not_placed = insert(&mut tx, &folded).await?;
+    tx.commit().await?;
+    Ok(Written { not_placed, changed })
+}
+
+async fn insert(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Uuid>, ProjectorError> {
+    let placed: Vec<Uuid> = sqlx::query_scalar(
+        "INSERT INTO task_places (task_id, project_id, column_id, rank, state) SELECT * FROM unnest($1, $2, $3, $4, $5) \
+         ON CONFLICT DO NOTHING RETURNING task_id",
+    )
+    .bind(folded.iter().map(|f| f.task).collect::<Vec<_>>())
+    .bind(folded.iter().map(|f| f.project).collect::<Vec<_>>())
+    .bind(folded.iter().map(|f| f.placement.column.0).collect::<Vec<_>>())
+    .bind(folded.iter().map(|f| f.placement.rank.as_str()).collect::<Vec<_>>())
+    .bind(folded.iter().map(|f| f.placement.state as i16).collect::<Vec<_>>())
+    .fetch_all(&mut *db)
+    .await?;
+    let links: Vec<(i16, Uuid, Uuid)> =
+        folded.iter().flat_map(|f| f.links.iter().map(of_link).map(|(kind, target)| (kind, f.task, target))).collect();
+    sqlx::query("INSERT INTO task_links (kind, task_id, target_id) SELECT * FROM unnest($1, $2, $3)")
+        .bind(links.iter().map(|link| link.0).collect::<Vec<_>>())
+        .bind(links.iter().map(|link| link.1).collect::<Vec<_>>())
+        .bind(links.iter().map(|link| link.2).collect::<Vec<_>>())
+        .execute(&mut *db)
+        .await?;
+    let (tasks, at): (Vec<Uuid>, Vec<_>) = folded
+        .iter()
+        .filter_map(|f| match f.due {
+            Due::At(at) => Some((f.task, at.utc())),
+            Due::Never | Due::Perhaps(_) => None,
+        })
+        .unzip();
+    sqlx::query("INSERT INTO due_schedule (task_id, at) SELECT * FROM unnest($1, $2)")
+        .bind(tasks)
+        .bind(at)
+        .execute(db)
+        .await?;
+    let placed: HashSet<Uuid> = placed.into_iter().collect();
+    Ok(folded.iter().map(|f| f.task).filter(|task| !placed.contains(task)).collect())
+}
+
+/// A command and its events are committed together, so that each statement sees both or neither, and commands go on meanwhile.
+async fn repair_commands(db: &mut PgConnection, repaired: &mut Repaired) -> Result<(), ProjectorError> {
+    let removed = format!(
+        "DELETE FROM commands WHERE (actor_id, command_id) IN ( \
+             SELECT c.actor_id, c.command_id FROM commands c LEFT JOIN ({OF_LOG}) AS l USING (actor_id, command_id) \
+             WHERE l.last_position IS NULL AND c.first_position <= c.last_position)"
+    );
+    repaired.commands_removed = sqlx::query(&removed).execute(&mut *db).await?.rows_affected();
+    let made = format!(
+        "INSERT INTO commands AS c (actor_id, command_id, aggregate_id, version, first_position, last_position, fingerprint, created_id, created) \
+         SELECT actor_id, command_id, aggregate_id, version, first_position, last_position, fingerprint, created_id, created \
+         FROM ({OF_LOG}) AS l WHERE fingerprint IS NOT NULL \
+         ON CONFLICT (actor_id, command_id) DO UPDATE SET aggregate_id = excluded.aggregate_id, version = excluded.version, \
+             first_position = excluded.first_position, last_position = excluded.last_position, \
+             fingerprint = excluded.fingerprint, created_id = excluded.created_id, created = excluded.created \
+         WHERE (c.aggregate_id, c.version, c.first_position, c.last_position, c.fingerprint, c.created_id, c.created) \
+             IS DISTINCT FROM (excluded.aggregate_id, excluded.version, excluded.first_position, excluded.last_position, \
+                 excluded.fingerprint, excluded.created_id, excluded.created)"
+    );
+    repaired.commands = sqlx::query(&made).execute(&mut *db).await?.rows_affected();
+    let corrected = format!(
+        "UPDATE commands c SET aggregate_id = l.aggregate_id, version = l.version, first_position = l.first_position, \
+             last_position = l.last_position \
+         FROM ({OF_LOG}) AS l WHERE (l.actor_id, l.command_id) = (c.actor_id, c.command_id) AND l.fingerprint IS NULL \
+             AND (l.aggregate_id, l.version, l.first_position, l.last_position) \
+                 IS DISTINCT FROM (c.aggregate_id, c.version, c.first_position, c.last_position)"
+    );
+    repaired.commands += sqlx::query(&corrected).execute(&mut *db).await?.rows_affected();
+    repaired.commands_lost = sqlx::query_scalar(&format!(
+        "SELECT count(*) FROM ({OF_LOG}) AS l LEFT JOIN commands c USING (actor_id, command_id) WHERE c.last_position IS NULL"
+    ))
+    .fetch_one(db)
+    .await?;
+    Ok(())
+}
