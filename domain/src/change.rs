@@ -18,10 +18,10 @@ pub struct Subject {
 /// One event: what changed, from what to what, by whom and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
-    /// Its number in the log, which is also the JetStream sequence, the SSE `id:` and the `since` cursor.
+    /// Number in the log, which is also the JetStream sequence, the SSE `id:` and the `since` cursor.
     #[schema(example = 1042)]
     pub position: u64,
-    /// The aggregate's version after it.
+    /// Version of the aggregate after it.
     #[schema(example = 7)]
     pub version: u64,
     /// Null for a team, which belongs to no project.
@@ -29,14 +29,15 @@ pub struct Change {
     pub subject: Subject,
     pub actor_id: UserId,
     pub command_id: Uuid,
-    /// When it happened as its author says; equal to `recorded_at` unless imported or sent late.
+    /// Time at which it happened by its author's account; equal to `recorded_at` unless imported or sent late.
     pub occurred_at: Timestamp,
     pub recorded_at: Timestamp,
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// NATS header of a Change that was larger than the server's `max_payload`: its `changes` are left out, the log has them.
+/// NATS header of a Change that was larger than the server's `max_payload`: its `changes` are left out, the log has
+/// them.
 pub const TRUNCATED_HEADER: &str = "Taskfold-Truncated";
 
 /// Token of a NATS subject that replaces the project, for a team.

@@ -1,9 +1,9 @@
-//! A value before and after. `from` and `to` are always both written, null included.
+//! Values before and after. `from` and `to` are always both written, null included.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A field that had a value and has another.
+/// A field whose value changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Delta<T> {
     pub from: T,
@@ -28,7 +28,7 @@ impl<T: PartialEq + Clone> Delta<T> {
 #[schema(value_type = Option<Object>)]
 pub struct Nothing(());
 
-/// A thing or field that came to be: `from` is null.
+/// A thing or field that is new: `from` is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Added<T> {
     #[schema(value_type = Option<Object>)]
@@ -42,7 +42,7 @@ impl<T> From<T> for Added<T> {
     }
 }
 
-/// A thing that is gone: `to` is null.
+/// A thing that was removed: `to` is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Removed<T> {
     pub from: T,

@@ -1,4 +1,5 @@
-//! Names an aggregate's events and commands once: the variant, its name, and what else is the same wherever it is used.
+//! Macros that name an aggregate's events and commands once: the variant, its name, and what else is the same wherever
+//! it is used.
 
 macro_rules! events {
     ($(#[$doc:meta])* $name:ident { $($wire:tt v $version:tt => $variant:ident($payload:ty)),* $(,)? }) => {
@@ -10,15 +11,15 @@ macro_rules! events {
         }
 
         impl $name {
-            /// Every event's name, in the order of the documents.
+            /// Names of all events, in the order of the documents.
             pub const TYPES: &'static [&'static str] = &[$($wire),*];
 
-            /// The name in the log, the feed and the NATS headers.
+            /// Name in the log, the feed and the NATS headers.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $wire,)* }
             }
 
-            /// The version of the payload's shape; upcasters bring older ones up to it.
+            /// Version of the payload's shape; upcasters bring older ones up to it.
             pub fn schema_version(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $version,)* }
             }
@@ -36,8 +37,8 @@ macro_rules! events {
     };
 }
 
-/// Names an aggregate's commands once: the name the offline queue gives each, the lowest role that may send it, the
-/// variant. Who may do what stands here and nowhere else.
+/// Names an aggregate's commands once: the name in the offline queue, the lowest role that may send it, the variant.
+/// Nothing else states who may do what.
 macro_rules! commands {
     ($(#[$doc:meta])* $name:ident by $role:ident { $($wire:tt $needs:ident => $variant:ident($payload:ty)),* $(,)? }) => {
         $(#[$doc])*
@@ -48,15 +49,15 @@ macro_rules! commands {
         }
 
         impl $name {
-            /// Every command's name, and the lowest role that may send it.
+            /// Names of all commands, each with the lowest role that may send it.
             pub const TABLE: &'static [(&'static str, $role)] = &[$(($wire, $role::$needs)),*];
 
-            /// The lowest role that may send it.
+            /// Lowest role that may send it.
             pub fn needs(&self) -> $role {
                 match self { $(Self::$variant(_) => $role::$needs,)* }
             }
 
-            /// The name the offline queue gives it.
+            /// Name in the offline queue.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $wire,)* }
             }

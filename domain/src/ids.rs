@@ -1,4 +1,4 @@
-//! Ids are UUIDs; the type says of what, so that a column is never passed for a task.
+//! Typed ids: UUIDs whose type says of what, so that a column is never passed for a task.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,11 +1,11 @@
-//! Which changes touch the same thing. Two edits made at the same time merge when they touch different things.
+//! Changes that touch the same thing. Two edits made at the same time merge when they touch different things.
 
 use uuid::Uuid;
 
 /// One thing an event changes: a field, or one member of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Touch {
-    /// As callers know it: `title`, `column_id`, `label_ids`.
+    /// Name that callers know: `title`, `column_id`, `label_ids`.
     pub field: &'static str,
     /// Member of a set, where members are changed one by one.
     pub member: Option<Uuid>,

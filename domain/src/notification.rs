@@ -1,24 +1,26 @@
+//! Notifications: the reasons for which people are notified.
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why somebody is told.
+/// Reason of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Kind)]
 pub enum NotificationKind {
-    /// A task was made in a project that one watches.
+    /// A task was created in a project that the recipient watches.
     Created,
-    /// One was assigned.
+    /// The recipient was assigned.
     Assigned,
-    /// One was named in a comment.
+    /// The recipient was mentioned in a comment.
     Mentioned,
-    /// Somebody commented on a task that one watches.
+    /// Somebody commented on a task that the recipient watches.
     Commented,
-    /// A task that one watches was completed.
+    /// A task that the recipient watches was completed.
     Completed,
-    /// A task that one watches is due within a day.
+    /// A task that the recipient watches is due within a day.
     DueSoon,
-    /// It should be done by now.
+    /// Its due time has passed.
     Overdue,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-/// For `#[serde(default, deserialize_with = "patch::present")]` on an `Option<Option<T>>`.
+/// Deserializer for `#[serde(default, deserialize_with = "patch::present")]` on an `Option<Option<T>>`.
 pub fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -11,7 +11,7 @@ where
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// For a field that may be absent but not null.
+/// Deserializer for a field that may be absent but not null.
 pub fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

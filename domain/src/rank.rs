@@ -1,8 +1,8 @@
-//! A place in an ordered list, as text that sorts by bytes: there is always a place between two places.
+//! Ranks: positions in ordered lists, as text that sorts by bytes. There is always a rank between two ranks.
 //!
-//! Digits are `0-9A-Za-z`, read as a fraction. A rank never ends in `0`, so that something fits below it.
-//! The last digits are jitter handed in by the caller, so that two callers who pick the same gap at the same
-//! time almost never make the same rank; the append refuses the rest.
+//! Digits are `0-9A-Za-z`, read as a fraction. A rank never ends in `0`, so that something fits below it. The last
+//! digits are jitter from the caller, so that two callers who pick the same gap at the same time almost never make the
+//! same rank; the append refuses the rest.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,11 +15,11 @@ const BASE: u64 = 62;
 const CLOCK_PREFIX: char = 'a';
 const IMPORT_PREFIX: char = 'G';
 const CLOCK_DIGITS: usize = 8;
-/// The last digits of a rank.
+/// Number of digits of the jitter, the last of a rank.
 const JITTER: usize = 2;
-/// Digits that a rank gets beside what tells it from its neighbours, where it opens a gap anew: 3,844 places.
+/// Digits of a rank that opens a gap, besides those that distinguish it from its neighbours: 3,844 ranks.
 const ROOM: usize = 2;
-/// So many digits longer than in the middle of the gap may a place beside a neighbour be.
+/// Digits by which a rank beside a neighbour may be longer than one in the middle of the gap.
 const SPARE: usize = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -28,7 +28,7 @@ const SPARE: usize = 2;
 pub struct Rank(String);
 
 impl Rank {
-    /// So many values of jitter make different ranks: any of them that follow each other.
+    /// Number of consecutive values of jitter that make different ranks.
     pub const JITTERS: u32 = (BASE * (BASE - 1)) as u32;
 
     pub fn as_str(&self) -> &str {
@@ -40,7 +40,7 @@ impl Rank {
         Self(text)
     }
 
-    /// Behind everything placed before `at`, without looking at what is there: the list's end is the clock.
+    /// Rank behind everything ranked before `at`, without a look at the list: the list's end is the clock.
     pub fn at_end(at: Timestamp, jitter: u32) -> Self {
         let millis = u64::try_from(at.millis()).unwrap_or(0);
         let mut text = String::with_capacity(1 + CLOCK_DIGITS + 2);
@@ -50,9 +50,8 @@ impl Rank {
         Self(text)
     }
 
-    /// Between two neighbours; `None` is the list's end on that side. With no upper neighbour it is the later of the
-    /// clock and just behind `lower`.
-    /// `None` when the neighbours are not in order, or equal: nothing fits.
+    /// Rank between two neighbours; `None` is the list's end on that side. With no upper neighbour it is the later of
+    /// the clock and just behind `lower`. `None` when the neighbours are not in order, or equal: nothing fits.
     pub fn between(lower: Option<&Self>, upper: Option<&Self>, at: Timestamp, jitter: u32) -> Option<Self> {
         let low = lower.map_or("", Self::as_str);
         let high = upper.map(Self::as_str);
@@ -66,7 +65,7 @@ impl Rank {
         match beside_the_newer(low, high) {
             Some(beside) if beside.len() <= text.len() + SPARE => text = beside,
             _ => {
-                // As deep as the deepest of the two: room for many that come beside this one.
+                // As deep as the deeper of the two: room for many that follow beside this one.
                 let deepest = low.len().max(high.map_or(0, str::len));
                 if text.len() + JITTER > deepest {
                     text.extend([digit(BASE / 2); ROOM]);
@@ -77,8 +76,8 @@ impl Rank {
         Some(Self(text))
     }
 
-    /// The place of an imported item, from its position number in the source: keeps the source's order.
-    /// `tie` orders items that share a position.
+    /// Rank of an imported item, from its position number in the source: keeps the source's order. `tie` orders items
+    /// that share a position.
     pub fn from_source(position: f64, tie: u16) -> Self {
         // The bits of a non-negative float sort as the float does.
         let bits = if position > 0.0 { position.to_bits() } else { 0 };
@@ -115,14 +114,14 @@ fn value(byte: u8) -> u64 {
     DIGITS.iter().position(|d| *d == byte).map_or(0, |i| i as u64)
 }
 
-/// The next place beside that neighbour which was made later, and so has more digits: whoever moves cards moves several of them
-/// to one spot, and to halve the gap each time would add a digit with every sixth of them. `None` when it is taken.
+/// Next rank beside the neighbour that was made later, and so has more digits: whoever moves cards moves several of
+/// them to one spot, and halving the gap each time would add a digit with every sixth of them. `None` when it is taken.
 fn beside_the_newer(low: &str, high: Option<&str>) -> Option<String> {
     let beside = match high {
         Some(high) if high.len() >= low.len() => neighbour(high, Towards::Less)?,
         _ => neighbour(low, Towards::More)?,
     };
-    // Whatever is appended to it must stay between the two.
+    // With anything appended it must stay between the two.
     let above = *low < *beside && !low.starts_with(&beside);
     let below = high.is_none_or(|high| *beside < *high && !high.starts_with(&beside));
     (above && below).then_some(beside)
@@ -134,7 +133,7 @@ enum Towards {
     More,
 }
 
-/// The rank without its jitter, one less or more in the last digit; `None` at either end.
+/// Rank without its jitter, one less or more in the last digit; `None` at either end.
 fn neighbour(rank: &str, towards: Towards) -> Option<String> {
     let digits = rank.as_bytes().get(..rank.len().checked_sub(JITTER)?)?;
     let mut values: Vec<u64> = digits.iter().map(|digit| value(*digit)).collect();
@@ -151,7 +150,7 @@ fn neighbour(rank: &str, towards: Towards) -> Option<String> {
     values.iter().any(|value| *value != 0).then(|| values.into_iter().map(digit).collect())
 }
 
-/// The shortest text strictly between `low` and `high` as fractions, such that appending digits to it stays below `high`.
+/// Shortest text strictly between `low` and `high` as fractions, such that appending digits to it stays below `high`.
 fn midpoint(low: &[u8], high: Option<&[u8]>) -> Option<String> {
     if high.is_some_and(|h| low >= h) {
         return None;
@@ -204,7 +203,7 @@ mod tests {
         }
     }
 
-    /// Moves cards in one column, each from one place into one gap; the longest rank that there ever was.
+    /// Moves cards in one column, each from one index into one gap. Returns the length of the longest rank.
     fn longest(moves: usize, mut from_to: impl FnMut() -> (usize, usize)) -> usize {
         let mut ranks: Vec<Rank> = (0..50).map(|i| Rank::at_end(at(1_000 * i), 5)).collect();
         let mut longest = 0;

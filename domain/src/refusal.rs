@@ -1,4 +1,4 @@
-//! Why a command was refused, by meaning. The API crates give each its status and code.
+//! Refusals: reasons for which a command is refused, by meaning. The API crates map each to its status and code.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ impl FieldError {
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
-    /// Not there, or not for this caller to know of.
+    /// It does not exist, or the caller may not know of it.
     #[error("not found")]
     NotFound,
     #[error("this needs the role {}", .needs.as_str())]

@@ -9,13 +9,13 @@ use crate::ids::{TeamId, UserId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Reads.
+    /// May read.
     Viewer,
-    /// Works on tasks.
+    /// May work on tasks.
     Member,
-    /// Shapes the project: its name, columns, labels, and who is in it below the owners.
+    /// May change the project: its name, columns, labels, and its members below the owners.
     Admin,
-    /// Makes owners, and archives.
+    /// May make owners, and archive.
     Owner,
 }
 

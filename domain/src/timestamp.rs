@@ -1,11 +1,13 @@
+//! UTC times, in the range that every part of the system can represent.
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// UTC, in microseconds, of the years 0001 to 9999; a leap second is the second behind it.
-// What PostgreSQL, chrono and RFC 3339 write and read alike. Every time is brought into this form where it enters, one beyond the bounds as
-// the bound, so that an event of the log that has such a one can be folded. What a request says is not bent: it goes through
-// `within_bounds`, and is refused.
+/// UTC time in microseconds, of the years 0001 to 9999; a leap second is the second behind it.
+// PostgreSQL, chrono and RFC 3339 read and write this range alike. Every time is brought into it where it enters, one
+// beyond the bounds as the bound, so that an event of the log with such a time can be folded. Times in requests are not
+// adjusted: they go through `within_bounds`, and are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(from = "DateTime<Utc>", into = "DateTime<Utc>")]
 #[schema(value_type = String, format = DateTime, example = "2026-11-23T09:30:00Z")]
@@ -17,7 +19,8 @@ const LAST: i64 = 253_402_300_799_999_999;
 
 impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
-        // chrono keeps a leap second as the second before it with more than a second of nanoseconds, which add up here.
+        // chrono represents a leap second as the second before it with more than a second of nanoseconds, which add up
+        // here.
         Self::from_micros(time.timestamp_micros())
     }
 }
@@ -29,12 +32,12 @@ impl From<Timestamp> for DateTime<Utc> {
 }
 
 impl Timestamp {
-    /// Microseconds since 1970; beyond the bounds, the bound.
+    /// From microseconds since 1970; beyond the bounds, the bound.
     pub fn from_micros(micros: i64) -> Self {
         Self(DateTime::from_timestamp_micros(micros.clamp(FIRST, LAST)).unwrap_or_default())
     }
 
-    /// `None` for a time that is out of bounds, or comes to be when its leap second is counted.
+    /// Checks the bounds. `None` also for a time that exceeds them once its leap second is counted.
     pub fn within_bounds(time: DateTime<Utc>) -> Option<Self> {
         let micros = time.timestamp_micros();
         (FIRST..=LAST).contains(&micros).then(|| Self::from_micros(micros))

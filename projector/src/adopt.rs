@@ -1,5 +1,5 @@
-//! Going on with a log that was restored to an earlier state: it gets another id, and the stream is made and published anew. What it has in
-//! common with the log before is found by comparing it with the stream, where that is still there.
+//! Continuation of a log that was restored to an earlier state: it gets another id, and the stream is created and
+//! published anew. The events that both logs share are found by comparing it with the stream, where that still exists.
 
 use std::time::Duration;
 
@@ -14,24 +14,25 @@ use crate::stream::{self, Label};
 use crate::transactions::will_lock;
 use crate::{Deps, ProjectorError, message};
 
-/// How long a projector that leads has to begin publishing; without one, whoever adopts does it.
+/// Time in which a leading projector must begin publishing; without one, whoever adopts publishes.
 const FOR_A_LEADER: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// For every process to ask for the id of the log.
+/// Time in which every process has read the id of the log.
 const UNTIL_KNOWN: Duration = ASK_EVERY.saturating_mul(2);
 
-/// What came of it.
+/// Result of an adoption.
 #[derive(Clone, Debug)]
 pub struct Adopted {
     pub before: LogIdentity,
     pub now: LogIdentity,
-    /// Up to here both logs are the same.
+    /// Position up to which both logs are the same.
     pub fork: i64,
     pub head: i64,
 }
 
-/// Gives the log another id, lets it take commands again, and publishes it anew. `owner` is connected as the owner of the tables.
+/// Gives the log another id, lets it take commands again, and publishes it anew. `owner` connects as the owner of the
+/// tables.
 pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorError> {
     let context = stream::context(&deps.nats);
     let before = taskfold_event_log::identity(owner).await?;
@@ -40,15 +41,15 @@ pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorErro
     let head = taskfold_event_log::head(owner).await?;
     let fork = match &old {
         Some(old) => in_common(owner, old, head).await?,
-        // Nothing to compare with: what the log has is taken to be what it had.
+        // There is nothing to compare with: the log is taken to be complete.
         None => head,
     };
     // The stream is deleted below; one that has nothing of this log belongs to somebody else.
     if fork == 0 && old.as_ref().is_some_and(|old| stream::label(old, &before) == Label::Another) {
         return Err(ProjectorError::OtherStream(deps.stream.clone()));
     }
-    // In this order, so that nobody takes a message of the old stream for an event of the new log: by the time there are any of those, all
-    // processes know its id.
+    // In this order, so that nobody takes a message of the old stream for an event of the new log: by the time there
+    // are any of those, all processes know its id.
     renew(owner, fork).await?;
     let now = taskfold_event_log::identity(owner).await?;
     if old.is_some() {
@@ -62,7 +63,7 @@ pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorErro
     Ok(Adopted { before, now, fork, head })
 }
 
-/// The last position up to which stream and log have the same events. Both are in one order, so it is found by halving.
+/// Finds the last position up to which stream and log have the same events, by bisection: both are in one order.
 async fn in_common(db: &PgPool, stream: &Stream, head: i64) -> Result<i64, ProjectorError> {
     let last = stream::last_sequence(stream).await?;
     if last == 0 || same(db, stream, last.min(head)).await? {
@@ -87,11 +88,11 @@ async fn same(db: &PgPool, stream: &Stream, position: i64) -> Result<bool, Proje
     Ok(events.first().zip(message).is_some_and(|(event, message)| message::is_of(&message.payload, event)))
 }
 
-/// Another id. The log takes no commands until the old stream is gone, also when this ends on the way.
+/// Writes another id. The log takes no commands until the old stream is deleted, also when this process ends meanwhile.
 async fn renew(owner: &PgPool, fork: i64) -> Result<(), ProjectorError> {
     let mut tx = owner.begin().await?;
     will_lock(&mut tx).await?;
-    // The lock of every append.
+    // Row that every append locks.
     let suspend = "UPDATE log_head SET suspended = 'it is being adopted; `taskfold adopt` goes on where it stopped' RETURNING position";
     let head: i64 = sqlx::query_scalar(suspend).fetch_one(&mut *tx).await?;
     sqlx::query(
@@ -104,7 +105,7 @@ async fn renew(owner: &PgPool, fork: i64) -> Result<(), ProjectorError> {
     Ok(tx.commit().await?)
 }
 
-/// Waits until the projector that leads has published all that is projected, or does it where none does.
+/// Waits until the leading projector has published all that is projected, or publishes it where there is none.
 async fn republish(deps: &Deps, stream: &Stream) -> Result<(), ProjectorError> {
     let (mut seen, mut moved) = (0, Instant::now());
     loop {
@@ -117,14 +118,14 @@ async fn republish(deps: &Deps, stream: &Stream) -> Result<(), ProjectorError> {
             (seen, moved) = (last, Instant::now());
         }
         if moved.elapsed() > FOR_A_LEADER {
-            // Fenced, so that one who leads after all is not in the way.
+            // Fenced, so that a projector that leads after all is not disturbed.
             publish::catch_up(deps).await?;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// On a subject of its own: in the stream it would take a position.
+/// Announces the adoption on a subject of its own: on the stream it would take a position.
 async fn tell(deps: &Deps, before: &LogIdentity, now: &LogIdentity, fork: i64) -> Result<(), ProjectorError> {
     let subject = format!("{}.log.adopted", stream::prefix(&deps.stream));
     let told = json!({

@@ -1,4 +1,4 @@
-//! Rows into a table by COPY, in its text format.
+//! Insertion of rows by COPY, in its text format.
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::ProjectorError;
 use crate::row::Row;
 
-/// How much is sent at once.
+/// Bytes sent at once.
 const CHUNK: usize = 256 * 1024;
 
 pub async fn copy<R: Row>(db: &mut PgConnection, rows: &[R]) -> Result<(), ProjectorError> {
@@ -44,7 +44,7 @@ fn write(text: &mut String, row: &Value, columns: &[(&str, Option<&str>)]) {
 }
 
 fn array(items: &[Value]) -> String {
-    // JSON quotes and escapes strings as arrays of PostgreSQL do, as far as ids and words go.
+    // JSON quotes and escapes strings as arrays of PostgreSQL do, as far as ids and names go.
     let items: Vec<String> = items.iter().map(Value::to_string).collect();
     format!("{{{}}}", items.join(","))
 }

@@ -1,10 +1,11 @@
-//! A poison event stops nothing but its own aggregate: it and the aggregate's later events are set aside, with the reason,
-//! until somebody mended the cause and asked to try again.
+//! Dead letters: a poison event stops nothing but its own aggregate. It and the later events of the aggregate are
+//! dead-lettered, with the reason, until somebody has repaired the cause and requested a retry.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool};
+use taskfold_domain::SubjectKind;
 use taskfold_event_log::LoggedEvent;
 use uuid::Uuid;
 
@@ -16,10 +17,10 @@ use crate::rows::Unreadable;
 use crate::tables::Tables;
 use crate::transactions::will_lock;
 
-/// The reason of those that are behind one that failed.
+/// Reason of the events behind one that failed.
 pub const WAITS: &str = "waits for an earlier event of its aggregate";
 
-/// An aggregate, as the log names it.
+/// Kind and id of an aggregate, as in the log.
 pub type Aggregate = (String, String);
 
 pub fn aggregate_of(event: &LoggedEvent) -> Aggregate {
@@ -63,13 +64,13 @@ pub async fn summary(pool: &PgPool) -> sqlx::Result<(i64, Option<String>)> {
     .await
 }
 
-/// Asks the working projector to try all of them again. Answers how many there are.
+/// Requests that the working projector tries all of them again. Returns their number.
 pub async fn request_retry(pool: &PgPool) -> sqlx::Result<u64> {
     Ok(sqlx::query("UPDATE set_aside_events SET retry = true").execute(pool).await?.rows_affected())
 }
 
-/// Folds each aggregate asked for anew from the log, and takes it back when that works. One that fails keeps its reason, and no other from being
-/// tried.
+/// Folds each aggregate with a requested retry anew from the log, and removes its dead letters when that works. One
+/// that fails keeps its reason, and does not keep others from being tried.
 pub async fn retry_requested(pool: &PgPool) -> Result<(), ProjectorError> {
     // By the event as it is now: a repaired one may be of another aggregate than the dead letter.
     let requested: Vec<Aggregate> = sqlx::query_as(
@@ -97,7 +98,7 @@ async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorErro
     let events = taskfold_event_log::aggregate_after(&mut *tx, aggregate_type, aggregate_id, 0).await?;
     let project = events.first().and_then(|first| first.project_id);
     let mut tables = Tables::default();
-    if let (Some(project), true) = (project, aggregate_type == "task") {
+    if let (Some(project), true) = (project, aggregate_type == SubjectKind::Task.as_str()) {
         tables.history = Some(Arc::new(watchers_of(&mut tx, &[project]).await?));
     }
     let folded = events.iter().filter(|e| e.position <= checkpoint).try_for_each(|event| {
@@ -110,7 +111,7 @@ async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorErro
             failed(&mut tx, aggregate, &reason).await?;
         }
         Ok(()) => {
-            // Whatever the rows have become: they are made anew, and so is what is derived of them.
+            // Rows are rewritten whatever they are now, and so is what is derived from them.
             if let Some(Ok(subject)) = events.first().map(LoggedEvent::subject) {
                 derived::forget(&mut tx, subject.id).await?;
                 Tables::delete_of(&mut tx, subject.id).await?;
@@ -135,7 +136,7 @@ async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorErro
     Ok(())
 }
 
-/// Notes why an aggregate could not be taken back, at its first event that is not only waiting.
+/// Records why the retry of an aggregate failed, at its first event that is not only waiting.
 async fn failed(db: &mut PgConnection, (aggregate_type, aggregate_id): &Aggregate, reason: &str) -> sqlx::Result<()> {
     tracing::error!(aggregate_type, aggregate_id, reason, "still a dead letter");
     sqlx::query(
@@ -151,8 +152,8 @@ async fn failed(db: &mut PgConnection, (aggregate_type, aggregate_id): &Aggregat
     Ok(())
 }
 
-/// Sets aside those among the aggregates with unreadable rows that have no event here: projects, which the events of their tasks come to. Who
-/// watched those projects is answered from the log, so that their tasks have nothing to wait for.
+/// Dead-letters projects with unreadable rows, of which there is no event in this batch but events of their tasks.
+/// Their watchers are read from the log, so that the tasks do not wait.
 pub async fn unreadable(
     db: &mut PgConnection,
     unreadable: &Unreadable,
@@ -187,8 +188,9 @@ pub async fn unreadable(
 async fn watchers_of(db: &mut PgConnection, projects: &[Uuid]) -> sqlx::Result<WatcherHistory> {
     let mut tables = Tables::default();
     let mut history = WatcherHistory::default();
+    let kind = SubjectKind::Project.as_str();
     for project in projects {
-        for event in taskfold_event_log::aggregate_after(&mut *db, "project", &project.to_string(), 0).await? {
+        for event in taskfold_event_log::aggregate_after(&mut *db, kind, &project.to_string(), 0).await? {
             let Ok(decoded) = Decoded::new(&event) else { break };
             if tables.apply(&decoded).is_err() {
                 break;
@@ -199,7 +201,7 @@ async fn watchers_of(db: &mut PgConnection, projects: &[Uuid]) -> sqlx::Result<W
     Ok(history)
 }
 
-/// PostgreSQL has no NUL in text, and a reason may quote what is wrong.
+/// Replaces NUL, which PostgreSQL has not in text and a reason may quote.
 fn storable(reason: &str) -> String {
     reason.replace('\0', "\u{fffd}")
 }

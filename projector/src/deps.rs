@@ -11,8 +11,8 @@ use uuid::Uuid;
 /// Ready values from the program.
 #[derive(Clone)]
 pub struct Deps {
-    /// A name for this run of this process. The sessions of both pools have it in their application name, so that another projector
-    /// can end them: see [`sessions::application_name`].
+    /// A name for this run of this process. The sessions of both pools have it in their application name, so that
+    /// another projector can end them: see [`crate::sessions::application_name`].
     pub holder: Uuid,
     /// Connects as the role `taskfold_projector`.
     pub pool: PgPool,

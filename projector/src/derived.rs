@@ -1,5 +1,5 @@
-//! What is derived from rows of tasks and projects: documents that are searched, and how many cards stand in each column. Written in
-//! the same transaction as the rows, for all that a batch changed at once.
+//! Tables derived from rows of tasks and projects: search documents, and the number of cards in each column. Written in
+//! the same transaction as the rows, once for a batch.
 
 use std::collections::HashMap;
 
@@ -12,18 +12,18 @@ use crate::ProjectorError;
 use crate::read_models::{ProjectRow, TaskRow};
 use crate::tables::Tables;
 
-/// The tables, with the columns of their keys and the version of what is derived.
+/// Tables, with the columns of their keys and the version of the derivation.
 pub const TABLES: &[(&str, &[&str], i32)] = &[
     ("column_counts", &["project_id", "column_id"], 1),
     ("task_documents", &["task_id"], 1),
     ("label_documents", &["project_id", "label_id"], 1),
 ];
 
-/// The documents of tasks that stand in these blocks of their table ($1 to $2).
+/// Inserts the documents of tasks in these blocks of their table ($1 to $2).
 pub const DOCUMENTS_OF_BLOCKS: &str = "INSERT INTO task_documents (task_id, project_id, archived, created_at, document) \
     SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids) FROM tasks \
     WHERE NOT deleted AND ctid >= $1::tid AND ctid < $2::tid";
-/// Counts of all projects, or of one ($1).
+/// Inserts the counts of all projects, or of one ($1).
 const COUNTS: &str = "INSERT INTO column_counts (project_id, column_id, tasks) \
     SELECT project_id, column_id, count(*) FROM tasks \
     WHERE NOT archived AND NOT deleted AND ($1::uuid IS NULL OR project_id = $1) GROUP BY project_id, column_id";
@@ -31,14 +31,14 @@ const ALL_LABELS: &str = "INSERT INTO label_documents (project_id, label_id, doc
     SELECT project_id, (label ->> 'id')::uuid, to_tsvector('pg_catalog.simple', label ->> 'name') \
     FROM projects, jsonb_array_elements(labels) AS label";
 
-/// Into empty tables, what is derived of all rows there are.
+/// Derives all rows, into empty tables.
 pub async fn write_all(pool: &PgPool) -> sqlx::Result<()> {
     let end = format!("({},0)", u32::MAX);
     sqlx::query(DOCUMENTS_OF_BLOCKS).bind("(0,0)").bind(end).execute(pool).await?;
     write_all_but_documents(&mut *pool.acquire().await?).await
 }
 
-/// The same of what is quickly done.
+/// Derives all rows but the documents, which take longest.
 pub async fn write_all_but_documents(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query(COUNTS).bind(None::<Uuid>).execute(&mut *db).await?;
     sqlx::query(ALL_LABELS).execute(db).await?;
@@ -55,7 +55,7 @@ pub async fn forget(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// Counts the cards of a project's columns, whatever was counted before.
+/// Counts the cards of a project's columns anew.
 pub async fn count_anew(db: &mut PgConnection, project: Uuid) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM column_counts WHERE project_id = $1").bind(project).execute(&mut *db).await?;
     sqlx::query(COUNTS).bind(project).execute(db).await?;
@@ -75,9 +75,9 @@ struct Derived {
     /// Tasks whose documents are to be written, and those that have none any more.
     documents: Vec<Uuid>,
     without: Vec<Uuid>,
-    /// By how much the number of cards changes, by project and column.
+    /// Changes of the number of cards, by project and column.
     counts: HashMap<(Uuid, Uuid), i64>,
-    /// Projects whose labels are others now.
+    /// Projects whose labels changed.
     labels: Vec<Uuid>,
 }
 

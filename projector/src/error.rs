@@ -30,8 +30,8 @@ pub enum ProjectorError {
 }
 
 impl ProjectorError {
-    /// Whether the error says nothing about the events and rows at hand: a passing trouble, another projector, another
-    /// version. Whatever else fails is a fault of one event or row, and must stop no others.
+    /// Tells errors that say nothing about the events and rows at hand (a passing trouble, another projector, another
+    /// version) from faults of one event or row, which must stop no others.
     pub(crate) fn is_of_the_whole(&self) -> bool {
         match self {
             Self::Database(error) => taskfold_event_log::is_of_the_whole(error),

@@ -1,5 +1,5 @@
-//! Types in which fields of rows are sent to PostgreSQL: arrays of the columns' own types, with which a row takes PostgreSQL
-//! a third less time than as JSON.
+//! Types in which fields of rows are sent to PostgreSQL: arrays of the columns' own types, with which a row takes
+//! PostgreSQL a third less time than as JSON.
 
 use chrono::{DateTime, Utc};
 use sqlx::Postgres;
@@ -16,7 +16,8 @@ pub trait Field {
     type Sent<'a>: sqlx::Encode<'a, Postgres> + sqlx::Type<Postgres> + PgHasArrayType + 'a
     where
         Self: 'a;
-    /// Type that sent text is cast to: lists, of which there are no arrays, and numbers that PostgreSQL may have to refuse.
+    /// Type that sent text is cast to: lists, of which there are no arrays, and numbers that PostgreSQL may have to
+    /// refuse.
     const BECOMES: Option<&'static str> = None;
     fn sent(&self) -> Self::Sent<'_>;
 }

@@ -1,5 +1,5 @@
-//! A generation of the read tables beside the one that is read: in a schema of its own, which one connection sees first. How they
-//! are made and moved is in `migrations/0016_generations.sql`.
+//! Generations of the read tables beside the live one, each in a schema of its own that one connection sees first.
+//! `migrations/0016_generations.sql` creates and switches them.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -12,24 +12,24 @@ use crate::ProjectorError;
 use crate::step::{Memory, catch_up};
 use crate::transactions::will_lock;
 
-/// Which one.
+/// A generation beside the live one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
-    /// The one that is built.
+    /// The one under construction.
     Next,
-    /// The one that was read before.
+    /// The one that was live before.
     Previous,
 }
 
-/// How long a switch may wait for one table while queries wait behind it.
+/// Limit of waiting for one table during a switch, while queries wait behind it.
 const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '100ms'";
-/// How long projecting may wait for those who read.
+/// Limit of holding up the projection for transactions that read.
 const READERS_LIMIT: Duration = Duration::from_secs(1);
-/// Of the two transactions it is the one that must not be lost when PostgreSQL dies.
+/// The second of the two transactions of a switch must not be lost when PostgreSQL dies.
 const DURABLE: &str = "SET LOCAL synchronous_commit = on";
-/// Deadline of a transaction that waits for something else.
+/// Interval of statements in a transaction that waits for something else.
 const STATEMENT_EVERY: Duration = Duration::from_millis(500);
-/// Until the next attempt, and how many there are: two minutes at least.
+/// Pause between attempts, and their number: two minutes at least.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 const ATTEMPTS: u32 = 600;
 
@@ -41,9 +41,9 @@ impl Generation {
         }
     }
 
-    /// A connection for which the names of the read tables mean this generation.
+    /// Opens a connection for which the names of the read tables mean this generation.
     pub async fn connect(self, pool: &PgPool) -> sqlx::Result<Beside> {
-        // For good: its names must not mean this to anybody else.
+        // Detached for good: on another user's connection the names must not mean this.
         let mut connection = pool.acquire().await?.detach();
         let (live,): (String,) = sqlx::query_as("SELECT current_schema()::text").fetch_one(&mut connection).await?;
         sqlx::query("SELECT set_config('search_path', $1 || ', ' || current_setting('search_path'), false)")
@@ -54,11 +54,11 @@ impl Generation {
     }
 }
 
-/// A connection into a generation that is not the one that is read.
+/// Connection to a generation that is not live.
 pub struct Beside {
     generation: Generation,
     connection: PgConnection,
-    /// The schema of the generation that is read.
+    /// Schema of the live generation.
     pub live: String,
 }
 
@@ -67,7 +67,7 @@ impl Beside {
         &mut self.connection
     }
 
-    /// Projects here what has been projected into the generation that is read.
+    /// Projects here what has been projected into the live generation.
     pub async fn follow(&mut self) -> Result<i64, ProjectorError> {
         let live = format!("SELECT position FROM {}.projection_checkpoint", self.live);
         let upto = sqlx::query_scalar(&live).fetch_one(&mut self.connection).await?;
@@ -75,7 +75,8 @@ impl Beside {
         Ok(upto)
     }
 
-    /// As [`Self::follow`], while nothing is projected there; `look` then sees both at the same place.
+    /// Catches up as [`Self::follow`] does while nothing is projected into the live generation, so that `look` sees
+    /// both at one position.
     pub async fn level<T, F>(&mut self, pool: &PgPool, look: impl FnOnce() -> F) -> Result<T, ProjectorError>
     where
         F: Future<Output = Result<T, ProjectorError>>,
@@ -90,8 +91,8 @@ impl Beside {
         Ok(seen)
     }
 
-    /// Makes this the generation that is read, at one position. Waits for transactions that read, in short attempts, so that nobody
-    /// waits long for it.
+    /// Makes this the live generation, at one position. Waits for transactions that read, in short attempts, so that no
+    /// query waits long.
     pub async fn switch(mut self, pool: &PgPool) -> Result<i64, ProjectorError> {
         let mut attempts = 0;
         loop {
@@ -123,7 +124,8 @@ impl Beside {
         Ok(position)
     }
 
-    /// Whoever has a snapshot from before the last rows were written here would miss them, but see that position has them.
+    /// Waits for transactions with a snapshot from before the last rows were written here: they would miss those rows
+    /// at a position that has them.
     async fn wait_for_readers(&mut self, held: &mut PgConnection) -> Result<(), ProjectorError> {
         let pid = "SELECT pg_backend_pid()";
         let own: Vec<i32> = vec![
@@ -148,8 +150,8 @@ impl Beside {
     }
 }
 
-/// Nothing is projected into the generation that is read until this transaction ends. The table is locked, and not its row: a projector
-/// that waited for the row would stand in the way of the switch, which waits for all who came to the table.
+/// Holds up the projection into the live generation until this transaction ends. The table is locked rather than its
+/// row: a projector that waited for the row would block the switch, which waits for all who came to the table.
 async fn hold(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut held = pool.begin().await?;
     will_lock(&mut held).await?;
@@ -157,7 +159,8 @@ async fn hold(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     Ok(held)
 }
 
-/// Works while a transaction keeps its locks: without a statement now and then it is taken for that of a process that was suspended.
+/// Works while a transaction keeps its locks, with a statement now and then: without one it would be ended as that of a
+/// suspended process.
 async fn keep_up<T>(
     held: &mut PgConnection,
     work: impl Future<Output = Result<T, ProjectorError>>,
@@ -171,16 +174,25 @@ async fn keep_up<T>(
     }
 }
 
-/// Somebody reads, two waited for each other, or this process was suspended for so long that its locks were taken from it.
+/// Tells errors after which another attempt may succeed: the table is being read, a deadlock was broken, or this process was suspended
+/// so long that its locks were taken from it.
 fn may_work_later(error: &ProjectorError) -> bool {
     match error {
         ProjectorError::ReadersStay => true,
-        // Of the session that was ended. What else is wrong shows when the generation is to follow the other.
+        // The session was ended. Other causes show when the generation follows the live one.
         ProjectorError::Database(sqlx::Error::Io(_)) => true,
         ProjectorError::Database(error) => {
             let code = error.as_database_error().and_then(|error| error.code());
             matches!(code.as_deref(), Some("55P03" | "40P01" | "25P03" | "57P01"))
         }
-        _ => false,
+        ProjectorError::Stream(_)
+        | ProjectorError::OtherStream(_)
+        | ProjectorError::Forked(_)
+        | ProjectorError::Json(_)
+        | ProjectorError::CheckpointMoved
+        | ProjectorError::OtherVersion
+        | ProjectorError::WrittenByLater(_)
+        | ProjectorError::Rebuilding
+        | ProjectorError::NoWayBack(_) => false,
     }
 }

@@ -1,3 +1,5 @@
+//! Work of the projector that holds the lease: projecting, publishing, renewing.
+
 use std::time::Duration;
 
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
@@ -13,10 +15,10 @@ use crate::step::{Memory, Outcome, step};
 use crate::versions::{self, Written};
 use crate::{Deps, ProjectorError, dead_letters, publish, rebuild, sessions};
 
-/// Between the beginnings of two steps, when there is always more: a step costs much the same for one event as for ten. What comes
-/// after a pause is not held up.
+/// Time between the beginnings of two steps under continuous load: a step costs much the same for one event as for ten.
+/// The first events after a pause are not delayed.
 const PACE: Duration = Duration::from_millis(5);
-/// Steps of at least so many events go on at once: there is a backlog.
+/// Number of events in a step from which there is a backlog, and the next step follows at once.
 const BACKLOG: usize = 200;
 /// Interval at which the log is looked at without a notification, and dead letters are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -57,7 +59,8 @@ async fn acquire(deps: &Deps) -> sqlx::Result<LeaseAttempt> {
     within(REQUEST, lease::acquire(&deps.pool, deps.holder)).await
 }
 
-/// A projector that hung or was suspended may have transactions open, and locks that would be waited for.
+/// Ends the sessions of a projector that hung or was suspended: it may have transactions open whose locks would block
+/// this one.
 async fn end_sessions_of(deps: &Deps, former: Uuid) {
     match sessions::end_those_of(&deps.pool, former).await {
         Ok(0) => {}
@@ -66,7 +69,7 @@ async fn end_sessions_of(deps: &Deps, former: Uuid) {
     }
 }
 
-/// Works until the lease is lost or shutdown; then everything of it has stopped.
+/// Projects and publishes until the lease is lost or shutdown, and returns when both have stopped.
 async fn lead(deps: &Deps) {
     let working = deps.shutdown.child_token();
     let (projected, published) = watch::channel(Projected::default());
@@ -81,7 +84,8 @@ async fn lead(deps: &Deps) {
         let projecting = Box::pin(project(deps, log, projected, &working));
         tokio::join!(listening, projecting, Box::pin(publish::run(deps, published, &working)))
     };
-    // Whatever waits for a server that does not answer is dropped with the lease: its transaction was never committed.
+    // Work that waits for a server which does not answer is dropped with the lease: its transaction was never
+    // committed.
     tokio::join!(renew(deps, &working), working.run_until_cancelled(all));
 }
 
@@ -173,7 +177,7 @@ async fn project(
     }
 }
 
-/// Somebody who holds the checkpoint and does nothing may be why it was not projected.
+/// Ends idle sessions that hold the checkpoint's lock, which may be why it was not projected.
 async fn end_idle_holders(deps: &Deps) {
     match sessions::end_idle_holders_of_the_checkpoint(&deps.pool).await {
         Ok(0) => {}

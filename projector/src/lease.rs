@@ -1,11 +1,13 @@
+//! Lease of the projector that works, by the clock of the database.
+
 use std::time::Duration;
 
 use sqlx::PgPool;
 use uuid::Uuid;
 
-/// How long a lease holds without renewal. A standby takes over within this and one interval.
+/// Time for which a lease holds without renewal. A standby takes over within this and one interval.
 pub const HOLDS: Duration = Duration::from_secs(3);
-/// How often the holder renews, and a standby asks.
+/// Interval at which the holder renews the lease, and a standby tries to take it.
 pub const EVERY: Duration = Duration::from_millis(800);
 
 /// Outcome of asking for the lease.
@@ -13,9 +15,9 @@ pub const EVERY: Duration = Duration::from_millis(800);
 pub enum LeaseAttempt {
     /// Another one holds it.
     Refused,
-    /// It is the caller's, who had it before or took it from nobody.
+    /// The caller holds it, and held it before or took it when nobody did.
     Held,
-    /// It is the caller's now. The projector that had it has neither renewed it nor given it back.
+    /// The caller holds it now. The projector that held it has neither renewed nor released it.
     TakenFrom(Uuid),
 }
 
@@ -41,7 +43,7 @@ pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<LeaseAttempt> 
     })
 }
 
-/// Gives the lease back, so that a standby need not wait for it to run out.
+/// Releases the lease, so that a standby need not wait until it expires.
 pub async fn release(pool: &PgPool, holder: Uuid) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM projector_lease WHERE holder = $1").bind(holder).execute(pool).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! An event as it is published.
+//! Messages: events as they are published.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -8,11 +8,11 @@ use taskfold_domain::change::TRUNCATED_HEADER;
 use taskfold_event_log::{LOG_HEADER, LogIdentity, LoggedEvent};
 use uuid::Uuid;
 
-/// Of the headers, and what the server adds.
+/// Bytes of the headers, and of what the server adds.
 const HEADER_BYTES: usize = 4096;
 
-/// The payload, whole or without its `changes`, with the headers that go with it. An event that cannot be read has none to send; it is published
-/// all the same, because the events behind it are.
+/// Encodes headers and payload, with or without `changes`. An event that cannot be read has none to send; it is
+/// published all the same, because of the events behind it.
 pub fn encode(event: &LoggedEvent, log: &LogIdentity, max_payload: usize) -> (HeaderMap, Bytes) {
     match event.change_json() {
         Ok(payload) if payload.len() + HEADER_BYTES <= max_payload => return (headers(event, log), payload.into()),
@@ -56,7 +56,7 @@ fn headers(event: &LoggedEvent, log: &LogIdentity) -> HeaderMap {
     headers.insert("ce-type", on_one_line(&format!("taskfold.{}.v{}", event.event_type, event.event_version)));
     let source = match event.project_id {
         Some(project) => format!("/v1/projects/{project}"),
-        None => format!("/v1/teams/{}", event.aggregate_id),
+        None => format!("/v1/{}s/{}", event.aggregate_type, event.aggregate_id),
     };
     headers.insert("ce-source", on_one_line(&source));
     headers.insert("ce-subject", on_one_line(&format!("{}/{}", event.aggregate_type, event.aggregate_id)));
@@ -70,12 +70,12 @@ fn headers(event: &LoggedEvent, log: &LogIdentity) -> HeaderMap {
     headers
 }
 
-/// A header ends with its line.
+/// Removes line breaks, which would end a header.
 fn on_one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }
 
-/// Whether a published Change is that of this event: its command and position, which no other event has together.
+/// Compares command and position, which no two events share, to tell whether a published Change is that of this event.
 pub fn is_of(payload: &[u8], event: &LoggedEvent) -> bool {
     #[derive(Deserialize)]
     struct Head {

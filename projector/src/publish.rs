@@ -1,3 +1,5 @@
+//! Publication of projected events on the stream, fenced by its sequence.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,31 +19,31 @@ use crate::backoff::wait;
 use crate::stream::Label;
 use crate::{Deps, ProjectorError, message, stream};
 
-/// Events read at once, and publishes under way at once.
+/// Events read at once, and publishes in flight at once.
 const PAGE: i64 = 512;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Time for which JetStream refuses or is silent before the connection to it is replaced.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// What was projected last.
+/// Result of the last step of the projection.
 #[derive(Clone, Default)]
 pub struct Projected {
     /// In order, up to `position`.
     pub events: Arc<[LoggedEvent]>,
-    /// Where the read tables are with them.
+    /// Checkpoint of the read tables after them.
     pub position: i64,
 }
 
 impl Projected {
-    /// The events behind `last`, when all of them are here: they need not be read again.
+    /// Events behind `last`, when all of them are present, so that they need not be read again.
     fn behind(&self, last: i64) -> Option<&[LoggedEvent]> {
         let first = self.events.iter().position(|event| event.position == last + 1)?;
         self.events.get(first..)
     }
 }
 
-/// Publishes what is projected, from where the stream ends. Each message is fenced by the sequence before it, so a
-/// projector that lost its lease without knowing is refused.
+/// Publishes projected events, from the end of the stream on. Each message is fenced by the sequence before it, so that
+/// a projector which lost its lease without noticing is refused.
 pub async fn run(deps: &Deps, mut projected: watch::Receiver<Projected>, working: &CancellationToken) {
     let mut worked = Instant::now();
     let mut reconnected = worked;
@@ -57,7 +59,7 @@ pub async fn run(deps: &Deps, mut projected: watch::Receiver<Projected>, working
                     tracing::debug!("the connection to NATS is made anew already");
                 }
                 if reconnected > worked {
-                    // That was done before, and did not help.
+                    // The connection was replaced before, and that did not help.
                     deps.stuck.notify_one();
                 }
                 reconnected = Instant::now();
@@ -75,7 +77,7 @@ async fn publish_on(
 ) -> Result<(), ProjectorError> {
     let mut publisher = Publisher::start(deps).await?;
     tracing::info!(position = publisher.last, "publishing behind the stream's last message");
-    // What was projected before may be of a log that was restored since.
+    // Events projected earlier may be of a log that has been restored since.
     projected.mark_unchanged();
     let (mut ask, mut latest) = (true, Projected::default());
     while !working.is_cancelled() {
@@ -85,7 +87,7 @@ async fn publish_on(
             Worker::Publisher.succeeded();
             continue;
         }
-        // Whoever heard everything still asks now and then: being told is for speed.
+        // The checkpoint is read now and then in any case: notifications are for speed.
         let upto = if ask || latest.position > publisher.last {
             publisher.look_around(deps).await?;
             within(REQUEST, taskfold_event_log::projected_position(&deps.pool)).await?
@@ -112,7 +114,7 @@ async fn publish_on(
     Ok(())
 }
 
-/// Publishes what is projected and not yet in the stream.
+/// Publishes what is projected and not yet on the stream.
 pub async fn catch_up(deps: &Deps) -> Result<(), ProjectorError> {
     let mut publisher = Publisher::start(deps).await?;
     let upto = taskfold_event_log::projected_position(&deps.pool).await?;
@@ -122,7 +124,7 @@ pub async fn catch_up(deps: &Deps) -> Result<(), ProjectorError> {
     Ok(())
 }
 
-/// At the end of the stream, which is of this log and has its events.
+/// Publisher at the end of a stream that is of this log and agrees with it.
 struct Publisher {
     log: LogIdentity,
     stream: Stream,
@@ -151,7 +153,8 @@ impl Publisher {
         Ok(Self { log, stream: found, context, prefix: stream::prefix(&deps.stream), last })
     }
 
-    /// Fails when the log was adopted, or when somebody else has written to the stream, emptied or deleted it: then all begins anew.
+    /// Fails when the log was adopted, or when the stream was written to, emptied or deleted by somebody else:
+    /// publishing then starts over.
     async fn look_around(&self, deps: &Deps) -> Result<(), ProjectorError> {
         let log = within(REQUEST, taskfold_event_log::identity(&deps.pool)).await?;
         let last = stream::last_sequence(&self.stream).await?;
@@ -177,12 +180,13 @@ impl Publisher {
     }
 }
 
-/// Compares the stream's last message with the log's event at that position. A stream of this log that has more than the log, or something else,
-/// says that the log lost its last events: nothing may be appended then, or positions would mean two things.
+/// Compares the stream's last message with the log's event at that position. A stream of this log that has more than
+/// the log, or another event, proves that the log lost its last events: nothing may be appended then, or positions
+/// would mean two things.
 async fn must_be_of_the_log(deps: &Deps, stream: &Stream, label: Label, last: i64) -> Result<(), ProjectorError> {
     let events = within(REQUEST, taskfold_event_log::page_between(&deps.pool, last, last)).await?;
     let message = stream::message(stream, last).await?;
-    // A stream that was emptied, or made to begin later, has nothing to compare.
+    // A stream that was emptied, or begins later, has nothing to compare.
     let same =
         events.first().is_some_and(|event| message.is_none_or(|message| message::is_of(&message.payload, event)));
     if same {
@@ -198,8 +202,8 @@ async fn must_be_of_the_log(deps: &Deps, stream: &Stream, label: Label, last: i6
     Err(ProjectorError::Forked(reason))
 }
 
-/// Publishes without waiting for each acknowledgement; the first refusal fails all behind it, and the caller resumes from
-/// the stream's last message.
+/// Publishes without waiting for each acknowledgement; the first refusal fails all behind it, and the caller resumes
+/// from the stream's last message.
 async fn publish_page(
     context: &Context,
     (prefix, log): (&str, &LogIdentity),

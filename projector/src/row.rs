@@ -14,7 +14,8 @@ pub type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
 pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send + 'static {
     type Key: Key;
     const TABLE: &'static str;
-    /// Version of the fold, raised when the same events come to other rows: the table is then rebuilt (see [`crate::versions`]).
+    /// Version of the fold, raised when the same events come to other rows: the table is then rebuilt (see
+    /// [`crate::versions`]).
     const VERSION: i32;
     /// Digest of the rows that the frozen events come to.
     #[cfg(test)]
@@ -56,8 +57,8 @@ keys! {
     (Uuid, Uuid, i64): [.0] is "uuid", [.1] is "uuid", [.2] is "bigint";
 }
 
-/// Defines a struct for each read table, whose fields are the table's columns. A struct of the domain may be embedded `with`
-/// its fields as further columns.
+/// Defines a struct for each read table, whose fields are the table's columns. A struct of the domain may be embedded
+/// `with` its fields as further columns.
 macro_rules! rows {
     ($($(#[$doc:meta])* pub struct $row:ident in $table:literal version $version:literal digest $digest:literal
         by ($($id:ident),*): $key:ty {

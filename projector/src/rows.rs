@@ -66,8 +66,8 @@ impl<R: Row> Rows<R> {
         copy::copy(db, &rows).await
     }
 
-    /// Deletes the rows that the table has of one aggregate, whatever is in them: those whose keys begin with its id. Rows
-    /// with a position as key are overwritten when the event of that position is folded again.
+    /// Deletes the rows that the table has of one aggregate, whatever is in them: those whose keys begin with its id.
+    /// Rows with a position as key are overwritten when the event of that position is folded again.
     pub async fn delete_of(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> {
         if R::Key::TYPES[0] == "uuid" {
             let sql = format!("DELETE FROM {} WHERE {} = $1", R::TABLE, R::KEY[0]);

@@ -1,16 +1,17 @@
-//! Sessions of processes that have stopped without ending. PostgreSQL ends those that are idle in a transaction, but not one that
-//! waits for its client to take an answer, and meanwhile keeps its locks. A role may end sessions of its own.
+//! Sessions of processes that have stopped without ending. PostgreSQL ends those that are idle in a transaction, but
+//! not one that waits for its client to read a result, and keeps its locks meanwhile. A role may end sessions of its
+//! own.
 
 use sqlx::PgPool;
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
-/// The name of a projector's sessions in `pg_stat_activity`, which says whose they are.
+/// Name of a projector's sessions in `pg_stat_activity`, which identifies their process.
 pub fn application_name(part: &str, holder: Uuid) -> String {
     format!("{part} {holder}")
 }
 
-/// Ends all sessions of a projector that has lost its lease. Answers how many there were.
+/// Ends all sessions of a projector that has lost its lease. Returns their number.
 pub async fn end_those_of(pool: &PgPool, holder: Uuid) -> sqlx::Result<i64> {
     let end = sqlx::query_scalar(
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
@@ -19,8 +20,8 @@ pub async fn end_those_of(pool: &PgPool, holder: Uuid) -> sqlx::Result<i64> {
     within(REQUEST, end.bind(holder.to_string()).fetch_one(pool)).await
 }
 
-/// Ends sessions that keep the checkpoint locked and do nothing, such as that of a rebuild that was suspended. Answers how many
-/// there were.
+/// Ends sessions that keep the checkpoint locked and do nothing, such as that of a suspended rebuild. Returns their
+/// number.
 pub async fn end_idle_holders_of_the_checkpoint(pool: &PgPool) -> sqlx::Result<i64> {
     let end = sqlx::query_scalar(
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \

@@ -1,3 +1,5 @@
+//! Steps of the projection: one batch of events into the read tables, with the checkpoint, in one transaction.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,18 +14,18 @@ use crate::decoded::Decoded;
 use crate::tables::{Keys, Tables};
 use crate::{ProjectorError, derived, versions};
 
-/// Events that one transaction takes at most.
+/// Maximum of events in one transaction.
 const BATCH: i64 = 1000;
-/// By how much a batch that fails is made smaller.
+/// Divisor of the size of a batch that failed.
 const SMALLER: i64 = 10;
 
-/// So many events are projected in no time.
+/// Number of events up to which a step takes no time.
 const FEW: usize = 100;
 
-/// Rows that are kept for the next steps, at most.
+/// Maximum of rows that are kept for the next steps.
 const KEPT_ROWS: usize = 10_000;
 
-/// What one step came to.
+/// Outcome of a step.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The read tables have all of the log.
@@ -35,8 +37,8 @@ pub enum Outcome {
     },
 }
 
-/// Rows as the last step left them. They are current as long as the read tables are at the same log position: whoever else
-/// writes there changes it.
+/// Rows as the last step left them. They are current as long as the read tables are at the same log position: whoever
+/// else writes there changes it.
 #[derive(Default)]
 pub struct Memory {
     tables: Tables,
@@ -47,35 +49,35 @@ pub struct Memory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 struct LogPosition {
     position: i64,
-    /// Of the event there, which a position alone does not tell from another log's.
+    /// Command of the event at `position`, which a position alone does not tell from another log's.
     command_id: Option<Uuid>,
-    /// How often they were written anew without a new position.
+    /// Number of times that they were rewritten without a new position.
     generation: i64,
 }
 
-/// What a step begins with.
+/// State of the read tables at the beginning of a step.
 #[derive(sqlx::FromRow)]
 struct Begun {
     #[sqlx(flatten)]
     at: LogPosition,
-    /// Whether there is any dead letter.
+    /// There is a dead letter.
     dead_letters: bool,
-    /// Whether this code wrote the tables.
+    /// This version of the code wrote the tables.
     ours: bool,
 }
 
-/// How far a step may go, and who hears of it.
+/// Extent of a step, and whether it is announced.
 #[derive(Clone, Copy)]
 enum Reach {
-    /// In the generation that is read: to the end of the log, and announced.
+    /// In the live generation: to the end of the log, and announced.
     Live,
-    /// In another one: up to where the one that is read is.
+    /// In another generation: up to the checkpoint of the live one.
     Beside { upto: i64 },
 }
 
 impl Reach {
-    /// Runs a part of a step that `events` take part in. With few of them it takes no time, and a connection that does not answer is given up
-    /// long before the step's own limit. A rebuild has no such limit.
+    /// Runs a part of a step with `events`. With few of them it takes no time, so that it has a deadline long before
+    /// the step's own. A rebuild has no such deadline.
     async fn soon<T, E: From<sqlx::Error>>(
         self,
         events: usize,
@@ -90,7 +92,7 @@ impl Reach {
 
 /// Projects the next batch: rows and checkpoint in one transaction.
 pub async fn step(database: &mut StickyConnection, memory: &mut Memory) -> Result<Outcome, ProjectorError> {
-    // Boxed, here and below: a future is large with all that a batch does, and each deadline around it holds it twice.
+    // Boxed, here and below: the future of a batch is large, and each deadline around it holds it twice.
     let projecting = Box::pin(async { batch(database.connection().await?, memory, Reach::Live).await });
     let outcome = within(BATCH_LIMIT, projecting).await;
     if outcome.is_err() {
@@ -99,13 +101,14 @@ pub async fn step(database: &mut StickyConnection, memory: &mut Memory) -> Resul
     outcome
 }
 
-/// Projects into a generation beside the one that is read, whose tables the connection sees first, up to `upto`.
+/// Projects up to `upto` into a generation beside the live one, whose tables the connection sees first.
 pub async fn catch_up(db: &mut PgConnection, memory: &mut Memory, upto: i64) -> Result<(), ProjectorError> {
     while let Outcome::Projected { .. } = batch(db, memory, Reach::Beside { upto }).await? {}
     Ok(())
 }
 
-/// Takes less and less, down to one event, when something in the batch can be folded or stored by no attempt: that one is dead-lettered.
+/// Projects a batch, and smaller ones when it fails, down to one event: one that can be folded or stored by no attempt
+/// is dead-lettered.
 async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Result<Outcome, ProjectorError> {
     let mut limit = BATCH;
     loop {
@@ -121,8 +124,8 @@ async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Resu
 
 async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Reach) -> Result<Outcome, ProjectorError> {
     let mut tx = reach.soon(0, db.begin()).await?;
-    // Held until the commit, against a second projector and the switch of a rebuild. Plans are kept with the connection, and
-    // often made while the tables are still small: they must be those of large tables.
+    // The lock is held until the commit, against a second projector and the switch of a rebuild. Plans are kept with
+    // the connection, and often made while the tables are still small: they must be those of large tables.
     let begin = sqlx::query_as(
         "SELECT position, CASE WHEN command_position = position THEN command_id END AS command_id, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS dead_letters, \
              set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
@@ -139,11 +142,12 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
         events.retain(|event| event.position <= upto);
     }
     let Some((position, command_id)) = events.last().map(|e| (e.position, e.command_id)) else {
-        // Now, and not with the next step: an open transaction keeps PostgreSQL from clearing away what every append leaves behind.
+        // Ended now rather than with the next step: an open transaction keeps PostgreSQL from vacuuming what every
+        // append leaves behind.
         tx.rollback().await?;
         return Ok(Outcome::Idle);
     };
-    // Until the commit is certain, nothing is remembered.
+    // Nothing is kept in memory until the commit is certain.
     let kept = std::mem::take(memory);
     let mut tables = if kept.at == Some(at) { kept.tables } else { Tables::default() };
     match events.as_slice() {
@@ -185,7 +189,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     Ok(Outcome::Projected { events: events.into(), position })
 }
 
-/// Loads the rows that the events touch, applies the events, writes the rows back.
+/// Loads the rows that the events modify, applies the events, writes the rows back.
 async fn project(
     db: &mut PgConnection,
     tables: &mut Tables,

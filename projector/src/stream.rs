@@ -1,3 +1,5 @@
+//! The JetStream stream, which has every Change at the sequence that is its position.
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -10,19 +12,19 @@ use taskfold_event_log::LogIdentity;
 
 use crate::ProjectorError;
 
-/// In the stream's metadata: the id of the log that it is of.
+/// Key of the stream's metadata for the id of its log.
 pub const LOG: &str = "taskfold-log";
-/// Of a call to JetStream, an acknowledgement included. A stream whose leader is gone has another one within some seconds; whoever waits for
-/// the old one does not hear of it.
+/// Deadline of a call to JetStream, an acknowledgement included. A stream whose leader is lost has another one within
+/// some seconds; whoever waits for the old one is not notified.
 const CALL: Duration = Duration::from_secs(2);
 
-/// The subjects of `stream` begin with this: its name in lower case.
+/// Prefix of the subjects of `stream`: its name in lower case.
 pub fn prefix(stream: &str) -> String {
     stream.to_lowercase()
 }
 
-/// Everything is kept, so sequence = position for good. Deleting is not denied by the stream, which could never be changed: account
-/// permissions keep others from it.
+/// Configuration of the stream. Everything is kept, so that sequence = position for good. The stream does not deny
+/// deletion, because that could never be changed again: account permissions prevent it.
 pub fn config(name: &str, log: &LogIdentity, replicas: usize) -> Config {
     Config {
         name: name.to_owned(),
@@ -38,14 +40,14 @@ pub fn config(name: &str, log: &LogIdentity, replicas: usize) -> Config {
     }
 }
 
-/// Whose stream it is, as its metadata has it.
+/// Log of a stream, by its metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
-    /// Of this log.
+    /// It is of this log.
     Ours,
-    /// Of another log: one that this was before it was adopted, or one of another system.
+    /// It is of another log: one that this was before it was adopted, or one of another system.
     Another,
-    /// The release before did not say so.
+    /// It has no label: the previous release did not write one.
     Missing,
 }
 
@@ -57,7 +59,7 @@ pub fn label(stream: &Stream, log: &LogIdentity) -> Label {
     }
 }
 
-/// The stream, if there is one.
+/// Finds the stream.
 pub async fn find(context: &Context, name: &str) -> Result<Option<Stream>, ProjectorError> {
     match context.get_stream(name).await {
         Ok(stream) => Ok(Some(stream)),
@@ -68,7 +70,7 @@ pub async fn find(context: &Context, name: &str) -> Result<Option<Stream>, Proje
     }
 }
 
-/// The stream, made when it is not there.
+/// Finds the stream, or creates it.
 pub async fn ensure(
     context: &Context,
     name: &str,
@@ -83,7 +85,7 @@ pub async fn ensure(
     }
 }
 
-/// Writes into a stream without one whose it is; all else stays as it is.
+/// Labels a stream without a label; all else stays as it is.
 pub async fn put_label(context: &Context, stream: &Stream, log: &LogIdentity) -> Result<(), ProjectorError> {
     let mut config = stream.cached_info().config.clone();
     config.metadata.insert(LOG.to_owned(), log.id.to_string());
@@ -94,13 +96,13 @@ pub fn context(nats: &async_nats::Client) -> Context {
     ContextBuilder::new().timeout(CALL).ack_timeout(CALL).build(nats.clone())
 }
 
-/// The sequence of the stream's last message, which is the publisher's checkpoint.
+/// Sequence of the stream's last message, which is the publisher's checkpoint.
 pub async fn last_sequence(stream: &Stream) -> Result<i64, ProjectorError> {
     let info = stream.get_info().await.map_err(|e| ProjectorError::Stream(e.to_string()))?;
     i64::try_from(info.state.last_sequence).map_err(|_| ProjectorError::Stream("its sequence is too large".to_owned()))
 }
 
-/// The message at a position; `None` when there is none.
+/// Message at a position, if there is one.
 pub async fn message(stream: &Stream, position: i64) -> Result<Option<StreamMessage>, ProjectorError> {
     match stream.direct_get(position as u64).await {
         Ok(message) => Ok(Some(message)),

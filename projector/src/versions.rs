@@ -1,5 +1,5 @@
-//! Version of the code that wrote each read table. What another version has written is rebuilt from the log before anything
-//! is projected into it: a table is never half of the one and half of the other.
+//! Version of the code that wrote each read table. What another version has written is rebuilt from the log before
+//! anything is projected into it: a table is never half of the one and half of the other.
 
 use std::collections::BTreeMap;
 
@@ -54,9 +54,9 @@ mod tests {
     use crate::tables::{Projection, Tables};
     use crate::testing::{digest, logged};
 
-    /// Digests of the rows of each table after every event that was ever written. When this fails, the same events come to other
-    /// rows than before: raise the version of the row, so that the table is rebuilt where the rows of before are, and change the
-    /// digest. (Only the digest, when an event was added to the frozen ones.)
+    /// Digests of the rows of each table after every event that was ever written. When this fails, the same events come
+    /// to other rows than before: raise the version of the row, so that the table is rebuilt where the rows of before
+    /// are, and change the digest. (Only the digest, when an event was added to the frozen ones.)
     #[test]
     fn other_rows_are_another_version() {
         let mut tables = Tables::default();

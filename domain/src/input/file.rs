@@ -1,8 +1,10 @@
+//! Names, types and digests of files.
+
 use super::{CONTENT_TYPE_BYTES, ContentType, FILE_NAME_BYTES, FileName, InvalidInput};
 
-/// What a file without a usable name is called.
+/// Name of a file without a usable name.
 const NAMELESS: &str = "file";
-/// An ending that is longer is none.
+/// Maximum length of an ending; a longer one is part of the name.
 const ENDING_BYTES: usize = 20;
 const BYTES: &str = "application/octet-stream";
 
@@ -14,7 +16,8 @@ pub fn is_name(name: &str) -> Result<(), InvalidInput> {
     if ok { Ok(()) } else { Err(InvalidInput::FileName) }
 }
 
-/// Folders, control characters, and the marks that turn text round so that `exe.jpg` is read where `gpj.exe` stands.
+/// Tells characters that may not be in a name: separators of folders, control characters, and the marks that reverse
+/// text so that `exe.jpg` is read where the name is `gpj.exe`.
 fn unwanted(c: char) -> bool {
     matches!(c, '/' | '\\') || c.is_control() || is_direction(c)
 }
@@ -23,7 +26,7 @@ fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `type/subtype` and parameters (RFC 9110, 8.3.1): visible ASCII, as it goes into a header again.
+/// Checks `type/subtype` and parameters (RFC 9110, 8.3.1): visible ASCII, as it is sent in a header again.
 pub fn is_content_type(text: &str) -> Result<(), InvalidInput> {
     let token = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -41,7 +44,7 @@ pub fn is_sha256(text: &str) -> Result<(), InvalidInput> {
 }
 
 impl FileName {
-    /// What is left of `given` without folders and what may not be in a name; a long one is cut before its ending.
+    /// Removes folders and characters that may not be in a name; cuts a long name before its ending.
     pub fn cleaned(given: &str) -> Self {
         let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
         let kept: String = last.chars().filter(|c| !unwanted(*c)).collect();
@@ -56,7 +59,7 @@ impl FileName {
 }
 
 impl ContentType {
-    /// As given, if it is one; else that of bytes of which nothing is known.
+    /// Takes a valid media type as given; anything else becomes that of arbitrary bytes.
     pub fn cleaned(given: Option<&str>) -> Self {
         let given = given.map(str::trim).unwrap_or_default();
         Self::try_from(given.to_owned()).unwrap_or_else(|_| Self(BYTES.to_owned()))

@@ -1,7 +1,7 @@
-//! Texts and numbers a command may carry. They are checked while the request is read, so that a handler
-//! never sees one that is too long, empty or unstorable (PostgreSQL has no NUL in text).
+//! Texts and numbers of commands. They are checked while the request is read, so that a handler never sees one that is
+//! too long, empty or unstorable (PostgreSQL has no NUL in text).
 
-/// Names and types of files, cleaned of what other systems would stumble over.
+/// Names and types of files, cleaned of what other systems cannot handle.
 mod file;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,8 @@ pub const NAME_CHARS: usize = 500;
 pub const DESCRIPTION_BYTES: usize = 64 * 1024;
 pub const COMMENT_BYTES: usize = 16 * 1024;
 pub const REASON_CHARS: usize = 2000;
-/// Of a checklist item. With the most items of a checklist it bounds the largest Change, a checklist's removal, to what
-/// NATS carries in one message.
+/// Characters of a checklist item. With the maximum of items it bounds the largest Change, a checklist's removal, to
+/// what NATS carries in one message.
 pub const ITEM_CHARS: usize = 2000;
 pub const LABELS_PER_TASK: usize = 50;
 pub const ASSIGNEES_PER_TASK: usize = 50;
@@ -35,7 +35,7 @@ pub const ATTACHMENTS_PER_TASK: usize = 500;
 pub const FILE_NAME_BYTES: usize = 255;
 pub const CONTENT_TYPE_BYTES: usize = 255;
 
-/// Why a text was not taken.
+/// Reason for which an input is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInput {
     #[error("must have {min} to {max} characters")]
@@ -123,11 +123,11 @@ texts! {
     CommentText: |t| { bytes(t, COMMENT_BYTES)?; chars(t, 1, COMMENT_BYTES) };
     /// A checklist item: 1 to 2,000 characters.
     ItemText: |t| chars(t, 1, ITEM_CHARS);
-    /// Why a task was cancelled or failed: at most 2,000 characters.
+    /// Reason of a cancellation or failure: at most 2,000 characters.
     Reason: |t| chars(t, 1, REASON_CHARS);
     /// Query parameters, at most 2,000 characters.
     FilterQuery: |t| chars(t, 0, 2_000);
-    /// One emoji, or a short word in its place: at most 32 bytes without white space.
+    /// One emoji, or a short word instead: at most 32 bytes without white space.
     Emoji: emoji;
     /// A colour name, or `#rrggbb`.
     Color: color;
@@ -189,7 +189,7 @@ macro_rules! numbers {
 }
 
 numbers! {
-    /// How many tasks a column may hold, 1 to 10,000.
+    /// Limit of tasks in a column, 1 to 10,000.
     WipLimit: 1..=10_000;
     /// An estimate in minutes, up to about a working decade.
     Minutes: 0..=10_000_000;
@@ -197,14 +197,14 @@ numbers! {
     Percent: 0..=100;
 }
 
-/// A file's size in bytes; what one may have at most is the upload's to say.
+/// Size of a file in bytes; uploads set the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct FileSize(u64);
 
 impl TryFrom<u64> for FileSize {
     type Error = InvalidInput;
-    /// Up to what PostgreSQL and JavaScript can hold.
+    /// Accepts sizes that PostgreSQL and JavaScript can represent.
     fn try_from(size: u64) -> Result<Self, InvalidInput> {
         const MAX: i64 = (1 << 53) - 1;
         let fits = i64::try_from(size).is_ok_and(|size| size <= MAX);

@@ -37,7 +37,7 @@ commands! {
         "project.add_filter" Member => AddFilter(AddFilter),
         "project.edit_filter" Member => EditFilter(EditFilter),
         "project.remove_filter" Member => RemoveFilter(FilterRef),
-        // By invitation. The role is the invitation's, which comes in with the context: no caller can name it.
+        // By invitation. The role comes from the invitation with the context: no caller can name it.
         "project.join" Viewer => Join(Empty),
     }
 }
@@ -56,7 +56,7 @@ pub struct CreateProject {
     /// In their order, 1 to 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<NewColumn>>,
-    /// A project the caller may see: its columns, unless there are some here, and its labels are taken over.
+    /// Project the caller may see: its columns, unless some are given here, and its labels are copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_id: Option<ProjectId>,
 }

@@ -1,4 +1,4 @@
-//! What has happened to a project. The payloads are what callers see as `changes` and what the log keeps.
+//! Events of a project. Their payloads are what callers see as `changes` and what the log keeps.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,7 +53,7 @@ pub struct Created {
     pub description: Added<String>,
     pub columns: Added<Vec<Column>>,
     pub members: Added<Vec<Member>>,
-    /// Only where the project was made from another's shape.
+    /// Present only where the project was created from a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Added<Vec<Label>>>,
 }
@@ -76,7 +76,7 @@ pub struct ColumnAdded {
     pub column: Added<Column>,
 }
 
-/// Which column, and only the fields that change.
+/// Id of a column, and only the fields that change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ColumnDiff {
     pub id: ColumnId,
@@ -221,7 +221,7 @@ impl Touches for ProjectEvent {
 }
 
 impl ProjectEvent {
-    /// Changes of who has which role in the project.
+    /// Changes of roles in the project.
     pub fn role_changes(&self) -> Vec<RoleChange<Role>> {
         let person = |member: &Member| Holder::Person(member.user_id);
         let team = |grant: &TeamGrant| Holder::Team(grant.team_id);

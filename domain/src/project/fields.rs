@@ -1,4 +1,5 @@
-//! Fields of a project, and all that an event does to them. Decisions and the read model fold events with the same code.
+//! Fields of a project, and all that an event does to them. Decisions and the read model fold events with the same
+//! code.
 
 use serde::{Deserialize, Serialize};
 

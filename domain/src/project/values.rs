@@ -7,7 +7,7 @@ use crate::ids::{ColumnId, FilterId, LabelId, TeamId, UserId};
 use crate::rank::Rank;
 use crate::role::Role;
 
-/// What kind of work a column holds; entering one of another kind starts, completes or reopens a task.
+/// Kind of work in a column; entering a column of another category starts, completes or reopens a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
@@ -16,7 +16,7 @@ pub enum Category {
     Done,
 }
 
-/// What a full column does: says so, or refuses.
+/// Policy of a full column: report it, or refuse tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WipPolicy {
@@ -40,7 +40,7 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Label {
     pub id: LabelId,
-    /// May be empty: some label by colour alone.
+    /// May be empty: some labels have a colour only.
     pub name: String,
     pub color: String,
 }

@@ -1,8 +1,10 @@
+//! Commands that a task accepts now, by role.
+
 use super::commands::TaskCommand;
 use super::lifecycle::{Action, Status};
 use crate::role::Role;
 
-/// What bears on what may be asked of a task.
+/// Circumstances that decide which commands a task accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     pub status: Status,
@@ -11,10 +13,10 @@ pub struct Standing {
     pub project_archived: bool,
 }
 
-/// Inner commands, which nobody asks for by a button of its own: what hangs on a comment, a checklist or a file decides.
+/// Commands without a button of their own: the comment, checklist or file they are about decides.
 const INNER: [&str; 3] = ["task.create", "task.remind", "task.edit_comment"];
 
-/// The names of the commands that somebody in this role may send now, without `task.`: for a client's buttons.
+/// Names of the commands that somebody in this role may send now, without `task.`: for a client's buttons.
 pub fn allowed(role: Role, standing: Standing) -> Vec<&'static str> {
     let open = |name: &str| match name {
         "task.watch" | "task.unwatch" => true,
@@ -33,15 +35,5 @@ pub fn allowed(role: Role, standing: Standing) -> Vec<&'static str> {
 }
 
 fn lifecycle(name: &str) -> Option<Action> {
-    Some(match name {
-        "task.start" => Action::Start,
-        "task.pause" => Action::Pause,
-        "task.resume" => Action::Resume,
-        "task.complete" => Action::Complete,
-        "task.cancel" => Action::Cancel,
-        "task.fail" => Action::Fail,
-        "task.reopen" => Action::Reopen,
-        "task.progress" => Action::Progress,
-        _ => return None,
-    })
+    Action::ALL.iter().copied().find(|action| name.strip_prefix("task.") == Some(action.as_str()))
 }

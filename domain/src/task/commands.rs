@@ -40,7 +40,7 @@ commands! {
         "task.comment" Member => Comment(AddComment),
         "task.edit_comment" Member => EditComment(EditComment),
         "task.remove_comment" Member => RemoveComment(RemoveComment),
-        // Made by an upload alone, which knows what the bytes are.
+        // Created by an upload alone, which knows the bytes.
         "task.attach" Member => Attach(AttachFile),
         "task.remove_attachment" Member => RemoveAttachment(RemoveAttachment),
         "task.add_checklist" Member => AddChecklist(AddChecklist),
@@ -55,7 +55,7 @@ commands! {
         "task.unreact" Member => Unreact(React),
         "task.add_dependency" Member => AddDependency(Dependency),
         "task.remove_dependency" Member => RemoveDependency(Dependency),
-        // Sent by the schedule of due times alone: nobody has a role that high in a project but the system.
+        // Sent by the schedule of due times alone, whatever role a caller has.
         "task.remind" Owner => Remind(Remind),
     }
 }
@@ -142,8 +142,8 @@ pub struct EditTask {
     pub parent_id: Option<Option<TaskId>>,
 }
 
-/// To a column, behind `after` (null: the first place) or before `before` (null: the last place). With neither, the end
-/// of the column; a task that is in it already stays where it is.
+/// To a column, behind `after` (null: to the top) or before `before` (null: to the bottom). With neither, to the end of
+/// the column; a task that is in it already keeps its rank.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoveTask {
@@ -205,13 +205,13 @@ pub struct RemoveComment {
     pub comment_id: CommentId,
 }
 
-/// A file whose bytes are stored already. It comes from an upload only, which has counted and hashed what it stored: a
-/// caller who could send this themselves could claim bytes that nobody has.
+/// A file whose bytes are stored already. Only an upload sends this, after it has counted and hashed what it stored: a
+/// caller could claim bytes that nobody has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttachFile {
-    /// Under which the bytes are stored. None of the command's words: the same file sent again is stored under another id,
-    /// and is the same command still.
+    /// Id under which the bytes are stored. Not part of the command's fingerprint: the same file sent again is stored
+    /// under another id, and is the same command still.
     #[serde(skip_serializing)]
     pub id: AttachmentId,
     pub file_name: FileName,
@@ -247,7 +247,7 @@ pub struct RemoveChecklist {
     pub checklist_id: ChecklistId,
 }
 
-/// A new item behind `after` (null: the first place); without `after`, the last.
+/// A new item behind `after` (null: first); without `after`, last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddItem {
@@ -301,7 +301,7 @@ pub struct Dependency {
     pub task_id: TaskId,
 }
 
-/// That a due time comes near, or has passed.
+/// Reminder that a due time comes near, or has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remind {

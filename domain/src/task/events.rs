@@ -1,4 +1,4 @@
-//! What has happened to a task. The payloads are what callers see as `changes` and what the log keeps.
+//! Events of a task. Their payloads are what callers see as `changes` and what the log keeps.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -137,8 +137,8 @@ pub struct Estimated {
     pub estimate_minutes: Delta<Option<u32>>,
 }
 
-/// A step in the lifecycle. `running_since` and `elapsed_ms` are there when the step starts or ends a running
-/// interval, `reason` when one was given or taken away.
+/// A step in the lifecycle. `running_since` and `elapsed_ms` are present when the step starts or ends a running
+/// interval, `reason` when one was given or removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TaskLifecycle)]
 pub struct Lifecycle {
@@ -250,7 +250,7 @@ pub struct ReactionRemoved {
     pub reaction: Removed<Reaction>,
 }
 
-/// A due time came near, or has passed. Its actor is nobody: the id of zeros.
+/// A due time came near, or has passed. The actor is nobody: the id of zeros.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TaskDueReached)]
 pub struct DueReached {
@@ -307,8 +307,9 @@ impl Touches for TaskEvent {
     }
 }
 
-/// Aspect of a task that an event changes, with what bears on more than the task's own fields. Whoever needs some aspects
-/// matches on them: a new event about a known aspect changes nothing there, and a new aspect makes the compiler ask.
+/// Aspect of a task that an event changes, with what bears on more than the task's own fields. Whoever needs some
+/// aspects matches on them: a new event about a known aspect changes nothing there, and a new aspect makes the compiler
+/// ask.
 #[derive(Clone, Copy, Debug)]
 pub enum Aspect<'a> {
     Created(&'a Created),

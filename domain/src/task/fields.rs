@@ -272,7 +272,7 @@ impl Fields {
 }
 
 impl Created {
-    /// Creation as the command asks for it, at a place that was checked, with assignees and labels that were.
+    /// Creation as the command requests it, with a placement, assignees and labels that were checked.
     pub(super) fn by(
         create: &CreateTask,
         project_id: ProjectId,

@@ -10,7 +10,7 @@ use crate::Timestamp;
 use crate::ids::{ColumnId, LabelId, UserId};
 use crate::input::Time;
 
-/// Filter of a project's tasks; what is left out is not filtered by. Archived tasks are left out unless asked for, deleted ones
+/// Filter of a project's tasks; absent fields do not filter. Archived tasks are left out unless asked for, deleted ones
 /// always.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -17,7 +17,7 @@ pub enum Status {
     Failed,
 }
 
-/// What can be asked of a task's lifecycle.
+/// Action on a task's lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -47,7 +47,7 @@ impl Status {
         matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
     }
 
-    /// What may be asked of a task in this status.
+    /// Actions on a task in this status.
     pub fn allowed(self) -> &'static [Action] {
         match self {
             Self::Todo => &[Action::Start, Action::Complete],
@@ -59,7 +59,32 @@ impl Status {
 }
 
 impl Action {
-    /// The status this leads to; `Progress` leaves it.
+    pub const ALL: &'static [Self] = &[
+        Self::Start,
+        Self::Pause,
+        Self::Resume,
+        Self::Complete,
+        Self::Cancel,
+        Self::Fail,
+        Self::Reopen,
+        Self::Progress,
+    ];
+
+    /// Name in JSON, and of its command behind `task.`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Complete => "complete",
+            Self::Cancel => "cancel",
+            Self::Fail => "fail",
+            Self::Reopen => "reopen",
+            Self::Progress => "progress",
+        }
+    }
+
+    /// Status that the action leads to; `Progress` leaves it.
     pub fn leads_to(self) -> Option<Status> {
         match self {
             Self::Start | Self::Resume => Some(Status::Running),
@@ -72,7 +97,7 @@ impl Action {
         }
     }
 
-    /// The kind of column where a task that did this belongs, for the actions that move it there.
+    /// Category of the columns where a task belongs after the action, if the action moves it there.
     pub fn belongs_in(self) -> Option<Category> {
         match self {
             Self::Start => Some(Category::InProgress),
@@ -82,7 +107,7 @@ impl Action {
         }
     }
 
-    /// What entering a column of `category` does to a task in `status`, in order.
+    /// Actions of entering a column of `category` on a task in `status`, in order.
     pub fn on_entering(category: Category, status: Status) -> &'static [Action] {
         match (category, status) {
             (Category::Todo, Status::Todo) => &[],

@@ -68,7 +68,7 @@ pub struct Attachment {
     pub file_name: String,
     #[schema(example = "application/pdf")]
     pub content_type: String,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Digest of the bytes in lower-case hexadecimal.
     pub sha256: String,
@@ -111,7 +111,7 @@ pub struct ChecklistTitle {
     pub title: String,
 }
 
-/// An item and the checklist it stands in; `after` is the item before it, null when it is the first.
+/// An item in its checklist; `after` is the item before it, null when it is the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlacedItem {
     pub checklist_id: ChecklistId,

@@ -63,8 +63,8 @@ impl Watchers {
     }
 }
 
-/// People who asked not to be notified and do not watch since. The creator of a task is not named in its events, so that
-/// somebody who is not known to watch may watch nevertheless, unless they are here.
+/// People who asked not to be notified and do not watch since. The creator of a task is not named in its events, so
+/// that somebody who is not known to watch may watch nevertheless, unless they are here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OptOuts(Vec<UserId>);

@@ -9,15 +9,15 @@ use crate::ids::{TeamId, UserId};
 use crate::input::MEMBERS_PER_TEAM;
 use crate::refusal::Refusal;
 
-/// What a decision needs to know beside the team and the command.
+/// Facts that a decision depends on besides the team and the command.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
     pub actor: UserId,
-    /// Of the team.
+    /// Id of the team.
     pub id: TeamId,
 }
 
-/// Decides a command. An empty list means that everything is so already.
+/// Decides a command. An empty list means that nothing changes.
 pub fn decide(state: &Team, command: &TeamCommand, context: &Context) -> Result<Vec<TeamEvent>, Refusal> {
     let team = match (state.present(), command) {
         (None, TeamCommand::Create(create)) if !state.exists_or_did() => {

@@ -1,4 +1,4 @@
-//! What has happened to a team. The payloads are what callers see as `changes` and what the log keeps.
+//! Events of a team. Their payloads are what callers see as `changes` and what the log keeps.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -75,7 +75,7 @@ impl Touches for TeamEvent {
 }
 
 impl TeamEvent {
-    /// Changes of who has which role in the team.
+    /// Changes of roles in the team.
     pub fn role_changes(&self) -> Vec<RoleChange<TeamRole>> {
         let person = |member: &TeamMember| Holder::Person(member.user_id);
         match self {

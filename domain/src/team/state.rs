@@ -50,7 +50,7 @@ impl Team {
         }
     }
 
-    /// Whether the id is given out, also when the team is deleted by now.
+    /// Tells whether the id is taken, also when the team is deleted by now.
     pub fn exists_or_did(&self) -> bool {
         self.situation != Situation::Absent
     }

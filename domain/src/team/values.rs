@@ -11,7 +11,7 @@ use crate::ids::UserId;
 pub enum TeamRole {
     /// Has the roles that projects give to the team.
     Member,
-    /// Decides who is in it.
+    /// May change the members.
     Owner,
 }
 

@@ -290,7 +290,7 @@ fn given_a_task_when_a_file_is_attached_and_removed_then_nobodys_form_is_stale_a
         ("task.remove_attachment", remove()),
     ]);
     let mut task = Task::default();
-    removed.iter().cloned().for_each(|event| task.apply(&event));
+    removed.iter().for_each(|event| task.apply(event));
     assert_eq!((task.version, task.edited_version), (3, 1));
     let given = || TestFramework::<Task>::with(()).given(removed.clone());
     given().when(asked(MEMBER, "task.remove_attachment", remove())).then_expect_events(vec![]);
@@ -337,7 +337,7 @@ fn comments_are_edited_and_removed_by_their_words_in_the_log() {
         ("task.comment", json!({"id": id(41), "text": "other"})),
     ]);
     let mut task = Task::default();
-    events.iter().cloned().for_each(|event| task.apply(&event));
+    events.iter().for_each(|event| task.apply(event));
     let kept = *task.card().unwrap().comment(comment.id).unwrap();
     assert_eq!((kept.written_at, kept.has_text("first"), kept.has_text("other")), (2, true, false));
     assert_eq!(kept.read_from(events[1].clone()).unwrap().text, "first");

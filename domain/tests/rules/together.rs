@@ -1,3 +1,5 @@
+//! Rules that involve several people, teams and tasks.
+
 use std::sync::Arc;
 
 use taskfold_domain::ids::TeamId;

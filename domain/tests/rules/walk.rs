@@ -1,7 +1,9 @@
+//! A walk of random commands.
+
 use super::*;
 
-/// Whatever is asked in whatever order: events read back as they were written, folding them again gives the same task, and
-/// a status says the same as the clock that runs with it.
+/// Whatever is asked in whatever order: events read back as they were written, folding them again gives the same task,
+/// and a status says the same as the clock that runs with it.
 #[test]
 fn random_commands_keep_the_invariants() {
     let project = board();
@@ -70,7 +72,7 @@ fn random_commands_keep_the_invariants() {
                 log.push(event);
             }
             let mut again = Task::default();
-            log.iter().cloned().for_each(|event| again.apply(&event));
+            log.iter().for_each(|event| again.apply(event));
             assert_eq!(again, task);
             assert_eq!(task.version, log.len() as u64);
             if let Situation::Present(card) = &task.situation {

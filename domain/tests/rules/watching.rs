@@ -1,3 +1,5 @@
+//! Rules of watching a task.
+
 use taskfold_domain::task::{Fields, Watchers};
 
 use super::*;

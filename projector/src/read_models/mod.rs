@@ -1,4 +1,5 @@
-//! Read models. Each is a folder: rows, the keys that an event needs, the fold, and tests of given events and their rows.
+//! Read models. Each is a folder: rows, the keys that an event needs, the fold, and tests of given events and their
+//! rows.
 
 /// Files on tasks.
 pub mod attachments;

@@ -1,3 +1,5 @@
+//! Differences between two generations of the read tables.
+
 use std::fmt;
 
 use sqlx::{Connection, PgPool};
@@ -15,7 +17,7 @@ pub struct Difference {
     pub table: &'static str,
     pub how: String,
     pub rows: i64,
-    /// The key of one of them.
+    /// Key of one of them.
     pub example: String,
 }
 
@@ -26,8 +28,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Compares every row of a generation with the one that is read, both at the position that is answered. Nothing is projected while
-/// the one catches up with the other for the last time, and everything goes on while they are compared, in one snapshot.
+/// Compares every row of a generation with the live one, in one snapshot, both at the returned position. The projection
+/// is held up while the generation catches up for the last time, and goes on during the comparison.
 pub async fn find(
     pool: &PgPool,
     beside: &mut Beside,
@@ -58,9 +60,9 @@ pub async fn find(
     Ok((position, differences))
 }
 
-/// Seen from the generation that is read.
+/// Query of the differences, seen from the live generation.
 fn comparison(live: &str, beside: &str, table: &str, key: &[&str]) -> String {
-    // A column that is empty now may have a row, or none.
+    // A column without cards may have a row, or none.
     let rows = if table == "column_counts" { "WHERE tasks <> 0" } else { "" };
     let keys = key.join(", ");
     format!(

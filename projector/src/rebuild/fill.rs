@@ -1,9 +1,12 @@
+//! Fill of empty read tables from the log, by several workers.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use futures::future::try_join_all;
 use sqlx::{Connection, PgConnection, PgPool};
+use taskfold_domain::SubjectKind;
 use taskfold_event_log::{LoggedEvent, select_events};
 use tokio::sync::Mutex;
 
@@ -16,18 +19,18 @@ use crate::generation::{Beside, Generation};
 use crate::read_models::WatcherHistory;
 use crate::tables::Tables;
 
-/// Events that are read at once.
+/// Events read at once.
 const PAGE: i64 = 1000;
-/// Rows that are written at once.
+/// Rows written at once.
 const ROWS: usize = 2000;
-/// Into how many parts the log is cut: many more than there are workers, because they are not of one size.
+/// Number of parts of the log: many more than workers, because they differ in size.
 const PARTS: i64 = 128;
 /// Blocks of tasks whose documents are written at once.
 const BLOCKS: usize = 1000;
-/// More would not help: PostgreSQL has as much to do.
+/// Maximum of workers. More would not help: PostgreSQL has as much to do.
 const WORKERS: usize = 8;
 
-/// The kinds of aggregates that the log has, also of those that this program does not know: a look into the primary key for each.
+/// Kinds of aggregates in the log, those unknown to this program included: one look-up in the primary key for each.
 const KINDS: &str = "WITH RECURSIVE kinds (kind) AS ( \
         (SELECT aggregate_type FROM events ORDER BY aggregate_type LIMIT 1) \
         UNION ALL \
@@ -35,10 +38,10 @@ const KINDS: &str = "WITH RECURSIVE kinds (kind) AS ( \
         FROM kinds WHERE kind IS NOT NULL) \
     SELECT kind FROM kinds WHERE kind IS NOT NULL ORDER BY kind <> 'project'";
 
-/// Fills the tables of the next generation with what the log comes to up to `upto`, and makes their indexes.
+/// Fills the tables of the next generation from the log up to `upto`, and creates their indexes.
 ///
-/// The rows of an aggregate are of its own events alone, but for who watches its project. So aggregates are folded one by one, in the
-/// order of the log's primary key, by several workers: projects first, then all others.
+/// The rows of an aggregate depend on its own events alone, and on the watchers of its project. So aggregates are
+/// folded one by one, in the order of the log's primary key, by several workers: projects first, then all others.
 pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<(), ProjectorError> {
     let workers = available_parallelism().map_or(2, usize::from).min(WORKERS);
     let mut connections = Vec::with_capacity(workers);
@@ -50,7 +53,7 @@ pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<()
     )
     .fetch_all(connections[0].db())
     .await?;
-    // Those are written to one by one.
+    // These tables are written to row by row meanwhile.
     let (early, late): (Vec<_>, Vec<_>) = indexes.into_iter().partition(|(_, early)| *early);
     for (index, _) in early {
         make_index(connections[0].db(), &index).await?;
@@ -63,7 +66,7 @@ pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<()
         let source = Source { kind: &kind, upto, history: &history };
         let jobs = parts.into_iter().map(|part| Job::Fold { source: &source, part }).collect();
         let found = each(&mut connections, jobs, &count).await?;
-        if kind == "project" {
+        if kind == SubjectKind::Project.as_str() {
             history = Arc::new(WatcherHistory::of_all(found));
         }
     }
@@ -87,13 +90,13 @@ async fn make_index(db: &mut PgConnection, name: &str) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// What one worker does at a time.
+/// Unit of work of a worker.
 enum Job<'a> {
     Fold {
         source: &'a Source<'a>,
         part: Part,
     },
-    /// The documents of the tasks in these blocks.
+    /// Writes the documents of the tasks in these blocks.
     Documents {
         first: i64,
         end: i64,
@@ -104,7 +107,7 @@ enum Job<'a> {
 }
 
 impl Job<'_> {
-    /// Answers who watched the projects that were folded.
+    /// Runs the job. Returns the watchers of the projects that were folded.
     async fn run(self, beside: &mut Beside, count: &Count<'_>) -> Result<WatcherHistory, ProjectorError> {
         match self {
             Self::Fold { source, part } => return fold(beside.db(), source, part, count).await,
@@ -122,7 +125,7 @@ impl Job<'_> {
     }
 }
 
-/// Does all of it, as many at once as there are connections.
+/// Runs all jobs, as many at once as there are connections.
 async fn each(
     connections: &mut [Beside],
     jobs: VecDeque<Job<'_>>,
@@ -145,13 +148,13 @@ async fn work(
     }
 }
 
-/// The aggregates from this id to before that one.
+/// Aggregates from this id to before that one.
 struct Part {
     from: String,
     to: Option<String>,
 }
 
-/// Cuts the aggregates of a kind into parts, by where some of their events are.
+/// Cuts the aggregates of a kind into parts, at the aggregates of evenly spaced events.
 async fn parts(db: &mut PgConnection, kind: &str, upto: i64) -> sqlx::Result<VecDeque<Part>> {
     let some: Vec<i64> = (1..PARTS).map(|n| upto / PARTS * n).collect();
     let bounds: Vec<String> = sqlx::query_scalar(
@@ -166,7 +169,7 @@ async fn parts(db: &mut PgConnection, kind: &str, upto: i64) -> sqlx::Result<Vec
     Ok(from.zip(to).map(|(from, to)| Part { from, to }).collect())
 }
 
-/// What all parts of a kind have in common.
+/// Input that all parts of a kind have in common.
 struct Source<'a> {
     kind: &'a str,
     upto: i64,
@@ -199,7 +202,7 @@ impl Source<'_> {
 /// Rows that are folded and not yet written.
 struct Folded {
     tables: Tables,
-    /// Whose they are.
+    /// Ids of their aggregates.
     aggregates: Vec<String>,
 }
 
@@ -229,7 +232,7 @@ async fn fold(
             if let Err(reason) = apply(&mut folded.tables, event, failed) {
                 dead_letters::put(db, event, &reason).await?;
                 failed = true;
-            } else if let Some(project) = event.project_id.filter(|_| source.kind == "project") {
+            } else if let Some(project) = event.project_id.filter(|_| source.kind == SubjectKind::Project.as_str()) {
                 folded.tables.projects.get(&project).into_iter().for_each(|row| history.add(row));
             }
         }
@@ -265,7 +268,8 @@ async fn write(db: &mut PgConnection, source: &Source<'_>, folded: &mut Folded) 
     }
 }
 
-/// Writes the rows of one aggregate as they were before the first event that cannot be stored, and dead-letters that one and all behind it.
+/// Writes the rows of one aggregate as of before its first event that cannot be stored, and dead-letters that event and
+/// all behind it.
 async fn write_what_can_be(db: &mut PgConnection, source: &Source<'_>, aggregate: &str) -> Result<(), ProjectorError> {
     let mut events = taskfold_event_log::aggregate_after(&mut *db, source.kind, aggregate, 0).await?;
     events.retain(|event| event.position <= source.upto);
@@ -273,7 +277,7 @@ async fn write_what_can_be(db: &mut PgConnection, source: &Source<'_>, aggregate
         let mut tables = source.tables();
         events.iter().try_for_each(|event| apply(&mut tables, event, false)).map(|()| tables)
     };
-    // From the longest beginning down: what cannot be stored is most often the last that was written.
+    // From the whole history down: what cannot be stored is most often the last that was written.
     let mut refused: Option<String> = None;
     for end in (0..=events.len()).rev() {
         // What cannot be folded has been dead-lettered already.

@@ -1,9 +1,10 @@
-//! The read tables anew from the log: a new generation is built beside the one that is read, compared with it, and put in its
-//! place in one transaction. Reads and projections go on meanwhile, and the generation before is kept to go back to.
+//! Rebuilds of the read tables from the log: a new generation is built beside the live one, compared with it, and
+//! switched to in one transaction. Reads and projections go on meanwhile, and the previous generation is kept to return
+//! to.
 
-/// Where two generations differ.
+/// Differences between two generations.
 mod differences;
-/// The log into empty tables.
+/// Fill of empty tables from the log.
 mod fill;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,41 +19,41 @@ use crate::versions::{self, Written};
 
 pub use differences::Difference;
 
-/// What to do with a generation that is built.
+/// Use of a generation that is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Only say how it differs, and throw it away.
+    /// Report how it differs, and drop it.
     Compare,
-    /// Say how it differs, and read it from now on.
+    /// Report how it differs, and make it live.
     Switch,
 }
 
-/// What a rebuild does, for a bar to show.
+/// Stage of a rebuild, for a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Events.
+    /// Events are folded.
     Folding,
-    /// Blocks of tasks whose documents are written.
+    /// Documents of tasks are written, by blocks of the table.
     Documents,
     Indexes,
-    /// Tables.
+    /// Tables are compared.
     Comparing,
 }
 
-/// Told of each stage how much of how much is done, from several tasks.
+/// Callback with the stage, the work done and the work in all, from several tasks.
 pub type Progress<'a> = &'a (dyn Fn(Stage, u64, u64) + Send + Sync);
 
-/// What a rebuild came to.
+/// Result of a rebuild.
 #[derive(Clone, Debug)]
 pub struct Rebuilt {
-    /// Up to here, while the generations were compared or put in each other's place.
+    /// Position at which the generations were compared or switched.
     pub position: i64,
     /// Events that could not be folded.
     pub dead_letters: i64,
     pub differences: Vec<Difference>,
 }
 
-/// Counts up, and tells of it.
+/// Counter that reports its progress.
 struct Count<'a> {
     stage: Stage,
     done: AtomicU64,
@@ -72,7 +73,7 @@ impl<'a> Count<'a> {
     }
 }
 
-/// Rebuilds, unless somebody does so already.
+/// Rebuilds, unless a rebuild is under way.
 pub async fn rebuild(pool: &PgPool, then: Then, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
     alone(pool, rebuild_alone(pool, then, progress)).await
 }
@@ -95,7 +96,7 @@ async fn rebuild_alone(pool: &PgPool, then: Then, progress: Progress<'_>) -> Res
     }
 }
 
-/// Reads the generation before again, with all that happened since. What was read becomes the generation before.
+/// Makes the previous generation live again, caught up with the log. The live one becomes the previous.
 pub async fn back(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
     alone(pool, back_alone(pool, progress)).await
 }
@@ -127,13 +128,13 @@ async fn back_alone(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, Pr
     Ok(Rebuilt { position: previous.switch(pool).await?, dead_letters, differences })
 }
 
-/// Gives the room of the generation before free.
+/// Drops the previous generation and reclaims its space.
 pub async fn forget(pool: &PgPool) -> Result<(), ProjectorError> {
     sqlx::query("SELECT taskfold_generation_drop('taskfold_previous')").execute(pool).await?;
     Ok(())
 }
 
-/// Rebuilds read tables that an earlier version of this code has written. Nothing must be projected into them meanwhile.
+/// Rebuilds read tables that an earlier version of this code has written. Nothing may be projected into them meanwhile.
 pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
     match within(REQUEST, versions::written(pool)).await? {
         Written::Current => return Ok(()),
@@ -160,7 +161,7 @@ pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
     Ok(())
 }
 
-/// Makes `taskfold_next`, complete up to where the generation that is read was when this began.
+/// Creates `taskfold_next`, complete up to the checkpoint of the live generation when this began.
 async fn build(pool: &PgPool, progress: Progress<'_>) -> Result<(), ProjectorError> {
     sqlx::query("SELECT taskfold_generation_begin()").execute(pool).await?;
     let upto = taskfold_event_log::projected_position(pool).await?;
@@ -170,7 +171,7 @@ async fn build(pool: &PgPool, progress: Progress<'_>) -> Result<(), ProjectorErr
     mark_as_ours(next.db(), upto).await
 }
 
-/// Writes into the checkpoint that the connection sees.
+/// Writes position and versions into the checkpoint that the connection sees.
 async fn mark_as_ours(db: &mut PgConnection, position: i64) -> Result<(), ProjectorError> {
     sqlx::query("UPDATE projection_checkpoint SET position = $1, versions = $2")
         .bind(position)
@@ -180,8 +181,8 @@ async fn mark_as_ours(db: &mut PgConnection, position: i64) -> Result<(), Projec
     Ok(())
 }
 
-/// There is one place for a generation that is built, so one rebuild at a time works in it. Should it be killed, the lock ends
-/// with its connection.
+/// Excludes a second rebuild: there is one schema for a generation under construction. If the process is killed, the
+/// lock ends with its connection.
 async fn alone<T>(pool: &PgPool, work: impl Future<Output = Result<T, ProjectorError>>) -> Result<T, ProjectorError> {
     let mut connection = pool.acquire().await?.detach();
     let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('taskfold rebuild'))");
@@ -189,7 +190,8 @@ async fn alone<T>(pool: &PgPool, work: impl Future<Output = Result<T, ProjectorE
         return Err(ProjectorError::Rebuilding);
     }
     let done = work.await;
-    // Before the answer: PostgreSQL may take a while to see that a connection is gone, and the next one would be refused.
+    // Unlocked before returning: PostgreSQL may take a while to notice a closed connection, and would refuse the next
+    // rebuild.
     let unlock = sqlx::query("SELECT pg_advisory_unlock(hashtext('taskfold rebuild'))");
     if let Err(error) = unlock.execute(&mut connection).await {
         tracing::debug!(%error, "the lock of the rebuild ends with its connection");

@@ -1,11 +1,13 @@
+//! Verification of the side tables of the append.
+
 use sqlx::PgConnection;
 
 use super::{NAMED, Report};
 use crate::ProjectorError;
 use crate::write_side::{self, Break, Folded, Sink};
 
-/// Folds each aggregate once more, by the domain's own rules: each event says before what the events before it came to, and the tables that
-/// the append decides on are what all of them come to.
+/// Folds each aggregate once more by the domain's own rules, and checks that each event follows from those before it
+/// and that the append's tables agree with all of them.
 pub async fn check(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
     write_side::fold(db, None, report).await?;
     let strangers = write_side::strangers(db, NAMED as i64).await?;

@@ -1,9 +1,9 @@
-//! Proving that log, stream and read tables agree, beside a running system: everything is compared up to one position,
+//! Proof that log, stream and read tables agree, beside a running system: everything is compared up to one position,
 //! read in one snapshot.
 
 /// Checks of the append's own tables, and that each event follows from those before it.
 mod append;
-/// The stream against the log.
+/// Comparison of the stream with the log.
 mod stream;
 
 use std::fmt;
@@ -17,20 +17,20 @@ use crate::tables::Tables;
 use crate::transactions::{take_snapshot, will_read};
 
 const PAGE: i64 = 5000;
-/// Faults that are named one by one; beyond it they are counted.
+/// Maximum of faults that are listed; beyond it they are counted.
 const NAMED: usize = 50;
 
-/// What was found.
+/// Findings.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Events in the log.
     pub events: i64,
-    /// Up to where the read tables were compared.
+    /// Position up to which the read tables were compared.
     pub projected: i64,
-    /// Up to where the stream was compared.
+    /// Position up to which the stream was compared.
     pub published: i64,
     pub rows: usize,
-    /// Tasks whose places, links and reminders were compared.
+    /// Tasks whose placements, links and reminders were compared.
     pub tasks: usize,
     pub faults: Vec<String>,
     pub more_faults: usize,
@@ -83,7 +83,7 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
     check_rows(&mut tx, &mut report).await?;
     append::check(&mut tx, &mut report).await?;
     check_access(&mut tx, &mut report).await?;
-    // An open snapshot keeps PostgreSQL from clearing away what is outdated, and the stream may take long.
+    // An open snapshot keeps PostgreSQL from vacuuming, and the stream may take long.
     tx.rollback().await?;
     if let Some((nats, name)) = nats {
         stream::check(pool, nats, name, &mut report).await?;
@@ -91,7 +91,7 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
     Ok(report)
 }
 
-/// Positions dense from 1 to the head, versions dense in each aggregate, in the same order.
+/// Checks that positions are dense from 1 to the head, and versions dense in each aggregate, in the same order.
 async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
     let (count, first, last): (i64, i64, i64) =
         sqlx::query_as("SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM events")
@@ -125,7 +125,8 @@ async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(),
     Ok(())
 }
 
-/// The log was adopted once after the other, each time at a position that it has. Times are such as the append writes.
+/// Checks that the log was adopted once after the other, each time at a position that it has, and that times are such
+/// as the append writes.
 async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
     let identities: Vec<(i32, Option<i64>)> =
         sqlx::query_as("SELECT epoch, fork_position FROM log_identities ORDER BY epoch").fetch_all(&mut *db).await?;
@@ -154,7 +155,7 @@ async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<
     Ok(())
 }
 
-/// Roles, grants and policies are those of `migrations/access.sql`.
+/// Checks that roles, grants and policies are those of `migrations/access.sql`.
 async fn check_access(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
     let differences: Vec<String> =
         sqlx::query_scalar("SELECT difference FROM taskfold_access_differences()").fetch_all(db).await?;
@@ -162,7 +163,7 @@ async fn check_access(db: &mut PgConnection, report: &mut Report) -> Result<(), 
     Ok(())
 }
 
-/// Each read table equals a fresh fold of the log.
+/// Checks that each read table equals a fresh fold of the log.
 async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
     let mut tables = Tables::default();
     let mut position = 0;
@@ -190,7 +191,7 @@ async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), Pr
     Ok(())
 }
 
-/// What is derived from the read tables: recomputed, and compared. Each names what differs.
+/// Queries that recompute derived tables. Each returns the keys of rows that differ.
 const DERIVED: &[(&str, &str)] = &[
     (
         "task_documents",

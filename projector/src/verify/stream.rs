@@ -1,3 +1,5 @@
+//! Verification of the stream against the log.
+
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Stream;
 use futures::StreamExt;
@@ -9,12 +11,12 @@ use super::Report;
 use crate::stream::{self, Label};
 use crate::{ProjectorError, message};
 
-/// Messages that are compared at once.
+/// Messages compared at once.
 const PAGE: i64 = 500;
 const AT_ONCE: usize = 64;
 
-/// Compares the whole stream with the log: sequence = position, and subject, headers and payload are those of the event. What was published
-/// since this began is compared too: a message beyond the end of the log is one that nobody appended.
+/// Compares the whole stream with the log: sequence = position, and subject, headers and payload are those of the
+/// event. Messages published meanwhile are compared too: one beyond the end of the log is one that nobody appended.
 pub async fn check(
     pool: &PgPool,
     nats: &async_nats::Client,
@@ -23,7 +25,7 @@ pub async fn check(
 ) -> Result<(), ProjectorError> {
     let log = taskfold_event_log::identity(pool).await?;
     let Some(found) = stream::find(&stream::context(nats), name).await? else {
-        // Made with the first Change: nothing to publish, nothing missing.
+        // The stream is created with the first Change: nothing to publish, nothing missing.
         if report.projected > 0 {
             report.fault(format!("stream: {name} does not exist"));
         }
@@ -35,7 +37,7 @@ pub async fn check(
         Label::Missing => report.fault(format!("stream: {name} does not say of which log it is")),
     }
     let last = stream::last_sequence(&found).await?;
-    // Afterwards: nothing is published before it is in the log.
+    // Read afterwards: nothing is published before it is in the log.
     let head = taskfold_event_log::head(pool).await?;
     report.published = last.min(head);
     if last > head {
@@ -79,7 +81,7 @@ async fn compare(
     }
     for (name, values) in headers.iter() {
         let given = message.headers.get(name.to_string().as_str());
-        // The release before did not name the log.
+        // It has no label: the previous release did not write one.
         let of_before = given.is_none() && name.to_string() == taskfold_event_log::LOG_HEADER;
         if given != values.first() && !of_before {
             faults.push(format!("{position} has another header {name}"));

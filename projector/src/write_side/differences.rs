@@ -1,3 +1,5 @@
+//! Differences between the side tables and the log.
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -10,17 +12,17 @@ use uuid::Uuid;
 use super::fold::{Due, Folded};
 use crate::ProjectorError;
 
-/// Commands that are named.
+/// Maximum of commands that are listed.
 const NAMED: i64 = 1000;
 
-/// A row, or what there is of one task, that is not what the log comes to.
+/// A row, or the rows of one task, that disagree with the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub table: &'static str,
     pub wrong: Wrong,
-    /// What the row is known by.
+    /// Key of the row.
     pub key: String,
-    /// Of rows of tasks.
+    /// The task, for rows of tasks.
     pub task: Option<Uuid>,
 }
 
@@ -47,7 +49,7 @@ fn of_task(table: &'static str, wrong: Wrong, task: Uuid) -> Difference {
     Difference { table, wrong, key: format!("task {task}"), task: Some(task) }
 }
 
-/// Compares what there is of these tasks.
+/// Compares the rows of these tasks.
 pub async fn tasks(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Difference>, ProjectorError> {
     type Place = (Uuid, Uuid, String, i16);
     let ids: Vec<Uuid> = folded.iter().map(|folded| folded.task).collect();
@@ -104,7 +106,7 @@ pub fn of_link((kind, target): &(LinkKind, TaskId)) -> (i16, Uuid) {
     (*kind as i16, target.0)
 }
 
-/// Rows of tasks of which the log has no event.
+/// Finds rows of tasks of which the log has no event.
 pub async fn strangers(db: &mut PgConnection, most: i64) -> Result<Vec<Difference>, ProjectorError> {
     let mut differences = Vec::new();
     for table in ["task_places", "task_links", "due_schedule"] {
@@ -120,8 +122,9 @@ pub async fn strangers(db: &mut PgConnection, most: i64) -> Result<Vec<Differenc
     Ok(differences)
 }
 
-/// Commands as the log records them in their events: `fingerprint` is null where a release wrote them that left it out. Metadata that nobody
-/// of ours wrote is taken as left out: PostgreSQL's functions for JSON would fail on some escapes, and casts on other words.
+/// Commands as the log records them in their events: `fingerprint` is null where a release wrote them that left it out.
+/// Metadata that we did not write counts as left out: PostgreSQL's functions for JSON would fail on some escapes, and
+/// casts on other texts.
 pub const OF_LOG: &str = "SELECT actor_id, command_id, min(aggregate_id) AS aggregate_id, max(sequence) AS version, \
         min(position) AS first_position, max(position) AS last_position, \
         decode(max(substring(said ->> 'fingerprint' FROM '^(?:[0-9a-f]{2})*$')), 'hex') AS fingerprint, \
@@ -130,7 +133,7 @@ pub const OF_LOG: &str = "SELECT actor_id, command_id, min(aggregate_id) AS aggr
     FROM (SELECT *, CASE WHEN strpos(metadata::text, '\\') = 0 THEN metadata END AS said FROM events) AS e \
     GROUP BY actor_id, command_id";
 
-/// Compares the commands of the log with those that are known. Commands that came to no event are in no log, and left as they are.
+/// Compares the commands of the log with the table. Commands without events are in no log, and left as they are.
 pub async fn commands(db: &mut PgConnection) -> Result<Vec<Difference>, ProjectorError> {
     let found: Vec<(String, bool, bool)> = sqlx::query_as(&format!(
         "SELECT format('command %s of %s', command_id, actor_id), l.last_position IS NOT NULL, c.last_position IS NOT NULL \

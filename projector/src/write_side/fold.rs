@@ -1,3 +1,5 @@
+//! Fold of the log into the rows that the append keeps, with a check that each event follows from those before it.
+
 use serde::Deserialize;
 use sqlx::{FromRow, PgConnection};
 use taskfold_domain::aggregates::State;
@@ -9,9 +11,9 @@ use uuid::Uuid;
 
 use crate::ProjectorError;
 
-/// Events that are read at once.
+/// Events read at once.
 const PAGE: i64 = 1000;
-/// Tasks that are handed on at once.
+/// Tasks passed on at once.
 const TASKS: usize = 500;
 
 /// Rows that the append keeps of one task.
@@ -29,7 +31,8 @@ pub struct Folded {
 pub enum Due {
     Never,
     At(Timestamp),
-    /// Then, or never: an import of an earlier release, which left no word of it, does not remind of what was over by then.
+    /// At this time, or never: an import by an earlier release, which recorded nothing of it, does not remind of what
+    /// was over by then.
     Perhaps(Timestamp),
 }
 
@@ -55,9 +58,9 @@ struct Recorded {
     due: Option<String>,
 }
 
-/// Takes what comes of folding.
+/// Recipient of folded tasks and of breaks.
 pub trait Sink: Send {
-    /// Some tasks at a time.
+    /// Takes some tasks at a time.
     fn tasks(
         &mut self,
         db: &mut PgConnection,
@@ -66,8 +69,8 @@ pub trait Sink: Send {
     fn breaks(&mut self, at: Break);
 }
 
-/// Folds all aggregates, one after the other in the order of the log's primary key, or those tasks that are given. An aggregate with an event
-/// that cannot be read is left out.
+/// Folds all aggregates one after the other, in the order of the log's primary key, or only the given tasks. An
+/// aggregate with an event that cannot be read is left out.
 pub async fn fold(db: &mut PgConnection, only: Option<&[Uuid]>, sink: &mut impl Sink) -> Result<(), ProjectorError> {
     let kinds = if only.is_some() { &[SubjectKind::Task] } else { SubjectKind::ALL };
     let only: Option<Vec<String>> = only.map(|tasks| tasks.iter().map(Uuid::to_string).collect());
@@ -98,7 +101,7 @@ pub async fn fold(db: &mut PgConnection, only: Option<&[Uuid]>, sink: &mut impl 
     if done.is_empty() { Ok(()) } else { sink.tasks(db, done).await }
 }
 
-/// The events behind this one, in the order of the primary key.
+/// Reads the events behind this one, in the order of the primary key.
 async fn page(
     db: &mut PgConnection,
     kind: SubjectKind,
@@ -121,7 +124,7 @@ async fn page(
 /// One aggregate, as far as its events have been applied.
 struct Folding {
     state: State,
-    /// Of a task.
+    /// Reminder, if it is a task.
     reminder: Reminder,
     /// An event could not be read, so that nothing can be said of the aggregate.
     broken: bool,

@@ -1,3 +1,5 @@
+//! Search for aggregates that lack rows in the side tables.
+
 use std::collections::HashSet;
 
 use sqlx::PgConnection;
@@ -9,7 +11,8 @@ use super::differences::tasks;
 use super::fold::{Break, Folded, Sink, fold};
 use crate::ProjectorError;
 
-/// Finds those of these aggregates that lack rows in the tables of the append. Rows of other aggregates are not compared.
+/// Finds those of these aggregates that lack rows in the tables of the append. Rows of other aggregates are not
+/// compared.
 pub async fn incomplete(db: &mut PgConnection, of: &[Aggregate]) -> Result<Vec<Aggregate>, ProjectorError> {
     let ids: Vec<Uuid> =
         of.iter().filter(|(kind, _)| kind == SubjectKind::Task.as_str()).map(|(_, task)| *task).collect();

@@ -1,9 +1,9 @@
-//! The tables that the append keeps beside the log, and decides on: `aggregate_heads`, `task_places`, `task_links`, `due_schedule` and `commands`. What the log comes
-//! to in them, where they differ from it, and making them again.
+//! Side tables of the append, which it decides on: `aggregate_heads`, `task_places`, `task_links`,
+//! `due_schedule` and `commands`. Folds the log into them, compares and repairs them.
 
 /// Differences between the tables and the log.
 mod differences;
-/// Folding of the log into the rows that the append keeps.
+/// Fold of the log into the rows that the append keeps.
 mod fold;
 /// Heads of aggregates.
 mod heads;

@@ -1,3 +1,5 @@
+//! Repair of the side tables from the log.
+
 use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{Connection, PgConnection, PgPool};
@@ -8,27 +10,28 @@ use super::fold::{Break, Due, Folded, Sink, fold};
 use crate::ProjectorError;
 use crate::transactions::{take_snapshot, will_lock, will_read};
 
-/// Tasks that are made again while commands wait, at once: some hundredths of a second.
+/// Tasks repaired at once, while commands wait: some hundredths of a second.
 const CHUNK: usize = 200;
 
 /// Rows that were rewritten.
 #[derive(Clone, Debug, Default)]
 pub struct Repaired {
-    /// Tasks whose place, links or reminder were not what the log comes to.
+    /// Tasks whose placement, links or reminder disagreed with the log.
     pub tasks: usize,
-    /// Those that could not be placed: another task of their column has their rank, by the log.
+    /// Tasks that could not be placed: by the log, another task of their column has their rank.
     pub not_placed: Vec<Uuid>,
     /// Heads of aggregates.
     pub heads: usize,
     pub commands: u64,
     /// Rows of commands that the log does not have.
     pub commands_removed: u64,
-    /// Commands that are missing and were appended by a release that recorded too little of them.
+    /// Commands that are missing, appended by a release that recorded too little of them.
     pub commands_lost: i64,
 }
 
-/// Makes what the append keeps beside the log again where it differs from the log, as the owner of the tables. Commands go on meanwhile; each
-/// set of tasks is made again while the log is held. Commands that came to no event are in no log: they stay as they are, and are not missed.
+/// Repairs the side tables where they disagree with the log, as the owner of the tables. Commands go on meanwhile; each
+/// set of tasks is repaired while the log is locked. Commands without events are in no log: they stay as they are, and
+/// are not missed.
 pub async fn repair(owner: &PgPool) -> Result<Repaired, ProjectorError> {
     let mut db = owner.acquire().await?.detach();
     let wrong: Vec<Uuid> = differing(&mut db).await?.into_iter().collect();
@@ -78,7 +81,8 @@ impl Sink for Kept {
     fn breaks(&mut self, _: Break) {}
 }
 
-/// Writes the rows of these tasks anew. Answers which could not be placed. What the log has and cannot be folded keeps its rows.
+/// Rewrites the rows of these tasks. Returns the tasks that could not be placed. What the log has and cannot be folded
+/// keeps its rows.
 async fn repair_all(db: &mut PgConnection, mut wrong: Vec<Uuid>) -> Result<Vec<Uuid>, ProjectorError> {
     let mut left = Vec::new();
     while !wrong.is_empty() {
@@ -91,7 +95,8 @@ async fn repair_all(db: &mut PgConnection, mut wrong: Vec<Uuid>) -> Result<Vec<U
     Ok(left)
 }
 
-/// Folds these tasks, and answers the head of the log then. Done before the log is locked: a process suspended while it reads would hold the lock.
+/// Folds these tasks, and returns the head of the log then. Runs before the log is locked: a process suspended while it
+/// reads would hold the lock.
 async fn folded(db: &mut PgConnection, wrong: &[Uuid]) -> Result<(Vec<Folded>, i64), ProjectorError> {
     let mut tx = db.begin().await?;
     will_read(&mut tx).await?;
@@ -105,13 +110,13 @@ async fn folded(db: &mut PgConnection, wrong: &[Uuid]) -> Result<(Vec<Folded>, i
 
 /// Outcome of rewriting the rows of some tasks.
 struct Written {
-    /// Another task of their column has their rank, by the log.
+    /// By the log, another task of their column has their rank.
     not_placed: Vec<Uuid>,
-    /// Something happened to them since they were folded: not written.
+    /// Tasks with new events since they were folded: not written.
     changed: Vec<Uuid>,
 }
 
-/// Writes rows anew, while nothing is appended, as the log was at `upto`.
+/// Rewrites rows as of the log at `upto`, while nothing is appended.
 async fn repair_tasks(
     db: &mut PgConnection,
     wrong: &[Uuid],
@@ -142,7 +147,7 @@ async fn repair_tasks(
     for table in ["task_places", "task_links"] {
         sqlx::query(&format!("DELETE FROM {table} WHERE task_id = ANY ($1)")).bind(&ids).execute(&mut *tx).await?;
     }
-    // Whether those that may be reminded of are, the table alone says.
+    // The table alone tells whether reminders that may be scheduled are.
     let (perhaps, then): (Vec<Uuid>, Vec<_>) = folded
         .iter()
         .filter_map(|folded| match folded.due {
@@ -200,7 +205,8 @@ async fn insert(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Uuid>, P
     Ok(folded.iter().map(|f| f.task).filter(|task| !placed.contains(task)).collect())
 }
 
-/// A command and its events are committed together, so that each statement sees both or neither, and commands go on meanwhile.
+/// Repairs commands. A command and its events are committed together, so that each statement sees both or neither, and
+/// commands go on meanwhile.
 async fn repair_commands(db: &mut PgConnection, repaired: &mut Repaired) -> Result<(), ProjectorError> {
     let removed = format!(
         "DELETE FROM commands WHERE (actor_id, command_id) IN ( \

@@ -35,7 +35,7 @@ pub struct Context {
     pub at: Timestamp,
     /// Jitter of the ranks of columns.
     pub jitter: u32,
-    /// Of the project.
+    /// Id of the project.
     pub id: ProjectId,
     /// Used where the command brings no id of its own; a UUIDv7, as are the ones counted on from it.
     pub fresh_id: Uuid,
@@ -115,7 +115,7 @@ fn authorize(board: &Board, command: &ProjectCommand, context: &Context) -> Resu
         return Ok(());
     }
     if matches!(command, ProjectCommand::Join(_)) {
-        // Who joins has no role yet: the invitation is their right, and is looked at in the decision.
+        // Whoever joins has no role yet: their right is the invitation, which the decision checks.
         return Ok(());
     }
     let role = context.access(board).role_of(context.actor).ok_or(Refusal::NotFound)?;
@@ -199,7 +199,7 @@ fn created(create: &CreateProject, context: &Context) -> Result<Vec<ProjectEvent
     }))])
 }
 
-/// Ids for the parts of one new project, made from the one id that came with the command.
+/// Ids for the parts of a new project, derived from the id that came with the command.
 fn numbered_id(context: &Context, index: usize) -> Uuid {
     Uuid::from_u128(context.fresh_id.as_u128().wrapping_add(index as u128))
 }

@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::watching::{Unwatched, Watched, Watcher};
 
-/// An invitation only ever raises a role, and gives what whoever made it might have given.
+/// Joins by invitation, which only ever raises a role, and gives what its maker might have given.
 pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let role = context.invited.ok_or(Refusal::NotFound)?;
     if context.access(board).role_of(context.actor).is_some_and(|has| has >= role) {
@@ -55,7 +55,7 @@ pub fn remove_member(board: &Board, user: UserId, context: &Context) -> Result<V
     Ok(vec![ProjectEvent::MemberRemoved(MemberRemoved { member: member.into() })])
 }
 
-/// An owner of their own, not through a team: a team may be deleted, and the project would have none.
+/// Refuses to leave the project without an owner of its own. One through a team does not count: a team may be deleted.
 fn must_not_be_last_owner(board: &Board, user: UserId) -> Result<(), Refusal> {
     if board.members.iter().any(|m| m.role == Role::Owner && m.user_id != user) {
         Ok(())
@@ -64,7 +64,7 @@ fn must_not_be_last_owner(board: &Board, user: UserId) -> Result<(), Refusal> {
     }
 }
 
-/// Giving or taking the role of an owner is for owners: an admin would else make themselves one.
+/// Refuses to give or take the role of an owner, unless an owner does: admins would make themselves owners.
 fn must_be_owner_for(from: Option<Role>, to: Option<Role>, board: &Board, context: &Context) -> Result<(), Refusal> {
     let about_owners = [from, to].contains(&Some(Role::Owner));
     if !about_owners || context.is_import() || context.access(board).role_of(context.actor) == Some(Role::Owner) {

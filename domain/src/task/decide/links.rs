@@ -11,7 +11,8 @@ use crate::task::events::{Dependencies, Reparented, TaskEvent};
 use crate::task::fields::Fields;
 use crate::task::state::{Situation, Task};
 
-/// Sets the parent. The append, which alone sees all tasks at once, refuses one that would make the task contain itself.
+/// Sets the parent. The append, which alone sees all tasks at once, refuses one that would make the task contain
+/// itself.
 pub fn reparent(fields: &Fields, edit: &EditTask, context: &Context<'_>) -> Result<Option<TaskEvent>, Refusal> {
     let Some(wanted) = edit.parent_id else { return Ok(None) };
     let Some(parent_id) = Delta::between(&fields.parent_id, wanted) else { return Ok(None) };

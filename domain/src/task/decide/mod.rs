@@ -66,9 +66,9 @@ impl Context<'_> {
 pub enum Origin {
     /// A member, now.
     Live,
-    /// The replay of another system's history, whose permission was checked once for the whole.
+    /// Replay of another system's history, whose permission was checked once for the whole.
     Import,
-    /// The schedule of due times.
+    /// Schedule of due times.
     Clock,
 }
 
@@ -238,7 +238,7 @@ fn deleted(context: &Context<'_>) -> TaskEvent {
     })
 }
 
-/// Back where it was, or, when that column is gone, in the first one there is.
+/// Restores to the column it was in, or, when that was removed, to the first one.
 fn restored(fields: &Fields, (by, at): (UserId, Timestamp), board: &Board, context: &Context<'_>) -> Vec<TaskEvent> {
     let restored = TaskEvent::Restored(Deletion {
         deleted: Delta::new(true, false),

@@ -27,8 +27,8 @@ impl Fields {
     }
 }
 
-/// Gives each reminder once. One that comes late, of another due time or of a task that is over, is not given; that a due
-/// time comes near is reported as passed when it has passed already.
+/// Decides a reminder, which is given once. One that comes late, of another due time or of a task that is over, is not
+/// given; one that a due time comes near is given as passed when the time has passed already.
 pub fn remind(fields: &Fields, remind: Remind, at: Timestamp) -> Vec<TaskEvent> {
     let Some((when, next)) = fields.next_reminder() else { return vec![] };
     if next != remind || when > at {

@@ -60,7 +60,7 @@ pub fn must_be_member(
     context: &Context<'_>,
     pointer: impl FnOnce() -> String,
 ) -> Result<(), Refusal> {
-    // History may name people who have left since.
+    // Imported history may name people who have left since.
     if context.origin == Origin::Import || context.access(board).role_of(user).is_some() {
         Ok(())
     } else {

@@ -1,3 +1,5 @@
+//! Given events, then rows of files.
+
 use serde_json::json;
 use uuid::Uuid;
 

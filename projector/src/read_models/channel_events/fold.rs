@@ -1,3 +1,5 @@
+//! Fold of events into events on channels.
+
 use taskfold_domain::role::Holder;
 use taskfold_domain::{ProjectEvent, TeamEvent};
 use uuid::Uuid;

@@ -1,3 +1,5 @@
+//! Given events, then rows of events on channels.
+
 use serde_json::{Value, json};
 
 use crate::testing::{ANA, TEAM, added, event, from_to, given, project_created, removed, team_created, then};

@@ -1,3 +1,5 @@
+//! Fold of events into comments.
+
 use taskfold_domain::TaskEvent;
 use taskfold_domain::task::events::{Aspect, CommentChange};
 

@@ -1,3 +1,5 @@
+//! Given events, then rows of comments.
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 

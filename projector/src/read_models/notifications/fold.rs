@@ -1,3 +1,5 @@
+//! Fold of events into notifications.
+
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
@@ -11,7 +13,8 @@ use super::NotificationRow;
 use crate::decoded::Decoded;
 use crate::tables::{Keys, Tables};
 
-/// Age of an event, when it was recorded, beyond which it is history, such as an imported board's, and nobody is notified.
+/// Age of an event, when it was recorded, beyond which it is history, such as an imported board's, and nobody is
+/// notified.
 const HISTORY: TimeDelta = TimeDelta::days(7);
 
 type People = BTreeSet<UserId>;
@@ -119,7 +122,8 @@ fn people(users: &[UserId]) -> People {
     users.iter().copied().collect()
 }
 
-/// Derived from the event and the person, so that it is the same whenever the log is folded: an event notifies a person once.
+/// Derived from the event and the person, so that it is the same whenever the log is folded: an event notifies a person
+/// once.
 fn id(position: i64, user: Uuid) -> Uuid {
     Uuid::new_v5(&user, &position.to_be_bytes())
 }

@@ -1,3 +1,5 @@
+//! Given events, then rows of notifications.
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -12,6 +14,9 @@ use crate::testing::{
 /// Watches the project.
 const CIA: Uuid = Uuid::from_u128(13);
 const COMMENT: Uuid = Uuid::from_u128(41);
+
+/// A name, events, and the notifications of the last of them.
+type Case<'a> = (&'a str, Vec<Value>, Vec<(Uuid, &'a str)>);
 
 /// Notifications of the last event: who, and why.
 fn notified(tables: &Tables) -> Vec<(Uuid, String)> {
@@ -32,8 +37,7 @@ fn commented(author: Uuid, mentions: &[Uuid]) -> Value {
     event("task.commented", json!({"comment": added(comment)}))
 }
 
-/// A project that CIA watches, with a task of ACTOR that is assigned to ANA; then the case's events. Each case: events, and
-/// the notifications of the last of them.
+/// A project that CIA watches, with a task of ACTOR that is assigned to ANA; then the case's events.
 #[test]
 fn each_person_is_notified_once_for_the_reason_that_concerns_them_most() {
     let assigned =
@@ -45,7 +49,7 @@ fn each_person_is_notified_once_for_the_reason_that_concerns_them_most() {
     let due =
         |name: &str, to: &str| by(Uuid::nil(), event(name, json!({"due_stage": from_to(Value::Null, json!(to))})));
     let unwatched = |user: Uuid| event("task.unwatched", json!({"watcher": removed(json!({"user_id": user}))}));
-    let cases: Vec<(&str, Vec<Value>, Vec<(Uuid, &str)>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("creation", vec![], vec![(ANA, "assigned"), (CIA, "created")]),
         ("assignment", vec![assigned(&[ANA], &[ANA, BEN])], vec![(BEN, "assigned")]),
         (

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::read_models::projects::ProjectRow;
 
-/// Watchers of each project from which position on. With it, tasks can be folded without the rows of their projects. Projects
-/// that nobody ever watched are not in it.
+/// Watchers of each project from which position on. With it, tasks can be folded without the rows of their projects.
+/// Projects that nobody ever watched are not in it.
 #[derive(Debug, Default)]
 pub struct WatcherHistory {
     of: HashMap<Uuid, Vec<(i64, Vec<UserId>)>>,

@@ -1,3 +1,5 @@
+//! Fold of events into members of projects.
+
 use taskfold_domain::ProjectEvent;
 use taskfold_domain::role::{Holder, Role, RoleChange};
 use uuid::Uuid;

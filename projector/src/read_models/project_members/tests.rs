@@ -1,3 +1,5 @@
+//! Given events, then rows of members of projects.
+
 use serde_json::{Value, json};
 
 use crate::testing::{ACTOR, ANA, PROJECT, added, applied, event, from_to, given, project_created, removed, then};
@@ -9,7 +11,9 @@ fn ana(role: &str) -> Value {
 /// Each case: an event after the one before, ANA's row after it, and the intervals that have ended.
 #[test]
 fn a_membership_is_one_interval_for_each_role() {
-    let past = |role: &str, from: i64, to: i64| json!({"project_id": PROJECT, "user_id": ANA, "role": role, "from_position": from, "to_position": to});
+    let past = |role: &str, from: i64, to: i64| -> Value {
+        json!({"project_id": PROJECT, "user_id": ANA, "role": role, "from_position": from, "to_position": to})
+    };
     let present = |role: &str, from: i64| json!({"user_id": ANA, "role": role, "from_position": from});
     let cases = [
         (event("project.member_added", json!({"member": added(ana("viewer"))})), vec![present("viewer", 2)], vec![]),

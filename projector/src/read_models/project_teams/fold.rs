@@ -1,3 +1,5 @@
+//! Fold of events into teams with a role in a project.
+
 use taskfold_domain::ProjectEvent;
 use taskfold_domain::role::{Holder, Role, RoleChange};
 use uuid::Uuid;

@@ -1,3 +1,5 @@
+//! Given events, then rows of teams with a role in a project.
+
 use serde_json::{Value, json};
 
 use crate::testing::{PROJECT, TEAM, added, event, from_to, given, project_created, removed, then};
@@ -6,7 +8,9 @@ use crate::testing::{PROJECT, TEAM, added, event, from_to, given, project_create
 #[test]
 fn a_teams_role_is_one_interval_for_each_role() {
     let team = |role: &str| json!({"team_id": TEAM, "role": role});
-    let past = |role: &str, from: i64, to: i64| json!({"project_id": PROJECT, "team_id": TEAM, "role": role, "from_position": from, "to_position": to});
+    let past = |role: &str, from: i64, to: i64| -> Value {
+        json!({"project_id": PROJECT, "team_id": TEAM, "role": role, "from_position": from, "to_position": to})
+    };
     let present = |role: &str, from: i64| json!({"team_id": TEAM, "role": role, "from_position": from});
     let cases: [(Value, Vec<Value>, Vec<Value>); 3] = [
         (event("project.team_added", json!({"team": added(team("member"))})), vec![present("member", 2)], vec![]),

@@ -1,3 +1,5 @@
+//! Fold of events into projects.
+
 use taskfold_domain::ProjectEvent;
 use taskfold_domain::project::Fields;
 

@@ -1,3 +1,5 @@
+//! Given events, then rows of projects.
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -1,3 +1,5 @@
+//! Fold of events into tasks.
+
 use taskfold_domain::TaskEvent;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::task::Fields;

@@ -1,3 +1,5 @@
+//! Given events, then rows of tasks.
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -26,7 +28,8 @@ fn a_new_task_has_its_fields_and_is_watched_by_its_creator_and_its_assignees() {
         &[json!({
             "task_id": TASK, "project_id": PROJECT, "title": "T", "status": "todo", "priority": "none", "rank": "a1",
             "assignee_ids": [ANA, ACTOR], "watcher_ids": [ACTOR, ANA], "deleted": false, "archived": false,
-            "comment_count": 0, "attachment_count": 0, "created_at": at(1), "created_by": ACTOR, "version": 1, "position": 1,
+            "comment_count": 0, "attachment_count": 0, "created_at": at(1), "created_by": ACTOR, "version": 1,
+            "position": 1,
         })],
     );
 }
@@ -241,8 +244,8 @@ fn an_event_changes_the_fields_that_it_names() {
 fn comments_and_files_are_counted() {
     let comment = |id: u128| json!({"id": Uuid::from_u128(id), "author_id": ANA, "text": "c", "mentions": []});
     let file = |id: u128| {
-        let text = "text/plain";
-        json!({"id": Uuid::from_u128(id), "author_id": ANA, "file_name": "f", "content_type": text, "size": 1, "sha256": "0"})
+        let (id, media_type) = (Uuid::from_u128(id), "text/plain");
+        json!({"id": id, "author_id": ANA, "file_name": "f", "content_type": media_type, "size": 1, "sha256": "0"})
     };
     let mut events = vec![
         task_created(),

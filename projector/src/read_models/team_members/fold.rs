@@ -1,3 +1,5 @@
+//! Fold of events into members of teams.
+
 use taskfold_domain::TeamEvent;
 use taskfold_domain::role::{Holder, RoleChange};
 use taskfold_domain::team::TeamRole;

@@ -1,3 +1,5 @@
+//! Given events, then rows of members of teams.
+
 use serde_json::{Value, json};
 
 use crate::testing::{ACTOR, ANA, BEN, TEAM, added, event, from_to, given, removed, team_created, then};
@@ -6,8 +8,12 @@ use crate::testing::{ACTOR, ANA, BEN, TEAM, added, event, from_to, given, remove
 #[test]
 fn a_membership_is_one_interval_for_each_role_and_ends_with_the_team() {
     let member = |user: uuid::Uuid, role: &str| json!({"user_id": user, "role": role});
-    let present = |user: uuid::Uuid, role: &str, from: i64| json!({"team_id": TEAM, "user_id": user, "role": role, "from_position": from});
-    let past = |user: uuid::Uuid, role: &str, from: i64, to: i64| json!({"team_id": TEAM, "user_id": user, "role": role, "from_position": from, "to_position": to});
+    let present = |user: uuid::Uuid, role: &str, from: i64| -> Value {
+        json!({"team_id": TEAM, "user_id": user, "role": role, "from_position": from})
+    };
+    let past = |user: uuid::Uuid, role: &str, from: i64, to: i64| -> Value {
+        json!({"team_id": TEAM, "user_id": user, "role": role, "from_position": from, "to_position": to})
+    };
     let (owner, ana) = (present(ACTOR, "owner", 1), present(ANA, "member", 1));
     let cases: [(Value, Vec<Value>, Vec<Value>); 5] = [
         (team_created(), vec![owner.clone(), ana.clone()], vec![]),

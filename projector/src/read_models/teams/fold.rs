@@ -1,3 +1,5 @@
+//! Fold of events into teams.
+
 use taskfold_domain::TeamEvent;
 use taskfold_domain::team::Fields;
 

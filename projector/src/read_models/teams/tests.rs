@@ -1,3 +1,5 @@
+//! Given events, then rows of teams.
+
 use serde_json::json;
 
 use crate::testing::{ACTOR, ANA, BEN, TEAM, added, applied, at, event, from_to, given, removed, team_created, then};
@@ -10,9 +12,9 @@ fn a_team_is_created_renamed_and_deleted() {
     let cases = [
         (
             team_created(),
-            vec![
-                json!({"team_id": TEAM, "name": "D", "created_at": at(1), "created_by": ACTOR, "version": 1, "position": 1}),
-            ],
+            vec![json!({
+                "team_id": TEAM, "name": "D", "created_at": at(1), "created_by": ACTOR, "version": 1, "position": 1,
+            })],
         ),
         (
             event("team.renamed", json!({"name": from_to(json!("D"), json!("E"))})),
