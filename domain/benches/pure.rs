@@ -1,4 +1,4 @@
-//! What a command costs apart from the database: deciding, applying, folding a history, encoding, and making a rank.
+//! Costs of a command apart from the database: deciding, applying, folding a history, encoding, and making a rank.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up says so")]
 
@@ -111,8 +111,8 @@ fn apply_edit(bencher: Bencher<'_, '_>) {
 fn fold(bencher: Bencher<'_, '_>, events: usize) {
     let (_, log) = history(events - 1);
     bencher.bench(|| {
-        log.iter().cloned().fold(Task::default(), |mut task, event| {
-            task.apply(&event);
+        log.iter().fold(Task::default(), |mut task, event| {
+            task.apply(event);
             task
         })
     });

@@ -42,7 +42,7 @@ impl Generation {
     }
 
     /// Opens a connection for which the names of the read tables mean this generation.
-    pub async fn connect(self, pool: &PgPool) -> sqlx::Result<Beside> {
+    pub async fn connect(self, pool: &PgPool) -> sqlx::Result<GenerationConnection> {
         // Detached for good: on another user's connection the names must not mean this.
         let mut connection = pool.acquire().await?.detach();
         let (live,): (String,) = sqlx::query_as("SELECT current_schema()::text").fetch_one(&mut connection).await?;
@@ -50,19 +50,19 @@ impl Generation {
             .bind(self.schema())
             .execute(&mut connection)
             .await?;
-        Ok(Beside { generation: self, connection, live })
+        Ok(GenerationConnection { generation: self, connection, live })
     }
 }
 
 /// Connection to a generation that is not live.
-pub struct Beside {
+pub struct GenerationConnection {
     generation: Generation,
     connection: PgConnection,
     /// Schema of the live generation.
     pub live: String,
 }
 
-impl Beside {
+impl GenerationConnection {
     pub fn db(&mut self) -> &mut PgConnection {
         &mut self.connection
     }

@@ -20,7 +20,7 @@ mod error;
 mod field;
 /// Fold of events into the rows of all read models.
 mod fold;
-/// Generations of the read tables beside the one that is read.
+/// Generations of the read tables beside the live one.
 mod generation;
 /// Projecting and publishing while the lease holds.
 mod lead;
@@ -54,7 +54,7 @@ mod transactions;
 pub mod verify;
 /// Versions of the code that wrote the read tables.
 pub mod versions;
-/// Tables that the append keeps beside the log.
+/// Side tables of the append.
 pub mod write_side;
 
 pub use deps::Deps;

@@ -89,7 +89,7 @@ async fn publish_on(
         }
         // The checkpoint is read now and then in any case: notifications are for speed.
         let upto = if ask || latest.position > publisher.last {
-            publisher.look_around(deps).await?;
+            publisher.check_stream(deps).await?;
             within(REQUEST, taskfold_event_log::projected_position(&deps.pool)).await?
         } else {
             publisher.last
@@ -155,7 +155,7 @@ impl Publisher {
 
     /// Fails when the log was adopted, or when the stream was written to, emptied or deleted by somebody else:
     /// publishing then starts over.
-    async fn look_around(&self, deps: &Deps) -> Result<(), ProjectorError> {
+    async fn check_stream(&self, deps: &Deps) -> Result<(), ProjectorError> {
         let log = within(REQUEST, taskfold_event_log::identity(&deps.pool)).await?;
         let last = stream::last_sequence(&self.stream).await?;
         if log != self.log || last != self.last {

@@ -72,7 +72,7 @@ enum Reach {
     /// In the live generation: to the end of the log, and announced.
     Live,
     /// In another generation: up to the checkpoint of the live one.
-    Beside { upto: i64 },
+    Other { upto: i64 },
 }
 
 impl Reach {
@@ -85,7 +85,7 @@ impl Reach {
     ) -> Result<T, E> {
         match self {
             Self::Live if events <= FEW => within(REQUEST, part).await,
-            Self::Live | Self::Beside { .. } => part.await,
+            Self::Live | Self::Other { .. } => part.await,
         }
     }
 }
@@ -103,7 +103,7 @@ pub async fn step(database: &mut StickyConnection, memory: &mut Memory) -> Resul
 
 /// Projects up to `upto` into a generation beside the live one, whose tables the connection sees first.
 pub async fn catch_up(db: &mut PgConnection, memory: &mut Memory, upto: i64) -> Result<(), ProjectorError> {
-    while let Outcome::Projected { .. } = batch(db, memory, Reach::Beside { upto }).await? {}
+    while let Outcome::Projected { .. } = batch(db, memory, Reach::Other { upto }).await? {}
     Ok(())
 }
 
@@ -138,7 +138,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
         return Err(ProjectorError::OtherVersion);
     }
     let mut events = reach.soon(0, taskfold_event_log::page_after(&mut *tx, at.position, limit)).await?;
-    if let Reach::Beside { upto } = reach {
+    if let Reach::Other { upto } = reach {
         events.retain(|event| event.position <= upto);
     }
     let Some((position, command_id)) = events.last().map(|e| (e.position, e.command_id)) else {
@@ -167,7 +167,7 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     }
     let channel = match reach {
         Reach::Live => Some(PROJECTED_CHANNEL),
-        Reach::Beside { .. } => None,
+        Reach::Other { .. } => None,
     };
     let advance = sqlx::query(
         "WITH moved AS (UPDATE projection_checkpoint SET position = $1, command_position = $1, command_id = $4 \
@@ -196,12 +196,12 @@ async fn project(
     events: &[LoggedEvent],
     any_dead_letters: bool,
 ) -> Result<(), ProjectorError> {
-    let mut aside = if any_dead_letters { dead_letters::known(db, events).await? } else { HashSet::new() };
+    let mut dead_lettered = if any_dead_letters { dead_letters::known(db, events).await? } else { HashSet::new() };
     let mut keys = Keys::default();
     let mut decoded = Vec::with_capacity(events.len());
     for event in events {
         decoded.push(match Decoded::new(event) {
-            Ok(_) if aside.contains(&aggregate_of(event)) => Err((event, dead_letters::WAITS.to_owned())),
+            Ok(_) if dead_lettered.contains(&aggregate_of(event)) => Err((event, dead_letters::WAITS.to_owned())),
             Ok(event) => {
                 keys.add(&event);
                 Ok(event)
@@ -213,7 +213,7 @@ async fn project(
     tables.history = dead_letters::unreadable(db, &unreadable, events).await?;
     for event in decoded {
         let (logged, applied) = match event {
-            Ok(event) if aside.contains(&aggregate_of(event.logged)) => {
+            Ok(event) if dead_lettered.contains(&aggregate_of(event.logged)) => {
                 (event.logged, Err(dead_letters::WAITS.to_owned()))
             }
             Ok(event) => match unreadable.get(&event.id) {
@@ -224,7 +224,7 @@ async fn project(
         };
         if let Err(reason) = applied {
             dead_letters::put(db, logged, &reason).await?;
-            aside.insert(aggregate_of(logged));
+            dead_lettered.insert(aggregate_of(logged));
         }
     }
     derived::flush(tables, db).await

@@ -62,7 +62,7 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
         ("UPDATE task_places SET project_id = gen_random_uuid()", "differs from the log"),
         (
             "INSERT INTO task_places SELECT gen_random_uuid(), project_id, column_id, rank || 'x', state FROM task_places",
-            "is there, but the log does not have it",
+            "exists, but the log does not have it",
         ),
         // Each has the place of the other.
         (

@@ -6,7 +6,7 @@ use sqlx::{Connection, PgPool};
 
 use super::{Count, Progress, Stage};
 use crate::ProjectorError;
-use crate::generation::{Beside, Generation};
+use crate::generation::{Generation, GenerationConnection};
 use crate::transactions::{take_snapshot, will_read};
 use crate::{derived, tables};
 
@@ -32,15 +32,15 @@ impl fmt::Display for Difference {
 /// is held up while the generation catches up for the last time, and goes on during the comparison.
 pub async fn find(
     pool: &PgPool,
-    beside: &mut Beside,
+    compared: &mut GenerationConnection,
     generation: Generation,
     progress: Progress<'_>,
 ) -> Result<(i64, Vec<Difference>), ProjectorError> {
     let mut snapshot = pool.acquire().await?.detach();
     let mut tx = snapshot.begin().await?;
     will_read(&mut tx).await?;
-    let live = beside.live.clone();
-    let position = beside
+    let live = compared.live.clone();
+    let position = compared
         .level(pool, async || {
             take_snapshot(&mut tx).await?;
             Ok(taskfold_event_log::projected_position(&mut *tx).await?)
@@ -61,7 +61,7 @@ pub async fn find(
 }
 
 /// Query of the differences, seen from the live generation.
-fn comparison(live: &str, beside: &str, table: &str, key: &[&str]) -> String {
+fn comparison(live: &str, other: &str, table: &str, key: &[&str]) -> String {
     // A column without cards may have a row, or none.
     let rows = if table == "column_counts" { "WHERE tasks <> 0" } else { "" };
     let keys = key.join(", ");
@@ -73,7 +73,7 @@ fn comparison(live: &str, beside: &str, table: &str, key: &[&str]) -> String {
                  ELSE 'different in ' || (SELECT string_agg(x.key, ', ' ORDER BY x.key) \
                      FROM jsonb_each(to_jsonb(l)) x JOIN jsonb_each(to_jsonb(b)) y ON x.key = y.key WHERE x.value <> y.value) \
              END AS how \
-             FROM (SELECT * FROM {live}.{table} {rows}) l FULL JOIN (SELECT * FROM {beside}.{table} {rows}) b USING ({keys}) \
+             FROM (SELECT * FROM {live}.{table} {rows}) l FULL JOIN (SELECT * FROM {other}.{table} {rows}) b USING ({keys}) \
              WHERE ROW(l.*) IS DISTINCT FROM ROW(b.*)) AS d \
          GROUP BY how ORDER BY 2 DESC LIMIT 50",
         first = key[0],

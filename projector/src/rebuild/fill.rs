@@ -15,7 +15,7 @@ use crate::ProjectorError;
 use crate::dead_letters;
 use crate::decoded::Decoded;
 use crate::derived::{self, DOCUMENTS_OF_BLOCKS};
-use crate::generation::{Beside, Generation};
+use crate::generation::{Generation, GenerationConnection};
 use crate::read_models::WatcherHistory;
 use crate::tables::Tables;
 
@@ -108,16 +108,20 @@ enum Job<'a> {
 
 impl Job<'_> {
     /// Runs the job. Returns the watchers of the projects that were folded.
-    async fn run(self, beside: &mut Beside, count: &Count<'_>) -> Result<WatcherHistory, ProjectorError> {
+    async fn run(
+        self,
+        generation: &mut GenerationConnection,
+        count: &Count<'_>,
+    ) -> Result<WatcherHistory, ProjectorError> {
         match self {
-            Self::Fold { source, part } => return fold(beside.db(), source, part, count).await,
+            Self::Fold { source, part } => return fold(generation.db(), source, part, count).await,
             Self::Documents { first, end } => {
                 let tid = |block: i64| format!("({block},0)");
-                sqlx::query(DOCUMENTS_OF_BLOCKS).bind(tid(first)).bind(tid(end)).execute(beside.db()).await?;
+                sqlx::query(DOCUMENTS_OF_BLOCKS).bind(tid(first)).bind(tid(end)).execute(generation.db()).await?;
                 count.add((end - first).unsigned_abs());
             }
             Self::Index { name } => {
-                make_index(beside.db(), &name).await?;
+                make_index(generation.db(), &name).await?;
                 count.add(1);
             }
         }
@@ -127,24 +131,24 @@ impl Job<'_> {
 
 /// Runs all jobs, as many at once as there are connections.
 async fn each(
-    connections: &mut [Beside],
+    connections: &mut [GenerationConnection],
     jobs: VecDeque<Job<'_>>,
     count: &Count<'_>,
 ) -> Result<Vec<WatcherHistory>, ProjectorError> {
     let jobs = Mutex::new(jobs);
-    let workers = connections.iter_mut().map(|beside| work(beside, &jobs, count));
+    let workers = connections.iter_mut().map(|generation| work(generation, &jobs, count));
     Ok(try_join_all(workers).await?.into_iter().flatten().collect())
 }
 
 async fn work(
-    beside: &mut Beside,
+    generation: &mut GenerationConnection,
     jobs: &Mutex<VecDeque<Job<'_>>>,
     count: &Count<'_>,
 ) -> Result<Vec<WatcherHistory>, ProjectorError> {
     let mut done = Vec::new();
     loop {
         let Some(job) = jobs.lock().await.pop_front() else { return Ok(done) };
-        done.push(job.run(beside, count).await?);
+        done.push(job.run(generation, count).await?);
     }
 }
 

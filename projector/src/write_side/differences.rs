@@ -31,7 +31,7 @@ pub enum Wrong {
     Missing,
     Different,
     /// The log does not have it.
-    TooMuch,
+    Unexpected,
 }
 
 impl fmt::Display for Difference {
@@ -40,7 +40,7 @@ impl fmt::Display for Difference {
         match wrong {
             Wrong::Missing => write!(f, "{table}: {key} is missing"),
             Wrong::Different => write!(f, "{table}: {key} differs from the log"),
-            Wrong::TooMuch => write!(f, "{table}: {key} is there, but the log does not have it"),
+            Wrong::Unexpected => write!(f, "{table}: {key} exists, but the log does not have it"),
         }
     }
 }
@@ -94,7 +94,7 @@ pub async fn tasks(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Diffe
             (Due::Never, None) | (Due::Perhaps(_), None) => None,
             (Due::At(at) | Due::Perhaps(at), Some(there)) if at == there => None,
             (Due::At(_), None) => Some(Wrong::Missing),
-            (Due::Never, Some(_)) => Some(Wrong::TooMuch),
+            (Due::Never, Some(_)) => Some(Wrong::Unexpected),
             (Due::At(_) | Due::Perhaps(_), Some(_)) => Some(Wrong::Different),
         };
         differences.extend(wrong.map(|wrong| of_task("due_schedule", wrong, task)));
@@ -107,7 +107,7 @@ pub fn of_link((kind, target): &(LinkKind, TaskId)) -> (i16, Uuid) {
 }
 
 /// Finds rows of tasks of which the log has no event.
-pub async fn strangers(db: &mut PgConnection, most: i64) -> Result<Vec<Difference>, ProjectorError> {
+pub async fn orphans(db: &mut PgConnection, most: i64) -> Result<Vec<Difference>, ProjectorError> {
     let mut differences = Vec::new();
     for table in ["task_places", "task_links", "due_schedule"] {
         let tasks: Vec<Uuid> = sqlx::query_scalar(&format!(
@@ -117,7 +117,7 @@ pub async fn strangers(db: &mut PgConnection, most: i64) -> Result<Vec<Differenc
         .bind(most)
         .fetch_all(&mut *db)
         .await?;
-        differences.extend(tasks.into_iter().map(|task| of_task(table, Wrong::TooMuch, task)));
+        differences.extend(tasks.into_iter().map(|task| of_task(table, Wrong::Unexpected, task)));
     }
     Ok(differences)
 }
@@ -152,7 +152,7 @@ pub async fn commands(db: &mut PgConnection) -> Result<Vec<Difference>, Projecto
     let difference = |(key, logged, known)| {
         let wrong = match (logged, known) {
             (true, false) => Wrong::Missing,
-            (false, _) => Wrong::TooMuch,
+            (false, _) => Wrong::Unexpected,
             (true, true) => Wrong::Different,
         };
         Difference { table: "commands", wrong, key, task: None }

@@ -12,7 +12,7 @@ mod incomplete;
 /// Repair of rows.
 mod repair;
 
-pub use differences::{commands, strangers, tasks};
+pub use differences::{commands, orphans, tasks};
 pub use fold::{Break, Folded, Sink, fold};
 pub use heads::heads;
 pub use incomplete::incomplete;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::differences::{OF_LOG, of_link, strangers, tasks};
+use super::differences::{OF_LOG, of_link, orphans, tasks};
 use super::fold::{Break, Due, Folded, Sink, fold};
 use crate::ProjectorError;
 use crate::transactions::{take_snapshot, will_lock, will_read};
@@ -52,7 +52,7 @@ async fn differing(db: &mut PgConnection) -> Result<BTreeSet<Uuid>, ProjectorErr
     take_snapshot(&mut tx).await?;
     let mut differing = Differing::default();
     fold(&mut tx, None, &mut differing).await?;
-    differing.0.extend(strangers(&mut tx, i64::MAX).await?.into_iter().filter_map(|difference| difference.task));
+    differing.0.extend(orphans(&mut tx, i64::MAX).await?.into_iter().filter_map(|difference| difference.task));
     tx.rollback().await?;
     Ok(differing.0)
 }

@@ -1,8 +1,8 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
+use taskfold_domain::empty::Empty;
 use taskfold_domain::ids::{ColumnId, ProjectId};
 use taskfold_domain::project::commands::ColumnRef;
-use taskfold_domain::empty::Empty;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
@@ -25,9 +25,7 @@ pub async fn handler(
     Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
     Body(_body): Body<Empty>,
 ) -> Result<Reply, ApiError> {
-    let done = app
-        .engine
-        .project(project_id, ProjectCommand::ArchiveColumn(ColumnRef { column_id }), sent.envelope())
-        .await?;
+    let done =
+        app.engine.project(project_id, ProjectCommand::ArchiveColumn(ColumnRef { column_id }), sent.envelope()).await?;
     Ok(done.into())
 }

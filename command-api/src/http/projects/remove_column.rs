@@ -22,9 +22,7 @@ pub async fn handler(
     sent: Sent,
     Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
 ) -> Result<Reply, ApiError> {
-    let done = app
-        .engine
-        .project(project_id, ProjectCommand::RemoveColumn(ColumnRef { column_id }), sent.envelope())
-        .await?;
+    let done =
+        app.engine.project(project_id, ProjectCommand::RemoveColumn(ColumnRef { column_id }), sent.envelope()).await?;
     Ok(done.into())
 }

@@ -1,7 +1,7 @@
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
-use taskfold_domain::ids::ProjectId;
 use taskfold_domain::empty::Empty;
+use taskfold_domain::ids::ProjectId;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 

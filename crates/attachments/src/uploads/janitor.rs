@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
-use taskfold_domain::TaskEvent;
 use taskfold_domain::Event;
+use taskfold_domain::TaskEvent;
 use taskfold_domain::ids::AttachmentId;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{LoggedEvent, Worker, select_events};
