@@ -30,31 +30,31 @@ impl Role {
     }
 }
 
-/// Person, or team with all its members, that has a role.
+/// Holder of a role in a project: a person, or a team with all its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     Person(UserId),
     Team(TeamId),
 }
 
-/// Change of the role that a holder has in a project, or a person in a team; `None` stands for no role.
+/// Change of the role of a holder; `None` stands for no role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoleChange<R> {
-    pub holder: Holder,
+pub struct RoleChange<H, R> {
+    pub holder: H,
     pub from: Option<R>,
     pub to: Option<R>,
 }
 
-impl<R> RoleChange<R> {
-    pub(crate) fn added(holder: Holder, role: R) -> Self {
+impl<H, R> RoleChange<H, R> {
+    pub(crate) fn added(holder: H, role: R) -> Self {
         Self { holder, from: None, to: Some(role) }
     }
 
-    pub(crate) fn changed(holder: Holder, from: R, to: R) -> Self {
+    pub(crate) fn changed(holder: H, from: R, to: R) -> Self {
         Self { holder, from: Some(from), to: Some(to) }
     }
 
-    pub(crate) fn removed(holder: Holder, role: R) -> Self {
+    pub(crate) fn removed(holder: H, role: R) -> Self {
         Self { holder, from: Some(role), to: None }
     }
 }

@@ -222,7 +222,7 @@ impl Touches for ProjectEvent {
 
 impl ProjectEvent {
     /// Changes of roles in the project.
-    pub fn role_changes(&self) -> Vec<RoleChange<Role>> {
+    pub fn role_changes(&self) -> Vec<RoleChange<Holder, Role>> {
         let person = |member: &Member| Holder::Person(member.user_id);
         let team = |grant: &TeamGrant| Holder::Team(grant.team_id);
         match self {

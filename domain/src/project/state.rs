@@ -50,7 +50,7 @@ impl Project {
 }
 
 impl Board {
-    fn apply_role(&mut self, change: RoleChange<Role>) {
+    fn apply_role(&mut self, change: RoleChange<Holder, Role>) {
         match change.holder {
             Holder::Person(user_id) => {
                 let to = change.to.map(|role| Member { user_id, role });

@@ -7,7 +7,7 @@ impl Team {
     /// Names the field of which the event states another value before than the team has; `None` when it follows.
     pub fn contradicts(&self, event: &TeamEvent) -> Option<&'static str> {
         let Some(team) = self.present() else {
-            let is_new = matches!(event, TeamEvent::Created(_)) && !self.exists_or_did();
+            let is_new = matches!(event, TeamEvent::Created(_)) && !self.id_is_taken();
             return (!is_new).then_some("existence");
         };
         let (field, follows) = match event {

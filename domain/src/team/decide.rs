@@ -20,7 +20,7 @@ pub struct Context {
 /// Decides a command. An empty list means that nothing changes.
 pub fn decide(state: &Team, command: &TeamCommand, context: &Context) -> Result<Vec<TeamEvent>, Refusal> {
     let team = match (state.present(), command) {
-        (None, TeamCommand::Create(create)) if !state.exists_or_did() => {
+        (None, TeamCommand::Create(create)) if !state.id_is_taken() => {
             return Ok(vec![TeamEvent::Created(Created {
                 id: context.id.into(),
                 name: create.name.as_str().to_owned().into(),

@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 use super::values::{TeamMember, TeamRole};
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
-use crate::ids::TeamId;
+use crate::ids::{TeamId, UserId};
 use crate::merge::{Touch, Touches, field, member};
-use crate::role::{Holder, RoleChange};
+use crate::role::RoleChange;
 
 events! {
     /// An event of a team.
@@ -76,16 +76,15 @@ impl Touches for TeamEvent {
 
 impl TeamEvent {
     /// Changes of roles in the team.
-    pub fn role_changes(&self) -> Vec<RoleChange<TeamRole>> {
-        let person = |member: &TeamMember| Holder::Person(member.user_id);
+    pub fn role_changes(&self) -> Vec<RoleChange<UserId, TeamRole>> {
         match self {
-            Self::Created(e) => e.members.to.iter().map(|m| RoleChange::added(person(m), m.role)).collect(),
-            Self::MemberAdded(e) => vec![RoleChange::added(person(&e.member.to), e.member.to.role)],
+            Self::Created(e) => e.members.to.iter().map(|m| RoleChange::added(m.user_id, m.role)).collect(),
+            Self::MemberAdded(e) => vec![RoleChange::added(e.member.to.user_id, e.member.to.role)],
             Self::MemberRoleChanged(MemberRoleChanged { member: Delta { from, to } }) => {
-                vec![RoleChange::changed(person(to), from.role, to.role)]
+                vec![RoleChange::changed(to.user_id, from.role, to.role)]
             }
-            Self::MemberRemoved(e) => vec![RoleChange::removed(person(&e.member.from), e.member.from.role)],
-            Self::Deleted(e) => e.members.from.iter().map(|m| RoleChange::removed(person(m), m.role)).collect(),
+            Self::MemberRemoved(e) => vec![RoleChange::removed(e.member.from.user_id, e.member.from.role)],
+            Self::Deleted(e) => e.members.from.iter().map(|m| RoleChange::removed(m.user_id, m.role)).collect(),
             Self::Renamed(_) => vec![],
         }
     }

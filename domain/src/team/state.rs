@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::values::{TeamMember, TeamRole};
 use crate::ids::{TeamId, UserId};
 use crate::merge::Touches;
-use crate::role::{Holder, set};
+use crate::role::set;
 
 /// A team, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl Team {
     }
 
     /// Tells whether the id is taken, also when the team is deleted by now.
-    pub fn exists_or_did(&self) -> bool {
+    pub fn id_is_taken(&self) -> bool {
         self.situation != Situation::Absent
     }
 
@@ -81,10 +81,9 @@ impl TeamMembers {
     fn apply(&mut self, event: &TeamEvent) {
         self.fields.apply(event);
         for change in event.role_changes() {
-            if let Holder::Person(user_id) = change.holder {
-                let to = change.to.map(|role| TeamMember { user_id, role });
-                set(&mut self.members, |member| member.user_id == user_id, to);
-            }
+            let user_id = change.holder;
+            let to = change.to.map(|role| TeamMember { user_id, role });
+            set(&mut self.members, |member| member.user_id == user_id, to);
         }
     }
 }

@@ -39,11 +39,11 @@ macro_rules! open {
 pub(super) use open;
 
 /// Applies a change of role: an interval begins, ends where the next one begins, or ends.
-pub fn apply<R: Open>(
+pub fn apply<R: Open, H>(
     open: &mut Rows<R>,
     past: &mut Rows<R::Past>,
     key: &R::Key,
-    change: RoleChange<R::Role>,
+    change: RoleChange<H, R::Role>,
     position: i64,
 ) -> Result<(), NoRow> {
     if change.from.is_some() {

@@ -19,7 +19,7 @@ pub fn apply(tables: &mut Tables, decoded: &Decoded<'_>, event: &ProjectEvent) -
     })
 }
 
-fn changes(event: &ProjectEvent) -> impl Iterator<Item = (Uuid, RoleChange<Role>)> {
+fn changes(event: &ProjectEvent) -> impl Iterator<Item = (Uuid, RoleChange<Holder, Role>)> {
     event.role_changes().into_iter().filter_map(|change| match change.holder {
         Holder::Person(user) => Some((user.0, change)),
         Holder::Team(_) => None,
