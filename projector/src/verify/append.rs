@@ -12,7 +12,8 @@ pub async fn check(db: &mut PgConnection, report: &mut Report) -> Result<(), Pro
     write_side::fold(db, None, report).await?;
     let orphans = write_side::orphans(db, NAMED as i64).await?;
     let commands = write_side::commands(db).await?;
-    orphans.into_iter().chain(commands).for_each(|difference| report.fault(difference.to_string()));
+    let heads = write_side::heads(db).await?;
+    orphans.into_iter().chain(commands).chain(heads).for_each(|difference| report.fault(difference.to_string()));
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub async fn heads(db: &mut PgConnection) -> Result<Vec<Difference>, ProjectorEr
     let difference = |(kind, id, logged, known): Differing| {
         let wrong = match (logged, known) {
             (true, false) => Wrong::Missing,
-            (false, _) => Wrong::TooMuch,
+            (false, _) => Wrong::Unexpected,
             (true, true) => Wrong::Different,
         };
         Difference { table: "aggregate_heads", wrong, key: format!("{kind} {id}"), task: None }
