@@ -174,8 +174,8 @@ async fn keep_up<T>(
     }
 }
 
-/// Tells errors after which another attempt may succeed: the table is being read, a deadlock was broken, or this process was suspended
-/// so long that its locks were taken from it.
+/// Tells errors after which another attempt may succeed: the table is being read, a deadlock was broken, or this
+/// process was suspended so long that its locks were taken from it.
 fn may_work_later(error: &ProjectorError) -> bool {
     match error {
         ProjectorError::ReadersStay => true,

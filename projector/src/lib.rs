@@ -42,10 +42,11 @@ mod rows;
 pub mod sessions;
 /// One batch of events into the read tables, with the checkpoint, in one transaction.
 pub mod step;
-/// The stream in NATS.
+/// The stream in JetStream.
 pub mod stream;
 /// All read tables, in memory.
 mod tables;
+/// Given events, then rows, for the tests of the read models.
 #[cfg(test)]
 mod testing;
 /// Transactions whose locks end when their process is suspended.

@@ -95,8 +95,8 @@ fn only_the_program_reads_the_environment() {
     }
 }
 
-/// The compiler has to ask about a new event, command, refusal or kind wherever one is matched on: a catch-all arm answers for
-/// it silently. These files match on options, characters and errors of other crates.
+/// The compiler has to ask about a new event, command, refusal or kind wherever one is matched on: a catch-all arm
+/// answers for it silently. These files match on options, characters and errors of other crates.
 #[test]
 fn the_rules_and_the_projections_have_no_catch_all_arms() {
     let allowed = ["domain/src/rank.rs", "projector/src/copy.rs", "projector/src/stream.rs"];

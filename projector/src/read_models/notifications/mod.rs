@@ -1,7 +1,10 @@
 //! Notifications: one person, notified of one event.
 
+/// Fold of events into the rows.
 mod fold;
+/// Rows.
 mod row;
+/// Given events, then rows.
 #[cfg(test)]
 mod tests;
 /// Watchers of projects over time.
