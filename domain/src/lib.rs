@@ -43,6 +43,9 @@ pub mod timestamp;
 /// Watching tasks and projects.
 pub mod watching;
 
+/// People's words, apart from structure.
+pub mod words;
+
 pub use access::Access;
 pub use aggregates::{Event, SubjectKind};
 pub use change::{Change, Subject};

@@ -34,6 +34,13 @@ async fn plant(app: &App, task: &str, event_type: &str, payload: &str) -> i64 {
     .execute(&mut *tx)
     .await
     .unwrap();
+    sqlx::query("UPDATE aggregate_heads SET version = version + 1, position = $1, command_id = $2 WHERE aggregate_id = $3::uuid")
+        .bind(position)
+        .bind(command)
+        .bind(task)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     sqlx::query(
         "INSERT INTO commands SELECT actor_id, command_id, '', aggregate_id, sequence, position, position, NULL, false \
          FROM events WHERE position = $1",

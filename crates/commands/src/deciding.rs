@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 use taskfold_domain::Event;
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::{Change, Refusal, Subject, SubjectKind};
+use taskfold_domain::{Change, Refusal, Subject, SubjectKind, words};
+use taskfold_event_log::clock;
 use taskfold_event_log::deadline::within;
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ use super::append::{Append, Effects, ExpectedVersion, NewEvent, Outcome, Recorde
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{ATTEMPTS, Engine, RACES, replay};
 
+/// Of each word, so that its commitment does not tell what it is.
+const SALT_BYTES: usize = 16;
 /// Below the deadline of a request, whose answer could not name the command.
 const ANSWER: Duration = Duration::from_millis(4_500);
 
@@ -126,9 +129,11 @@ async fn decide_and_append<D: Deciding>(
             .iter()
             .map(|event| {
                 use cqrs_es::DomainEvent;
-                let payload = serde_json::to_string(event).map_err(|e| CommandError::Broken(e.to_string()))?;
+                let (payload, words) = words::collect(|| serde_json::to_string(event));
+                let payload = payload.map_err(|e| CommandError::Broken(e.to_string()))?;
+                let salts = clock::random_bytes(SALT_BYTES * words.len());
                 let (event_type, event_version) = (event.event_type(), event.event_version());
-                Ok(NewEvent { event_type, event_version, payload, ..NewEvent::default() })
+                Ok(NewEvent { event_type, event_version, payload, words, salts })
             })
             .collect::<Result<_, CommandError>>()?;
         let append = Append {

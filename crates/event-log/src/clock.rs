@@ -34,6 +34,13 @@ pub fn new_id() -> Uuid {
     Uuid::now_v7()
 }
 
+/// Random bytes, for salts.
+pub fn random_bytes(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    rand::fill(&mut bytes[..]);
+    bytes
+}
+
 /// Random through and through, for what must not be guessed or sorted.
 #[expect(clippy::disallowed_methods, reason = "the edge where randomness comes in")]
 pub fn random_id() -> Uuid {

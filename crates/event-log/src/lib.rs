@@ -39,5 +39,6 @@ pub use stored::StoredTime;
 pub use traceparent::new_traceparent;
 pub use trouble::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};
 pub use wake::{APPENDED_CHANNEL, PROJECTED_CHANNEL, watch_positions};
+pub use words::with_words;
 pub use worker::Worker;
 pub use writes::{Aggregate, Writes};

@@ -49,7 +49,9 @@ events! {
 #[schema(as = ProjectCreated)]
 pub struct Created {
     pub id: Added<ProjectId>,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: Added<String>,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub description: Added<String>,
     pub columns: Added<Vec<Column>>,
     pub members: Added<Vec<Member>>,
@@ -61,12 +63,14 @@ pub struct Created {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ProjectRenamed)]
 pub struct Renamed {
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: Delta<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ProjectDescribed)]
 pub struct Described {
+    #[serde(serialize_with = "crate::words::serialize")]
     pub description: Delta<String>,
 }
 
@@ -81,6 +85,7 @@ pub struct ColumnAdded {
 pub struct ColumnDiff {
     pub id: ColumnId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<Rank>,

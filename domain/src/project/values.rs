@@ -29,6 +29,7 @@ pub enum WipPolicy {
 #[schema(as = LoggedColumn)]
 pub struct Column {
     pub id: ColumnId,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: String,
     pub category: Category,
     pub wip_limit: Option<u32>,
@@ -41,6 +42,7 @@ pub struct Column {
 pub struct Label {
     pub id: LabelId,
     /// May be empty: some labels have a colour only.
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: String,
     pub color: String,
 }
@@ -63,7 +65,9 @@ pub struct TeamGrant {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SavedFilter {
     pub id: FilterId,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: String,
     /// Query parameters of the project's list of tasks.
+    #[serde(serialize_with = "crate::words::serialize")]
     pub query: String,
 }

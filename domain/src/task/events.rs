@@ -68,7 +68,9 @@ events! {
 #[schema(as = TaskCreated)]
 pub struct Created {
     pub project_id: Added<ProjectId>,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub title: Added<String>,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub description: Added<String>,
     pub status: Added<Status>,
     pub column_id: Added<ColumnId>,
@@ -85,12 +87,14 @@ pub struct Created {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TaskRenamed)]
 pub struct Renamed {
+    #[serde(serialize_with = "crate::words::serialize")]
     pub title: Delta<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TaskDescribed)]
 pub struct Described {
+    #[serde(serialize_with = "crate::words::serialize")]
     pub description: Delta<String>,
 }
 
@@ -148,6 +152,7 @@ pub struct Lifecycle {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elapsed_ms: Option<Delta<u64>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::words::serialize")]
     pub reason: Option<Delta<Option<String>>>,
 }
 

@@ -53,6 +53,7 @@ impl DueStage {
 pub struct Comment {
     pub id: CommentId,
     pub author_id: UserId,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub text: String,
     /// Members named with `@username` in the text.
     pub mentions: Vec<UserId>,
@@ -65,6 +66,7 @@ pub struct Attachment {
     pub id: AttachmentId,
     pub author_id: UserId,
     #[schema(example = "notes.pdf")]
+    #[serde(serialize_with = "crate::words::serialize")]
     pub file_name: String,
     #[schema(example = "application/pdf")]
     pub content_type: String,
@@ -77,6 +79,7 @@ pub struct Attachment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checklist {
     pub id: ChecklistId,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub title: String,
     pub items: Vec<Item>,
 }
@@ -84,6 +87,7 @@ pub struct Checklist {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Item {
     pub id: ItemId,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub text: String,
     pub done: bool,
 }
@@ -92,6 +96,7 @@ pub struct Item {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CommentBody {
     pub id: CommentId,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub text: String,
     pub mentions: Vec<UserId>,
 }
@@ -108,6 +113,7 @@ pub struct Reaction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChecklistTitle {
     pub id: ChecklistId,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub title: String,
 }
 

@@ -26,6 +26,7 @@ events! {
 #[schema(as = TeamCreated)]
 pub struct Created {
     pub id: Added<TeamId>,
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: Added<String>,
     pub members: Added<Vec<TeamMember>>,
 }
@@ -33,6 +34,7 @@ pub struct Created {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TeamRenamed)]
 pub struct Renamed {
+    #[serde(serialize_with = "crate::words::serialize")]
     pub name: Delta<String>,
 }
 
