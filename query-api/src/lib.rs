@@ -1,6 +1,6 @@
-//! Ask what is: the read tables, the log and the live stream, over HTTP. Cannot write events.
+//! The query API: serves the read tables, the log and the live streams over HTTP. Cannot append events.
 
-/// HTTP in.
+/// HTTP routes.
 mod http;
 
 use std::num::NonZeroU32;
@@ -17,47 +17,48 @@ use taskfold_web::service::Service;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::app::{App, Parts};
-use crate::http::streams::elsewhere::{self, Peers};
-use taskfold_live::{Feeder, Hub, Places, Presence, Writers, drain};
+use crate::http::app::{App, AppState};
+use crate::http::streams::peers::Peers;
+use crate::http::streams::remote;
+use taskfold_live::{Feeder, Hub, Presence, StreamQuotas, WriterThreads, drain};
 
-/// Ready values from the program.
+/// Resources that the program provides.
 pub struct Deps {
-    /// Connects as the role `taskfold_query`, which sees what the caller of a request may see.
+    /// Pool of the role `taskfold_query`, which sees what the caller of a request may see.
     pub pool: PgPool,
-    /// Connects as the role `taskfold_feed`, for the live feed.
+    /// Pool of the role `taskfold_feed`, for the live feed.
     pub feed_pool: PgPool,
-    /// Without it, live streams read the log instead.
+    /// `None` makes live streams read the log.
     pub nats: Option<async_nats::Client>,
-    /// The name of the JetStream stream, such as `TASKFOLD`.
+    /// Name of the JetStream stream, such as `TASKFOLD`.
     pub stream: String,
     pub verifier: Verifier,
-    /// How long a device is there after its last heartbeat; the same on every instance.
+    /// Time from the last heartbeat until a device expires; the same on every instance.
     pub presence_ttl: Duration,
-    /// How many streams one person may have open on this instance.
+    /// Streams that one user may have open on this instance.
     pub streams_per_user: NonZeroU32,
-    /// Where the bytes of attachments are.
+    /// Store of the content of attachments.
     pub attachments: Store,
-    /// Which log it is.
+    /// Identity of the log.
     pub log: watch::Receiver<LogIdentity>,
     pub shutdown: CancellationToken,
 }
 
-/// The query-api, and what keeps it current beside it.
-/// Fails when no thread can be had.
+/// Builds the query API and its background tasks. Fails if no thread can be started.
 pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
-    // Streams end one after the other, and what feeds them after that.
+    // Cancelled when the streams have ended: the tasks that feed them run until then.
     let drained = CancellationToken::new();
     let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, drained.clone());
-    let hub = Hub::new(deps.feed_pool, deps.log.clone(), Places::new(deps.streams_per_user), Writers::start()?);
+    let hub =
+        Hub::new(deps.feed_pool, deps.log.clone(), StreamQuotas::new(deps.streams_per_user), WriterThreads::start()?);
     let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), deps.presence_ttl);
     let keeping = presence.clone().run(hub.clone(), drained.clone());
     let prefix = deps.stream.to_ascii_lowercase();
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.log, deps.nats, deps.stream, drained.clone());
     let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
-    let app = App::from(Parts {
+    let app = App::from(AppState {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,
@@ -67,7 +68,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         attachments: deps.attachments,
         shutdown: deps.shutdown,
     });
-    let changing = elsewhere::serve(app.clone());
+    let changing = remote::serve(app.clone());
     let (router, document) = http::router().split_for_parts();
     Ok(Service {
         router: router.layer(from_fn(layers::vary_by_caller)).with_state(app),
@@ -82,7 +83,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     })
 }
 
-/// The document alone, without a database.
+/// Builds the OpenAPI document, without a database.
 pub fn document() -> utoipa::openapi::OpenApi {
     http::router().into_openapi()
 }

@@ -15,7 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use taskfold_live::{Takeover, Wire};
+use taskfold_live::{SocketStream, Takeover};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,7 @@ type Io = TokioIo<HeaderTimeout<WriteTimeout<SharedSocket>>>;
 
 /// A stream for which HTTP gives its connection up, and the head of the answer that is still to be sent.
 struct Handover {
-    wire: Wire,
+    stream: SocketStream,
     head: Vec<u8>,
 }
 
@@ -63,10 +63,10 @@ impl Door {
     pub(super) fn open_to(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
         let (door, counted) = (self.clone(), Counted::new(place));
         self.spawn(async move {
-            let Some((Handover { wire, head }, socket)) = door.serve(stream, peer).await? else { return Ok(()) };
+            let Some((Handover { stream, head }, socket)) = door.serve(stream, peer).await? else { return Ok(()) };
             // A task of its own, so that what HTTP needed is given back; boxed, or it would be as large as all that moves it.
             door.spawn(Box::pin(async move {
-                let served = wire.serve(socket, head).await;
+                let served = stream.serve(socket, head).await;
                 drop(counted);
                 Ok(served?)
             }));
@@ -236,9 +236,9 @@ impl Service<Request<Incoming>> for Site {
             if !first {
                 return Ok(answer.map(|_| Body::from_stream(stream.body_on(beside.socket))));
             }
-            match stream.wire() {
-                Some(wire) => {
-                    asked.put(Handover { wire, head: head(&answer) });
+            match stream.on_socket() {
+                Some(stream) => {
+                    asked.put(Handover { stream, head: head(&answer) });
                     Err(NoAnswer::TakenOver)
                 }
                 None => Ok(answer),

@@ -46,7 +46,7 @@ impl Beside {
     /// answer takes a while (102, RFC 2518), as every client of HTTP/1.1 must (RFC 9110, 15.2), and who is gone answers it with
     /// a reset. Nothing is said while a part of an earlier answer waits to be sent.
     pub(super) async fn gone(&self) {
-        peer::has_said_all(&self.socket).await;
+        peer::half_closed(&self.socket).await;
         tokio::time::sleep(PATIENCE).await;
         let sent = !self.full.load(Ordering::Relaxed) && self.socket.try_write(PROCESSING).is_ok();
         if !sent {

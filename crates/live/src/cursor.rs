@@ -1,35 +1,38 @@
-//! How far a stream has been served. A position has two places in it: first what the caller is told of its event on the
-//! channel `me`, then the event itself. So a connection that breaks between the two goes on between the two.
+//! Cursor of a stream: the point in the log up to which it has been served.
+//!
+//! Each position has two points: one after the personal frames of the event (channel `me`), and one after the event
+//! itself. A connection that breaks between the two resumes between the two.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Up to where a stream is served, in half positions.
+/// Point up to which a stream has been served, in half positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(i64);
 
 impl Cursor {
-    /// Behind the event of this position, and all that belongs to it.
-    pub const fn behind(position: i64) -> Self {
+    /// Point after the event of this position and everything that belongs to it.
+    pub const fn after(position: i64) -> Self {
         Self(position.saturating_mul(2))
     }
 
-    /// Behind what is told of the event of this position, and before the event.
-    pub const fn told(position: i64) -> Self {
+    /// Point after the personal frames of this position, and before its event.
+    pub const fn before(position: i64) -> Self {
         Self(position.saturating_mul(2).saturating_sub(1))
     }
 
-    /// The last position whose event is served.
+    /// Last position whose event has been served.
     pub const fn position(self) -> i64 {
         self.0.div_euclid(2)
     }
 
-    /// The last position of whose event the caller is told.
-    pub const fn told_position(self) -> i64 {
+    /// Last position whose personal frames have been served.
+    pub const fn personal_position(self) -> i64 {
         self.0.saturating_add(1).div_euclid(2)
     }
 
-    /// As an `id:` is written, with the epoch of the log that it is of: `1042`, `1041.5`, and behind the n-th adoption of the log `1042-<n>`.
+    /// Parses the `id:` of a frame into its cursor and the epoch of its log: `1042`, `1041.5`, and `1042-<n>` after the
+    /// n-th adoption of the log.
     pub fn parse(text: &str) -> Option<(Self, usize)> {
         let (cursor, epoch) = match text.split_once('-') {
             Some((cursor, epoch)) => (cursor, digits(epoch)?),
@@ -40,7 +43,7 @@ impl Cursor {
         Some((Self(position.checked_mul(2)?.checked_add(half)?), epoch))
     }
 
-    /// As an `id:` of this epoch.
+    /// Formats the cursor as the `id:` of a frame in this epoch.
     pub fn id(self, epoch: usize) -> String {
         match epoch {
             0 => self.to_string(),
@@ -66,15 +69,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_of_an_event_comes_before_it_and_behind_the_one_before() {
-        assert!(Cursor::behind(6) < Cursor::told(7) && Cursor::told(7) < Cursor::behind(7));
-        assert_eq!((Cursor::told(7).position(), Cursor::told(7).told_position()), (6, 7));
-        assert_eq!((Cursor::behind(7).position(), Cursor::behind(7).told_position()), (7, 7));
+    fn personal_frames_of_an_event_come_before_it_and_after_the_previous_event() {
+        assert!(Cursor::after(6) < Cursor::before(7) && Cursor::before(7) < Cursor::after(7));
+        assert_eq!((Cursor::before(7).position(), Cursor::before(7).personal_position()), (6, 7));
+        assert_eq!((Cursor::after(7).position(), Cursor::after(7).personal_position()), (7, 7));
     }
 
     #[test]
-    fn an_id_is_read_as_it_was_written() {
-        for cursor in [Cursor::behind(0), Cursor::told(1), Cursor::behind(1042), Cursor::told(1042)] {
+    fn an_id_is_parsed_back() {
+        for cursor in [Cursor::after(0), Cursor::before(1), Cursor::after(1042), Cursor::before(1042)] {
             for epoch in [0, 1, 12] {
                 assert_eq!(Cursor::parse(&cursor.id(epoch)), Some((cursor, epoch)));
             }

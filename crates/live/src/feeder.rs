@@ -1,3 +1,8 @@
+//! Feeder: delivers every event to the hub once and in order.
+//!
+//! Events come from JetStream while it delivers, and otherwise from the log. Whatever is not the next position is read
+//! again from the log. Nothing after the checkpoint of the read tables is published, whatever JetStream has.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,53 +15,54 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::frame::{Frame, Kind};
+use super::frame::{Frame, FrameKind};
 use super::hub::Hub;
-use super::jetstream::{Announced, Jet};
-use super::losses::{self, Loss};
-use super::membership::{Tables, must_have};
-use super::notices;
+use super::jetstream::{StreamConsumer, StreamMessage};
+use super::membership::{RequiredTables, require_checkpoint};
+use super::personal_frames;
+use super::revocations::{self, Revocation};
 
-/// How long JetStream may be behind what is projected before the log is read instead.
-const PATIENCE: Duration = Duration::from_millis(300);
-/// How often in a row it may be so before its consumer is made anew.
-const SILENCES: u32 = 5;
-const PAGE: i64 = 200;
+/// Time that JetStream may be behind the read tables before the log is read instead.
+const JETSTREAM_DELAY_LIMIT: Duration = Duration::from_millis(300);
+/// Reads of the log in a row after which a silent consumer is restarted.
+const LOG_READS_BEFORE_RESTART: u32 = 5;
+const LOG_PAGE: i64 = 200;
 const RETRY_AFTER: Duration = Duration::from_millis(250);
-const TIDY_EVERY: Duration = Duration::from_secs(30);
-/// How often it is looked whether JetStream is there.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How often it is looked whether the log still has what was announced.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long JetStream has been away before streams are told; a reconnect is no news.
-const AWAY: Duration = Duration::from_secs(1);
-/// Messages of JetStream that wait to be taken; also how many are taken at once, and how many are held.
-const WAITING: usize = 256;
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(30);
+/// Interval of checks whether JetStream is connected.
+const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// Interval of checks whether the log still contains the last published event.
+const LOG_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Time without JetStream after which streams are `degraded`. A reconnect is shorter.
+const DEGRADED_AFTER: Duration = Duration::from_secs(1);
+/// Capacity of the queue of messages, of one batch, and of the messages that wait for the checkpoint.
+const MESSAGE_CAPACITY: usize = 256;
 
-/// Fills the hub with every event, once and in order: from JetStream while it delivers, else from the log up to the
-/// projected position. Whatever is not the very next position is read again from the log. Nothing beyond the projected position is
-/// announced, whatever JetStream has.
+/// State of the feeder.
 pub struct Feeder {
     hub: Arc<Hub>,
     projected: watch::Receiver<i64>,
     log: watch::Receiver<LogIdentity>,
-    jet: Option<Jet>,
-    /// Nobody is left to feed.
+    consumer: Option<StreamConsumer>,
+    /// Cancelled when all streams have ended.
     drained: CancellationToken,
-    position: i64,
-    /// Of the event at `position`: a log without it there is another one.
-    command: Option<Uuid>,
-    /// Messages of JetStream beyond what is projected, as far as this process has heard.
-    held: VecDeque<Announced>,
-    /// Since when something is projected that is not in the hub.
+    published: LogPosition,
+    /// Messages after the checkpoint, as far as this process knows it.
+    waiting: VecDeque<StreamMessage>,
+    /// Time since which the hub has been behind the checkpoint.
     behind_since: Option<Instant>,
-    /// JetStream does not have what comes next: no use waiting for it.
-    astray: bool,
-    silences: u32,
+    /// JetStream lacks the next event: waiting for it is useless.
+    gap_in_stream: bool,
+    log_reads: u32,
 }
 
-/// Where the read tables are, and the command of the event there.
-type Place = (i64, Option<Uuid>);
+/// Position in the log, with the command of the event there: a log that has another command at this position is not the
+/// same log.
+#[derive(Clone, Copy, Default, sqlx::FromRow)]
+struct LogPosition {
+    position: i64,
+    command_id: Option<Uuid>,
+}
 
 impl Feeder {
     pub fn new(
@@ -67,50 +73,50 @@ impl Feeder {
         stream: String,
         drained: CancellationToken,
     ) -> Self {
-        let jet = nats.map(|client| Jet::new(client, stream));
+        let consumer = nats.map(|client| StreamConsumer::new(client, stream));
         Self {
             hub,
             projected,
             log,
-            jet,
+            consumer,
             drained,
-            position: 0,
-            command: None,
-            held: VecDeque::new(),
+            published: LogPosition::default(),
+            waiting: VecDeque::new(),
             behind_since: None,
-            astray: false,
-            silences: 0,
+            gap_in_stream: false,
+            log_reads: 0,
         }
     }
 
+    /// Feeds the hub until all streams have ended.
     pub async fn run(mut self) {
         let drained = self.drained.clone();
         drained.run_until_cancelled(self.feed()).await;
     }
 
     async fn feed(&mut self) {
-        (self.position, self.command) = self.first_place().await;
-        self.hub.publish(Vec::new(), self.position);
-        let (sender, mut announced) = mpsc::channel(WAITING);
-        let pulling = match self.jet.clone() {
-            Some(jet) => futures::future::Either::Left(jet.pull(self.hub.clone(), sender)),
+        self.published = self.checkpoint().await;
+        self.hub.publish(Vec::new(), self.published.position);
+        let (sender, mut messages) = mpsc::channel(MESSAGE_CAPACITY);
+        let consuming = match self.consumer.clone() {
+            Some(consumer) => futures::future::Either::Left(consumer.run(self.hub.clone(), sender)),
             None => futures::future::Either::Right(std::future::pending()),
         };
-        tokio::join!(pulling, self.take(&mut announced));
+        tokio::join!(consuming, self.feed_from(&mut messages));
     }
 
-    /// What is already projected is not announced again: followers who want it read the log.
-    async fn first_place(&self) -> Place {
+    /// Reads where to start: events up to the checkpoint are not published, and subscribers read them from the log.
+    async fn checkpoint(&self) -> LogPosition {
         loop {
-            match within(REQUEST, self.place()).await {
-                Ok(place) => return place,
-                Err(error) => tracing::warn!(%error, "the live feed waits for the database"),
+            match within(REQUEST, self.read_checkpoint()).await {
+                Ok(position) => return position,
+                Err(error) => tracing::warn!(%error, "the live feed cannot read its start position, retrying"),
             }
             tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 
-    async fn place(&self) -> sqlx::Result<Place> {
+    async fn read_checkpoint(&self) -> sqlx::Result<LogPosition> {
         sqlx::query_as(
             "SELECT c.position, e.command_id FROM projection_checkpoint c LEFT JOIN events e ON e.position = c.position",
         )
@@ -118,210 +124,216 @@ impl Feeder {
         .await
     }
 
-    async fn take(&mut self, announced: &mut mpsc::Receiver<Announced>) {
-        let mut tidying = tokio::time::interval(TIDY_EVERY);
-        let [mut looking, mut checking] = [LOOK_EVERY, CHECK_EVERY].map(tokio::time::interval);
-        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        checking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut there_at = Instant::now();
-        let mut batch = Vec::with_capacity(WAITING);
+    async fn feed_from(&mut self, messages: &mut mpsc::Receiver<StreamMessage>) {
+        let mut cleanup = tokio::time::interval(CLEANUP_INTERVAL);
+        let [mut connection_check, mut log_check] =
+            [CONNECTION_CHECK_INTERVAL, LOG_CHECK_INTERVAL].map(tokio::time::interval);
+        connection_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        log_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut connected_at = Instant::now();
+        let mut batch = Vec::with_capacity(MESSAGE_CAPACITY);
         loop {
             let read_log_at = self.read_log_at();
             tokio::select! {
-                taken = announced.recv_many(&mut batch, WAITING), if self.jet.is_some() => {
-                    if taken == 0 {
+                received = messages.recv_many(&mut batch, MESSAGE_CAPACITY), if self.consumer.is_some() => {
+                    if received == 0 {
                         return;
                     }
                     self.hold(&mut batch);
-                    self.take_held().await;
+                    self.publish_waiting().await;
                 }
                 changed = self.projected.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    self.take_held().await;
+                    self.publish_waiting().await;
                 }
                 () = tokio::time::sleep_until(read_log_at.unwrap_or_else(Instant::now)), if read_log_at.is_some() => {
-                    self.read_log().await;
+                    self.publish_from_log().await;
                 }
-                _ = tidying.tick() => self.hub.tidy(),
-                _ = checking.tick() => {
-                    self.check().await;
+                _ = cleanup.tick() => self.hub.remove_idle(),
+                _ = log_check.tick() => {
+                    self.check_log().await;
                     if self.behind_since.is_none() {
                         Worker::LiveFeed.succeeded();
                     }
                 }
-                Ok(()) = self.log.changed() => self.check().await,
-                _ = looking.tick(), if self.jet.is_some() => {
-                    if self.jet.as_ref().is_some_and(Jet::is_open) {
-                        there_at = Instant::now();
+                Ok(()) = self.log.changed() => self.check_log().await,
+                _ = connection_check.tick(), if self.consumer.is_some() => {
+                    if self.consumer.as_ref().is_some_and(StreamConsumer::is_open) {
+                        connected_at = Instant::now();
                     }
-                    self.hub.set_degraded(there_at.elapsed() > AWAY);
+                    self.hub.set_degraded(connected_at.elapsed() > DEGRADED_AFTER);
                 }
             }
         }
     }
 
-    /// When to read the log; never while there is nothing in it.
+    /// Time at which to read the log; `None` while the hub is at the checkpoint.
     fn read_log_at(&mut self) -> Option<Instant> {
-        if *self.projected.borrow_and_update() <= self.position {
+        if *self.projected.borrow_and_update() <= self.published.position {
             self.behind_since = None;
-            self.astray = false;
+            self.gap_in_stream = false;
             return None;
         }
         let since = *self.behind_since.get_or_insert_with(Instant::now);
-        let delivers = !self.astray && self.jet.as_ref().is_some_and(Jet::is_open);
-        let patience = if delivers { PATIENCE } else { Duration::ZERO };
-        Some(since + patience)
+        let delivers = !self.gap_in_stream && self.consumer.as_ref().is_some_and(StreamConsumer::is_open);
+        let delay = if delivers { JETSTREAM_DELAY_LIMIT } else { Duration::ZERO };
+        Some(since + delay)
     }
 
-    /// Whether the log still has the last event that was announced. It does not when it was restored to an earlier state: what clients have
-    /// been sent behind the fork never was, and they start over.
-    async fn check(&mut self) {
-        let Some(command) = self.command else { return };
-        let has = sqlx::query_scalar("SELECT EXISTS (SELECT FROM events WHERE position = $1 AND command_id = $2)");
-        match within(REQUEST, has.bind(self.position).bind(command).fetch_one(self.hub.pool())).await {
+    /// Checks that the log still contains the last published event, and otherwise restarts all streams: the log was
+    /// restored to an earlier state, and clients were sent events that it lacks.
+    async fn check_log(&mut self) {
+        let LogPosition { position, command_id: Some(command_id) } = self.published else { return };
+        let exists = sqlx::query_scalar("SELECT EXISTS (SELECT FROM events WHERE position = $1 AND command_id = $2)");
+        match within(REQUEST, exists.bind(position).bind(command_id).fetch_one(self.hub.pool())).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::error!(
-                    position = self.position,
-                    "the log lacks an event that was announced: streams start over"
-                );
-                (self.position, self.command) = self.first_place().await;
-                self.held.clear();
-                self.hub.restart(self.position);
-                if let Some(jet) = &self.jet {
-                    jet.renew();
+                tracing::error!(position, "the log lacks a published event: all streams are reset");
+                self.published = self.checkpoint().await;
+                self.waiting.clear();
+                self.hub.restart(self.published.position);
+                if let Some(consumer) = &self.consumer {
+                    consumer.restart();
                 }
             }
-            Err(error) => tracing::debug!(%error, "whether the log has what was announced could not be read"),
+            Err(error) => tracing::debug!(%error, "the log could not be checked for the last published event"),
         }
     }
 
-    /// Keeps what is not projected yet. More than so much of it is read from the log.
-    fn hold(&mut self, batch: &mut Vec<Announced>) {
-        let room = WAITING.saturating_sub(self.held.len());
-        self.astray |= batch.len() > room;
-        self.held.extend(batch.drain(..).take(room));
-        self.silences = 0;
+    /// Holds messages until the checkpoint reaches them. Messages over the capacity are read from the log instead.
+    fn hold(&mut self, batch: &mut Vec<StreamMessage>) {
+        let capacity = MESSAGE_CAPACITY.saturating_sub(self.waiting.len());
+        self.gap_in_stream |= batch.len() > capacity;
+        self.waiting.extend(batch.drain(..).take(capacity));
+        self.log_reads = 0;
     }
 
-    async fn take_held(&mut self) {
+    async fn publish_waiting(&mut self) {
         let projected = *self.projected.borrow();
-        let (id, first) = {
+        let (log_id, is_first_epoch) = {
             let log = self.log.borrow();
             (log.id, log.epoch() == 0)
         };
-        let (mut frames, before) = (Vec::new(), self.position);
-        while let Some(message) = self.held.pop_front_if(|message| message.position <= projected) {
-            if message.position <= self.position {
+        let (mut frames, before) = (Vec::new(), self.published.position);
+        while let Some(message) = self.waiting.pop_front_if(|message| message.position <= projected) {
+            if message.position <= self.published.position {
                 continue;
             }
-            let next = self.position + 1;
-            let json = std::str::from_utf8(&message.payload).ok();
+            let next = self.published.position + 1;
+            // The stream may still have messages of the log before an adoption.
+            let is_expected = message.position == next
+                && message.log.map_or(is_first_epoch, |log_of_message| log_of_message == log_id);
+            let json = std::str::from_utf8(&message.payload).ok().filter(|_| is_expected);
             match json.and_then(|json| Frame::from_json(json, next, self.hub.epoch())) {
-                // What a stream still has of the log before an adoption is none of this one.
-                Some((frame, command)) if message.position == next && message.log.map_or(first, |log| log == id) => {
-                    (self.position, self.command) = (next, Some(command));
+                Some((frame, command_id)) => {
+                    self.published = LogPosition { position: next, command_id: Some(command_id) };
                     frames.push(frame);
                 }
-                // A gap, no Change, or of another log: the log knows better, at once.
-                _ => {
-                    tracing::warn!(expected = next, got = message.position, "JetStream is not as the log is");
-                    self.astray = true;
-                    self.held.clear();
+                None => {
+                    tracing::warn!(
+                        expected = next,
+                        position = message.position,
+                        "a JetStream message is not the next event, reading the log"
+                    );
+                    self.gap_in_stream = true;
+                    self.waiting.clear();
                 }
             }
         }
-        if self.position > before {
-            // It delivers: what is still missing has its time again.
+        if self.published.position > before {
+            // JetStream delivers: the time limit for what is still missing starts again.
             self.behind_since = None;
             self.publish(frames, before, "jetstream").await;
         }
     }
 
-    async fn read_log(&mut self) {
-        let last = (*self.projected.borrow()).min(self.position + PAGE);
-        let page = taskfold_event_log::page_between(self.hub.pool(), self.position + 1, last);
+    async fn publish_from_log(&mut self) {
+        let last = (*self.projected.borrow()).min(self.published.position + LOG_PAGE);
+        let page = taskfold_event_log::page_between(self.hub.pool(), self.published.position + 1, last);
         let events = match within(REQUEST, page).await {
             Ok(events) => events,
             Err(error) => {
-                tracing::warn!(%error, "the live feed could not read the log, trying again");
+                tracing::warn!(%error, "the live feed could not read the log, retrying");
                 tokio::time::sleep(RETRY_AFTER).await;
                 return;
             }
         };
-        let (mut frames, before) = (Vec::with_capacity(events.len()), self.position);
+        let (mut frames, before) = (Vec::with_capacity(events.len()), self.published.position);
         for event in &events {
-            if event.position != self.position + 1 {
+            if event.position != self.published.position + 1 {
                 break;
             }
-            (self.position, self.command) = (event.position, Some(event.command_id));
+            self.published = LogPosition { position: event.position, command_id: Some(event.command_id) };
             match Frame::from_log(event, self.hub.epoch()) {
                 Ok(frame) => frames.push(frame),
-                // Nobody could read it: waiting would not make it better, and all others wait behind it.
-                Err(error) => tracing::error!(%error, "left out of the live feed"),
+                // A retry would fail too, and all later events would wait for it.
+                Err(error) => {
+                    tracing::error!(position = event.position, %error, "an event that cannot be read is skipped");
+                }
             }
         }
-        if self.position < last {
-            tracing::error!(position = self.position + 1, "the log has a hole");
+        if self.published.position < last {
+            tracing::error!(position = self.published.position + 1, "the log lacks a position");
             tokio::time::sleep(RETRY_AFTER).await;
         }
-        if let Some(jet) = self.jet.as_ref().filter(|jet| jet.is_open()) {
-            self.silences += 1;
-            if self.silences >= SILENCES {
-                self.silences = 0;
-                jet.renew();
+        if let Some(consumer) = self.consumer.as_ref().filter(|consumer| consumer.is_open()) {
+            self.log_reads += 1;
+            if self.log_reads >= LOG_READS_BEFORE_RESTART {
+                self.log_reads = 0;
+                consumer.restart();
             }
         }
         self.publish(frames, before, "postgresql").await;
     }
 
-    /// With what people are told of these events, and with who loses sight of what.
+    /// Publishes event frames, with their personal frames and their revocations.
     async fn publish(&self, mut frames: Vec<Frame>, before: i64, source: &'static str) {
         metrics::counter!("taskfold_hub_frames_total", "source" => source).increment(frames.len() as u64);
         for each in ["jetstream", "postgresql"] {
             metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
         }
-        let ends = frames.iter().filter(|frame| frame.kind == Kind::EndsAccess);
-        let losses = self.losses(&ends.map(|frame| frame.at.position()).collect::<Vec<_>>()).await;
-        let told = self.hub.somebody_listens();
-        if told {
-            let range = (before, self.position);
-            match within(REQUEST, notices::told(self.hub.pool(), self.hub.epoch(), &frames, range)).await {
-                Ok(mut told) => frames.append(&mut told),
+        let upto = self.published.position;
+        let ends_access = frames.iter().filter(|frame| frame.kind == FrameKind::EndsAccess);
+        let revocations = self.revocations(&ends_access.map(|frame| frame.at.position()).collect::<Vec<_>>()).await;
+        let has_personal = self.hub.has_personal_interest();
+        if has_personal {
+            let personal = personal_frames::of_events(self.hub.pool(), self.hub.epoch(), &frames, (before, upto));
+            match within(REQUEST, personal).await {
+                Ok(mut personal) => frames.append(&mut personal),
                 Err(error) => {
-                    tracing::debug!(%error, "who is to be told could not be read, they will read it themselves");
-                    self.hub.miss(self.position);
+                    tracing::debug!(%error, "personal frames could not be read, subscribers read them themselves");
+                    self.hub.force_catch_up(upto);
                 }
             }
         } else {
-            self.hub.leave_untold(self.position);
+            self.hub.omit_personal_frames(upto);
         }
-        frames.extend(losses.iter().map(Frame::of_loss));
-        // Each ring in its order.
+        frames.extend(revocations.iter().map(Frame::of_revocation));
+        // Each ring must be in order.
         frames.sort_by_key(Frame::order);
-        self.hub.publish(frames, self.position);
+        self.hub.publish(frames, upto);
         Worker::LiveFeed.succeeded();
-        // Whoever began to listen in between, and stands before these events, finds what they are told in the log.
-        if !told && self.hub.somebody_listens() {
-            self.hub.miss(self.position);
+        // A stream that registered its interest meanwhile, and is before these events, reads its personal frames.
+        if !has_personal && self.hub.has_personal_interest() {
+            self.hub.force_catch_up(upto);
         }
     }
 
-    /// Who loses sight of a project by the events at these positions. Until that is known nothing is published: nobody may see what comes
-    /// behind their removal.
-    async fn losses(&self, positions: &[i64]) -> Vec<Loss> {
+    /// Reads the revocations by the events at these positions. Nothing is published until they are known: nobody may
+    /// see events after their own removal.
+    async fn revocations(&self, positions: &[i64]) -> Vec<Revocation> {
         if positions.is_empty() {
             return Vec::new();
         }
         loop {
             let pool = self.hub.pool();
-            let known =
-                must_have(pool, Tables::WithIntervals, self.position).and_then(|()| losses::at(pool, positions));
-            match within(REQUEST, known).await {
-                Ok(losses) => return losses,
-                Err(error) => tracing::warn!(%error, "the live feed waits to know who may see what"),
+            let reading = require_checkpoint(pool, RequiredTables::Intervals, self.published.position)
+                .and_then(|()| revocations::at(pool, positions));
+            match within(REQUEST, reading).await {
+                Ok(revocations) => return revocations,
+                Err(error) => tracing::warn!(%error, "the live feed cannot read revocations, retrying"),
             }
             tokio::time::sleep(RETRY_AFTER).await;
         }

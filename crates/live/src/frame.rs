@@ -1,4 +1,5 @@
-//! Server-sent events (WHATWG HTML, 9.2): frames are made once and shared by all who follow.
+//! Frames of the streams, as server-sent events (WHATWG HTML, 9.2). A frame is encoded once and shared by all
+//! subscribers.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -8,51 +9,51 @@ use taskfold_event_log::{LogError, LoggedEvent};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
-use super::losses::Loss;
+use super::revocations::Revocation;
 
 pub const HEARTBEAT_SECONDS: u64 = 15;
-/// For clients that come back although their stream has ended for good.
+/// `retry:` for clients that reconnect although their stream has ended for good.
 const RETRY_ENDED_MS: u32 = 10_000;
 
-/// An event as it is sent, or what somebody is told of one.
+/// Frame of an event, a notification or a revocation.
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub at: Cursor,
-    pub channel: Channel,
-    pub kind: Kind,
-    /// Empty: nothing to send, only to see to.
+    pub channel: ChannelId,
+    pub kind: FrameKind,
+    /// Encoded frame. Empty for a frame that is processed and not sent.
     pub bytes: Bytes,
 }
 
-/// Where frames are followed. Ids are given by clients too: the same one may be that of a project and of a person.
+/// Address of a channel. Clients choose ids too: a project and a person may have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Channel {
+pub enum ChannelId {
     Project(Uuid),
-    /// Told to each of its people in their own channel.
+    /// Has no subscribers: each member gets a copy of its frames in their own channel.
     Team(Uuid),
     Person(Uuid),
 }
 
-/// What a follower has to do with a frame. In the order in which frames of one position come.
+/// Processing of a frame by subscribers. The order is that of frames with the same cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Send it.
+pub enum FrameKind {
+    /// Is sent.
     Plain,
-    /// Send it. Somebody may have lost sight of a project by it: the feeder asks who.
+    /// Is sent, and may end the access of somebody to a project: the feeder reads the revocations.
     EndsAccess,
-    /// Send it, unless the stream carries this project, where it comes too.
-    AlsoIn(Uuid),
-    /// Send nothing: from here on the person of the channel cannot see this project.
+    /// Is sent unless the stream carries this project, where the same event is delivered too.
+    CopyOf(Uuid),
+    /// Is not sent: the person of the channel loses access to this project here.
     Revokes(Uuid),
 }
 
-/// Events that end memberships, or what a team may do in a project.
+/// Events that end memberships, or the role of a team in a project.
 const ENDS_ACCESS: [&str; 4] =
     ["project.member_removed", "project.team_removed", "team.member_removed", "team.deleted"];
 
-/// What is read of a Change to know for whom it is. The rest is passed through unread.
+/// Fields of a Change that determine its channel. The rest of the JSON is passed on unparsed.
 #[derive(Deserialize)]
-struct Head {
+struct ChangeHeader {
     position: i64,
     command_id: Uuid,
     r#type: String,
@@ -61,72 +62,73 @@ struct Head {
 }
 
 impl Frame {
-    /// From the JSON of a Change, at its position, with the command that it is of. `None` when it is not the Change of that position.
+    /// Builds the frame of a Change from its JSON, and returns it with the id of its command. `None` if the JSON is not
+    /// the Change of this position.
     pub fn from_json(json: &str, position: i64, epoch: usize) -> Option<(Self, Uuid)> {
-        let head: Head = serde_json::from_str(json).ok()?;
-        let of = |head: Head| {
-            (Self::of((head.position, epoch), head.project_id, head.subject, &head.r#type, json), head.command_id)
-        };
-        (head.position == position).then(|| of(head))
+        let header: ChangeHeader = serde_json::from_str(json).ok()?;
+        if header.position != position {
+            return None;
+        }
+        let frame = Self::new((position, epoch), header.project_id, header.subject, &header.r#type, json);
+        Some((frame, header.command_id))
     }
 
     pub fn from_log(event: &LoggedEvent, epoch: usize) -> Result<Self, LogError> {
         let json = event.change_json()?;
-        Ok(Self::of((event.position, epoch), event.project_id, event.subject()?, &event.event_type, &json))
+        Ok(Self::new((event.position, epoch), event.project_id, event.subject()?, &event.event_type, &json))
     }
 
-    /// The same on the channel `me` of somebody.
-    pub fn told_to(&self, user: Uuid) -> Self {
+    /// Copies the frame to the channel of a person, where the channel `me` delivers it.
+    pub fn copy_for(&self, user: Uuid) -> Self {
         let kind = match self.channel {
-            Channel::Project(project) => Kind::AlsoIn(project),
-            Channel::Team(_) | Channel::Person(_) => Kind::Plain,
+            ChannelId::Project(project) => FrameKind::CopyOf(project),
+            ChannelId::Team(_) | ChannelId::Person(_) => FrameKind::Plain,
         };
-        Self { channel: Channel::Person(user), kind, ..self.clone() }
+        Self { channel: ChannelId::Person(user), kind, ..self.clone() }
     }
 
-    /// Somebody cannot see a project any more.
-    pub fn of_loss(loss: &Loss) -> Self {
-        let Loss { position, project, user } = *loss;
-        let (at, channel) = (Cursor::behind(position), Channel::Person(user));
-        Self { at, channel, kind: Kind::Revokes(project), bytes: Bytes::new() }
+    pub fn of_revocation(revocation: &Revocation) -> Self {
+        let Revocation { position, project, user } = *revocation;
+        let (at, channel) = (Cursor::after(position), ChannelId::Person(user));
+        Self { at, channel, kind: FrameKind::Revokes(project), bytes: Bytes::new() }
     }
 
-    /// By which frames are sorted, within a channel and over several.
-    pub fn order(&self) -> (Cursor, Kind) {
+    /// Sort key of frames, within a channel and across channels.
+    pub fn order(&self) -> (Cursor, FrameKind) {
         (self.at, self.kind)
     }
 
-    fn of((position, epoch): (i64, usize), project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
-        let at = Cursor::behind(position);
-        let channel = project.map_or(Channel::Team(subject.id), Channel::Project);
-        let kind = if ENDS_ACCESS.contains(&r#type) { Kind::EndsAccess } else { Kind::Plain };
+    fn new((position, epoch): (i64, usize), project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
+        let at = Cursor::after(position);
+        let channel = project.map_or(ChannelId::Team(subject.id), ChannelId::Project);
+        let kind = if ENDS_ACCESS.contains(&r#type) { FrameKind::EndsAccess } else { FrameKind::Plain };
         Self { at, channel, kind, bytes: encode(Some(at.id(epoch)), r#type, None, json) }
     }
 }
 
-/// Frames about the stream itself.
+/// Frame about the stream itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Where this stream begins.
+pub enum ControlFrame {
+    /// First frame of each stream.
     Hello { from: Cursor, head: i64, stream: Uuid, log: Uuid },
-    /// Up to where it has been served.
+    /// Advances the cursor of a quiet stream.
     Heartbeat { served: Cursor, head: i64 },
-    /// It fell behind what is kept in memory, and reads on from the log. Nothing is lost.
+    /// The stream has fallen behind the ring, and continues from the log without a gap.
     Lagging { served: Cursor, head: i64 },
-    /// JetStream is away, or back: events come from the log meanwhile, a little later, and all of them.
-    Broker { away: bool, served: Cursor, head: i64 },
-    /// Its cursor is ahead of the log.
+    /// JetStream is `unavailable`, or available again. Meanwhile all events come from the log, with a short delay.
+    Broker { unavailable: bool, served: Cursor, head: i64 },
+    /// Last frame: the client's cursor is not in the log.
     Reset { head: i64 },
-    /// Its token is at its end, or will be so soon: until then, it can be renewed.
+    /// The token expires in this time, and can be renewed until then. Last frame at 0.
     Reauth { seconds: u64 },
-    /// The caller is no member of the project.
+    /// The user is not a member of the project any more. Last frame if the stream carries nothing else.
     Revoked { project: Uuid },
-    /// The server goes away; come back after `retry_ms`.
+    /// Last frame: the client should reconnect after `retry_ms`.
     Drain { served: Cursor, retry_ms: u32 },
 }
 
-impl Notice {
-    /// `epoch` of the log that the stream is of.
+impl ControlFrame {
+    /// Encodes the frame. `epoch`: that of the log.
     pub fn encode(&self, epoch: usize) -> Bytes {
         let (id, name, retry, data) = match *self {
             Self::Hello { from, head, stream, log } => (
@@ -142,10 +144,10 @@ impl Notice {
             Self::Lagging { served, head } => {
                 (Some(served), "lagging", None, json!({"position": served.position(), "head": head}))
             }
-            Self::Broker { away, served, head } => {
-                (Some(served), if away { "degraded" } else { "recovered" }, None, json!({"head": head}))
+            Self::Broker { unavailable, served, head } => {
+                (Some(served), if unavailable { "degraded" } else { "recovered" }, None, json!({"head": head}))
             }
-            // No id: the cursor of a client that starts over must not be set behind its back.
+            // No id: the cursor of a client that starts over must not be replaced without its knowledge.
             Self::Reset { head } => (None, "reset", Some(RETRY_ENDED_MS), json!({"head": head})),
             Self::Reauth { seconds: 0 } => {
                 (None, "reauth", Some(RETRY_ENDED_MS), json!({"expires_in": 0, "reason": "the token has expired"}))
@@ -170,7 +172,7 @@ pub fn encode(id: Option<String>, event: &str, retry: Option<u32>, data: &str) -
     }
     text.push_str("event: ");
     text.push_str(event);
-    // JSON has line breaks only between its tokens; each line is one `data:`, and the parser joins them again.
+    // JSON has line breaks only between tokens. Each line becomes a `data:` line, and the client's parser joins them.
     for line in data.split(['\n', '\r']) {
         text.push_str("\ndata: ");
         text.push_str(line);
@@ -190,7 +192,7 @@ mod tests {
         std::str::from_utf8(bytes).expect("frames are UTF-8")
     }
 
-    fn one(json: &str) -> Frame {
+    fn frame(json: &str) -> Frame {
         Frame::from_json(json, 7, 0).expect("a Change").0
     }
 
@@ -206,9 +208,9 @@ mod tests {
     #[test]
     fn an_event_has_its_position_its_type_and_its_json() {
         let json = change("task.renamed", &json!({"title": {"from": "a", "to": "line\nbreak\r\n\u{2028}é"}}));
-        let frame = one(&json);
+        let frame = frame(&json);
         assert_eq!(text(&frame.bytes), format!("id: 7\nevent: task.renamed\ndata: {json}\n\n"));
-        assert_eq!((frame.at, frame.kind), (Cursor::behind(7), Kind::Plain));
+        assert_eq!((frame.at, frame.kind), (Cursor::after(7), FrameKind::Plain));
     }
 
     #[test]
@@ -218,29 +220,32 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_is_told_comes_once_and_before_they_lose_sight() {
+    fn a_copy_comes_before_the_revocation_of_the_same_event() {
         let (project, user): (Uuid, Uuid) = (PROJECT.parse().expect("a UUID"), USER.parse().expect("a UUID"));
-        let removal = one(&change("project.member_removed", &json!({})));
-        assert_eq!((removal.channel, removal.kind), (Channel::Project(project), Kind::EndsAccess));
-        let told = removal.told_to(user);
-        assert_eq!((told.channel, told.kind), (Channel::Person(user), Kind::AlsoIn(project)));
-        let loss = Frame::of_loss(&Loss { position: 7, project, user });
-        let mut all = [loss, told, removal];
+        let removal = frame(&change("project.member_removed", &json!({})));
+        assert_eq!((removal.channel, removal.kind), (ChannelId::Project(project), FrameKind::EndsAccess));
+        let copy = removal.copy_for(user);
+        assert_eq!((copy.channel, copy.kind), (ChannelId::Person(user), FrameKind::CopyOf(project)));
+        let revocation = Frame::of_revocation(&Revocation { position: 7, project, user });
+        let mut all = [revocation, copy, removal];
         all.sort_by_key(Frame::order);
-        assert_eq!(all.map(|f| f.kind), [Kind::EndsAccess, Kind::AlsoIn(project), Kind::Revokes(project)]);
+        assert_eq!(
+            all.map(|f| f.kind),
+            [FrameKind::EndsAccess, FrameKind::CopyOf(project), FrameKind::Revokes(project)]
+        );
     }
 
     #[test]
-    fn an_event_of_a_team_is_told_to_people() {
+    fn an_event_of_a_team_is_copied_to_people() {
         let subject = json!({"kind": "team", "id": PROJECT});
         let json = json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "changes": {}, "command_id": USER});
-        let frame = one(&json.to_string());
-        assert_eq!((frame.channel, frame.kind), (Channel::Team(PROJECT.parse().expect("a UUID")), Kind::Plain));
-        assert_eq!(frame.told_to(Uuid::nil()).kind, Kind::Plain);
+        let frame = frame(&json.to_string());
+        assert_eq!((frame.channel, frame.kind), (ChannelId::Team(PROJECT.parse().expect("a UUID")), FrameKind::Plain));
+        assert_eq!(frame.copy_for(Uuid::nil()).kind, FrameKind::Plain);
     }
 
     #[test]
-    fn what_is_no_change_is_no_frame() {
+    fn other_json_is_not_a_frame() {
         for json in ["", "{}", "[1]", "{\"position\": \"7\"}"] {
             assert!(Frame::from_json(json, 7, 0).is_none(), "{json}");
         }
@@ -248,16 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn notices_are_as_promised() {
-        let hello = Notice::Hello { from: Cursor::behind(5), head: 9, stream: Uuid::nil(), log: Uuid::nil() }.encode(0);
+    fn control_frames_have_the_documented_form() {
+        let hello =
+            ControlFrame::Hello { from: Cursor::after(5), head: 9, stream: Uuid::nil(), log: Uuid::nil() }.encode(0);
         let nil = Uuid::nil();
         let data =
             format!("{{\"head\":9,\"heartbeat_seconds\":15,\"log\":\"{nil}\",\"position\":5,\"stream_id\":\"{nil}\"}}");
         assert_eq!(text(&hello), format!("id: 5\nevent: hello\ndata: {data}\n\n"));
-        assert!(text(&Notice::Reauth { seconds: 0 }.encode(0)).starts_with("retry: "), "it ends here");
-        assert!(!text(&Notice::Reauth { seconds: 60 }.encode(0)).contains("retry:"), "it goes on");
-        let drain = Notice::Drain { served: Cursor::behind(5), retry_ms: 700 }.encode(2);
+        assert!(text(&ControlFrame::Reauth { seconds: 0 }.encode(0)).starts_with("retry: "), "the stream ends");
+        assert!(!text(&ControlFrame::Reauth { seconds: 60 }.encode(0)).contains("retry:"), "the stream continues");
+        let drain = ControlFrame::Drain { served: Cursor::after(5), retry_ms: 700 }.encode(2);
         assert_eq!(text(&drain), "retry: 700\nid: 5-2\nevent: drain\ndata: {\"retry_ms\":700}\n\n");
-        assert!(!text(&Notice::Reset { head: 3 }.encode(0)).contains("id:"));
+        assert!(!text(&ControlFrame::Reset { head: 3 }.encode(0)).contains("id:"));
     }
 }

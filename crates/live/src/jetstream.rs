@@ -1,3 +1,5 @@
+//! Consumer of the JetStream stream: passes its messages to the feeder, with a new consumer after every error.
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,55 +19,56 @@ use super::hub::Hub;
 
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// A message of the stream: its sequence is the position.
-pub struct Announced {
+/// Message of the stream.
+pub struct StreamMessage {
+    /// Sequence of the message, which is the position of its event.
     pub position: i64,
-    /// As it says itself. Those of releases before logs had ids say nothing.
+    /// Log id from the header. Messages of releases before log ids have none.
     pub log: Option<Uuid>,
     pub payload: Bytes,
 }
 
-/// How the stream is doing, as the feeder sees it.
+/// Handle of the consumer.
 #[derive(Clone)]
-pub struct Jet {
+pub struct StreamConsumer {
     client: async_nats::Client,
     stream: String,
     open: Arc<AtomicBool>,
-    renew: Arc<Notify>,
+    restart: Arc<Notify>,
 }
 
-impl Jet {
+impl StreamConsumer {
     pub fn new(client: async_nats::Client, stream: String) -> Self {
-        Self { client, stream, open: Arc::default(), renew: Arc::default() }
+        Self { client, stream, open: Arc::default(), restart: Arc::default() }
     }
 
-    /// Whether messages may be expected from it.
+    /// Returns whether messages can be expected.
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed) && self.client.connection_state() == State::Connected
     }
 
-    /// Asks for a new consumer: this one says nothing although there is something to say.
-    pub fn renew(&self) {
-        self.renew.notify_one();
+    /// Requests a new consumer, because the current one does not deliver messages that the stream should have.
+    pub fn restart(&self) {
+        self.restart.notify_one();
     }
 
-    /// Sends on what the stream has behind the hub's position, with a new consumer after every error.
-    pub async fn pull(self, hub: Arc<Hub>, sender: mpsc::Sender<Announced>) {
+    /// Sends the messages after the hub's position to `sender`.
+    pub async fn run(self, hub: Arc<Hub>, sender: mpsc::Sender<StreamMessage>) {
         loop {
-            let ended = tokio::select! {
-                () = self.renew.notified() => "it was silent".into(),
-                Err(error) = self.follow(&hub, &sender) => error,
+            let reason = tokio::select! {
+                () = self.restart.notified() => "the consumer delivered nothing".into(),
+                Err(error) = self.consume(&hub, &sender) => error,
             };
             if self.open.swap(false, Ordering::Relaxed) {
-                tracing::warn!(reason = %ended, "not following JetStream, trying again; the log is read meanwhile");
+                tracing::warn!(%reason, "JetStream is not consumed, retrying; live streams read the log meanwhile");
             } else {
-                tracing::debug!(reason = %ended, "JetStream cannot be followed yet");
+                tracing::debug!(%reason, "JetStream cannot be consumed yet, retrying");
             }
             tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 
-    async fn follow(&self, hub: &Hub, sender: &mpsc::Sender<Announced>) -> Result<Infallible, BoxError> {
+    async fn consume(&self, hub: &Hub, sender: &mpsc::Sender<StreamMessage>) -> Result<Infallible, BoxError> {
         let stream = async_nats::jetstream::new(self.client.clone()).get_stream(&self.stream).await?;
         let start_sequence = u64::try_from(hub.position())? + 1;
         let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence };
@@ -75,13 +78,13 @@ impl Jet {
         while let Some(message) = messages.next().await {
             let message = message?;
             if message.headers.as_ref().is_some_and(|headers| headers.get(TRUNCATED_HEADER).is_some()) {
-                // Not the whole Change: left out, the feeder reads it from the log.
+                // Not the whole Change: skipped, and the feeder reads it from the log.
                 continue;
             }
             let position = i64::try_from(message.info().map_err(|e| e.to_string())?.stream_sequence)?;
             let log = message.headers.as_ref().and_then(|headers| headers.get(LOG_HEADER));
             let log = log.map(|log| log.as_str().parse()).transpose()?;
-            sender.send(Announced { position, log, payload: message.message.payload }).await?;
+            sender.send(StreamMessage { position, log, payload: message.message.payload }).await?;
         }
         Err("the consumer ended".into())
     }

@@ -1,54 +1,63 @@
-//! Events as they happen. One feeder brings the log's new events, in order, into rooms, one for each project that
-//! somebody follows; followers read on from the position where they are. A room keeps only the latest events: a
-//! follower behind them reads the log until it has caught up, so nobody is sent a gap and nobody is waited for.
+//! Live streams: delivers the events of the log to open server-sent event streams, in order, without gaps.
+//!
+//! One feeder appends each new event to the in-memory channel of its project. Subscribers read on from their own
+//! cursor. A channel keeps only the latest frames: a subscriber that is further behind reads the log until it has
+//! caught up, so no subscriber gets a gap and none is waited for.
 
-/// How far a stream has been served.
+/// In-memory ring of the latest frames of one project, team or person, and its subscriptions.
+mod channel;
+/// Point in the log up to which a stream has been served.
 mod cursor;
-/// How streams end when the instance goes away.
+/// Waits at shutdown until the streams of the instance have ended.
 pub mod drain;
-/// Where a stream hears what is worth nothing later.
-mod ear;
-/// Brings new events, from JetStream or from the log.
+/// Staggered ends of streams at shutdown.
+mod drain_slots;
+/// Queue of frames that are not stored and may be dropped.
+mod ephemeral_queue;
+/// Delivers new events to the hub, from JetStream or from the log.
 mod feeder;
-/// One client's stream.
-mod follower;
-/// An event as it is sent.
+/// Server-sent event frames.
 mod frame;
-/// All rooms.
+/// All channels of this instance.
 mod hub;
-/// The JetStream side of the feeder.
+/// Consumer of the JetStream stream.
 mod jetstream;
-/// Who lost sight of which project.
-mod losses;
-/// Who may follow which project.
+/// Memberships, as the read tables contain them.
 mod membership;
-/// What people are told on the channel `me`.
-mod notices;
-/// The streams that are open here.
-mod open;
-/// A socket that others write to.
-mod outlet;
-/// The other end of a connection: closed, or gone.
+/// Sockets of quiet streams, written without a task of their own.
+mod parked_socket;
+/// Detection of half-closed and reset connections.
 pub mod peer;
-/// How many streams one person may have.
-mod places;
-/// Who is there.
+/// Permission to follow a project.
+mod permission;
+/// Frames of the channel `me`.
+mod personal_frames;
+/// Presence of devices in projects.
 mod presence;
-/// The latest events of one project, and who waits for more.
-mod room;
-/// A stream on a socket of its own.
-mod wire;
-/// The threads that write to many sockets.
-mod writers;
+/// Open streams of this instance, and requests to change them.
+mod registry;
+/// Times at which users lost access to projects.
+mod revocations;
+/// Reasons why a stream ended, with their log line and counter.
+mod stream_end;
+/// Quota of streams per user.
+mod stream_quota;
+/// One client's stream.
+mod subscriber;
+/// Streams as HTTP bodies, or on sockets of their own.
+mod takeover;
+/// Threads that write to parked sockets.
+mod writer_threads;
 
 pub use cursor::Cursor;
 pub use feeder::Feeder;
-pub use follower::{Door, Follower, MOST_PROJECTS, Opening};
-pub use frame::{Channel, Notice};
+pub use frame::{ChannelId, ControlFrame};
 pub use hub::Hub;
-pub use membership::{Memberships, NotKnown, removed_at};
-pub use open::{Ask, Channels, Streams, Unchanged, Wish};
-pub use places::{NoPlace, Places};
-pub use presence::{Away, Key, MOST_DEVICES, Presence, PresenceFrame};
-pub use wire::{Takeover, Wire};
-pub use writers::Writers;
+pub use membership::{MembershipError, Memberships, revoked_at};
+pub use permission::ProjectPermission;
+pub use presence::{DeviceKey, MAX_DEVICES, Presence, PresenceFrame, PresenceUnavailable};
+pub use registry::{CarriedChannels, ChangeRefusal, ChangeRequest, StreamChange, StreamRegistry};
+pub use stream_quota::{QuotaExceeded, StreamQuotas};
+pub use subscriber::{MAX_PROJECTS_PER_STREAM, Subscriber, SubscriberOptions};
+pub use takeover::{SocketStream, Takeover};
+pub use writer_threads::WriterThreads;

@@ -1,4 +1,4 @@
-//! Who may follow which project, as the read tables have it: of their own, and through teams.
+//! Memberships of users in projects, their own and through teams, as the read tables contain them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::losses;
+use super::revocations;
 
-/// Questions that are asked at once.
-const MOST: usize = 256;
-/// For the read tables to reach the end that the log had when somebody asked for a project that is not theirs, as far as the tables know.
-const BEHIND_LIMIT: Duration = Duration::from_secs(2);
-/// Between two looks at read tables that are behind.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Lookups that one query answers.
+const MAX_LOOKUPS_PER_QUERY: usize = 256;
+/// Time for the read tables to reach the head of the log before a project is reported as not visible.
+const PROJECTION_LIMIT: Duration = Duration::from_secs(2);
+/// Poll interval for read tables that are behind.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What is known of somebody and some projects at one moment.
+/// Projects that a user may see, as of one position.
 #[derive(Debug)]
 pub struct Memberships {
-    /// Up to where the read tables are.
+    /// Position of the read tables.
     pub checkpoint: i64,
-    /// Where the log ends.
+    /// Last position of the log.
     pub head: i64,
-    /// The projects among those asked for that they may see.
+    /// Visible projects among those asked for.
     pub visible: Vec<Uuid>,
 }
 
@@ -35,101 +35,101 @@ impl Memberships {
     }
 }
 
-/// Why it is not known.
+/// Reasons why memberships could not be read.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum NotKnown {
+pub enum MembershipError {
     #[error(transparent)]
-    Unread(#[from] Arc<sqlx::Error>),
-    #[error("the read tables are at {position}, and the log was at {head} already")]
-    Behind { position: i64, head: i64 },
+    Database(#[from] Arc<sqlx::Error>),
+    #[error("The read tables are at position {position}, and the log has reached {head}")]
+    ReadModelBehind { position: i64, head: i64 },
 }
 
-type Known = Result<Memberships, NotKnown>;
+type MembershipResult = Result<Memberships, MembershipError>;
 
-/// Asks the database. Thousands who come at once, as after a restart, are asked for together: whoever finds nobody asking
-/// does so for all who wait.
-pub struct Members {
+/// Reader of memberships. Thousands of concurrent lookups, as after a restart, share queries: the first caller that
+/// finds no query running reads for all that wait.
+pub struct MembershipReader {
     pool: PgPool,
-    waiting: Mutex<Vec<Question>>,
-    asking: Semaphore,
+    waiting: Mutex<Vec<Lookup>>,
+    query_slot: Semaphore,
 }
 
-struct Question {
+struct Lookup {
     user: Uuid,
     projects: Vec<Uuid>,
-    answer: oneshot::Sender<Known>,
+    reply: oneshot::Sender<MembershipResult>,
 }
 
-impl Members {
+impl MembershipReader {
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, waiting: Mutex::default(), asking: Semaphore::new(1) }
+        Self { pool, waiting: Mutex::default(), query_slot: Semaphore::new(1) }
     }
 
-    /// What the person may see of these projects, as of a moment after the call. Of one that they cannot see, this is said only when the
-    /// read tables have all that the log had: it may just have been made, or they may just have been added to it.
-    pub async fn of(&self, user: Uuid, projects: &[Uuid]) -> Known {
-        let until = Instant::now() + BEHIND_LIMIT;
+    /// Reads which of these projects the user may see, as of a time after the call. Waits for the read tables to reach
+    /// the head of the log before it reports one as not visible: the project, or the membership, may be new.
+    pub async fn settled(&self, user: Uuid, projects: &[Uuid]) -> MembershipResult {
+        let until = Instant::now() + PROJECTION_LIMIT;
         let mut head = None;
         loop {
-            let known = self.now(user, projects).await?;
+            let known = self.current(user, projects).await?;
             let head = *head.get_or_insert(known.head);
             let position = known.checkpoint;
-            if position >= head || projects.iter().all(|project| known.visible.contains(project)) {
+            if position >= head || projects.iter().all(|project| known.sees(project)) {
                 return Ok(known);
             }
             if Instant::now() >= until {
-                return Err(NotKnown::Behind { position, head });
+                return Err(MembershipError::ReadModelBehind { position, head });
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// The same, as the read tables have it now.
-    pub async fn now(&self, user: Uuid, projects: &[Uuid]) -> Known {
+    /// Reads which of these projects the user may see, as the read tables are now.
+    pub async fn current(&self, user: Uuid, projects: &[Uuid]) -> MembershipResult {
         loop {
-            let (answer, mut known) = oneshot::channel();
-            self.with_waiting(|waiting| waiting.push(Question { user, projects: projects.to_vec(), answer }));
-            let unanswered = loop {
+            let (reply, mut received) = oneshot::channel();
+            self.with_waiting(|waiting| waiting.push(Lookup { user, projects: projects.to_vec(), reply }));
+            let result = loop {
                 tokio::select! {
                     biased;
-                    known = &mut known => break known,
-                    Ok(_turn) = self.asking.acquire() => {
-                        let questions = self.with_waiting(|w| w.drain(..w.len().min(MOST)).collect());
-                        self.ask(questions).await;
+                    result = &mut received => break result,
+                    Ok(_slot) = self.query_slot.acquire() => {
+                        let lookups = self.with_waiting(|w| w.drain(..w.len().min(MAX_LOOKUPS_PER_QUERY)).collect());
+                        self.answer(lookups).await;
                     }
                 }
             };
-            // Whoever asked for all may have gone away in the middle: then once more.
-            if let Ok(known) = unanswered {
-                return known;
+            // An error means that the caller who read for all was cancelled: try again.
+            if let Ok(result) = result {
+                return result;
             }
         }
     }
 
-    async fn ask(&self, questions: Vec<Question>) {
-        let read = within(REQUEST, self.read(&questions)).await.map_err(|error| NotKnown::Unread(Arc::new(error)));
-        let (checkpoint, head, mut visible) = match read {
+    async fn answer(&self, lookups: Vec<Lookup>) {
+        let read = within(REQUEST, self.read(&lookups)).await;
+        let (checkpoint, head, mut visible) = match read.map_err(|error| MembershipError::Database(Arc::new(error))) {
             Ok(read) => read,
             Err(error) => {
-                for question in questions {
-                    // Whoever does not wait any more needs no answer.
-                    let _ = question.answer.send(Err(error.clone()));
+                for lookup in lookups {
+                    // The caller may have been cancelled.
+                    let _ = lookup.reply.send(Err(error.clone()));
                 }
                 return;
             }
         };
-        for (number, question) in questions.into_iter().enumerate().rev() {
+        for (number, lookup) in lookups.into_iter().enumerate().rev() {
             let first = visible.partition_point(|(of, _)| usize::try_from(*of).is_ok_and(|of| of < number));
             let visible = visible.drain(first..).map(|(_, project)| project).collect();
-            let _ = question.answer.send(Ok(Memberships { checkpoint, head, visible }));
+            let _ = lookup.reply.send(Ok(Memberships { checkpoint, head, visible }));
         }
     }
 
-    /// The checkpoint, the head, and (number of the question, project) in the order of the questions.
-    async fn read(&self, questions: &[Question]) -> sqlx::Result<(i64, i64, Vec<(i32, Uuid)>)> {
+    /// Reads the checkpoint, the head, and pairs of lookup number and visible project, in the order of the lookups.
+    async fn read(&self, lookups: &[Lookup]) -> sqlx::Result<(i64, i64, Vec<(i32, Uuid)>)> {
         let pairs = || {
-            let numbered = (0_i32..).zip(questions);
-            numbered.flat_map(|(number, q)| q.projects.iter().map(move |project| (number, q.user, *project)))
+            let numbered = (0_i32..).zip(lookups);
+            numbered.flat_map(|(number, l)| l.projects.iter().map(move |project| (number, l.user, *project)))
         };
         let numbers: Vec<i32> = pairs().map(|(number, ..)| number).collect();
         let users: Vec<Uuid> = pairs().map(|(_, user, _)| user).collect();
@@ -149,21 +149,21 @@ impl Members {
         Ok((checkpoint, head, numbers.into_iter().zip(projects).collect()))
     }
 
-    fn with_waiting<T>(&self, see: impl FnOnce(&mut Vec<Question>) -> T) -> T {
+    fn with_waiting<T>(&self, see: impl FnOnce(&mut Vec<Lookup>) -> T) -> T {
         see(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Who of some people is no member.
-pub struct NoMembers {
-    /// Up to where the read tables are.
+/// Users who are not members of a project.
+pub struct NonMembers {
+    /// Position of the read tables.
     pub checkpoint: i64,
-    /// Project and person.
+    /// Pairs of project and user.
     pub pairs: Vec<(Uuid, Uuid)>,
 }
 
-/// Those of these pairs of a project and a person who are no members, of their own or through a team.
-pub async fn no_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<NoMembers> {
+/// Selects the pairs of project and user in which the user is not a member, directly or through a team.
+pub async fn non_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<NonMembers> {
     let (projects, users): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().copied().unzip();
     let (checkpoint, projects, users): (i64, Vec<Uuid>, Vec<Uuid>) = sqlx::query_as(
         "WITH gone AS (SELECT a.project_id, a.user_id FROM unnest($1::uuid[], $2::uuid[]) AS a (project_id, user_id) \
@@ -176,30 +176,30 @@ pub async fn no_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<N
     .bind(users)
     .fetch_one(pool)
     .await?;
-    Ok(NoMembers { checkpoint, pairs: projects.into_iter().zip(users).collect() })
+    Ok(NonMembers { checkpoint, pairs: projects.into_iter().zip(users).collect() })
 }
 
-/// Where the user last lost sight of the project, if that was behind `from` and is known to the read tables.
-pub async fn removed_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
-    let losses = losses::of_person(pool, user, &[project], from, i64::MAX).await?;
-    Ok(losses.last().map(|loss| loss.position))
+/// Position of the user's last revocation in the project, if it is after `from` and the read tables contain it.
+pub async fn revoked_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
+    let revocations = revocations::of_user(pool, user, &[project], from, i64::MAX).await?;
+    Ok(revocations.last().map(|revocation| revocation.position))
 }
 
-/// What is read of the read tables: who may see what, or also what was told and who was where.
+/// Read tables that a query needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tables {
-    /// As every version writes them.
-    OfToday,
-    /// As this version does.
-    WithIntervals,
+pub enum RequiredTables {
+    /// Current memberships, which every version writes.
+    Current,
+    /// Also notifications and the intervals of past memberships, which must be of this version.
+    Intervals,
 }
 
-/// Fails while the read tables do not have what was announced up to `position`: they lost it with PostgreSQL, and get it again from the
-/// log; or, as far as intervals go, they are yet to be rebuilt.
-pub async fn must_have(pool: &PgPool, tables: Tables, position: i64) -> sqlx::Result<()> {
+/// Fails unless the read tables contain everything that was published up to `position`. They do not after PostgreSQL
+/// lost their last rows (the projector restores them from the log), or until the intervals are rebuilt.
+pub async fn require_checkpoint(pool: &PgPool, tables: RequiredTables, position: i64) -> sqlx::Result<()> {
     sqlx::query("SELECT FROM projection_checkpoint WHERE position >= $1 AND (versions ? 'channel_events' OR NOT $2)")
         .bind(position)
-        .bind(tables == Tables::WithIntervals)
+        .bind(tables == RequiredTables::Intervals)
         .fetch_one(pool)
         .await?;
     Ok(())

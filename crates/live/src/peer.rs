@@ -1,5 +1,7 @@
-//! What the other end of a connection does while it is answered. A client that has closed its side looks like one that is gone, and may
-//! still listen, as `nc -N` does and some proxies: only what is sent to it tells the two apart, for who is gone answers with a reset.
+//! Detection of half-closed and reset connections.
+//!
+//! A client that has closed its sending side may still read, as `nc -N` and some proxies do. Only a write tells the two
+//! apart: a client that is gone answers it with a reset.
 
 use std::io;
 use std::time::Duration;
@@ -7,17 +9,18 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// Between two looks when more requests wait on the connection.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// Poll interval while pipelined requests wait on the connection.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Until the client has closed its side, or the connection is broken. Takes nothing of what it sends.
-pub async fn has_said_all(socket: &TcpStream) {
+/// Waits until the client has closed its sending side, or the connection is broken. Consumes nothing of what the
+/// client sends.
+pub async fn half_closed(socket: &TcpStream) {
     while let Ok(1..) = socket.peek(&mut [0; 1]).await {
-        tokio::time::sleep(LOOK_PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Until the connection is broken.
+/// Waits until the connection is broken, and returns the error.
 pub async fn reset(socket: &TcpStream) -> io::Result<()> {
     socket.ready(Interest::ERROR).await?;
     Err(socket.take_error()?.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()))

@@ -1,3 +1,5 @@
+//! State that the handlers share.
+
 use std::sync::Arc;
 
 use sqlx::PgPool;
@@ -8,25 +10,24 @@ use taskfold_web::shared::Shared;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::streams::elsewhere::Peers;
+use super::streams::peers::Peers;
 
-pub type App = Shared<Parts>;
+pub type App = Shared<AppState>;
 
-/// What handlers share.
-pub struct Parts {
+pub struct AppState {
     pub pool: PgPool,
     pub verifier: Verifier,
-    /// The position the read tables were last heard to have reached.
+    /// Position that the read tables were last reported to have reached.
     pub projected: watch::Receiver<i64>,
     pub hub: Arc<Hub>,
     pub presence: Arc<Presence>,
-    /// Without NATS, there is only this instance.
+    /// `None` without NATS: this is then the only instance.
     pub peers: Option<Peers>,
     pub attachments: Store,
     pub shutdown: CancellationToken,
 }
 
-impl AsRef<Verifier> for Parts {
+impl AsRef<Verifier> for AppState {
     fn as_ref(&self) -> &Verifier {
         &self.verifier
     }

@@ -1,10 +1,12 @@
+//! Errors of reads, and the problems with which they are answered.
+
 use axum::response::{IntoResponse, Response};
 use taskfold_event_log::LogError;
 use taskfold_web::{Code, Problem};
 
-use taskfold_live::NotKnown;
+use taskfold_live::MembershipError;
 
-/// Why a read was not answered.
+/// Reason why a read failed.
 #[derive(Debug)]
 pub struct ReadError(Box<Problem>);
 
@@ -22,15 +24,15 @@ impl From<Problem> for ReadError {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        of_database(&error).into()
+        database_problem(&error).into()
     }
 }
 
-impl From<NotKnown> for ReadError {
-    fn from(error: NotKnown) -> Self {
+impl From<MembershipError> for ReadError {
+    fn from(error: MembershipError) -> Self {
         match error {
-            NotKnown::Unread(error) => of_database(&error).into(),
-            NotKnown::Behind { position, .. } => {
+            MembershipError::Database(error) => database_problem(&error).into(),
+            MembershipError::ReadModelBehind { position, .. } => {
                 Problem::new(Code::ReadModelBehind, error.to_string()).with("position", position).retry_after(1).into()
             }
         }
@@ -55,7 +57,7 @@ impl IntoResponse for ReadError {
     }
 }
 
-fn of_database(error: &sqlx::Error) -> Problem {
+fn database_problem(error: &sqlx::Error) -> Problem {
     if taskfold_event_log::is_unavailable(error) {
         tracing::warn!(%error, "the database is not available");
         return Problem::unavailable("The database");
@@ -63,19 +65,20 @@ fn of_database(error: &sqlx::Error) -> Problem {
     Problem::internal(error)
 }
 
-/// A value in a cursor that PostgreSQL cannot read back (class 22, data exception): nobody of ours made that cursor.
+/// Maps a value in a cursor that PostgreSQL cannot parse (class 22, data exception) to an invalid cursor: this server
+/// did not make it.
 pub fn bad_cursor_or(error: sqlx::Error) -> ReadError {
     let data = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code.starts_with("22"));
     if data { invalid_cursor() } else { error.into() }
 }
 
 pub fn invalid_cursor() -> ReadError {
-    Problem::invalid_field("/cursor", "is not a cursor of this list with these filters and this order").into()
+    Problem::invalid_field("/cursor", "must be a cursor of this list, with the same filters and the same order").into()
 }
 
-/// The answer to a position that the log has not reached.
+/// Problem for a position that the log has not reached.
 pub fn cursor_ahead(head: i64) -> ReadError {
-    Problem::new(Code::CursorAhead, format!("The log ends at {head}: read again and start over"))
+    Problem::new(Code::CursorAhead, format!("The log ends at position {head}; read again and start there"))
         .with("head", head)
         .into()
 }

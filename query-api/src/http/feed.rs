@@ -1,9 +1,11 @@
+//! JSON of Changes, for bodies.
+
 use serde_json::value::RawValue;
 use taskfold_event_log::LoggedEvent;
 
 use super::error::ReadError;
 
-/// Changes as JSON, for the body.
+/// Serializes the Changes of these events.
 pub fn changes(events: &[LoggedEvent]) -> Result<Vec<Box<RawValue>>, ReadError> {
     events.iter().map(change).collect()
 }

@@ -1,42 +1,52 @@
-//! HTTP in: each operation is a file.
+//! HTTP routes of the query API. Each operation has its own file.
 
-/// Who may see what.
-mod access;
-/// What a read answers, with its headers.
-mod answer;
-/// What handlers share.
+/// State that the handlers share.
 pub mod app;
 /// Files on tasks.
 pub mod attachments;
-/// Calendars for programs that cannot sign in.
+/// Calendars by link, for programs that cannot sign in.
 pub mod calendars;
-/// Why a read was not answered.
+/// Errors of reads, as problems.
 mod error;
-/// Changes in bodies.
+/// Entity tags.
+mod etag;
+/// JSON of Changes.
 mod feed;
-/// Who is signed in.
+/// The caller's own account, tasks and filters.
 pub mod me;
-/// What people should hear of.
+/// Membership of the caller in a project.
+mod membership;
+/// Notifications of the caller.
 pub mod notifications;
 /// Lists in pages.
 mod page;
-/// What the log has and the read tables have not yet.
+/// Targets that are in the log and not in the read tables yet.
 mod pending;
-/// Who is there, in a project, right now.
+/// Presence in a project.
 pub mod presence;
+/// Waiting for the read tables.
+mod projection;
+/// Projects and their boards, lists and members.
 pub mod projects;
-/// Who reads, and as of which position.
-mod reading;
-/// What is found by its words.
+/// Caller and headers of a read.
+mod read_request;
+/// Responses to reads.
+mod read_response;
+/// Full-text search.
 pub mod search;
-/// Words in columns of text.
-mod stored;
+/// Read transactions as of one position.
+mod snapshot;
+/// Live streams.
 pub mod streams;
+/// Tasks, their comments and their history.
 pub mod tasks;
+/// Teams and their members.
 pub mod teams;
+/// Text columns with the names of variants.
+mod text_enum;
 /// Values of query parameters.
 mod values;
-/// Tasks as they are shown.
+/// JSON of tasks.
 mod view;
 
 use taskfold_web::auth::security_scheme;
@@ -51,19 +61,19 @@ use app::App;
 #[openapi(
     info(
         title = "Taskfold query API",
-        description = "Ask what is. Every answer says which position of the log it reflects; the feed and the streams \
-                       go on from there."
+        description = "Reads of Taskfold. Every response has the position of the log that it reflects; the feed and the \
+                       streams continue from there."
     ),
     tags(
-        (name = "me", description = "Who is signed in, and what is theirs"),
-        (name = "search", description = "Full text over what the caller may see"),
-        (name = "calendars", description = "Calendars by a link, for programs that cannot sign in"),
-        (name = "projects", description = "Projects: boards, lists, members"),
-        (name = "teams", description = "People who have roles in projects together"),
-        (name = "tasks", description = "Tasks: comments, history"),
-        (name = "attachments", description = "Files on tasks"),
-        (name = "feed", description = "Changes: page by page, and as they happen"),
-        (name = "presence", description = "Who is there right now, and at which task")
+        (name = "me", description = "The caller's account, tasks, filters and notifications"),
+        (name = "search", description = "Full-text search over the caller's projects"),
+        (name = "calendars", description = "Calendars by link, for programs that cannot sign in"),
+        (name = "projects", description = "Projects, their boards, lists and members"),
+        (name = "teams", description = "Groups of users with a common role in projects"),
+        (name = "tasks", description = "Tasks, their comments and their history"),
+        (name = "attachments", description = "Attachments of tasks"),
+        (name = "feed", description = "Changes, in pages and as live streams"),
+        (name = "presence", description = "Users who have a project open, and the tasks that they look at")
     ),
     components(schemas(Problem, taskfold_domain::Change, taskfold_live::PresenceFrame))
 )]

@@ -1,14 +1,18 @@
-//! Lists in pages: the limit, the cursor and the way to the next page.
+//! Lists in pages, by keyset: the limit, the opaque cursor, and the query for the rows after it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres};
 use taskfold_web::Problem;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::error::{ReadError, invalid_cursor};
+use super::error::{ReadError, bad_cursor_or, invalid_cursor};
+use super::snapshot::Snapshot;
 use super::values::Position;
 
 const DEFAULT_LIMIT: i64 = 50;
@@ -18,38 +22,45 @@ const MAX_LIMIT: i64 = 200;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Send it as `cursor` for the next page; null at the end.
+    /// Cursor of the next page, to send as `cursor`; null on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// What a list without filters is asked.
+impl<T> Page<T> {
+    /// The only page of a list that is short by its own limits.
+    pub fn complete(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+}
+
+/// Query parameters of a list without filters.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Paging {
-    /// From 1 to 200, 50 by default.
+    /// Number of items, from 1 to 200; 50 by default.
     pub limit: Option<i64>,
     pub cursor: Option<String>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     pub min_position: Option<Position>,
 }
 
-/// How many items a page may have.
-pub fn limit(asked: Option<i64>) -> Result<i64, ReadError> {
-    bounded("/limit", asked, DEFAULT_LIMIT, MAX_LIMIT)
+/// Number of items of a page.
+pub fn limit(requested: Option<i64>) -> Result<i64, ReadError> {
+    bounded("/limit", requested, DEFAULT_LIMIT, MAX_LIMIT)
 }
 
-pub fn bounded(pointer: &str, asked: Option<i64>, default: i64, max: i64) -> Result<i64, ReadError> {
-    match asked {
+pub fn bounded(pointer: &str, requested: Option<i64>, default: i64, max: i64) -> Result<i64, ReadError> {
+    match requested {
         None => Ok(default),
         Some(n) if (1..=max).contains(&n) => Ok(n),
         Some(_) => Err(Problem::invalid_field(pointer, format!("must be from 1 to {max}")).into()),
     }
 }
 
-/// The place behind the last item of a page: its sort key and its id. Opaque to callers, and good for the one list,
-/// with the same filters in the same order, that it was made for.
+/// Sort key and id of the last item of a page. Opaque to callers, and valid for the list that it was made for, with the
+/// same filters and the same order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     list: String,
@@ -57,38 +68,87 @@ pub struct Cursor {
     pub id: Uuid,
 }
 
-/// Names a list: which it is, of what, with which filters and in which order.
+/// Identity of a list: its name, its owner, its filters and its order.
 #[derive(Clone, Debug)]
 pub struct ListName(String);
 
 impl ListName {
-    pub fn new(name: &str, of: Uuid, filters: &impl Serialize) -> Self {
+    pub fn new(name: &str, owner: Uuid, filters: &impl Serialize) -> Self {
         let filters = serde_json::to_string(filters).unwrap_or_default();
-        let digest = Sha256::digest(format!("{name}\n{of}\n{filters}"));
+        let digest = Sha256::digest(format!("{name}\n{owner}\n{filters}"));
         Self(BASE64_URL_SAFE_NO_PAD.encode(&digest[..9]))
     }
 
-    pub fn read(&self, cursor: Option<&str>) -> Result<Option<Cursor>, ReadError> {
-        let Some(text) = cursor else { return Ok(None) };
-        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor())?;
-        let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| invalid_cursor())?;
-        if cursor.list == self.0 { Ok(Some(cursor)) } else { Err(invalid_cursor()) }
+    /// Starts a page of at most `limit` items, after the cursor.
+    pub fn keyset(self, limit: i64, cursor: Option<&str>) -> Result<Keyset, ReadError> {
+        let after = cursor.map(|cursor| self.parse(cursor)).transpose()?;
+        Ok(Keyset { list: self, limit, after })
     }
 
-    /// Makes a page of what was read with a limit of one more than `limit`: the one more says that there is a next page.
+    fn parse(&self, text: &str) -> Result<Cursor, ReadError> {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor())?;
+        let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| invalid_cursor())?;
+        if cursor.list == self.0 { Ok(cursor) } else { Err(invalid_cursor()) }
+    }
+}
+
+/// One page of a list, to be read.
+#[derive(Clone, Debug)]
+pub struct Keyset {
+    list: ListName,
+    limit: i64,
+    pub after: Option<Cursor>,
+}
+
+impl Keyset {
+    /// Keyset of a list without filters.
+    pub fn of(name: &str, owner: Uuid, paging: &Paging) -> Result<Self, ReadError> {
+        ListName::new(name, owner, &()).keyset(limit(paging.limit)?, paging.cursor.as_deref())
+    }
+
+    /// Sort key after which the page starts. `start`: a key before all others.
+    pub fn key<'a>(&'a self, start: &'a str) -> &'a str {
+        self.after.as_ref().map_or(start, |cursor| cursor.key.as_str())
+    }
+
+    /// Id after which the page starts, among items with the same sort key.
+    pub fn id(&self) -> Uuid {
+        self.after.as_ref().map_or(Uuid::nil(), |cursor| cursor.id)
+    }
+
+    /// Rows to select: one more than the limit, which shows that there is a next page.
+    pub fn row_limit(&self) -> i64 {
+        self.limit.saturating_add(1)
+    }
+
+    /// Runs a query whose last three parameters are the sort key (as text), the id, and the row limit. `start`: a key
+    /// before all others.
+    pub async fn fetch<'q, R>(
+        &'q self,
+        snapshot: &mut Snapshot,
+        query: QueryAs<'q, Postgres, R, PgArguments>,
+        start: &'q str,
+    ) -> Result<Vec<R>, ReadError>
+    where
+        R: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+    {
+        let query = query.bind(self.key(start)).bind(self.id()).bind(self.row_limit());
+        query.fetch_all(&mut *snapshot.db).await.map_err(bad_cursor_or)
+    }
+
+    /// Makes the page from the selected rows. `key`: sort key and id of a row.
     pub fn page<R, T>(
         &self,
         mut rows: Vec<R>,
-        limit: i64,
-        place: impl Fn(&R) -> (String, Uuid),
+        key: impl Fn(&R) -> (String, Uuid),
         item: impl FnMut(R) -> T,
     ) -> Page<T> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = rows.len() > limit;
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_next = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|last| {
-            let (key, id) = place(last);
-            let json = serde_json::to_vec(&Cursor { list: self.0.clone(), key, id }).unwrap_or_default();
+        let next_cursor = rows.last().filter(|_| has_next).map(|last| {
+            let (key, id) = key(last);
+            let json = serde_json::to_vec(&Cursor { list: self.list.0.clone(), key, id }).unwrap_or_default();
             BASE64_URL_SAFE_NO_PAD.encode(json)
         });
         Page { items: rows.into_iter().map(item).collect(), next_cursor }
@@ -99,37 +159,42 @@ impl ListName {
 mod tests {
     use super::*;
 
-    fn name(filters: &str) -> ListName {
-        ListName::new("tasks", Uuid::nil(), &filters)
+    fn keyset(filters: &str, limit: i64, cursor: Option<&str>) -> Result<Keyset, ReadError> {
+        ListName::new("tasks", Uuid::nil(), &filters).keyset(limit, cursor)
+    }
+
+    fn page(rows: Vec<i32>, limit: i64) -> Page<i32> {
+        keyset("a", limit, None).expect("no cursor").page(rows, |n| (n.to_string(), Uuid::from_u128(7)), |n| n)
     }
 
     #[test]
-    fn a_cursor_leads_behind_the_last_item_of_its_page() {
-        let page = name("a").page(vec![1, 2, 3], 2, |n| (n.to_string(), Uuid::from_u128(7)), |n| n);
+    fn a_cursor_points_after_the_last_item_of_its_page() {
+        let page = page(vec![1, 2, 3], 2);
         assert_eq!(page.items, [1, 2]);
-        let cursor = name("a").read(page.next_cursor.as_deref()).expect("ours").expect("there is a next page");
-        assert_eq!((cursor.key.as_str(), cursor.id), ("2", Uuid::from_u128(7)));
+        let next = keyset("a", 2, page.next_cursor.as_deref()).expect("a cursor of this list");
+        assert_eq!((next.key("0"), next.id()), ("2", Uuid::from_u128(7)));
     }
 
     #[test]
     fn the_last_page_has_no_cursor() {
-        let page = name("a").page(vec![1, 2], 2, |n| (n.to_string(), Uuid::nil()), |n| n);
-        assert_eq!(page.next_cursor, None);
+        assert_eq!(page(vec![1, 2], 2).next_cursor, None);
+        let first = keyset("a", 2, None).expect("no cursor");
+        assert_eq!((first.key("0"), first.id(), first.row_limit()), ("0", Uuid::nil(), 3));
     }
 
     #[test]
     fn a_cursor_of_another_list_or_of_nobody_is_refused() {
-        let page = name("a").page(vec![1, 2], 1, |n| (n.to_string(), Uuid::nil()), |n| n);
-        assert!(name("b").read(page.next_cursor.as_deref()).is_err());
+        let page = page(vec![1, 2], 1);
+        assert!(keyset("b", 1, page.next_cursor.as_deref()).is_err());
         for bad in ["", "!", "AAAA", "e30", "bnVsbA"] {
-            assert!(name("a").read(Some(bad)).is_err(), "{bad}");
+            assert!(keyset("a", 1, Some(bad)).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn limits_are_bounded() {
         assert_eq!(limit(None).expect("default"), 50);
-        assert_eq!(limit(Some(200)).expect("the most"), 200);
+        assert_eq!(limit(Some(200)).expect("the maximum"), 200);
         for bad in [0, -1, 201, i64::MAX] {
             assert!(limit(Some(bad)).is_err(), "{bad}");
         }

@@ -1,52 +1,52 @@
-//! What the log has and the read tables have not yet: what somebody has just made, or just joined, is waited for, and is never said to
-//! be missing.
+//! Targets that are in the log and not in the read tables yet. A request for something that was just created or joined
+//! waits for the projection, and is not answered with 404.
 
 use std::time::Duration;
 
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, TaskId, TeamId};
+use taskfold_live::Memberships;
 use taskfold_web::{Caller, Code, Problem};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::app::App;
 use super::error::ReadError;
-use super::reading::reached;
-use taskfold_live::Memberships;
+use super::projection::wait_until_projected;
 
-/// For what is in the log to be projected, where the request does not say how long to wait.
-const LIMIT: Duration = Duration::from_secs(2);
+/// Limit for waiting, for requests that have none of their own.
+const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a request names.
+/// Resource that a request names.
 #[derive(Clone, Copy, Debug)]
-pub enum Thing {
+pub enum Target {
     Project(ProjectId),
     Task(TaskId),
-    /// A part of a task that its reader sees.
-    PartOf(TaskId),
+    /// Part of a task that the caller may see, such as a comment.
+    TaskPart(TaskId),
     Team(TeamId),
 }
 
-/// The position with which read tables that are at `at` can show it to this person. `None` when no event behind `at` would let them:
-/// nobody learns from it of what is not theirs.
-pub async fn position(app: &App, user: Uuid, thing: Thing, at: i64) -> sqlx::Result<Option<i64>> {
+/// Position from which on the read tables may show the target to the user, if it is after `at`. `None` if no event
+/// after `at` can make it visible: callers learn nothing about targets of others.
+pub async fn visible_from(app: &App, user: Uuid, target: Target, at: i64) -> sqlx::Result<Option<i64>> {
     let log = app.hub.pool();
-    match thing {
-        Thing::Project(project) => of_project(log, user, project.0, at).await,
-        Thing::Task(task) => of_task(log, user, task, at).await,
-        Thing::PartOf(task) => sqlx::query_scalar(
+    match target {
+        Target::Project(project) => project_visible_from(log, user, project.0, at).await,
+        Target::Task(task) => task_visible_from(log, user, task, at).await,
+        Target::TaskPart(task) => sqlx::query_scalar(
             "SELECT max(position) FROM events WHERE aggregate_type = 'task' AND aggregate_id = $1 AND position > $2",
         )
         .bind(task.to_string())
         .bind(at)
         .fetch_one(log)
         .await,
-        Thing::Team(team) => of_team(log, user, team, at).await,
+        Target::Team(team) => team_visible_from(log, user, team, at).await,
     }
 }
 
-/// The person's own events in the project, and those by which they, or their teams, come into it.
-async fn of_project(log: &PgPool, user: Uuid, project: Uuid, at: i64) -> sqlx::Result<Option<i64>> {
+/// Considers the user's own events in the project, and those that add the user or one of their teams.
+async fn project_visible_from(log: &PgPool, user: Uuid, project: Uuid, at: i64) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar(
         "SELECT max(position) FROM ( \
              SELECT e.position FROM events e WHERE e.project_id = $1 AND e.position > $3 \
@@ -65,8 +65,8 @@ async fn of_project(log: &PgPool, user: Uuid, project: Uuid, at: i64) -> sqlx::R
     .await
 }
 
-async fn of_task(log: &PgPool, user: Uuid, task: TaskId, at: i64) -> sqlx::Result<Option<i64>> {
-    let made: Option<(Uuid, i64, bool)> = sqlx::query_as(
+async fn task_visible_from(log: &PgPool, user: Uuid, task: TaskId, at: i64) -> sqlx::Result<Option<i64>> {
+    let created: Option<(Uuid, i64, bool)> = sqlx::query_as(
         "SELECT e.project_id, e.position, \
                 EXISTS (SELECT FROM project_roles r WHERE r.project_id = e.project_id AND r.user_id = $2) \
          FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = $1 ORDER BY e.sequence LIMIT 1",
@@ -75,17 +75,19 @@ async fn of_task(log: &PgPool, user: Uuid, task: TaskId, at: i64) -> sqlx::Resul
     .bind(user)
     .fetch_optional(log)
     .await?;
-    match made {
+    match created {
         None => Ok(None),
         Some((_, position, true)) => Ok(Some(position).filter(|position| *position > at)),
         Some((project, position, false)) => {
-            Ok(of_project(log, user, project, at).await?.map(|joined| joined.max(position)))
+            let joined = project_visible_from(log, user, project, at).await?;
+            Ok(joined.map(|joined| joined.max(position)))
         }
     }
 }
 
-/// The person's own events of the team, those by which they come into it, and those by which a project of theirs gives it a role.
-async fn of_team(log: &PgPool, user: Uuid, team: TeamId, at: i64) -> sqlx::Result<Option<i64>> {
+/// Considers the user's own events in the team, those that add the user, and those that give the team a role in one of
+/// the user's projects.
+async fn team_visible_from(log: &PgPool, user: Uuid, team: TeamId, at: i64) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar(
         "SELECT max(position) FROM ( \
              SELECT e.position FROM events e WHERE e.aggregate_type = 'team' AND e.aggregate_id = $1 AND e.position > $3 \
@@ -103,35 +105,35 @@ async fn of_team(log: &PgPool, user: Uuid, team: TeamId, at: i64) -> sqlx::Resul
     .await
 }
 
-/// The answer for what is in the log and was not projected in time.
-pub fn behind(asked: i64) -> Problem {
-    let detail = format!("It is in the log, and the read model has not reached position {asked} yet");
+/// Problem for a target that is in the log and was not projected in time.
+pub fn read_model_behind(position: i64) -> Problem {
+    let detail = format!("The resource is in the log, and the read model has not reached position {position} yet");
     Problem::new(Code::ReadModelBehind, detail).retry_after(1)
 }
 
-/// What the person may see of these projects, once the read tables have what the log has of them.
+/// Reads which of these projects the user may see, and waits for the projection of those that are in the log.
 pub async fn memberships(app: &App, user: Uuid, projects: &[Uuid]) -> Result<Memberships, ReadError> {
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + WAIT_LIMIT;
     loop {
-        let known = app.hub.members().now(user, projects).await?;
+        let known = app.hub.members().current(user, projects).await?;
         let mut until = None;
         if known.checkpoint < known.head {
             for project in projects.iter().filter(|project| !known.sees(project)) {
-                let thing = Thing::Project(ProjectId(*project));
-                until = until.max(position(app, user, thing, known.checkpoint).await?);
+                let target = Target::Project(ProjectId(*project));
+                until = until.max(visible_from(app, user, target, known.checkpoint).await?);
             }
         }
         let Some(until) = until else { return Ok(known) };
-        if !reached(app, until, deadline).await {
-            return Err(behind(until).into());
+        if !wait_until_projected(app, until, deadline).await {
+            return Err(read_model_behind(until).into());
         }
     }
 }
 
-/// For something of the caller's own in a project that they see, or are about to.
-pub async fn may_keep_in(app: &App, caller: &Caller, project: ProjectId) -> Result<(), ReadError> {
+/// Requires that the caller may write, and is a member of the project: for resources of the caller's own in a project.
+pub async fn require_member(app: &App, caller: &Caller, project: ProjectId) -> Result<Memberships, ReadError> {
     caller.must_write()?;
     caller.must_reach(project)?;
     let known = memberships(app, caller.user_id.0, &[project.0]).await?;
-    if known.sees(&project.0) { Ok(()) } else { Err(Problem::not_found().into()) }
+    if known.sees(&project.0) { Ok(known) } else { Err(Problem::not_found().into()) }
 }

@@ -1,4 +1,4 @@
-//! Values of query parameters, bounded when they are read.
+//! Values of query parameters, validated when they are parsed.
 
 use chrono::{DateTime, Utc};
 use serde::de::value::StrDeserializer;
@@ -11,40 +11,40 @@ use taskfold_web::headers;
 use super::error::ReadError;
 use taskfold_live::{Cursor, Hub};
 
-/// A position of the log, 0 included: before everything.
+/// Position of the log. 0 is before the first event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Position(pub i64);
 
 impl<'de> Deserialize<'de> for Position {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("must be a position: a whole number from 0"))
+        Self::parse(&text).ok_or_else(|| D::Error::custom("must be a position: a non-negative integer"))
     }
 }
 
 impl Position {
-    /// Digits only: no sign, no space, nothing that the log could not count to.
+    /// Parses digits: no sign, no space, and not more than the log can count to.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         digits.then(|| text.parse().ok()).flatten().map(Self)
     }
 
-    /// Of a header.
+    /// Parses a header.
     pub fn of_header(all: &http::HeaderMap, name: &str) -> Result<Option<i64>, ReadError> {
         let Some(text) = headers::one(all, name)? else { return Ok(None) };
         match Self::parse(text) {
             Some(position) => Ok(Some(position.0)),
             None => Err(Problem::invalid_field(
                 format!("/{}", name.to_ascii_lowercase()),
-                "must be a position: a whole number from 0",
+                "must be a position: a non-negative integer",
             )
             .into()),
         }
     }
 }
 
-/// A cursor of the log as a client has it: a position, or the `id:` of a frame, which also says of which epoch of the log it is. Without that,
-/// it is of the log of now.
+/// Cursor as a client sends it: a position, or the `id:` of a frame, which also has the epoch of the log. Without an
+/// epoch, it is of the current log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
     pub cursor: Cursor,
@@ -61,14 +61,14 @@ impl<'de> Deserialize<'de> for Since {
 }
 
 impl Since {
-    /// The same in the log of now; 410 when that has gone on otherwise.
+    /// Translates the cursor to the current log. 410 if the logs differ before it.
     pub fn resume(self, hub: &Hub) -> Result<Cursor, ReadError> {
         let resumed = self.epoch.map_or(Some(self.cursor), |epoch| hub.resume((self.cursor, epoch)));
         resumed.ok_or_else(|| Problem::log_changed(hub.log(), hub.fork_position(self.epoch)).into())
     }
 }
 
-/// A point in time of the years 0001 to 9999 UTC, as RFC 3339 has them.
+/// Time in the years 0001 to 9999 UTC (RFC 3339).
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Time(pub DateTime<Utc>);
 
@@ -82,18 +82,18 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A list of words of ours with commas between them, such as `todo,running`.
+/// List of names of variants, separated by commas, such as `todo,running`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Words<T>(pub Vec<T>);
+pub struct CommaSeparated<T>(pub Vec<T>);
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Words<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for CommaSeparated<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let word = |word: &str| {
-            let word: StrDeserializer<'_, D::Error> = word.into_deserializer();
-            T::deserialize(word)
+        let parse = |name: &str| {
+            let name: StrDeserializer<'_, D::Error> = name.into_deserializer();
+            T::deserialize(name)
         };
-        text.split(',').map(word).collect::<Result<_, _>>().map(Self)
+        text.split(',').map(parse).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_are_digits_within_what_the_log_counts() {
+    fn positions_are_digits_in_the_range_of_the_log() {
         assert_eq!(Position::parse("0"), Some(Position(0)));
         assert_eq!(Position::parse("9223372036854775807"), Some(Position(i64::MAX)));
         for bad in ["", "-1", "+1", " 1", "1e3", "9223372036854775808", "18446744073709551616", "x"] {

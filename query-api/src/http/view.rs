@@ -1,4 +1,4 @@
-//! Tasks as they are shown: whole, and as cards.
+//! JSON of tasks: complete, and as cards.
 
 use std::collections::HashSet;
 
@@ -12,10 +12,10 @@ use taskfold_domain::task::{DueStage, Priority};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::access::Membership;
-use super::stored::Stored;
+use super::membership::Membership;
+use super::text_enum::TextEnum;
 
-/// What a task and a card have in common.
+/// Fields that tasks and cards have in common.
 #[derive(Debug, FromRow, Serialize, ToSchema)]
 pub struct TaskFields {
     #[sqlx(rename = "task_id")]
@@ -23,47 +23,47 @@ pub struct TaskFields {
     pub project_id: Uuid,
     pub title: String,
     #[schema(value_type = Status)]
-    status: Stored<Status>,
+    status: TextEnum<Status>,
     pub column_id: Uuid,
     #[schema(example = "a0V")]
     pub rank: String,
     #[schema(value_type = Priority)]
-    priority: Stored<Priority>,
+    priority: TextEnum<Priority>,
     assignee_ids: Vec<Uuid>,
     label_ids: Vec<Uuid>,
     pub start_at: Option<DateTime<Utc>>,
     pub due_at: Option<DateTime<Utc>>,
     estimate_minutes: Option<i32>,
     parent_id: Option<Uuid>,
-    /// The tasks that it waits for.
+    /// Tasks that must be completed before this one.
     dependency_ids: Vec<Uuid>,
     /// Whether one of them is neither completed nor cancelled.
     blocked: bool,
-    /// What the clock has said of `due_at`.
+    /// Whether `due_at` is near or has passed.
     #[schema(value_type = Option<DueStage>)]
-    due_stage: Option<Stored<DueStage>>,
-    /// How many tasks are a part of it, and how many of them are completed.
+    due_stage: Option<TextEnum<DueStage>>,
+    /// Number of completed subtasks. `subtask_total` is the number of all.
     subtask_done: i64,
     subtask_total: i64,
-    /// Whether the caller hears of it.
+    /// Whether the caller watches the task.
     watching: bool,
     archived: bool,
     deleted: bool,
     deleted_at: Option<DateTime<Utc>>,
     deleted_by: Option<Uuid>,
-    /// Of the running intervals that have ended; add the time since `running_since` while it is not null.
+    /// Duration of the running intervals that have ended. Add the time since `running_since` while that is not null.
     elapsed_ms: i64,
     running_since: Option<DateTime<Utc>>,
-    /// In percent, as far as it was told.
+    /// In percent, as last reported.
     progress: Option<i32>,
-    /// Why it was cancelled or failed.
+    /// Reason for the cancellation or the failure.
     reason: Option<String>,
     comment_count: i32,
     attachment_count: i32,
     created_at: DateTime<Utc>,
     created_by: Uuid,
     updated_at: DateTime<Utc>,
-    /// For `If-Match`.
+    /// Version to send as `If-Match`.
     pub version: i64,
 }
 
@@ -76,15 +76,15 @@ pub struct Task {
     description: String,
     #[schema(value_type = Vec<Checklist>)]
     checklists: Json<Vec<Checklist>>,
-    /// Who hears of it.
+    /// Users who watch the task.
     watcher_ids: Vec<Uuid>,
-    /// What the caller may ask of it now, as in the names of commands: `task.<name>`.
+    /// Commands that the caller may send now, as in `task.<name>`.
     #[sqlx(skip)]
     #[schema(value_type = Vec<String>, example = json!(["start", "complete", "edit", "move"]))]
     allowed_commands: Vec<&'static str>,
 }
 
-/// A task as boards show it.
+/// A task as a card of the board.
 #[derive(Debug, FromRow, Serialize, ToSchema)]
 pub struct Card {
     #[sqlx(flatten)]
@@ -94,7 +94,7 @@ pub struct Card {
     checklist_total: i64,
 }
 
-/// The columns of [`TaskFields`].
+/// Columns of [`TaskFields`].
 macro_rules! task_fields {
     () => {
         "task_id, project_id, title, status, column_id, rank, priority, assignee_ids, label_ids, start_at, due_at, \
@@ -110,7 +110,7 @@ macro_rules! task_fields {
 }
 pub(crate) use task_fields;
 
-/// The columns of [`Card`].
+/// Columns of [`Card`].
 macro_rules! card_fields {
     () => {
         concat!(
@@ -124,14 +124,14 @@ macro_rules! card_fields {
 pub(crate) use card_fields;
 
 impl TaskFields {
-    /// Leaves out labels that the project no longer has.
+    /// Removes labels that the project no longer has.
     pub fn keep_labels(&mut self, labels: &HashSet<Uuid>) {
         self.label_ids.retain(|label| labels.contains(label));
     }
 }
 
 impl Task {
-    /// As this member sees it.
+    /// Completes the task for this member.
     pub fn shown_to(mut self, member: &Membership, labels: &HashSet<Uuid>) -> Self {
         self.fields.keep_labels(labels);
         let fields = &self.fields;

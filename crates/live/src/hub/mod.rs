@@ -1,3 +1,5 @@
+//! Hub: all channels of this instance, and the position up to which their rings are filled.
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,94 +12,94 @@ use taskfold_event_log::deadline::within;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
+use super::channel::{Channel, Subscription};
 use super::cursor::Cursor;
-use super::drain::Turns;
-use super::frame::{Channel, Frame, Kind};
-use super::losses::{self, Loss};
-use super::membership::{Members, Tables, must_have};
-use super::notices;
-use super::open::Streams;
-use super::places::Places;
-use super::room::{Room, Seat};
-use super::writers::{Passing, Writers};
+use super::drain_slots::DrainSlots;
+use super::frame::{ChannelId, Frame, FrameKind};
+use super::membership::{MembershipReader, RequiredTables, require_checkpoint};
+use super::personal_frames;
+use super::registry::StreamRegistry;
+use super::revocations::{self, Revocation};
+use super::stream_quota::StreamQuotas;
+use super::writer_threads::{EphemeralFrames, FrameBatch, WriterThreads};
 
-/// A room that nobody sits in is kept for somebody who comes right back.
-const KEEP_EMPTY_ROOM: Duration = Duration::from_secs(60);
-/// A storm of reconnects reads the log through this many doors, and leaves connections and cores to others.
-fn catch_ups_at_once() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 4)
-}
-/// Of a catch-up: what one follower holds in memory at once.
+/// Time for which an empty channel is kept, for clients that reconnect.
+const KEEP_EMPTY_CHANNEL: Duration = Duration::from_secs(60);
+/// Frames that one catch-up read holds in memory.
 const CATCH_UP_PAGE: i64 = 100;
-/// For a page: milliseconds, unless the log has much of others between two events.
+/// Limit for one catch-up page, which takes milliseconds unless the log has many other events in between.
 const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
-/// Of frames that a follower takes from the rings at once.
-const TAKE: usize = 256;
+/// Frames that a subscriber takes from the rings at once.
+const MAX_FRAMES_PER_READ: usize = 256;
 
-/// All rooms, and the position up to which they are filled.
+/// Channels and shared state of all streams.
 pub struct Hub {
     pool: PgPool,
-    members: Members,
-    places: Places,
-    streams: Streams,
-    turns: Turns,
-    rooms: Mutex<HashMap<Channel, Arc<Room>>>,
-    /// `None` until the feeder knows where it starts.
+    members: MembershipReader,
+    quotas: StreamQuotas,
+    streams: StreamRegistry,
+    drain_slots: DrainSlots,
+    channels: Mutex<HashMap<ChannelId, Arc<Channel>>>,
+    /// `None` until the feeder has started.
     position: watch::Sender<Option<i64>>,
-    catch_ups: Semaphore,
-    /// How many follow the channel `me`.
-    listening: AtomicUsize,
-    /// Up to here, the rooms of people may lack what they are told: nobody listened then.
-    untold: AtomicI64,
-    writers: Writers,
-    /// Whether events come from the log, because JetStream is away.
+    catch_up_slots: Semaphore,
+    /// Number of streams that carry the channel `me`.
+    personal_interest: AtomicUsize,
+    /// Position up to which rings may lack personal frames, because no stream carried the channel `me`.
+    personal_gap_end: AtomicI64,
+    writers: WriterThreads,
+    /// Whether events come from the log, because JetStream is unavailable.
     degraded: AtomicBool,
-    /// Which log it is.
     log: watch::Receiver<LogIdentity>,
-    /// How often all began anew, because the log lacked what was announced.
+    /// Number of times that all streams were reset, because the log lacked a published event.
     restarts: AtomicU64,
-    /// Where to say who has lost sight of a project.
-    losses: OnceLock<mpsc::UnboundedSender<Loss>>,
+    /// Receiver of revocations outside of the streams.
+    revocations: OnceLock<mpsc::UnboundedSender<Revocation>>,
 }
 
-/// What comes next for a follower.
+/// Next frames of a subscriber.
 #[derive(Debug)]
-pub struct Next {
+pub struct NextFrames {
     /// In order of position.
     pub frames: Vec<Arc<Frame>>,
-    /// With these frames, the follower has been served up to here.
+    /// Cursor up to which the subscriber has been served with these frames.
     pub upto: Cursor,
 }
 
-/// What somebody reads of the log to catch up.
+/// Selection of frames that a subscriber reads from the log.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct CatchUp<'a> {
     pub projects: &'a [Uuid],
     pub user: Uuid,
-    /// Also what they are told.
-    pub me: bool,
-    /// Losses of sight up to here are history: they could see the projects afterwards.
-    pub losses_after: i64,
+    /// Whether to read personal frames.
+    pub personal: bool,
+    /// Position up to which revocations are history: the user was seen to be a member afterwards.
+    pub revocations_after: i64,
 }
 
 impl Hub {
-    pub fn new(pool: PgPool, log: watch::Receiver<LogIdentity>, places: Places, writers: Writers) -> Arc<Self> {
+    pub fn new(
+        pool: PgPool,
+        log: watch::Receiver<LogIdentity>,
+        quotas: StreamQuotas,
+        writers: WriterThreads,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            members: Members::new(pool.clone()),
+            members: MembershipReader::new(pool.clone()),
             pool,
-            places,
-            streams: Streams::of_new_instance(),
-            turns: Turns::default(),
-            rooms: Mutex::default(),
+            quotas,
+            streams: StreamRegistry::new(),
+            drain_slots: DrainSlots::default(),
+            channels: Mutex::default(),
             position: watch::Sender::new(None),
-            catch_ups: Semaphore::new(catch_ups_at_once()),
-            listening: AtomicUsize::new(0),
-            untold: AtomicI64::new(0),
+            catch_up_slots: Semaphore::new(concurrent_catch_ups()),
+            personal_interest: AtomicUsize::new(0),
+            personal_gap_end: AtomicI64::new(0),
             writers,
             degraded: AtomicBool::new(false),
             log,
             restarts: AtomicU64::new(0),
-            losses: OnceLock::new(),
+            revocations: OnceLock::new(),
         })
     }
 
@@ -105,31 +107,31 @@ impl Hub {
         &self.pool
     }
 
-    pub fn members(&self) -> &Members {
+    pub fn members(&self) -> &MembershipReader {
         &self.members
     }
 
-    pub fn places(&self) -> &Places {
-        &self.places
+    pub fn quotas(&self) -> &StreamQuotas {
+        &self.quotas
     }
 
-    /// The id of the log.
+    /// Id of the log.
     pub fn log(&self) -> Uuid {
         self.log.borrow().id
     }
 
-    /// How often the log was adopted: a part of each `id:`.
+    /// Number of adoptions of the log, which is a part of each `id:`.
     pub fn epoch(&self) -> usize {
         self.log.borrow().epoch()
     }
 
-    /// Where a client goes on that was served up to `id`; `None` when that was in a log that went on otherwise.
+    /// Translates a cursor of an earlier epoch to the current log; `None` if the logs differ before it.
     pub fn resume(&self, (cursor, epoch): (Cursor, usize)) -> Option<Cursor> {
-        // Of two positions, the one of which the client may have been told.
-        self.log.borrow().shares(epoch, cursor.told_position())?.then_some(cursor)
+        // The later of the cursor's two positions: the client may have its personal frames.
+        self.log.borrow().shares(epoch, cursor.personal_position())?.then_some(cursor)
     }
 
-    /// The last position that the log of `epoch` shares with the current one; `None` when that is not known.
+    /// Last position that the log of `epoch` has in common with the current one; `None` if it is not known.
     pub fn fork_position(&self, epoch: Option<usize>) -> Option<i64> {
         let log = self.log.borrow();
         let known = epoch.and_then(|epoch| log.former.get(epoch)).copied();
@@ -140,73 +142,73 @@ impl Hub {
         self.restarts.load(Ordering::SeqCst)
     }
 
-    /// The log lacks what was announced: everybody starts over, from what it has.
+    /// Resets all streams to this position, because the log lacks a published event.
     pub fn restart(&self, position: i64) {
         {
-            let rooms = self.rooms();
+            let channels = self.channels();
             self.restarts.fetch_add(1, Ordering::SeqCst);
-            self.untold.store(position, Ordering::SeqCst);
+            self.personal_gap_end.store(position, Ordering::SeqCst);
             self.position.send_replace(Some(position));
-            rooms.values().for_each(|room| room.ring().restart(Cursor::behind(position)));
+            channels.values().for_each(|channel| channel.ring().restart(Cursor::after(position)));
         }
-        self.rooms().values().for_each(|room| room.call());
+        self.channels().values().for_each(|channel| channel.wake_all());
         metrics::counter!("taskfold_hub_restarts_total").increment(1);
     }
 
-    /// Those that are open here.
-    pub fn streams(&self) -> &Streams {
+    /// Open streams of this instance.
+    pub fn streams(&self) -> &StreamRegistry {
         &self.streams
     }
 
-    /// The instance goes away: after how long one more stream is to end.
-    pub fn turn(&self) -> Duration {
-        self.turns.next(self.streams.count())
+    /// Takes a drain slot at shutdown, and returns the delay after which that stream ends.
+    pub fn drain_delay(&self) -> Duration {
+        self.drain_slots.take(self.streams.count())
     }
 
-    /// Up to where events are announced; 0 before the feeder knows.
+    /// Position up to which events are published; 0 before the feeder has started.
     pub fn position(&self) -> i64 {
         self.position.borrow().unwrap_or_default()
     }
 
-    /// Whether the hub has begun, waiting for it a moment.
-    pub async fn has_begun(&self, limit: Duration) -> bool {
+    /// Waits until the feeder has started. Returns whether it has within `limit`.
+    pub async fn has_started(&self, limit: Duration) -> bool {
         let mut position = self.position.subscribe();
-        tokio::time::timeout(limit, position.wait_for(Option::is_some)).await.is_ok_and(|begun| begun.is_ok())
+        tokio::time::timeout(limit, position.wait_for(Option::is_some)).await.is_ok_and(|started| started.is_ok())
     }
 
-    /// Sits down in the room of a channel. What is announced there from now on wakes `wake`.
-    pub fn join(&self, channel: Channel, wake: &Arc<Notify>) -> Seat {
-        let mut rooms = self.rooms();
-        let room = rooms.entry(channel).or_insert_with(|| Arc::new(Room::new(Cursor::behind(self.position()))));
-        room.join(Arc::clone(wake))
+    /// Subscribes to a channel: frames published from now on notify `wake`.
+    pub fn subscribe(&self, channel: ChannelId, wake: &Arc<Notify>) -> Subscription {
+        let mut channels = self.channels();
+        let channel = channels.entry(channel).or_insert_with(|| Arc::new(Channel::new(Cursor::after(self.position()))));
+        channel.subscribe(Arc::clone(wake))
     }
 
-    /// Says that somebody follows the channel `me`, until the answer is dropped.
-    pub fn listen(self: &Arc<Self>) -> Listening {
-        self.listening.fetch_add(1, Ordering::SeqCst);
-        Listening(Arc::clone(self))
+    /// Registers a stream that carries the channel `me`, until the returned value is dropped.
+    pub fn register_personal_interest(self: &Arc<Self>) -> PersonalInterest {
+        self.personal_interest.fetch_add(1, Ordering::SeqCst);
+        PersonalInterest(Arc::clone(self))
     }
 
-    /// Whether anybody follows the channel `me`.
-    pub fn somebody_listens(&self) -> bool {
-        self.listening.load(Ordering::SeqCst) > 0
+    /// Returns whether any stream carries the channel `me`.
+    pub fn has_personal_interest(&self) -> bool {
+        self.personal_interest.load(Ordering::SeqCst) > 0
     }
 
-    /// Up to where what people are told is to be read from the log. For whoever listens already.
-    pub fn untold(&self) -> Cursor {
-        Cursor::behind(self.untold.load(Ordering::SeqCst))
+    /// Cursor up to which personal frames must be read from the log, by a stream whose interest is registered.
+    pub fn personal_gap_end(&self) -> Cursor {
+        Cursor::after(self.personal_gap_end.load(Ordering::SeqCst))
     }
 
-    /// Nobody listens, and so nobody is told of the events up to here, which are published next.
-    pub fn leave_untold(&self, upto: i64) {
-        self.untold.store(upto, Ordering::SeqCst);
+    /// Records that the events up to `upto`, which are published next, come without personal frames.
+    pub fn omit_personal_frames(&self, upto: i64) {
+        self.personal_gap_end.store(upto, Ordering::SeqCst);
     }
 
-    /// What people are told up to here could not be had: whoever is in any room is to read it themselves.
-    pub fn miss(&self, upto: i64) {
-        for room in self.rooms().values() {
-            room.ring().restart(Cursor::behind(upto));
-            room.call();
+    /// Makes all subscribers read the log up to `upto`, because personal frames could not be read.
+    pub fn force_catch_up(&self, upto: i64) {
+        for channel in self.channels().values() {
+            channel.ring().restart(Cursor::after(upto));
+            channel.wake_all();
         }
     }
 
@@ -214,151 +216,160 @@ impl Hub {
         self.degraded.load(Ordering::Relaxed)
     }
 
-    /// Everybody is told when it changes.
+    /// Sets whether JetStream is unavailable, and wakes all subscribers if that changed.
     pub fn set_degraded(&self, degraded: bool) {
         if self.degraded.swap(degraded, Ordering::Relaxed) != degraded {
             metrics::gauge!("taskfold_hub_degraded").set(f64::from(degraded));
-            self.rooms().values().for_each(|room| room.call());
+            self.channels().values().for_each(|channel| channel.wake_all());
         }
     }
 
-    /// Takes the events behind the hub's position up to `upto`, in order. Only the feeder does this.
+    /// Publishes the frames after the hub's position and up to `upto`, in order. Only the feeder calls this.
     pub fn publish(&self, frames: Vec<Frame>, upto: i64) {
-        let mut touched: Vec<Arc<Room>> = Vec::new();
-        let mut news = Vec::new();
+        let mut touched: Vec<Arc<Channel>> = Vec::new();
+        let mut batch = FrameBatch::new();
         {
-            let rooms = self.rooms();
+            let channels = self.channels();
             for frame in frames {
-                if let (Kind::Revokes(project), Channel::Person(user)) = (frame.kind, frame.channel)
-                    && let Some(losses) = self.losses.get()
+                if let (FrameKind::Revokes(project), ChannelId::Person(user)) = (frame.kind, frame.channel)
+                    && let Some(revocations) = self.revocations.get()
                 {
-                    // Nobody may listen any more: the end of the program.
-                    let _ = losses.send(Loss { position: frame.at.position(), project, user });
+                    // The receiver may have ended, at shutdown.
+                    let _ = revocations.send(Revocation { position: frame.at.position(), project, user });
                 }
-                if let Some(room) = rooms.get(&frame.channel) {
-                    if !touched.iter().any(|t| Arc::ptr_eq(t, room)) {
-                        touched.push(Arc::clone(room));
+                if let Some(channel) = channels.get(&frame.channel) {
+                    if !touched.iter().any(|t| Arc::ptr_eq(t, channel)) {
+                        touched.push(Arc::clone(channel));
                     }
                     let frame = Arc::new(frame);
-                    if room.has_outlets() {
-                        news.push((Arc::clone(room), Arc::clone(&frame)));
+                    if channel.has_parked_sockets() {
+                        batch.push((Arc::clone(channel), Arc::clone(&frame)));
                     }
-                    room.ring().push(frame);
+                    channel.ring().push(frame);
                 }
             }
-            // Under the same lock as the rings: a room made later starts here and lacks nothing.
+            // Under the same lock as the rings: a channel created later starts here and lacks nothing.
             self.position.send_replace(Some(upto));
         }
-        // After the position: who comes to rest meanwhile looks at the rings once more.
-        if !news.is_empty() {
-            self.writers.send(news);
+        // After the position: a subscriber that parks meanwhile reads the rings once more.
+        if !batch.is_empty() {
+            self.writers.write(batch);
         }
-        for room in touched {
-            room.wake();
+        for channel in touched {
+            channel.wake();
         }
         metrics::gauge!("taskfold_hub_position").set(upto as f64);
     }
 
-    /// Who loses sight of which project, for the one who asks first.
-    pub fn losses(&self) -> mpsc::UnboundedReceiver<Loss> {
+    /// Returns the receiver of all revocations. Only the first caller receives any.
+    pub fn revocations(&self) -> mpsc::UnboundedReceiver<Revocation> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        // A second one would hear nothing.
-        let _ = self.losses.set(sender);
+        let _ = self.revocations.set(sender);
         receiver
     }
 
-    /// Says what is worth nothing later to the streams at rest in the room of a project that want to hear it; made only if there are any.
-    pub fn pass(&self, project: Uuid, pieces: impl FnOnce() -> Vec<Bytes>) {
-        let listening = self.rooms().get(&Channel::Project(project)).filter(|room| room.has_ears()).cloned();
-        if let Some(listening) = listening {
-            self.writers.pass(Passing { room: listening, of: project, pieces: pieces() });
+    /// Sends ephemeral frames to the idle streams of a project. `frames` is only called if a stream carries them.
+    pub fn publish_ephemeral(&self, project: Uuid, frames: impl FnOnce() -> Vec<Bytes>) {
+        let channel = self.channels().get(&ChannelId::Project(project)).filter(|c| c.has_ephemeral_queues()).cloned();
+        if let Some(channel) = channel {
+            self.writers.write_ephemeral(EphemeralFrames { channel, project, frames: frames() });
         }
     }
 
-    /// What the rings hold of these rooms behind `after`; `None` when the follower is too far behind for one of them.
-    pub fn recent(&self, seats: &[&Seat], after: Cursor) -> Option<Next> {
-        // Before the rings: whatever they are given afterwards is beyond it.
-        let upto = Cursor::behind(self.position()).max(after);
+    /// Reads the frames of these channels after `after` from the rings; `None` if one of them does not reach back so
+    /// far.
+    pub fn recent(&self, subscriptions: &[&Subscription], after: Cursor) -> Option<NextFrames> {
+        // Before the rings are read: frames that they get later are after this position.
+        let upto = Cursor::after(self.position()).max(after);
         let mut frames = Vec::new();
-        for seat in seats {
-            frames.append(&mut seat.room().ring().between(after, upto, TAKE)?);
+        for subscription in subscriptions {
+            frames.append(&mut subscription.channel().ring().between(after, upto, MAX_FRAMES_PER_READ)?);
         }
-        Some(in_order(frames, upto))
+        Some(merge(frames, upto))
     }
 
-    /// The same from the log, a page at a time.
-    pub async fn catch_up(&self, wanted: Wanted<'_>, after: Cursor) -> sqlx::Result<Next> {
-        let announced = self.position();
-        let head = announced.max(after.position());
-        let _door = self.catch_ups.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        within(CATCH_UP_LIMIT, Box::pin(self.page(wanted, after, (announced, head)))).await
+    /// Reads the next page of frames after `after` from the log.
+    pub async fn catch_up(&self, selection: CatchUp<'_>, after: Cursor) -> sqlx::Result<NextFrames> {
+        let published = self.position();
+        let head = published.max(after.position());
+        let _slot = self.catch_up_slots.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        within(CATCH_UP_LIMIT, Box::pin(self.page(selection, after, (published, head)))).await
     }
 
     async fn page(
         &self,
-        Wanted { projects, user, me, losses_after }: Wanted<'_>,
+        CatchUp { projects, user, personal, revocations_after }: CatchUp<'_>,
         after: Cursor,
-        (announced, head): (i64, i64),
-    ) -> sqlx::Result<Next> {
-        let tables = if me { Tables::WithIntervals } else { Tables::OfToday };
-        must_have(&self.pool, tables, announced).await?;
-        let page = (after.position(), head, CATCH_UP_PAGE);
-        let events = taskfold_event_log::project_page_after(&self.pool, projects, page.0, page.1, page.2).await?;
-        let told = match me {
-            true => notices::told_to(&self.pool, user, self.epoch(), after, (head, CATCH_UP_PAGE)).await?,
+        (published, head): (i64, i64),
+    ) -> sqlx::Result<NextFrames> {
+        let tables = if personal { RequiredTables::Intervals } else { RequiredTables::Current };
+        require_checkpoint(&self.pool, tables, published).await?;
+        let events =
+            taskfold_event_log::project_page_after(&self.pool, projects, after.position(), head, CATCH_UP_PAGE).await?;
+        let epoch = self.epoch();
+        let personal = match personal {
+            true => personal_frames::of_user(&self.pool, user, epoch, after, (head, CATCH_UP_PAGE)).await?,
             false => Vec::new(),
         };
-        let epoch = self.epoch();
         metrics::counter!("taskfold_sse_catch_up_reads_total").increment(1);
-        // A full page may have more behind it, and nothing beyond its last may be served yet.
-        let full = |count: usize| i64::try_from(count).unwrap_or(i64::MAX) >= CATCH_UP_PAGE;
-        let end_of_events = events.last().filter(|_| full(events.len())).map(|last| Cursor::behind(last.position));
-        let end_of_told = told.last().filter(|_| full(told.len())).map(|last| last.at);
-        let ends = end_of_events.into_iter().chain(end_of_told);
-        let upto = ends.fold(Cursor::behind(head).max(after), Cursor::min);
-        let losses_after = losses_after.max(after.position());
-        let losses = losses::of_person(&self.pool, user, projects, losses_after, upto.position()).await?;
+        // A full page may have more after it, and nothing after its last frame may be served yet.
+        let is_full = |count: usize| i64::try_from(count).unwrap_or(i64::MAX) >= CATCH_UP_PAGE;
+        let end_of_events = events.last().filter(|_| is_full(events.len())).map(|last| Cursor::after(last.position));
+        let end_of_personal = personal.last().filter(|_| is_full(personal.len())).map(|last| last.at);
+        let ends = end_of_events.into_iter().chain(end_of_personal);
+        let upto = ends.fold(Cursor::after(head).max(after), Cursor::min);
+        let revocations_after = revocations_after.max(after.position());
+        let revocations = revocations::of_user(&self.pool, user, projects, revocations_after, upto.position()).await?;
         let events = events.iter().filter_map(|event| {
-            Frame::from_log(event, epoch).inspect_err(|e| tracing::error!(%e, "left out of a stream")).ok()
+            Frame::from_log(event, epoch)
+                .inspect_err(|error| {
+                    tracing::error!(position = event.position, %error, "an event that cannot be read is skipped");
+                })
+                .ok()
         });
-        let frames = events.chain(told).chain(losses.iter().map(Frame::of_loss));
+        let frames = events.chain(personal).chain(revocations.iter().map(Frame::of_revocation));
         let mut frames: Vec<Arc<Frame>> =
             frames.filter(|frame| frame.at > after && frame.at <= upto).map(Arc::new).collect();
         frames.sort_by_key(|frame| frame.order());
-        Ok(Next { frames, upto })
+        Ok(NextFrames { frames, upto })
     }
 
-    /// Forgets rooms that have been empty for a while, and people who have gone.
-    pub fn tidy(&self) {
-        self.places.tidy();
-        let mut rooms = self.rooms();
-        rooms.retain(|_, room| room.empty_since().is_none_or(|since| since.elapsed() < KEEP_EMPTY_ROOM));
-        metrics::gauge!("taskfold_hub_rooms").set(rooms.len() as f64);
+    /// Removes channels that have been empty for a while, and the quotas of users without streams.
+    pub fn remove_idle(&self) {
+        self.quotas.remove_idle();
+        let mut channels = self.channels();
+        channels.retain(|_, channel| channel.empty_since().is_none_or(|since| since.elapsed() < KEEP_EMPTY_CHANNEL));
+        metrics::gauge!("taskfold_hub_channels").set(channels.len() as f64);
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<Channel, Arc<Room>>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn channels(&self) -> MutexGuard<'_, HashMap<ChannelId, Arc<Channel>>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Merges what several rings gave. Each gave its first `TAKE` frames, so one that gave that many may have more behind
-/// its last, and nothing beyond that may be served yet.
-fn in_order(mut frames: Vec<Arc<Frame>>, upto: Cursor) -> Next {
+/// Catch-up reads at one time: a wave of reconnects must leave connections and cores to other work.
+fn concurrent_catch_ups() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 4)
+}
+
+/// Merges the frames of several rings. Each ring returned its first `MAX_FRAMES_PER_READ` frames: one that returned
+/// that many may have more, and nothing after its last frame may be served yet.
+fn merge(mut frames: Vec<Arc<Frame>>, upto: Cursor) -> NextFrames {
     frames.sort_by_key(|f| f.order());
-    let full = frames.len() >= TAKE;
-    // Frames of one place are served together, or the second would be left behind.
-    let last = frames.get(TAKE - 1).map(|f| f.at);
+    let is_full = frames.len() >= MAX_FRAMES_PER_READ;
+    // Frames with the same cursor are served together, or the later ones would be skipped.
+    let last = frames.get(MAX_FRAMES_PER_READ - 1).map(|f| f.at);
     frames.retain(|f| last.is_none_or(|last| f.at <= last));
-    let upto = last.filter(|_| full).unwrap_or(upto);
-    Next { frames, upto }
+    let upto = last.filter(|_| is_full).unwrap_or(upto);
+    NextFrames { frames, upto }
 }
 
-/// Somebody follows the channel `me`.
-pub struct Listening(Arc<Hub>);
+/// Registration of a stream that carries the channel `me`, withdrawn on drop.
+pub struct PersonalInterest(Arc<Hub>);
 
-impl Drop for Listening {
+impl Drop for PersonalInterest {
     fn drop(&mut self) {
-        self.0.listening.fetch_sub(1, Ordering::SeqCst);
+        self.0.personal_interest.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The key-value bucket in NATS in which devices say that they are there: a key a device, in memory, gone by itself.
+//! Key-value bucket in NATS, in memory, with one expiring key per present device.
 
 use std::time::Duration;
 
@@ -10,43 +10,44 @@ use async_nats::jetstream::stream::{self, StorageType};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::roster::Key;
+use super::state::DeviceKey;
 
-/// The bucket keeps a key a little longer than a device is there: an instance that starts hears of every device that is.
-const KEPT_LONGER: Duration = Duration::from_secs(5);
-/// Several times what a value has.
-const VALUE_BYTES: i32 = 512;
+/// Time that the bucket keeps a key longer than its device is present, so that an instance that starts receives every
+/// present device.
+const EXTRA_RETENTION: Duration = Duration::from_secs(5);
+/// Several times the size of a value.
+const MAX_VALUE_BYTES: i32 = 512;
 
-/// What a device says.
+/// Value of a device's key.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+pub struct DeviceValue {
     pub focus: Option<Uuid>,
     pub member_at: i64,
 }
 
-/// The bucket that belongs to the stream of this name. One that is there keeps what an operator has set: it has as many copies as the stream, or
-/// more.
+/// Opens or creates the bucket of this stream. An existing one keeps the settings of its operator, with at least as
+/// many replicas as the stream.
 pub async fn ensure(client: async_nats::Client, stream: &str, ttl: Duration) -> Result<Store, BoxError> {
     let jetstream = async_nats::jetstream::new(client);
     let replicas = jetstream.get_stream(stream).await?.cached_info().config.num_replicas;
-    let (bucket, max_age) = (format!("{stream}_PRESENCE"), ttl + KEPT_LONGER);
+    let (bucket, max_age) = (format!("{stream}_PRESENCE"), ttl + EXTRA_RETENTION);
     match jetstream.get_stream(format!("KV_{bucket}")).await {
-        Ok(found) => {
-            let known = &found.cached_info().config;
-            let num_replicas = known.num_replicas.max(replicas);
-            if (known.max_age, known.num_replicas) != (max_age, num_replicas) {
-                let duplicate_window = known.duplicate_window.min(max_age);
-                let wanted = stream::Config { max_age, num_replicas, duplicate_window, ..known.clone() };
-                jetstream.update_stream(wanted).await?;
+        Ok(existing) => {
+            let current = &existing.cached_info().config;
+            let num_replicas = current.num_replicas.max(replicas);
+            if (current.max_age, current.num_replicas) != (max_age, num_replicas) {
+                let duplicate_window = current.duplicate_window.min(max_age);
+                let updated = stream::Config { max_age, num_replicas, duplicate_window, ..current.clone() };
+                jetstream.update_stream(updated).await?;
             }
             Ok(jetstream.get_key_value(bucket).await?)
         }
         Err(error) if is_missing(&error) => {
             let config = Config {
                 bucket,
-                description: "Taskfold: who is there".to_owned(),
+                description: "Taskfold presence".to_owned(),
                 history: 1,
-                max_value_size: VALUE_BYTES,
+                max_value_size: MAX_VALUE_BYTES,
                 max_age,
                 storage: StorageType::Memory,
                 num_replicas: replicas,
@@ -62,16 +63,16 @@ fn is_missing(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-pub fn name_of(key: &Key) -> String {
+pub fn name_of(key: &DeviceKey) -> String {
     format!("{}.{}.{}", key.project, key.user, key.device)
 }
 
-/// `None` for a key that is no device's.
-pub fn key_of(name: &str) -> Option<Key> {
+/// Parses the name of a key; `None` if it is not that of a device.
+pub fn key_of(name: &str) -> Option<DeviceKey> {
     let mut parts = name.splitn(3, '.');
     let mut id = || parts.next()?.parse().ok();
     let (project, user) = (id()?, id()?);
-    Some(Key { project, user, device: parts.next()?.into() })
+    Some(DeviceKey { project, user, device: parts.next()?.into() })
 }
 
 #[cfg(test)]
@@ -79,8 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_it_was_written() {
-        let key = Key { project: Uuid::from_u128(1), user: Uuid::from_u128(2), device: "tab_7-x".into() };
+    fn the_name_of_a_key_is_parsed_back() {
+        let key = DeviceKey { project: Uuid::from_u128(1), user: Uuid::from_u128(2), device: "tab_7-x".into() };
         assert_eq!(key_of(&name_of(&key)), Some(key));
         for other in ["", "probe", "probe.1.2", "01900000-0000-7000-8000-000000000001.x.y"] {
             assert_eq!(key_of(other), None, "{other}");

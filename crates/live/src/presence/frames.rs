@@ -1,3 +1,5 @@
+//! Frames of presence changes. They have no `id:`, because they do not advance the cursor.
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
@@ -7,69 +9,69 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::roster::{Change, Kind};
+use super::state::{ChangeKind, PresenceChange};
 use crate::frame::encode;
 
-/// Frames of about this many bytes together leave in one piece.
-const PIECE: usize = 16 * 1024;
+/// Size up to which frames are joined into one chunk.
+const CHUNK_SIZE: usize = 16 * 1024;
 
-/// The data of `presence.joined`, `presence.focused` and `presence.left`: all there is to say of the person, so that the latest
-/// is enough. As in Changes, people are ids.
+/// Data of `presence.joined`, `presence.focused` and `presence.left`: the whole presence of one user, so that the
+/// latest frame is sufficient. Users are ids, as in Changes.
 #[derive(Serialize, ToSchema)]
 pub struct PresenceFrame {
     project_id: Uuid,
     user_id: Uuid,
-    /// The tasks that their devices look at.
+    /// Tasks that the user's devices show.
     focus: BTreeSet<Uuid>,
-    /// How many devices they are there with; a change of that alone is not told.
+    /// Number of devices of the user. A change of this number alone is not sent.
     devices: usize,
-    /// Since when it is so.
+    /// Time of this change.
     at: DateTime<Utc>,
 }
 
-/// Without `id:`, because they move no cursor.
-pub fn pieces(project: Uuid, changes: &[Change]) -> Vec<Bytes> {
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
+/// Encodes the changes of a project into chunks.
+pub fn chunks(project: Uuid, changes: &[PresenceChange]) -> Vec<Bytes> {
+    let mut chunks: Vec<Vec<u8>> = Vec::new();
     for change in changes {
         let name = match change.kind {
-            Kind::Joined => "presence.joined",
-            Kind::Focused => "presence.focused",
-            Kind::Left => "presence.left",
+            ChangeKind::Joined => "presence.joined",
+            ChangeKind::Focused => "presence.focused",
+            ChangeKind::Left => "presence.left",
         };
         let at = DateTime::from_timestamp_millis(change.view.at).unwrap_or_default();
         let focus = change.view.focus.clone();
         let devices = change.view.devices;
         let data = PresenceFrame { project_id: project, user_id: change.user, focus, devices, at };
         let frame = encode(None, name, None, &serde_json::to_string(&data).unwrap_or_default());
-        match pieces.last_mut().filter(|piece| piece.len() + frame.len() <= PIECE) {
-            Some(piece) => piece.extend_from_slice(&frame),
-            None => pieces.push(frame.into()),
+        match chunks.last_mut().filter(|chunk| chunk.len() + frame.len() <= CHUNK_SIZE) {
+            Some(chunk) => chunk.extend_from_slice(&frame),
+            None => chunks.push(frame.into()),
         }
     }
-    pieces.into_iter().map(Bytes::from).collect()
+    chunks.into_iter().map(Bytes::from).collect()
 }
 
-/// The stream has not been told all of the project: to be read again.
+/// Frame for a stream that missed changes of the project: its client must read the presence again.
 pub fn stale(project: Uuid) -> Bytes {
     encode(None, "presence.stale", None, &json!({"project_id": project}).to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::roster::View;
+    use super::super::state::UserView;
     use super::*;
 
     #[test]
-    fn frames_say_who_and_what_and_have_no_id() {
+    fn frames_have_the_whole_view_and_no_id() {
         let (project, user, task) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-        let view = View { focus: [task].into(), devices: 2, at: 1_700_000_000_123 };
-        let change = Change { user, kind: Kind::Focused, view };
+        let view = UserView { focus: [task].into(), devices: 2, at: 1_700_000_000_123 };
+        let change = PresenceChange { user, kind: ChangeKind::Focused, view };
         let expected = format!(
             "event: presence.focused\ndata: {{\"project_id\":\"{project}\",\"user_id\":\"{user}\",\
              \"focus\":[\"{task}\"],\"devices\":2,\"at\":\"2023-11-14T22:13:20.123Z\"}}\n\n"
         );
-        assert_eq!(pieces(project, std::slice::from_ref(&change)), [Bytes::from(expected)]);
-        let many = pieces(project, &vec![change; 1000]);
-        assert!(many.len() > 5 && many.iter().all(|piece| piece.len() <= PIECE && piece.ends_with(b"\n\n")));
+        assert_eq!(chunks(project, std::slice::from_ref(&change)), [Bytes::from(expected)]);
+        let many = chunks(project, &vec![change; 1000]);
+        assert!(many.len() > 5 && many.iter().all(|chunk| chunk.len() <= CHUNK_SIZE && chunk.ends_with(b"\n\n")));
     }
 }

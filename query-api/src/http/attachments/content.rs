@@ -1,3 +1,5 @@
+//! `GET /v1/tasks/{task_id}/attachments/{attachment_id}/content`: the content of a file, or a range of it.
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -18,23 +20,23 @@ use taskfold_web::tags::SameInEveryLog;
 use taskfold_web::{Caller, Code, Problem};
 use utoipa::IntoParams;
 
-use super::manners;
-use super::range::Wanted;
-use crate::http::answer::matches;
+use super::content_headers;
+use super::range::RequestedRange;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::pending::Thing;
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::etag::matches;
+use crate::http::pending::Target;
+use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::values::Position;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// In place of the header `Authorization`, for `<img>` and `<video>`: a stream ticket, good for 15 minutes here, because
-    /// a video is played by many requests.
+    /// A stream ticket instead of the header `Authorization`, for `<img>` and `<video>`. Valid for 15 minutes and any
+    /// number of requests here, because a video is loaded in many.
     ticket: Option<String>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
@@ -47,19 +49,19 @@ struct File {
     sha256: String,
 }
 
-/// The bytes of a file, or the one range of them that `Range` asks for. Its `ETag` is its SHA-256. Images, audio, video, PDF
-/// and plain text may be shown in place; everything else is for saving, and nothing in it can run on this origin.
+/// The content of a file, or the range that `Range` asks for. Its `ETag` is its SHA-256. Images, audio, video, PDF and
+/// plain text may be displayed; other files are downloaded, and no file can run scripts on this origin.
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}/attachments/{attachment_id}/content", operation_id = "getAttachmentContent",
     tag = "attachments",
     params(("task_id" = Uuid, Path, description = "the task"), ("attachment_id" = Uuid, Path, description = "the attachment"),
         Params, ReadHeaders,
-        ("Range" = Option<String>, Header, description = "`bytes=<first>-<last>`; several ranges are answered with the whole"),
-        ("If-Range" = Option<String>, Header, description = "The `ETag`: the whole if the file is another one")),
+        ("Range" = Option<String>, Header, description = "`bytes=<first>-<last>`; several ranges are answered with the whole file"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag`: responds with the whole file if it differs")),
     responses(
         (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 206, description = "The range", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 304, description = "As before"),
+        (status = 304, description = "Not modified"),
         ContentProblems
     ),
     security(("bearer" = []), ())
@@ -72,10 +74,10 @@ pub async fn handler(
 ) -> Result<Response, ReadError> {
     let (parts, _) = request.into_parts();
     let caller = caller(&app, &parts, query.ticket.as_deref()).await?;
-    let reading = Reading::by(caller, &parts)?;
-    let mut look = reading.look(&app, query.min_position);
+    let read = ReadRequest::by(caller, &parts)?;
+    let mut lookup = read.lookup(&app, query.min_position);
     let (file, position) = loop {
-        let (mut snapshot, _) = look.member(Thing::Task(task_id)).await?;
+        let (mut snapshot, _) = lookup.member(Target::Task(task_id)).await?;
         let file: Option<File> = sqlx::query_as(
             "SELECT file_name, content_type, size, sha256 FROM attachments WHERE task_id = $1 AND attachment_id = $2",
         )
@@ -86,28 +88,32 @@ pub async fn handler(
         let position = snapshot.position;
         match file {
             Some(file) => {
-                // Not held while the bytes go out, which may take hours.
+                // Not held while the content is sent, which may take hours.
                 snapshot.close().await;
                 break (file, position);
             }
-            None => look.again(snapshot, Thing::PartOf(task_id)).await?,
+            None => lookup.retry(snapshot, Target::TaskPart(task_id)).await?,
         }
     };
 
     let etag = format!("\"{}\"", file.sha256);
-    let known = reading.if_none_match.as_deref().is_some_and(|tags| matches(tags, &etag));
-    let mut response = match wanted(&parts, &etag, file.size as u64) {
-        _ if known => StatusCode::NOT_MODIFIED.into_response(),
-        Wanted::Nothing => beyond(file.size),
-        wanted => bytes(&app, attachment_id, &file, wanted, parts.method == Method::HEAD).await?,
+    let mut response = if read.if_none_match.as_deref().is_some_and(|tags| matches(tags, &etag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        match requested_range(&parts, &etag, file.size as u64) {
+            RequestedRange::Unsatisfiable => unsatisfiable(file.size),
+            range @ (RequestedRange::Whole | RequestedRange::Bytes(_)) => {
+                content(&app, attachment_id, &file, range, parts.method == Method::HEAD).await?
+            }
+        }
     };
     response.extensions_mut().insert(SameInEveryLog);
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static(POSITION), position.into());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // May be kept by the one who asked, and is asked about again: membership ends.
+    // Cached for this caller only, and revalidated: memberships end.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    // The address may hold a ticket.
+    // The URL may contain a ticket.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(ETAG, etag);
@@ -115,7 +121,7 @@ pub async fn handler(
     Ok(response)
 }
 
-/// The header first; a ticket for those who cannot send one.
+/// Verifies the token in the header, or the ticket of a client that cannot send headers.
 async fn caller(app: &App, parts: &Parts, ticket: Option<&str>) -> Result<Caller, ReadError> {
     let verified = match (bearer(&parts.headers)?, ticket) {
         (Some(token), _) => app.verifier.verify(token).await,
@@ -128,14 +134,15 @@ async fn caller(app: &App, parts: &Parts, ticket: Option<&str>) -> Result<Caller
     Ok(verified.map_err(Problem::from)?)
 }
 
-/// Ranges are for GET (RFC 9110, 14.2). `If-Range` takes the one strong tag there is; a date or another tag means the whole.
-fn wanted(parts: &Parts, etag: &str, size: u64) -> Wanted {
+/// Determines the range. Ranges apply to GET only (RFC 9110, 14.2). `If-Range` matches the file's strong tag; a date or
+/// another tag selects the whole file.
+fn requested_range(parts: &Parts, etag: &str, size: u64) -> RequestedRange {
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let same = text(IF_RANGE).is_none_or(|tag| tag.trim() == etag);
-    Wanted::of(text(RANGE).filter(|_| same && parts.method == Method::GET), size)
+    RequestedRange::parse(text(RANGE).filter(|_| same && parts.method == Method::GET), size)
 }
 
-fn beyond(size: i64) -> Response {
+fn unsatisfiable(size: i64) -> Response {
     let detail = format!("The file has {size} bytes");
     let mut response = Problem::new(Code::RangeNotSatisfiable, detail).with("size", size).into_response();
     if let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}")) {
@@ -144,29 +151,30 @@ fn beyond(size: i64) -> Response {
     response
 }
 
-async fn bytes(
+async fn content(
     app: &App,
     id: AttachmentId,
     file: &File,
-    wanted: Wanted,
+    requested: RequestedRange,
     head_only: bool,
 ) -> Result<Response, ReadError> {
     let size = file.size as u64;
-    let (status, range) = match wanted {
-        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Wanted::Whole | Wanted::Nothing => (StatusCode::OK, 0..size),
+    let (status, range) = match requested {
+        RequestedRange::Bytes(range) => (StatusCode::PARTIAL_CONTENT, range),
+        RequestedRange::Whole | RequestedRange::Unsatisfiable => (StatusCode::OK, 0..size),
     };
     let body = if head_only {
         Body::empty()
     } else {
-        let mut pieces = Box::pin(app.attachments.read(id, range.clone()));
-        // The first before the head: a store that is away is told as such, and does not look like a file that broke off.
-        let first = pieces.next().await.transpose().map_err(problem)?;
-        Body::from_stream(futures::stream::iter(first.map(Ok)).chain(pieces))
+        let mut chunks = Box::pin(app.attachments.read(id, range.clone()));
+        // Read before the status is sent, so that an unavailable store is answered with a problem and not with a broken
+        // file.
+        let first = chunks.next().await.transpose().map_err(problem)?;
+        Body::from_stream(futures::stream::iter(first.map(Ok)).chain(chunks))
     };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
-    manners::teach(headers, &file.content_type, &file.file_name);
+    content_headers::insert(headers, &file.content_type, &file.file_name);
     headers.insert(CONTENT_LENGTH, (range.end - range.start).into());
     if status == StatusCode::PARTIAL_CONTENT
         && let Ok(range) = HeaderValue::from_str(&format!("bytes {}-{}/{size}", range.start, range.end - 1))
@@ -178,14 +186,14 @@ async fn bytes(
 
 fn problem(error: StoreError) -> Problem {
     match error {
-        // Removed a moment ago, or somebody else emptied the store.
+        // The attachment was removed just now, or the store was emptied.
         StoreError::NotFound => {
-            tracing::warn!("the bytes of an attachment are not in the store");
+            tracing::warn!("the content of an attachment is not in the store");
             Problem::not_found()
         }
         StoreError::Unavailable(cause) => {
-            tracing::warn!(cause, "an attachment could not be read");
-            Problem::unavailable("The store of attachments")
+            tracing::warn!(cause, "the store of attachments is unavailable");
+            Problem::unavailable("The attachment store")
         }
     }
 }

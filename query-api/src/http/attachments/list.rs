@@ -1,3 +1,5 @@
+//! `GET /v1/tasks/{task_id}/attachments`: the attachments of a task.
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,11 +9,11 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
-use crate::http::error::{ReadError, bad_cursor_or};
-use crate::http::page::{ListName, Page, Paging, limit};
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::error::ReadError;
+use crate::http::page::{Keyset, Page, Paging};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 
 /// A file on a task.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
@@ -22,51 +24,44 @@ pub struct AttachmentView {
     author_id: Uuid,
     #[schema(example = "notes.pdf")]
     file_name: String,
-    /// As its author gave it.
+    /// As declared by its author.
     #[schema(example = "application/pdf")]
     content_type: String,
     /// In bytes.
     size: i64,
-    /// In hexadecimal; quoted, it is the `ETag` of the content.
+    /// In hexadecimal. In quotes, it is the `ETag` of the content.
     sha256: String,
     created_at: DateTime<Utc>,
     #[serde(skip)]
     sort_key: String,
 }
 
-/// The files on a task, oldest first.
+/// The attachments of a task, oldest first.
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}/attachments", operation_id = "listAttachments", tag = "attachments",
     params(("task_id" = Uuid, Path, description = "the task"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of attachments", body = Page<AttachmentView>),
-        (status = 304, description = "As before"),
+        (status = 304, description = "Not modified"),
         ReadProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(task_id): Path<TaskId>,
     Query(query): Query<Paging>,
-) -> Result<Answer, ReadError> {
-    let limit = limit(query.limit)?;
-    let list = ListName::new("attachments", task_id.0, &());
-    let after = list.read(query.cursor.as_deref())?;
-    let (mut snapshot, _) = reading.task(&app, query.min_position, task_id).await?;
-    let rows: Vec<AttachmentView> = sqlx::query_as(
+) -> Result<ReadResponse, ReadError> {
+    let list = Keyset::of("attachments", task_id.0, &query)?;
+    let (mut snapshot, _) = request.task(&app, query.min_position, task_id).await?;
+    let select = sqlx::query_as(
         "SELECT attachment_id, author_id, file_name, content_type, size, sha256, created_at, position::text AS sort_key \
          FROM attachments WHERE task_id = $1 AND (position, attachment_id) > ($2::text::bigint, $3) \
          ORDER BY position, attachment_id LIMIT $4",
     )
-    .bind(task_id.0)
-    .bind(after.as_ref().map_or("-1", |c| &c.key))
-    .bind(after.as_ref().map_or(Uuid::nil(), |c| c.id))
-    .bind(limit + 1)
-    .fetch_all(&mut *snapshot.db)
-    .await
-    .map_err(bad_cursor_or)?;
-    let page = list.page(rows, limit, |a| (a.sort_key.clone(), a.id), |a| a);
-    Answer::page(&reading, snapshot, &page).await
+    .bind(task_id.0);
+    let rows: Vec<AttachmentView> = list.fetch(&mut snapshot, select, "-1").await?;
+    let page = list.page(rows, |a| (a.sort_key.clone(), a.id), |a| a);
+    ReadResponse::page(&request, snapshot, &page).await
 }

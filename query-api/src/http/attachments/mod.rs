@@ -1,12 +1,12 @@
-//! Files on tasks, an operation a file.
+//! Attachments of tasks, one operation per file.
 
-/// The bytes of one, or a range of them.
+/// Content of an attachment, or a range of it.
 pub mod content;
-/// Which there are.
+/// List of the attachments of a task.
+mod content_headers;
+/// Headers of file content.
 pub mod list;
-/// What a browser may do with a file.
-mod manners;
-/// Which bytes are asked for.
+/// Ranges of file content.
 mod range;
 
 use utoipa_axum::router::OpenApiRouter;

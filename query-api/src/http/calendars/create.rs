@@ -1,3 +1,5 @@
+//! `POST /v1/projects/{project_id}/calendar-links`: creates a calendar link.
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -20,15 +22,15 @@ use super::secret_hash;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::pending;
-use crate::http::reading::own_rows;
+use crate::http::snapshot::begin_write;
 
-/// How many a person may have in a project.
-const MOST: i64 = 50;
+/// Links that a user may have in one project.
+const MAX_LINKS_PER_PROJECT: i64 = 50;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeLink {
-    /// As what the calendar shows tasks: `vtodo` by default.
+    /// Whether tasks are to-dos or events; `vtodo` by default.
     #[serde(rename = "as")]
     shown_as: Option<ShownAs>,
 }
@@ -39,18 +41,19 @@ pub struct MadeLink {
     project_id: ProjectId,
     #[serde(rename = "as")]
     shown_as: ShownAs,
-    /// Give it to a calendar program, behind this server's address. It is not shown again: whoever has it reads the calendar.
+    /// The path of the calendar on this server, for a calendar program. It is not returned again; anyone who has it can
+    /// read the calendar.
     #[schema(example = "/v1/calendars/4yWbmPF6wUqQmA-c8PS1TqWyHZ4c9kPq0a7ab1Cw8lE.ics")]
     url_path: String,
     created_at: DateTime<Utc>,
 }
 
-/// Make a link to the project's calendar for a program that cannot sign in.
+/// Create a link to the project's calendar, for a program that cannot sign in.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/calendar-links", operation_id = "createCalendarLink", tag = "calendars",
     params(("project_id" = Uuid, Path, description = "the project")),
     request_body = MakeLink,
-    responses((status = 201, description = "Made", body = MadeLink), OwnProblems),
+    responses((status = 201, description = "The link", body = MadeLink), OwnProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -60,14 +63,18 @@ pub async fn handler(
     Body(body): Body<MakeLink>,
 ) -> Result<MadeLink, ReadError> {
     let shown_as = body.shown_as.unwrap_or_default();
-    pending::may_keep_in(&app, &caller, project_id).await?;
-    let mut db = own_rows(&app, &caller).await?;
+    pending::require_member(&app, &caller, project_id).await?;
+    let mut db = begin_write(&app, &caller).await?;
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM calendar_links WHERE project_id = $1")
         .bind(project_id.0)
         .fetch_one(&mut *db)
         .await?;
-    if count >= MOST {
-        return Err(Problem::invalid_field("", format!("one has at most {MOST} calendar links in a project")).into());
+    if count >= MAX_LINKS_PER_PROJECT {
+        return Err(Problem::invalid_field(
+            "",
+            format!("a user may have at most {MAX_LINKS_PER_PROJECT} calendar links in a project"),
+        )
+        .into());
     }
     let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let id = clock::new_id();

@@ -1,3 +1,5 @@
+//! Tasks as an iCalendar (RFC 5545).
+
 use chrono::{DateTime, Utc};
 use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property, Todo, TodoStatus};
 use serde::{Deserialize, Serialize};
@@ -6,19 +8,19 @@ use taskfold_domain::task::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::stored::Stored;
+use crate::http::text_enum::TextEnum;
 
-/// Calendar programs show the beginning of a description, and folding a longer one costs more than its length.
-const DESCRIPTION_CHARS: usize = 2000;
+/// Calendar programs show the beginning of a description, and folding a longer one takes more than linear time.
+const MAX_DESCRIPTION_CHARS: usize = 2000;
 
-/// As what calendar programs are to take a task.
+/// The component that represents a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShownAs {
     /// A to-do, with a status and a due time.
     #[default]
     Vtodo,
-    /// An event, for programs that know no to-dos.
+    /// An event, for programs without to-dos.
     Vevent,
 }
 
@@ -31,14 +33,14 @@ impl ShownAs {
     }
 }
 
-/// What a calendar shows of a task.
+/// Fields of a task that the calendar contains.
 #[derive(sqlx::FromRow)]
 pub struct Entry {
     pub task_id: Uuid,
     pub title: String,
     pub description: String,
-    pub status: Stored<Status>,
-    pub priority: Stored<Priority>,
+    pub status: TextEnum<Status>,
+    pub priority: TextEnum<Priority>,
     pub progress: Option<i32>,
     pub labels: Vec<String>,
     pub start_at: Option<DateTime<Utc>>,
@@ -48,13 +50,13 @@ pub struct Entry {
     pub version: i64,
 }
 
-/// A calendar (RFC 5545) of this name.
+/// Renders a calendar (RFC 5545).
 pub fn calendar(name: &str, entries: Vec<Entry>, shown_as: ShownAs) -> String {
     let mut calendar = Calendar::empty();
     for (key, value) in [("VERSION", "2.0"), ("PRODID", "-//Taskfold//Taskfold//EN"), ("CALSCALE", "GREGORIAN")] {
         calendar.append_property(Property::new(key, value));
     }
-    calendar.name(&storable(name));
+    calendar.name(&normalized(name));
     for entry in entries {
         match shown_as {
             ShownAs::Vtodo => calendar.push(entry.todo()),
@@ -67,7 +69,7 @@ pub fn calendar(name: &str, entries: Vec<Entry>, shown_as: ShownAs) -> String {
 impl Entry {
     fn todo(&self) -> Todo {
         let mut todo = Todo::new();
-        self.common(&mut todo);
+        self.set_common(&mut todo);
         todo.status(match self.status.0 {
             Status::Todo => TodoStatus::NeedsAction,
             Status::Running | Status::Paused => TodoStatus::InProcess,
@@ -89,38 +91,38 @@ impl Entry {
 
     fn event(&self) -> Event {
         let mut event = Event::new();
-        self.common(&mut event);
+        self.set_common(&mut event);
         event.status(match self.status.0 {
             Status::Todo | Status::Running | Status::Paused | Status::Completed => EventStatus::Confirmed,
             Status::Cancelled | Status::Failed => EventStatus::Cancelled,
         });
         if let Some(start) = self.start_at.or(self.due_at) {
             event.append_property(time("DTSTART", start));
-            // DTEND must be later than DTSTART (3.8.2.2); without it, the event is a moment.
+            // DTEND must be later than DTSTART (3.8.2.2). An event without it takes no time.
             if let Some(due) = self.due_at.filter(|due| start < *due) {
                 event.append_property(time("DTEND", due));
             }
         }
-        // A task takes nobody's time from them.
+        // A task does not make its user busy.
         event.append_property(Property::new("TRANSP", "TRANSPARENT"));
         event.done()
     }
 
-    fn common(&self, component: &mut impl EventLike) {
+    fn set_common(&self, component: &mut impl EventLike) {
         component
             .uid(&self.task_id.to_string())
-            .summary(&storable(&self.title))
-            // As in the time of the answer, the same bytes for the same task.
+            .summary(&normalized(&self.title))
+            // The time of the last change, and not of the response: the same task has the same bytes.
             .append_property(time("DTSTAMP", self.updated_at))
             .append_property(time("CREATED", self.created_at))
             .append_property(time("LAST-MODIFIED", self.updated_at))
             .append_property(Property::new("SEQUENCE", self.version.to_string()));
         if !self.description.is_empty() {
-            let mut text: String = self.description.chars().take(DESCRIPTION_CHARS).collect();
+            let mut text: String = self.description.chars().take(MAX_DESCRIPTION_CHARS).collect();
             if text.len() < self.description.len() {
                 text.push('…');
             }
-            component.description(&storable(&text));
+            component.description(&normalized(&text));
         }
         let priority = match self.priority.0 {
             Priority::None => None,
@@ -133,7 +135,7 @@ impl Entry {
             component.append_property(Property::new("PRIORITY", priority));
         }
         let labels: Vec<String> =
-            self.labels.iter().filter(|name| !name.is_empty()).map(|name| storable(name)).collect();
+            self.labels.iter().filter(|name| !name.is_empty()).map(|name| normalized(name)).collect();
         if !labels.is_empty() {
             component.categories(labels);
         }
@@ -144,8 +146,9 @@ fn time(key: &str, at: DateTime<Utc>) -> Property {
     Property::new(key, at.format("%Y%m%dT%H%M%SZ").to_string())
 }
 
-/// Text has no control characters but tabs and ends of lines (3.3.11), which are all of one kind.
-fn storable(text: &str) -> String {
+/// Normalizes line breaks, and removes control characters other than tabs and line breaks, which TEXT does not allow
+/// (3.3.11).
+fn normalized(text: &str) -> String {
     text.replace("\r\n", "\n")
         .chars()
         .map(|c| if c == '\r' { '\n' } else { c })
@@ -163,8 +166,8 @@ mod tests {
             task_id: Uuid::from_u128(7),
             title: title.to_owned(),
             description: description.to_owned(),
-            status: Stored(Status::Running),
-            priority: Stored(Priority::Urgent),
+            status: TextEnum(Status::Running),
+            priority: TextEnum(Priority::Urgent),
             progress: Some(40),
             labels: vec!["a,b".to_owned(), String::new(), "c;d".to_owned()],
             start_at: Some(at("2026-11-23T09:30:00Z")),
@@ -184,7 +187,7 @@ mod tests {
             let mut unfolded = String::new();
             for line in text.split_inclusive("\r\n") {
                 assert!(line.len() <= 77, "{line}");
-                let line = line.strip_suffix("\r\n").expect("every line ends so");
+                let line = line.strip_suffix("\r\n").expect("every line ends with CRLF");
                 match line.strip_prefix(' ') {
                     Some(more) => unfolded.push_str(more),
                     None => {
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_task_is_stands_in_the_words_of_the_rfc() {
+    fn properties_of_a_task_are_those_of_the_rfc() {
         let text = calendar("P, Q", vec![entry("One, two; three\\", "1\r\n2\u{7}")], ShownAs::Vtodo);
         for line in [
             "BEGIN:VTODO",

@@ -1,16 +1,16 @@
-//! Calendars by a link whose secret is all that a calendar program needs to know, a file each operation.
+//! Calendars by link, for programs that cannot sign in: the secret in the link is the only credential.
 
 /// The calendar of a link.
 pub mod by_link;
-/// A new link.
+/// Creation of a link.
 pub mod create;
 /// Tasks as iCalendar.
 pub mod ics;
-/// The caller's links.
+/// List of the caller's links.
 pub mod list;
-/// A link that is no longer good.
+/// Revocation of a link.
 pub mod revoke;
-/// The tasks of a calendar.
+/// Tasks of a calendar.
 pub mod tasks;
 
 use sha2::{Digest, Sha256};
@@ -26,7 +26,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(by_link::handler))
 }
 
-/// What is stored of a secret. A plain digest is enough: nobody guesses 256 bits.
+/// Hash under which a secret is stored. A plain digest is sufficient for a random value of 256 bits.
 fn secret_hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
 }

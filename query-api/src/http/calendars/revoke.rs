@@ -1,3 +1,5 @@
+//! `DELETE /v1/projects/{project_id}/calendar-links/{link_id}`: revokes a calendar link.
+
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_domain::ids::ProjectId;
@@ -8,9 +10,9 @@ use uuid::Uuid;
 
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::own_rows;
+use crate::http::snapshot::begin_write;
 
-/// Revoke a link: from now on it leads nowhere.
+/// Revoke a calendar link. It does not exist any more from now on.
 #[utoipa::path(
     delete, path = "/v1/projects/{project_id}/calendar-links/{link_id}", operation_id = "revokeCalendarLink",
     tag = "calendars",
@@ -23,7 +25,7 @@ pub async fn handler(
     caller: Caller,
     Path((project_id, link_id)): Path<(ProjectId, Uuid)>,
 ) -> Result<StatusCode, ReadError> {
-    let mut db = own_rows(&app, &caller).await?;
+    let mut db = begin_write(&app, &caller).await?;
     let revoked = sqlx::query("DELETE FROM calendar_links WHERE link_id = $1 AND project_id = $2")
         .bind(link_id)
         .bind(project_id.0)

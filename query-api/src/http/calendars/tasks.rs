@@ -1,31 +1,34 @@
+//! Tasks of a calendar, for members and for links.
+
 use chrono::{Months, NaiveDate};
 use sqlx::types::Json;
 use taskfold_domain::ids::ProjectId;
 use taskfold_event_log::clock;
 
 use super::ics::{self, Entry, ShownAs};
-use crate::http::access::Membership;
-use crate::http::answer::Answer;
 use crate::http::error::ReadError;
-use crate::http::reading::{Reading, Snapshot};
+use crate::http::membership::Membership;
+use crate::http::read_request::ReadRequest;
+use crate::http::read_response::ReadResponse;
+use crate::http::snapshot::Snapshot;
 
-/// How many tasks a calendar has: those that end first, from a year ago on.
-const MOST: i64 = 5000;
+/// Tasks in a calendar: those that end first, from a year ago on.
+const MAX_TASKS: i64 = 5000;
 const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
 
-/// The project's tasks that have a time, for a calendar program. The tag is that of the project and the day: as long as nothing
-/// happens in it, asking again costs next to nothing.
-pub async fn answer(
-    reading: &Reading,
+/// Responds with the project's tasks that have a time. The tag depends on the project and the day, so that polling a
+/// project without changes reads nothing.
+pub async fn respond(
+    request: &ReadRequest,
     (snapshot, member): (Snapshot, Membership),
     project: ProjectId,
     shown_as: ShownAs,
-) -> Result<Answer, ReadError> {
-    // The first day shown, which moves on with the clock alone.
+) -> Result<ReadResponse, ReadError> {
+    // First day in the calendar, which advances without any event.
     let first: NaiveDate = clock::now().utc().date_naive() - Months::new(12);
-    let etag = member.tag(reading, &snapshot, &format!("{} {first}", shown_as.as_str()));
-    let mut snapshot = match Answer::unchanged(reading, snapshot, &etag).await {
-        Ok(answer) => return Ok(answer),
+    let etag = request.project_etag(&member, &snapshot, &format!("{} {first}", shown_as.as_str()));
+    let mut snapshot = match ReadResponse::unchanged(request, snapshot, &etag).await {
+        Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
     };
     let (name, Json(labels)): (String, Json<serde_json::Value>) =
@@ -44,10 +47,10 @@ pub async fn answer(
     )
     .bind(project.0)
     .bind(Json(labels))
-    .bind(MOST)
+    .bind(MAX_TASKS)
     .bind(first)
     .fetch_all(&mut *snapshot.db)
     .await?;
     let body = ics::calendar(&name, entries, shown_as);
-    Ok(Answer::tagged(reading, snapshot, etag, body.into_bytes()).await.of_type(CONTENT_TYPE))
+    Ok(ReadResponse::tagged(request, snapshot, etag, body.into_bytes()).await.of_type(CONTENT_TYPE))
 }

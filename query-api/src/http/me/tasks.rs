@@ -1,3 +1,5 @@
+//! `GET /v1/me/tasks`: the tasks that are assigned to the caller.
+
 use std::collections::HashSet;
 
 use axum::extract::State;
@@ -7,11 +9,11 @@ use taskfold_web::read::Query;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
-use crate::http::error::{ReadError, bad_cursor_or};
+use crate::http::error::ReadError;
 use crate::http::page::{ListName, Page, limit};
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 use crate::http::values::{Position, Time};
 use crate::http::view::{Card, card_fields};
 
@@ -21,32 +23,32 @@ use crate::http::view::{Card, card_fields};
 pub struct Params {
     #[param(inline)]
     view: Option<View>,
-    /// Due earlier than this.
+    /// Tasks due before this time.
     #[param(value_type = Option<String>, format = DateTime)]
     due_before: Option<Time>,
-    /// From 1 to 200, 50 by default.
+    /// Number of items, from 1 to 200; 50 by default.
     limit: Option<i64>,
-    /// Good for the same view and `due_before`.
+    /// Valid with the same `view` and `due_before`.
     cursor: Option<String>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
 
-/// Which of them.
+/// Selection of the caller's tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
-    /// Those that are not over: neither completed nor cancelled nor failed.
+    /// Neither completed nor cancelled nor failed.
     #[default]
     Open,
-    /// Open, and their time has passed.
+    /// Open, and past their due time.
     Overdue,
     /// Open, and due within 24 hours.
     DueSoon,
-    /// Open, and waiting for other tasks.
+    /// Open, and blocked by other tasks.
     Blocked,
-    /// Those that are over too.
+    /// Open or not.
     All,
 }
 
@@ -69,24 +71,24 @@ struct Row {
     sort_key: String,
 }
 
-/// What the caller is to do in all their projects, by due time: what is never due comes last. Archived tasks are left out.
+/// The tasks that are assigned to the caller, in all projects, by due time; tasks without one come last. Archived tasks
+/// are not included.
 #[utoipa::path(
     get, path = "/v1/me/tasks", operation_id = "listMyTasks", tag = "me",
     params(Params, ReadHeaders),
-    responses((status = 200, description = "A page of cards", body = Page<Card>), (status = 304, description = "As before"), ReadProblems),
+    responses((status = 200, description = "A page of cards", body = Page<Card>), (status = 304, description = "Not modified"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Query(query): Query<Params>,
-) -> Result<Answer, ReadError> {
-    let limit = limit(query.limit)?;
+) -> Result<ReadResponse, ReadError> {
     let view = query.view.unwrap_or_default();
-    let list = ListName::new("my tasks", reading.caller.user_id.0, &(view, query.due_before));
-    let after = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let rows: Vec<Row> = sqlx::query_as(concat!(
+    let list = ListName::new("my tasks", request.caller.user_id.0, &(view, query.due_before))
+        .keyset(limit(query.limit)?, query.cursor.as_deref())?;
+    let mut snapshot = request.snapshot(&app, query.min_position).await?;
+    let select = sqlx::query_as(concat!(
         "SELECT * FROM (SELECT ",
         card_fields!(),
         ", coalesce(due_at, 'infinity')::text AS sort_key FROM tasks WHERE task_id IN (SELECT taskfold_my_tasks()) \
@@ -98,25 +100,20 @@ pub async fn handler(
          ORDER BY coalesce(due_at, 'infinity'), task_id LIMIT $5"
     ))
     .bind(view.as_str())
-    .bind(query.due_before.map(|time| time.0))
-    .bind(after.as_ref().map_or("-infinity", |c| &c.key))
-    .bind(after.as_ref().map_or(Uuid::nil(), |c| c.id))
-    .bind(limit + 1)
-    .fetch_all(&mut *snapshot.db)
-    .await
-    .map_err(bad_cursor_or)?;
+    .bind(query.due_before.map(|time| time.0));
+    let rows: Vec<Row> = list.fetch(&mut snapshot, select, "-infinity").await?;
     let projects: Vec<Uuid> = rows.iter().map(|row| row.card.fields.project_id).collect();
-    // Labels that were removed stay on tasks, and are not shown.
+    // Tasks keep removed labels, and they are not shown.
     let labels: HashSet<Uuid> = sqlx::query_scalar("SELECT label_id FROM label_documents WHERE project_id = ANY ($1)")
         .bind(projects)
         .fetch_all(&mut *snapshot.db)
         .await?
         .into_iter()
         .collect();
-    let place = |row: &Row| (row.sort_key.clone(), row.card.fields.id);
-    let page = list.page(rows, limit, place, |mut row| {
+    let key = |row: &Row| (row.sort_key.clone(), row.card.fields.id);
+    let page = list.page(rows, key, |mut row| {
         row.card.fields.keep_labels(&labels);
         row.card
     });
-    Answer::page(&reading, snapshot, &page).await
+    ReadResponse::page(&request, snapshot, &page).await
 }

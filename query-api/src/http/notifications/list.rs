@@ -1,3 +1,5 @@
+//! `GET /v1/me/notifications`: the caller's notifications.
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,78 +9,80 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{Kind, unread};
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, limit};
-use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::stored::Stored;
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
+use crate::http::text_enum::TextEnum;
 use crate::http::values::Position;
+
+/// Sort key before all others, in descending order: `i64::MAX`.
+const FIRST_KEY: &str = "9223372036854775807";
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// Only those that are not read, or only those that are; without it, all.
+    /// True for unread notifications only, false for read ones only; all by default.
     unread: Option<bool>,
-    /// From 1 to 200, 50 by default.
+    /// Number of items, from 1 to 200; 50 by default.
     limit: Option<i64>,
     cursor: Option<String>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
 
-/// What one should hear of.
+/// A notification of the caller.
 #[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 pub struct Notification {
     #[sqlx(rename = "notification_id")]
     id: Uuid,
     #[schema(value_type = Kind)]
-    kind: Stored<Kind>,
-    /// Of the event.
+    kind: TextEnum<Kind>,
+    /// Position of the event.
     position: i64,
     project_id: Uuid,
     task_id: Uuid,
-    /// As it is called now.
+    /// The current title.
     task_title: Option<String>,
     comment_id: Option<Uuid>,
-    /// Who did it; the id of zeros where the clock did.
+    /// The user who caused the event; the nil UUID for events caused by time.
     actor_id: Uuid,
     occurred_at: DateTime<Utc>,
     read: bool,
 }
 
-/// A page of what one should hear of.
+/// A page of notifications.
 #[derive(Serialize, ToSchema)]
 pub struct Notifications {
     #[serde(flatten)]
     page: Page<Notification>,
-    /// Of all; 1000 stands for that many or more.
+    /// Number of all unread notifications; 1000 means that many or more.
     #[schema(example = 3)]
     unread_count: i64,
 }
 
-/// What the caller should hear of, newest first: of what they want to hear of, in projects that they may see.
+/// The caller's notifications, newest first, without muted kinds and without projects that they may not see any more.
 #[utoipa::path(
     get, path = "/v1/me/notifications", operation_id = "listNotifications", tag = "me",
     params(Params, ReadHeaders),
     responses(
         (status = 200, description = "A page of notifications", body = Notifications),
-        (status = 304, description = "As before"),
+        (status = 304, description = "Not modified"),
         ReadProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Query(query): Query<Params>,
-) -> Result<Answer, ReadError> {
-    let limit = limit(query.limit)?;
-    let list = ListName::new("notifications", reading.caller.user_id.0, &query.unread);
-    let before = list.read(query.cursor.as_deref())?;
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
+) -> Result<ReadResponse, ReadError> {
+    let list = ListName::new("notifications", request.caller.user_id.0, &query.unread)
+        .keyset(limit(query.limit)?, query.cursor.as_deref())?;
+    let mut snapshot = request.snapshot(&app, query.min_position).await?;
     let rows: Vec<Notification> = sqlx::query_as(
         "SELECT n.notification_id, n.kind, n.position, n.project_id, n.task_id, t.title AS task_title, n.comment_id, \
                 n.actor_id, n.occurred_at, \
@@ -94,13 +98,13 @@ pub async fn handler(
          ORDER BY n.position DESC LIMIT $3",
     )
     .bind(query.unread)
-    .bind(before.map_or_else(|| i64::MAX.to_string(), |c| c.key))
-    .bind(limit + 1)
+    .bind(list.key(FIRST_KEY))
+    .bind(list.row_limit())
     .fetch_all(&mut *snapshot.db)
     .await
     .map_err(bad_cursor_or)?;
-    let page = list.page(rows, limit, |n| (n.position.to_string(), n.id), |n| n);
+    let page = list.page(rows, |n| (n.position.to_string(), n.id), |n| n);
     let unread_count = unread::count(&mut snapshot.db).await?;
     let next = page.next_cursor.clone();
-    Answer::list(&reading, snapshot, &Notifications { page, unread_count }, next.as_deref()).await
+    ReadResponse::list(&request, snapshot, &Notifications { page, unread_count }, next.as_deref()).await
 }

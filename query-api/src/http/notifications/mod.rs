@@ -1,14 +1,14 @@
-//! What people should hear of, a file each.
+//! Notifications of the caller, one operation per file.
 
-/// A page of them, newest first.
+/// List of the notifications.
 pub mod list;
-/// Which kinds one wants to hear of.
+/// Muted kinds of notifications.
 pub mod preferences;
-/// Mark them as read.
+/// Marking notifications as read.
 pub mod read;
-/// Which kinds one wants to hear of: change it.
+/// Change of the muted kinds.
 pub mod set_preferences;
-/// How many are unread.
+/// Number of unread notifications.
 mod unread;
 
 use taskfold_domain::NotificationKind as Kind;

@@ -1,3 +1,5 @@
+//! `GET /v1/me/notification-preferences`: the muted kinds of notifications.
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_web::problem::ReadProblems;
@@ -5,37 +7,37 @@ use taskfold_web::read::Query;
 use utoipa::ToSchema;
 
 use super::Kind;
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::me::AtLeast;
-use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::stored::Stored;
+use crate::http::read_request::MinPosition;
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
+use crate::http::text_enum::TextEnum;
 
-/// Which kinds of notifications are not wanted; all others are.
+/// The kinds of notifications that are muted.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preferences {
     pub muted: Vec<Kind>,
 }
 
-/// Which kinds of notifications the caller wants to hear of.
+/// The caller's notification preferences.
 #[utoipa::path(
     get, path = "/v1/me/notification-preferences", operation_id = "getNotificationPreferences", tag = "me",
-    params(AtLeast, ReadHeaders),
-    responses((status = 200, description = "The preferences", body = Preferences), (status = 304, description = "As before"), ReadProblems),
+    params(MinPosition, ReadHeaders),
+    responses((status = 200, description = "The preferences", body = Preferences), (status = 304, description = "Not modified"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
-    Query(query): Query<AtLeast>,
-) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.snapshot(&app, query.min_position).await?;
-    let muted: Vec<Stored<Kind>> =
+    request: ReadRequest,
+    Query(query): Query<MinPosition>,
+) -> Result<ReadResponse, ReadError> {
+    let mut snapshot = request.snapshot(&app, query.min_position).await?;
+    let muted: Vec<TextEnum<Kind>> =
         sqlx::query_scalar("SELECT unnest(muted) FROM notification_settings WHERE user_id = taskfold_user()")
             .fetch_all(&mut *snapshot.db)
             .await?;
     let preferences = Preferences { muted: muted.into_iter().map(|kind| kind.0).collect() };
-    Answer::new(&reading, snapshot, &preferences).await
+    ReadResponse::new(&request, snapshot, &preferences).await
 }

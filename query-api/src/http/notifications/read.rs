@@ -1,3 +1,5 @@
+//! `POST /v1/me/notifications/read`: marks notifications as read.
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -10,18 +12,18 @@ use uuid::Uuid;
 use super::unread;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::own_rows;
+use crate::http::snapshot::begin_write;
 
-const MOST: usize = 500;
+const MAX_IDS: usize = 500;
 
-/// Which ones; at least one of the two.
+/// Notifications to mark as read. At least one field is required.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadNotifications {
-    /// At most 500.
+    /// Ids of notifications; at most 500.
     #[serde(default)]
     ids: Vec<Uuid>,
-    /// All of events up to this position, such as that of the list that was shown.
+    /// All notifications of events up to this position, such as the position of the list that the user has seen.
     #[serde(default)]
     #[schema(example = 1042)]
     up_to: Option<u64>,
@@ -29,16 +31,16 @@ pub struct ReadNotifications {
 
 #[derive(Serialize, ToSchema)]
 pub struct Unread {
-    /// 1000 stands for that many or more.
+    /// 1000 means that many or more.
     #[schema(example = 0)]
     unread_count: i64,
 }
 
-/// Mark notifications as read: some, or all up to a position. What comes behind it stays unread.
+/// Mark notifications as read: by id, or all up to a position. Later ones stay unread.
 #[utoipa::path(
     post, path = "/v1/me/notifications/read", operation_id = "readNotifications", tag = "me",
     request_body = ReadNotifications,
-    responses((status = 200, description = "Done", body = Unread), OwnProblems),
+    responses((status = 200, description = "The number of unread notifications", body = Unread), OwnProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -46,14 +48,14 @@ pub async fn handler(
     caller: Caller,
     Body(body): Body<ReadNotifications>,
 ) -> Result<Json<Unread>, ReadError> {
-    if body.ids.len() > MOST {
-        return Err(Problem::invalid_field("/ids", format!("at most {MOST}")).into());
+    if body.ids.len() > MAX_IDS {
+        return Err(Problem::invalid_field("/ids", format!("must have at most {MAX_IDS} ids")).into());
     }
     if body.ids.is_empty() && body.up_to.is_none() {
-        return Err(Problem::invalid_field("", "name some by `ids`, or all by `up_to`").into());
+        return Err(Problem::invalid_field("", "must have `ids` or `up_to`").into());
     }
-    let mut db = own_rows(&app, &caller).await?;
-    // Only those that are the caller's: row-level security leaves out all others.
+    let mut db = begin_write(&app, &caller).await?;
+    // Row-level security excludes notifications of other users.
     sqlx::query(
         "INSERT INTO notification_reads (user_id, notification_id) \
          SELECT user_id, notification_id FROM notifications WHERE notification_id = ANY ($1) ON CONFLICT DO NOTHING",
@@ -62,7 +64,7 @@ pub async fn handler(
     .execute(&mut *db)
     .await?;
     if let Some(up_to) = body.up_to {
-        // Never beyond what is there: what comes later has not been seen.
+        // At most the current position: later notifications have not been seen.
         sqlx::query(
             "INSERT INTO notification_settings (user_id, read_up_to) \
              SELECT taskfold_user(), least($1, position) FROM projection_checkpoint \
@@ -72,7 +74,7 @@ pub async fn handler(
         .bind(i64::try_from(up_to).unwrap_or(i64::MAX))
         .execute(&mut *db)
         .await?;
-        // Marks that this covers.
+        // Removes the marks that `read_up_to` covers.
         sqlx::query(
             "DELETE FROM notification_reads r USING notifications n, notification_settings s \
              WHERE r.user_id = taskfold_user() AND n.notification_id = r.notification_id \

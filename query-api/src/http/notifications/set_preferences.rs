@@ -1,3 +1,5 @@
+//! `PUT /v1/me/notification-preferences`: changes the muted kinds of notifications.
+
 use axum::Json;
 use axum::extract::State;
 use taskfold_web::Caller;
@@ -7,14 +9,14 @@ use taskfold_web::read::Body;
 use super::preferences::Preferences;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::own_rows;
+use crate::http::snapshot::begin_write;
 
-/// Say which kinds of notifications one does not want. What was told before is hidden too, and shown again when the kind is
-/// wanted again.
+/// Set which kinds of notifications are muted. Existing notifications of these kinds are hidden too, and are shown
+/// again when the kind is no longer muted.
 #[utoipa::path(
     put, path = "/v1/me/notification-preferences", operation_id = "setNotificationPreferences", tag = "me",
     request_body = Preferences,
-    responses((status = 200, description = "Done", body = Preferences), OwnProblems),
+    responses((status = 200, description = "The preferences", body = Preferences), OwnProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -24,7 +26,7 @@ pub async fn handler(
 ) -> Result<Json<Preferences>, ReadError> {
     body.muted.sort_by_key(|kind| kind.as_str());
     body.muted.dedup();
-    let mut db = own_rows(&app, &caller).await?;
+    let mut db = begin_write(&app, &caller).await?;
     sqlx::query(
         "INSERT INTO notification_settings (user_id, muted) VALUES (taskfold_user(), $1) \
          ON CONFLICT (user_id) DO UPDATE SET muted = excluded.muted",

@@ -1,9 +1,11 @@
+//! Number of the caller's unread notifications.
+
 use sqlx::PgConnection;
 
-/// Beyond it, they are not counted.
-const MOST: i64 = 1_000;
+/// Limit up to which notifications are counted.
+const MAX_COUNTED: i64 = 1_000;
 
-/// How many the caller has not read, of what they want to hear of; [`MOST`] stands for that many or more.
+/// Counts the caller's unread notifications, without muted kinds, up to [`MAX_COUNTED`].
 pub async fn count(db: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar(
         "SELECT count(*) FROM (SELECT FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id \
@@ -13,7 +15,7 @@ pub async fn count(db: &mut PgConnection) -> sqlx::Result<i64> {
                            WHERE r.user_id = n.user_id AND r.notification_id = n.notification_id) \
          LIMIT $1) AS unread",
     )
-    .bind(MOST)
+    .bind(MAX_COUNTED)
     .fetch_one(db)
     .await
 }

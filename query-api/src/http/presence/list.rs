@@ -1,3 +1,5 @@
+//! `GET /v1/projects/{project_id}/presence`: the users who are present in a project.
+
 use std::collections::BTreeSet;
 
 use axum::extract::State;
@@ -9,26 +11,26 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::page::{ListName, Page, Paging, limit};
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::page::{Keyset, Page, Paging};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 
-/// Somebody who is there, on one device or several.
+/// A user who is present, on one or more devices.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Present)]
 pub struct PresentView {
     user_id: Uuid,
-    /// Null when the account was erased.
+    /// Null if the account was erased.
     username: Option<String>,
     display_name: Option<String>,
-    /// The tasks that their devices look at.
+    /// The tasks that the user's devices show.
     focus: BTreeSet<Uuid>,
-    /// How many devices they are there with.
+    /// Number of the user's devices.
     #[schema(example = 1)]
     devices: usize,
-    /// Since when it is so. A frame of the stream with a later `at` replaces this.
+    /// Time of the last change. A frame of the stream with a later `at` replaces this entry.
     at: DateTime<Utc>,
 }
 
@@ -36,34 +38,33 @@ pub struct PresentView {
 pub struct PresencePage {
     #[serde(flatten)]
     page: Page<PresentView>,
-    /// How many there are on all pages.
+    /// Number of present users, on all pages.
     total: i64,
 }
 
-/// Who is there right now, in the order of their ids. Read it after the stream's `hello`, and again after `presence.stale`.
+/// The users who are present in the project, ordered by id. Read it after the stream's `hello`, and again after
+/// `presence.stale`.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/presence", operation_id = "listPresence", tag = "presence",
     params(("project_id" = Uuid, Path, description = "the project"), Paging, ReadHeaders),
     responses(
-        (status = 200, description = "A page of those who are there", body = PresencePage),
-        (status = 304, description = "As before"),
+        (status = 200, description = "A page of present users", body = PresencePage),
+        (status = 304, description = "Not modified"),
         ReadProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Paging>,
-) -> Result<Answer, ReadError> {
-    let limit = limit(query.limit)?;
-    let list = ListName::new("presence", project_id.0, &());
-    let after = list.read(query.cursor.as_deref())?;
-    let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
+) -> Result<ReadResponse, ReadError> {
+    let list = Keyset::of("presence", project_id.0, &query)?;
+    let (mut snapshot, _) = request.project(&app, query.min_position, project_id).await?;
     let mut present = app.presence.present(project_id.0);
     let ids: Vec<Uuid> = present.keys().copied().collect();
-    // Of those who are there, members alone, and their names: as every read of people.
+    // Only members are listed, with their names, as in every list of people.
     let total: i64 = sqlx::query_scalar("SELECT count(*) FROM taskfold_people($1) WHERE user_id = ANY ($2)")
         .bind(project_id.0)
         .bind(&ids)
@@ -75,13 +76,12 @@ pub async fn handler(
     )
     .bind(project_id.0)
     .bind(&ids)
-    .bind(after.map_or(Uuid::nil(), |c| c.id))
-    .bind(limit + 1)
+    .bind(list.id())
+    .bind(list.row_limit())
     .fetch_all(&mut *snapshot.db)
     .await?;
     let page = list.page(
         rows,
-        limit,
         |(user, ..)| (String::new(), *user),
         |(user_id, username, display_name)| {
             let view = present.remove(&user_id).unwrap_or_default();
@@ -90,5 +90,5 @@ pub async fn handler(
         },
     );
     let body = PresencePage { page, total };
-    Answer::list(&reading, snapshot, &body, body.page.next_cursor.as_deref()).await
+    ReadResponse::list(&request, snapshot, &body, body.page.next_cursor.as_deref()).await
 }

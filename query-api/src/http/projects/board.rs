@@ -1,3 +1,5 @@
+//! `GET /v1/projects/{project_id}/board`: the board of a project, or a window of it.
+
 use std::collections::HashMap;
 
 use axum::extract::State;
@@ -12,11 +14,12 @@ use taskfold_web::read::{Path, Query};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, invalid_cursor};
 use crate::http::page::{Cursor, ListName, bounded};
-use crate::http::reading::{ReadHeaders, Reading, Snapshot};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
+use crate::http::snapshot::Snapshot;
 use crate::http::values::Position;
 use crate::http::view::{Card, card_fields};
 
@@ -26,20 +29,20 @@ const MAX_CARDS: i64 = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// How many cards of each column, from 1 to 200; without it, all.
+    /// Number of cards per column, from 1 to 200; all by default.
     column_limit: Option<i64>,
-    /// A column's `next_cursor`: answers that column alone, with its next cards. Needs `column_limit`.
+    /// The `next_cursor` of a column: responds with the next cards of that column only. Requires `column_limit`.
     cursor: Option<String>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
 
-/// A project's board. Follow the stream from `position` on, and it stays current.
+/// A project's board. It stays current with the events of the stream after `position`.
 #[derive(Serialize, ToSchema)]
 pub struct Board {
     project_id: Uuid,
-    /// Which position of the log it reflects.
+    /// The position that it reflects.
     #[schema(example = 1042)]
     position: i64,
     #[schema(value_type = Vec<BoardColumn>)]
@@ -54,52 +57,53 @@ pub struct BoardColumn {
     category: Category,
     wip_limit: Option<u32>,
     wip_policy: WipPolicy,
-    /// More cards than `wip_limit`.
+    /// Whether the column has more cards than `wip_limit`.
     over_limit: bool,
-    /// How many cards stand in it, shown here or not.
+    /// Number of cards in the column, included here or not.
     task_count: i64,
-    /// In their order.
+    /// In rank order.
     tasks: Vec<Card>,
-    /// Send it as `cursor` for the next cards of this column; null at its end.
+    /// The cursor of the column's next cards, to send as `cursor`; null at its end.
     next_cursor: Option<String>,
 }
 
-/// The board: columns and cards that are not archived, each in their order. Large boards are read in windows: the first
-/// cards of every column with `column_limit`, and more of one column with its `next_cursor`.
+/// The board: columns and cards that are not archived, in order. Read large boards in windows: the first cards of every
+/// column with `column_limit`, and more of one column with its `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/board", operation_id = "getBoard", tag = "projects",
     params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
     responses(
-        (status = 200, description = "The board. Its `ETag` stays the same while nothing happens in the project, whatever its \
-                                      `position`; a 304 brings the position in `Taskfold-Position`", body = Board),
-        (status = 304, description = "As before"),
+        (status = 200, description = "The board. Its `ETag` stays the same until the next event of the project, whatever its \
+                                      `position`; a 304 has the position in `Taskfold-Position`", body = Board),
+        (status = 304, description = "Not modified"),
         ReadProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
-) -> Result<Answer, ReadError> {
+) -> Result<ReadResponse, ReadError> {
     let limit = query.column_limit.map(|limit| bounded("/column_limit", Some(limit), limit, MAX_CARDS)).transpose()?;
     let list = ListName::new("board", project_id.0, &());
-    let after = list.read(query.cursor.as_deref())?.as_ref().map(Place::of).transpose()?;
+    let list = list.keyset(limit.unwrap_or(i64::MAX), query.cursor.as_deref())?;
+    let after = list.after.as_ref().map(BoardCursor::of).transpose()?;
     if after.is_some() && limit.is_none() {
         return Err(Problem::invalid_field("/column_limit", "is required with a cursor").into());
     }
-    let (snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
-    let (labels, etag) = (member.labels(), member.tag(&reading, &snapshot, ""));
-    let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
-        Ok(answer) => return Ok(answer),
+    let (snapshot, member) = request.project(&app, query.min_position, project_id).await?;
+    let (labels, etag) = (member.labels(), request.project_etag(&member, &snapshot, ""));
+    let mut snapshot = match ReadResponse::unchanged(&request, snapshot, &etag).await {
+        Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
     };
     let Json(mut columns): Json<Vec<Column>> = sqlx::query_scalar("SELECT columns FROM projects WHERE project_id = $1")
         .bind(project_id.0)
         .fetch_one(&mut *snapshot.db)
         .await?;
-    columns.retain(|column| !column.archived && after.as_ref().is_none_or(|place| place.column == column.id.0));
+    columns.retain(|column| !column.archived && after.as_ref().is_none_or(|cursor| cursor.column == column.id.0));
     let counts: HashMap<Uuid, i64> = sqlx::query_as("SELECT column_id, tasks FROM column_counts WHERE project_id = $1")
         .bind(project_id.0)
         .fetch_all(&mut *snapshot.db)
@@ -115,8 +119,8 @@ pub async fn handler(
         .into_iter()
         .map(|column| {
             let cards = by_column.remove(&column.id.0).unwrap_or_default();
-            let place = |card: &Card| (format!("{}{}", column.id.0, card.fields.rank), card.fields.id);
-            let page = list.page(cards, limit.unwrap_or(i64::MAX), place, |card| card);
+            let key = |card: &Card| (format!("{}{}", column.id.0, card.fields.rank), card.fields.id);
+            let page = list.page(cards, key, |card| card);
             let task_count = counts.get(&column.id.0).copied().unwrap_or_default();
             BoardColumn {
                 id: column.id.0,
@@ -133,17 +137,17 @@ pub async fn handler(
         .collect();
     let columns = serde_json::value::to_raw_value(&columns)?;
     let board = Board { project_id: project_id.0, position: snapshot.position, columns };
-    Ok(Answer::tagged(&reading, snapshot, etag, serde_json::to_vec(&board)?).await)
+    Ok(ReadResponse::tagged(&request, snapshot, etag, serde_json::to_vec(&board)?).await)
 }
 
-/// Where a window begins: behind this card of this column.
-struct Place {
+/// Card after which a window starts.
+struct BoardCursor {
     column: Uuid,
     rank: String,
     task: Uuid,
 }
 
-impl Place {
+impl BoardCursor {
     fn of(cursor: &Cursor) -> Result<Self, ReadError> {
         const ID: usize = uuid::fmt::Hyphenated::LENGTH;
         let (column, rank) = cursor.key.split_at_checked(ID).ok_or_else(invalid_cursor)?;
@@ -152,12 +156,12 @@ impl Place {
     }
 }
 
-/// Of each column one card more than `limit`.
+/// Reads one card more than `limit` of each column.
 async fn cards(
     snapshot: &mut Snapshot,
     project: ProjectId,
     columns: &[Column],
-    after: Option<&Place>,
+    after: Option<&BoardCursor>,
     limit: Option<i64>,
 ) -> Result<Vec<Card>, ReadError> {
     let columns: Vec<Uuid> = columns.iter().map(|column| column.id.0).collect();
@@ -172,8 +176,8 @@ async fn cards(
     ))
     .bind(project.0)
     .bind(columns)
-    .bind(after.map_or("", |place| place.rank.as_str()))
-    .bind(after.map_or(Uuid::nil(), |place| place.task))
+    .bind(after.map_or("", |cursor| cursor.rank.as_str()))
+    .bind(after.map_or(Uuid::nil(), |cursor| cursor.task))
     .bind(limit.map(|limit| limit + 1))
     .fetch_all(&mut *snapshot.db)
     .await?)

@@ -1,3 +1,5 @@
+//! `GET /v1/projects/{project_id}/events`: the Changes of a project, in pages.
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -5,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::ProjectId;
-use taskfold_live::{Channel, Cursor};
+use taskfold_live::{ChannelId, Cursor};
 use taskfold_web::auth::Rejected;
 use taskfold_web::problem::FeedProblems;
 use taskfold_web::read::{Path, Query};
@@ -14,12 +16,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::answer::{Answer, digest};
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
+use crate::http::etag::digest;
 use crate::http::feed;
 use crate::http::page::bounded;
-use crate::http::reading::{ReadHeaders, Reading, Snapshot};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
+use crate::http::snapshot::Snapshot;
 use crate::http::values::{Position, Since};
 
 const DEFAULT_LIMIT: i64 = 500;
@@ -29,12 +33,13 @@ const MAX_LIMIT: i64 = 1000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// The position behind which to go on: that of a read, or `next` of the page before. 0, the default: from the start.
+    /// The position after which to start: that of a read, or `next` of the previous page. The default 0 is the start of
+    /// the log.
     #[param(value_type = Option<String>, example = "1042")]
     since: Option<Since>,
-    /// From 1 to 1000, 500 by default.
+    /// Number of Changes, from 1 to 1000; 500 by default.
     limit: Option<i64>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
@@ -44,81 +49,82 @@ pub struct Params {
 pub struct FeedPage {
     #[schema(value_type = Vec<Change>)]
     pub events: Vec<Box<RawValue>>,
-    /// Send it as the next `since`. It moves on past events of other projects.
+    /// The `since` of the next page. It also advances past events of other projects.
     #[schema(example = 1042)]
     pub next: i64,
-    /// The last position of the whole log that can be read.
+    /// The last position of the log that can be read.
     #[schema(example = 1042)]
     pub head: i64,
-    /// Whether there is a next page already.
+    /// Whether the next page has Changes already.
     pub has_more: bool,
 }
 
 impl FeedPage {
-    /// The tag is made of all but the head, which moves on with what happens elsewhere; so it is a weak one.
-    pub async fn answer(&self, reading: &Reading, snapshot: Snapshot) -> Result<Answer, ReadError> {
+    /// The tag covers everything but the head, which advances with events of other projects. It is weak for that
+    /// reason.
+    pub async fn respond(&self, request: &ReadRequest, snapshot: Snapshot) -> Result<ReadResponse, ReadError> {
         let Self { events, next, head: _, has_more } = self;
         let etag = format!("W/\"{}\"", digest(&serde_json::to_vec(&(events, next, has_more))?));
-        Ok(Answer::tagged(reading, snapshot, etag, serde_json::to_vec(self)?).await)
+        Ok(ReadResponse::tagged(request, snapshot, etag, serde_json::to_vec(self)?).await)
     }
 }
 
-/// The Changes of a project behind a position, in order. A page with more behind it keeps its `ETag` while its Changes stay as
-/// they are (`head` in a page that is kept is as it was then). With `Prefer: wait=n` and nothing there, answers as soon as
-/// something is, or empty after n seconds.
+/// The Changes of a project after a position, in order. A page that is followed by another keeps its `ETag` while its
+/// Changes stay the same (a cached page has the `head` of its time). With `Prefer: wait=n`, an empty page waits up to n
+/// seconds for the next Change.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/events", operation_id = "listEvents", tag = "feed",
     params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
     responses(
         (status = 200, description = "A page of Changes", body = FeedPage),
-        (status = 304, description = "As before"),
+        (status = 304, description = "Not modified"),
         FeedProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
-) -> Result<Answer, ReadError> {
+) -> Result<ReadResponse, ReadError> {
     let limit = bounded("/limit", query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let since = query.since.map_or(Ok(0), |since| since.resume(&app.hub).map(Cursor::position))?;
-    deadline::allow(reading.patience());
-    let until = Instant::now() + reading.patience();
+    deadline::allow(request.wait());
+    let until = Instant::now() + request.wait();
     let wake = Arc::new(Notify::new());
-    let mut seat = None;
+    let mut subscription = None;
     loop {
-        let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
+        let (mut snapshot, _) = request.project(&app, query.min_position, project_id).await?;
         if since > snapshot.position {
-            snapshot = behind_or_ahead(&app, &reading, snapshot, since).await?;
+            snapshot = wait_for_position(&app, &request, snapshot, since).await?;
         }
         let page = page(&mut snapshot, project_id, since, limit).await?;
-        let waits = page.events.is_empty() && Instant::now() < until;
-        if !waits || app.shutdown.is_cancelled() {
-            return page.answer(&reading, snapshot).await;
+        let is_waiting = page.events.is_empty() && Instant::now() < until;
+        if !is_waiting || app.shutdown.is_cancelled() {
+            return page.respond(&request, snapshot).await;
         }
-        // Nobody holds a connection to the database while waiting.
+        // Not held while waiting.
         snapshot.close().await;
-        if seat.is_none() {
-            // Then look once more: what came before this wakes nobody.
-            seat = Some(app.hub.join(Channel::Project(project_id.0), &wake));
+        if subscription.is_none() {
+            // Reads once more: an event from before the subscription does not wake it.
+            subscription = Some(app.hub.subscribe(ChannelId::Project(project_id.0), &wake));
         } else {
             tokio::select! {
                 () = wake.notified() => {}
                 () = tokio::time::sleep_until(until) => {}
                 () = app.shutdown.cancelled() => {}
-                // Who waits half a minute does not outlast their token by it.
-                () = app.verifier.revoked(reading.caller.means) => return Err(Problem::from(Rejected::Invalid).into()),
+                // A wait of half a minute must not outlast the token.
+                () = app.verifier.revoked(request.caller.means) => return Err(Problem::from(Rejected::Invalid).into()),
             }
         }
     }
 }
 
-/// A position that the log has but the read tables have not is waited for: a command just answered it.
-async fn behind_or_ahead(
+/// Waits for a position that the log has and the read tables do not: a command has just returned it.
+async fn wait_for_position(
     app: &App,
-    reading: &Reading,
+    request: &ReadRequest,
     mut snapshot: Snapshot,
     since: i64,
 ) -> Result<Snapshot, ReadError> {
@@ -127,7 +133,7 @@ async fn behind_or_ahead(
     if since > head {
         return Err(cursor_ahead(head));
     }
-    reading.snapshot_from(app, since).await
+    request.snapshot_from(app, since).await
 }
 
 async fn page(snapshot: &mut Snapshot, project: ProjectId, since: i64, limit: i64) -> Result<FeedPage, ReadError> {

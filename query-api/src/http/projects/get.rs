@@ -1,3 +1,5 @@
+//! `GET /v1/projects/{project_id}`: a project with its columns and labels.
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,11 +12,11 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::me::AtLeast;
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::read_request::MinPosition;
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 use crate::http::view::ColumnView;
 
 /// A project.
@@ -23,11 +25,11 @@ pub struct Project {
     id: Uuid,
     name: String,
     description: String,
-    /// In their order, archived ones included.
+    /// In order, including archived ones.
     columns: Vec<ColumnView>,
     labels: Vec<Label>,
     my_role: Role,
-    /// What the caller may do here now, as in the names of commands: `project.<name>`, and `create_task`.
+    /// Commands that the caller may send now, as in `project.<name>`, and `create_task`.
     #[schema(example = json!(["edit", "add_label", "create_task"]))]
     allowed_commands: Vec<&'static str>,
     watching: bool,
@@ -37,7 +39,7 @@ pub struct Project {
     created_at: DateTime<Utc>,
     created_by: Uuid,
     updated_at: DateTime<Utc>,
-    /// For `If-Match`.
+    /// Version to send as `If-Match`.
     version: i64,
 }
 
@@ -58,17 +60,17 @@ struct Row {
 /// A project with its columns and labels.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}", operation_id = "getProject", tag = "projects",
-    params(("project_id" = Uuid, Path, description = "the project"), AtLeast, ReadHeaders),
-    responses((status = 200, description = "The project", body = Project), (status = 304, description = "As before"), ReadProblems),
+    params(("project_id" = Uuid, Path, description = "the project"), MinPosition, ReadHeaders),
+    responses((status = 200, description = "The project", body = Project), (status = 304, description = "Not modified"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(project_id): Path<ProjectId>,
-    Query(query): Query<AtLeast>,
-) -> Result<Answer, ReadError> {
-    let (mut snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
+    Query(query): Query<MinPosition>,
+) -> Result<ReadResponse, ReadError> {
+    let (mut snapshot, member) = request.project(&app, query.min_position, project_id).await?;
     let row: Row = sqlx::query_as(
         "SELECT name, description, columns, labels, filters, taskfold_user() = ANY (watcher_ids) AS watching, \
                 created_at, created_by, updated_at, version \
@@ -93,5 +95,5 @@ pub async fn handler(
         updated_at: row.updated_at,
         version: row.version,
     };
-    Answer::versioned(&reading, snapshot, project.version, &project).await
+    ReadResponse::versioned(&request, snapshot, project.version, &project).await
 }

@@ -1,24 +1,24 @@
-//! Reads of a project, a file each.
+//! Reads of projects, one operation per file.
 
-/// The board: columns with their cards.
+/// The board.
 pub mod board;
-/// Tasks on their days.
+/// Tasks of a range of days.
 pub mod calendar;
-/// The same for calendar programs.
+/// The calendar for calendar programs.
 pub mod calendar_ics;
-/// The feed: Changes page by page.
+/// Changes, in pages.
 pub mod events;
 /// One project.
 pub mod get;
 /// The caller's projects.
 pub mod list;
-/// Who is in it.
+/// Members.
 pub mod members;
-/// Its tasks, filtered and sorted.
+/// Tasks, filtered and sorted.
 pub mod tasks;
-/// The lists of tasks in SQL.
+/// SQL of the task list.
 mod tasks_sql;
-/// The teams that have a role in it.
+/// Teams with a role in the project.
 pub mod teams;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,3 +1,5 @@
+//! `GET /v1/projects/{project_id}/tasks`: the tasks of a project, filtered and sorted.
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
@@ -10,63 +12,64 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::tasks_sql::{self as sql, Order};
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, limit};
-use crate::http::reading::{ReadHeaders, Reading, Snapshot};
-use crate::http::values::{Position, Time, Words};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
+use crate::http::snapshot::Snapshot;
+use crate::http::values::{CommaSeparated, Position, Time};
 use crate::http::view::Task;
 
-const Q_CHARS: usize = 200;
+const MAX_QUERY_CHARS: usize = 200;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// One of these: `todo`, `running`, `paused`, `completed`, `cancelled`, `failed`, several with commas between them.
+    /// One or more of `todo`, `running`, `paused`, `completed`, `cancelled`, `failed`, separated by commas.
     #[param(value_type = Option<String>, example = "todo,running")]
-    status: Option<Words<Status>>,
+    status: Option<CommaSeparated<Status>>,
     assignee_id: Option<Uuid>,
-    /// Only those that nobody is to do, or only those that somebody is.
+    /// True for tasks without assignees only, false for others only.
     unassigned: Option<bool>,
     label_id: Option<Uuid>,
     column_id: Option<Uuid>,
-    /// The parts of this task.
+    /// The subtasks of this task.
     parent_id: Option<Uuid>,
-    /// One of these: `none`, `low`, `medium`, `high`, `urgent`, several with commas between them.
+    /// One or more of `none`, `low`, `medium`, `high`, `urgent`, separated by commas.
     #[param(value_type = Option<String>, example = "high,urgent")]
-    priority: Option<Words<Priority>>,
-    /// Only those that wait for another task, or only those that do not.
+    priority: Option<CommaSeparated<Priority>>,
+    /// True for blocked tasks only, false for others only.
     blocked: Option<bool>,
-    /// Only those that the caller watches, or only those that they do not.
+    /// True for tasks that the caller watches only, false for others only.
     watching: Option<bool>,
-    /// What the clock has said of `due_at`.
+    /// Whether `due_at` is near or has passed.
     #[param(inline)]
     due_stage: Option<DueStage>,
-    /// Due earlier than this.
+    /// Tasks due before this time.
     #[param(value_type = Option<String>, format = DateTime)]
     due_before: Option<Time>,
-    /// Due at this time or later.
+    /// Tasks due at this time or later.
     #[param(value_type = Option<String>, format = DateTime)]
     due_after: Option<Time>,
-    /// Updated at this time or later.
+    /// Tasks updated at this time or later.
     #[param(value_type = Option<String>, format = DateTime)]
     updated_since: Option<Time>,
-    /// In the title or the description, in upper or lower case; at most 200 characters.
+    /// Text in the title or the description, in any case; at most 200 characters.
     q: Option<String>,
-    /// Deleted tasks instead of those that are not.
+    /// Whether to list deleted tasks, instead of the others.
     deleted: Option<bool>,
-    /// Archived tasks instead of those that are not.
+    /// Whether to list archived tasks, instead of the others.
     archived: Option<bool>,
-    /// With `-` in front, the other way round.
+    /// A leading `-` reverses the order.
     #[param(inline)]
     sort: Option<Sort>,
-    /// From 1 to 200, 50 by default.
+    /// Number of items, from 1 to 200; 50 by default.
     limit: Option<i64>,
-    /// Good for the same filters and the same order.
+    /// Valid with the same filters and the same order.
     cursor: Option<String>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
@@ -80,7 +83,7 @@ pub enum Sort {
     DueAt,
     Priority,
     Title,
-    /// The place on the board.
+    /// The order of the board.
     Rank,
     #[serde(rename = "-created_at")]
     CreatedAtDown,
@@ -97,7 +100,7 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// `on_board`: only what is neither archived nor deleted is listed.
+    /// Returns the SQL of the order. `on_board`: only tasks that are neither archived nor deleted are listed.
     fn order(self, on_board: bool) -> &'static Order {
         match self {
             Self::Rank if on_board => &sql::BOARD,
@@ -131,45 +134,42 @@ struct Row {
     params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
     responses(
         (status = 200, description = "A page of tasks", body = Page<Task>),
-        (status = 304, description = "As before"),
+        (status = 304, description = "Not modified"),
         ReadProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
-) -> Result<Answer, ReadError> {
-    let limit = limit(query.limit)?;
-    let list = query.list_name(project_id);
-    let after = list.read(query.cursor.as_deref())?;
+) -> Result<ReadResponse, ReadError> {
+    let list = query.list_name(project_id).keyset(limit(query.limit)?, query.cursor.as_deref())?;
     let pattern = query.q.as_deref().map(pattern).transpose()?;
     let deleted = query.deleted.unwrap_or(false);
     let archived = query.archived.or((!deleted).then_some(false));
     let order = query.sort.unwrap_or_default().order(!deleted && archived == Some(false));
 
-    let (snapshot, member) = reading.project(&app, query.min_position, project_id).await?;
-    let (labels, etag) = (member.labels(), member.tag(&reading, &snapshot, ""));
-    let mut snapshot = match Answer::unchanged(&reading, snapshot, &etag).await {
-        Ok(answer) => return Ok(answer),
+    let (snapshot, member) = request.project(&app, query.min_position, project_id).await?;
+    let (labels, etag) = (member.labels(), request.project_etag(&member, &snapshot, ""));
+    let mut snapshot = match ReadResponse::unchanged(&request, snapshot, &etag).await {
+        Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
     };
     if query.label_id.is_some_and(|label| !labels.contains(&label)) {
-        // Tasks may still carry a label that was removed; it is not shown, so it finds nothing.
-        let nothing: Page<Task> = list.page(Vec::new(), limit, |_: &Row| (String::new(), Uuid::nil()), |row| row.task);
-        return Answer::tagged_page(&reading, snapshot, etag, &nothing).await;
+        // Tasks keep a removed label, which is not shown and matches nothing.
+        return ReadResponse::tagged_page(&request, snapshot, etag, &Page::<Task>::complete(Vec::new())).await;
     }
     let columns = if order.by_column { columns(&mut snapshot, project_id).await? } else { Vec::new() };
     let (start, greatest) = order.start;
     let rows: Vec<Row> = sqlx::query_as(if query.filters() { order.filtered } else { order.all })
         .bind(project_id.0)
-        .bind(query.status.as_ref().map(|words| words.0.iter().map(|s| s.as_str()).collect::<Vec<_>>()))
+        .bind(query.status.as_ref().map(|names| names.0.iter().map(|s| s.as_str()).collect::<Vec<_>>()))
         .bind(query.assignee_id)
         .bind(query.label_id)
         .bind(query.column_id)
-        .bind(query.priority.as_ref().map(|words| words.0.iter().map(|p| priority_name(*p)).collect::<Vec<_>>()))
+        .bind(query.priority.as_ref().map(|names| names.0.iter().map(|p| priority_name(*p)).collect::<Vec<_>>()))
         .bind(query.due_before.map(|t| t.0))
         .bind(query.due_after.map(|t| t.0))
         .bind(query.updated_since.map(|t| t.0))
@@ -177,9 +177,9 @@ pub async fn handler(
         .bind(deleted)
         .bind(archived)
         .bind(columns)
-        .bind(after.as_ref().map_or(start, |c| &c.key))
-        .bind(after.as_ref().map_or(if greatest { Uuid::max() } else { Uuid::nil() }, |c| c.id))
-        .bind(limit + 1)
+        .bind(list.key(start))
+        .bind(list.after.as_ref().map_or(if greatest { Uuid::max() } else { Uuid::nil() }, |c| c.id))
+        .bind(list.row_limit())
         .bind(query.parent_id)
         .bind(query.blocked)
         .bind(query.watching)
@@ -188,12 +188,12 @@ pub async fn handler(
         .fetch_all(&mut *snapshot.db)
         .await
         .map_err(bad_cursor_or)?;
-    let place = |row: &Row| (row.sort_key.clone(), row.task.fields.id);
-    let page = list.page(rows, limit, place, |row| row.task.shown_to(&member, &labels));
-    Answer::tagged_page(&reading, snapshot, etag, &page).await
+    let key = |row: &Row| (row.sort_key.clone(), row.task.fields.id);
+    let page = list.page(rows, key, |row| row.task.shown_to(&member, &labels));
+    ReadResponse::tagged_page(&request, snapshot, etag, &page).await
 }
 
-/// The columns of the board, in their order.
+/// Ids of the columns, in board order.
 async fn columns(snapshot: &mut Snapshot, project: ProjectId) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) WITH ORDINALITY AS of (c, n) \
@@ -205,7 +205,7 @@ async fn columns(snapshot: &mut Snapshot, project: ProjectId) -> sqlx::Result<Ve
 }
 
 impl Params {
-    /// Whether anything but `deleted` and `archived` is filtered by.
+    /// Returns whether there is any filter besides `deleted` and `archived`.
     fn filters(&self) -> bool {
         let Self {
             status,
@@ -267,10 +267,10 @@ fn due_stage_name(stage: DueStage) -> &'static str {
     }
 }
 
-/// For ILIKE, with nothing in it that is more than a character.
+/// Builds the ILIKE pattern, with all special characters escaped.
 fn pattern(q: &str) -> Result<String, ReadError> {
-    if q.is_empty() || q.chars().count() > Q_CHARS {
-        return Err(Problem::invalid_field("/q", format!("must have 1 to {Q_CHARS} characters")).into());
+    if q.is_empty() || q.chars().count() > MAX_QUERY_CHARS {
+        return Err(Problem::invalid_field("/q", format!("must have 1 to {MAX_QUERY_CHARS} characters")).into());
     }
     let escaped = q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     Ok(format!("%{escaped}%"))
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_searched_for_is_taken_literally() {
+    fn the_search_text_is_matched_literally() {
         assert_eq!(pattern("50%_\\").expect("short"), "%50\\%\\_\\\\%");
         assert!(pattern("").is_err());
         assert!(pattern(&"x".repeat(201)).is_err());

@@ -1,31 +1,32 @@
-//! One fixed text for each order. A page starts behind a key and an id, or before everything.
+//! SQL of the task list: one constant text for each order. A page starts after a sort key and an id, or before
+//! everything.
 
 use crate::http::view::task_fields;
 
-/// How a list of tasks is sorted: by a key, and by id where keys are equal.
+/// Order of a task list: by a sort key, and by id among equal keys.
 pub struct Order {
-    /// Of all tasks that are archived or not, deleted or not.
+    /// Query without optional filters.
     pub all: &'static str,
-    /// Of those of them that the other filters let through. Apart, because each filter costs each read, also one that it does not hold.
+    /// Query with the optional filters. Separate, because each filter takes time in each read, even if it is not used.
     pub filtered: &'static str,
-    /// Whether the columns of the board are to be given ($13).
+    /// Whether the query needs the columns of the board ($13).
     pub by_column: bool,
-    /// The key and the id before everything: `true` for the greatest of ids.
+    /// Sort key before all others, and whether the id before all others is the greatest one.
     pub start: (&'static str, bool),
 }
 
-/// What all lists are of.
-macro_rules! kind {
+/// Conditions of all lists.
+macro_rules! base {
     () => {
         "project_id = $1 AND deleted = $11 AND ($12::boolean IS NULL OR archived = $12)"
     };
 }
 
-/// What all orders filter by.
+/// Conditions of all lists with filters.
 macro_rules! filters {
     () => {
         concat!(
-            kind!(),
+            base!(),
             " AND ($2::text[] IS NULL OR status = ANY ($2)) \
            AND ($3::uuid IS NULL OR $3 = ANY (assignee_ids)) \
            AND ($4::uuid IS NULL OR $4 = ANY (label_ids)) \
@@ -53,35 +54,35 @@ macro_rules! order {
     ($key:literal as $type:literal down from $start:literal) => {
         order!(@both $key, $type, "<", " DESC", ($start, true))
     };
-    (@both $key:literal, $type:literal, $behind:literal, $direction:literal, $start:expr) => {
+    (@both $key:literal, $type:literal, $after:literal, $direction:literal, $start:expr) => {
         Order {
-            all: order!(@sql kind, $key, $type, $behind, $direction),
-            filtered: order!(@sql filters, $key, $type, $behind, $direction),
+            all: order!(@sql base, $key, $type, $after, $direction),
+            filtered: order!(@sql filters, $key, $type, $after, $direction),
             by_column: false,
             start: $start,
         }
     };
-    (@sql $filters:ident, $key:literal, $type:literal, $behind:literal, $direction:literal) => {
+    (@sql $filters:ident, $key:literal, $type:literal, $after:literal, $direction:literal) => {
         concat!(
             "SELECT ", task_fields!(), ", description, checklists, watcher_ids, (", $key, ")::text AS sort_key FROM tasks WHERE ",
             $filters!(),
-            " AND (", $key, ", task_id) ", $behind, " ($14::text::", $type, ", $15) \
+            " AND (", $key, ", task_id) ", $after, " ($14::text::", $type, ", $15) \
              ORDER BY ", $key, $direction, ", task_id", $direction, " LIMIT $16"
         )
     };
 }
 
-/// The place on the board of what is on it: a page's worth of each column from its index, and of that the first.
+/// Order of the board, for the tasks on it: reads a page of each column from its index, and merges them.
 macro_rules! on_board {
-    ($behind:literal, $direction:literal, $edge:literal, $id:literal, from $start:literal, $greatest:literal) => {
+    ($after:literal, $direction:literal, $edge:literal, $id:literal, from $start:literal, $greatest:literal) => {
         Order {
-            all: on_board!(@sql kind, $behind, $direction, $edge, $id),
-            filtered: on_board!(@sql filters, $behind, $direction, $edge, $id),
+            all: on_board!(@sql base, $after, $direction, $edge, $id),
+            filtered: on_board!(@sql filters, $after, $direction, $edge, $id),
             by_column: true,
             start: ($start, $greatest),
         }
     };
-    (@sql $filters:ident, $behind:literal, $direction:literal, $edge:literal, $id:literal) => {
+    (@sql $filters:ident, $after:literal, $direction:literal, $edge:literal, $id:literal) => {
         concat!(
             "SELECT ",
             task_fields!(),
@@ -91,7 +92,7 @@ macro_rules! on_board {
             $filters!(),
             " \
                      AND column_id = on_board.id AND NOT archived AND NOT deleted AND (rank, task_id) ",
-            $behind,
+            $after,
             " ( \
                          CASE WHEN place = left($14::text, 3)::integer THEN substr($14, 4) ELSE ",
             $edge,
@@ -105,7 +106,7 @@ macro_rules! on_board {
             $direction,
             " LIMIT $16) AS tasks \
              WHERE place ",
-            $behind,
+            $after,
             "= left($14, 3)::integer \
              ORDER BY place",
             $direction,
@@ -118,12 +119,13 @@ macro_rules! on_board {
     };
 }
 
-// Each page of these begins in an index.
+// Each page of these starts in an index.
 pub const CREATED: Order = order!("created_at" as "timestamptz" from "-infinity");
 pub const CREATED_DOWN: Order = order!("created_at" as "timestamptz" down from "infinity");
 pub const UPDATED: Order = order!("updated_at" as "timestamptz" from "-infinity");
 pub const UPDATED_DOWN: Order = order!("updated_at" as "timestamptz" down from "infinity");
-// Tasks that are never due come last either way. CASE, as in their indexes: under a policy, coalesce could not use one.
+// Tasks without a due time come last in both directions. CASE, as in the indexes: with row-level security, PostgreSQL
+// would not use an index on coalesce.
 pub const DUE: Order =
     order!("CASE WHEN due_at IS NULL THEN 'infinity' ELSE due_at END" as "timestamptz" from "-infinity");
 pub const DUE_DOWN: Order =
@@ -131,14 +133,14 @@ pub const DUE_DOWN: Order =
 pub const BOARD: Order = on_board!(">", "", "''", "'00000000-0000-0000-0000-000000000000'", from "000", false);
 pub const BOARD_DOWN: Order =
     on_board!("<", " DESC", "'~'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'", from "999~", true);
-// Each page of these sorts the project's tasks: their indexes would cost every change of a task, for orders seldom asked for.
+// Each page of these sorts the project's tasks: indexes for these rare orders would slow down every change of a task.
 pub const PRIORITY: Order =
     order!("array_position(ARRAY['none', 'low', 'medium', 'high', 'urgent'], priority)" as "integer" from "0");
 pub const PRIORITY_DOWN: Order =
     order!("array_position(ARRAY['none', 'low', 'medium', 'high', 'urgent'], priority)" as "integer" down from "9");
 pub const TITLE: Order = order!("(lower(title) COLLATE \"C\")" as "text" from "");
 pub const TITLE_DOWN: Order = order!("(lower(title) COLLATE \"C\")" as "text" down from "\u{10FFFF}\u{10FFFF}");
-// Column by column as on the board, $13 being the columns in their order: for tasks that are off the board.
+// Order of the board for tasks that are not on it. $13 has the columns in order.
 pub const RANK: Order = Order {
     by_column: true,
     ..order!(

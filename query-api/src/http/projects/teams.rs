@@ -1,3 +1,5 @@
+//! `GET /v1/projects/{project_id}/teams`: the teams that have a role in a project.
+
 use axum::extract::State;
 use serde::Serialize;
 use taskfold_domain::Role;
@@ -7,13 +9,13 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::me::AtLeast;
 use crate::http::page::Page;
-use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::stored::Stored;
+use crate::http::read_request::MinPosition;
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
+use crate::http::text_enum::TextEnum;
 
 /// A team with a role in a project.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
@@ -21,24 +23,24 @@ pub struct ProjectTeam {
     team_id: Uuid,
     name: String,
     #[schema(value_type = Role)]
-    role: Stored<Role>,
+    role: TextEnum<Role>,
     member_count: i64,
 }
 
-/// The teams that have a role in a project: at most 20, so all on one page.
+/// The teams that have a role in a project: at most 20, on one page.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/teams", operation_id = "listProjectTeams", tag = "projects",
-    params(("project_id" = Uuid, Path, description = "the project"), AtLeast, ReadHeaders),
-    responses((status = 200, description = "The teams", body = Page<ProjectTeam>), (status = 304, description = "As before"), ReadProblems),
+    params(("project_id" = Uuid, Path, description = "the project"), MinPosition, ReadHeaders),
+    responses((status = 200, description = "The teams", body = Page<ProjectTeam>), (status = 304, description = "Not modified"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(project_id): Path<ProjectId>,
-    Query(query): Query<AtLeast>,
-) -> Result<Answer, ReadError> {
-    let (mut snapshot, _) = reading.project(&app, query.min_position, project_id).await?;
+    Query(query): Query<MinPosition>,
+) -> Result<ReadResponse, ReadError> {
+    let (mut snapshot, _) = request.project(&app, query.min_position, project_id).await?;
     let items: Vec<ProjectTeam> = sqlx::query_as(
         "SELECT p.team_id, t.name, p.role, \
                 (SELECT count(*) FROM team_members m WHERE m.team_id = p.team_id) AS member_count \
@@ -47,5 +49,5 @@ pub async fn handler(
     .bind(project_id.0)
     .fetch_all(&mut *snapshot.db)
     .await?;
-    Answer::page(&reading, snapshot, &Page { items, next_cursor: None }).await
+    ReadResponse::page(&request, snapshot, &Page::complete(items)).await
 }

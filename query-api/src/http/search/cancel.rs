@@ -1,8 +1,10 @@
+//! Cancellation of a search whose caller has disconnected.
+
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-/// Cancels a transaction's statement when it is dropped with it, as when the caller closes the connection. Without it
-/// PostgreSQL would go on: sqlx waits for a statement that nobody awaits any more to end before its connection is used again.
+/// Cancels the running statement of a transaction when it is dropped, as when the caller disconnects. Otherwise the
+/// statement would run to its end: sqlx waits for it before it uses the connection again.
 pub struct CancelOnDrop {
     pool: PgPool,
     pid: i32,
@@ -15,7 +17,7 @@ impl CancelOnDrop {
         Self { pool, pid, began, armed: true }
     }
 
-    /// The statement has ended.
+    /// Marks the statement as completed.
     pub fn disarm(mut self) {
         self.armed = false;
     }
@@ -32,7 +34,7 @@ impl Drop for CancelOnDrop {
             let cancelled =
                 sqlx::query("SELECT taskfold_cancel_own($1, $2)").bind(pid).bind(began).execute(&pool).await;
             if let Err(error) = cancelled {
-                tracing::debug!(%error, "a search whose caller has gone was not cancelled");
+                tracing::debug!(%error, "a search of a disconnected caller was not cancelled");
             }
         });
     }

@@ -1,7 +1,9 @@
+//! Excerpts with the matches marked, as safe HTML.
+
 use serde::{Serialize, Serializer};
 
-/// Makes PostgreSQL put marks round what was found that no text of ours has: characters of private use, which are taken out
-/// of the text before. Two more stand for angle brackets, between which it would see HTML and leave it out.
+/// Builds a `ts_headline` call. Matches are marked with private-use characters, which are removed from the text before.
+/// Two more replace angle brackets, between which PostgreSQL would see HTML and omit it.
 macro_rules! headline {
     ($text:literal, $options:literal) => {
         concat!(
@@ -15,7 +17,7 @@ macro_rules! headline {
 }
 pub(crate) use headline;
 
-/// A text with marks in it. As JSON it is HTML: everything is escaped, and then the marks become `<mark>`.
+/// Text with such marks. Its JSON is HTML: everything is escaped, and the marks become `<mark>`.
 #[derive(Debug, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Marked(String);
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_the_marks_is_markup() {
+    fn only_the_marks_are_markup() {
         let text = "<script\u{E003}\u{E000}alert\u{E001}('x') & \"y\"\u{E002}/script>";
         let shown = "&lt;script&gt;<mark>alert</mark>(&#39;x&#39;) &amp; &quot;y&quot;&lt;/script&gt;";
         assert_eq!(html(text), shown);

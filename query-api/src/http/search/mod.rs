@@ -1,6 +1,8 @@
-/// A search whose caller has gone ends.
+//! `GET /v1/search`: full-text search over the caller's projects.
+
+/// Cancellation of a search whose caller has disconnected.
 mod cancel;
-/// Excerpts that are safe to show.
+/// Excerpts as safe HTML.
 mod marks;
 
 use axum::extract::State;
@@ -17,97 +19,98 @@ use uuid::Uuid;
 
 use self::cancel::CancelOnDrop;
 use self::marks::{Marked, headline};
-use super::answer::Answer;
 use super::app::App;
 use super::error::{ReadError, bad_cursor_or, invalid_cursor};
 use super::page::{ListName, Page, limit};
-use super::reading::{ReadHeaders, Reading, Snapshot};
-use super::stored::Stored;
+use super::read_request::{ReadHeaders, ReadRequest};
+use super::read_response::ReadResponse;
+use super::snapshot::Snapshot;
+use super::text_enum::TextEnum;
 use super::values::Position;
 
-const Q_CHARS: usize = 200;
-const WORDS: usize = 20;
-/// How long a search may take. Nobody waits longer while typing.
-const TIME: &str = "2s";
+const MAX_QUERY_CHARS: usize = 200;
+const MAX_WORDS: usize = 20;
+/// Time limit of a search. Nobody waits longer while typing.
+const STATEMENT_TIMEOUT: &str = "2s";
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// Words, all of which must be there, in upper or lower case; the last may be the beginning of one. At most 200 characters
-    /// and 20 words.
+    /// Words, all of which must match, in any case; the last one may be a prefix. At most 200 characters and 20 words.
     #[param(example = "login pag")]
     q: String,
-    /// Only in this project.
+    /// Results in this project only.
     #[param(value_type = Option<Uuid>)]
     project_id: Option<ProjectId>,
-    /// Only tasks, or only comments.
+    /// Results of this kind only.
     #[param(inline)]
-    kind: Option<FoundKind>,
-    /// Archived tasks, and comments on them, too.
+    kind: Option<SearchResultKind>,
+    /// Whether to include archived tasks and their comments.
     archived: Option<bool>,
-    /// From 1 to 200, 50 by default.
+    /// Number of items, from 1 to 200; 50 by default.
     limit: Option<i64>,
-    /// Good for the same search.
+    /// Valid with the same search.
     cursor: Option<String>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum FoundKind {
+pub enum SearchResultKind {
     Task,
     Comment,
 }
 
-/// Something that was found: a task, or a comment and the task that it is on.
+/// A search result: a task, or a comment and its task.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
-pub struct Found {
+pub struct SearchResult {
     #[sqlx(skip)]
-    kind: Option<FoundKind>,
+    kind: Option<SearchResultKind>,
     project_id: Uuid,
     task_id: Uuid,
     comment_id: Option<Uuid>,
-    /// Of the task.
+    /// Title of the task.
     title: String,
     #[schema(value_type = Status)]
-    status: Stored<Status>,
+    status: TextEnum<Status>,
     archived: bool,
-    /// The title as HTML in which nothing but `<mark>` round what was found is markup.
+    /// The title as HTML, in which matches are in `<mark>` and everything else is escaped.
     #[schema(value_type = String, example = "The <mark>login</mark> page")]
     title_html: Marked,
-    /// Where the description, or the comment, has what was found, as such HTML too; null without a description.
+    /// An excerpt of the description or of the comment, as such HTML; null without a description.
     #[schema(value_type = Option<String>)]
     excerpt_html: Option<Marked>,
-    /// Of the task, or of the comment.
+    /// Time of the last change of the task, or of the comment.
     updated_at: DateTime<Utc>,
     #[serde(skip)]
     sort_key: String,
 }
 
-/// Tasks and comments by their words: in titles and names of labels (which weigh most), descriptions and comments of the
-/// caller's projects. The best first, and of equals the newest. No language is assumed: words are found as they are
-/// written. Of more than 1,000 tasks or comments that match, the newest 1,000 are ranked; a word that very many have is looked
-/// for in the newest 5,000, an equal share of each project. A search that takes longer than 2 seconds is 503.
+/// Tasks and comments of the caller's projects by words in titles and label names (which weigh most), descriptions and
+/// comments. The best match is first, and the newest among equal ones. The search has no language: words match as they
+/// are written. Of more than 1,000 matching tasks or comments, the newest 1,000 are ranked; for a very frequent word,
+/// the newest 5,000 are searched, with an equal share for each project. A search that takes longer than 2 seconds is
+/// answered with 503.
 #[utoipa::path(
     get, path = "/v1/search", operation_id = "search", tag = "search",
     params(Params, ReadHeaders),
-    responses((status = 200, description = "A page of what was found", body = Page<Found>), (status = 304, description = "As before"), ReadProblems),
+    responses((status = 200, description = "A page of results", body = Page<SearchResult>), (status = 304, description = "Not modified"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Query(query): Query<Params>,
-) -> Result<Answer, ReadError> {
+) -> Result<ReadResponse, ReadError> {
     let limit = limit(query.limit)?;
     let words = words(&query.q)?;
     let archived = query.archived.unwrap_or(false);
-    let list = ListName::new("search", reading.caller.user_id.0, &(&words, query.project_id, query.kind, archived));
-    let after = list.read(query.cursor.as_deref())?;
-    let after = match &after {
+    let list = ListName::new("search", request.caller.user_id.0, &(&words, query.project_id, query.kind, archived))
+        .keyset(limit, query.cursor.as_deref())?;
+    let after = match &list.after {
         None => ("infinity", "infinity", Uuid::max()),
         Some(cursor) => {
             let (rank, updated) = cursor.key.split_once(' ').ok_or_else(invalid_cursor)?;
@@ -115,37 +118,36 @@ pub async fn handler(
         }
     };
     let mut snapshot = match query.project_id {
-        Some(project) => reading.project(&app, query.min_position, project).await?.0,
-        None => reading.snapshot(&app, query.min_position).await?,
+        Some(project) => request.project(&app, query.min_position, project).await?.0,
+        None => request.snapshot(&app, query.min_position).await?,
     };
-    let cancel = hurry(&app, &mut snapshot).await?;
-    let found: Vec<Found> = sqlx::query_as(SEARCH)
+    let cancel = limit_time(&app, &mut snapshot).await?;
+    let results: Vec<SearchResult> = sqlx::query_as(SEARCH)
         .bind(&words)
         .bind(query.project_id.map(|project| project.0))
-        .bind(query.kind != Some(FoundKind::Comment))
-        .bind(query.kind != Some(FoundKind::Task))
+        .bind(query.kind != Some(SearchResultKind::Comment))
+        .bind(query.kind != Some(SearchResultKind::Task))
         .bind(archived)
         .bind(after.0)
         .bind(after.1)
         .bind(after.2)
-        .bind(limit + 1)
+        .bind(list.row_limit())
         .fetch_all(&mut *snapshot.db)
         .await
         .map_err(too_slow_or)?;
     cancel.disarm();
     let page = list.page(
-        found,
-        limit,
-        |found| (found.sort_key.clone(), found.comment_id.unwrap_or(found.task_id)),
-        |mut found| {
-            found.kind = Some(found.comment_id.map_or(FoundKind::Task, |_| FoundKind::Comment));
-            found
+        results,
+        |result| (result.sort_key.clone(), result.comment_id.unwrap_or(result.task_id)),
+        |mut result| {
+            result.kind = Some(result.comment_id.map_or(SearchResultKind::Task, |_| SearchResultKind::Comment));
+            result
         },
     );
-    Answer::page(&reading, snapshot, &page).await
+    ReadResponse::page(&request, snapshot, &page).await
 }
 
-/// Excerpts are made of what is shown alone. Only the beginning of a long text is looked through for one.
+/// Excerpts are made for the returned rows only, and from the beginning of long texts.
 const SEARCH: &str = concat!(
     "SELECT t.project_id, f.task_id, f.comment_id, t.title, t.status, t.archived, \
             CASE WHEN c.comment_id IS NULL THEN t.updated_at ELSE coalesce(c.edited_at, c.created_at) END AS updated_at, \
@@ -160,10 +162,10 @@ const SEARCH: &str = concat!(
      ORDER BY f.rank DESC, f.created_at DESC, coalesce(f.comment_id, f.task_id) DESC LIMIT $9"
 );
 
-/// From here on the time is short, and runs out at once when the caller goes away.
-async fn hurry(app: &App, snapshot: &mut Snapshot) -> Result<CancelOnDrop, ReadError> {
+/// Limits the time of the next statement, which is cancelled when the caller disconnects.
+async fn limit_time(app: &App, snapshot: &mut Snapshot) -> Result<CancelOnDrop, ReadError> {
     let row = sqlx::query("SELECT pg_backend_pid() AS pid, now() AS began, set_config('statement_timeout', $1, true)")
-        .bind(TIME)
+        .bind(STATEMENT_TIMEOUT)
         .fetch_one(&mut *snapshot.db)
         .await?;
     Ok(CancelOnDrop::new(app.pool.clone(), row.try_get("pid")?, row.try_get("began")?))
@@ -171,8 +173,8 @@ async fn hurry(app: &App, snapshot: &mut Snapshot) -> Result<CancelOnDrop, ReadE
 
 fn words(q: &str) -> Result<Vec<String>, ReadError> {
     let words: Vec<String> = q.split_whitespace().map(str::to_owned).collect();
-    if words.is_empty() || q.chars().count() > Q_CHARS || words.len() > WORDS {
-        let detail = format!("must have 1 to {Q_CHARS} characters, and 1 to {WORDS} words");
+    if words.is_empty() || q.chars().count() > MAX_QUERY_CHARS || words.len() > MAX_WORDS {
+        let detail = format!("must have 1 to {MAX_QUERY_CHARS} characters, and 1 to {MAX_WORDS} words");
         return Err(Problem::invalid_field("/q", detail).into());
     }
     Ok(words)
@@ -182,7 +184,7 @@ fn too_slow_or(error: sqlx::Error) -> ReadError {
     const QUERY_CANCELED: &str = "57014";
     let code = error.as_database_error().and_then(|e| e.code());
     if code.as_deref() == Some(QUERY_CANCELED) {
-        let detail = "The search took longer than 2 seconds: more words, or one project, make it shorter";
+        let detail = "The search took longer than 2 seconds. Use more words, or search in one project";
         return Problem::new(Code::Unavailable, detail).retry_after(1).into();
     }
     bad_cursor_or(error)

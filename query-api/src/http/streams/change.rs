@@ -1,57 +1,59 @@
+//! `PATCH /v1/streams/{stream_id}`: changes what an open stream carries, and renews it.
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
-use taskfold_live::{Channels, MOST_PROJECTS};
+use taskfold_live::{CarriedChannels, MAX_PROJECTS_PER_STREAM};
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::elsewhere;
-use super::here::{Refused, Wanted};
+use super::local::{ChangeRefusal, StreamChangeMessage};
+use super::remote;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 
-/// What is left out stays as it is; with nothing at all, only the stream's life grows.
+/// Absent fields leave the stream as it is. An empty object only renews it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeStream {
-    /// These, and no others; at most 100.
+    /// The projects to carry, instead of all others; at most 100.
     projects: Option<Vec<Uuid>>,
-    /// These too.
+    /// Projects to add.
     add: Option<Vec<Uuid>>,
-    /// These no more; one that the stream does not carry is none of these.
+    /// Projects to remove. A project that the stream does not carry is ignored.
     remove: Option<Vec<Uuid>>,
-    /// Whether also what is for the caller.
+    /// Whether to carry the channel `me`.
     me: Option<bool>,
 }
 
-/// What the stream carries from here on.
+/// The channels that the stream carries after the change.
 #[derive(Serialize, ToSchema)]
 pub struct StreamChannels {
     stream_id: Uuid,
     projects: Vec<Uuid>,
     me: bool,
-    /// Of projects that are new here, events come from behind this position on: read their board now, with this as
-    /// `Taskfold-Min-Position`, and leave out what it has already.
+    /// The events of added projects follow after this position. Read their boards now, with this as
+    /// `Taskfold-Min-Position`, and ignore events that a board already reflects.
     #[schema(example = 1042)]
     position: i64,
-    /// When the stream ends unless it is renewed again; null when its token does not end.
+    /// When the stream ends unless it is renewed again; null if its token does not expire.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
 }
 
-/// Change what an open stream carries, without opening it anew: from one board to another, say. `stream_id` is told by its
-/// `hello`. It does not matter which instance is asked. The stream lives on as long as the token that this is sent with, so
-/// an empty body renews it when `reauth` says that its token ends soon.
+/// Change what an open stream carries without opening another, for example when the user switches boards. The
+/// `stream_id` is in its `hello`. Any instance accepts the request. The stream then stays open for as long as the token
+/// of this request is valid: an empty body renews it when `reauth` announces that its token expires soon.
 #[utoipa::path(
     patch, path = "/v1/streams/{stream_id}", operation_id = "changeStream", tag = "feed",
     params(("stream_id" = Uuid, Path, description = "the stream, one of the caller's")),
     request_body = ChangeStream,
-    responses((status = 200, description = "What it carries now", body = StreamChannels), OwnProblems),
+    responses((status = 200, description = "The channels that it carries now", body = StreamChannels), OwnProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -60,47 +62,50 @@ pub async fn handler(
     Path(stream_id): Path<Uuid>,
     Body(body): Body<ChangeStream>,
 ) -> Result<Json<StreamChannels>, ReadError> {
-    let wanted = wanted(&caller, stream_id, body)?;
-    let channels = elsewhere::change(&app, wanted).await.map_err(problem)?;
-    Ok(Json(shown(stream_id, channels)))
+    let message = validated(&caller, stream_id, body)?;
+    let CarriedChannels { projects, me, position, expires_at } =
+        remote::change(&app, message).await.map_err(problem)?;
+    let expires_at = chrono::DateTime::from_timestamp(expires_at, 0).map(Into::into);
+    Ok(Json(StreamChannels { stream_id, projects, me, position, expires_at }))
 }
 
-fn wanted(caller: &Caller, stream_id: Uuid, body: ChangeStream) -> Result<Wanted, Problem> {
+fn validated(caller: &Caller, stream_id: Uuid, body: ChangeStream) -> Result<StreamChangeMessage, Problem> {
     if body.projects.is_some() && (body.add.is_some() || body.remove.is_some()) {
-        return Err(Problem::invalid_field("/projects", "says all, and goes with neither `add` nor `remove`"));
+        return Err(Problem::invalid_field("/projects", "cannot be combined with `add` or `remove`"));
     }
     if body.me == Some(true) && caller.scope.project.is_some() {
-        let detail = "A token for one project does not hear what its maker is told of others";
+        let detail = "A token for one project may not use the channel `me`";
         return Err(Problem::new(Code::Forbidden, detail));
     }
     let only_these = body.projects.is_some();
     let add = body.projects.or(body.add).unwrap_or_default();
     let remove = body.remove.unwrap_or_default();
     for (pointer, list) in [(if only_these { "/projects" } else { "/add" }, &add), ("/remove", &remove)] {
-        if list.len() > MOST_PROJECTS {
-            return Err(Problem::invalid_field(pointer, format!("at most {MOST_PROJECTS}")));
+        if list.len() > MAX_PROJECTS_PER_STREAM {
+            let detail = format!("must have at most {MAX_PROJECTS_PER_STREAM} projects");
+            return Err(Problem::invalid_field(pointer, detail));
         }
     }
     for project in &add {
         caller.must_reach(ProjectId(*project))?;
     }
     let (user_id, me, means, expires_at) = (caller.user_id.0, body.me, caller.means, caller.expires_at);
-    Ok(Wanted { stream_id, user_id, add, only_these, remove, me, means, expires_at })
+    Ok(StreamChangeMessage { stream_id, user_id, add, only_these, remove, me, means, expires_at })
 }
 
-fn problem(refused: Refused) -> Problem {
-    match refused {
-        Refused::NotFound => Problem::not_found(),
-        Refused::TooMany => Problem::invalid_field("/projects", format!("a stream carries at most {MOST_PROJECTS}")),
-        Refused::NothingLeft => Problem::invalid_field("/projects", "nothing is left: close the stream instead"),
-        Refused::Behind => {
+fn problem(refusal: ChangeRefusal) -> Problem {
+    match refusal {
+        ChangeRefusal::NotFound => Problem::not_found(),
+        ChangeRefusal::TooManyProjects => {
+            let detail = format!("a stream carries at most {MAX_PROJECTS_PER_STREAM} projects");
+            Problem::invalid_field("/projects", detail)
+        }
+        ChangeRefusal::NothingLeft => {
+            Problem::invalid_field("/projects", "the stream would carry nothing; close it instead")
+        }
+        ChangeRefusal::Behind => {
             Problem::new(Code::ReadModelBehind, "The read model does not have the project yet").retry_after(1)
         }
-        Refused::Unavailable => Problem::unavailable("The stream"),
+        ChangeRefusal::Unavailable => Problem::unavailable("The stream"),
     }
-}
-
-fn shown(stream_id: Uuid, Channels { projects, me, position, expires_at }: Channels) -> StreamChannels {
-    let expires_at = chrono::DateTime::from_timestamp(expires_at, 0).map(Into::into);
-    StreamChannels { stream_id, projects, me, position, expires_at }
 }

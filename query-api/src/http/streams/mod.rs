@@ -1,18 +1,26 @@
-//! Changes as they happen, as server-sent events (WHATWG HTML, 9.2).
+//! Live streams of Changes, as server-sent events (WHATWG HTML, 9.2).
 
-/// What an open stream carries.
+/// Change of what an open stream carries.
 pub mod change;
-/// Who comes in, and from where the stream goes on.
-mod door;
-/// Changes that reach another instance than the stream's.
-pub mod elsewhere;
 /// Changes of a stream of this instance.
-mod here;
-/// Of one project.
+mod local;
+/// Stream of several projects and the channel `me`.
+pub mod multi;
+/// Other instances.
+pub mod peers;
+/// Stream of one project.
 pub mod project;
-/// Of several projects on one connection.
-pub mod several;
-/// Tickets open one stream.
+/// Refusals of streams, with their log line and counter.
+mod refusal;
+/// Changes of streams on other instances.
+pub mod remote;
+/// Requests for a stream.
+mod request;
+/// Revocation of a stream's token.
+mod revocation;
+/// Cursor from which a client continues.
+mod start;
+/// Tickets, each of which opens one stream.
 mod ticket;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -23,6 +31,6 @@ use super::app::App;
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(project::handler))
-        .routes(routes!(several::handler))
+        .routes(routes!(multi::handler))
         .routes(routes!(change::handler))
 }

@@ -1,3 +1,5 @@
+//! `GET /v1/tasks/{task_id}/comments`: the comments on a task.
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,11 +10,11 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
-use crate::http::error::{ReadError, bad_cursor_or};
-use crate::http::page::{ListName, Page, Paging, limit};
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::error::ReadError;
+use crate::http::page::{Keyset, Page, Paging};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 
 /// A comment on a task.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
@@ -22,18 +24,18 @@ pub struct CommentView {
     id: Uuid,
     author_id: Uuid,
     text: String,
-    /// Members named in the text.
+    /// Members mentioned in the text.
     mentions: Vec<Uuid>,
     created_at: DateTime<Utc>,
     edited_at: Option<DateTime<Utc>>,
-    /// In the order they came.
+    /// Oldest first.
     #[schema(value_type = Vec<CommentReaction>)]
     reactions: Json<Vec<CommentReaction>>,
     #[serde(skip)]
     sort_key: String,
 }
 
-/// Somebody's reaction to a comment.
+/// A user's reaction to a comment.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CommentReaction {
     emoji: String,
@@ -46,33 +48,26 @@ pub struct CommentReaction {
     params(("task_id" = Uuid, Path, description = "the task"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of comments", body = Page<CommentView>),
-        (status = 304, description = "As before"),
+        (status = 304, description = "Not modified"),
         ReadProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(task_id): Path<TaskId>,
     Query(query): Query<Paging>,
-) -> Result<Answer, ReadError> {
-    let limit = limit(query.limit)?;
-    let list = ListName::new("comments", task_id.0, &());
-    let after = list.read(query.cursor.as_deref())?;
-    let (mut snapshot, _) = reading.task(&app, query.min_position, task_id).await?;
-    let rows: Vec<CommentView> = sqlx::query_as(
+) -> Result<ReadResponse, ReadError> {
+    let list = Keyset::of("comments", task_id.0, &query)?;
+    let (mut snapshot, _) = request.task(&app, query.min_position, task_id).await?;
+    let select = sqlx::query_as(
         "SELECT comment_id, author_id, text, mentions, created_at, edited_at, reactions, position::text AS sort_key \
          FROM comments WHERE task_id = $1 AND (position, comment_id) > ($2::text::bigint, $3) \
          ORDER BY position, comment_id LIMIT $4",
     )
-    .bind(task_id.0)
-    .bind(after.as_ref().map_or("-1", |c| &c.key))
-    .bind(after.as_ref().map_or(Uuid::nil(), |c| c.id))
-    .bind(limit + 1)
-    .fetch_all(&mut *snapshot.db)
-    .await
-    .map_err(bad_cursor_or)?;
-    let page = list.page(rows, limit, |c| (c.sort_key.clone(), c.id), |c| c);
-    Answer::page(&reading, snapshot, &page).await
+    .bind(task_id.0);
+    let rows: Vec<CommentView> = list.fetch(&mut snapshot, select, "-1").await?;
+    let page = list.page(rows, |c| (c.sort_key.clone(), c.id), |c| c);
+    ReadResponse::page(&request, snapshot, &page).await
 }

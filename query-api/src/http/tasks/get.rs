@@ -1,29 +1,31 @@
+//! `GET /v1/tasks/{task_id}`: a task.
+
 use axum::extract::State;
 use taskfold_domain::ids::TaskId;
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::{Path, Query};
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::me::AtLeast;
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::read_request::MinPosition;
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 use crate::http::view::{Task, task_fields};
 
-/// A task, also when it is deleted.
+/// A task, also if it is deleted.
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}", operation_id = "getTask", tag = "tasks",
-    params(("task_id" = Uuid, Path, description = "the task"), AtLeast, ReadHeaders),
-    responses((status = 200, description = "The task; its `ETag` is what `If-Match` takes", body = Task), (status = 304, description = "As before"), ReadProblems),
+    params(("task_id" = Uuid, Path, description = "the task"), MinPosition, ReadHeaders),
+    responses((status = 200, description = "The task; its `ETag` is what `If-Match` takes", body = Task), (status = 304, description = "Not modified"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(task_id): Path<TaskId>,
-    Query(query): Query<AtLeast>,
-) -> Result<Answer, ReadError> {
-    let (mut snapshot, member) = reading.task(&app, query.min_position, task_id).await?;
+    Query(query): Query<MinPosition>,
+) -> Result<ReadResponse, ReadError> {
+    let (mut snapshot, member) = request.task(&app, query.min_position, task_id).await?;
     let task: Task = sqlx::query_as(concat!(
         "SELECT ",
         task_fields!(),
@@ -33,5 +35,5 @@ pub async fn handler(
     .fetch_one(&mut *snapshot.db)
     .await?;
     let task = task.shown_to(&member, &member.labels());
-    Answer::versioned(&reading, snapshot, task.fields.version, &task).await
+    ReadResponse::versioned(&request, snapshot, task.fields.version, &task).await
 }

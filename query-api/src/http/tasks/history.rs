@@ -1,3 +1,5 @@
+//! `GET /v1/tasks/{task_id}/history`: the Changes of a task.
+
 use axum::extract::State;
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
@@ -8,47 +10,48 @@ use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::{Path, Query};
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::feed;
-use crate::http::page::{ListName, Page, Paging, limit};
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::page::{Keyset, Page, Paging};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 
-/// What happened to a task, newest first: who, when, before and after.
+/// Sort key before all others, in descending order: `i64::MAX`.
+const FIRST_KEY: &str = "9223372036854775807";
+
+/// The Changes of a task, newest first, each with the values before and after.
 #[utoipa::path(
     get, path = "/v1/tasks/{task_id}/history", operation_id = "getTaskHistory", tag = "tasks",
     params(("task_id" = Uuid, Path, description = "the task"), Paging, ReadHeaders),
     responses(
         (status = 200, description = "A page of Changes", body = Page<Change>),
-        (status = 304, description = "As before"),
+        (status = 304, description = "Not modified"),
         ReadProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(task_id): Path<TaskId>,
     Query(query): Query<Paging>,
-) -> Result<Answer, ReadError> {
-    let limit = limit(query.limit)?;
-    let list = ListName::new("history", task_id.0, &());
-    let before = list.read(query.cursor.as_deref())?;
-    let (mut snapshot, _) = reading.task(&app, query.min_position, task_id).await?;
+) -> Result<ReadResponse, ReadError> {
+    let list = Keyset::of("history", task_id.0, &query)?;
+    let (mut snapshot, _) = request.task(&app, query.min_position, task_id).await?;
     let rows: Vec<LoggedEvent> = sqlx::query_as(select_events!(
         "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3::text::bigint AND position <= $4 \
          ORDER BY sequence DESC LIMIT $5"
     ))
     .bind(TYPE)
     .bind(task_id.to_string())
-    .bind(before.map_or_else(|| i64::MAX.to_string(), |c| c.key))
+    .bind(list.key(FIRST_KEY))
     .bind(snapshot.position)
-    .bind(limit + 1)
+    .bind(list.row_limit())
     .fetch_all(&mut *snapshot.db)
     .await
     .map_err(bad_cursor_or)?;
-    let Page { items, next_cursor } = list.page(rows, limit, |e| (e.sequence.to_string(), Uuid::nil()), |e| e);
+    let Page { items, next_cursor } = list.page(rows, |e| (e.sequence.to_string(), Uuid::nil()), |e| e);
     let items: Vec<Box<RawValue>> = feed::changes(&items)?;
-    Answer::page(&reading, snapshot, &Page { items, next_cursor }).await
+    ReadResponse::page(&request, snapshot, &Page { items, next_cursor }).await
 }

@@ -1,12 +1,12 @@
-//! Reads of a task, a file each.
+//! Reads of tasks, one operation per file.
 
-/// What was said, and how it was edited.
+/// Changes of a comment.
 pub mod comment_history;
-/// What was said about it.
+/// Comments on a task.
 pub mod comments;
 /// One task.
 pub mod get;
-/// What happened to it.
+/// Changes of a task.
 pub mod history;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,3 +1,5 @@
+//! `GET /v1/teams/{team_id}/events`: the Changes of a team, in pages.
+
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::TeamId;
@@ -8,45 +10,45 @@ use taskfold_web::problem::FeedProblems;
 use taskfold_web::read::{Path, Query};
 use utoipa::IntoParams;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::{ReadError, cursor_ahead};
 use crate::http::feed;
 use crate::http::page::bounded;
 use crate::http::projects::events::FeedPage;
-use crate::http::reading::{ReadHeaders, Reading};
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
 use crate::http::values::{Position, Since};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// The position behind which to go on. 0, the default: from the start.
+    /// The position after which to start. The default 0 is the start of the log.
     #[param(value_type = Option<String>, example = "1042")]
     since: Option<Since>,
-    /// From 1 to 1000, 500 by default.
+    /// Number of Changes, from 1 to 1000; 500 by default.
     limit: Option<i64>,
-    /// Answer only with what reflects this position.
+    /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     min_position: Option<Position>,
 }
 
-/// The Changes of a team behind a position, in order. As they happen they come on the channel `me` of `/v1/stream`.
+/// The Changes of a team after a position, in order. The channel `me` of `/v1/stream` delivers them as they happen.
 #[utoipa::path(
     get, path = "/v1/teams/{team_id}/events", operation_id = "listTeamEvents", tag = "feed",
     params(("team_id" = Uuid, Path, description = "the team"), Params, ReadHeaders),
-    responses((status = 200, description = "A page of Changes", body = FeedPage), (status = 304, description = "As before"), FeedProblems),
+    responses((status = 200, description = "A page of Changes", body = FeedPage), (status = 304, description = "Not modified"), FeedProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(team_id): Path<TeamId>,
     Query(query): Query<Params>,
-) -> Result<Answer, ReadError> {
+) -> Result<ReadResponse, ReadError> {
     let limit = bounded("/limit", query.limit, 500, 1000)?;
     let since = query.since.map_or(Ok(0), |since| since.resume(&app.hub).map(Cursor::position))?;
-    let mut snapshot = reading.team(&app, query.min_position, team_id).await?;
+    let mut snapshot = request.team(&app, query.min_position, team_id).await?;
     let head = snapshot.position;
     if since > head {
         return Err(cursor_ahead(head));
@@ -67,5 +69,5 @@ pub async fn handler(
     events.truncate(limit);
     let next = events.last().filter(|_| has_more).map_or(head, |last| last.position);
     let page = FeedPage { events: feed::changes(&events)?, next, head, has_more };
-    page.answer(&reading, snapshot).await
+    page.respond(&request, snapshot).await
 }

@@ -1,3 +1,5 @@
+//! `GET /v1/teams/{team_id}`: a team.
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,12 +10,12 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::Answer;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::me::AtLeast;
-use crate::http::reading::{ReadHeaders, Reading};
-use crate::http::stored::Stored;
+use crate::http::read_request::MinPosition;
+use crate::http::read_request::{ReadHeaders, ReadRequest};
+use crate::http::read_response::ReadResponse;
+use crate::http::text_enum::TextEnum;
 
 /// A team.
 #[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
@@ -22,13 +24,13 @@ pub struct TeamView {
     #[sqlx(rename = "team_id")]
     pub id: Uuid,
     name: String,
-    /// Null for who is not in it, and sees it because a project of theirs gives it a role.
+    /// Null for a caller who is not a member, and sees the team because it has a role in one of their projects.
     #[schema(value_type = Option<TeamRole>)]
-    my_role: Option<Stored<TeamRole>>,
+    my_role: Option<TextEnum<TeamRole>>,
     member_count: i64,
     created_at: DateTime<Utc>,
     created_by: Uuid,
-    /// For `If-Match`.
+    /// Version to send as `If-Match`.
     version: i64,
     #[serde(skip)]
     pub sort_key: String,
@@ -47,21 +49,21 @@ macro_rules! select_teams {
 }
 pub(super) use select_teams;
 
-/// A team: one's own, or one that has a role in a project of one's own.
+/// A team of the caller, or one that has a role in one of the caller's projects.
 #[utoipa::path(
     get, path = "/v1/teams/{team_id}", operation_id = "getTeam", tag = "teams",
-    params(("team_id" = Uuid, Path, description = "the team"), AtLeast, ReadHeaders),
-    responses((status = 200, description = "The team", body = TeamView), (status = 304, description = "As before"), ReadProblems),
+    params(("team_id" = Uuid, Path, description = "the team"), MinPosition, ReadHeaders),
+    responses((status = 200, description = "The team", body = TeamView), (status = 304, description = "Not modified"), ReadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    reading: Reading,
+    request: ReadRequest,
     Path(team_id): Path<TeamId>,
-    Query(query): Query<AtLeast>,
-) -> Result<Answer, ReadError> {
-    let mut snapshot = reading.team(&app, query.min_position, team_id).await?;
+    Query(query): Query<MinPosition>,
+) -> Result<ReadResponse, ReadError> {
+    let mut snapshot = request.team(&app, query.min_position, team_id).await?;
     let team: TeamView =
         sqlx::query_as(select_teams!("WHERE t.team_id = $1")).bind(team_id.0).fetch_one(&mut *snapshot.db).await?;
-    Answer::versioned(&reading, snapshot, team.version, &team).await
+    ReadResponse::versioned(&request, snapshot, team.version, &team).await
 }

@@ -1,12 +1,12 @@
-//! Reads of teams, a file each.
+//! Reads of teams, one operation per file.
 
-/// What happened to it.
+/// Changes of a team.
 pub mod events;
 /// One team.
 pub mod get;
 /// The caller's teams.
 pub mod list;
-/// Who is in it.
+/// Members of a team.
 pub mod members;
 
 use utoipa_axum::router::OpenApiRouter;

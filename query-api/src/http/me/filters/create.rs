@@ -1,3 +1,5 @@
+//! `POST /v1/me/filters`: saves a filter.
+
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -11,11 +13,11 @@ use taskfold_web::{Caller, Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{MOST, OwnFilter};
+use super::{MAX_FILTERS, OwnFilter};
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::pending;
-use crate::http::reading::own_rows;
+use crate::http::snapshot::begin_write;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,15 +25,15 @@ pub struct SaveFilter {
     id: Option<Uuid>,
     project_id: ProjectId,
     name: Name,
-    /// Query parameters of the project's list of tasks.
+    /// Query parameters of the project's task list.
     query: FilterQuery,
 }
 
-/// Save a filter for oneself: at most 200 in all projects.
+/// Save a filter for the caller: at most 200 in all projects.
 #[utoipa::path(
     post, path = "/v1/me/filters", operation_id = "createMyFilter", tag = "me",
     request_body = SaveFilter,
-    responses((status = 201, description = "Saved", body = OwnFilter), OwnProblems),
+    responses((status = 201, description = "The filter", body = OwnFilter), OwnProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -39,17 +41,17 @@ pub async fn handler(
     caller: Caller,
     Body(body): Body<SaveFilter>,
 ) -> Result<(StatusCode, Json<OwnFilter>), ReadError> {
-    pending::may_keep_in(&app, &caller, body.project_id).await?;
-    let mut db = own_rows(&app, &caller).await?;
-    // One after the other, so that two at once do not both become the 200th.
+    pending::require_member(&app, &caller, body.project_id).await?;
+    let mut db = begin_write(&app, &caller).await?;
+    // Serializes concurrent requests, so that they cannot exceed the limit together.
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('own_filters ' || taskfold_user()::text, 0))")
         .execute(&mut *db)
         .await?;
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM own_filters WHERE user_id = taskfold_user()")
         .fetch_one(&mut *db)
         .await?;
-    if count >= MOST {
-        return Err(Problem::invalid_field("", format!("one has at most {MOST} filters")).into());
+    if count >= MAX_FILTERS {
+        return Err(Problem::invalid_field("", format!("a user may have at most {MAX_FILTERS} filters")).into());
     }
     let saved: Option<OwnFilter> = sqlx::query_as(
         "INSERT INTO own_filters (filter_id, user_id, project_id, name, query, created_at) \
@@ -62,7 +64,7 @@ pub async fn handler(
     .bind(body.query.as_str())
     .fetch_optional(&mut *db)
     .await?;
-    let saved = saved.ok_or_else(|| Problem::new(Code::AlreadyExists, "There is a filter with this id"))?;
+    let saved = saved.ok_or_else(|| Problem::new(Code::AlreadyExists, "A filter with this id exists"))?;
     db.commit().await?;
     Ok((StatusCode::CREATED, Json(saved)))
 }

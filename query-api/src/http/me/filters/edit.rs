@@ -1,3 +1,5 @@
+//! `PATCH /v1/me/filters/{filter_id}`: edits a saved filter.
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -11,23 +13,23 @@ use uuid::Uuid;
 use super::OwnFilter;
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::reading::own_rows;
+use crate::http::snapshot::begin_write;
 
-/// What is absent stays as it is.
+/// Absent fields are left as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditFilter {
     name: Option<Name>,
-    /// Query parameters of the project's list of tasks.
+    /// Query parameters of the project's task list.
     query: Option<FilterQuery>,
 }
 
-/// Give an own filter another name or another query.
+/// Change the name or the query of a saved filter.
 #[utoipa::path(
     patch, path = "/v1/me/filters/{filter_id}", operation_id = "editMyFilter", tag = "me",
     params(("filter_id" = Uuid, Path, description = "the filter")),
     request_body = EditFilter,
-    responses((status = 200, description = "The filter as it is now", body = OwnFilter), OwnProblems),
+    responses((status = 200, description = "The changed filter", body = OwnFilter), OwnProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -36,7 +38,7 @@ pub async fn handler(
     Path(filter_id): Path<Uuid>,
     Body(body): Body<EditFilter>,
 ) -> Result<Json<OwnFilter>, ReadError> {
-    let mut db = own_rows(&app, &caller).await?;
+    let mut db = begin_write(&app, &caller).await?;
     let filter: Option<OwnFilter> = sqlx::query_as(
         "UPDATE own_filters SET name = coalesce($2, name), query = coalesce($3, query) WHERE filter_id = $1 \
          RETURNING filter_id, project_id, name, query, created_at",

@@ -1,12 +1,12 @@
-//! Filters that somebody saved for themselves, a file each operation. Those for a whole project are its events.
+//! Saved filters of the caller, one operation per file. Filters for all members of a project are part of the project.
 
-/// A new one.
+/// Creation of a filter.
 pub mod create;
-/// Another name or query.
+/// Change of a filter.
 pub mod edit;
-/// Those there are.
+/// List of the filters.
 pub mod list;
-/// No longer.
+/// Removal of a filter.
 pub mod remove;
 
 use chrono::{DateTime, Utc};
@@ -18,17 +18,17 @@ use uuid::Uuid;
 
 use crate::http::app::App;
 
-/// How many a person may have.
-pub const MOST: i64 = 200;
+/// Filters that a user may have.
+pub const MAX_FILTERS: i64 = 200;
 
-/// A filter that somebody saved for themselves.
+/// A saved filter of the caller.
 #[derive(Serialize, ToSchema, sqlx::FromRow)]
 pub struct OwnFilter {
     #[sqlx(rename = "filter_id")]
     id: Uuid,
     project_id: Uuid,
     name: String,
-    /// Query parameters of the project's list of tasks.
+    /// Query parameters of the project's task list.
     #[schema(example = "status=todo,running&sort=due_at")]
     query: String,
     created_at: DateTime<Utc>,

@@ -1,0 +1,27 @@
+//! Options with which a stream is opened.
+
+use futures::future::BoxFuture;
+use taskfold_domain::ids::UserId;
+use uuid::Uuid;
+
+use crate::cursor::Cursor;
+use crate::permission::ProjectPermission;
+use crate::stream_quota::StreamSlot;
+
+pub struct SubscriberOptions {
+    pub user: UserId,
+    /// Expiry of the stream's token, in seconds since 1970.
+    pub expires_at: i64,
+    /// Completes when that token is revoked; `None` for a token that cannot be.
+    pub revoked_token: Option<BoxFuture<'static, ()>>,
+    pub projects: Vec<ProjectPermission>,
+    /// Requested projects of which the user is not a member any more.
+    pub revoked: Vec<Uuid>,
+    /// Cursor to start at; `None` starts at the head.
+    pub from: Option<Cursor>,
+    /// Whether to carry the channel `me`. Such a stream stays open without any project.
+    pub me: bool,
+    pub slot: StreamSlot,
+    /// Whether to carry the presence in the projects.
+    pub presence: bool,
+}

@@ -1,0 +1,80 @@
+//! Lifetime of the token with which a stream was opened or renewed: the stream ends with it.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use taskfold_event_log::clock;
+use tokio::time::Instant;
+
+use crate::stream_end::EndReason;
+
+/// Time before the expiry at which the client is warned, so that it can renew the stream.
+const WARNING_BEFORE_EXPIRY: Duration = Duration::from_secs(60);
+/// Upper bound on the lifetime of a stream, whatever its token says.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) struct TokenLifetime {
+    /// Expiry in the token, in seconds since 1970.
+    expires_at: i64,
+    ends_at: Instant,
+    end_reason: EndReason,
+    warned: bool,
+    /// Completes when the token is revoked; `None` for a token that cannot be, or is.
+    revocation: Option<BoxFuture<'static, ()>>,
+}
+
+impl TokenLifetime {
+    pub(super) fn new(expires_at: i64, revocation: Option<BoxFuture<'static, ()>>) -> Self {
+        let remaining = expires_at.saturating_sub(clock::now().utc().timestamp());
+        let remaining = Duration::from_secs(u64::try_from(remaining).unwrap_or(0)).min(MAX_LIFETIME);
+        Self {
+            expires_at,
+            ends_at: Instant::now() + remaining,
+            end_reason: EndReason::TokenExpired,
+            warned: false,
+            revocation,
+        }
+    }
+
+    /// Extends the lifetime to that of another token. A token that expires earlier changes nothing.
+    pub(super) fn renew(&mut self, expires_at: i64, revocation: Option<BoxFuture<'static, ()>>) {
+        if expires_at > self.expires_at {
+            *self = Self::new(expires_at, revocation);
+        }
+    }
+
+    pub(super) fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
+
+    /// Reason for the end of the stream, if the token has expired or is revoked. Checked before each frame, because a
+    /// busy stream may never wait.
+    pub(super) fn end_reason(&mut self) -> Option<EndReason> {
+        let _ = self.revoked().now_or_never();
+        (Instant::now() >= self.ends_at).then_some(self.end_reason)
+    }
+
+    /// Remaining time, if the client must be warned now. Returned once.
+    pub(super) fn due_warning(&mut self) -> Option<Duration> {
+        let left = self.ends_at.saturating_duration_since(Instant::now());
+        (left <= WARNING_BEFORE_EXPIRY && !std::mem::replace(&mut self.warned, true)).then_some(left)
+    }
+
+    /// Time of the warning, or of the end once the client is warned.
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.ends_at.checked_sub(WARNING_BEFORE_EXPIRY).filter(|_| !self.warned).unwrap_or(self.ends_at)
+    }
+
+    /// Waits until the token is revoked, and ends the lifetime.
+    pub(super) async fn revoked(&mut self) {
+        match &mut self.revocation {
+            Some(revocation) => revocation.await,
+            None => return std::future::pending().await,
+        }
+        // A completed future must not be polled again.
+        self.revocation = None;
+        self.ends_at = Instant::now();
+        self.end_reason = EndReason::TokenRevoked;
+    }
+}

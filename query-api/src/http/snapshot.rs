@@ -1,0 +1,51 @@
+//! Snapshots: read-only transactions under row-level security, in which everything is as of one position.
+
+use sqlx::{Postgres, Transaction};
+use taskfold_web::Caller;
+
+use super::app::App;
+use super::error::ReadError;
+
+/// Read-only transaction of a caller.
+pub struct Snapshot {
+    pub db: Transaction<'static, Postgres>,
+    /// Position of the read tables.
+    pub position: i64,
+    /// Number of times that rows were rewritten without a new position.
+    pub generation: i64,
+}
+
+impl Snapshot {
+    pub async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
+        let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let (position, generation) = set_caller(&mut db, caller).await?;
+        Ok(Self { db, position, generation })
+    }
+
+    /// Returns the connection to the pool at once, and not when the snapshot is dropped. There is nothing to commit.
+    pub async fn close(self) {
+        if let Err(error) = self.db.rollback().await {
+            tracing::debug!(%error, "a read transaction could not be rolled back");
+        }
+    }
+}
+
+/// Begins a transaction that writes the caller's own rows, under row-level security.
+pub async fn begin_write(app: &App, caller: &Caller) -> Result<Transaction<'static, Postgres>, ReadError> {
+    caller.must_write()?;
+    let mut db = app.pool.begin().await?;
+    set_caller(&mut db, caller).await?;
+    Ok(db)
+}
+
+/// Sets the caller for row-level security. Returns the position and the generation of the read tables.
+async fn set_caller(db: &mut Transaction<'static, Postgres>, caller: &Caller) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true) AS u, \
+                 set_config('taskfold.project_id', $2, true) AS p",
+    )
+    .bind(caller.user_id.to_string())
+    .bind(caller.scope.project.map(|project| project.to_string()).unwrap_or_default())
+    .fetch_one(&mut **db)
+    .await
+}
