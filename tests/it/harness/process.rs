@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,20 +20,30 @@ pub struct Process {
 impl Process {
     /// On a port that was free a moment ago, with these settings.
     pub fn start(role: &str, settings: &[&str]) -> Self {
+        Self::start_with(role, &[&["--log", "error"], settings].concat(), Stdio::inherit())
+    }
+
+    /// The same, with a log of what is worth knowing in this file, a JSON object a line.
+    pub fn start_logging(role: &str, settings: &[&str], log: &Path) -> Self {
+        let log = File::create(log).unwrap();
+        Self::start_with(role, &[&["--log", "info", "--log-format", "json"], settings].concat(), log.into())
+    }
+
+    fn start_with(role: &str, settings: &[&str], stderr: Stdio) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("127.0.0.1:{port}");
-        let own = [role, "--listen", &url, "--log", "error"];
+        let own = [role, "--listen", &url];
         let arguments: Vec<String> = own.iter().chain(settings).map(|&a| a.to_owned()).collect();
-        let child = Self::spawn(&arguments, &[]);
+        let child = Self::spawn(&arguments, &[], stderr);
         Self { role: role.to_owned(), url: format!("http://{url}"), arguments, environment: Vec::new(), child }
     }
 
-    fn spawn(arguments: &[String], environment: &[(String, String)]) -> Child {
+    fn spawn(arguments: &[String], environment: &[(String, String)], stderr: Stdio) -> Child {
         Command::new(env!("CARGO_BIN_EXE_taskfold"))
             .args(arguments)
             .envs(environment.iter().cloned())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(stderr)
             .spawn()
             .unwrap()
     }
@@ -84,7 +96,7 @@ impl Process {
 
     /// A new one in the place of one that ended.
     pub fn start_again(&mut self) {
-        self.child = Self::spawn(&self.arguments, &self.environment);
+        self.child = Self::spawn(&self.arguments, &self.environment, Stdio::inherit());
     }
 
     /// Variables of the environment for those that are started from now on.

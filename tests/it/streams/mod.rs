@@ -5,6 +5,8 @@ use crate::harness::{Actor, App, PATIENCE, Sse};
 
 /// What carries a stream: the bare socket, HTTP/1, HTTP/2.
 mod carriers;
+/// Ends and refusals of streams, in the log and in the metrics.
+mod ends;
 /// Clients that have said all they will.
 mod half_closed;
 /// What the log has and the read tables have not.
