@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up says so")]
 
+use std::sync::Arc;
+
 use divan::{Bencher, black_box};
 use serde_json::{Value, json};
 use taskfold_domain::ids::{ProjectId, UserId};
@@ -53,17 +55,17 @@ fn create() -> TaskCommand {
     command("task.create", json!({"title": "Ship it", "description": "x".repeat(400), "priority": "high"}))
 }
 
-fn decide(task: &Task, command: &TaskCommand, project: &Project) -> Vec<TaskEvent> {
+fn decide(task: &Task, command: &TaskCommand, project: &Arc<Project>) -> Vec<TaskEvent> {
     let context = task::Context {
         actor: OWNER,
         at: at(1),
-        project,
+        project: Arc::clone(project),
         rank: None,
         end: Rank::at_end(at(1), 7),
         mentions: Vec::new(),
         fresh_id: Uuid::from_u128(11),
         origin: Origin::Live,
-        teams: &[],
+        teams: Vec::new(),
         other: None,
         comment: None,
     };
@@ -72,7 +74,7 @@ fn decide(task: &Task, command: &TaskCommand, project: &Project) -> Vec<TaskEven
 
 /// A task, and the events that made it: its creation, and so many new titles.
 fn history(titles: usize) -> (Task, Vec<TaskEvent>) {
-    let project = board();
+    let project = Arc::new(board());
     let renames = (0..titles).map(|n| command("task.edit", json!({"title": format!("title {n}")})));
     let (mut task, mut log) = (Task::default(), Vec::new());
     for command in [create()].into_iter().chain(renames) {
@@ -86,13 +88,13 @@ fn history(titles: usize) -> (Task, Vec<TaskEvent>) {
 
 #[divan::bench]
 fn decide_create(bencher: Bencher<'_, '_>) {
-    let (project, create) = (board(), create());
+    let (project, create) = (Arc::new(board()), create());
     bencher.bench(|| decide(black_box(&Task::default()), &create, &project));
 }
 
 #[divan::bench]
 fn decide_edit(bencher: Bencher<'_, '_>) {
-    let (project, (task, _)) = (board(), history(0));
+    let (project, (task, _)) = (Arc::new(board()), history(0));
     let edit = command("task.edit", json!({"title": "another"}));
     bencher.bench(|| decide(black_box(&task), &edit, &project));
 }

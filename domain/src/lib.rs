@@ -8,6 +8,8 @@ pub mod access;
 pub mod aggregates;
 /// Changes as callers see them: the published language of the log.
 pub mod change;
+/// Adapter to cqrs-es.
+mod cqrs;
 /// Values before and after.
 pub mod delta;
 /// Payload of commands that carry nothing.
@@ -49,6 +51,7 @@ pub mod words;
 pub use access::Access;
 pub use aggregates::{Event, SubjectKind};
 pub use change::{Change, Subject};
+pub use cqrs::CommandWithContext;
 pub use delta::{Added, Delta, Removed};
 pub use merge::Touch;
 pub use notification::NotificationKind;

@@ -44,11 +44,10 @@ async fn a_version_out_of_order() {
 
 #[tokio::test]
 async fn a_payload_that_was_changed() {
-    planted(
-        "UPDATE events SET payload = replace(payload::text, 'hello', 'hullo')::json WHERE position = 3",
-        "sequence 3 is not the Change",
-    )
-    .await;
+    let changed = "sequence 3 is not the Change";
+    planted("UPDATE events SET words = array_replace(words, 'hello', 'hullo') WHERE position = 3", changed).await;
+    let mentions = "replace(payload::text, '\"mentions\":[]', format('\"mentions\":[\"%s\"]', actor_id))::json";
+    planted(&format!("UPDATE events SET payload = {mentions} WHERE position = 3"), changed).await;
 }
 
 #[tokio::test]

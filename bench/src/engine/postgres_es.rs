@@ -6,8 +6,8 @@ use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use taskfold_domain::ids::{TaskId, UserId};
-use taskfold_domain::task::{CommandWithContext, Origin};
-use taskfold_domain::{Project, Rank, Task, TaskCommand};
+use taskfold_domain::task::{Context, Origin};
+use taskfold_domain::{CommandWithContext, Project, Rank, Task, TaskCommand};
 use taskfold_event_log::clock;
 
 use super::{Takes, create, rename};
@@ -23,7 +23,7 @@ const TABLE: &str = "CREATE TABLE peer_events (aggregate_type text NOT NULL, agg
 #[derive(Clone)]
 pub struct PostgresEs {
     framework: Arc<CqrsFramework<Task, PersistedEventStore<PostgresEventRepository, Task>>>,
-    project: Project,
+    project: Arc<Project>,
     actor: UserId,
 }
 
@@ -33,16 +33,15 @@ impl PostgresEs {
         sqlx::query(TABLE).execute(&pool).await?;
         let repository = PostgresEventRepository::new(pool).with_tables("peer_events", "peer_snapshots");
         let framework = CqrsFramework::new(PersistedEventStore::new_event_store(repository), Vec::new(), ());
-        Ok(Self { framework: Arc::new(framework), project, actor })
+        Ok(Self { framework: Arc::new(framework), project: Arc::new(project), actor })
     }
 
     async fn execute(&self, task: TaskId, command: TaskCommand) -> anyhow::Result<()> {
         let at = clock::now();
-        let asked = CommandWithContext {
-            command,
+        let context = Context {
             actor: self.actor,
             at,
-            project: self.project.clone(),
+            project: Arc::clone(&self.project),
             rank: None,
             end: Rank::at_end(at, 0),
             mentions: Vec::new(),
@@ -52,7 +51,7 @@ impl PostgresEs {
             other: None,
             comment: None,
         };
-        Ok(self.framework.execute(&task.0.to_string(), asked).await?)
+        Ok(self.framework.execute(&task.0.to_string(), CommandWithContext { command, context }).await?)
     }
 }
 

@@ -9,7 +9,7 @@ use taskfold_event_log::clock;
 use taskfold_event_log::deadline::within;
 use uuid::Uuid;
 
-use super::aggregates::{Aggregates, Versioned};
+use super::aggregate_cache::{AggregateCache, Versioned};
 use super::append::{Append, Effects, ExpectedVersion, NewEvent, Outcome, Recorded};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{ATTEMPTS, Engine, RACES, replay};
@@ -55,7 +55,7 @@ type DecisionOf<D> = Decision<EventOf<D>>;
 /// Decides and appends, and answers in time: a command whose end is not known then is told under its id, by which it can be asked for.
 pub async fn run<D: Deciding>(
     engine: &Engine,
-    aggregates: &Aggregates<D::Aggregate>,
+    aggregates: &AggregateCache<D::Aggregate>,
     kind: SubjectKind,
     id: Uuid,
     envelope: &Envelope,
@@ -84,7 +84,7 @@ pub async fn run<D: Deciding>(
 /// the log, because no append will check it.
 async fn decide_and_append<D: Deciding>(
     engine: &Engine,
-    aggregates: &Aggregates<D::Aggregate>,
+    aggregates: &AggregateCache<D::Aggregate>,
     kind: SubjectKind,
     id: Uuid,
     envelope: &Envelope,
@@ -100,7 +100,7 @@ async fn decide_and_append<D: Deciding>(
         }
         let loaded = match fresh || !deciding.makes() {
             true => aggregates.load(id, fresh).await?,
-            false => aggregates.kept(id).await,
+            false => aggregates.cached(id).await,
         };
         let (decision, others_fresh) = deciding.decide(&loaded.state, fresh).await;
         let all_fresh = loaded.fresh && others_fresh;
@@ -165,7 +165,7 @@ async fn decide_and_append<D: Deciding>(
                     cqrs_es::Aggregate::apply(&mut state, event.clone());
                 }
                 let last = if decision.events.is_empty() { loaded.command } else { Some(envelope.command_id) };
-                aggregates.keep(id, state.into(), last).await;
+                aggregates.insert(id, state.into(), last).await;
                 return done::<D>(Subject { kind, id }, envelope, decision, &recorded);
             }
             Outcome::Duplicate(recorded) => return replay::replayed(&engine.pool, recorded).await,

@@ -1,7 +1,7 @@
 //! Deciding commands and appending what they decide.
 
 /// Folded aggregates: loaded through postgres-es, kept in a bounded cache.
-mod aggregates;
+mod aggregate_cache;
 /// The group commit: what waits while one batch commits goes into the next, as one database call.
 mod append;
 /// The loop round a decision: load, decide, append, again when others were faster.
@@ -52,7 +52,7 @@ use taskfold_event_log::{LogIdentity, Writes};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use aggregates::Aggregates;
+use aggregate_cache::AggregateCache;
 pub use append::{Appender, QUEUE_LOCK, committer};
 pub use envelope::{CommandError, Done, Envelope, VersionConflict, fingerprint};
 use jitter::Jitter;
@@ -72,9 +72,9 @@ const HEARS_OF_ANOTHER_LOG: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Engine {
     pool: PgPool,
-    tasks: Arc<Aggregates<Task>>,
-    projects: Arc<Aggregates<Project>>,
-    teams: Arc<Aggregates<Team>>,
+    tasks: Arc<AggregateCache<Task>>,
+    projects: Arc<AggregateCache<Project>>,
+    teams: Arc<AggregateCache<Team>>,
     appender: Appender,
     queue: Arc<Queue>,
     jitter: Arc<Jitter>,
@@ -94,9 +94,9 @@ impl Engine {
         let (appender, committing) = committer(pool.clone(), log.clone(), writes.clone());
         let kept_for = Mutex::new(log.borrow().id);
         let engine = Self {
-            tasks: Arc::new(Aggregates::new(&pool, &appender)),
-            projects: Arc::new(Aggregates::new(&pool, &appender)),
-            teams: Arc::new(Aggregates::new(&pool, &appender)),
+            tasks: Arc::new(AggregateCache::new(&pool, &appender)),
+            projects: Arc::new(AggregateCache::new(&pool, &appender)),
+            teams: Arc::new(AggregateCache::new(&pool, &appender)),
             queue: Arc::default(),
             jitter: Arc::new(Jitter::new()),
             log: Arc::new(Log { now: log, kept_for }),
@@ -113,9 +113,9 @@ impl Engine {
         let mut kept_for = self.log.kept_for.lock().unwrap_or_else(PoisonError::into_inner);
         if *kept_for != now {
             *kept_for = now;
-            self.tasks.forget();
-            self.projects.forget();
-            self.teams.forget();
+            self.tasks.clear();
+            self.projects.clear();
+            self.teams.clear();
         }
     }
 

@@ -13,7 +13,6 @@ use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCom
 use taskfold_event_log::clock;
 use uuid::Uuid;
 
-use super::aggregates::Versioned as _;
 use super::append::{Check, Effects, ExpectedVersion, Guard};
 use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
@@ -158,15 +157,15 @@ impl TaskDeciding<'_> {
         let context = Context {
             actor: self.envelope.actor,
             at,
-            project,
+            project: Arc::clone(&around.project),
             rank,
             end: Rank::at_end(at, jitter),
             mentions,
             fresh_id: if matches!(self.command, TaskCommand::Create(_)) { self.id.0 } else { self.fresh_id },
             origin: self.envelope.origin,
-            teams: &around.teams.all,
-            other: around.other.as_deref(),
-            comment: comment.as_ref(),
+            teams: around.teams.all.clone(),
+            other: around.other.clone(),
+            comment,
         };
         let events = decide(task, self.command, &context)?;
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
@@ -212,7 +211,10 @@ impl TaskDeciding<'_> {
         let pool = &self.engine.pool;
         let logged = taskfold_event_log::aggregate_event(pool, Task::TYPE, &self.id.to_string(), at).await?;
         let event = logged.map(|logged| logged.event()).transpose().map_err(|e| CommandError::Broken(e.to_string()))?;
-        let read = event.and_then(Task::unwrap).and_then(|event| comment.read_from(event));
+        let read = event.and_then(|event| match event {
+            Event::Task(event) => comment.read_from(event),
+            Event::Project(_) | Event::Team(_) => None,
+        });
         read.map(Some).ok_or_else(|| CommandError::Broken(format!("the text of comment {id} is not in the log")))
     }
 

@@ -1,7 +1,5 @@
 //! Projects: columns, labels, members and teams, and what their roles permit.
 
-/// Adapter that lets cqrs-es fold, test and load it.
-mod aggregate;
 /// Check that an event follows from the state before it.
 mod chain;
 /// Commands.
@@ -19,7 +17,6 @@ mod state;
 /// Values that events and state are made of.
 pub(crate) mod values;
 
-pub use aggregate::CommandWithContext;
 pub use commands::ProjectCommand;
 pub use decide::{Context, decide};
 pub use events::ProjectEvent;

@@ -1,7 +1,5 @@
 //! Tasks: fields, lifecycle, comments, files, checklists, links.
 
-/// Adapter that lets cqrs-es fold, test and load it.
-mod aggregate;
 /// Commands that may be sent now, by role.
 mod allowed;
 /// Check that an event follows from the state before it.
@@ -29,7 +27,6 @@ mod values;
 /// People who are notified.
 mod watching;
 
-pub use aggregate::CommandWithContext;
 pub use allowed::{Standing, allowed};
 pub use commands::TaskCommand;
 pub use decide::{Context, Origin, decide};

@@ -1,7 +1,5 @@
 //! Teams: people who are given roles in projects together.
 
-/// Adapter that lets cqrs-es fold, test and load it.
-mod aggregate;
 /// Check that an event follows from the state before it.
 mod chain;
 /// Commands.
@@ -17,7 +15,6 @@ mod state;
 /// Values that events and state are made of.
 mod values;
 
-pub use aggregate::CommandWithContext;
 pub use commands::TeamCommand;
 pub use decide::{Context, decide};
 pub use events::TeamEvent;

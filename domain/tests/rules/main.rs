@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
 
+use std::sync::Arc;
+
 use cqrs_es::test::TestFramework;
 use serde_json::{Value, json};
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::task::{Action, Origin, Situation, Status};
 use taskfold_domain::{
-    Project, ProjectCommand, ProjectEvent, Rank, Refusal, Role, Task, TaskCommand, TaskEvent, Timestamp, project, task,
+    CommandWithContext, Project, ProjectCommand, ProjectEvent, Rank, Refusal, Role, Task, TaskCommand, TaskEvent,
+    Timestamp, project, task,
 };
 use uuid::Uuid;
 
@@ -79,12 +82,13 @@ fn board() -> Project {
     project
 }
 
-fn asked_at(second: i64, actor: UserId, kind: &str, data: Value) -> task::CommandWithContext {
-    task::CommandWithContext {
-        command: task_command(kind, data),
+type Request = CommandWithContext<TaskCommand, task::Context>;
+
+fn request_at(second: i64, actor: UserId, kind: &str, data: Value) -> Request {
+    let context = task::Context {
         actor,
         at: at(second),
-        project: board(),
+        project: Arc::new(board()),
         rank: None,
         end: Rank::at_end(at(second), 7),
         mentions: vec![],
@@ -93,11 +97,18 @@ fn asked_at(second: i64, actor: UserId, kind: &str, data: Value) -> task::Comman
         teams: vec![],
         other: None,
         comment: None,
-    }
+    };
+    CommandWithContext { command: task_command(kind, data), context }
 }
 
-fn asked(actor: UserId, kind: &str, data: Value) -> task::CommandWithContext {
-    asked_at(0, actor, kind, data)
+fn request(actor: UserId, kind: &str, data: Value) -> Request {
+    request_at(0, actor, kind, data)
+}
+
+/// The same request with other facts.
+fn with(mut request: Request, change: impl FnOnce(&mut task::Context)) -> Request {
+    change(&mut request.context);
+    request
 }
 
 fn event(kind: &str, changes: Value) -> TaskEvent {
@@ -109,7 +120,7 @@ fn history(commands: &[(&str, Value)]) -> Vec<TaskEvent> {
     let mut task = Task::default();
     let mut events = Vec::new();
     for (second, (kind, data)) in (0..).zip(commands) {
-        for event in asked_at(second, MEMBER, kind, data.clone()).decide(&task).unwrap() {
+        for event in request_at(second, MEMBER, kind, data.clone()).decide(&task).unwrap() {
             task.apply(&event);
             events.push(event);
         }
@@ -125,7 +136,7 @@ fn a_task() -> Vec<TaskEvent> {
 fn given_a_task_when_renamed_then_the_event_has_both_names() {
     TestFramework::<Task>::with(())
         .given(a_task())
-        .when(asked(MEMBER, "task.edit", json!({"title": "U"})))
+        .when(request(MEMBER, "task.edit", json!({"title": "U"})))
         .then_expect_events(vec![event("task.renamed", json!({"title": {"from": "T", "to": "U"}}))]);
 }
 
@@ -133,16 +144,15 @@ fn given_a_task_when_renamed_then_the_event_has_both_names() {
 fn given_a_task_when_nothing_changes_then_nothing_happens() {
     TestFramework::<Task>::with(())
         .given(a_task())
-        .when(asked(MEMBER, "task.edit", json!({"title": "T", "description": null, "priority": "none"})))
+        .when(request(MEMBER, "task.edit", json!({"title": "T", "description": null, "priority": "none"})))
         .then_expect_events(vec![]);
 }
 
 #[test]
 fn given_a_running_task_when_paused_then_the_interval_is_counted() {
     let running = history(&[("task.create", json!({"title": "T"})), ("task.start", json!({}))]);
-    let mut asked = asked(MEMBER, "task.pause", json!({}));
-    asked.at = at(61);
-    TestFramework::<Task>::with(()).given(running).when(asked).then_expect_events(vec![event(
+    let request = with(request(MEMBER, "task.pause", json!({})), |context| context.at = at(61));
+    TestFramework::<Task>::with(()).given(running).when(request).then_expect_events(vec![event(
         "task.paused",
         json!({
             "status": {"from": "running", "to": "paused"},
@@ -155,9 +165,8 @@ fn given_a_running_task_when_paused_then_the_interval_is_counted() {
 #[test]
 fn given_a_task_when_a_clock_goes_backwards_then_no_time_is_taken_away() {
     let running = history(&[("task.create", json!({"title": "T"})), ("task.start", json!({}))]);
-    let mut asked = asked(MEMBER, "task.pause", json!({}));
-    asked.at = at(-100);
-    let events = TestFramework::<Task>::with(()).given(running).when(asked).inspect_result().unwrap();
+    let request = with(request(MEMBER, "task.pause", json!({})), |context| context.at = at(-100));
+    let events = TestFramework::<Task>::with(()).given(running).when(request).inspect_result().unwrap();
     let TaskEvent::Paused(paused) = &events[0] else { panic!("{events:?}") };
     assert_eq!(paused.elapsed_ms, None);
 }
@@ -167,7 +176,7 @@ fn given_a_task_in_todo_when_asked_what_is_not_allowed_then_it_says_what_is() {
     for action in ["pause", "resume", "cancel", "fail", "reopen"] {
         TestFramework::<Task>::with(())
             .given(a_task())
-            .when(asked(MEMBER, &format!("task.{action}"), json!({})))
+            .when(request(MEMBER, &format!("task.{action}"), json!({})))
             .then_expect_error(Refusal::IllegalTransition {
                 status: Status::Todo,
                 allowed: vec![Action::Start, Action::Complete],
@@ -178,8 +187,8 @@ fn given_a_task_in_todo_when_asked_what_is_not_allowed_then_it_says_what_is() {
 #[test]
 fn given_any_task_when_the_role_is_not_enough_then_it_is_refused_by_what_may_be_known() {
     let refused = |actor| {
-        let asked = asked(actor, "task.edit", json!({"title": "U"}));
-        TestFramework::<Task>::with(()).given(a_task()).when(asked).inspect_result().unwrap_err()
+        let request = request(actor, "task.edit", json!({"title": "U"}));
+        TestFramework::<Task>::with(()).given(a_task()).when(request).inspect_result().unwrap_err()
     };
     assert_eq!(refused(VIEWER), Refusal::Forbidden { needs: Role::Member });
     assert_eq!(refused(STRANGER), Refusal::NotFound);
@@ -190,7 +199,7 @@ fn given_a_deleted_task_when_anything_but_restore_then_it_says_who_and_when() {
     let deleted = history(&[("task.create", json!({"title": "T"})), ("task.delete", json!({}))]);
     TestFramework::<Task>::with(())
         .given(deleted)
-        .when(asked(OWNER, "task.start", json!({})))
+        .when(request(OWNER, "task.start", json!({})))
         .then_expect_error(Refusal::TaskDeleted { by: MEMBER, at: at(1) });
 }
 
@@ -200,7 +209,7 @@ fn given_a_task_whose_column_is_gone_when_restored_then_it_comes_back_in_the_fir
     if let TaskEvent::Created(created) = &mut events[0] {
         created.column_id.to = id(99).into();
     }
-    let restored = TestFramework::<Task>::with(()).given(events).when(asked(MEMBER, "task.restore", json!({})));
+    let restored = TestFramework::<Task>::with(()).given(events).when(request(MEMBER, "task.restore", json!({})));
     let restored = restored.inspect_result().unwrap();
     let TaskEvent::Moved(moved) = &restored[1] else { panic!("{restored:?}") };
     assert_eq!(moved.column_id.as_ref().unwrap().to.0, id(11));
@@ -279,7 +288,7 @@ fn given_a_task_when_a_file_is_attached_and_removed_then_nobodys_form_is_stale_a
     let remove = || json!({"attachment_id": id(50)});
     TestFramework::<Task>::with(())
         .given(events.clone())
-        .when(asked(OWNER, "task.remove_attachment", remove()))
+        .when(request(OWNER, "task.remove_attachment", remove()))
         .then_expect_events(vec![event(
             "task.attachment_removed",
             json!({"attachment": {"from": attachment, "to": null}}),
@@ -293,10 +302,10 @@ fn given_a_task_when_a_file_is_attached_and_removed_then_nobodys_form_is_stale_a
     removed.iter().for_each(|event| task.apply(event));
     assert_eq!((task.version, task.edited_version), (3, 1));
     let given = || TestFramework::<Task>::with(()).given(removed.clone());
-    given().when(asked(MEMBER, "task.remove_attachment", remove())).then_expect_events(vec![]);
-    given().when(asked(MEMBER, "task.attach", attach(id(50)))).then_expect_error(Refusal::AlreadyExists);
+    given().when(request(MEMBER, "task.remove_attachment", remove())).then_expect_events(vec![]);
+    given().when(request(MEMBER, "task.attach", attach(id(50)))).then_expect_error(Refusal::AlreadyExists);
     given()
-        .when(asked(MEMBER, "task.remove_attachment", json!({"attachment_id": id(51)})))
+        .when(request(MEMBER, "task.remove_attachment", json!({"attachment_id": id(51)})))
         .then_expect_error(Refusal::NotFound);
 }
 
@@ -309,7 +318,7 @@ fn given_many_files_when_one_too_many_is_attached_then_it_is_refused() {
         events.push(event("task.attachment_added", json!({"attachment": {"from": null, "to": attachment}})));
     }
     let refused =
-        TestFramework::<Task>::with(()).given(events.clone()).when(asked(MEMBER, "task.attach", attach(id(50))));
+        TestFramework::<Task>::with(()).given(events.clone()).when(request(MEMBER, "task.attach", attach(id(50))));
     assert!(matches!(refused.inspect_result(), Err(Refusal::Invalid(_))));
     // One that somebody else put there is not a member's to remove.
     let remove = json!({"attachment_id": id(1000)});
@@ -318,7 +327,7 @@ fn given_many_files_when_one_too_many_is_attached_then_it_is_refused() {
     }
     TestFramework::<Task>::with(())
         .given(events)
-        .when(asked(MEMBER, "task.remove_attachment", remove))
+        .when(request(MEMBER, "task.remove_attachment", remove))
         .then_expect_error(Refusal::Forbidden { needs: Role::Admin });
 }
 
@@ -344,7 +353,7 @@ fn comments_are_edited_and_removed_by_their_words_in_the_log() {
     assert_eq!(kept.read_from(events[2].clone()), None, "of another comment");
 
     let edit = json!({"comment_id": id(40), "text": "second"});
-    let edit = task::CommandWithContext { comment: Some(comment.clone()), ..asked(MEMBER, "task.edit_comment", edit) };
+    let edit = with(request(MEMBER, "task.edit_comment", edit), |context| context.comment = Some(comment.clone()));
     let edited = edit.decide(&task).unwrap();
     let body = |text: &str, mentions: Value| json!({"id": id(40), "text": text, "mentions": mentions});
     let change = json!({"comment": {"from": body("first", json!([OWNER])), "to": body("second", json!([]))}});
@@ -353,13 +362,11 @@ fn comments_are_edited_and_removed_by_their_words_in_the_log() {
     let kept = *task.card().unwrap().comment(comment.id).unwrap();
     assert_eq!((kept.written_at, kept.read_from(edited[0].clone()).unwrap().author_id), (4, MEMBER));
     // What one has not said is not one's own to edit, whatever its words.
-    let other = task::CommandWithContext { actor: OWNER, ..edit };
+    let other = with(edit, |context| context.actor = OWNER);
     assert_eq!(other.decide(&task), Err(Refusal::NotTheAuthor));
 
-    let remove = task::CommandWithContext {
-        comment: Some(comment),
-        ..asked(MEMBER, "task.remove_comment", json!({"comment_id": id(40)}))
-    };
+    let remove = request(MEMBER, "task.remove_comment", json!({"comment_id": id(40)}));
+    let remove = with(remove, |context| context.comment = Some(comment));
     let removed = remove.decide(&task).unwrap();
     assert_eq!(serde_json::to_value(&removed[0]).unwrap()["changes"]["comment"]["from"]["text"], "first");
 }

@@ -9,9 +9,9 @@ use super::*;
 
 const TEAM: TeamId = TeamId(Uuid::from_u128(40));
 
-fn team_asked(actor: UserId, kind: &str, data: Value) -> team::CommandWithContext {
+fn team_asked(actor: UserId, kind: &str, data: Value) -> CommandWithContext<TeamCommand, team::Context> {
     let command: TeamCommand = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
-    team::CommandWithContext { command, context: team::Context { actor, id: TEAM } }
+    CommandWithContext { command, context: team::Context { actor, id: TEAM } }
 }
 
 fn team_events(events: &[Value]) -> Vec<TeamEvent> {
@@ -107,14 +107,16 @@ fn given_a_team_that_one_is_not_in_when_it_is_brought_along_then_it_is_not_there
 }
 
 /// In the project that the team is in.
-fn asked(second: i64, actor: UserId, kind: &str, data: Value) -> task::CommandWithContext {
-    let (project, teams) = (board("member"), vec![folded(a_team())]);
-    task::CommandWithContext { project, teams, ..asked_at(second, actor, kind, data) }
+fn request_of_team(second: i64, actor: UserId, kind: &str, data: Value) -> Request {
+    with(request_at(second, actor, kind, data), |context| {
+        context.project = Arc::new(board("member"));
+        context.teams = vec![folded(a_team())];
+    })
 }
 
 fn a_task(data: Value) -> Task {
     let mut task = Task::default();
-    for event in asked(0, MEMBER, "task.create", data).decide(&task).unwrap() {
+    for event in request_of_team(0, MEMBER, "task.create", data).decide(&task).unwrap() {
         task.apply(&event);
     }
     task
@@ -123,10 +125,10 @@ fn a_task(data: Value) -> Task {
 #[test]
 fn given_a_task_when_it_waits_for_what_is_not_in_the_project_then_it_is_refused() {
     let task = a_task(json!({"title": "T"}));
-    let wait = asked(1, MEMBER, "task.add_dependency", json!({"task_id": id(21)}));
+    let wait = request_of_team(1, MEMBER, "task.add_dependency", json!({"task_id": id(21)}));
     let stray = Err(Refusal::invalid("/task_id", "not a task of the project"));
     assert_eq!(wait.decide(&task), stray, "one that nobody has");
-    let other = task::CommandWithContext { other: Some(a_task(json!({"title": "O"}))), ..wait };
+    let other = with(wait, |context| context.other = Some(Arc::new(a_task(json!({"title": "O"})))));
     assert_eq!(other.decide(&task).unwrap().len(), 1);
 }
 
@@ -136,9 +138,11 @@ const DAY: i64 = 24 * 60 * 60;
 fn given_a_due_time_when_the_clock_looks_then_it_says_each_thing_once_and_in_time() {
     let due = at(2 * DAY);
     let mut task = a_task(json!({"title": "T", "due_at": due}));
-    let clock = |second: i64, stage: &str| task::CommandWithContext {
-        origin: Origin::Clock,
-        ..asked(second, UserId(Uuid::nil()), "task.remind", json!({"due_at": due, "stage": stage}))
+    let clock = |second: i64, stage: &str| {
+        let remind = json!({"due_at": due, "stage": stage});
+        with(request_of_team(second, UserId(Uuid::nil()), "task.remind", remind), |context| {
+            context.origin = Origin::Clock
+        })
     };
     assert_eq!(clock(DAY - 1, "due_soon").decide(&task), Ok(vec![]), "too early");
     let soon = clock(DAY, "due_soon").decide(&task).unwrap();
@@ -150,9 +154,9 @@ fn given_a_due_time_when_the_clock_looks_then_it_says_each_thing_once_and_in_tim
     overdue.into_iter().for_each(|event| task.apply(&event));
     assert_eq!(clock(3 * DAY, "overdue").decide(&task), Ok(vec![]));
     // Nobody but the clock says so, whatever their role.
-    let forged = task::CommandWithContext { origin: Origin::Live, ..clock(2 * DAY, "overdue") };
+    let forged = with(clock(2 * DAY, "overdue"), |context| context.origin = Origin::Live);
     assert_eq!(
-        (task::CommandWithContext { actor: OWNER, ..forged }).decide(&task),
+        with(forged, |context| context.actor = OWNER).decide(&task),
         Err(Refusal::Forbidden { needs: Role::Owner })
     );
 }
@@ -161,7 +165,8 @@ fn given_a_due_time_when_the_clock_looks_then_it_says_each_thing_once_and_in_tim
 fn given_a_clock_that_comes_late_when_the_due_time_is_over_then_it_does_not_say_that_it_comes_near() {
     let due = at(2 * DAY);
     let task = a_task(json!({"title": "T", "due_at": due}));
-    let late = asked(5 * DAY, UserId(Uuid::nil()), "task.remind", json!({"due_at": due, "stage": "due_soon"}));
-    let said = (task::CommandWithContext { origin: Origin::Clock, ..late }).decide(&task).unwrap();
+    let late =
+        request_of_team(5 * DAY, UserId(Uuid::nil()), "task.remind", json!({"due_at": due, "stage": "due_soon"}));
+    let said = with(late, |context| context.origin = Origin::Clock).decide(&task).unwrap();
     assert!(matches!(said.as_slice(), [TaskEvent::Overdue(_)]), "{said:?}");
 }

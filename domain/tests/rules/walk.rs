@@ -6,7 +6,7 @@ use super::*;
 /// and a status says the same as the clock that runs with it.
 #[test]
 fn random_commands_keep_the_invariants() {
-    let project = board();
+    let project = Arc::new(board());
     let mut seed = 42_u64;
     let mut next = move |n: u64| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -54,13 +54,13 @@ fn random_commands_keep_the_invariants() {
             let context = task::Context {
                 actor: MEMBER,
                 at: at(second),
-                project: &project,
+                project: Arc::clone(&project),
                 rank: None,
                 end: Rank::at_end(at(second), 7),
                 mentions: vec![],
                 fresh_id: id(1000 + u128::try_from(second).unwrap()),
                 origin: Origin::Live,
-                teams: &[],
+                teams: vec![],
                 other: None,
                 comment: None,
             };

@@ -7,9 +7,9 @@ use super::*;
 /// Names of the events that a request to watch, or not to, is decided as.
 fn asks(task: &mut Task, actor: UserId, kind: &str) -> Vec<&'static str> {
     let data = if kind == "task.comment" { json!({"text": "c"}) } else { json!({}) };
-    let mut asked = asked(actor, kind, data);
-    asked.fresh_id = id(100 + u128::from(task.version));
-    let events = asked.decide(task).unwrap();
+    let mut request = request(actor, kind, data);
+    request.context.fresh_id = id(100 + u128::from(task.version));
+    let events = request.decide(task).unwrap();
     events.iter().for_each(|event| task.apply(event));
     events.iter().map(TaskEvent::name).collect()
 }
@@ -46,7 +46,7 @@ fn given_somebody_who_was_assigned_after_unwatching_when_they_unwatch_again_then
     let mut task = folded(&history(&[("task.create", json!({"title": "T"})), assign, unassign]));
     assert_eq!(asks(&mut task, OWNER, "task.watch"), Vec::<&str>::new(), "whoever was assigned goes on watching");
     assert_eq!(asks(&mut task, OWNER, "task.unwatch"), ["task.unwatched"]);
-    let assigned = asked(MEMBER, "task.assign", json!({"user_id": OWNER})).decide(&task).unwrap();
+    let assigned = request(MEMBER, "task.assign", json!({"user_id": OWNER})).decide(&task).unwrap();
     assigned.iter().for_each(|event| task.apply(event));
     assert!(watches(&task, OWNER));
     assert_eq!(asks(&mut task, OWNER, "task.unwatch"), ["task.unwatched"]);

@@ -19,7 +19,7 @@ use crate::task::events::{
 use crate::task::state::{Card, CommentDigest};
 use crate::task::values::{Attachment, Checklist, ChecklistTitle, Comment, CommentBody, Item, PlacedItem, Reaction};
 
-pub fn comment(card: &Card, add: &AddComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn comment(card: &Card, add: &AddComment, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let id = add.id.unwrap_or(CommentId(context.fresh_id));
     if card.comment(id).is_some() || card.removed_comments.contains(&id) {
         return Err(Refusal::AlreadyExists);
@@ -36,7 +36,7 @@ pub fn comment(card: &Card, add: &AddComment, context: &Context<'_>) -> Result<V
     Ok(vec![TaskEvent::Commented(CommentAdded { comment: comment.into() })])
 }
 
-pub fn edit_comment(card: &Card, edit: &EditComment, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn edit_comment(card: &Card, edit: &EditComment, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let comment = find_comment(card, edit.comment_id)?;
     if comment.author_id != context.actor {
         return Err(Refusal::NotTheAuthor);
@@ -52,12 +52,7 @@ pub fn edit_comment(card: &Card, edit: &EditComment, context: &Context<'_>) -> R
     })])
 }
 
-pub fn remove_comment(
-    card: &Card,
-    id: CommentId,
-    board: &Board,
-    context: &Context<'_>,
-) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn remove_comment(card: &Card, id: CommentId, board: &Board, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     if card.removed_comments.contains(&id) {
         return Ok(vec![]);
     }
@@ -67,18 +62,18 @@ pub fn remove_comment(
 }
 
 /// Comment with its text.
-fn text_of<'a>(context: &Context<'a>, id: CommentId) -> Result<&'a Comment, Refusal> {
-    context.comment.filter(|comment| comment.id == id).ok_or(Refusal::NotFound)
+fn text_of(context: &Context, id: CommentId) -> Result<&Comment, Refusal> {
+    context.comment.as_ref().filter(|comment| comment.id == id).ok_or(Refusal::NotFound)
 }
 
-fn must_be_its_author_or_admin(author: UserId, board: &Board, context: &Context<'_>) -> Result<(), Refusal> {
+fn must_be_its_author_or_admin(author: UserId, board: &Board, context: &Context) -> Result<(), Refusal> {
     let may = context.origin == Origin::Import
         || author == context.actor
         || context.access(board).role_of(context.actor).is_some_and(|role| role >= Role::Admin);
     if may { Ok(()) } else { Err(Refusal::Forbidden { needs: Role::Admin }) }
 }
 
-pub fn attach(card: &Card, file: &AttachFile, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn attach(card: &Card, file: &AttachFile, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     if card.attachments.iter().any(|a| a.id == file.id) || card.removed_attachments.contains(&file.id) {
         return Err(Refusal::AlreadyExists);
     }
@@ -100,7 +95,7 @@ pub fn remove_attachment(
     card: &Card,
     id: AttachmentId,
     board: &Board,
-    context: &Context<'_>,
+    context: &Context,
 ) -> Result<Vec<TaskEvent>, Refusal> {
     if card.removed_attachments.contains(&id) {
         return Ok(vec![]);
@@ -110,7 +105,7 @@ pub fn remove_attachment(
     Ok(vec![TaskEvent::AttachmentRemoved(AttachmentRemoved { attachment: attachment.clone().into() })])
 }
 
-pub fn react(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn react(card: &Card, react: &React, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     find_comment(card, react.comment_id)?;
     let reaction = reaction(react, context);
     if card.reactions.contains(&reaction) {
@@ -122,14 +117,14 @@ pub fn react(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<Ta
     Ok(vec![TaskEvent::ReactionAdded(ReactionAdded { reaction: reaction.into() })])
 }
 
-pub fn unreact(card: &Card, react: &React, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn unreact(card: &Card, react: &React, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     find_comment(card, react.comment_id)?;
     let reaction = reaction(react, context);
     let exists = card.reactions.contains(&reaction);
     Ok(exists.then(|| TaskEvent::ReactionRemoved(ReactionRemoved { reaction: reaction.into() })).into_iter().collect())
 }
 
-fn reaction(react: &React, context: &Context<'_>) -> Reaction {
+fn reaction(react: &React, context: &Context) -> Reaction {
     Reaction { comment_id: react.comment_id, user_id: context.actor, emoji: react.emoji.as_str().to_owned() }
 }
 
@@ -137,7 +132,7 @@ fn find_comment(card: &Card, id: CommentId) -> Result<&CommentDigest, Refusal> {
     card.comment(id).ok_or(Refusal::NotFound)
 }
 
-pub fn add_checklist(card: &Card, add: &AddChecklist, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn add_checklist(card: &Card, add: &AddChecklist, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let id = add.id.unwrap_or(ChecklistId(context.fresh_id));
     if card.fields.checklists.iter().any(|c| c.id == id) {
         return Err(Refusal::AlreadyExists);
@@ -163,7 +158,7 @@ pub fn remove_checklist(card: &Card, id: ChecklistId) -> Result<Vec<TaskEvent>, 
     Ok(vec![TaskEvent::ChecklistRemoved(ChecklistRemoved { checklist: list.clone().into() })])
 }
 
-pub fn add_item(card: &Card, add: &AddItem, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn add_item(card: &Card, add: &AddItem, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let list = find_checklist(card, add.checklist_id)?;
     let id = add.id.unwrap_or(ItemId(context.fresh_id));
     if card.fields.checklists.iter().any(|c| c.items.iter().any(|i| i.id == id)) {

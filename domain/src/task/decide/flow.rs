@@ -74,7 +74,7 @@ pub fn act(
     action: Action,
     reason: Option<&Reason>,
     board: &Board,
-    context: &Context<'_>,
+    context: &Context,
 ) -> Result<Vec<TaskEvent>, Refusal> {
     let allowed = fields.status.allowed();
     if !allowed.contains(&action) {
@@ -91,7 +91,7 @@ pub fn act(
 }
 
 /// Move, and the status steps of entering a column of another category.
-pub fn moved(fields: &Fields, to: ColumnId, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn moved(fields: &Fields, to: ColumnId, board: &Board, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let column = usable_column(board, to, context.origin)?;
     if to == fields.column_id {
         return Ok(context.rank.clone().map(|rank| move_event(fields, to, rank)).into_iter().collect());

@@ -13,7 +13,7 @@ use crate::task::state::{Situation, Task};
 
 /// Sets the parent. The append, which alone sees all tasks at once, refuses one that would make the task contain
 /// itself.
-pub fn reparent(fields: &Fields, edit: &EditTask, context: &Context<'_>) -> Result<Option<TaskEvent>, Refusal> {
+pub fn reparent(fields: &Fields, edit: &EditTask, context: &Context) -> Result<Option<TaskEvent>, Refusal> {
     let Some(wanted) = edit.parent_id else { return Ok(None) };
     let Some(parent_id) = Delta::between(&fields.parent_id, wanted) else { return Ok(None) };
     if wanted.is_some() {
@@ -23,7 +23,7 @@ pub fn reparent(fields: &Fields, edit: &EditTask, context: &Context<'_>) -> Resu
 }
 
 /// Adds a dependency. The append refuses one that would make the task wait for itself.
-pub fn add_dependency(fields: &Fields, on: TaskId, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn add_dependency(fields: &Fields, on: TaskId, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     if fields.dependency_ids.contains(&on) {
         return Ok(vec![]);
     }
@@ -42,9 +42,9 @@ pub fn remove_dependency(fields: &Fields, on: TaskId) -> Vec<TaskEvent> {
 }
 
 /// Refuses another task that is not in this project, or deleted. Tasks never change their project.
-pub fn must_be_in_project(context: &Context<'_>, pointer: &str) -> Result<(), Refusal> {
+pub fn must_be_in_project(context: &Context, pointer: &str) -> Result<(), Refusal> {
     let project = context.project.board().map(|board| board.id);
-    let present = context.other.filter(|other| matches!(other.situation, Situation::Present(_)));
+    let present = context.other.as_deref().filter(|other| matches!(other.situation, Situation::Present(_)));
     if present.and_then(Task::fields).is_some_and(|fields| Some(fields.project_id) == project) {
         Ok(())
     } else {

@@ -34,10 +34,10 @@ use crate::team::Team;
 
 /// Facts that a decision depends on besides the task and the command.
 #[derive(Clone, Debug)]
-pub struct Context<'a> {
+pub struct Context {
     pub actor: UserId,
     pub at: Timestamp,
-    pub project: &'a Project,
+    pub project: Arc<Project>,
     /// For `Move`: the rank found for it, or `None` when it has that already.
     pub rank: Option<Rank>,
     /// Rank at the end of any column.
@@ -48,16 +48,16 @@ pub struct Context<'a> {
     pub fresh_id: Uuid,
     pub origin: Origin,
     /// Teams that the project gives roles to.
-    pub teams: &'a [Arc<Team>],
+    pub teams: Vec<Arc<Team>>,
     /// Another task that the command names as parent or dependency.
-    pub other: Option<&'a Task>,
+    pub other: Option<Arc<Task>>,
     /// For `EditComment` and `RemoveComment`: the comment in the log, if it is there.
-    pub comment: Option<&'a Comment>,
+    pub comment: Option<Comment>,
 }
 
-impl Context<'_> {
+impl Context {
     fn access<'a>(&'a self, board: &'a Board) -> Access<'a> {
-        Access::new(board, self.teams)
+        Access::new(board, &self.teams)
     }
 }
 
@@ -73,7 +73,7 @@ pub enum Origin {
 }
 
 /// Decides a command. An empty list means that nothing changes.
-pub fn decide(task: &Task, command: &TaskCommand, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn decide(task: &Task, command: &TaskCommand, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let board = authorized(command, context)?;
     if let TaskCommand::Create(create) = command {
         return match task.situation {
@@ -91,7 +91,7 @@ pub fn decide(task: &Task, command: &TaskCommand, context: &Context<'_>) -> Resu
     }
 }
 
-fn authorized<'a>(command: &TaskCommand, context: &Context<'a>) -> Result<&'a Board, Refusal> {
+fn authorized<'a>(command: &TaskCommand, context: &'a Context) -> Result<&'a Board, Refusal> {
     let board = context.project.board().ok_or(Refusal::NotFound)?;
     match context.origin {
         Origin::Import => return Ok(board),
@@ -110,12 +110,7 @@ fn authorized<'a>(command: &TaskCommand, context: &Context<'a>) -> Result<&'a Bo
     Ok(board)
 }
 
-fn on_card(
-    card: &Card,
-    command: &TaskCommand,
-    board: &Board,
-    context: &Context<'_>,
-) -> Result<Vec<TaskEvent>, Refusal> {
+fn on_card(card: &Card, command: &TaskCommand, board: &Board, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let fields = &card.fields;
     match command {
         TaskCommand::Create(_) => Err(Refusal::AlreadyExists),
@@ -164,7 +159,7 @@ fn on_card(
     }
 }
 
-fn created(create: &CreateTask, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+fn created(create: &CreateTask, board: &Board, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     let column = match create.column_id {
         Some(id) => flow::usable_column(board, id, context.origin)?,
         None => {
@@ -230,7 +225,7 @@ fn archived(fields: &Fields, to: bool) -> Vec<TaskEvent> {
         .collect()
 }
 
-fn deleted(context: &Context<'_>) -> TaskEvent {
+fn deleted(context: &Context) -> TaskEvent {
     TaskEvent::Deleted(Deletion {
         deleted: Delta::new(false, true),
         deleted_at: Delta::new(None, Some(context.at)),
@@ -239,7 +234,7 @@ fn deleted(context: &Context<'_>) -> TaskEvent {
 }
 
 /// Restores to the column it was in, or, when that was removed, to the first one.
-fn restored(fields: &Fields, (by, at): (UserId, Timestamp), board: &Board, context: &Context<'_>) -> Vec<TaskEvent> {
+fn restored(fields: &Fields, (by, at): (UserId, Timestamp), board: &Board, context: &Context) -> Vec<TaskEvent> {
     let restored = TaskEvent::Restored(Deletion {
         deleted: Delta::new(true, false),
         deleted_at: Delta::new(Some(at), None),

@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::task::events::{Assignees, Labels, TaskEvent};
 use crate::task::fields::Fields;
 
-pub fn assign(fields: &Fields, user: UserId, board: &Board, context: &Context<'_>) -> Result<Vec<TaskEvent>, Refusal> {
+pub fn assign(fields: &Fields, user: UserId, board: &Board, context: &Context) -> Result<Vec<TaskEvent>, Refusal> {
     if fields.assignee_ids.contains(&user) {
         return Ok(vec![]);
     }
@@ -57,7 +57,7 @@ pub fn without<T: Copy + PartialEq>(items: &[T], item: T) -> Option<Delta<Vec<T>
 pub fn must_be_member(
     board: &Board,
     user: UserId,
-    context: &Context<'_>,
+    context: &Context,
     pointer: impl FnOnce() -> String,
 ) -> Result<(), Refusal> {
     // Imported history may name people who have left since.

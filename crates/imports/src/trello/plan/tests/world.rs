@@ -9,6 +9,7 @@ use crate::trello::reconcile::{Correction, Wanted};
 use crate::trello::snapshot::Snapshot;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::project::{self, Board};
 use taskfold_domain::task::{self, Card as TaskCard, Origin, Situation};
@@ -115,19 +116,18 @@ impl World {
                 let digest = comment.and_then(|id| task.card()?.comment(id));
                 let comment = digest.and_then(|digest| digest.read_from(log[digest.written_at as usize - 1].clone()));
                 let end = Rank::at_end(at, 5);
-                let project = &self.project;
                 let context = task::Context {
                     actor,
                     at,
-                    project,
+                    project: Arc::new(self.project.clone()),
                     rank: rank.clone(),
                     end,
                     mentions: vec![],
                     fresh_id,
                     origin,
-                    teams: &[],
+                    teams: vec![],
                     other: None,
-                    comment: comment.as_ref(),
+                    comment,
                 };
                 match task::decide(task, command, &context) {
                     Ok(events) => {
