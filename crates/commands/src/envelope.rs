@@ -1,3 +1,5 @@
+//! Circumstances of commands, their results and their errors.
+
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -7,33 +9,34 @@ use taskfold_domain::task::Origin;
 use taskfold_domain::{Precondition, Rank, Refusal, Role, Timestamp};
 use uuid::Uuid;
 
-/// What a command brings along beside its own words.
+/// A command's circumstances: its author, id, conditions and origin.
 #[derive(Clone, Debug)]
 pub struct Envelope {
     pub actor: UserId,
     pub command_id: Uuid,
-    /// Whether the caller chose the id, and so may send it again.
+    /// The caller chose the id, and so may send the command again.
     pub may_be_replayed: bool,
-    /// The author's claim of when; without it, when it is recorded.
+    /// Time of the command by its author's claim; without one, the time of recording.
     pub occurred_at: Option<Timestamp>,
     pub origin: Origin,
     pub precondition: Precondition,
-    /// For creating a task: where.
+    /// Project of a task that is created.
     pub project_id: Option<ProjectId>,
-    /// The import's own rank for a created or moved task.
+    /// Rank that an import gives to a created or moved task.
     pub rank: Option<Rank>,
     pub traceparent: Option<String>,
-    /// The conversation that the command belongs to, and the command or event that led to it.
+    /// Conversation that the command belongs to.
     pub correlation_id: Option<Uuid>,
+    /// Command or event that led to it.
     pub causation_id: Option<Uuid>,
-    /// The one project that the caller's token is for.
+    /// The only project that the caller's token is valid for.
     pub only: Option<ProjectId>,
-    /// For joining a project: what an invitation that was checked lets the actor become.
+    /// Role that a checked invitation grants to the actor who joins a project.
     pub invited: Option<Role>,
 }
 
 impl Envelope {
-    /// Sent just now under an id that may be sent again, with nothing else beside it.
+    /// A command sent now under an id that may be sent again, without conditions.
     pub fn new(actor: UserId, command_id: Uuid) -> Self {
         Self {
             actor,
@@ -53,35 +56,35 @@ impl Envelope {
     }
 }
 
-/// What came of a command.
+/// Result of a command that was applied, or changed nothing.
 #[derive(Clone, Debug)]
 pub struct Done {
-    /// Of the aggregate.
+    /// Id of the aggregate.
     pub id: Uuid,
-    /// Of a new comment, column, label, ... inside it.
+    /// Id of a new comment, column, label, ... inside it.
     pub created_id: Option<Uuid>,
-    /// Whether the aggregate, or something inside it, was made.
+    /// The aggregate, or something inside it, was created.
     pub created: bool,
     pub version: u64,
     pub position: i64,
-    /// The Changes, as JSON.
+    /// Changes as JSON.
     pub events: Vec<Box<RawValue>>,
-    /// Whether this answer was given before, to the same command id.
+    /// The result is that of an earlier request under the same command id.
     pub replayed: bool,
 }
 
-/// What got in between, so that a client can show it and roll back without a request.
+/// Edits since the version that a command is based on, so that a client can show them and roll back without a request.
 #[derive(Clone, Debug)]
 pub struct VersionConflict {
     pub current_version: u64,
     pub base_version: u64,
     pub conflicting_fields: Vec<&'static str>,
     pub your_change: Value,
-    /// Changes, as JSON.
+    /// Changes as JSON.
     pub conflicting_events: Vec<Value>,
 }
 
-/// Why nothing came of a command.
+/// Reason for which a command was not applied, or is not known to be.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error(transparent)]
@@ -90,35 +93,35 @@ pub enum CommandError {
     Conflict(Box<VersionConflict>),
     #[error("the command id was used for another command")]
     KeyReused,
-    /// Others were faster, again and again.
+    /// Other commands on the aggregate won every attempt.
     #[error("too many commands on the same thing at once")]
     Contended,
     #[error("the log is not available: {0}")]
     Unavailable(String),
-    /// What came of it is not known: it may have been appended. The same command id again says so.
+    /// The outcome is unknown: the command may have been appended. Sending it again under its id settles that.
     #[error("the command has no answer: {cause}")]
     Unanswered { command_id: Uuid, cause: String },
-    /// Somebody has seen an event that the log lacks, and it takes no commands until it is adopted.
+    /// A process has seen an event that the log lacks: it takes no commands until it is adopted.
     #[error("the log is suspended")]
     Suspended,
-    /// It was adopted, and what is known of it here is of before.
+    /// The log was adopted under another id, which this process does not know yet.
     #[error("the log was adopted under another id")]
     OtherLog,
     /// This process has seen an event that the log lacks.
     #[error("the log lacks an event that was seen here")]
     Forked,
-    /// The tables that the append decides on beside the log lack a row of what the command is about.
+    /// One of the append's own tables lacks a row for the aggregate.
     #[error("the append's own tables are not complete")]
     Incomplete,
     #[error("the log cannot be read: {0}")]
     Broken(String),
-    /// The caller's token is for another project than the one to be made.
+    /// The caller's token is valid for one project, and the command would create another.
     #[error("the token is for one project")]
     OutOfScope,
 }
 
 impl CommandError {
-    /// Whether the log may have the command all the same, or may take it later. Otherwise it was refused.
+    /// Returns `true` if the log may contain the command nevertheless, or may take it later; otherwise it was refused.
     pub fn is_open(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Conflict(_) | Self::KeyReused | Self::Contended | Self::OutOfScope => false,
@@ -168,14 +171,14 @@ impl From<sqlx::Error> for CommandError {
     }
 }
 
-/// Tells one request from another under the same command id: of the command's words and its target, not of the bytes
-/// they came in.
+/// Digest by which requests under one command id are told apart: of the decoded command and its target, not of the bytes that were
+/// received.
 pub fn fingerprint(target: Uuid, command: &impl Serialize) -> Vec<u8> {
     let words = serde_json::to_vec(&(target, command)).unwrap_or_default();
     Sha256::digest(&words)[..16].to_vec()
 }
 
-/// The `data` of a command, as its caller sent it.
+/// The `data` of a command as its caller sent it.
 pub fn data_of(command: &impl Serialize) -> Value {
     match serde_json::to_value(command) {
         Ok(Value::Object(mut object)) => object.remove("data").unwrap_or_default(),

@@ -1,10 +1,12 @@
+//! Jitter that keeps ranks distinct.
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use taskfold_domain::Rank;
 
-/// Jitter for ranks. Tasks that are made at one millisecond have but that to tell their ranks apart, and of twenty random ones two are
-/// the same once in twenty milliseconds: the call that they are in is then done twice. So a process goes through all of them before one
-/// comes again, in steps of its own, so that two processes meet as seldom as by chance.
+/// Jitter for ranks: what distinguishes tasks created in one millisecond. Random values would collide (two of twenty about once in
+/// twenty milliseconds), and the append call would be repeated. So a process uses every value before one comes again, in steps of its own, so
+/// that two processes collide only by chance.
 pub struct Jitter {
     next: AtomicU32,
     step: u32,

@@ -1,40 +1,40 @@
-//! Deciding commands and appending what they decide.
+//! The engine: decides commands and appends their events. Usable without HTTP.
 
-/// Folded aggregates: loaded through postgres-es, kept in a bounded cache.
+/// Bounded cache of folded aggregates.
 mod aggregate_cache;
-/// The group commit: what waits while one batch commits goes into the next, as one database call.
+/// One command at a time for each aggregate of this process.
+mod aggregate_queues;
+/// Group commit of decided commands.
 mod append;
-/// The loop round a decision: load, decide, append, again when others were faster.
-mod deciding;
-/// What a command brings along, and what comes of it.
+/// Command ids of requests that consist of many commands.
+mod bulk_key;
+/// Circumstances of a command, its result and its errors.
 mod envelope;
-/// Whom somebody may invite.
-mod inviting;
-/// What tells ranks of one millisecond apart.
+/// The loop around a decision: load, decide, append, and again after a conflict.
+mod execute;
+/// Teams that a project grants roles to.
+mod granted_teams;
+/// Permission to invite.
+mod invitations;
+/// Jitter that keeps ranks of one millisecond distinct.
 mod jitter;
-/// Command ids of requests of many commands.
-mod key;
 /// Members named in a comment.
 mod mentions;
-/// Finding the place between two neighbours.
-mod place;
-/// Edits made at the same time.
+/// Conflicts with edits made since a command's base version.
 mod precondition;
 /// Project commands.
 mod projects;
-/// One command at a time for each aggregate of this process.
-mod queue;
+/// Rank between two neighbours.
+mod rank_search;
 /// Reminders of due times.
 pub mod reminders;
-/// The answer of a command id that was sent before.
+/// Results of commands that were sent before.
 mod replay;
 /// The log as an event repository of cqrs-es.
 mod repository;
-/// The teams that a project gives roles to.
-mod roster;
-/// Tokens that are for one project.
+/// Tokens that are valid for one project.
 mod scope;
-/// Tasks that one command is for.
+/// Tasks that a bulk command selects.
 mod selection;
 /// Task commands.
 mod tasks;
@@ -53,22 +53,21 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use aggregate_cache::AggregateCache;
+use aggregate_queues::AggregateQueues;
 pub use append::{Appender, QUEUE_LOCK, committer};
 pub use envelope::{CommandError, Done, Envelope, VersionConflict, fingerprint};
 use jitter::Jitter;
-use queue::Queue;
 pub use repository::LogRepository;
 
-/// How often a command is decided anew because others were faster, before it is given back to the caller.
-const ATTEMPTS: u32 = 50;
-/// Of them, how many while other processes may be faster. Whoever was fastest is ready first the next time too, so behind
-/// these the log waits.
-const RACES: u32 = 5;
+/// Attempts to decide a command before the conflicts are reported to its caller.
+const MAX_ATTEMPTS: u32 = 50;
+/// Attempts before the log is locked for the command: the process that won once is ready first the next time too.
+const OPTIMISTIC_ATTEMPTS: u32 = 5;
 
-/// The identity of the log is asked for every second.
-const HEARS_OF_ANOTHER_LOG: Duration = Duration::from_secs(2);
+/// Time for this process to learn of an adopted log, whose identity it reads every second.
+const ADOPTION_WAIT: Duration = Duration::from_secs(2);
 
-/// Takes commands, from HTTP and from imports. Cheap to clone.
+/// Executes commands, from HTTP and from imports. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     pool: PgPool,
@@ -76,20 +75,20 @@ pub struct Engine {
     projects: Arc<AggregateCache<Project>>,
     teams: Arc<AggregateCache<Team>>,
     appender: Appender,
-    queue: Arc<Queue>,
+    queues: Arc<AggregateQueues>,
     jitter: Arc<Jitter>,
     log: Arc<Log>,
     writes: Writes,
 }
 
-/// Which log it is, and for which one the aggregates are kept.
+/// Identity of the log, and of the one that cached aggregates belong to.
 struct Log {
     now: watch::Receiver<LogIdentity>,
     kept_for: Mutex<Uuid>,
 }
 
 impl Engine {
-    /// The engine, and its committer, which ends when the last clone of the engine is dropped.
+    /// The engine and its committer, which ends when the last clone of the engine is dropped.
     pub fn new(pool: PgPool, log: watch::Receiver<LogIdentity>, writes: Writes) -> (Self, impl Future<Output = ()>) {
         let (appender, committing) = committer(pool.clone(), log.clone(), writes.clone());
         let kept_for = Mutex::new(log.borrow().id);
@@ -97,7 +96,7 @@ impl Engine {
             tasks: Arc::new(AggregateCache::new(&pool, &appender)),
             projects: Arc::new(AggregateCache::new(&pool, &appender)),
             teams: Arc::new(AggregateCache::new(&pool, &appender)),
-            queue: Arc::default(),
+            queues: Arc::default(),
             jitter: Arc::new(Jitter::new()),
             log: Arc::new(Log { now: log, kept_for }),
             appender,
@@ -107,8 +106,8 @@ impl Engine {
         (engine, committing)
     }
 
-    /// Forgets what is kept of a log that was adopted since.
-    fn keep_to_the_log(&self) {
+    /// Drops cached aggregates if the log was adopted since.
+    fn drop_state_of_other_log(&self) {
         let now = self.log.now.borrow().id;
         let mut kept_for = self.log.kept_for.lock().unwrap_or_else(PoisonError::into_inner);
         if *kept_for != now {
@@ -119,17 +118,17 @@ impl Engine {
         }
     }
 
-    /// Waits until this process knows the log that the append has found. Whether it does.
-    async fn other_log(&self) -> bool {
+    /// Waits until this process knows the adopted log. Returns `false` if it does not in time.
+    async fn awaits_adopted_log(&self) -> bool {
         let kept_for = *self.log.kept_for.lock().unwrap_or_else(PoisonError::into_inner);
         let mut now = self.log.now.clone();
         let known = now.wait_for(|log| log.id != kept_for);
-        let known = tokio::time::timeout(HEARS_OF_ANOTHER_LOG, known).await.is_ok_and(|known| known.is_ok());
-        self.keep_to_the_log();
+        let known = tokio::time::timeout(ADOPTION_WAIT, known).await.is_ok_and(|known| known.is_ok());
+        self.drop_state_of_other_log();
         known
     }
 
-    /// Lets no process append: the log lacks an event that was seen here.
+    /// Suspends the log for every process: it lacks an event that was seen here.
     async fn suspend(&self) {
         let reason = "a command-api has seen an event that the log lacks: it was restored to an earlier state";
         tracing::error!(reason, "the log takes no commands until it is adopted");
@@ -139,12 +138,12 @@ impl Engine {
         }
     }
 
-    /// The task as the log has it now; an absent one is the default.
+    /// Loads the task as of now; an absent one is the default.
     pub async fn load_task(&self, id: TaskId) -> Result<Arc<Task>, CommandError> {
         Ok(self.tasks.load(id.0, true).await?.state)
     }
 
-    /// The project as the log has it now; an absent one is the default.
+    /// Loads the project as of now; an absent one is the default.
     pub async fn load_project(&self, id: ProjectId) -> Result<Arc<Project>, CommandError> {
         Ok(self.projects.load(id.0, true).await?.state)
     }

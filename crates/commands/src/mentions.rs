@@ -1,11 +1,13 @@
+//! Members mentioned in a text.
+
 use sqlx::PgPool;
 use taskfold_domain::Access;
 use taskfold_domain::ids::UserId;
 
-/// How many different people one comment can mention.
+/// Limit of people that one comment can mention.
 const MOST: usize = 50;
 
-/// The members named with `@username` in `text`. An address (`ada@example.org`) mentions nobody.
+/// Members named with `@username` in `text`. An address (`ada@example.org`) mentions nobody.
 pub async fn members_named(pool: &PgPool, access: Access<'_>, text: &str) -> sqlx::Result<Vec<UserId>> {
     let names = names(text);
     if names.is_empty() {

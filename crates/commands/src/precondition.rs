@@ -1,3 +1,5 @@
+//! Conflicts between a command and edits made since its base version.
+
 use serde_json::Value;
 use sqlx::PgPool;
 use taskfold_domain::Precondition;
@@ -8,8 +10,8 @@ use uuid::Uuid;
 
 use super::envelope::{CommandError, VersionConflict};
 
-/// The aggregate a command is based on.
-pub struct Based<'a> {
+/// Version of an aggregate that a command is based on.
+pub struct BaseVersion<'a> {
     pub pool: &'a PgPool,
     pub aggregate_type: &'static str,
     pub id: Uuid,
@@ -17,8 +19,8 @@ pub struct Based<'a> {
     pub edited_version: u64,
 }
 
-impl Based<'_> {
-    /// `Ok` when the command may be applied; the conflict when something got in between.
+impl BaseVersion<'_> {
+    /// Returns the conflict if an edit since the base version forbids the command.
     pub async fn check(
         &self,
         precondition: Precondition,

@@ -1,3 +1,5 @@
+//! Project commands.
+
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -13,13 +15,13 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::append::{Check, Effects};
-use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
-use super::precondition::Based;
-use super::roster::Teams;
+use super::execute::{CommandHandler, Decision, run};
+use super::granted_teams::Teams;
+use super::precondition::BaseVersion;
 
 impl Engine {
-    /// Decides a project command and appends what it comes to.
+    /// Executes a project command.
     pub async fn project(
         &self,
         id: ProjectId,
@@ -28,21 +30,21 @@ impl Engine {
     ) -> Result<Done, CommandError> {
         envelope.must_reach_project(id, &command)?;
         let deciding =
-            ProjectDeciding { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
+            ProjectHandler { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
         Box::pin(run(self, &self.projects, SubjectKind::Project, id.0, &envelope, &deciding)).await
     }
 }
 
-struct ProjectDeciding<'a> {
+struct ProjectHandler<'a> {
     engine: &'a Engine,
     id: ProjectId,
-    /// The same at every attempt, so that a decision made again makes the same thing.
+    /// Stays the same at every attempt, so that a decision made again creates the same thing.
     fresh_id: Uuid,
     command: &'a ProjectCommand,
     envelope: &'a Envelope,
 }
 
-impl Deciding for ProjectDeciding<'_> {
+impl CommandHandler for ProjectHandler<'_> {
     type Aggregate = Project;
 
     fn command(&self) -> &(impl Serialize + Sync) {
@@ -78,7 +80,7 @@ impl Deciding for ProjectDeciding<'_> {
     }
 }
 
-impl ProjectDeciding<'_> {
+impl ProjectHandler<'_> {
     async fn decide_on(&self, project: &Project, teams: Teams) -> Result<Decision<ProjectEvent>, CommandError> {
         let import = self.envelope.origin == Origin::Import;
         let guards = if import { Vec::new() } else { teams.guards() };
@@ -100,7 +102,7 @@ impl ProjectDeciding<'_> {
             }
         }
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
-        let based = Based {
+        let based = BaseVersion {
             pool: &self.engine.pool,
             aggregate_type: SubjectKind::Project.as_str(),
             id: self.id.0,
@@ -125,7 +127,7 @@ impl ProjectDeciding<'_> {
         Ok(Decision { project: Some(self.id), events, effects })
     }
 
-    /// The project whose shape is taken over, which must be one that the caller may see.
+    /// Loads the project that serves as template, which the caller must be allowed to see.
     async fn template(&self) -> Result<Option<Arc<Board>>, CommandError> {
         let ProjectCommand::Create(CreateProject { template_id: Some(id), .. }) = self.command else { return Ok(None) };
         let template = self.engine.projects.load(id.0, true).await?.state;

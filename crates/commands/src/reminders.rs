@@ -1,5 +1,5 @@
-//! The schedule of due times. What is due stands in a table that the append keeps, so no crash forgets a reminder, and the
-//! reminder is an event decided on the task like any other, so no two processes send it twice.
+//! Reminders of due times. The append writes the schedule together with the events, so that no crash loses a reminder; and a reminder
+//! is an event decided on the task like any other, so that two processes do not send it twice.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use super::{CommandError, Engine, Envelope};
 
-/// How late a reminder may be.
+/// Interval between two looks at the schedule: the delay of a reminder.
 const EVERY: Duration = Duration::from_secs(1);
-/// Reminders that are read at once.
+/// Entries of the schedule per page.
 const BATCH: i64 = 500;
 const AT_ONCE: usize = 32;
 
@@ -44,7 +44,7 @@ pub async fn work(engine: Engine, shutdown: CancellationToken) {
     }
 }
 
-/// Sends what is due by now. Answers how many entries of the schedule it settled.
+/// Sends the reminders that are due. Returns the number of entries that it settled.
 pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
     let now = clock::now().utc();
     let mut settled = 0;
@@ -82,7 +82,7 @@ pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
     }
 }
 
-/// Whether the entry is settled.
+/// Returns `true` if the entry is settled.
 async fn remind(engine: &Engine, id: TaskId) -> Result<bool, CommandError> {
     let task = engine.load_task(id).await?;
     let Situation::Present(card) = &task.situation else { return Ok(false) };

@@ -1,3 +1,5 @@
+//! The log as an event repository of cqrs-es.
+
 use cqrs_es::Aggregate;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, ReplayStream, SerializedEvent, SerializedSnapshot};
 use postgres_es::PostgresEventRepository;
@@ -8,7 +10,7 @@ use uuid::Uuid;
 
 use super::append::{Append, Appender, ExpectedVersion, NewEvent, Outcome};
 
-/// postgres-es's repository for all reads; writes go through the one append, which numbers and checks them.
+/// Reads through postgres-es; writes through the append, which numbers and checks events.
 pub struct LogRepository {
     reads: PostgresEventRepository,
     appender: Appender,
@@ -21,7 +23,7 @@ impl LogRepository {
     }
 }
 
-/// What `persist` cannot know from the events alone, and so takes from their metadata.
+/// Reads an id from an event's metadata, which `persist` cannot know from the event alone.
 fn metadata<T: From<Uuid>>(event: &SerializedEvent, name: &str) -> Result<T, PersistenceError> {
     event
         .metadata

@@ -1,13 +1,15 @@
+//! Tokens that are valid for one project.
+
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::{ProjectCommand, Refusal};
 
 use super::Engine;
 use super::envelope::{CommandError, Envelope};
 
-// Checked before anything else: an earlier answer to the same command id is not for such a token either.
+// Checked before anything else: an earlier result under the same command id is not for such a token either.
 
 impl Envelope {
-    /// Another project than the token's own is not there for it, and it makes none.
+    /// Hides every project but the token's own, and refuses to create one.
     pub(super) fn must_reach_project(&self, id: ProjectId, command: &ProjectCommand) -> Result<(), CommandError> {
         match (self.only, command) {
             (None, _) => Ok(()),
@@ -17,14 +19,14 @@ impl Envelope {
         }
     }
 
-    /// Teams are in no project.
+    /// Hides teams, which belong to no project.
     pub(super) fn must_reach_teams(&self) -> Result<(), CommandError> {
         if self.only.is_none() { Ok(()) } else { Err(Refusal::NotFound.into()) }
     }
 }
 
 impl Engine {
-    /// The same for a task, which never changes its project.
+    /// Hides tasks of other projects. A task never changes its project.
     pub async fn must_reach_task(&self, id: TaskId, envelope: &Envelope) -> Result<(), CommandError> {
         let Some(only) = envelope.only else { return Ok(()) };
         let task = self.tasks.load(id.0, false).await?.state;

@@ -1,3 +1,5 @@
+//! Selection of tasks for bulk commands.
+
 use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt};
@@ -10,12 +12,12 @@ use uuid::Uuid;
 use super::Engine;
 use super::envelope::CommandError;
 
-/// Tasks that a filter looks through at most: they are folded one by one, as the log has them now.
+/// Limit of tasks that a filter examines: each is loaded from the log.
 const LOOKED_THROUGH: i64 = 20_000;
 const AT_ONCE: usize = 16;
 
 impl Engine {
-    /// The tasks of a project that a filter matches now: on the log, not on read tables that may be behind.
+    /// Finds the tasks of a project that a filter matches now, by the log and not by read tables that may be behind.
     pub async fn matching(&self, project: ProjectId, filter: &Filter) -> Result<Vec<TaskId>, CommandError> {
         let state = if filter.archived { PlacementState::Archived } else { PlacementState::OnBoard };
         let candidates = sqlx::query_scalar!(
@@ -47,7 +49,7 @@ impl Engine {
             .await
     }
 
-    /// Those of these ids that are tasks of the project, each once, in their order.
+    /// Keeps the ids of tasks of the project, each once, in their order.
     pub async fn of_project(&self, project: ProjectId, ids: &[TaskId]) -> Result<Vec<TaskId>, CommandError> {
         let asked: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let there: Vec<Uuid> = sqlx::query_scalar!(

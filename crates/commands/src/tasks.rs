@@ -1,3 +1,5 @@
+//! Task commands.
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -14,42 +16,42 @@ use taskfold_event_log::clock;
 use uuid::Uuid;
 
 use super::append::{Check, Effects, ExpectedVersion, Guard};
-use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
-use super::precondition::Based;
-use super::roster::Teams;
-use super::{Engine, mentions, place};
+use super::execute::{CommandHandler, Decision, run};
+use super::granted_teams::Teams;
+use super::precondition::BaseVersion;
+use super::{Engine, mentions, rank_search};
 
 impl Engine {
-    /// Decides a task command and appends what it comes to. Creating needs the envelope's project.
+    /// Executes a task command. Creating one needs the envelope's project.
     pub async fn task(&self, id: TaskId, command: TaskCommand, envelope: Envelope) -> Result<Done, CommandError> {
         self.must_reach_task(id, &envelope).await?;
         let deciding =
-            TaskDeciding { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
+            TaskHandler { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
         // Boxed: the future is large, and every handler would carry it whole.
         Box::pin(run(self, &self.tasks, SubjectKind::Task, id.0, &envelope, &deciding)).await
     }
 
-    /// Refuses what the command would be refused for now, and appends nothing: for a command that is costly to prepare. It is
+    /// Refuses what the command would be refused for now, and appends nothing: a check before an expensive preparation. The command is
     /// decided again when it is appended.
     pub async fn would_take(&self, id: TaskId, command: &TaskCommand, envelope: &Envelope) -> Result<(), CommandError> {
         self.must_reach_task(id, envelope).await?;
-        let deciding = TaskDeciding { engine: self, id, fresh_id: Uuid::nil(), command, envelope };
+        let deciding = TaskHandler { engine: self, id, fresh_id: Uuid::nil(), command, envelope };
         let task = self.tasks.load(id.0, true).await?.state;
         deciding.decide(&task, true).await.0.map(|_| ())
     }
 }
 
-struct TaskDeciding<'a> {
+struct TaskHandler<'a> {
     engine: &'a Engine,
     id: TaskId,
-    /// The same at every attempt, so that a decision made again makes the same thing.
+    /// Stays the same at every attempt, so that a decision made again creates the same thing.
     fresh_id: Uuid,
     command: &'a TaskCommand,
     envelope: &'a Envelope,
 }
 
-impl Deciding for TaskDeciding<'_> {
+impl CommandHandler for TaskHandler<'_> {
     type Aggregate = Task;
 
     fn command(&self) -> &(impl Serialize + Sync) {
@@ -80,7 +82,7 @@ impl Deciding for TaskDeciding<'_> {
             (None, _) => self.envelope.project_id,
         };
         let Some(project_id) = project_id else { return (Err(Refusal::NotFound.into()), true) };
-        match self.surroundings(project_id, fresh).await {
+        match self.context_of(project_id, fresh).await {
             Err(error) => (Err(error), true),
             Ok(around) => {
                 let all_fresh = around.fresh;
@@ -90,10 +92,10 @@ impl Deciding for TaskDeciding<'_> {
     }
 }
 
-/// What a task command is decided on beside the task.
-struct Around {
+/// Aggregates that a task command is decided on besides the task.
+struct TaskContext {
     project: Arc<Project>,
-    /// Of its last event.
+    /// Command of the project's last event.
     project_command: Option<Uuid>,
     teams: Teams,
     /// Another task that the command names.
@@ -101,8 +103,8 @@ struct Around {
     fresh: bool,
 }
 
-impl TaskDeciding<'_> {
-    async fn surroundings(&self, project: ProjectId, fresh: bool) -> Result<Around, CommandError> {
+impl TaskHandler<'_> {
+    async fn context_of(&self, project: ProjectId, fresh: bool) -> Result<TaskContext, CommandError> {
         let project = self.engine.projects.load(project.0, fresh).await?;
         let teams = self.engine.teams_of(project.state.board(), None, fresh).await?;
         let other = match self.command {
@@ -117,7 +119,7 @@ impl TaskDeciding<'_> {
         };
         let all_fresh = project.fresh && teams.fresh && other.as_ref().is_none_or(|other| other.fresh);
         let project_command = project.command;
-        Ok(Around {
+        Ok(TaskContext {
             project: project.state,
             project_command,
             teams,
@@ -126,7 +128,7 @@ impl TaskDeciding<'_> {
         })
     }
 
-    async fn decide_in(&self, task: &Task, around: Around) -> Result<Decision<TaskEvent>, CommandError> {
+    async fn decide_in(&self, task: &Task, around: TaskContext) -> Result<Decision<TaskEvent>, CommandError> {
         let project = &*around.project;
         let board = project.board().ok_or(Refusal::NotFound)?;
         let at = self.envelope.occurred_at.filter(|_| self.is_import()).unwrap_or_else(clock::now);
@@ -138,7 +140,7 @@ impl TaskDeciding<'_> {
         let rank = match (self.command, task.fields(), &self.envelope.rank) {
             (_, _, Some(rank)) => Some(rank.clone()).filter(|r| !self.stands_at(task, r)),
             (TaskCommand::Move(to), Some(fields), None) if member => {
-                place::find(pool, self.id, fields, to, at, jitter).await?
+                rank_search::find(pool, self.id, fields, to, at, jitter).await?
             }
             _ => None,
         };
@@ -169,7 +171,7 @@ impl TaskDeciding<'_> {
         };
         let events = decide(task, self.command, &context)?;
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
-        let based = Based {
+        let based = BaseVersion {
             pool,
             aggregate_type: SubjectKind::Task.as_str(),
             id: self.id.0,
@@ -218,7 +220,7 @@ impl TaskDeciding<'_> {
         read.map(Some).ok_or_else(|| CommandError::Broken(format!("the text of comment {id} is not in the log")))
     }
 
-    /// When the task is to be reminded of next, if that is new.
+    /// Time of the next reminder, if that changes.
     fn due(&self, before: &Task, after: &Task) -> Option<Option<DateTime<Utc>>> {
         let next = |task: &Task| task.reminder_at().map(Timestamp::utc);
         let now = clock::now().utc();
@@ -228,7 +230,7 @@ impl TaskDeciding<'_> {
         (asks || wanted != next(before)).then_some(wanted)
     }
 
-    /// Whether a move to this rank leaves the task where it is: the same rank in another column is another place.
+    /// Returns `true` if a move to this rank leaves the task in place: the same rank in another column is another place.
     fn stands_at(&self, task: &Task, rank: &Rank) -> bool {
         let TaskCommand::Move(to) = self.command else { return false };
         task.fields().is_some_and(|fields| fields.column_id == to.column_id && fields.rank == *rank)
@@ -239,7 +241,7 @@ impl TaskDeciding<'_> {
     }
 }
 
-/// What was made inside the task, or the task itself.
+/// Id of the thing created inside the task, and whether anything was created.
 fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
     match events.first() {
         Some(TaskEvent::Created(_)) => (None, true),
@@ -251,7 +253,7 @@ fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
     }
 }
 
-/// The check that a new link closes no cycle.
+/// Check that a new link closes no cycle.
 fn acyclic(link: Link) -> Option<Check> {
     match link {
         Link::WaitsFor(target) => Some(Check::Acyclic { kind: LinkKind::WaitsFor, target }),
@@ -260,7 +262,7 @@ fn acyclic(link: Link) -> Option<Check> {
     }
 }
 
-/// The task's place after its events, when they change it, with the limit that the column may enforce.
+/// Placement of the task after its events, if they change it, with the check of an enforced limit.
 fn placed(before: &Task, after: &Task, project: &Project, import: bool) -> Option<(Placement, Option<Check>)> {
     let (was, place) = (before.placement(), after.placement()?);
     if was.as_ref() == Some(&place) {

@@ -1,3 +1,5 @@
+//! Team commands.
+
 use serde::Serialize;
 use taskfold_domain::Event;
 use taskfold_domain::ids::TeamId;
@@ -8,27 +10,27 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::append::Effects;
-use super::deciding::{Deciding, Decision, run};
 use super::envelope::{CommandError, Done, Envelope, data_of};
-use super::precondition::Based;
+use super::execute::{CommandHandler, Decision, run};
+use super::precondition::BaseVersion;
 
 impl Engine {
-    /// Decides a team command and appends what it comes to.
+    /// Executes a team command.
     pub async fn team(&self, id: TeamId, command: TeamCommand, envelope: Envelope) -> Result<Done, CommandError> {
         envelope.must_reach_teams()?;
-        let deciding = TeamDeciding { engine: self, id, command: &command, envelope: &envelope };
+        let deciding = TeamHandler { engine: self, id, command: &command, envelope: &envelope };
         Box::pin(run(self, &self.teams, SubjectKind::Team, id.0, &envelope, &deciding)).await
     }
 }
 
-struct TeamDeciding<'a> {
+struct TeamHandler<'a> {
     engine: &'a Engine,
     id: TeamId,
     command: &'a TeamCommand,
     envelope: &'a Envelope,
 }
 
-impl Deciding for TeamDeciding<'_> {
+impl CommandHandler for TeamHandler<'_> {
     type Aggregate = Team;
 
     fn command(&self) -> &(impl Serialize + Sync) {
@@ -55,7 +57,7 @@ impl Deciding for TeamDeciding<'_> {
     }
 }
 
-impl TeamDeciding<'_> {
+impl TeamHandler<'_> {
     async fn decide_on(&self, team: &Team) -> Result<Decision<TeamEvent>, CommandError> {
         let context = Context { actor: self.envelope.actor, id: self.id };
         let events = decide(team, self.command, &context)?;
@@ -65,7 +67,7 @@ impl TeamDeciding<'_> {
             }
         }
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
-        let based = Based {
+        let based = BaseVersion {
             pool: &self.engine.pool,
             aggregate_type: SubjectKind::Team.as_str(),
             id: self.id.0,

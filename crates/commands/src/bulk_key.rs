@@ -1,21 +1,23 @@
+//! Command ids of bulk requests.
+
 use taskfold_domain::SubjectKind;
 use taskfold_domain::ids::ProjectId;
 
 use super::append::{Append, ExpectedVersion, Outcome};
 use super::envelope::{CommandError, Envelope};
-use super::{ATTEMPTS, Engine};
+use super::{Engine, MAX_ATTEMPTS};
 
 impl Engine {
-    /// Takes the command id for a request of many commands, each of which has an id of its own: among the commands it stands as one of the
-    /// project that came to nothing, so that no other request can be sent under it. The same request may take it again.
+    /// Reserves the command id of a request that consists of many commands with ids of their own. It is recorded as a command on the
+    /// project without events, so that no other request can use it. The same request may reserve it again.
     pub async fn take_key(
         &self,
         project: ProjectId,
         envelope: &Envelope,
         fingerprint: &[u8],
     ) -> Result<(), CommandError> {
-        self.keep_to_the_log();
-        for attempt in 0..ATTEMPTS {
+        self.drop_state_of_other_log();
+        for attempt in 0..MAX_ATTEMPTS {
             let loaded = self.projects.load(project.0, attempt > 0).await?;
             let kind = SubjectKind::Project.as_str();
             let append = Append {

@@ -1,3 +1,5 @@
+//! Permission to invite people to a project.
+
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::project::commands::SetMember;
 use taskfold_domain::project::{Context, decide};
@@ -9,8 +11,7 @@ use super::Engine;
 use super::envelope::CommandError;
 
 impl Engine {
-    /// Whether `actor` may give `role` to somebody new, by the very decision that would: whoever may add a member may also
-    /// invite one.
+    /// Refuses actors who may not give `role` to a new member, by the decision that adds one: whoever may add a member may invite one.
     pub async fn must_let_invite(&self, id: ProjectId, actor: UserId, role: Role) -> Result<(), CommandError> {
         let project = self.load_project(id).await?;
         let somebody = UserId(clock::new_id());
@@ -30,8 +31,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether `actor` may see and revoke invitations: who may invite with any role at all, also while the project is
-    /// archived.
+    /// Refuses actors who may not see and revoke invitations, which are those who may not invite with any role. An archived project does not
+    /// matter here.
     pub async fn must_let_see_invitations(&self, id: ProjectId, actor: UserId) -> Result<(), CommandError> {
         match self.must_let_invite(id, actor, Role::Viewer).await {
             Err(CommandError::Refused(Refusal::ProjectArchived)) => Ok(()),

@@ -1,3 +1,5 @@
+//! Execution of one command: load, decide, append.
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,14 +14,14 @@ use uuid::Uuid;
 use super::aggregate_cache::{AggregateCache, Versioned};
 use super::append::{Append, Effects, ExpectedVersion, NewEvent, Outcome, Recorded};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
-use super::{ATTEMPTS, Engine, RACES, replay};
+use super::{Engine, MAX_ATTEMPTS, OPTIMISTIC_ATTEMPTS, replay};
 
-/// Of each word, so that its commitment does not tell what it is.
+/// Random bytes per word, so that a commitment to it does not reveal it.
 const SALT_BYTES: usize = 16;
-/// Below the deadline of a request, whose answer could not name the command.
+/// Deadline of a command. Shorter than that of a request, which could not name the command in its answer.
 const ANSWER: Duration = Duration::from_millis(4_500);
 
-/// What a command comes to, before it is appended.
+/// Events and effects of a command, before they are appended.
 pub struct Decision<E> {
     /// `None` for a team.
     pub project: Option<ProjectId>,
@@ -27,19 +29,20 @@ pub struct Decision<E> {
     pub effects: Effects,
 }
 
-/// One command, to be decided on whatever state its aggregate is in.
-pub trait Deciding: Sync {
+/// One command, which can be decided on any state of its aggregate.
+pub trait CommandHandler: Sync {
     type Aggregate: Versioned;
 
     fn command(&self) -> &(impl Serialize + Sync);
 
-    /// Whether the command makes its aggregate, which then is most likely not there yet.
+    /// Returns `true` if the command creates its aggregate, which then most likely does not exist yet.
     fn makes(&self) -> bool;
 
-    /// What the command is about, for telling requests apart: a create's own id may be new with every retry.
+    /// Id that distinguishes requests: the aggregate, or its parent for a command that creates, whose own id may be new with every
+    /// retry.
     fn target(&self) -> Uuid;
 
-    /// The decision, and whether all it read beside `state` was read from the log just now.
+    /// The decision; `true` if everything that it read beside `state` was read from the log just now.
     fn decide(
         &self,
         state: &Self::Aggregate,
@@ -49,11 +52,11 @@ pub trait Deciding: Sync {
     fn wrap(event: EventOf<Self>) -> Event;
 }
 
-type EventOf<D> = <<D as Deciding>::Aggregate as cqrs_es::Aggregate>::Event;
+type EventOf<D> = <<D as CommandHandler>::Aggregate as cqrs_es::Aggregate>::Event;
 type DecisionOf<D> = Decision<EventOf<D>>;
 
-/// Decides and appends, and answers in time: a command whose end is not known then is told under its id, by which it can be asked for.
-pub async fn run<D: Deciding>(
+/// Decides and appends within a deadline. After it, the outcome is unknown and the error names the command id.
+pub async fn run<D: CommandHandler>(
     engine: &Engine,
     aggregates: &AggregateCache<D::Aggregate>,
     kind: SubjectKind,
@@ -61,7 +64,7 @@ pub async fn run<D: Deciding>(
     envelope: &Envelope,
     deciding: &D,
 ) -> Result<Done, CommandError> {
-    engine.keep_to_the_log();
+    engine.drop_state_of_other_log();
     match within(ANSWER, decide_and_append(engine, aggregates, kind, id, envelope, deciding)).await {
         Err(CommandError::Unavailable(cause)) => {
             Err(CommandError::Unanswered { command_id: envelope.command_id, cause })
@@ -80,9 +83,9 @@ pub async fn run<D: Deciding>(
     }
 }
 
-/// Decides and appends. A decision made on kept state that comes to nothing (a refusal, no change) is made again on
-/// the log, because no append will check it.
-async fn decide_and_append<D: Deciding>(
+/// Decides and appends. A decision on cached state that leads to no append (a refusal, no change) is made again on fresh state, because
+/// no append will check it.
+async fn decide_and_append<D: CommandHandler>(
     engine: &Engine,
     aggregates: &AggregateCache<D::Aggregate>,
     kind: SubjectKind,
@@ -90,11 +93,11 @@ async fn decide_and_append<D: Deciding>(
     envelope: &Envelope,
     deciding: &D,
 ) -> Result<Done, CommandError> {
-    let _turn = engine.queue.turn(id).await;
+    let _slot_of_aggregate = engine.queues.slot(id).await;
     let fingerprint = fingerprint(deciding.target(), deciding.command());
     let (mut fresh, mut slot) = (false, None);
-    for attempt in 0..ATTEMPTS {
-        if attempt >= RACES && slot.is_none() {
+    for attempt in 0..MAX_ATTEMPTS {
+        if attempt >= OPTIMISTIC_ATTEMPTS && slot.is_none() {
             slot = Some(engine.appender.lock().await?);
             fresh = true;
         }
@@ -152,7 +155,7 @@ async fn decide_and_append<D: Deciding>(
             None => engine.appender.append(append).await,
         };
         let outcome = match outcome {
-            Err(CommandError::OtherLog) if engine.other_log().await => {
+            Err(CommandError::OtherLog) if engine.awaits_adopted_log().await => {
                 fresh = true;
                 continue;
             }
@@ -182,7 +185,7 @@ async fn decide_and_append<D: Deciding>(
     Err(CommandError::Contended)
 }
 
-fn done<D: Deciding>(
+fn done<D: CommandHandler>(
     subject: Subject,
     envelope: &Envelope,
     decision: DecisionOf<D>,
@@ -221,7 +224,7 @@ fn done<D: Deciding>(
     })
 }
 
-/// The answer of a command that changed nothing: where the aggregate stands.
+/// Result of a command that changed nothing: the current version of its aggregate.
 async fn nothing(
     engine: &Engine,
     kind: SubjectKind,

@@ -1,3 +1,5 @@
+//! Teams that projects grant roles to, and the roles that follow.
+
 use std::sync::Arc;
 
 use taskfold_domain::Team;
@@ -9,7 +11,7 @@ use super::Engine;
 use super::append::{ExpectedVersion, Guard};
 use super::envelope::CommandError;
 
-/// Teams that a decision is made on.
+/// Teams that a decision depends on.
 #[derive(Default)]
 pub struct Teams {
     pub all: Vec<Arc<Team>>,
@@ -19,14 +21,14 @@ pub struct Teams {
 }
 
 impl Teams {
-    /// For the append, which refuses the command when one of them has changed.
+    /// Guards for the append, which refuses the command if one of the teams has changed.
     pub fn guards(&self) -> Vec<Guard> {
         self.guards.clone()
     }
 }
 
 impl Engine {
-    /// The teams that the project gives roles to, and one that the command names.
+    /// Loads the teams that the project grants roles to, and the one that the command names.
     pub(super) async fn teams_of(
         &self,
         board: Option<&Board>,
@@ -49,7 +51,7 @@ impl Engine {
         Ok(teams)
     }
 
-    /// Somebody's role in a project as the log has it now; `None` for whoever may not know of it.
+    /// Role of a user in a project as of now; `None` for somebody who may not know of it.
     pub async fn role_in(&self, project: ProjectId, user: UserId) -> Result<Option<Role>, CommandError> {
         let project = self.load_project(project).await?;
         let Some(board) = project.board() else { return Ok(None) };
@@ -57,7 +59,7 @@ impl Engine {
         Ok(Access::new(board, &teams.all).role_of(user))
     }
 
-    /// Only people with an account can be members.
+    /// Refuses users without an account.
     pub(super) async fn must_have_account(&self, user: UserId) -> Result<(), CommandError> {
         let known =
             sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1) AS "known!""#, user.0)

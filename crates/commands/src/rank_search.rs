@@ -1,3 +1,5 @@
+//! Ranks for moves, between the neighbours in a column.
+
 use sqlx::PgPool;
 use taskfold_domain::ids::{ColumnId, ProjectId, TaskId};
 use taskfold_domain::task::Fields;
@@ -6,7 +8,7 @@ use taskfold_domain::{Rank, Refusal, Timestamp};
 
 use super::envelope::CommandError;
 
-/// The rank for a move, or `None` when the task stands there already.
+/// Finds the rank for a move; `None` if the task is in that place already.
 pub async fn find(
     pool: &PgPool,
     id: TaskId,
@@ -41,7 +43,7 @@ pub async fn find(
         .ok_or_else(|| Refusal::invalid("/before", "stands before `after`").into())
 }
 
-/// The tasks of one column, but for the one that moves.
+/// Tasks of one column except the one that moves.
 struct Neighbours<'a> {
     pool: &'a PgPool,
     id: TaskId,
