@@ -10,6 +10,8 @@ pub mod aggregates;
 pub mod change;
 /// Adapter to cqrs-es.
 mod cqrs;
+/// Things that events create.
+mod creation;
 /// Values before and after.
 pub mod delta;
 /// Payload of commands that carry nothing.
@@ -52,6 +54,7 @@ pub use access::Access;
 pub use aggregates::{Event, SubjectKind};
 pub use change::{Change, Subject};
 pub use cqrs::CommandWithContext;
+pub use creation::Creation;
 pub use delta::{Added, Delta, Removed};
 pub use merge::Touch;
 pub use notification::NotificationKind;

@@ -229,7 +229,8 @@ async fn a_leap_second_in_the_log_is_the_second_behind_it() {
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     let (last, well) = (ada.task(&project, "last").await, ada.task(&project, "well").await);
-    let due = |at: &str| format!(r#"{{"changes": {{"due_at": {{"from": null, "to": "{at}"}}}}}}"#);
+    let due =
+        |at: &str| format!(r#"{{"type": "task.scheduled", "changes": {{"due_at": {{"from": null, "to": "{at}"}}}}}}"#);
     app.settle().await;
     plant(&app, &last, "task.scheduled", &due("9999-12-31T23:59:60Z")).await;
     is_well(&ada, &well, "still well").await;

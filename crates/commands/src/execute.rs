@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 use taskfold_domain::Event;
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::{Change, Refusal, Subject, SubjectKind, words};
+use taskfold_domain::{Change, Creation, Refusal, Subject, SubjectKind, words};
 use taskfold_event_log::clock;
 use taskfold_event_log::deadline::within;
 use uuid::Uuid;
@@ -27,6 +27,15 @@ pub struct Decision<E> {
     pub project: Option<ProjectId>,
     pub events: Vec<E>,
     pub effects: Effects,
+}
+
+/// Id of the thing that a command creates inside its aggregate, and whether it creates anything, by its first event.
+pub fn created(first: Option<Creation>) -> (Option<Uuid>, bool) {
+    match first {
+        None | Some(Creation::Nothing) => (None, false),
+        Some(Creation::Aggregate) => (None, true),
+        Some(Creation::Inside(id)) => (Some(id), true),
+    }
 }
 
 /// One command, which can be decided on any state of its aggregate.

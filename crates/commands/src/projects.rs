@@ -6,7 +6,6 @@ use serde::Serialize;
 use taskfold_domain::Event;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::merge::Touches;
-use taskfold_domain::project::commands::CreateProject;
 use taskfold_domain::project::{Board, Context, decide};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Access, Project, ProjectCommand, ProjectEvent, Refusal, SubjectKind};
@@ -16,7 +15,7 @@ use uuid::Uuid;
 use super::Engine;
 use super::append::{Check, Effects};
 use super::envelope::{CommandError, Done, Envelope, data_of};
-use super::execute::{CommandHandler, Decision, run};
+use super::execute::{CommandHandler, Decision, created, run};
 use super::granted_teams::Teams;
 use super::precondition::BaseVersion;
 
@@ -56,10 +55,7 @@ impl CommandHandler for ProjectHandler<'_> {
     }
 
     fn target(&self) -> Uuid {
-        match self.command {
-            ProjectCommand::Create(_) => Uuid::nil(),
-            _ => self.id.0,
-        }
+        if self.makes() { Uuid::nil() } else { self.id.0 }
     }
 
     fn wrap(event: ProjectEvent) -> Event {
@@ -67,10 +63,7 @@ impl CommandHandler for ProjectHandler<'_> {
     }
 
     async fn decide(&self, project: &Project, fresh: bool) -> (Result<Decision<ProjectEvent>, CommandError>, bool) {
-        let named = match self.command {
-            ProjectCommand::SetTeam(set) => Some(set.team_id),
-            _ => None,
-        };
+        let named = self.command.required_facts().team;
         let teams = match self.engine.teams_of(project.board(), named, fresh).await {
             Ok(teams) => teams,
             Err(error) => return (Err(error), true),
@@ -110,26 +103,16 @@ impl ProjectHandler<'_> {
             edited_version: project.edited_version,
         };
         based.check(self.envelope.precondition, &mine, || data_of(self.command)).await?;
-        let (created_id, created) = match events.first() {
-            Some(ProjectEvent::Created(_)) => (None, true),
-            Some(ProjectEvent::ColumnAdded(e)) => (Some(e.column.to.id.0), true),
-            Some(ProjectEvent::LabelAdded(e)) => (Some(e.label.to.id.0), true),
-            Some(ProjectEvent::MemberAdded(e)) => (Some(e.member.to.user_id.0), true),
-            Some(ProjectEvent::TeamAdded(e)) => (Some(e.team.to.team_id.0), true),
-            Some(ProjectEvent::FilterAdded(e)) => (Some(e.filter.to.id.0), true),
-            _ => (None, false),
-        };
-        let checks = match self.command {
-            ProjectCommand::RemoveColumn(which) => vec![Check::NoTasks { column: which.column_id }],
-            _ => Vec::new(),
-        };
+        let (created_id, created) = created(events.first().map(ProjectEvent::creates));
+        let empty = self.command.required_facts().empty_column;
+        let checks = empty.map(|column| Check::NoTasks { column }).into_iter().collect();
         let effects = Effects { guards, checks, created_id, created, ..Effects::default() };
         Ok(Decision { project: Some(self.id), events, effects })
     }
 
     /// Loads the project that serves as template, which the caller must be allowed to see.
     async fn template(&self) -> Result<Option<Arc<Board>>, CommandError> {
-        let ProjectCommand::Create(CreateProject { template_id: Some(id), .. }) = self.command else { return Ok(None) };
+        let Some(id) = self.command.required_facts().template else { return Ok(None) };
         let template = self.engine.projects.load(id.0, true).await?.state;
         let teams = self.engine.teams_of(template.board(), None, true).await?;
         let may_see = |board: &&Board| Access::new(board, &teams.all).role_of(self.envelope.actor).is_some();

@@ -29,11 +29,11 @@ pub async fn find(
     if let Some(Some(before)) = to.before {
         upper = Some(column.rank_of(before, "/before").await?);
     }
-    // One neighbour is enough; the other is whoever stands there now.
+    // One neighbour is enough; the other is the one that is there now.
     match (to.after, to.before) {
         (Some(_), None) => upper = column.next_above(lower.as_ref()).await?,
         (None, Some(_)) => lower = column.next_below(upper.as_ref()).await?,
-        _ => {}
+        (Some(_), Some(_)) | (None, None) => {}
     }
     if here && lower.as_ref().is_none_or(|l| *l < task.rank) && upper.as_ref().is_none_or(|u| task.rank < *u) {
         return Ok(None);

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::append::{Check, Effects, ExpectedVersion, Guard};
 use super::envelope::{CommandError, Done, Envelope, data_of};
-use super::execute::{CommandHandler, Decision, run};
+use super::execute::{CommandHandler, Decision, created, run};
 use super::granted_teams::Teams;
 use super::precondition::BaseVersion;
 use super::{Engine, mentions, rank_search};
@@ -63,10 +63,8 @@ impl CommandHandler for TaskHandler<'_> {
     }
 
     fn target(&self) -> Uuid {
-        match (self.command, self.envelope.project_id) {
-            (TaskCommand::Create(_), Some(project)) => project.0,
-            _ => self.id.0,
-        }
+        let parent = self.envelope.project_id.filter(|_| self.makes());
+        parent.map_or(self.id.0, |project| project.0)
     }
 
     fn wrap(event: TaskEvent) -> Event {
@@ -107,12 +105,7 @@ impl TaskHandler<'_> {
     async fn context_of(&self, project: ProjectId, fresh: bool) -> Result<TaskContext, CommandError> {
         let project = self.engine.projects.load(project.0, fresh).await?;
         let teams = self.engine.teams_of(project.state.board(), None, fresh).await?;
-        let other = match self.command {
-            TaskCommand::Create(create) => create.parent_id,
-            TaskCommand::Edit(edit) => edit.parent_id.flatten(),
-            TaskCommand::AddDependency(on) => Some(on.task_id),
-            _ => None,
-        };
+        let other = self.command.required_facts().other;
         let other = match other.filter(|other| *other != self.id) {
             Some(id) => Some(self.engine.tasks.load(id.0, fresh).await?),
             None => None,
@@ -137,24 +130,23 @@ impl TaskHandler<'_> {
         let access = Access::new(board, &around.teams.all);
         // Strangers learn nothing from lookups: the decision refuses them, whatever was found.
         let member = self.is_import() || access.role_of(self.envelope.actor).is_some();
-        let rank = match (self.command, task.fields(), &self.envelope.rank) {
-            (_, _, Some(rank)) => Some(rank.clone()).filter(|r| !self.stands_at(task, r)),
-            (TaskCommand::Move(to), Some(fields), None) if member => {
-                rank_search::find(pool, self.id, fields, to, at, jitter).await?
-            }
-            _ => None,
+        let facts = self.command.required_facts();
+        let rank = if let Some(rank) = &self.envelope.rank {
+            Some(rank.clone()).filter(|rank| !self.stands_at(task, rank))
+        } else if let (TaskCommand::Move(to), Some(fields)) = (self.command, task.fields())
+            && member
+        {
+            rank_search::find(pool, self.id, fields, to, at, jitter).await?
+        } else {
+            None
         };
-        let mentions = match self.command {
-            TaskCommand::Comment(add) if member => mentions::members_named(pool, access, add.text.as_str()).await?,
-            TaskCommand::EditComment(edit) if member => {
-                mentions::members_named(pool, access, edit.text.as_str()).await?
-            }
-            _ => vec![],
+        let mentions = match facts.text.filter(|_| member) {
+            Some(text) => mentions::members_named(pool, access, text).await?,
+            None => Vec::new(),
         };
-        let comment = match self.command {
-            TaskCommand::EditComment(edit) if member => self.logged_comment(task, edit.comment_id).await?,
-            TaskCommand::RemoveComment(remove) if member => self.logged_comment(task, remove.comment_id).await?,
-            _ => None,
+        let comment = match facts.comment.filter(|_| member) {
+            Some(id) => self.logged_comment(task, id).await?,
+            None => None,
         };
         let context = Context {
             actor: self.envelope.actor,
@@ -163,7 +155,7 @@ impl TaskHandler<'_> {
             rank,
             end: Rank::at_end(at, jitter),
             mentions,
-            fresh_id: if matches!(self.command, TaskCommand::Create(_)) { self.id.0 } else { self.fresh_id },
+            fresh_id: if self.makes() { self.id.0 } else { self.fresh_id },
             origin: self.envelope.origin,
             teams: around.teams.all.clone(),
             other: around.other.clone(),
@@ -184,7 +176,7 @@ impl TaskHandler<'_> {
         for event in &events {
             after.apply(event);
         }
-        let (created_id, created) = created(&events);
+        let (created_id, created) = created(events.first().map(TaskEvent::creates));
         let guarded = self.envelope.origin == Origin::Live;
         let mut guards = if guarded { around.teams.guards() } else { Vec::new() };
         guards.extend(guarded.then(|| Guard {
@@ -238,18 +230,6 @@ impl TaskHandler<'_> {
 
     fn is_import(&self) -> bool {
         self.envelope.origin == Origin::Import
-    }
-}
-
-/// Id of the thing created inside the task, and whether anything was created.
-fn created(events: &[TaskEvent]) -> (Option<Uuid>, bool) {
-    match events.first() {
-        Some(TaskEvent::Created(_)) => (None, true),
-        Some(TaskEvent::Commented(e)) => (Some(e.comment.to.id.0), true),
-        Some(TaskEvent::AttachmentAdded(e)) => (Some(e.attachment.to.id.0), true),
-        Some(TaskEvent::ChecklistAdded(e)) => (Some(e.checklist.to.id.0), true),
-        Some(TaskEvent::ChecklistItemAdded(e)) => (Some(e.item.to.item.id.0), true),
-        _ => (None, false),
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Engine;
 use super::append::Effects;
 use super::envelope::{CommandError, Done, Envelope, data_of};
-use super::execute::{CommandHandler, Decision, run};
+use super::execute::{CommandHandler, Decision, created, run};
 use super::precondition::BaseVersion;
 
 impl Engine {
@@ -42,10 +42,7 @@ impl CommandHandler for TeamHandler<'_> {
     }
 
     fn target(&self) -> Uuid {
-        match self.command {
-            TeamCommand::Create(_) => Uuid::nil(),
-            _ => self.id.0,
-        }
+        if self.makes() { Uuid::nil() } else { self.id.0 }
     }
 
     fn wrap(event: TeamEvent) -> Event {
@@ -75,11 +72,7 @@ impl TeamHandler<'_> {
             edited_version: team.edited_version,
         };
         based.check(self.envelope.precondition, &mine, || data_of(self.command)).await?;
-        let (created_id, created) = match events.first() {
-            Some(TeamEvent::Created(_)) => (None, true),
-            Some(TeamEvent::MemberAdded(e)) => (Some(e.member.to.user_id.0), true),
-            _ => (None, false),
-        };
+        let (created_id, created) = created(events.first().map(TeamEvent::creates));
         let effects = Effects { created_id, created, ..Effects::default() };
         Ok(Decision { project: None, events, effects })
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::values::{Column, Label, Member, SavedFilter, TeamGrant, WipPolicy};
+use crate::creation::Creation;
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
 use crate::ids::{ColumnId, ProjectId};
@@ -261,6 +262,39 @@ impl ProjectEvent {
             | Self::FilterAdded(_)
             | Self::FilterChanged(_)
             | Self::FilterRemoved(_) => vec![],
+        }
+    }
+}
+
+impl ProjectEvent {
+    pub fn creates(&self) -> Creation {
+        match self {
+            Self::Created(_) => Creation::Aggregate,
+            Self::ColumnAdded(e) => Creation::Inside(e.column.to.id.0),
+            Self::LabelAdded(e) => Creation::Inside(e.label.to.id.0),
+            Self::MemberAdded(e) => Creation::Inside(e.member.to.user_id.0),
+            Self::TeamAdded(e) => Creation::Inside(e.team.to.team_id.0),
+            Self::FilterAdded(e) => Creation::Inside(e.filter.to.id.0),
+            Self::Renamed(_)
+            | Self::Described(_)
+            | Self::ColumnRenamed(_)
+            | Self::ColumnMoved(_)
+            | Self::ColumnArchived(_)
+            | Self::ColumnRestored(_)
+            | Self::ColumnRemoved(_)
+            | Self::WipLimitSet(_)
+            | Self::LabelChanged(_)
+            | Self::LabelRemoved(_)
+            | Self::MemberRoleChanged(_)
+            | Self::MemberRemoved(_)
+            | Self::Archived(_)
+            | Self::Restored(_)
+            | Self::TeamRoleChanged(_)
+            | Self::TeamRemoved(_)
+            | Self::Watched(_)
+            | Self::Unwatched(_)
+            | Self::FilterChanged(_)
+            | Self::FilterRemoved(_) => Creation::Nothing,
         }
     }
 }

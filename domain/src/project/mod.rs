@@ -8,6 +8,8 @@ pub mod commands;
 mod decide;
 /// Events.
 pub mod events;
+/// Facts that decisions require.
+mod facts;
 /// Fields, and what events do to them.
 mod fields;
 /// Memory that a project takes.

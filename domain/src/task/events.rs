@@ -8,6 +8,7 @@ use super::values::{
     Attachment, Checklist, ChecklistTitle, Comment, CommentBody, DueStage, PlacedItem, Priority, Reaction,
 };
 use crate::Timestamp;
+use crate::creation::Creation;
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
 use crate::ids::{ColumnId, CommentId, LabelId, ProjectId, TaskId, UserId};
@@ -402,6 +403,56 @@ impl TaskEvent {
             Self::DueSoon(_) => Aspect::DueStage(DueStage::DueSoon),
             Self::Overdue(_) => Aspect::DueStage(DueStage::Overdue),
             Self::Deleted(e) | Self::Restored(e) => Aspect::Deletion(e),
+        }
+    }
+}
+
+impl TaskEvent {
+    pub fn creates(&self) -> Creation {
+        match self {
+            Self::Created(_) => Creation::Aggregate,
+            Self::Commented(e) => Creation::Inside(e.comment.to.id.0),
+            Self::AttachmentAdded(e) => Creation::Inside(e.attachment.to.id.0),
+            Self::ChecklistAdded(e) => Creation::Inside(e.checklist.to.id.0),
+            Self::ChecklistItemAdded(e) => Creation::Inside(e.item.to.item.id.0),
+            Self::Renamed(_)
+            | Self::Described(_)
+            | Self::Moved(_)
+            | Self::Assigned(_)
+            | Self::Unassigned(_)
+            | Self::Labeled(_)
+            | Self::Unlabeled(_)
+            | Self::Prioritized(_)
+            | Self::Scheduled(_)
+            | Self::Estimated(_)
+            | Self::Started(_)
+            | Self::Paused(_)
+            | Self::Resumed(_)
+            | Self::Completed(_)
+            | Self::Cancelled(_)
+            | Self::Failed(_)
+            | Self::Progressed(_)
+            | Self::Reopened(_)
+            | Self::Archived(_)
+            | Self::Unarchived(_)
+            | Self::Deleted(_)
+            | Self::Restored(_)
+            | Self::CommentEdited(_)
+            | Self::CommentRemoved(_)
+            | Self::AttachmentRemoved(_)
+            | Self::ChecklistRenamed(_)
+            | Self::ChecklistRemoved(_)
+            | Self::ChecklistItemChanged(_)
+            | Self::ChecklistItemRemoved(_)
+            | Self::Reparented(_)
+            | Self::DependencyAdded(_)
+            | Self::DependencyRemoved(_)
+            | Self::ReactionAdded(_)
+            | Self::ReactionRemoved(_)
+            | Self::Watched(_)
+            | Self::Unwatched(_)
+            | Self::DueSoon(_)
+            | Self::Overdue(_) => Creation::Nothing,
         }
     }
 }

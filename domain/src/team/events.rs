@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::values::{TeamMember, TeamRole};
+use crate::creation::Creation;
 use crate::delta::{Added, Delta, Removed};
 use crate::events::events;
 use crate::ids::{TeamId, UserId};
@@ -88,6 +89,18 @@ impl TeamEvent {
             Self::MemberRemoved(e) => vec![RoleChange::removed(e.member.from.user_id, e.member.from.role)],
             Self::Deleted(e) => e.members.from.iter().map(|m| RoleChange::removed(m.user_id, m.role)).collect(),
             Self::Renamed(_) => vec![],
+        }
+    }
+}
+
+impl TeamEvent {
+    pub fn creates(&self) -> Creation {
+        match self {
+            Self::Created(_) => Creation::Aggregate,
+            Self::MemberAdded(e) => Creation::Inside(e.member.to.user_id.0),
+            Self::Renamed(_) | Self::MemberRoleChanged(_) | Self::MemberRemoved(_) | Self::Deleted(_) => {
+                Creation::Nothing
+            }
         }
     }
 }

@@ -33,7 +33,15 @@ pub fn positions(batch: &[Outcome]) -> Option<RangeInclusive<i64>> {
             Outcome::Appended(Recorded { first_position, last_position, .. }) if first_position <= last_position => {
                 Some((*first_position, *last_position))
             }
-            _ => None,
+            Outcome::Appended(_)
+            | Outcome::Duplicate(_)
+            | Outcome::Reused
+            | Outcome::Conflict
+            | Outcome::Guard
+            | Outcome::Cycle
+            | Outcome::Rank
+            | Outcome::Wip
+            | Outcome::NotEmpty => None,
         })
     };
     Some(appended().map(|(first, _)| first).min()?..=appended().map(|(_, last)| last).max()?)

@@ -1,0 +1,12 @@
+//! Things that an event creates.
+
+use uuid::Uuid;
+
+/// What an event creates: its aggregate, something inside it, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    Nothing,
+    Aggregate,
+    /// Id of a new comment, column, member, ... inside the aggregate.
+    Inside(Uuid),
+}
