@@ -23,7 +23,7 @@ async fn server(major: u32, name: &str, rights: &str) -> Option<(Stack, String)>
     let options = Options { data_dir, postgres: true, nats: false, durability: Durability::TestsOnly };
     let stack = match Stack::start_on(options, Some(major)).await {
         Ok(stack) => stack,
-        Err(error) if error.to_string().starts_with("No PostgreSQL to run") => {
+        Err(error) if error.to_string().starts_with("PostgreSQL was not found") => {
             skipped(&format!("a test needs PostgreSQL {major} (`apt-get install postgresql-{major}`)"));
             return None;
         }

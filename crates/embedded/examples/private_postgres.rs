@@ -1,5 +1,5 @@
-//! Runs a private PostgreSQL with the schema of a folder of migrations until it is stopped, and prints its URL: for tools that need a database
-//! while the program itself cannot be built, such as `ops/describe-queries.sh`.
+//! Runs a private PostgreSQL with the schema of a folder of migrations until it is stopped, and prints its URL: for
+//! tools that need a database while the program itself cannot be built, such as `ops/describe-queries.sh`.
 
 use std::path::PathBuf;
 

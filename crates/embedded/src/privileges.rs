@@ -1,4 +1,4 @@
-//! Who the servers run as. PostgreSQL refuses to run as root, so root gives it away to an unprivileged user.
+//! Privileges of the servers. PostgreSQL refuses to run as root, so that root starts it as an unprivileged user.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -11,13 +11,14 @@ use nix::unistd::{User, geteuid};
 /// The user that PostgreSQL is started as.
 #[derive(Debug, Clone)]
 pub(super) enum RunAs {
-    /// The program's own user, who is not root.
+    /// The program's own user, which is not root.
     Ourselves,
-    /// We are root; the server is not.
+    /// Another user, because the program runs as root.
     Dropped { name: String, uid: u32, gid: u32 },
 }
 
 impl RunAs {
+    /// Chooses the user.
     pub(super) fn decide() -> anyhow::Result<Self> {
         if !geteuid().is_root() {
             return Ok(Self::Ourselves);
@@ -33,14 +34,15 @@ impl RunAs {
         )
     }
 
+    /// Runs the command as that user.
     pub(super) fn apply(&self, command: &mut Command) {
         if let Self::Dropped { uid, gid, .. } = self {
-            // The standard library also gives up root's supplementary groups when it changes the user.
+            // The standard library also drops root's supplementary groups when it changes the user.
             command.uid(*uid).gid(*gid);
         }
     }
 
-    /// Makes `dir` if it is missing, owned by that user and closed to everybody else.
+    /// Creates `dir` if it is missing, owned by that user and private.
     pub(super) fn private_dir(&self, dir: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         if let Self::Dropped { uid, gid, .. } = self {
@@ -51,7 +53,7 @@ impl RunAs {
             .with_context(|| format!("closing {} to others", dir.display()))
     }
 
-    /// Writes `file` for that user and nobody else.
+    /// Writes a private `file` of that user.
     pub(super) fn private_file(&self, file: &Path, text: &str) -> anyhow::Result<()> {
         std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
         if let Self::Dropped { uid, gid, .. } = self {
@@ -62,8 +64,8 @@ impl RunAs {
             .with_context(|| format!("closing {} to others", file.display()))
     }
 
-    /// Whether that user can walk through every folder of `path` that exists. Mode bits only: access lists that
-    /// grant more than they say are not worth the trouble here, the other place works as well.
+    /// Tells whether that user can traverse every existing folder of `path`, by the mode bits only: where an access
+    /// list grants more than they do, another folder is used, which works as well.
     pub(super) fn can_traverse(&self, path: &Path) -> bool {
         let Self::Dropped { uid, gid, .. } = self else {
             return true;

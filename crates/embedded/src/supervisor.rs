@@ -1,4 +1,4 @@
-//! Keeps one server running: starts it, notices its death, starts it again, ends it politely.
+//! Supervision of one server: starts it, restarts it when it ends, and stops it gracefully.
 
 use std::process::{Child, Command};
 use std::sync::mpsc;
@@ -9,28 +9,29 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 
-use super::child::{LastWords, spawn};
+use super::child::{StderrTail, spawn};
 
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
-/// Up for this long, a server's next death is a new story and not the same one.
+const MAX_BACK_OFF: Duration = Duration::from_secs(5);
+/// Time up after which the back-off starts over.
 const SETTLED: Duration = Duration::from_secs(10);
-/// PostgreSQL may have to replay its log before it is ready.
+/// Limit of a start, in which PostgreSQL may have to replay its log.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// Limit of a graceful stop, after which the server is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// Attempts of the very first start: leftovers of a killed run may take a moment to vanish, a wrong setting never does.
+/// Attempts of the first start: leftovers of a killed run may take a moment to disappear, a wrong setting never does.
 const FIRST_ATTEMPTS: u32 = 5;
 
-/// What a server is doing.
+/// State of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerState {
-    /// On its way up for the first time.
+    /// Starting for the first time.
     Starting,
     /// Ready for connections.
     Up,
-    /// It died and is being started again.
+    /// Ended, and about to be started again.
     Restarting,
-    /// Ended, because we asked or because it never came up.
+    /// Ended on request, or because it never started.
     Stopped,
 }
 
@@ -64,28 +65,28 @@ impl std::fmt::Display for ServerState {
     }
 }
 
-/// A server at one moment; what health checks show, and where tests find the process to kill.
+/// Status of a server, for health checks and tests.
 #[derive(Debug, Clone)]
 pub struct ServerStatus {
     pub name: &'static str,
     pub state: ServerState,
     pub pid: Option<u32>,
-    /// How often it was started again.
+    /// Number of restarts.
     pub restarts: u32,
 }
 
-/// How to run one kind of server.
+/// Way to run one kind of server.
 pub(super) trait Recipe: Send + 'static {
     fn name(&self) -> &'static str;
-    /// Clears away what a killed server leaves behind; runs before every start.
+    /// Removes leftovers of a killed server. Runs before every start.
     fn prepare(&self) -> anyhow::Result<()>;
     fn command(&self) -> Command;
-    /// Whether the process accepts connections by now. Must not block for longer than a moment.
+    /// Tells whether the process accepts connections. Must not block for long.
     fn is_ready(&self, pid: u32) -> bool;
-    fn polite_signal(&self) -> Signal;
+    fn stop_signal(&self) -> Signal;
 }
 
-/// A server in the care of its own thread.
+/// A server, supervised by a thread of its own.
 pub(super) struct Supervised {
     status: watch::Receiver<ServerStatus>,
     failure: watch::Receiver<Option<String>>,
@@ -99,10 +100,10 @@ impl Supervised {
             watch::channel(ServerStatus { name: recipe.name(), state: ServerState::Starting, pid: None, restarts: 0 });
         let (failure_tx, failure) = watch::channel(None);
         let (orders, ordered) = mpsc::channel();
-        // A thread of its own, not a task: the children live exactly as long as the thread that spawned them,
-        // whatever becomes of the async runtime (tests have many).
+        // A thread and not a task: child processes live as long as the thread that spawned them, which must not depend
+        // on an async runtime (tests have many).
         let thread = std::thread::Builder::new().name(format!("{}-supervisor", recipe.name())).spawn(move || {
-            Supervisor { recipe, status: status_tx, failure: failure_tx, ordered, words: LastWords::default() }.run();
+            Supervisor { recipe, status: status_tx, failure: failure_tx, ordered, tail: StderrTail::default() }.run();
         })?;
         Ok(Self { status, failure, orders, thread: Some(thread) })
     }
@@ -130,7 +131,7 @@ impl Supervised {
         anyhow::bail!(reason.unwrap_or_else(|| "the server was stopped".into()))
     }
 
-    /// Asks for a polite end; `join` waits for it.
+    /// Requests a graceful stop, which `join` waits for.
     pub(super) fn ask_to_stop(&self) {
         let _ = self.orders.send(Order::Stop);
     }
@@ -147,10 +148,10 @@ struct Supervisor<R> {
     status: watch::Sender<ServerStatus>,
     failure: watch::Sender<Option<String>>,
     ordered: mpsc::Receiver<Order>,
-    words: LastWords,
+    tail: StderrTail,
 }
 
-/// Why one run of a server is over.
+/// End of one run of a server.
 enum End {
     Ordered(Order),
     Died(String),
@@ -169,11 +170,11 @@ impl<R: Recipe> Supervisor<R> {
             was_up |= up_since.is_some();
             let reason = match ended {
                 End::Ordered(Order::Stop) => break,
-                End::Ordered(Order::Restart) => "it was asked to".to_owned(),
+                End::Ordered(Order::Restart) => "a restart was requested".to_owned(),
                 End::Died(reason) => reason,
             };
             if !was_up && attempts == FIRST_ATTEMPTS {
-                self.failure.send_replace(Some(format!("{name} does not start: {reason}\n{}", self.words.text())));
+                self.failure.send_replace(Some(format!("{name} does not start: {reason}\n{}", self.tail.text())));
                 break;
             }
             if up_since.is_some_and(|since| since.elapsed() > SETTLED) {
@@ -195,7 +196,7 @@ impl<R: Recipe> Supervisor<R> {
             if self.order_within(back_off) == Some(Order::Stop) {
                 break;
             }
-            back_off = (back_off * 2).min(LONGEST_BACK_OFF);
+            back_off = (back_off * 2).min(MAX_BACK_OFF);
         }
         self.set(|s| {
             s.pid = None;
@@ -207,7 +208,7 @@ impl<R: Recipe> Supervisor<R> {
         if let Err(error) = self.recipe.prepare() {
             return End::Died(format!("{error:#}"));
         }
-        let spawned = spawn(self.recipe.name(), self.recipe.command(), self.recipe.polite_signal(), &self.words);
+        let spawned = spawn(self.recipe.name(), self.recipe.command(), self.recipe.stop_signal(), &self.tail);
         let mut child = match spawned {
             Ok(child) => child,
             Err(error) => return End::Died(format!("it could not be executed: {error}")),
@@ -219,7 +220,7 @@ impl<R: Recipe> Supervisor<R> {
             match child.try_wait() {
                 Ok(None) => {}
                 Ok(Some(status)) => return End::Died(format!("it ended with {status}")),
-                Err(error) => return End::Died(format!("it cannot be waited for: {error}")),
+                Err(error) => return End::Died(format!("its status cannot be read: {error}")),
             }
             if up_since.is_none() {
                 if self.recipe.is_ready(pid) {
@@ -236,19 +237,19 @@ impl<R: Recipe> Supervisor<R> {
                     return End::Died(format!("it was not ready after {} s", READY_LIMIT.as_secs()));
                 }
             }
-            let nap = Duration::from_millis(if up_since.is_some() { 50 } else { 10 });
-            if let Some(order) = self.order_within(nap) {
+            let pause = Duration::from_millis(if up_since.is_some() { 50 } else { 10 });
+            if let Some(order) = self.order_within(pause) {
                 self.end(&mut child);
                 return End::Ordered(order);
             }
         }
     }
 
-    /// Politely, then not.
+    /// Stops the server gracefully, and kills it after the limit.
     fn end(&self, child: &mut Child) {
-        // Not reaped yet, so the number still is this child's.
+        // Not reaped yet, so that the id is still that of this child.
         if let Ok(pid) = i32::try_from(child.id()) {
-            let _ = kill(Pid::from_raw(pid), self.recipe.polite_signal());
+            let _ = kill(Pid::from_raw(pid), self.recipe.stop_signal());
         }
         let until = Instant::now() + STOP_LIMIT;
         while let Ok(None) = child.try_wait() {
@@ -262,7 +263,7 @@ impl<R: Recipe> Supervisor<R> {
         }
     }
 
-    /// A closed channel is a stop as well: whoever wanted the server is gone.
+    /// Waits for an order. A closed channel means stop, because the owner of the server was dropped.
     fn order_within(&self, time: Duration) -> Option<Order> {
         match self.ordered.recv_timeout(time) {
             Ok(order) => Some(order),
