@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use taskfold_event_log::metrics;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, Settings};
@@ -25,11 +26,12 @@ pub fn init(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
     }
     .map_err(|error| anyhow::anyhow!("starting the log: {error}"))?;
 
-    let metrics = PrometheusBuilder::new()
+    let recorded = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
         .set_buckets(&COUNTS)?
         .install_recorder()?;
-    let upkeep = metrics.clone();
+    metrics::describe();
+    let upkeep = recorded.clone();
     tokio::spawn(async move {
         // Without this, histograms grow until somebody scrapes them.
         let mut every = tokio::time::interval(Duration::from_secs(5));
@@ -38,5 +40,5 @@ pub fn init(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
             upkeep.run_upkeep();
         }
     });
-    Ok(metrics)
+    Ok(recorded)
 }

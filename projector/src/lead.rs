@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
-use taskfold_event_log::{StickyConnection, Worker};
+use taskfold_event_log::{StickyConnection, Worker, metrics};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,9 +34,9 @@ pub async fn run(deps: Deps) {
                 if let LeaseAttempt::TakenFrom(former) = attempt {
                     end_sessions_of(&deps, former).await;
                 }
-                metrics::gauge!("taskfold_projector_leads").set(1.0);
+                metrics::projector_leads().set(1.0);
                 lead(&deps).await;
-                metrics::gauge!("taskfold_projector_leads").set(0.0);
+                metrics::projector_leads().set(0.0);
             }
             Err(error) => tracing::warn!(%error, "the lease cannot be taken"),
         }
@@ -146,8 +146,8 @@ async fn project(
         }
         match outcome {
             Ok(Outcome::Projected { events, position }) => {
-                metrics::counter!("taskfold_projected_events_total").increment(events.len() as u64);
-                metrics::gauge!("taskfold_projected_position").set(position as f64);
+                metrics::projected_events().increment(events.len() as u64);
+                metrics::projected_position().set(position as f64);
                 let backlog = events.len() >= BACKLOG;
                 projected.send_replace(Projected { events, position });
                 if !backlog {
@@ -188,7 +188,7 @@ async fn end_idle_holders(deps: &Deps) {
 
 async fn check_dead_letters(deps: &Deps) -> Result<(), ProjectorError> {
     let (count, _) = within(REQUEST, dead_letters::summary(&deps.pool)).await?;
-    metrics::gauge!("taskfold_dead_letters").set(count as f64);
+    metrics::dead_letters().set(count as f64);
     if count > 0 {
         within(BATCH, dead_letters::retry_requested(&deps.pool)).await?;
     }

@@ -9,7 +9,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::Stream;
 use futures::stream::FuturesOrdered;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
-use taskfold_event_log::{LogIdentity, LoggedEvent, Worker};
+use taskfold_event_log::{LogIdentity, LoggedEvent, Worker, metrics};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
@@ -175,7 +175,7 @@ impl Publisher {
 
     async fn page(&mut self, events: &[LoggedEvent]) -> Result<(), ProjectorError> {
         self.last = publish_page(&self.context, (&self.prefix, &self.log), events, self.last).await?;
-        metrics::gauge!("taskfold_published_position").set(self.last as f64);
+        metrics::published_position().set(self.last as f64);
         Ok(())
     }
 }
@@ -225,7 +225,7 @@ async fn publish_page(
     while let Some(ack) = acks.next().await {
         let ack = ack.map_err(|e| ProjectorError::Stream(e.to_string()))?;
         last = i64::try_from(ack.sequence).unwrap_or(i64::MAX);
-        metrics::counter!("taskfold_published_events_total").increment(1);
+        metrics::published_events().increment(1);
     }
     Ok(last)
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
-use taskfold_event_log::Worker;
+use taskfold_event_log::{Worker, metrics};
 use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ pub async fn measure(pool: &PgPool) -> sqlx::Result<()> {
     }
     let offset = theirs - (before + (after - before) / 2);
     clock::correct(offset);
-    metrics::gauge!("taskfold_clock_offset_seconds").set(offset.as_seconds_f64());
+    metrics::clock_offset().set(offset.as_seconds_f64());
     Worker::Clock.succeeded();
     Ok(())
 }

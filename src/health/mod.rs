@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use futures::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use taskfold_event_log::metrics;
 use tokio_util::sync::CancellationToken;
 
 pub use clock::{follow as follow_the_clock, measure as measure_the_clock};
@@ -68,7 +69,7 @@ pub fn router(
     services: &'static [Service],
     dependencies: Vec<Dependency>,
     pools: Pools,
-    metrics: PrometheusHandle,
+    scraped: PrometheusHandle,
     shutdown: CancellationToken,
 ) -> Router {
     let health = Arc::new(Health { services, dependencies, shutdown });
@@ -80,10 +81,10 @@ pub fn router(
             "/metrics",
             get(|| async move {
                 if let Some(memory) = memory_stats::memory_stats() {
-                    metrics::gauge!("process_resident_memory_bytes").set(memory.physical_mem as f64);
+                    metrics::resident_memory().set(memory.physical_mem as f64);
                 }
                 pools.measure().await;
-                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scraped.render())
             }),
         )
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use sqlx::PgPool;
+use taskfold_event_log::metrics;
 use tokio::time::Instant;
 
 use crate::databases::DatabaseRole;
@@ -27,15 +28,15 @@ impl Pools {
 }
 
 async fn measure(role: DatabaseRole, pool: &PgPool) {
-    let part = role.application_name();
+    let role = role.application_name();
     let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
     let in_use = pool.size().saturating_sub(idle);
     let most = pool.options().get_max_connections();
-    metrics::gauge!("taskfold_database_connections", "part" => part, "state" => "in_use").set(f64::from(in_use));
-    metrics::gauge!("taskfold_database_connections", "part" => part, "state" => "idle").set(f64::from(idle));
-    metrics::gauge!("taskfold_database_connections_limit", "part" => part).set(f64::from(most));
+    metrics::database_connections(role, "in_use").set(f64::from(in_use));
+    metrics::database_connections(role, "idle").set(f64::from(idle));
+    metrics::database_connections_limit(role).set(f64::from(most));
     let began = Instant::now();
     // What came of it does not matter: an outage is what readiness tells of.
     let _ = tokio::time::timeout(LONGEST_WAIT, pool.acquire()).await;
-    metrics::gauge!("taskfold_database_connection_wait_seconds", "part" => part).set(began.elapsed().as_secs_f64());
+    metrics::database_connection_wait(role).set(began.elapsed().as_secs_f64());
 }

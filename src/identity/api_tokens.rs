@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::{cache_metrics, clock};
+use taskfold_event_log::{clock, metrics};
 use taskfold_web::auth::{ApiTokens, Means, Rejected, TokenKey};
 use taskfold_web::{Access, Caller, Scope};
 use uuid::Uuid;
@@ -74,7 +74,7 @@ impl ApiTokens for StoredTokens {
                     tracing::warn!(error = format!("{error:#}"), "an API token could not be looked up");
                     Rejected::Unavailable
                 })?;
-            cache_metrics::looked_up("api_tokens", !known.is_fresh());
+            metrics::cache_looked_up("api_tokens", !known.is_fresh());
             let caller = known.into_value().ok_or(Rejected::Invalid)?;
             if caller.expires_at <= clock::now().utc().timestamp() { Err(Rejected::Expired) } else { Ok(caller) }
         }

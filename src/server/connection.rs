@@ -15,6 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use taskfold_event_log::metrics;
 use taskfold_live::{SocketStream, Takeover};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -268,13 +269,13 @@ struct Counted {
 
 impl Counted {
     fn new(place: Place) -> Self {
-        metrics::gauge!("taskfold_http_connections").increment(1);
+        metrics::http_connections().increment(1);
         Self { _place: place }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        metrics::gauge!("taskfold_http_connections").decrement(1);
+        metrics::http_connections().decrement(1);
     }
 }

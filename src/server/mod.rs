@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use taskfold_event_log::metrics;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -100,7 +101,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
             Ok((stream, peer)) => return (stream, peer, place),
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
-                metrics::counter!("taskfold_http_accept_errors_total").increment(1);
+                metrics::http_accept_errors().increment(1);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

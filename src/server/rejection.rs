@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::IntoResponse as _;
+use taskfold_event_log::metrics;
 use taskfold_web::{Code, Problem};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -28,7 +29,7 @@ impl Rejections {
 
     /// Says why, without reading what is asked for.
     pub(super) fn reject(&self, mut stream: TcpStream, peer: SocketAddr) {
-        metrics::counter!("taskfold_http_turned_away_total").increment(1);
+        metrics::http_rejected().increment(1);
         tracing::debug!(address = %peer.ip(), "an address has as many connections as it may");
         let Ok(lingering) = Arc::clone(&self.0).try_acquire_owned() else { return };
         tokio::spawn(async move {

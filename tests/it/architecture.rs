@@ -95,6 +95,20 @@ fn only_the_program_reads_the_environment() {
     }
 }
 
+/// Names, labels and help texts of metrics stand in one file, which the operating manual is compared with.
+#[test]
+fn metrics_are_recorded_through_the_registry_only() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["domain", "command-api", "projector", "query-api", "crates", "src"].map(|name| root.join(name));
+    let registry = root.join("crates/event-log/src/metrics.rs");
+    for path in sources(&folders).into_iter().filter(|path| *path != registry) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for recording in ["counter!(", "gauge!(", "histogram!("] {
+            assert!(!text.contains(recording), "{} declares a metric", path.display());
+        }
+    }
+}
+
 /// The compiler has to ask about a new event, command, refusal or kind wherever one is matched on: a catch-all arm
 /// answers for it silently. These files match on options, characters and errors of other crates.
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
+use taskfold_event_log::metrics;
 
 use crate::harness::{Actor, App, Place, Process, eventually};
 
@@ -133,6 +134,30 @@ async fn every_worker_tells_when_it_last_came_through() {
 }
 
 #[tokio::test]
+async fn every_metric_that_is_served_is_declared_and_has_a_help_text() {
+    let place = Place::new().await;
+    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let process = Process::start("all", &settings);
+    process.ready().await;
+    let ada = Actor::sign_up(&process.url, "ada").await;
+    ada.project("P").await;
+    let text = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
+    let lines = |begin: &str| -> Vec<(String, String)> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(begin)?.split_once(' '));
+        lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect()
+    };
+    let served = lines("# TYPE ");
+    assert!(served.len() > 10, "{text}");
+    let helped = lines("# HELP ");
+    for (name, _) in served {
+        let declared = metrics::ALL.iter().find(|metric| metric.name == name);
+        let help = helped.iter().find(|(helped, _)| *helped == name).map(|(_, help)| help.as_str());
+        assert_eq!(help, declared.map(|metric| metric.help), "{name}");
+        assert!(declared.is_some(), "{name} is not in the registry");
+    }
+}
+
+#[tokio::test]
 async fn waiting_for_a_connection_is_measured() {
     let place = Place::new().await;
     let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
@@ -142,7 +167,7 @@ async fn waiting_for_a_connection_is_measured() {
     let (project, _) = ada.project("P").await;
     let wait = async || {
         let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
-        let name = "taskfold_database_connection_wait_seconds{part=\"taskfold query-api\"} ";
+        let name = "taskfold_database_connection_wait_seconds{role=\"taskfold query-api\"} ";
         metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse::<f64>().unwrap()
     };
     eventually("nobody waits", || async { (wait().await < 0.5).then_some(()) }).await;

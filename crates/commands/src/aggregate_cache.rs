@@ -8,8 +8,8 @@ use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use sqlx::PgPool;
 use taskfold_domain::{Project, Refusal, Task, Team};
-use taskfold_event_log::cache_metrics;
 use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::metrics;
 use uuid::Uuid;
 
 use super::append::Appender;
@@ -126,7 +126,7 @@ impl<A: Versioned> AggregateCache<A> {
     /// The aggregate, absent as its default. `fresh`: as the log has it now, not as it is cached.
     pub async fn load(&self, id: Uuid, fresh: bool) -> Result<Loaded<A>, CommandError> {
         let cached = self.cached.get(&id).await;
-        cache_metrics::looked_up(A::TYPE, cached.is_some());
+        metrics::cache_looked_up(A::TYPE, cached.is_some());
         match cached {
             Some(Cached { state, command }) if !fresh => Ok(Loaded { state, command, fresh: false }),
             // The deadline is for callers that have none of their own, such as imports.
@@ -169,7 +169,7 @@ impl<A: Versioned> AggregateCache<A> {
     /// The cached aggregate without looking at the log: one that is not cached is taken to be absent.
     pub async fn cached(&self, id: Uuid) -> Loaded<A> {
         let cached = self.cached.get(&id).await;
-        cache_metrics::looked_up(A::TYPE, cached.is_some());
+        metrics::cache_looked_up(A::TYPE, cached.is_some());
         let (state, command) = cached.map(|cached| (cached.state, cached.command)).unwrap_or_default();
         Loaded { state, command, fresh: false }
     }
@@ -239,7 +239,7 @@ impl<A: Versioned> AggregateCache<A> {
 }
 
 fn count<A: Aggregate>(from: &'static str) {
-    metrics::counter!("taskfold_aggregate_loads_total", "kind" => A::TYPE, "from" => from).increment(1);
+    metrics::aggregate_loads(A::TYPE, from).increment(1);
 }
 
 fn read_error(error: PersistenceError) -> CommandError {

@@ -9,6 +9,7 @@ use taskfold_domain::ids::ProjectId;
 use taskfold_domain::{Change, Creation, Refusal, Subject, SubjectKind, words};
 use taskfold_event_log::clock;
 use taskfold_event_log::deadline::within;
+use taskfold_event_log::metrics;
 use uuid::Uuid;
 
 use super::aggregate_cache::{AggregateCache, Versioned};
@@ -83,7 +84,7 @@ pub async fn run<D: CommandHandler>(
             Err(CommandError::Forked)
         }
         Err(CommandError::Incomplete) => {
-            metrics::counter!("taskfold_append_incomplete_total").increment(1);
+            metrics::append_incomplete().increment(1);
             engine.writes.is_incomplete(kind.as_str(), id);
             tracing::error!(kind = kind.as_str(), %id, "a table of the append lacks a row: run `taskfold rebuild --write-side`");
             Err(CommandError::Incomplete)
@@ -189,7 +190,7 @@ async fn decide_and_append<D: CommandHandler>(
             Outcome::Rank => {}
             Outcome::Conflict | Outcome::Guard => fresh = true,
         }
-        metrics::counter!("taskfold_command_retries_total", "kind" => kind.as_str()).increment(1);
+        metrics::command_retries(kind.as_str()).increment(1);
     }
     Err(CommandError::Contended)
 }

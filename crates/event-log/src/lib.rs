@@ -1,7 +1,5 @@
 //! Reading the log: its rows, its pages and its wake-ups. Beneath the services, which all read it.
 
-/// Hits and misses of caches, as a metric.
-pub mod cache_metrics;
 /// The one place that may ask for the time and new ids.
 pub mod clock;
 /// Deadlines of database calls.
@@ -10,6 +8,8 @@ pub mod deadline;
 mod event;
 /// Which log it is.
 mod identity;
+/// Registry of all metrics.
+pub mod metrics;
 /// Reading by position.
 mod read;
 /// A connection that one task keeps between its calls.

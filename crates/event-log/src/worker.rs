@@ -1,5 +1,7 @@
 //! Work that a process does again and again, and when it last came through.
 
+use crate::metrics;
+
 /// A worker: a loop beside the requests. One that fails tries again for ever, so its last success is what tells that it does not get on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worker {
@@ -48,6 +50,6 @@ impl Worker {
     #[expect(clippy::disallowed_methods, reason = "Prometheus compares it with the time of this machine")]
     pub fn succeeded(self) {
         let now = chrono::Utc::now().timestamp_millis() as f64 / 1000.0;
-        metrics::gauge!("taskfold_worker_last_success_timestamp_seconds", "worker" => self.name()).set(now);
+        metrics::worker_last_success(self.name()).set(now);
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use taskfold_event_log::metrics;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -85,7 +86,7 @@ impl EphemeralQueue {
     }
 
     fn drop_frame(&self, state: &mut State, project: Uuid) {
-        metrics::counter!("taskfold_presence_frames_dropped_total").increment(1);
+        metrics::presence_frames_dropped().increment(1);
         if !state.dropped.contains(&project) {
             state.dropped.push(project);
         }

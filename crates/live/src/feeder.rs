@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::TryFutureExt as _;
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::{LogIdentity, Worker};
+use taskfold_event_log::{LogIdentity, Worker, metrics};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -290,9 +290,9 @@ impl Feeder {
 
     /// Publishes event frames, with their personal frames and their revocations.
     async fn publish(&self, mut frames: Vec<Frame>, before: i64, source: &'static str) {
-        metrics::counter!("taskfold_hub_frames_total", "source" => source).increment(frames.len() as u64);
+        metrics::hub_frames(source).increment(frames.len() as u64);
         for each in ["jetstream", "postgresql"] {
-            metrics::gauge!("taskfold_hub_source", "source" => each).set(if each == source { 1.0 } else { 0.0 });
+            metrics::hub_source(each).set(if each == source { 1.0 } else { 0.0 });
         }
         let upto = self.published.position;
         let ends_access = frames.iter().filter(|frame| frame.kind == FrameKind::EndsAccess);

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use taskfold_event_log::metrics;
 use tokio::time::Instant;
 use tracing::Span;
 use uuid::Uuid;
@@ -61,7 +62,7 @@ pub struct StreamRecord {
 
 impl StreamRecord {
     pub fn new(stream: Uuid, user: Uuid) -> Self {
-        metrics::gauge!("taskfold_sse_connections").increment(1);
+        metrics::sse_connections().increment(1);
         // At debug level: a span takes memory for as long as its stream is open.
         let span = tracing::debug_span!("stream", stream_id = %stream, user_id = %user);
         Self { stream, user, opened_at: Instant::now(), span }
@@ -74,7 +75,7 @@ impl StreamRecord {
     /// Logs and counts the end of the stream, which was served up to `position`.
     pub fn end(&self, reason: EndReason, position: i64) {
         let reason = reason.as_str();
-        metrics::counter!("taskfold_stream_ends_total", "reason" => reason).increment(1);
+        metrics::stream_ends(reason).increment(1);
         tracing::info!(
             stream_id = %self.stream,
             user_id = %self.user,
@@ -88,7 +89,7 @@ impl StreamRecord {
 
 impl Drop for StreamRecord {
     fn drop(&mut self) {
-        metrics::gauge!("taskfold_sse_connections").decrement(1);
+        metrics::sse_connections().decrement(1);
     }
 }
 

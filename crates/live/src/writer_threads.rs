@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::Bytes;
+use taskfold_event_log::metrics;
 use uuid::Uuid;
 
 use super::channel::Channel;
@@ -83,7 +84,7 @@ fn run(jobs: &Receiver<WriteJob>, number: usize, count: usize) {
             }
         }
         let frames: usize = to_flush.drain(..).map(|socket| socket.flush()).sum();
-        metrics::counter!("taskfold_sse_frames_total").increment(frames as u64);
+        metrics::sse_frames().increment(frames as u64);
         // After the events, which must not wait for them.
         for ephemeral in ephemeral.drain(..) {
             ephemeral.channel.each_ephemeral_queue(|queue| {

@@ -9,7 +9,7 @@ use http::header::{
     LINK, LOCATION, RETRY_AFTER, VARY,
 };
 use http::{HeaderValue, Method, StatusCode};
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{LogIdentity, metrics};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
@@ -132,9 +132,7 @@ async fn measure(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
-    metrics::counter!("taskfold_http_requests_total", "method" => method.clone(), "route" => route.clone(), "status" => status)
-        .increment(1);
-    metrics::histogram!("taskfold_http_request_seconds", "method" => method, "route" => route)
-        .record(started.elapsed().as_secs_f64());
+    metrics::http_requests(method.clone(), route.clone(), status).increment(1);
+    metrics::http_request_seconds(method, route).record(started.elapsed().as_secs_f64());
     response
 }

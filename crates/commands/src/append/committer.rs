@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{Executor as _, PgPool};
 use taskfold_event_log::deadline::within;
-use taskfold_event_log::{LogIdentity, StickyConnection, Worker, Writes};
+use taskfold_event_log::{LogIdentity, StickyConnection, Worker, Writes, metrics};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -129,7 +129,7 @@ pub fn committer(
                 continue;
             }
             let (appends, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|queued| queued.pending).unzip();
-            metrics::histogram!("taskfold_append_batch_commands").record(appends.len() as f64);
+            metrics::append_batch_commands().record(appends.len() as f64);
             let positions = commit(&mut database, &mut tail, &appends, replies, in_transaction).await;
             others.learn(positions);
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use taskfold_event_log::StickyConnection;
 use taskfold_event_log::deadline::within;
+use taskfold_event_log::{StickyConnection, metrics};
 use tokio::sync::oneshot;
 
 use super::log_tail::LogTail;
@@ -28,7 +28,7 @@ impl ExclusiveSlot {
 
 /// Locks the log for the requester until their command is appended.
 pub async fn grant(database: &mut StickyConnection, tail: &mut LogTail, requester: oneshot::Sender<ExclusiveSlot>) {
-    metrics::counter!("taskfold_log_holds_total").increment(1);
+    metrics::log_holds().increment(1);
     match within(CALL, locked(database, tail, requester)).await {
         Ok(None) => {}
         // The result is unknown: sending the command again settles that.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sqlx::PgPool;
-use taskfold_event_log::LogIdentity;
 use taskfold_event_log::deadline::within;
+use taskfold_event_log::{LogIdentity, metrics};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
@@ -152,7 +152,7 @@ impl Hub {
             channels.values().for_each(|channel| channel.ring().restart(Cursor::after(position)));
         }
         self.channels().values().for_each(|channel| channel.wake_all());
-        metrics::counter!("taskfold_hub_restarts_total").increment(1);
+        metrics::hub_restarts().increment(1);
     }
 
     /// Open streams of this instance.
@@ -219,7 +219,7 @@ impl Hub {
     /// Sets whether JetStream is unavailable, and wakes all subscribers if that changed.
     pub fn set_degraded(&self, degraded: bool) {
         if self.degraded.swap(degraded, Ordering::Relaxed) != degraded {
-            metrics::gauge!("taskfold_hub_degraded").set(f64::from(degraded));
+            metrics::hub_degraded().set(f64::from(degraded));
             self.channels().values().for_each(|channel| channel.wake_all());
         }
     }
@@ -258,7 +258,7 @@ impl Hub {
         for channel in touched {
             channel.wake();
         }
-        metrics::gauge!("taskfold_hub_position").set(upto as f64);
+        metrics::hub_position().set(upto as f64);
     }
 
     /// Returns the receiver of all revocations. Only the first caller receives any.
@@ -311,7 +311,7 @@ impl Hub {
             true => personal_frames::of_user(&self.pool, user, epoch, after, (head, CATCH_UP_PAGE)).await?,
             false => Vec::new(),
         };
-        metrics::counter!("taskfold_sse_catch_up_reads_total").increment(1);
+        metrics::sse_catch_up_reads().increment(1);
         // A full page may have more after it, and nothing after its last frame may be served yet.
         let is_full = |count: usize| i64::try_from(count).unwrap_or(i64::MAX) >= CATCH_UP_PAGE;
         let end_of_events = events.last().filter(|_| is_full(events.len())).map(|last| Cursor::after(last.position));
@@ -339,7 +339,7 @@ impl Hub {
         self.quotas.remove_idle();
         let mut channels = self.channels();
         channels.retain(|_, channel| channel.empty_since().is_none_or(|since| since.elapsed() < KEEP_EMPTY_CHANNEL));
-        metrics::gauge!("taskfold_hub_channels").set(channels.len() as f64);
+        metrics::hub_channels().set(channels.len() as f64);
     }
 
     fn channels(&self) -> MutexGuard<'_, HashMap<ChannelId, Arc<Channel>>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::metrics;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -30,7 +31,7 @@ pub async fn run(presence: &Presence, hub: &Hub, mut revocations: UnboundedRecei
     loop {
         let (expiry, has_changes, has_suspects) = {
             let local = presence.local();
-            metrics::gauge!("taskfold_presence_devices").set(local.state.count() as f64);
+            metrics::presence_devices().set(local.state.count() as f64);
             let expiry = local.clock.zip(local.state.next_expiry()).map(|(clock, expiry)| clock.instant_of(expiry));
             (expiry, local.state.has_changes(), local.state.has_suspects())
         };

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use taskfold_event_log::metrics;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -256,7 +257,7 @@ impl Subscriber {
         self.delivery.served = frame.at;
         match self.channels.process(frame) {
             Disposition::Send => {
-                metrics::counter!("taskfold_sse_frames_total").increment(1);
+                metrics::sse_frames().increment(1);
                 Some(frame.bytes.clone())
             }
             Disposition::Skip => None,

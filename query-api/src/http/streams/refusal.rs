@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use taskfold_domain::ids::UserId;
+use taskfold_event_log::metrics;
 use taskfold_live::{ControlFrame, QuotaExceeded};
 use taskfold_web::auth::Rejected;
 use taskfold_web::{Code, Problem};
@@ -74,7 +75,7 @@ impl Refusal {
     /// Logs and counts the refusal.
     pub(super) fn record(&self, user: Option<UserId>, start: Start) {
         let reason = self.reason();
-        metrics::counter!("taskfold_sse_refused_total", "reason" => reason).increment(1);
+        metrics::sse_refused(reason).increment(1);
         tracing::info!(
             user_id = user.map(tracing::field::display),
             reason,

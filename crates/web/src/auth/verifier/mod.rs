@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use jsonwebtoken::{DecodingKey, dangerous};
 use moka::future::Cache;
 use serde::Deserialize;
-use taskfold_event_log::{cache_metrics, clock};
+use taskfold_event_log::{clock, metrics};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -142,7 +142,7 @@ impl Verifier {
 
     async fn seen_claims(&self, key: &DecodingKey, token: &str) -> Result<Claims, Rejected> {
         let seen = self.seen.get(token).await;
-        cache_metrics::looked_up("session_tokens", seen.is_some());
+        metrics::cache_looked_up("session_tokens", seen.is_some());
         if let Some(claims) = seen {
             return claims.still_good();
         }
