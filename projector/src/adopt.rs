@@ -14,7 +14,7 @@ use crate::stream::{self, Label};
 use crate::transactions::will_lock;
 use crate::{Deps, ProjectorError, message};
 
-/// Time in which a leading projector must begin publishing; without one, whoever adopts publishes.
+/// Time in which a leading projector must begin publishing; without one, this process publishes.
 const FOR_A_LEADER: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -44,7 +44,7 @@ pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorErro
         // There is nothing to compare with: the log is taken to be complete.
         None => head,
     };
-    // The stream is deleted below; one that has nothing of this log belongs to somebody else.
+    // The stream is deleted below; one that has nothing of this log belongs to another system.
     if fork == 0 && old.as_ref().is_some_and(|old| stream::label(old, &before) == Label::Another) {
         return Err(ProjectorError::OtherStream(deps.stream.clone()));
     }
@@ -57,9 +57,9 @@ pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorErro
     }
     let made = stream::ensure(&context, &deps.stream, &now, replicas).await?;
     tokio::time::sleep(UNTIL_KNOWN).await;
-    sqlx::query("UPDATE log_head SET suspended = NULL").execute(owner).await?;
+    sqlx::query!("UPDATE log_head SET suspended = NULL").execute(owner).await?;
     republish(deps, &made).await?;
-    tell(deps, &before, &now, fork).await?;
+    publish_adoption(deps, &before, &now, fork).await?;
     Ok(Adopted { before, now, fork, head })
 }
 
@@ -93,13 +93,21 @@ async fn renew(owner: &PgPool, fork: i64) -> Result<(), ProjectorError> {
     let mut tx = owner.begin().await?;
     will_lock(&mut tx).await?;
     // Row that every append locks.
-    let suspend = "UPDATE log_head SET suspended = 'it is being adopted; `taskfold adopt` goes on where it stopped' RETURNING position";
-    let head: i64 = sqlx::query_scalar(suspend).fetch_one(&mut *tx).await?;
-    sqlx::query(
-        "INSERT INTO log_identities (epoch, log_id, fork_position) \
-         SELECT max(epoch) + 1, gen_random_uuid(), $1 FROM log_identities",
+    let head = sqlx::query_scalar!(
+        r#"
+        UPDATE log_head SET suspended = 'it is being adopted; `taskfold adopt` continues where it stopped'
+        RETURNING position
+        "#
     )
-    .bind(fork.min(head))
+    .fetch_one(&mut *tx)
+    .await?;
+    sqlx::query!(
+        r#"
+        INSERT INTO log_identities (epoch, log_id, fork_position)
+        SELECT max(epoch) + 1, gen_random_uuid(), $1 FROM log_identities
+        "#,
+        fork.min(head),
+    )
     .execute(&mut *tx)
     .await?;
     Ok(tx.commit().await?)
@@ -126,12 +134,17 @@ async fn republish(deps: &Deps, stream: &Stream) -> Result<(), ProjectorError> {
 }
 
 /// Announces the adoption on a subject of its own: on the stream it would take a position.
-async fn tell(deps: &Deps, before: &LogIdentity, now: &LogIdentity, fork: i64) -> Result<(), ProjectorError> {
+async fn publish_adoption(
+    deps: &Deps,
+    before: &LogIdentity,
+    now: &LogIdentity,
+    fork: i64,
+) -> Result<(), ProjectorError> {
     let subject = format!("{}.log.adopted", stream::prefix(&deps.stream));
-    let told = json!({
+    let message = json!({
         "type": "log.adopted", "log_id": now.id, "previous_log_id": before.id, "fork_position": fork, "epoch": now.epoch(),
     });
     let failed = |error: &dyn std::fmt::Display| ProjectorError::Stream(error.to_string());
-    deps.nats.publish(subject, told.to_string().into()).await.map_err(|e| failed(&e))?;
+    deps.nats.publish(subject, message.to_string().into()).await.map_err(|e| failed(&e))?;
     deps.nats.flush().await.map_err(|e| failed(&e))
 }

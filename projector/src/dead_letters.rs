@@ -30,25 +30,27 @@ pub fn aggregate_of(event: &LoggedEvent) -> Aggregate {
 /// Aggregates of these events that have dead letters already.
 pub async fn known(db: &mut PgConnection, events: &[LoggedEvent]) -> sqlx::Result<HashSet<Aggregate>> {
     let ids: Vec<&str> = events.iter().map(|e| e.aggregate_id.as_str()).collect();
-    let rows: Vec<Aggregate> = sqlx::query_as(
+    let rows = sqlx::query!(
         "SELECT DISTINCT aggregate_type, aggregate_id FROM set_aside_events WHERE aggregate_id = ANY ($1)",
+        &ids as _,
     )
-    .bind(ids)
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().collect())
+    Ok(rows.into_iter().map(|row| (row.aggregate_type, row.aggregate_id)).collect())
 }
 
 pub async fn put(db: &mut PgConnection, event: &LoggedEvent, reason: &str) -> sqlx::Result<()> {
     tracing::error!(position = event.position, event_type = event.event_type, reason, "event dead-lettered");
-    sqlx::query(
-        "INSERT INTO set_aside_events (position, aggregate_type, aggregate_id, reason) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (position) DO UPDATE SET reason = excluded.reason",
+    sqlx::query!(
+        r#"
+        INSERT INTO set_aside_events (position, aggregate_type, aggregate_id, reason) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (position) DO UPDATE SET reason = excluded.reason
+        "#,
+        event.position,
+        event.aggregate_type,
+        event.aggregate_id,
+        storable(reason),
     )
-    .bind(event.position)
-    .bind(&event.aggregate_type)
-    .bind(&event.aggregate_id)
-    .bind(storable(reason))
     .execute(db)
     .await?;
     Ok(())
@@ -56,30 +58,39 @@ pub async fn put(db: &mut PgConnection, event: &LoggedEvent, reason: &str) -> sq
 
 /// Number of dead letters, and the reason of the first.
 pub async fn summary(pool: &PgPool) -> sqlx::Result<(i64, Option<String>)> {
-    sqlx::query_as(
-        "SELECT count(*), (SELECT 'position ' || position || ': ' || reason FROM set_aside_events ORDER BY position LIMIT 1) \
-         FROM set_aside_events",
+    let summary = sqlx::query!(
+        r#"
+        SELECT count(*) AS "count!",
+               (SELECT 'position ' || position || ': ' || reason FROM set_aside_events ORDER BY position LIMIT 1) AS first
+        FROM set_aside_events
+        "#
     )
     .fetch_one(pool)
-    .await
+    .await?;
+    Ok((summary.count, summary.first))
 }
 
 /// Requests that the working projector tries all of them again. Returns their number.
 pub async fn request_retry(pool: &PgPool) -> sqlx::Result<u64> {
-    Ok(sqlx::query("UPDATE set_aside_events SET retry = true").execute(pool).await?.rows_affected())
+    Ok(sqlx::query!("UPDATE set_aside_events SET retry = true").execute(pool).await?.rows_affected())
 }
 
 /// Folds each aggregate with a requested retry anew from the log, and removes its dead letters when that works. One
 /// that fails keeps its reason, and does not keep others from being tried.
 pub async fn retry_requested(pool: &PgPool) -> Result<(), ProjectorError> {
     // By the event as it is now: a repaired one may be of another aggregate than the dead letter.
-    let requested: Vec<Aggregate> = sqlx::query_as(
-        "SELECT DISTINCT coalesce(e.aggregate_type, s.aggregate_type), coalesce(e.aggregate_id, s.aggregate_id) \
-         FROM set_aside_events s LEFT JOIN events e USING (position) WHERE s.retry",
+    let requested = sqlx::query!(
+        r#"
+        SELECT DISTINCT coalesce(e.aggregate_type, s.aggregate_type) AS "aggregate_type!",
+               coalesce(e.aggregate_id, s.aggregate_id) AS "aggregate_id!"
+        FROM set_aside_events s LEFT JOIN events e USING (position)
+        WHERE s.retry
+        "#
     )
     .fetch_all(pool)
     .await?;
     for aggregate in requested {
+        let aggregate = (aggregate.aggregate_type, aggregate.aggregate_id);
         match retry(pool, &aggregate).await {
             Err(error) if error.is_of_the_whole() => return Err(error),
             Err(error) => failed(&mut *pool.acquire().await?, &aggregate, &error.to_string()).await?,
@@ -93,8 +104,8 @@ async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorErro
     let (aggregate_type, aggregate_id) = aggregate;
     let mut tx = pool.begin().await?;
     will_lock(&mut tx).await?;
-    let checkpoint: i64 =
-        sqlx::query_scalar("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
+    let checkpoint =
+        sqlx::query_scalar!("SELECT position FROM projection_checkpoint FOR UPDATE").fetch_one(&mut *tx).await?;
     let events = taskfold_event_log::aggregate_after(&mut *tx, aggregate_type, aggregate_id, 0).await?;
     let project = events.first().and_then(|first| first.project_id);
     let mut tables = Tables::default();
@@ -120,15 +131,18 @@ async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorErro
             if let Some(project) = project {
                 derived::count_anew(&mut tx, project).await?;
             }
-            sqlx::query(
-                "DELETE FROM set_aside_events WHERE aggregate_type = $1 AND aggregate_id = $2 OR position IN ( \
-                     SELECT position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2)",
+            sqlx::query!(
+                r#"
+                DELETE FROM set_aside_events
+                WHERE aggregate_type = $1 AND aggregate_id = $2
+                   OR position IN (SELECT position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2)
+                "#,
+                aggregate_type,
+                aggregate_id,
             )
-            .bind(aggregate_type)
-            .bind(aggregate_id)
             .execute(&mut *tx)
             .await?;
-            sqlx::query("UPDATE projection_checkpoint SET generation = generation + 1").execute(&mut *tx).await?;
+            sqlx::query!("UPDATE projection_checkpoint SET generation = generation + 1").execute(&mut *tx).await?;
             tracing::info!(aggregate_type, aggregate_id, "projected again, no dead letter any more");
         }
     }
@@ -139,14 +153,19 @@ async fn retry(pool: &PgPool, aggregate: &Aggregate) -> Result<(), ProjectorErro
 /// Records why the retry of an aggregate failed, at its first event that is not only waiting.
 async fn failed(db: &mut PgConnection, (aggregate_type, aggregate_id): &Aggregate, reason: &str) -> sqlx::Result<()> {
     tracing::error!(aggregate_type, aggregate_id, reason, "still a dead letter");
-    sqlx::query(
-        "WITH first AS (SELECT min(position) AS position FROM set_aside_events WHERE aggregate_type = $1 AND aggregate_id = $2) \
-         UPDATE set_aside_events s SET retry = false, reason = CASE WHEN s.position = first.position THEN $3 ELSE s.reason END \
-         FROM first WHERE s.aggregate_type = $1 AND s.aggregate_id = $2",
+    sqlx::query!(
+        r#"
+        WITH first AS (
+            SELECT min(position) AS position FROM set_aside_events WHERE aggregate_type = $1 AND aggregate_id = $2)
+        UPDATE set_aside_events s
+        SET retry = false, reason = CASE WHEN s.position = first.position THEN $3 ELSE s.reason END
+        FROM first
+        WHERE s.aggregate_type = $1 AND s.aggregate_id = $2
+        "#,
+        aggregate_type,
+        aggregate_id,
+        storable(reason),
     )
-    .bind(aggregate_type)
-    .bind(aggregate_id)
-    .bind(storable(reason))
     .execute(db)
     .await?;
     Ok(())
@@ -164,16 +183,19 @@ pub async fn unreadable(
     }
     let before = events.first().map_or(0, |first| first.position);
     for (project, reason) in unreadable {
-        let put = sqlx::query(
-            "INSERT INTO set_aside_events (position, aggregate_type, aggregate_id, reason) \
-             SELECT position, aggregate_type, aggregate_id, $3 FROM events e \
-             WHERE aggregate_type = 'project' AND aggregate_id = $1 AND position < $2 AND NOT EXISTS ( \
-                 SELECT FROM set_aside_events s WHERE (s.aggregate_type, s.aggregate_id) = (e.aggregate_type, e.aggregate_id)) \
-             ORDER BY sequence DESC LIMIT 1",
+        let put = sqlx::query!(
+            r#"
+            INSERT INTO set_aside_events (position, aggregate_type, aggregate_id, reason)
+            SELECT position, aggregate_type, aggregate_id, $3 FROM events e
+            WHERE aggregate_type = 'project' AND aggregate_id = $1 AND position < $2 AND NOT EXISTS (
+                SELECT FROM set_aside_events s
+                WHERE (s.aggregate_type, s.aggregate_id) = (e.aggregate_type, e.aggregate_id))
+            ORDER BY sequence DESC LIMIT 1
+            "#,
+            project.to_string(),
+            before,
+            storable(reason),
         )
-        .bind(project.to_string())
-        .bind(before)
-        .bind(storable(reason))
         .execute(&mut *db)
         .await?;
         if put.rows_affected() > 0 {

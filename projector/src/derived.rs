@@ -19,47 +19,79 @@ pub const TABLES: &[(&str, &[&str], i32)] = &[
     ("label_documents", &["project_id", "label_id"], 1),
 ];
 
-/// Inserts the documents of tasks in these blocks of their table ($1 to $2).
-pub const DOCUMENTS_OF_BLOCKS: &str = "INSERT INTO task_documents (task_id, project_id, archived, created_at, document) \
-    SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids) FROM tasks \
-    WHERE NOT deleted AND ctid >= $1::tid AND ctid < $2::tid";
-/// Inserts the counts of all projects, or of one ($1).
-const COUNTS: &str = "INSERT INTO column_counts (project_id, column_id, tasks) \
-    SELECT project_id, column_id, count(*) FROM tasks \
-    WHERE NOT archived AND NOT deleted AND ($1::uuid IS NULL OR project_id = $1) GROUP BY project_id, column_id";
-const ALL_LABELS: &str = "INSERT INTO label_documents (project_id, label_id, document) \
-    SELECT project_id, (label ->> 'id')::uuid, to_tsvector('pg_catalog.simple', label ->> 'name') \
-    FROM projects, jsonb_array_elements(labels) AS label";
-
 /// Derives all rows, into empty tables.
 pub async fn write_all(pool: &PgPool) -> sqlx::Result<()> {
-    let end = format!("({},0)", u32::MAX);
-    sqlx::query(DOCUMENTS_OF_BLOCKS).bind("(0,0)").bind(end).execute(pool).await?;
-    write_all_but_documents(&mut *pool.acquire().await?).await
+    let mut db = pool.acquire().await?;
+    insert_documents(&mut db, 0, i64::from(u32::MAX)).await?;
+    write_all_but_documents(&mut db).await
 }
 
 /// Derives all rows but the documents, which take longest.
 pub async fn write_all_but_documents(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(COUNTS).bind(None::<Uuid>).execute(&mut *db).await?;
-    sqlx::query(ALL_LABELS).execute(db).await?;
+    insert_counts(db, None).await?;
+    let projects = sqlx::query_scalar!("SELECT project_id FROM projects").fetch_all(&mut *db).await?;
+    insert_labels(db, &projects).await
+}
+
+/// Inserts the documents of the tasks in these blocks of their table, the last one excluded.
+pub async fn insert_documents(db: &mut PgConnection, first: i64, end: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO task_documents (task_id, project_id, archived, created_at, document)
+        SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids)
+        FROM tasks
+        WHERE NOT deleted AND ctid >= $1::text::tid AND ctid < $2::text::tid
+        "#,
+        format!("({first},0)"),
+        format!("({end},0)"),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Inserts the counts of one project, or of all.
+async fn insert_counts(db: &mut PgConnection, project: Option<Uuid>) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO column_counts (project_id, column_id, tasks)
+        SELECT project_id, column_id, count(*) FROM tasks
+        WHERE NOT archived AND NOT deleted AND ($1::uuid IS NULL OR project_id = $1)
+        GROUP BY project_id, column_id
+        "#,
+        project,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn insert_labels(db: &mut PgConnection, projects: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO label_documents (project_id, label_id, document)
+        SELECT project_id, (label ->> 'id')::uuid, to_tsvector('pg_catalog.simple', label ->> 'name')
+        FROM projects, jsonb_array_elements(labels) AS label
+        WHERE project_id = ANY ($1)
+        "#,
+        projects,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 /// Deletes the documents of a task, or of the labels of a project.
 pub async fn forget(db: &mut PgConnection, aggregate: Uuid) -> sqlx::Result<()> {
-    for documents in
-        ["DELETE FROM task_documents WHERE task_id = $1", "DELETE FROM label_documents WHERE project_id = $1"]
-    {
-        sqlx::query(documents).bind(aggregate).execute(&mut *db).await?;
-    }
+    sqlx::query!("DELETE FROM task_documents WHERE task_id = $1", aggregate).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM label_documents WHERE project_id = $1", aggregate).execute(db).await?;
     Ok(())
 }
 
 /// Counts the cards of a project's columns anew.
 pub async fn count_anew(db: &mut PgConnection, project: Uuid) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM column_counts WHERE project_id = $1").bind(project).execute(&mut *db).await?;
-    sqlx::query(COUNTS).bind(project).execute(db).await?;
-    Ok(())
+    sqlx::query!("DELETE FROM column_counts WHERE project_id = $1", project).execute(&mut *db).await?;
+    insert_counts(db, Some(project)).await
 }
 
 /// Writes the modified rows back, and what is derived from them.
@@ -130,41 +162,44 @@ impl Derived {
     /// Runs after the rows themselves were written.
     async fn store(self, db: &mut PgConnection) -> Result<(), ProjectorError> {
         if !self.without.is_empty() {
-            sqlx::query("DELETE FROM task_documents WHERE task_id = ANY ($1)")
-                .bind(self.without)
+            sqlx::query!("DELETE FROM task_documents WHERE task_id = ANY ($1)", &self.without)
                 .execute(&mut *db)
                 .await?;
         }
         if !self.documents.is_empty() {
-            sqlx::query(
-                "INSERT INTO task_documents (task_id, project_id, archived, created_at, document) \
-                 SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids) \
-                 FROM tasks WHERE task_id = ANY ($1) \
-                 ON CONFLICT (task_id) DO UPDATE SET archived = excluded.archived, document = excluded.document",
+            sqlx::query!(
+                r#"
+                INSERT INTO task_documents (task_id, project_id, archived, created_at, document)
+                SELECT task_id, project_id, archived, created_at, taskfold_task_document(title, description, label_ids)
+                FROM tasks WHERE task_id = ANY ($1)
+                ON CONFLICT (task_id) DO UPDATE SET archived = excluded.archived, document = excluded.document
+                "#,
+                &self.documents,
             )
-            .bind(self.documents)
             .execute(&mut *db)
             .await?;
         }
         if !self.counts.is_empty() {
             let (columns, changes): (Vec<_>, Vec<_>) = self.counts.into_iter().unzip();
             let (projects, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-            sqlx::query(
-                "INSERT INTO column_counts AS c (project_id, column_id, tasks) SELECT * FROM unnest($1, $2, $3) \
-                 ON CONFLICT (project_id, column_id) DO UPDATE SET tasks = c.tasks + excluded.tasks",
+            sqlx::query!(
+                r#"
+                INSERT INTO column_counts AS c (project_id, column_id, tasks)
+                SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+                ON CONFLICT (project_id, column_id) DO UPDATE SET tasks = c.tasks + excluded.tasks
+                "#,
+                &projects,
+                &columns,
+                &changes,
             )
-            .bind(projects)
-            .bind(columns)
-            .bind(changes)
             .execute(&mut *db)
             .await?;
         }
         if !self.labels.is_empty() {
-            sqlx::query("DELETE FROM label_documents WHERE project_id = ANY ($1)")
-                .bind(&self.labels)
+            sqlx::query!("DELETE FROM label_documents WHERE project_id = ANY ($1)", &self.labels)
                 .execute(&mut *db)
                 .await?;
-            sqlx::query(&format!("{ALL_LABELS} WHERE project_id = ANY ($1)")).bind(&self.labels).execute(db).await?;
+            insert_labels(db, &self.labels).await?;
         }
         Ok(())
     }

@@ -3,17 +3,17 @@
 /// Error that ends a projection or a check early.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectorError {
-    #[error("the database: {0}")]
+    #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("the stream: {0}")]
+    #[error("stream: {0}")]
     Stream(String),
     #[error(
-        "the stream {0} is of another log: of this one before it was adopted, or of another system that shares the NATS server"
+        "the stream {0} belongs to another log: to this one before it was adopted, or to another system that shares the NATS server"
     )]
     OtherStream(String),
-    #[error("{0}: `taskfold adopt` says with which log to go on")]
+    #[error("{0}: run `taskfold adopt` to continue with this log")]
     Forked(String),
-    #[error("rows and JSON: {0}")]
+    #[error("conversion between rows and JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("another projector has moved the checkpoint")]
     CheckpointMoved,
@@ -21,11 +21,11 @@ pub enum ProjectorError {
     OtherVersion,
     #[error("a later version of Taskfold wrote these read tables: {0}")]
     WrittenByLater(String),
-    #[error("a rebuild is under way already")]
+    #[error("another rebuild is running")]
     Rebuilding,
-    #[error("a transaction that reads does not end")]
+    #[error("a transaction that reads has not ended in time")]
     ReadersStay,
-    #[error("there is no going back: {0}")]
+    #[error("cannot switch back: {0}")]
     NoWayBack(String),
 }
 

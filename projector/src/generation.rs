@@ -21,12 +21,8 @@ pub enum Generation {
     Previous,
 }
 
-/// Limit of waiting for one table during a switch, while queries wait behind it.
-const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '100ms'";
 /// Limit of holding up the projection for transactions that read.
 const READERS_LIMIT: Duration = Duration::from_secs(1);
-/// The second of the two transactions of a switch must not be lost when PostgreSQL dies.
-const DURABLE: &str = "SET LOCAL synchronous_commit = on";
 /// Interval of statements in a transaction that waits for something else.
 const STATEMENT_EVERY: Duration = Duration::from_millis(500);
 /// Pause between attempts, and their number: two minutes at least.
@@ -45,11 +41,14 @@ impl Generation {
     pub async fn connect(self, pool: &PgPool) -> sqlx::Result<GenerationConnection> {
         // Detached for good: on another user's connection the names must not mean this.
         let mut connection = pool.acquire().await?.detach();
-        let (live,): (String,) = sqlx::query_as("SELECT current_schema()::text").fetch_one(&mut connection).await?;
-        sqlx::query("SELECT set_config('search_path', $1 || ', ' || current_setting('search_path'), false)")
-            .bind(self.schema())
-            .execute(&mut connection)
-            .await?;
+        let live =
+            sqlx::query_scalar!(r#"SELECT current_schema()::text AS "schema!""#).fetch_one(&mut connection).await?;
+        sqlx::query!(
+            "SELECT set_config('search_path', $1::text || ', ' || current_setting('search_path'), false)",
+            self.schema(),
+        )
+        .fetch_one(&mut connection)
+        .await?;
         Ok(GenerationConnection { generation: self, connection, live })
     }
 }
@@ -116,10 +115,11 @@ impl GenerationConnection {
         // Committed by itself, before any table moves: see `wait_for_readers`.
         let position = keep_up(&mut held, self.follow()).await?;
         self.wait_for_readers(&mut held).await?;
-        for setting in [LOCK_LIMIT, DURABLE] {
-            sqlx::query(setting).execute(&mut *held).await?;
-        }
-        sqlx::query("SELECT taskfold_generation_switch($1)").bind(self.generation.schema()).execute(&mut *held).await?;
+        // Limits the wait for one table, while queries wait behind it.
+        sqlx::query!("SET LOCAL lock_timeout = '100ms'").execute(&mut *held).await?;
+        // The second of the two transactions of a switch must not be lost when PostgreSQL dies.
+        sqlx::query!("SET LOCAL synchronous_commit = on").execute(&mut *held).await?;
+        sqlx::query!("SELECT taskfold_generation_switch($1)", self.generation.schema()).execute(&mut *held).await?;
         held.commit().await?;
         Ok(position)
     }
@@ -127,19 +127,11 @@ impl GenerationConnection {
     /// Waits for transactions with a snapshot from before the last rows were written here: they would miss those rows
     /// at a position that has them.
     async fn wait_for_readers(&mut self, held: &mut PgConnection) -> Result<(), ProjectorError> {
-        let pid = "SELECT pg_backend_pid()";
-        let own: Vec<i32> = vec![
-            sqlx::query_scalar(pid).fetch_one(&mut *held).await?,
-            sqlx::query_scalar(pid).fetch_one(&mut self.connection).await?,
-        ];
-        let readers = "SELECT pid, began FROM taskfold_generation_readers($1)";
-        let before: HashSet<(i32, DateTime<Utc>)> =
-            sqlx::query_as(readers).bind(&own).fetch_all(&mut self.connection).await?.into_iter().collect();
+        let own = [backend(held).await?, backend(&mut self.connection).await?];
+        let before = readers(&mut self.connection, &own).await?;
         let until = tokio::time::Instant::now() + READERS_LIMIT;
         loop {
-            let now: Vec<(i32, DateTime<Utc>)> =
-                sqlx::query_as(readers).bind(&own).fetch_all(&mut self.connection).await?;
-            if !now.iter().any(|reader| before.contains(reader)) {
+            if readers(&mut self.connection, &own).await?.is_disjoint(&before) {
                 return Ok(());
             }
             if tokio::time::Instant::now() >= until {
@@ -150,12 +142,23 @@ impl GenerationConnection {
     }
 }
 
+/// Process id of the connection's backend.
+async fn backend(db: &mut PgConnection) -> sqlx::Result<i32> {
+    sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "pid!""#).fetch_one(db).await
+}
+
+/// Other backends with an open snapshot, and the beginning of their transaction.
+async fn readers(db: &mut PgConnection, own: &[i32]) -> sqlx::Result<HashSet<(i32, DateTime<Utc>)>> {
+    let readers = sqlx::query!(r#"SELECT pid AS "pid!", began AS "began!" FROM taskfold_generation_readers($1)"#, own);
+    Ok(readers.fetch_all(db).await?.into_iter().map(|reader| (reader.pid, reader.began)).collect())
+}
+
 /// Holds up the projection into the live generation until this transaction ends. The table is locked rather than its
 /// row: a projector that waited for the row would block the switch, which waits for all who came to the table.
 async fn hold(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut held = pool.begin().await?;
     will_lock(&mut held).await?;
-    sqlx::query("LOCK TABLE projection_checkpoint IN EXCLUSIVE MODE").execute(&mut *held).await?;
+    sqlx::query!("LOCK TABLE projection_checkpoint IN EXCLUSIVE MODE").execute(&mut *held).await?;
     Ok(held)
 }
 
@@ -169,7 +172,7 @@ async fn keep_up<T>(
     loop {
         match tokio::time::timeout(STATEMENT_EVERY, work.as_mut()).await {
             Ok(done) => return done,
-            Err(_) => sqlx::query("SELECT").execute(&mut *held).await.map(drop)?,
+            Err(_) => sqlx::query!("SELECT").execute(&mut *held).await.map(drop)?,
         }
     }
 }

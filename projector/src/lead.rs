@@ -76,7 +76,7 @@ async fn lead(deps: &Deps) {
     let (appended, log) = watch::channel(0);
     let listening = taskfold_event_log::watch_positions(
         deps.pool.clone(),
-        taskfold_event_log::APPENDED_CHANNEL,
+        taskfold_event_log::WatchedPosition::Head,
         appended,
         working.clone(),
     );

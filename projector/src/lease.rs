@@ -23,28 +23,30 @@ pub enum LeaseAttempt {
 
 /// Takes or renews the lease by the database's clock.
 pub async fn acquire(pool: &PgPool, holder: Uuid) -> sqlx::Result<LeaseAttempt> {
-    let taken: Option<(Option<Uuid>,)> = sqlx::query_as(
-        "WITH before AS (SELECT holder FROM projector_lease), taken AS ( \
-             INSERT INTO projector_lease (one_row, holder, expires_at) \
-             VALUES (true, $1, clock_timestamp() + make_interval(secs => $2)) \
-             ON CONFLICT (one_row) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \
-             WHERE projector_lease.holder = $1 OR projector_lease.expires_at < clock_timestamp() \
-             RETURNING holder) \
-         SELECT before.holder FROM taken LEFT JOIN before ON before.holder <> taken.holder",
+    let taken = sqlx::query_scalar!(
+        r#"
+        WITH before AS (SELECT holder FROM projector_lease), taken AS (
+            INSERT INTO projector_lease (one_row, holder, expires_at)
+            VALUES (true, $1, clock_timestamp() + make_interval(secs => $2))
+            ON CONFLICT (one_row) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+            WHERE projector_lease.holder = $1 OR projector_lease.expires_at < clock_timestamp()
+            RETURNING holder)
+        SELECT before.holder AS "before?" FROM taken LEFT JOIN before ON before.holder <> taken.holder
+        "#,
+        holder,
+        HOLDS.as_secs_f64(),
     )
-    .bind(holder)
-    .bind(HOLDS.as_secs_f64())
     .fetch_optional(pool)
     .await?;
     Ok(match taken {
         None => LeaseAttempt::Refused,
-        Some((None,)) => LeaseAttempt::Held,
-        Some((Some(before),)) => LeaseAttempt::TakenFrom(before),
+        Some(None) => LeaseAttempt::Held,
+        Some(Some(before)) => LeaseAttempt::TakenFrom(before),
     })
 }
 
 /// Releases the lease, so that a standby need not wait until it expires.
 pub async fn release(pool: &PgPool, holder: Uuid) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM projector_lease WHERE holder = $1").bind(holder).execute(pool).await?;
+    sqlx::query!("DELETE FROM projector_lease WHERE holder = $1", holder).execute(pool).await?;
     Ok(())
 }

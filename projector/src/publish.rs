@@ -196,7 +196,7 @@ async fn must_be_of_the_log(deps: &Deps, stream: &Stream, label: Label, last: i6
         format!("the stream has an event at {last} that the log lacks: the log was restored to an earlier state");
     tracing::error!(reason, "publishing nothing until the log is adopted");
     if label == Label::Ours {
-        let suspending = sqlx::query("SELECT taskfold_suspend_log($1)").bind(&reason).execute(&deps.pool);
+        let suspending = sqlx::query!("SELECT taskfold_suspend_log($1)", reason).execute(&deps.pool);
         within(REQUEST, suspending).await?;
     }
     Err(ProjectorError::Forked(reason))

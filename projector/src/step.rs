@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, REQUEST, within};
-use taskfold_event_log::{LoggedEvent, PROJECTED_CHANNEL, StickyConnection};
+use taskfold_event_log::{LoggedEvent, StickyConnection, WatchedPosition};
 use uuid::Uuid;
 
 use crate::dead_letters::{self, aggregate_of};
@@ -46,24 +46,13 @@ pub struct Memory {
 }
 
 /// Log position of the read tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LogPosition {
     position: i64,
     /// Command of the event at `position`, which a position alone does not tell from another log's.
     command_id: Option<Uuid>,
     /// Number of times that they were rewritten without a new position.
     generation: i64,
-}
-
-/// State of the read tables at the beginning of a step.
-#[derive(sqlx::FromRow)]
-struct Begun {
-    #[sqlx(flatten)]
-    at: LogPosition,
-    /// There is a dead letter.
-    dead_letters: bool,
-    /// This version of the code wrote the tables.
-    ours: bool,
 }
 
 /// Extent of a step, and whether it is announced.
@@ -126,17 +115,28 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
     let mut tx = reach.soon(0, db.begin()).await?;
     // The lock is held until the commit, against a second projector and the switch of a rebuild. Plans are kept with
     // the connection, and often made while the tables are still small: they must be those of large tables.
-    let begin = sqlx::query_as(
-        "SELECT position, CASE WHEN command_position = position THEN command_id END AS command_id, generation, versions = $1 AS ours, EXISTS (SELECT FROM set_aside_events) AS dead_letters, \
-             set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
-             set_config('enable_mergejoin', 'off', true) \
-         FROM projection_checkpoint FOR UPDATE",
-    )
-    .bind(Json(versions::ours()));
-    let Begun { at, dead_letters, ours } = reach.soon(0, begin.fetch_one(&mut *tx)).await?;
-    if !ours {
+    let begin = sqlx::query!(
+        r#"
+        SELECT position, CASE WHEN command_position = position THEN command_id END AS command_id, generation,
+               versions = $1 AS "ours!", EXISTS (SELECT FROM set_aside_events) AS "dead_letters!",
+               set_config('enable_seqscan', 'off', true) AS seqscan,
+               set_config('enable_hashjoin', 'off', true) AS hashjoin,
+               set_config('enable_mergejoin', 'off', true) AS mergejoin
+        FROM projection_checkpoint FOR UPDATE
+        "#,
+        Json(versions::ours()) as _,
+    );
+    let checkpoint = reach.soon(0, begin.fetch_one(&mut *tx)).await?;
+    // The tables may have been written by another version of the code.
+    if !checkpoint.ours {
         return Err(ProjectorError::OtherVersion);
     }
+    let dead_letters = checkpoint.dead_letters;
+    let at = LogPosition {
+        position: checkpoint.position,
+        command_id: checkpoint.command_id,
+        generation: checkpoint.generation,
+    };
     let mut events = reach.soon(0, taskfold_event_log::page_after(&mut *tx, at.position, limit)).await?;
     if let Reach::Other { upto } = reach {
         events.retain(|event| event.position <= upto);
@@ -166,18 +166,21 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
         events => reach.soon(events.len(), Box::pin(project(&mut tx, &mut tables, events, dead_letters))).await?,
     }
     let channel = match reach {
-        Reach::Live => Some(PROJECTED_CHANNEL),
+        Reach::Live => Some(WatchedPosition::Projected.channel()),
         Reach::Other { .. } => None,
     };
-    let advance = sqlx::query(
-        "WITH moved AS (UPDATE projection_checkpoint SET position = $1, command_position = $1, command_id = $4 \
-             WHERE position = $2 RETURNING position) \
-         SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3, position::text) END FROM moved",
-    )
-    .bind(position)
-    .bind(at.position)
-    .bind(channel)
-    .bind(command_id);
+    let advance = sqlx::query!(
+        r#"
+        WITH moved AS (
+            UPDATE projection_checkpoint SET position = $1, command_position = $1, command_id = $4
+            WHERE position = $2 RETURNING position)
+        SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3, position::text) END FROM moved
+        "#,
+        position,
+        at.position,
+        channel,
+        command_id,
+    );
     let moved = reach.soon(0, advance.fetch_optional(&mut *tx)).await?;
     if moved.is_none() {
         return Err(ProjectorError::CheckpointMoved);

@@ -3,23 +3,26 @@
 
 use sqlx::PgConnection;
 
-/// Limit below the lease; a process that runs sends its next statement within milliseconds.
-const IDLE_WITH_LOCKS: &str = "SET LOCAL idle_in_transaction_session_timeout = '2s'";
-/// Limit for reading: rows are folded between two statements, and nobody waits for a transaction that only reads.
-const IDLE_READING: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
-const SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-
-/// Limits a transaction that takes locks others wait for.
+/// Limits a transaction that takes locks others wait for, to less than the lease: a process that runs sends its next
+/// statement within milliseconds.
 pub async fn will_lock(tx: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(IDLE_WITH_LOCKS).execute(tx).await.map(drop)
+    sqlx::query!("SET LOCAL idle_in_transaction_session_timeout = '2s'").execute(tx).await.map(drop)
 }
 
-/// Limits a transaction that reads at length. What it sees is fixed by [`take_snapshot`].
+/// Locks the log, so that nothing is appended until the transaction ends.
+pub async fn lock_log(tx: &mut PgConnection) -> sqlx::Result<()> {
+    will_lock(&mut *tx).await?;
+    sqlx::query!("SET LOCAL lock_timeout = '5s'").execute(&mut *tx).await?;
+    sqlx::query!("SELECT FROM log_head FOR UPDATE").execute(tx).await.map(drop)
+}
+
+/// Limits a transaction that reads at length: rows are folded between two statements, and nobody waits for it. What it
+/// sees is fixed by [`take_snapshot`].
 pub async fn will_read(tx: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(IDLE_READING).execute(tx).await.map(drop)
+    sqlx::query!("SET LOCAL idle_in_transaction_session_timeout = '60s'").execute(tx).await.map(drop)
 }
 
 /// Fixes the snapshot: all further statements of the transaction see what the next one sees.
 pub async fn take_snapshot(tx: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(SNAPSHOT).execute(tx).await.map(drop)
+    sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(tx).await.map(drop)
 }

@@ -31,7 +31,9 @@ pub fn ours() -> Versions {
 /// Compares the versions in the database with ours.
 pub async fn written(pool: &PgPool) -> sqlx::Result<Written> {
     let Json(stored) =
-        sqlx::query_scalar::<_, Json<Versions>>("SELECT versions FROM projection_checkpoint").fetch_one(pool).await?;
+        sqlx::query_scalar!(r#"SELECT versions AS "versions: Json<Versions>" FROM projection_checkpoint"#)
+            .fetch_one(pool)
+            .await?;
     Ok(compare(&stored, &ours()))
 }
 

@@ -10,7 +10,7 @@ use axum::middleware::from_fn;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
-use taskfold_event_log::{LogIdentity, PROJECTED_CHANNEL, watch_positions};
+use taskfold_event_log::{LogIdentity, WatchedPosition, watch_positions};
 use taskfold_web::auth::Verifier;
 use taskfold_web::layers;
 use taskfold_web::service::Service;
@@ -49,7 +49,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (projected_sender, projected) = watch::channel(0);
     // Cancelled when the streams have ended: the tasks that feed them run until then.
     let drained = CancellationToken::new();
-    let watching = watch_positions(deps.pool.clone(), PROJECTED_CHANNEL, projected_sender, drained.clone());
+    let watching = watch_positions(deps.pool.clone(), WatchedPosition::Projected, projected_sender, drained.clone());
     let hub =
         Hub::new(deps.feed_pool, deps.log.clone(), StreamQuotas::new(deps.streams_per_user), WriterThreads::start()?);
     let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), deps.presence_ttl);

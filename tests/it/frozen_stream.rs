@@ -26,11 +26,11 @@ async fn a_stream_that_a_full_disk_froze_is_published_again_when_there_is_room()
         let body = json!({"description": format!("{n}").repeat(2_000)});
         ada.patch(&format!("/v1/tasks/{task}"), body).await.expect(200);
     }
-    says(&process.url, "publication", "ok", "the oldest event waits for").await;
+    says(&process.url, "publication", "ok", "the oldest event has waited for").await;
     disk.clear();
 
     let head = 2 + MISSED;
-    says(&process.url, "embedded-nats", "ok", "started again 1 times").await;
+    says(&process.url, "embedded-nats", "ok", "restarted 1 times").await;
     says(&process.url, "publication", "ok", &format!("at {head} of {head}")).await;
     // Nobody has missed anything, or seen it twice.
     let seen = stream.changes_until(head).await;

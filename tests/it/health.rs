@@ -52,7 +52,7 @@ async fn a_projection_that_does_not_get_on_is_named_with_its_age() {
     let mut tx = app.owner.begin().await.unwrap();
     sqlx::query("SELECT 1 FROM projection_checkpoint FOR UPDATE").execute(&mut *tx).await.unwrap();
     ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "not projected"})).await.expect(200);
-    let ready = says(&app.url, "projection", "degraded", "the oldest event waits for 1").await;
+    let ready = says(&app.url, "projection", "degraded", "the oldest event has waited for 1").await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("degraded")), "{ready}");
     tx.rollback().await.unwrap();
     says(&app.url, "projection", "ok", "at 3 of 3").await;
@@ -67,7 +67,7 @@ async fn a_stream_of_another_log_is_named() {
     let mut db = sqlx::PgConnection::connect(&other.database_url).await.unwrap();
     sqlx::query("UPDATE log_identities SET log_id = gen_random_uuid()").execute(&mut db).await.unwrap();
     let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
-    says(&second.url, "publication", "degraded", "is of another log").await;
+    says(&second.url, "publication", "degraded", "belongs to another log").await;
     second.stop().await;
     first.finish().await;
 }
@@ -79,7 +79,7 @@ async fn a_message_that_somebody_else_published_is_named() {
     let nats = app.nats().await;
     let subject = format!("{}.events.x", app.stream.to_lowercase());
     taskfold_projector::stream::context(&nats).publish(subject, "junk".into()).await.unwrap().await.unwrap();
-    says(&app.url, "publication", "degraded", "has what the log lacks").await;
+    says(&app.url, "publication", "degraded", "has events that the log lacks").await;
     app.stop().await;
 }
 

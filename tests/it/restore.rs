@@ -229,7 +229,7 @@ async fn two_systems_that_share_a_stream_do_not_splice_their_logs() {
     }
     eventually("the second says so", || async {
         let report = second.verify().await;
-        report.faults.iter().any(|fault| fault.contains("is of another log")).then_some(())
+        report.faults.iter().any(|fault| fault.contains("belongs to another log")).then_some(())
     })
     .await;
     // Its own commands go on; the stream stays the first one's.

@@ -1,5 +1,5 @@
-//! Time and ids enter here, at the edge, and go on as values. Time is the database's, as far as that was measured: instances whose clocks
-//! differ write one time.
+//! Source of time and ids, which the rest of the program receives as values. Times are corrected by the measured offset
+//! of the database's clock, so that instances with different clocks write consistent times.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,11 +10,13 @@ use uuid::Uuid;
 /// Offset of the database's clock from this machine's, in microseconds.
 static OFFSET: AtomicI64 = AtomicI64::new(0);
 
+/// Current time of the database, as far as its offset was measured.
 pub fn now() -> Timestamp {
     (of_this_machine() + offset()).into()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge where time comes in")]
+/// Current time of this machine's clock, uncorrected.
+#[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
 pub fn of_this_machine() -> DateTime<Utc> {
     Utc::now()
 }
@@ -24,12 +26,13 @@ pub fn offset() -> TimeDelta {
     TimeDelta::microseconds(OFFSET.load(Ordering::Relaxed))
 }
 
+/// Sets the offset of the database's clock.
 pub fn correct(offset: TimeDelta) {
     OFFSET.store(offset.num_microseconds().unwrap_or_default(), Ordering::Relaxed);
 }
 
-/// A UUIDv7: sorts by the time it was made.
-#[expect(clippy::disallowed_methods, reason = "the edge where ids come in")]
+/// A new UUIDv7, which sorts by the time of its creation.
+#[expect(clippy::disallowed_methods, reason = "the only place that creates ids")]
 pub fn new_id() -> Uuid {
     Uuid::now_v7()
 }
@@ -41,8 +44,8 @@ pub fn random_bytes(count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Random through and through, for what must not be guessed or sorted.
-#[expect(clippy::disallowed_methods, reason = "the edge where randomness comes in")]
+/// A new random UUIDv4, for ids that must be neither guessable nor sortable.
+#[expect(clippy::disallowed_methods, reason = "the only place that creates random ids")]
 pub fn random_id() -> Uuid {
     Uuid::new_v4()
 }

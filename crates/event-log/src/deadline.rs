@@ -1,5 +1,5 @@
-//! Deadlines of database calls. sqlx sets no timeout of its own, and a connection that has gone silent (a host that vanished, a proxy
-//! that swallows traffic, a frozen backend) would hold its caller for as long as the kernel keeps the socket.
+//! Deadlines of database calls. sqlx sets no timeout, and a connection that has become silent (a lost host, a proxy
+//! that drops traffic, a frozen backend) would block its caller for as long as the kernel keeps the socket.
 
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
@@ -7,19 +7,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// For a request that somebody waits for.
+/// Limit of a call that a client waits for.
 pub const REQUEST: Duration = Duration::from_secs(5);
-/// For a batch in the background.
+/// Limit of a batch in the background.
 pub const BATCH: Duration = Duration::from_secs(30);
-/// For a connection to show that it is alive.
+/// Limit of the ping that tests a connection.
 pub const PING: Duration = Duration::from_secs(1);
-/// How long connections are suspected after a call was given up.
+/// Time for which connections are suspect after a call was abandoned.
 const SUSPECT_FOR: Duration = Duration::from_secs(10);
 
-/// When a call was last given up before its answer. One for the process: it only decides whether a connection is tested once more.
-static GIVEN_UP: Mutex<Option<Instant>> = Mutex::new(None);
+/// Time at which a call was last abandoned before its answer. One for the process, because it only decides whether a
+/// connection is tested once more.
+static ABANDONED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Runs a call for at most `limit`; beyond it, the error is that of a socket that timed out.
+/// Runs a call for at most `limit`. After that, the error is that of a socket that timed out.
 pub async fn within<T, E: From<sqlx::Error>>(
     limit: Duration,
     call: impl Future<Output = Result<T, E>>,
@@ -28,21 +29,21 @@ pub async fn within<T, E: From<sqlx::Error>>(
     match tokio::time::timeout(limit, call.as_mut()).await {
         Ok(answer) => answer,
         Err(_) => {
-            // While the call still holds its connection: the pool looks at this when it gets the connection back.
-            given_up();
+            // Recorded while the call still holds its connection: the pool checks it when the connection is returned.
+            abandoned();
             Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into())
         }
     }
 }
 
-/// Notes that somebody stops waiting for a call that may be under way.
-pub fn given_up() {
-    *GIVEN_UP.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+/// Records that a call which may be under way was abandoned.
+pub fn abandoned() {
+    *ABANDONED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
 }
 
-/// Whether a connection that comes back to its pool may have an answer outstanding that never arrives.
+/// Tells whether a connection that is returned to its pool may wait for an answer that never arrives.
 pub fn connections_are_suspect() -> bool {
-    GIVEN_UP.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < SUSPECT_FOR)
+    ABANDONED.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < SUSPECT_FOR)
 }
 
 #[cfg(test)]

@@ -1,16 +1,47 @@
+//! Events as the log stores them, and the Changes made from them.
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row as _};
 use taskfold_domain::change::{Subject, nats_subject};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::{Event, SubjectKind, Timestamp};
 use uuid::Uuid;
 
-use crate::stored::{PayloadText, StoredTime};
+use crate::stored_time::StoredTime;
+use crate::words::with_words;
 
-/// One row of `events`. `changes` is kept as the text that was written.
+/// Columns of `events` that make a [`LoggedEvent`], for `query_as!`:
+///
+/// ```sql
+/// SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
+///        words AS "words: _", project_id, actor_id, command_id, occurred_at AS "occurred_at: _",
+///        recorded_at AS "recorded_at: _", traceparent
+/// FROM events
+/// ```
+///
+/// The payload is read as text: PostgreSQL's functions for JSON fail on escapes of characters that do not exist, and
+/// with them the statement for all other rows.
+#[derive(Debug)]
+pub struct EventRow {
+    pub position: i64,
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub sequence: i64,
+    pub event_type: String,
+    pub event_version: String,
+    pub payload: String,
+    /// Words of the payload, which are stored apart from it; `None` within for an erased one.
+    pub words: Option<Vec<Option<String>>>,
+    pub project_id: Option<Uuid>,
+    pub actor_id: Uuid,
+    pub command_id: Uuid,
+    pub occurred_at: StoredTime,
+    pub recorded_at: StoredTime,
+    pub traceparent: Option<String>,
+}
+
+/// An event of the log. `changes` is the text that was written, with its words.
 #[derive(Clone, Debug)]
 pub struct LoggedEvent {
     pub position: i64,
@@ -19,9 +50,9 @@ pub struct LoggedEvent {
     pub sequence: i64,
     pub event_type: String,
     pub event_version: String,
-    /// Of the payload; absent in a row that nobody of ours wrote.
+    /// `None` in a row that this program did not write.
     pub changes: Option<String>,
-    /// None for a team, which belongs to no project.
+    /// `None` for a team, which belongs to no project.
     pub project_id: Option<Uuid>,
     pub actor_id: Uuid,
     pub command_id: Uuid,
@@ -30,31 +61,39 @@ pub struct LoggedEvent {
     pub traceparent: Option<String>,
 }
 
-impl FromRow<'_, PgRow> for LoggedEvent {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let payload: PayloadText = row.try_get("payload")?;
-        let words: Option<Vec<Option<String>>> = row.try_get("words")?;
-        let (occurred_at, recorded_at): (StoredTime, StoredTime) =
-            (row.try_get("occurred_at")?, row.try_get("recorded_at")?);
-        Ok(Self {
-            position: row.try_get("position")?,
-            aggregate_type: row.try_get("aggregate_type")?,
-            aggregate_id: row.try_get("aggregate_id")?,
-            sequence: row.try_get("sequence")?,
-            event_type: row.try_get("event_type")?,
-            event_version: row.try_get("event_version")?,
-            changes: payload.changes(&words.unwrap_or_default()),
-            project_id: row.try_get("project_id")?,
-            actor_id: row.try_get("actor_id")?,
-            command_id: row.try_get("command_id")?,
-            occurred_at: occurred_at.into(),
-            recorded_at: recorded_at.into(),
-            traceparent: row.try_get("traceparent")?,
-        })
+/// Never fails, whatever the row contains: one bad row must not keep the others from being read.
+impl From<EventRow> for LoggedEvent {
+    fn from(row: EventRow) -> Self {
+        Self {
+            position: row.position,
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            sequence: row.sequence,
+            event_type: row.event_type,
+            event_version: row.event_version,
+            changes: changes(row.payload, &row.words.unwrap_or_default()),
+            project_id: row.project_id,
+            actor_id: row.actor_id,
+            command_id: row.command_id,
+            occurred_at: row.occurred_at.into(),
+            recorded_at: row.recorded_at.into(),
+            traceparent: row.traceparent,
+        }
     }
 }
 
-/// A row of the log that breaks its rules: which, and how.
+/// `changes` of a payload, with its words; `None` if it has none.
+fn changes(payload: String, words: &[Option<String>]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Payload<'a> {
+        #[serde(borrow)]
+        changes: &'a RawValue,
+    }
+    let payload = with_words(payload, words);
+    serde_json::from_str::<Payload<'_>>(&payload).ok().map(|payload| payload.changes.get().to_owned())
+}
+
+/// An event of the log that breaks the rules of its table.
 #[derive(Debug, thiserror::Error)]
 #[error("events, position {position}, column {column}: {problem}")]
 pub struct LogError {
@@ -63,7 +102,8 @@ pub struct LogError {
     pub problem: String,
 }
 
-/// A Change as it is sent: the same JSON, to the byte, as [`taskfold_domain::Change`], its `changes` passed through unread.
+/// A Change for sending: the same JSON, to the byte, as [`taskfold_domain::Change`], with `changes` passed through
+/// unparsed.
 #[derive(Clone, Debug, Serialize)]
 pub struct RawChange<'a> {
     pub position: i64,
@@ -81,12 +121,12 @@ pub struct RawChange<'a> {
 impl LoggedEvent {
     pub fn subject(&self) -> Result<Subject, LogError> {
         let kind = SubjectKind::from_aggregate_type(&self.aggregate_type)
-            .ok_or_else(|| self.error("aggregate_type", format!("no such aggregate: {}", self.aggregate_type)))?;
-        let id = self.aggregate_id.parse().map_err(|_| self.error("aggregate_id", "no UUID".to_owned()))?;
+            .ok_or_else(|| self.error("aggregate_type", format!("unknown aggregate type {}", self.aggregate_type)))?;
+        let id = self.aggregate_id.parse().map_err(|_| self.error("aggregate_id", "not a UUID".to_owned()))?;
         Ok(Subject { kind, id })
     }
 
-    /// The typed event, for those who fold it.
+    /// The decoded event, for folding.
     pub fn event(&self) -> Result<Event, LogError> {
         #[derive(Serialize)]
         struct Payload<'a> {
@@ -97,7 +137,7 @@ impl LoggedEvent {
         let decode = || {
             let json = serde_json::to_string(&payload)?;
             let mut json = serde_json::Deserializer::from_str(&json);
-            // Where the aggregate is unknown, its event is unknown too, and the error says so.
+            // An unknown aggregate type has unknown events only, and the error says so.
             let kind = self.subject().map_or(SubjectKind::Task, |subject| subject.kind);
             Event::decode(kind, &mut json)
         };
@@ -124,7 +164,8 @@ impl LoggedEvent {
         serde_json::to_string(&self.change()?).map_err(|e| self.error("payload", e.to_string()))
     }
 
-    /// Where it is published, under `prefix`. What is no subject of ours is published where nobody's Changes are.
+    /// NATS subject of the event, under `prefix`. An event whose columns make no valid subject has one that is
+    /// nobody's.
     pub fn nats_subject(&self, prefix: &str) -> String {
         let is_name = self.event_type.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
         let tokens_are_full = !self.event_type.is_empty() && !self.event_type.split('.').any(str::is_empty);
@@ -137,7 +178,7 @@ impl LoggedEvent {
     }
 
     fn raw_changes(&self) -> Result<&RawValue, LogError> {
-        let text = self.changes.as_deref().ok_or_else(|| self.error("payload", "no `changes`".to_owned()))?;
+        let text = self.changes.as_deref().ok_or_else(|| self.error("payload", "no field `changes`".to_owned()))?;
         serde_json::from_str(text).map_err(|e| self.error("payload", e.to_string()))
     }
 

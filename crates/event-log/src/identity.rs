@@ -1,5 +1,5 @@
-//! Which log this is. A log has an id, renewed only when it is adopted: after a restore, or when a failed server took its last events along.
-//! Positions stay plain numbers, and those up to the fork mean the same in both.
+//! Identity of the log. Its id is renewed only when it is adopted: after a restore, or after a failed server lost its
+//! last events. Positions remain plain numbers, and those up to the fork mean the same in both logs.
 
 use std::time::Duration;
 
@@ -13,56 +13,61 @@ use crate::deadline::{REQUEST, within};
 
 /// Interval at which each process reads the id of the log.
 pub const ASK_EVERY: Duration = Duration::from_secs(1);
-/// The id of the log in the headers of a message, as an extension attribute of CloudEvents.
+/// Header of a message with the id of the log, an extension attribute of CloudEvents.
 pub const LOG_HEADER: &str = "ce-taskfoldlog";
 
-/// The id of the log, and how it came to it.
+/// The id of the log, and its adoptions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogIdentity {
     pub id: Uuid,
-    /// Of each adoption, the id that the log had before.
+    /// Id before each adoption.
     pub former: Vec<Uuid>,
-    /// Of each adoption, the last position that the log has in common with the one before.
+    /// Fork position of each adoption: the last position in common with the log before it.
     pub forks: Vec<i64>,
 }
 
 impl LogIdentity {
-    /// How often the log was adopted.
+    /// Number of adoptions.
     pub fn epoch(&self) -> usize {
         self.forks.len()
     }
 
-    /// Whether a position of an earlier epoch is one of this log too; `None` for an epoch that never was.
+    /// Tells whether a position of an earlier epoch is in this log too; `None` for an unknown epoch.
     pub fn shares(&self, epoch: usize, position: i64) -> Option<bool> {
         Some(self.forks.get(epoch..)?.iter().all(|fork| position <= *fork))
     }
 
-    /// Up to where a log of this id, which this one may have been, has the same events; `None` for one that is not known.
+    /// Position up to which the log that had this id has the same events; `None` for an unknown id.
     pub fn in_common_with(&self, id: Uuid) -> Option<i64> {
         let epoch = self.former.iter().position(|former| *former == id)?;
         self.forks.get(epoch..)?.iter().min().copied()
     }
 
-    /// A few characters that tell this log from others, for tags.
+    /// Short mark that differs from that of other logs, for entity tags.
     pub fn mark(&self) -> String {
         self.id.simple().to_string().split_off(24)
     }
 }
 
-/// The identity of the log as the database has it.
+/// Reads the identity of the log.
 pub async fn identity(db: impl PgExecutor<'_>) -> sqlx::Result<LogIdentity> {
-    let (id, former, forks) = sqlx::query_as(
-        "SELECT ids[cardinality(ids)], trim_array(ids, 1), forks FROM (SELECT array_agg(log_id ORDER BY epoch) AS ids, \
-         coalesce(array_agg(fork_position ORDER BY epoch) FILTER (WHERE epoch > 0), '{}') AS forks FROM log_identities) AS l",
+    sqlx::query_as!(
+        LogIdentity,
+        r#"
+        SELECT ids[cardinality(ids)] AS "id!", trim_array(ids, 1) AS "former!", forks AS "forks!"
+        FROM (
+            SELECT array_agg(log_id ORDER BY epoch) AS ids,
+                   coalesce(array_agg(fork_position ORDER BY epoch) FILTER (WHERE epoch > 0), '{}') AS forks
+            FROM log_identities) AS l
+        "#
     )
     .fetch_one(db)
-    .await?;
-    Ok(LogIdentity { id, former, forks })
+    .await
 }
 
-/// Why the log takes no commands; `None` when it does.
+/// Reason why the log takes no commands; `None` if it takes them.
 pub async fn suspended(db: impl PgExecutor<'_>) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar("SELECT suspended FROM log_head").fetch_one(db).await
+    sqlx::query_scalar!("SELECT suspended FROM log_head").fetch_one(db).await
 }
 
 /// Keeps `sender` at the identity of the log, until `shutdown`.

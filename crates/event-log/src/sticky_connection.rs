@@ -2,8 +2,8 @@
 
 use sqlx::{PgConnection, PgPool};
 
-/// A connection outside the pool. A pool pings each connection that is returned to it, one more round trip per call; and this one is closed
-/// by dropping it, without waiting for a server that may not answer.
+/// A connection outside the pool. A pool pings each connection that is returned to it, one more round trip per call;
+/// and this one is closed by dropping it, without waiting for a server that may not answer.
 pub struct StickyConnection {
     pool: PgPool,
     connection: Option<PgConnection>,
@@ -14,6 +14,7 @@ impl StickyConnection {
         Self { pool, connection: None }
     }
 
+    /// The open connection, or a new one.
     pub async fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
         let connection = match self.connection.take() {
             Some(open) => open,
@@ -22,7 +23,8 @@ impl StickyConnection {
         Ok(self.connection.insert(connection))
     }
 
-    /// Closes the connection with everything its session holds: its state is unknown after an error or a missed deadline.
+    /// Closes the connection with everything its session holds: its state is unknown after an error or a missed
+    /// deadline.
     pub fn close(&mut self) {
         self.connection = None;
     }

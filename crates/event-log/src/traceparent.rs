@@ -1,4 +1,4 @@
-//! Trace context (W3C) of what the program begins by itself.
+//! Trace context (W3C) of work that the program starts by itself.
 
 use crate::clock;
 

@@ -1,11 +1,13 @@
-//! People's words of an event, which are stored apart from its structure.
+//! Words of an event: texts written by people, stored apart from its structure so that they can be erased.
 
 use std::fmt::Write as _;
 
-/// Stands in a payload for a word: `{"$":n}`. No string of a payload contains it, because JSON escapes its quotes.
+/// Beginning of the placeholder of a word in a payload, `{"$":n}`. No string of a payload contains it, because JSON
+/// escapes its quotes.
 const PLACEHOLDER: &str = "{\"$\":";
 
-/// Puts the words back into a payload, as JSON strings; an erased one becomes `null`. A placeholder without a word stays as it is.
+/// Replaces the placeholders of a payload by their words, as JSON strings; an erased word becomes `null`. A placeholder
+/// without a word is left unchanged.
 pub fn with_words(payload: String, words: &[Option<String>]) -> String {
     if words.is_empty() {
         return payload;

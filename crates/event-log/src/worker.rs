@@ -1,31 +1,32 @@
-//! Work that a process does again and again, and when it last came through.
+//! Background workers of a process, and the metric of their last success.
 
 use crate::metrics;
 
-/// A worker: a loop beside the requests. One that fails tries again for ever, so its last success is what tells that it does not get on.
+/// A background loop. One that fails tries again forever, so that only the time of its last success shows that it makes
+/// no progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worker {
     /// Appends commands.
     Committer,
     /// Sends reminders of due times.
     Reminders,
-    /// Works on imports.
+    /// Runs imports.
     Imports,
-    /// Removes the bytes of attachments that nobody needs.
+    /// Deletes the bytes of removed attachments.
     Janitor,
-    /// Brings the read tables up to the log.
+    /// Applies the log to the read tables.
     Projector,
-    /// Brings the stream up to the read tables.
+    /// Publishes projected events on the stream.
     Publisher,
-    /// Brings the live streams up to the read tables.
+    /// Feeds the live streams.
     LiveFeed,
-    /// Asks which log it is.
+    /// Reads the identity of the log.
     LogIdentity,
     /// Measures the database's clock.
     Clock,
     /// Loads the keys of sessions' tokens.
     Keys,
-    /// Fetches the keys of the outside issuer.
+    /// Fetches the keys of the external issuer.
     IssuerKeys,
 }
 
@@ -46,7 +47,7 @@ impl Worker {
         }
     }
 
-    /// It has come through once more, also where there was nothing to do.
+    /// Records a success, even if there was nothing to do.
     #[expect(clippy::disallowed_methods, reason = "Prometheus compares it with the time of this machine")]
     pub fn succeeded(self) {
         let now = chrono::Utc::now().timestamp_millis() as f64 / 1000.0;

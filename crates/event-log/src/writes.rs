@@ -1,4 +1,5 @@
-//! Outcome of the recent writes of a process, for its readiness: a server that answers may refuse every write, such as one whose disk is full.
+//! Outcome of the recent writes of a process, for its readiness: a server that answers may still refuse every write,
+//! for example because its disk is full.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Time for which a failed write counts when no other one follows. A process that is sent nothing because it is not ready would not notice by itself
-/// that the trouble is over.
+/// Time for which a failed write counts if no other write follows. A process that receives no requests because it is
+/// not ready would not notice otherwise that the cause is gone.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
-/// Aggregates that are remembered as incomplete, at most.
-const REMEMBERED: usize = 20;
+/// Maximum number of aggregates that are remembered as incomplete.
+const MAX_INCOMPLETE: usize = 20;
 
 /// Outcome of the last writes. Cheap to clone; clones share their state.
 #[derive(Clone, Default)]
@@ -18,7 +19,7 @@ pub struct Writes(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    hindrance: Option<(String, Instant)>,
+    failure: Option<(String, Instant)>,
     incomplete: Vec<Aggregate>,
 }
 
@@ -26,39 +27,39 @@ struct State {
 pub type Aggregate = (String, Uuid);
 
 impl Writes {
-    /// A write was committed.
+    /// Records a committed write.
     pub fn succeeded(&self) {
-        self.state().hindrance = None;
+        self.state().failure = None;
     }
 
-    /// A write failed. Errors that say nothing of PostgreSQL's state are not remembered.
+    /// Records a failed write, if its error says why PostgreSQL refuses writes.
     pub fn failed(&self, error: &sqlx::Error) {
-        if let Some(reason) = hindrance(error) {
-            self.state().hindrance = Some((reason, Instant::now()));
+        if let Some(reason) = failure(error) {
+            self.state().failure = Some((reason, Instant::now()));
         }
     }
 
-    /// Why PostgreSQL takes no writes, if the last one was refused for that.
-    pub fn hindrance(&self) -> Option<String> {
+    /// Reason why PostgreSQL refuses writes, if the last write failed for it.
+    pub fn failure(&self) -> Option<String> {
         let state = self.state();
-        state.hindrance.as_ref().filter(|(_, at)| at.elapsed() < COUNTS_FOR).map(|(reason, _)| reason.clone())
+        state.failure.as_ref().filter(|(_, at)| at.elapsed() < COUNTS_FOR).map(|(reason, _)| reason.clone())
     }
 
-    /// A command was refused because the append's own tables lack a row of this aggregate.
+    /// Records that a command was refused because the side tables of the append lack a row of this aggregate.
     pub fn is_incomplete(&self, kind: &str, id: Uuid) {
         let aggregate = (kind.to_owned(), id);
         let mut state = self.state();
-        if state.incomplete.len() < REMEMBERED && !state.incomplete.contains(&aggregate) {
+        if state.incomplete.len() < MAX_INCOMPLETE && !state.incomplete.contains(&aggregate) {
             state.incomplete.push(aggregate);
         }
     }
 
-    /// The aggregates of which that was found, as long as nobody has seen that they are complete again.
+    /// Aggregates with missing rows, until they are found complete.
     pub fn incomplete(&self) -> Vec<Aggregate> {
         self.state().incomplete.clone()
     }
 
-    /// The rows of this aggregate are there again.
+    /// Records that the rows of this aggregate are complete.
     pub fn is_complete(&self, aggregate: &Aggregate) {
         self.state().incomplete.retain(|known| known != aggregate);
     }
@@ -68,8 +69,8 @@ impl Writes {
     }
 }
 
-/// Reason for which PostgreSQL refuses writes, in words for an operator (codes: appendix A of its documentation).
-fn hindrance(error: &sqlx::Error) -> Option<String> {
+/// Reason why PostgreSQL refuses writes, for an operator (codes: appendix A of its documentation).
+fn failure(error: &sqlx::Error) -> Option<String> {
     let code = error.as_database_error()?.code()?;
     match code.as_ref() {
         "53100" => Some("the disk of PostgreSQL is full".to_owned()),
@@ -86,18 +87,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_hindrance_ends_with_a_write_or_when_nobody_writes() {
+    async fn a_failure_ends_with_a_write_or_when_nobody_writes() {
         let writes = Writes::default();
-        let fail = || writes.state().hindrance = Some(("full".to_owned(), Instant::now()));
+        let fail = || writes.state().failure = Some(("full".to_owned(), Instant::now()));
         fail();
-        assert_eq!(writes.hindrance().as_deref(), Some("full"));
+        assert_eq!(writes.failure().as_deref(), Some("full"));
         writes.succeeded();
-        assert_eq!(writes.hindrance(), None);
+        assert_eq!(writes.failure(), None);
         fail();
         tokio::time::advance(COUNTS_FOR).await;
-        assert_eq!(writes.hindrance(), None);
+        assert_eq!(writes.failure(), None);
         writes.failed(&sqlx::Error::RowNotFound);
-        assert_eq!(writes.hindrance(), None);
+        assert_eq!(writes.failure(), None);
     }
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
             writes.is_incomplete("task", Uuid::from_u128(n));
         }
         let all = writes.incomplete();
-        assert_eq!(all.len(), REMEMBERED);
+        assert_eq!(all.len(), MAX_INCOMPLETE);
         writes.is_complete(&all[0]);
         assert_eq!(writes.incomplete(), all[1..]);
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
-use taskfold_event_log::{LoggedEvent, select_events};
+use taskfold_event_log::{EventRow, LoggedEvent};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
@@ -92,24 +92,33 @@ pub async fn of_user(
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    let events: Vec<LoggedEvent> = sqlx::query_as(select_events!(
-        "WHERE position = ANY (ARRAY( \
-             (SELECT c.position FROM channel_events c \
-              WHERE c.user_id = $1 AND (c.user_id, c.position) > ($1, $2) AND (c.user_id, c.position) <= ($1, $3) \
-              ORDER BY c.user_id, c.position LIMIT $4) \
-             UNION \
-             (SELECT of_team.position FROM team_memberships m CROSS JOIN LATERAL ( \
-                 SELECT c.position FROM channel_events c \
-                 WHERE c.team_id = m.team_id AND (c.team_id, c.position) > (m.team_id, greatest($2, m.from_position - 1)) \
-                   AND (c.team_id, c.position) <= (m.team_id, least($3, m.to_position)) \
-                 ORDER BY c.team_id, c.position LIMIT $4) AS of_team \
-              WHERE m.user_id = $1 AND m.from_position <= $3 AND (m.to_position IS NULL OR m.to_position > $2)))) \
-         ORDER BY position LIMIT $4"
-    ))
-    .bind(user)
-    .bind(after.position())
-    .bind(upto)
-    .bind(limit)
+    let events = sqlx::query_as!(
+        EventRow,
+        r#"
+        SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+               payload::text AS "payload!", words AS "words: _", project_id, actor_id, command_id,
+               occurred_at AS "occurred_at: _", recorded_at AS "recorded_at: _", traceparent
+        FROM events
+        WHERE position = ANY (ARRAY(
+            (SELECT c.position FROM channel_events c
+             WHERE c.user_id = $1 AND (c.user_id, c.position) > ($1, $2) AND (c.user_id, c.position) <= ($1, $3)
+             ORDER BY c.user_id, c.position LIMIT $4)
+            UNION
+            (SELECT of_team.position FROM team_memberships m CROSS JOIN LATERAL (
+                SELECT c.position FROM channel_events c
+                WHERE c.team_id = m.team_id
+                  AND (c.team_id, c.position) > (m.team_id, greatest($2, m.from_position - 1))
+                  AND (c.team_id, c.position) <= (m.team_id, least($3, m.to_position))
+                ORDER BY c.team_id, c.position LIMIT $4) AS of_team
+             WHERE m.user_id = $1 AND m.from_position <= $3 AND (m.to_position IS NULL OR m.to_position > $2))))
+        ORDER BY position LIMIT $4
+        "#,
+        user,
+        after.position(),
+        upto,
+        limit,
+    )
+    .map(LoggedEvent::from)
     .fetch_all(pool)
     .await?;
     let copies = events.iter().filter_map(|event| Some(Frame::from_log(event, epoch).ok()?.copy_for(user)));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use taskfold_event_log::deadline::{REQUEST, given_up};
+use taskfold_event_log::deadline::{REQUEST, abandoned};
 use tokio::time::Instant;
 
 use crate::problem::Problem;
@@ -80,7 +80,7 @@ impl<F: Future + Unpin> Future for Watched<F> {
 impl<F> Drop for Watched<F> {
     fn drop(&mut self) {
         if !self.answered {
-            given_up();
+            abandoned();
         }
     }
 }

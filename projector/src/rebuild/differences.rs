@@ -66,16 +66,22 @@ fn comparison(live: &str, other: &str, table: &str, key: &[&str]) -> String {
     let rows = if table == "column_counts" { "WHERE tasks <> 0" } else { "" };
     let keys = key.join(", ");
     format!(
-        "SELECT how, count(*) AS rows, min(key) AS example FROM ( \
-             SELECT concat_ws(' ', {keys}) AS key, CASE \
-                 WHEN l.{first} IS NULL THEN 'only in the other generation' \
-                 WHEN b.{first} IS NULL THEN 'not in the other generation' \
-                 ELSE 'different in ' || (SELECT string_agg(x.key, ', ' ORDER BY x.key) \
-                     FROM jsonb_each(to_jsonb(l)) x JOIN jsonb_each(to_jsonb(b)) y ON x.key = y.key WHERE x.value <> y.value) \
-             END AS how \
-             FROM (SELECT * FROM {live}.{table} {rows}) l FULL JOIN (SELECT * FROM {other}.{table} {rows}) b USING ({keys}) \
-             WHERE ROW(l.*) IS DISTINCT FROM ROW(b.*)) AS d \
-         GROUP BY how ORDER BY 2 DESC LIMIT 50",
+        r#"
+        SELECT how, count(*) AS rows, min(key) AS example
+        FROM (
+            SELECT concat_ws(' ', {keys}) AS key, CASE
+                WHEN l.{first} IS NULL THEN 'only in the other generation'
+                WHEN b.{first} IS NULL THEN 'not in the other generation'
+                ELSE 'different in ' || (
+                    SELECT string_agg(x.key, ', ' ORDER BY x.key)
+                    FROM jsonb_each(to_jsonb(l)) x JOIN jsonb_each(to_jsonb(b)) y ON x.key = y.key
+                    WHERE x.value <> y.value)
+                END AS how
+            FROM (SELECT * FROM {live}.{table} {rows}) l
+            FULL JOIN (SELECT * FROM {other}.{table} {rows}) b USING ({keys})
+            WHERE ROW(l.*) IS DISTINCT FROM ROW(b.*)) AS d
+        GROUP BY how ORDER BY 2 DESC LIMIT 50
+        "#,
         first = key[0],
     )
 }

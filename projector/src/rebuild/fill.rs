@@ -7,14 +7,14 @@ use std::thread::available_parallelism;
 use futures::future::try_join_all;
 use sqlx::{Connection, PgConnection, PgPool};
 use taskfold_domain::SubjectKind;
-use taskfold_event_log::{LoggedEvent, select_events};
+use taskfold_event_log::{EventRow, LoggedEvent};
 use tokio::sync::Mutex;
 
 use super::{Count, Progress, Stage};
 use crate::ProjectorError;
 use crate::dead_letters;
 use crate::decoded::Decoded;
-use crate::derived::{self, DOCUMENTS_OF_BLOCKS};
+use crate::derived;
 use crate::generation::{Generation, GenerationConnection};
 use crate::read_models::WatcherHistory;
 use crate::tables::Tables;
@@ -30,14 +30,6 @@ const BLOCKS: usize = 1000;
 /// Maximum of workers. More would not help: PostgreSQL has as much to do.
 const WORKERS: usize = 8;
 
-/// Kinds of aggregates in the log, those unknown to this program included: one look-up in the primary key for each.
-const KINDS: &str = "WITH RECURSIVE kinds (kind) AS ( \
-        (SELECT aggregate_type FROM events ORDER BY aggregate_type LIMIT 1) \
-        UNION ALL \
-        SELECT (SELECT aggregate_type FROM events WHERE aggregate_type > kind ORDER BY aggregate_type LIMIT 1) \
-        FROM kinds WHERE kind IS NOT NULL) \
-    SELECT kind FROM kinds WHERE kind IS NOT NULL ORDER BY kind <> 'project'";
-
 /// Fills the tables of the next generation from the log up to `upto`, and creates their indexes.
 ///
 /// The rows of an aggregate depend on its own events alone, and on the watchers of its project. So aggregates are
@@ -48,20 +40,23 @@ pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<()
     for _ in 0..workers {
         connections.push(Generation::Next.connect(pool).await?);
     }
-    let indexes: Vec<(String, bool)> = sqlx::query_as(
-        "SELECT name, name LIKE 'set\\_aside%' OR name LIKE 'projection\\_checkpoint%' FROM taskfold_generation_indexes() AS name",
+    // Some tables are written to row by row meanwhile, which needs their indexes.
+    let indexes = sqlx::query!(
+        r#"
+        SELECT name AS "name!", name LIKE 'set\_aside%' OR name LIKE 'projection\_checkpoint%' AS "early!"
+        FROM taskfold_generation_indexes() AS name
+        "#
     )
     .fetch_all(connections[0].db())
     .await?;
-    // These tables are written to row by row meanwhile.
-    let (early, late): (Vec<_>, Vec<_>) = indexes.into_iter().partition(|(_, early)| *early);
-    for (index, _) in early {
-        make_index(connections[0].db(), &index).await?;
+    let (early, late): (Vec<_>, Vec<_>) = indexes.into_iter().partition(|index| index.early);
+    for index in early {
+        make_index(connections[0].db(), &index.name).await?;
     }
 
     let count = Count::new(Stage::Folding, upto.unsigned_abs(), progress);
     let mut history = Arc::default();
-    for kind in sqlx::query_scalar::<_, String>(KINDS).fetch_all(connections[0].db()).await? {
+    for kind in kinds(connections[0].db()).await? {
         let parts = parts(connections[0].db(), &kind, upto).await?;
         let source = Source { kind: &kind, upto, history: &history };
         let jobs = parts.into_iter().map(|part| Job::Fold { source: &source, part }).collect();
@@ -71,9 +66,10 @@ pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<()
         }
     }
 
-    let blocks: i64 = sqlx::query_scalar("SELECT pg_relation_size('tasks') / current_setting('block_size')::bigint")
-        .fetch_one(connections[0].db())
-        .await?;
+    let blocks =
+        sqlx::query_scalar!(r#"SELECT pg_relation_size('tasks') / current_setting('block_size')::bigint AS "blocks!""#)
+            .fetch_one(connections[0].db())
+            .await?;
     let count = Count::new(Stage::Documents, blocks.unsigned_abs(), progress);
     let ranges = (0..blocks).step_by(BLOCKS);
     let jobs = ranges.map(|first| Job::Documents { first, end: blocks.min(first + BLOCKS as i64) }).collect();
@@ -81,12 +77,28 @@ pub async fn fill(pool: &PgPool, upto: i64, progress: Progress<'_>) -> Result<()
     derived::write_all_but_documents(connections[0].db()).await?;
 
     let count = Count::new(Stage::Indexes, late.len() as u64, progress);
-    each(&mut connections, late.into_iter().map(|(name, _)| Job::Index { name }).collect(), &count).await?;
+    each(&mut connections, late.into_iter().map(|index| Job::Index { name: index.name }).collect(), &count).await?;
     Ok(())
 }
 
+/// Kinds of aggregates in the log, those unknown to this program included: one look-up in the primary key for each.
+async fn kinds(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"
+        WITH RECURSIVE kinds (kind) AS (
+            (SELECT aggregate_type FROM events ORDER BY aggregate_type LIMIT 1)
+            UNION ALL
+            SELECT (SELECT aggregate_type FROM events WHERE aggregate_type > kind ORDER BY aggregate_type LIMIT 1)
+            FROM kinds WHERE kind IS NOT NULL)
+        SELECT kind AS "kind!" FROM kinds WHERE kind IS NOT NULL ORDER BY kind <> 'project'
+        "#
+    )
+    .fetch_all(db)
+    .await
+}
+
 async fn make_index(db: &mut PgConnection, name: &str) -> sqlx::Result<()> {
-    sqlx::query("SELECT taskfold_generation_index($1)").bind(name).execute(db).await?;
+    sqlx::query!("SELECT taskfold_generation_index($1)", name).execute(db).await?;
     Ok(())
 }
 
@@ -116,8 +128,7 @@ impl Job<'_> {
         match self {
             Self::Fold { source, part } => return fold(generation.db(), source, part, count).await,
             Self::Documents { first, end } => {
-                let tid = |block: i64| format!("({block},0)");
-                sqlx::query(DOCUMENTS_OF_BLOCKS).bind(tid(first)).bind(tid(end)).execute(generation.db()).await?;
+                derived::insert_documents(generation.db(), first, end).await?;
                 count.add((end - first).unsigned_abs());
             }
             Self::Index { name } => {
@@ -155,22 +166,27 @@ async fn work(
 /// Aggregates from this id to before that one.
 struct Part {
     from: String,
-    to: Option<String>,
+    to: String,
 }
 
 /// Cuts the aggregates of a kind into parts, at the aggregates of evenly spaced events.
 async fn parts(db: &mut PgConnection, kind: &str, upto: i64) -> sqlx::Result<VecDeque<Part>> {
     let some: Vec<i64> = (1..PARTS).map(|n| upto / PARTS * n).collect();
-    let bounds: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT aggregate_id FROM events WHERE aggregate_type = $1 AND position = ANY ($2) ORDER BY 1",
+    // The last bound is an id behind the last one.
+    let bounds = sqlx::query_scalar!(
+        r#"
+        SELECT aggregate_id AS "id!" FROM events WHERE aggregate_type = $1 AND position = ANY ($2)
+        UNION
+        SELECT max(aggregate_id) || '0' FROM events WHERE aggregate_type = $1
+        ORDER BY 1
+        "#,
+        kind,
+        &some,
     )
-    .bind(kind)
-    .bind(some)
     .fetch_all(db)
     .await?;
     let from = std::iter::once(String::new()).chain(bounds.iter().cloned());
-    let to = bounds.iter().cloned().map(Some).chain([None]);
-    Ok(from.zip(to).map(|(from, to)| Part { from, to }).collect())
+    Ok(from.zip(bounds.clone()).map(|(from, to)| Part { from, to }).collect())
 }
 
 /// Input that all parts of a kind have in common.
@@ -187,15 +203,26 @@ impl Source<'_> {
         part: &Part,
         (id, version): (&str, i64),
     ) -> sqlx::Result<Vec<LoggedEvent>> {
-        const BEHIND: &str =
-            select_events!("WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) AND position <= $4");
-        const ORDER: &str = "ORDER BY aggregate_type, aggregate_id, sequence LIMIT $5";
-        let sql = match part.to {
-            Some(_) => format!("{BEHIND} AND aggregate_id < $6 {ORDER}"),
-            None => format!("{BEHIND} AND $6::text IS NULL {ORDER}"),
-        };
-        let page = sqlx::query_as(&sql).bind(self.kind).bind(id).bind(version).bind(self.upto).bind(PAGE);
-        page.bind(&part.to).fetch_all(db).await
+        sqlx::query_as!(
+            EventRow,
+            r#"
+            SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+                   payload::text AS "payload!", words AS "words: _", project_id, actor_id, command_id,
+                   occurred_at AS "occurred_at: _", recorded_at AS "recorded_at: _", traceparent
+            FROM events
+            WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) AND aggregate_id < $4 AND position <= $5
+            ORDER BY aggregate_type, aggregate_id, sequence LIMIT $6
+            "#,
+            self.kind,
+            id,
+            version,
+            part.to,
+            self.upto,
+            PAGE,
+        )
+        .map(LoggedEvent::from)
+        .fetch_all(db)
+        .await
     }
 
     fn tables(&self) -> Tables {

@@ -85,11 +85,11 @@ async fn rebuild_alone(pool: &PgPool, then: Then, progress: Progress<'_>) -> Res
     build(pool, progress).await?;
     let mut next = Generation::Next.connect(pool).await?;
     next.follow().await?;
-    let dead_letters = sqlx::query_scalar("SELECT count(*) FROM set_aside_events").fetch_one(next.db()).await?;
+    let dead_letters = dead_letters(next.db()).await?;
     let (position, differences) = differences::find(pool, &mut next, Generation::Next, progress).await?;
     match then {
         Then::Compare => {
-            sqlx::query("SELECT taskfold_generation_drop('taskfold_next')").execute(pool).await?;
+            sqlx::query!("SELECT taskfold_generation_drop('taskfold_next')").execute(pool).await?;
             Ok(Rebuilt { position, dead_letters, differences })
         }
         Then::Switch => Ok(Rebuilt { position: next.switch(pool).await?, dead_letters, differences }),
@@ -103,34 +103,40 @@ pub async fn back(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, Proj
 
 async fn back_alone(pool: &PgPool, progress: Progress<'_>) -> Result<Rebuilt, ProjectorError> {
     let mut previous = Generation::Previous.connect(pool).await?;
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass('taskfold_previous.projection_checkpoint') IS NOT NULL")
-        .fetch_one(previous.db())
-        .await?;
+    let exists = sqlx::query_scalar!(
+        r#"SELECT to_regclass('taskfold_previous.projection_checkpoint') IS NOT NULL AS "exists!""#
+    )
+    .fetch_one(previous.db())
+    .await?;
     if !exists {
-        return Err(ProjectorError::NoWayBack("there is no generation before this one".to_owned()));
+        return Err(ProjectorError::NoWayBack("there is no previous generation".to_owned()));
     }
-    let misfits: Vec<String> = sqlx::query_scalar("SELECT * FROM taskfold_generation_misfits('taskfold_previous')")
-        .fetch_all(previous.db())
-        .await?;
-    let ours: bool = sqlx::query_scalar("SELECT versions = $1 FROM projection_checkpoint")
-        .bind(Json(versions::ours()))
-        .fetch_one(previous.db())
-        .await?;
+    let misfits = sqlx::query_scalar!(
+        r#"SELECT misfit AS "misfit!" FROM taskfold_generation_misfits('taskfold_previous') AS misfit"#
+    )
+    .fetch_all(previous.db())
+    .await?;
+    let ours = sqlx::query_scalar!(
+        r#"SELECT versions = $1 AS "ours!" FROM projection_checkpoint"#,
+        Json(versions::ours()) as _,
+    )
+    .fetch_one(previous.db())
+    .await?;
     if !ours || !misfits.is_empty() {
         return Err(ProjectorError::NoWayBack(format!(
-            "another version of Taskfold wrote the generation before{}",
+            "another version of Taskfold wrote the previous generation{}",
             if misfits.is_empty() { String::new() } else { format!(", with other columns in {}", misfits.join(", ")) }
         )));
     }
     previous.follow().await?;
-    let dead_letters = sqlx::query_scalar("SELECT count(*) FROM set_aside_events").fetch_one(previous.db()).await?;
+    let dead_letters = dead_letters(previous.db()).await?;
     let (_, differences) = differences::find(pool, &mut previous, Generation::Previous, progress).await?;
     Ok(Rebuilt { position: previous.switch(pool).await?, dead_letters, differences })
 }
 
 /// Drops the previous generation and reclaims its space.
 pub async fn forget(pool: &PgPool) -> Result<(), ProjectorError> {
-    sqlx::query("SELECT taskfold_generation_drop('taskfold_previous')").execute(pool).await?;
+    sqlx::query!("SELECT taskfold_generation_drop('taskfold_previous')").execute(pool).await?;
     Ok(())
 }
 
@@ -163,37 +169,44 @@ pub async fn bring_up_to_date(pool: &PgPool) -> Result<(), ProjectorError> {
 
 /// Creates `taskfold_next`, complete up to the checkpoint of the live generation when this began.
 async fn build(pool: &PgPool, progress: Progress<'_>) -> Result<(), ProjectorError> {
-    sqlx::query("SELECT taskfold_generation_begin()").execute(pool).await?;
+    sqlx::query!("SELECT taskfold_generation_begin()").execute(pool).await?;
     let upto = taskfold_event_log::projected_position(pool).await?;
     fill::fill(pool, upto, progress).await?;
-    sqlx::query("SELECT taskfold_generation_protect()").execute(pool).await?;
+    sqlx::query!("SELECT taskfold_generation_protect()").execute(pool).await?;
     let mut next = Generation::Next.connect(pool).await?;
     mark_as_ours(next.db(), upto).await
 }
 
 /// Writes position and versions into the checkpoint that the connection sees.
 async fn mark_as_ours(db: &mut PgConnection, position: i64) -> Result<(), ProjectorError> {
-    sqlx::query("UPDATE projection_checkpoint SET position = $1, versions = $2")
-        .bind(position)
-        .bind(Json(versions::ours()))
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "UPDATE projection_checkpoint SET position = $1, versions = $2",
+        position,
+        Json(versions::ours()) as _,
+    )
+    .execute(db)
+    .await?;
     Ok(())
+}
+
+/// Number of dead letters of the generation that the connection sees.
+async fn dead_letters(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM set_aside_events"#).fetch_one(db).await
 }
 
 /// Excludes a second rebuild: there is one schema for a generation under construction. If the process is killed, the
 /// lock ends with its connection.
 async fn alone<T>(pool: &PgPool, work: impl Future<Output = Result<T, ProjectorError>>) -> Result<T, ProjectorError> {
     let mut connection = pool.acquire().await?.detach();
-    let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('taskfold rebuild'))");
+    let lock = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock(hashtext('taskfold rebuild')) AS "locked!""#);
     if !lock.fetch_one(&mut connection).await? {
         return Err(ProjectorError::Rebuilding);
     }
     let done = work.await;
     // Unlocked before returning: PostgreSQL may take a while to notice a closed connection, and would refuse the next
     // rebuild.
-    let unlock = sqlx::query("SELECT pg_advisory_unlock(hashtext('taskfold rebuild'))");
-    if let Err(error) = unlock.execute(&mut connection).await {
+    let unlock = sqlx::query!("SELECT pg_advisory_unlock(hashtext('taskfold rebuild'))");
+    if let Err(error) = unlock.fetch_one(&mut connection).await {
         tracing::debug!(%error, "the lock of the rebuild ends with its connection");
     }
     done

@@ -93,34 +93,51 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
 
 /// Checks that positions are dense from 1 to the head, and versions dense in each aggregate, in the same order.
 async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
-    let (count, first, last): (i64, i64, i64) =
-        sqlx::query_as("SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM events")
-            .fetch_one(&mut *db)
-            .await?;
+    let numbers = sqlx::query!(
+        r#"
+        SELECT count(*) AS "count!", coalesce(min(position), 1) AS "first!", coalesce(max(position), 0) AS "last!"
+        FROM events
+        "#
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    let (count, first, last) = (numbers.count, numbers.first, numbers.last);
     if last != report.events {
         report.fault(format!("log: the head says {}, the last event is at {last}", report.events));
     }
     if first != 1 || count != last {
         report.fault(format!("log: {count} events from {first} to {last}"));
-        let gaps: Vec<(i64, i64)> = sqlx::query_as(
-            "SELECT before + 1, position - 1 FROM (SELECT position, lag(position, 1, 0) OVER (ORDER BY position) AS before \
-             FROM events) AS e WHERE position <> before + 1 ORDER BY position LIMIT 20",
+        let gaps = sqlx::query!(
+            r#"
+            SELECT before + 1 AS "first!", position - 1 AS "last!"
+            FROM (SELECT position, lag(position, 1, 0::bigint) OVER (ORDER BY position) AS before FROM events) AS e
+            WHERE position <> before + 1
+            ORDER BY position LIMIT 20
+            "#
         )
         .fetch_all(&mut *db)
         .await?;
-        for (from, to) in gaps {
-            report.fault(format!("log: positions {from} to {to} are missing"));
+        for gap in gaps {
+            report.fault(format!("log: positions {} to {} are missing", gap.first, gap.last));
         }
     }
-    let broken: Vec<(String, String, i64, i64)> = sqlx::query_as(
-        "SELECT aggregate_type, aggregate_id, sequence, position FROM (SELECT *, row_number() OVER \
-         (PARTITION BY aggregate_type, aggregate_id ORDER BY position) AS expected FROM events) AS e \
-         WHERE sequence <> expected ORDER BY position LIMIT 100",
+    let broken = sqlx::query!(
+        r#"
+        SELECT aggregate_type AS kind, aggregate_id AS id, sequence AS version, position
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY aggregate_type, aggregate_id ORDER BY position) AS expected
+            FROM events) AS e
+        WHERE sequence <> expected
+        ORDER BY position LIMIT 100
+        "#
     )
     .fetch_all(&mut *db)
     .await?;
-    for (kind, id, version, position) in broken {
-        report.fault(format!("log: {kind} {id} has version {version} at position {position}, out of its order"));
+    for event in broken {
+        report.fault(format!(
+            "log: {} {} has version {} at position {}, out of its order",
+            event.kind, event.id, event.version, event.position
+        ));
     }
     Ok(())
 }
@@ -128,25 +145,29 @@ async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(),
 /// Checks that the log was adopted once after the other, each time at a position that it has, and that times are such
 /// as the append writes.
 async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
-    let identities: Vec<(i32, Option<i64>)> =
-        sqlx::query_as("SELECT epoch, fork_position FROM log_identities ORDER BY epoch").fetch_all(&mut *db).await?;
+    let identities =
+        sqlx::query!("SELECT epoch, fork_position FROM log_identities ORDER BY epoch").fetch_all(&mut *db).await?;
     if identities.is_empty() {
         report.fault("log_identities: the log has no identity".to_owned());
     }
-    for (expected, (epoch, fork)) in (0..).zip(identities) {
+    for (expected, identity) in (0..).zip(identities) {
+        let epoch = identity.epoch;
         if epoch != expected {
             report.fault(format!("log_identities: epoch {epoch} stands where {expected} is to be"));
         }
-        if fork.is_some_and(|fork| !(0..=report.events).contains(&fork)) {
+        if identity.fork_position.is_some_and(|fork| !(0..=report.events).contains(&fork)) {
             report.fault(format!("log_identities: epoch {epoch} forks at a position that the log does not have"));
         }
     }
-    let untimely: Vec<i64> = sqlx::query_scalar(
-        "SELECT position FROM events WHERE recorded_at NOT BETWEEN $1 AND $2 OR occurred_at NOT BETWEEN $1 AND $2 \
-         ORDER BY position LIMIT 100",
+    let untimely = sqlx::query_scalar!(
+        r#"
+        SELECT position FROM events
+        WHERE recorded_at NOT BETWEEN $1 AND $2 OR occurred_at NOT BETWEEN $1 AND $2
+        ORDER BY position LIMIT 100
+        "#,
+        Timestamp::from_micros(i64::MIN).utc(),
+        Timestamp::from_micros(i64::MAX).utc(),
     )
-    .bind(Timestamp::from_micros(i64::MIN).utc())
-    .bind(Timestamp::from_micros(i64::MAX).utc())
     .fetch_all(db)
     .await?;
     for position in untimely {
@@ -157,8 +178,9 @@ async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<
 
 /// Checks that roles, grants and policies are those of `migrations/access.sql`.
 async fn check_access(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
-    let differences: Vec<String> =
-        sqlx::query_scalar("SELECT difference FROM taskfold_access_differences()").fetch_all(db).await?;
+    let differences = sqlx::query_scalar!(r#"SELECT difference AS "difference!" FROM taskfold_access_differences()"#)
+        .fetch_all(db)
+        .await?;
     differences.into_iter().for_each(|difference| report.fault(format!("access: {difference}")));
     Ok(())
 }
@@ -181,47 +203,59 @@ async fn check_rows(db: &mut PgConnection, report: &mut Report) -> Result<(), Pr
     }
     report.rows += tables.compare(db, &mut |fault| report.fault(fault)).await?;
     check_derived(db, report).await?;
-    let dead_letters: Vec<(i64, String)> =
-        sqlx::query_as("SELECT position, reason FROM set_aside_events ORDER BY position LIMIT 100")
-            .fetch_all(db)
-            .await?;
-    for (position, reason) in dead_letters {
-        report.fault(format!("dead letter: position {position}: {reason}"));
+    let dead_letters =
+        sqlx::query!("SELECT position, reason FROM set_aside_events ORDER BY position LIMIT 100").fetch_all(db).await?;
+    for letter in dead_letters {
+        report.fault(format!("dead letter: position {}: {}", letter.position, letter.reason));
     }
     Ok(())
 }
 
-/// Queries that recompute derived tables. Each returns the keys of rows that differ.
-const DERIVED: &[(&str, &str)] = &[
-    (
-        "task_documents",
-        "SELECT coalesce(t.task_id, d.task_id)::text FROM (SELECT * FROM tasks WHERE NOT deleted) t \
-         FULL JOIN task_documents d ON d.task_id = t.task_id \
-         WHERE (d.project_id, d.archived, d.created_at, d.document) IS DISTINCT FROM (t.project_id, t.archived, t.created_at, \
-             taskfold_task_document(t.title, t.description, t.label_ids)) LIMIT 100",
-    ),
-    (
-        "label_documents",
-        "SELECT coalesce(l.label_id, d.label_id)::text FROM (SELECT project_id, (label ->> 'id')::uuid AS label_id, \
-             to_tsvector('pg_catalog.simple', label ->> 'name') AS document \
-             FROM projects, jsonb_array_elements(labels) AS label) l \
-         FULL JOIN label_documents d ON (d.project_id, d.label_id) = (l.project_id, l.label_id) \
-         WHERE d.document IS DISTINCT FROM l.document LIMIT 100",
-    ),
-    (
-        "column_counts",
-        "SELECT coalesce(t.column_id, c.column_id)::text FROM (SELECT project_id, column_id, count(*) AS tasks FROM tasks \
-             WHERE NOT archived AND NOT deleted GROUP BY project_id, column_id) t \
-         FULL JOIN column_counts c ON (c.project_id, c.column_id) = (t.project_id, t.column_id) \
-         WHERE coalesce(c.tasks, 0) <> coalesce(t.tasks, 0) LIMIT 100",
-    ),
-];
-
+/// Recomputes the derived tables, and reports the keys of rows that differ.
 async fn check_derived(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
-    for (table, differing) in DERIVED {
-        let ids: Vec<String> = sqlx::query_scalar(differing).fetch_all(&mut *db).await?;
+    let task_documents = sqlx::query_scalar!(
+        r#"
+        SELECT coalesce(t.task_id, d.task_id) AS "id!"
+        FROM (SELECT * FROM tasks WHERE NOT deleted) t FULL JOIN task_documents d ON d.task_id = t.task_id
+        WHERE (d.project_id, d.archived, d.created_at, d.document) IS DISTINCT FROM
+              (t.project_id, t.archived, t.created_at, taskfold_task_document(t.title, t.description, t.label_ids))
+        LIMIT 100
+        "#
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let label_documents = sqlx::query_scalar!(
+        r#"
+        SELECT coalesce(l.label_id, d.label_id) AS "id!"
+        FROM (
+            SELECT project_id, (label ->> 'id')::uuid AS label_id,
+                   to_tsvector('pg_catalog.simple', label ->> 'name') AS document
+            FROM projects, jsonb_array_elements(labels) AS label) l
+        FULL JOIN label_documents d ON (d.project_id, d.label_id) = (l.project_id, l.label_id)
+        WHERE d.document IS DISTINCT FROM l.document
+        LIMIT 100
+        "#
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let column_counts = sqlx::query_scalar!(
+        r#"
+        SELECT coalesce(t.column_id, c.column_id) AS "id!"
+        FROM (
+            SELECT project_id, column_id, count(*) AS tasks FROM tasks
+            WHERE NOT archived AND NOT deleted GROUP BY project_id, column_id) t
+        FULL JOIN column_counts c ON (c.project_id, c.column_id) = (t.project_id, t.column_id)
+        WHERE coalesce(c.tasks, 0) <> coalesce(t.tasks, 0)
+        LIMIT 100
+        "#
+    )
+    .fetch_all(db)
+    .await?;
+    for (table, ids) in
+        [("task_documents", task_documents), ("label_documents", label_documents), ("column_counts", column_counts)]
+    {
         for id in ids {
-            report.fault(format!("{table}: {id} is not what the read tables say"));
+            report.fault(format!("{table}: {id} differs from the other read tables"));
         }
     }
     Ok(())

@@ -33,8 +33,8 @@ pub async fn check(
     };
     match stream::label(&found, &log) {
         Label::Ours => {}
-        Label::Another => report.fault(format!("stream: {name} is of another log")),
-        Label::Missing => report.fault(format!("stream: {name} does not say of which log it is")),
+        Label::Another => report.fault(format!("stream: {name} belongs to another log")),
+        Label::Missing => report.fault(format!("stream: {name} has no label with the id of its log")),
     }
     let last = stream::last_sequence(&found).await?;
     // Read afterwards: nothing is published before it is in the log.

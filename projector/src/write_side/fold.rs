@@ -1,12 +1,12 @@
 //! Fold of the log into the rows that the append keeps, with a check that each event follows from those before it.
 
 use serde::Deserialize;
-use sqlx::{FromRow, PgConnection};
+use sqlx::PgConnection;
 use taskfold_domain::aggregates::State;
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::task::side_tables::{LinkKind, Placement};
 use taskfold_domain::{SubjectKind, Task, Timestamp};
-use taskfold_event_log::{LoggedEvent, event_columns};
+use taskfold_event_log::{EventRow, LoggedEvent, StoredTime};
 use uuid::Uuid;
 
 use crate::ProjectorError;
@@ -44,9 +44,7 @@ pub struct Break {
 }
 
 /// An event, and what the append wrote with it.
-#[derive(FromRow)]
 struct Row {
-    #[sqlx(flatten)]
     event: LoggedEvent,
     metadata: String,
 }
@@ -72,53 +70,112 @@ pub trait Sink: Send {
 /// Folds all aggregates one after the other, in the order of the log's primary key, or only the given tasks. An
 /// aggregate with an event that cannot be read is left out.
 pub async fn fold(db: &mut PgConnection, only: Option<&[Uuid]>, sink: &mut impl Sink) -> Result<(), ProjectorError> {
-    let kinds = if only.is_some() { &[SubjectKind::Task] } else { SubjectKind::ALL };
-    let only: Option<Vec<String>> = only.map(|tasks| tasks.iter().map(Uuid::to_string).collect());
     let mut done = Vec::new();
-    for kind in kinds {
-        let (mut id, mut version) = (String::new(), 0);
-        let mut folding = Folding::new(*kind);
-        loop {
-            let page = page(db, *kind, (&id, version), only.as_deref()).await?;
-            let Some(last) = page.last() else { break };
-            let next = (last.event.aggregate_id.clone(), last.event.sequence);
-            for row in page {
-                if row.event.aggregate_id != id {
-                    id.clone_from(&row.event.aggregate_id);
-                    done.extend(std::mem::replace(&mut folding, Folding::new(*kind)).ended());
-                    if done.len() >= TASKS {
-                        sink.tasks(db, std::mem::take(&mut done)).await?;
-                    }
-                }
-                if let Some(field) = folding.add(&row) {
-                    sink.breaks(Break { position: row.event.position, field });
+    match only {
+        Some(tasks) => {
+            for task in tasks {
+                let id = task.to_string();
+                fold_range(db, SubjectKind::Task, (&id, &id), &mut done, sink).await?;
+            }
+        }
+        None => {
+            for kind in SubjectKind::ALL {
+                if let Some(last) = last_id(db, *kind).await? {
+                    fold_range(db, *kind, ("", &last), &mut done, sink).await?;
                 }
             }
-            (id, version) = next;
         }
-        done.extend(folding.ended());
     }
     if done.is_empty() { Ok(()) } else { sink.tasks(db, done).await }
 }
 
-/// Reads the events behind this one, in the order of the primary key.
+/// Folds the aggregates of a kind with ids from `first` to `last`, both included. Tasks go to `sink`, or to `done` if
+/// they are few.
+async fn fold_range(
+    db: &mut PgConnection,
+    kind: SubjectKind,
+    (first, last): (&str, &str),
+    done: &mut Vec<Folded>,
+    sink: &mut impl Sink,
+) -> Result<(), ProjectorError> {
+    let (mut id, mut version) = (first.to_owned(), 0);
+    let mut folding = Folding::new(kind);
+    loop {
+        let page = page(db, kind, (&id, version), last).await?;
+        let Some(end) = page.last() else { break };
+        let next = (end.event.aggregate_id.clone(), end.event.sequence);
+        for row in page {
+            if row.event.aggregate_id != id {
+                id.clone_from(&row.event.aggregate_id);
+                done.extend(std::mem::replace(&mut folding, Folding::new(kind)).ended());
+            }
+            if let Some(field) = folding.add(&row) {
+                sink.breaks(Break { position: row.event.position, field });
+            }
+        }
+        (id, version) = next;
+        if done.len() >= TASKS {
+            sink.tasks(db, std::mem::take(done)).await?;
+        }
+    }
+    done.extend(folding.ended());
+    if done.len() >= TASKS {
+        sink.tasks(db, std::mem::take(done)).await?;
+    }
+    Ok(())
+}
+
+/// The last id of an aggregate of this kind.
+async fn last_id(db: &mut PgConnection, kind: SubjectKind) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("SELECT max(aggregate_id) FROM events WHERE aggregate_type = $1", kind.as_str())
+        .fetch_one(db)
+        .await
+}
+
+/// Reads the events after this one, in the order of the primary key, of aggregates with ids up to `last`.
 async fn page(
     db: &mut PgConnection,
     kind: SubjectKind,
     (id, version): (&str, i64),
-    only: Option<&[String]>,
+    last: &str,
 ) -> sqlx::Result<Vec<Row>> {
-    const BEHIND: &str = concat!(
-        "SELECT ",
-        event_columns!(),
-        ", metadata::text AS metadata FROM events WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3)"
-    );
-    const ORDER: &str = "ORDER BY aggregate_type, aggregate_id, sequence LIMIT $4";
-    let sql = match only {
-        Some(_) => format!("{BEHIND} AND aggregate_id = ANY ($5) {ORDER}"),
-        None => format!("{BEHIND} AND $5::text[] IS NULL {ORDER}"),
-    };
-    sqlx::query_as(&sql).bind(kind.as_str()).bind(id).bind(version).bind(PAGE).bind(only).fetch_all(db).await
+    sqlx::query!(
+        r#"
+        SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
+               words AS "words: Vec<Option<String>>", project_id, actor_id, command_id,
+               occurred_at AS "occurred_at: StoredTime", recorded_at AS "recorded_at: StoredTime", traceparent,
+               metadata::text AS "metadata!"
+        FROM events
+        WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) AND aggregate_id <= $4
+        ORDER BY aggregate_type, aggregate_id, sequence LIMIT $5
+        "#,
+        kind.as_str(),
+        id,
+        version,
+        last,
+        PAGE,
+    )
+    .map(|row| Row {
+        event: LoggedEvent::from(EventRow {
+            position: row.position,
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            sequence: row.sequence,
+            event_type: row.event_type,
+            event_version: row.event_version,
+            payload: row.payload,
+            words: row.words,
+            project_id: row.project_id,
+            actor_id: row.actor_id,
+            command_id: row.command_id,
+            occurred_at: row.occurred_at,
+            recorded_at: row.recorded_at,
+            traceparent: row.traceparent,
+        }),
+        metadata: row.metadata,
+    })
+    .fetch_all(db)
+    .await
 }
 
 /// One aggregate, as far as its events have been applied.

@@ -5,35 +5,47 @@ use uuid::Uuid;
 
 use super::differences::{Difference, Wrong};
 use crate::ProjectorError;
-use crate::transactions::will_lock;
+use crate::transactions::lock_log;
 
 /// Aggregates whose heads are repaired in one transaction, during which no command is appended.
 const CHUNK: usize = 500;
 /// Differences that are reported.
 const MAX_REPORTED: i64 = 1000;
 
-/// Heads that differ from the log: the aggregate, whether the log has it, whether it has a head.
-const DIFFERING: &str = "SELECT aggregate_type, aggregate_id, l.version IS NOT NULL, h.version IS NOT NULL \
-    FROM ( \
-        SELECT DISTINCT ON (e.aggregate_type, e.aggregate_id) e.aggregate_type, e.aggregate_id::uuid AS aggregate_id, \
-               e.sequence AS version, e.position, e.command_id \
-        FROM events e \
-        WHERE e.aggregate_id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' \
-        ORDER BY e.aggregate_type, e.aggregate_id, e.sequence DESC) AS l \
-    FULL JOIN aggregate_heads h USING (aggregate_type, aggregate_id) \
-    WHERE (l.version, l.position, l.command_id) IS DISTINCT FROM (h.version, h.position, h.command_id) \
-    LIMIT $1";
-
-type Differing = (String, Uuid, bool, bool);
-
-async fn differing(db: &mut PgConnection, limit: Option<i64>) -> sqlx::Result<Vec<Differing>> {
-    sqlx::query_as(DIFFERING).bind(limit).fetch_all(db).await
+/// An aggregate whose head differs from the log.
+struct DifferingHead {
+    kind: String,
+    id: Uuid,
+    logged: bool,
+    has_head: bool,
 }
 
-/// Heads that are not what the log says.
+async fn differing(db: &mut PgConnection, limit: Option<i64>) -> sqlx::Result<Vec<DifferingHead>> {
+    sqlx::query_as!(
+        DifferingHead,
+        r#"
+        SELECT aggregate_type AS "kind!", aggregate_id AS "id!", l.version IS NOT NULL AS "logged!",
+               h.version IS NOT NULL AS "has_head!"
+        FROM (
+            SELECT DISTINCT ON (e.aggregate_type, e.aggregate_id) e.aggregate_type, e.aggregate_id::uuid AS aggregate_id,
+                   e.sequence AS version, e.position, e.command_id
+            FROM events e
+            WHERE e.aggregate_id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+            ORDER BY e.aggregate_type, e.aggregate_id, e.sequence DESC) AS l
+        FULL JOIN aggregate_heads h USING (aggregate_type, aggregate_id)
+        WHERE (l.version, l.position, l.command_id) IS DISTINCT FROM (h.version, h.position, h.command_id)
+        LIMIT $1
+        "#,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Finds the heads that differ from the log.
 pub async fn heads(db: &mut PgConnection) -> Result<Vec<Difference>, ProjectorError> {
-    let difference = |(kind, id, logged, known): Differing| {
-        let wrong = match (logged, known) {
+    let difference = |DifferingHead { kind, id, logged, has_head }| {
+        let wrong = match (logged, has_head) {
             (true, false) => Wrong::Missing,
             (false, _) => Wrong::Unexpected,
             (true, true) => Wrong::Different,
@@ -47,28 +59,31 @@ pub async fn heads(db: &mut PgConnection) -> Result<Vec<Difference>, ProjectorEr
 pub async fn repair(db: &mut PgConnection) -> Result<usize, ProjectorError> {
     let wrong = differing(db, None).await?;
     for chunk in wrong.chunks(CHUNK) {
-        let (kinds, ids): (Vec<&str>, Vec<Uuid>) = chunk.iter().map(|(kind, id, ..)| (kind.as_str(), *id)).unzip();
+        let (kinds, ids): (Vec<&str>, Vec<Uuid>) = chunk.iter().map(|head| (head.kind.as_str(), head.id)).unzip();
         let mut transaction = db.begin().await?;
-        will_lock(&mut transaction).await?;
-        sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *transaction).await?;
-        sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *transaction).await?;
-        sqlx::query(
-            "DELETE FROM aggregate_heads h USING unnest($1::text[], $2::uuid[]) AS w (kind, id) \
-             WHERE h.aggregate_type = w.kind AND h.aggregate_id = w.id",
+        lock_log(&mut transaction).await?;
+        sqlx::query!(
+            r#"
+            DELETE FROM aggregate_heads h USING unnest($1::text[], $2::uuid[]) AS w (kind, id)
+            WHERE h.aggregate_type = w.kind AND h.aggregate_id = w.id
+            "#,
+            &kinds as _,
+            &ids,
         )
-        .bind(&kinds)
-        .bind(&ids)
         .execute(&mut *transaction)
         .await?;
-        sqlx::query(
-            "INSERT INTO aggregate_heads (aggregate_type, aggregate_id, version, position, command_id) \
-             SELECT w.kind, w.id, e.sequence, e.position, e.command_id \
-             FROM unnest($1::text[], $2::uuid[]) AS w (kind, id) CROSS JOIN LATERAL ( \
-                 SELECT e.sequence, e.position, e.command_id FROM events e \
-                 WHERE e.aggregate_type = w.kind AND e.aggregate_id = w.id::text ORDER BY e.sequence DESC LIMIT 1) AS e",
+        sqlx::query!(
+            r#"
+            INSERT INTO aggregate_heads (aggregate_type, aggregate_id, version, position, command_id)
+            SELECT w.kind, w.id, e.sequence, e.position, e.command_id
+            FROM unnest($1::text[], $2::uuid[]) AS w (kind, id) CROSS JOIN LATERAL (
+                SELECT e.sequence, e.position, e.command_id FROM events e
+                WHERE e.aggregate_type = w.kind AND e.aggregate_id = w.id::text
+                ORDER BY e.sequence DESC LIMIT 1) AS e
+            "#,
+            &kinds as _,
+            &ids,
         )
-        .bind(&kinds)
-        .bind(&ids)
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;

@@ -19,17 +19,24 @@ pub async fn incomplete(db: &mut PgConnection, of: &[Aggregate]) -> Result<Vec<A
     let mut wrong = Wrong::default();
     fold(db, Some(&ids), &mut wrong).await?;
     let (kinds, ids): (Vec<&str>, Vec<Uuid>) = of.iter().map(|(kind, id)| (kind.as_str(), *id)).unzip();
-    let lacking: HashSet<Aggregate> = sqlx::query_as(
-        "SELECT a.kind, a.id FROM unnest($1::text[], $2::uuid[]) AS a (kind, id) WHERE EXISTS ( \
-             SELECT FROM events e WHERE e.aggregate_type = a.kind AND e.aggregate_id = a.id::text AND NOT EXISTS ( \
-                 SELECT FROM commands c WHERE c.actor_id = e.actor_id AND c.command_id = e.command_id)) \
-             OR EXISTS (SELECT FROM events e WHERE e.aggregate_type = a.kind AND e.aggregate_id = a.id::text) AND NOT EXISTS ( \
-                 SELECT FROM aggregate_heads h JOIN events e ON e.position = h.position \
-                 WHERE h.aggregate_type = a.kind AND h.aggregate_id = a.id AND h.version = ( \
-                     SELECT max(l.sequence) FROM events l WHERE l.aggregate_type = a.kind AND l.aggregate_id = a.id::text))",
+    let lacking: HashSet<Aggregate> = sqlx::query!(
+        r#"
+        SELECT a.kind AS "kind!", a.id AS "id!"
+        FROM unnest($1::text[], $2::uuid[]) AS a (kind, id)
+        WHERE EXISTS (
+            SELECT FROM events e
+            WHERE e.aggregate_type = a.kind AND e.aggregate_id = a.id::text AND NOT EXISTS (
+                SELECT FROM commands c WHERE c.actor_id = e.actor_id AND c.command_id = e.command_id))
+        OR EXISTS (SELECT FROM events e WHERE e.aggregate_type = a.kind AND e.aggregate_id = a.id::text) AND NOT EXISTS (
+            SELECT FROM aggregate_heads h JOIN events e ON e.position = h.position
+            WHERE h.aggregate_type = a.kind AND h.aggregate_id = a.id AND h.version = (
+                SELECT max(l.sequence) FROM events l
+                WHERE l.aggregate_type = a.kind AND l.aggregate_id = a.id::text))
+        "#,
+        &kinds as _,
+        &ids,
     )
-    .bind(kinds)
-    .bind(ids)
+    .map(|aggregate| (aggregate.kind, aggregate.id))
     .fetch_all(db)
     .await?
     .into_iter()

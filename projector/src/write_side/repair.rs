@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::differences::{OF_LOG, of_link, orphans, tasks};
+use super::differences::{COMMANDS_OF_LOG, of_link, orphans, tasks};
 use super::fold::{Break, Due, Folded, Sink, fold};
 use crate::ProjectorError;
-use crate::transactions::{take_snapshot, will_lock, will_read};
+use crate::transactions::{lock_log, take_snapshot, will_read};
 
 /// Tasks repaired at once, while commands wait: some hundredths of a second.
 const CHUNK: usize = 200;
@@ -70,9 +70,9 @@ impl Sink for Differing {
 }
 
 #[derive(Default)]
-struct Kept(Vec<Folded>);
+struct Collected(Vec<Folded>);
 
-impl Sink for Kept {
+impl Sink for Collected {
     async fn tasks(&mut self, _: &mut PgConnection, folded: Vec<Folded>) -> Result<(), ProjectorError> {
         self.0.extend(folded);
         Ok(())
@@ -102,10 +102,10 @@ async fn folded(db: &mut PgConnection, wrong: &[Uuid]) -> Result<(Vec<Folded>, i
     will_read(&mut tx).await?;
     take_snapshot(&mut tx).await?;
     let upto = taskfold_event_log::head(&mut *tx).await?;
-    let mut kept = Kept::default();
-    fold(&mut tx, Some(wrong), &mut kept).await?;
+    let mut collected = Collected::default();
+    fold(&mut tx, Some(wrong), &mut collected).await?;
     tx.rollback().await?;
-    Ok((kept.0, upto))
+    Ok((collected.0, upto))
 }
 
 /// Outcome of rewriting the rows of some tasks.
@@ -124,29 +124,30 @@ async fn repair_tasks(
     upto: i64,
 ) -> Result<Written, ProjectorError> {
     let mut tx = db.begin().await?;
-    will_lock(&mut tx).await?;
-    sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *tx).await?;
-    sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *tx).await?;
-    let changed: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT DISTINCT aggregate_id::uuid FROM events \
-         WHERE position > $1 AND aggregate_type = 'task' AND aggregate_id = ANY ($2::text[])",
+    lock_log(&mut tx).await?;
+    let changed = sqlx::query_scalar!(
+        r#"
+        SELECT DISTINCT aggregate_id::uuid AS "task!" FROM events
+        WHERE position > $1 AND aggregate_type = 'task' AND aggregate_id = ANY ($2)
+        "#,
+        upto,
+        &wrong.iter().map(Uuid::to_string).collect::<Vec<_>>(),
     )
-    .bind(upto)
-    .bind(wrong.iter().map(Uuid::to_string).collect::<Vec<_>>())
     .fetch_all(&mut *tx)
     .await?;
     folded.retain(|folded| !changed.contains(&folded.task));
-    let unknown: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT id FROM unnest($1) AS id WHERE NOT EXISTS ( \
-             SELECT FROM events WHERE aggregate_type = 'task' AND aggregate_id = id::text)",
+    let unknown = sqlx::query_scalar!(
+        r#"
+        SELECT id AS "id!" FROM unnest($1::uuid[]) AS id
+        WHERE NOT EXISTS (SELECT FROM events WHERE aggregate_type = 'task' AND aggregate_id = id::text)
+        "#,
+        wrong,
     )
-    .bind(wrong)
     .fetch_all(&mut *tx)
     .await?;
     let ids: Vec<Uuid> = folded.iter().map(|folded| folded.task).chain(unknown).collect();
-    for table in ["task_places", "task_links"] {
-        sqlx::query(&format!("DELETE FROM {table} WHERE task_id = ANY ($1)")).bind(&ids).execute(&mut *tx).await?;
-    }
+    sqlx::query!("DELETE FROM task_places WHERE task_id = ANY ($1)", &ids).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM task_links WHERE task_id = ANY ($1)", &ids).execute(&mut *tx).await?;
     // The table alone tells whether reminders that may be scheduled are.
     let (perhaps, then): (Vec<Uuid>, Vec<_>) = folded
         .iter()
@@ -155,13 +156,17 @@ async fn repair_tasks(
             Due::Never | Due::At(_) => None,
         })
         .unzip();
-    sqlx::query(
-        "DELETE FROM due_schedule s WHERE task_id = ANY ($1) AND NOT EXISTS ( \
-             SELECT FROM unnest($2, $3) AS perhaps (task_id, at) WHERE (perhaps.task_id, perhaps.at) = (s.task_id, s.at))",
+    sqlx::query!(
+        r#"
+        DELETE FROM due_schedule s
+        WHERE task_id = ANY ($1) AND NOT EXISTS (
+            SELECT FROM unnest($2::uuid[], $3::timestamptz[]) AS perhaps (task_id, at)
+            WHERE (perhaps.task_id, perhaps.at) = (s.task_id, s.at))
+        "#,
+        &ids,
+        &perhaps,
+        &then,
     )
-    .bind(&ids)
-    .bind(perhaps)
-    .bind(then)
     .execute(&mut *tx)
     .await?;
     let not_placed = insert(&mut tx, &folded).await?;
@@ -170,25 +175,33 @@ async fn repair_tasks(
 }
 
 async fn insert(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Uuid>, ProjectorError> {
-    let placed: Vec<Uuid> = sqlx::query_scalar(
-        "INSERT INTO task_places (task_id, project_id, column_id, rank, state) SELECT * FROM unnest($1, $2, $3, $4, $5) \
-         ON CONFLICT DO NOTHING RETURNING task_id",
+    let placed = sqlx::query_scalar!(
+        r#"
+        INSERT INTO task_places (task_id, project_id, column_id, rank, state)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::smallint[])
+        ON CONFLICT DO NOTHING RETURNING task_id
+        "#,
+        &folded.iter().map(|f| f.task).collect::<Vec<_>>(),
+        &folded.iter().map(|f| f.project).collect::<Vec<_>>(),
+        &folded.iter().map(|f| f.placement.column.0).collect::<Vec<_>>(),
+        &folded.iter().map(|f| f.placement.rank.as_str()).collect::<Vec<_>>() as _,
+        &folded.iter().map(|f| f.placement.state as i16).collect::<Vec<_>>(),
     )
-    .bind(folded.iter().map(|f| f.task).collect::<Vec<_>>())
-    .bind(folded.iter().map(|f| f.project).collect::<Vec<_>>())
-    .bind(folded.iter().map(|f| f.placement.column.0).collect::<Vec<_>>())
-    .bind(folded.iter().map(|f| f.placement.rank.as_str()).collect::<Vec<_>>())
-    .bind(folded.iter().map(|f| f.placement.state as i16).collect::<Vec<_>>())
     .fetch_all(&mut *db)
     .await?;
     let links: Vec<(i16, Uuid, Uuid)> =
         folded.iter().flat_map(|f| f.links.iter().map(of_link).map(|(kind, target)| (kind, f.task, target))).collect();
-    sqlx::query("INSERT INTO task_links (kind, task_id, target_id) SELECT * FROM unnest($1, $2, $3)")
-        .bind(links.iter().map(|link| link.0).collect::<Vec<_>>())
-        .bind(links.iter().map(|link| link.1).collect::<Vec<_>>())
-        .bind(links.iter().map(|link| link.2).collect::<Vec<_>>())
-        .execute(&mut *db)
-        .await?;
+    sqlx::query!(
+        r#"
+        INSERT INTO task_links (kind, task_id, target_id)
+        SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::uuid[])
+        "#,
+        &links.iter().map(|link| link.0).collect::<Vec<_>>(),
+        &links.iter().map(|link| link.1).collect::<Vec<_>>(),
+        &links.iter().map(|link| link.2).collect::<Vec<_>>(),
+    )
+    .execute(&mut *db)
+    .await?;
     let (tasks, at): (Vec<Uuid>, Vec<_>) = folded
         .iter()
         .filter_map(|f| match f.due {
@@ -196,11 +209,13 @@ async fn insert(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Uuid>, P
             Due::Never | Due::Perhaps(_) => None,
         })
         .unzip();
-    sqlx::query("INSERT INTO due_schedule (task_id, at) SELECT * FROM unnest($1, $2)")
-        .bind(tasks)
-        .bind(at)
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "INSERT INTO due_schedule (task_id, at) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])",
+        &tasks,
+        &at,
+    )
+    .execute(db)
+    .await?;
     let placed: HashSet<Uuid> = placed.into_iter().collect();
     Ok(folded.iter().map(|f| f.task).filter(|task| !placed.contains(task)).collect())
 }
@@ -209,33 +224,47 @@ async fn insert(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Uuid>, P
 /// commands go on meanwhile.
 async fn repair_commands(db: &mut PgConnection, repaired: &mut Repaired) -> Result<(), ProjectorError> {
     let removed = format!(
-        "DELETE FROM commands WHERE (actor_id, command_id) IN ( \
-             SELECT c.actor_id, c.command_id FROM commands c LEFT JOIN ({OF_LOG}) AS l USING (actor_id, command_id) \
-             WHERE l.last_position IS NULL AND c.first_position <= c.last_position)"
+        r#"
+        DELETE FROM commands WHERE (actor_id, command_id) IN (
+            SELECT c.actor_id, c.command_id
+            FROM commands c LEFT JOIN ({COMMANDS_OF_LOG}) AS l USING (actor_id, command_id)
+            WHERE l.last_position IS NULL AND c.first_position <= c.last_position)
+        "#
     );
     repaired.commands_removed = sqlx::query(&removed).execute(&mut *db).await?.rows_affected();
-    let made = format!(
-        "INSERT INTO commands AS c (actor_id, command_id, aggregate_id, version, first_position, last_position, fingerprint, created_id, created) \
-         SELECT actor_id, command_id, aggregate_id, version, first_position, last_position, fingerprint, created_id, created \
-         FROM ({OF_LOG}) AS l WHERE fingerprint IS NOT NULL \
-         ON CONFLICT (actor_id, command_id) DO UPDATE SET aggregate_id = excluded.aggregate_id, version = excluded.version, \
-             first_position = excluded.first_position, last_position = excluded.last_position, \
-             fingerprint = excluded.fingerprint, created_id = excluded.created_id, created = excluded.created \
-         WHERE (c.aggregate_id, c.version, c.first_position, c.last_position, c.fingerprint, c.created_id, c.created) \
-             IS DISTINCT FROM (excluded.aggregate_id, excluded.version, excluded.first_position, excluded.last_position, \
-                 excluded.fingerprint, excluded.created_id, excluded.created)"
+    let written = format!(
+        r#"
+        INSERT INTO commands AS c (actor_id, command_id, aggregate_id, version, first_position, last_position, fingerprint,
+                                   created_id, created)
+        SELECT actor_id, command_id, aggregate_id, version, first_position, last_position, fingerprint, created_id, created
+        FROM ({COMMANDS_OF_LOG}) AS l WHERE fingerprint IS NOT NULL
+        ON CONFLICT (actor_id, command_id) DO UPDATE
+        SET aggregate_id = excluded.aggregate_id, version = excluded.version,
+            first_position = excluded.first_position, last_position = excluded.last_position,
+            fingerprint = excluded.fingerprint, created_id = excluded.created_id, created = excluded.created
+        WHERE (c.aggregate_id, c.version, c.first_position, c.last_position, c.fingerprint, c.created_id, c.created)
+            IS DISTINCT FROM (excluded.aggregate_id, excluded.version, excluded.first_position, excluded.last_position,
+                              excluded.fingerprint, excluded.created_id, excluded.created)
+        "#
     );
-    repaired.commands = sqlx::query(&made).execute(&mut *db).await?.rows_affected();
+    repaired.commands = sqlx::query(&written).execute(&mut *db).await?.rows_affected();
     let corrected = format!(
-        "UPDATE commands c SET aggregate_id = l.aggregate_id, version = l.version, first_position = l.first_position, \
-             last_position = l.last_position \
-         FROM ({OF_LOG}) AS l WHERE (l.actor_id, l.command_id) = (c.actor_id, c.command_id) AND l.fingerprint IS NULL \
-             AND (l.aggregate_id, l.version, l.first_position, l.last_position) \
-                 IS DISTINCT FROM (c.aggregate_id, c.version, c.first_position, c.last_position)"
+        r#"
+        UPDATE commands c
+        SET aggregate_id = l.aggregate_id, version = l.version, first_position = l.first_position,
+            last_position = l.last_position
+        FROM ({COMMANDS_OF_LOG}) AS l
+        WHERE (l.actor_id, l.command_id) = (c.actor_id, c.command_id) AND l.fingerprint IS NULL
+          AND (l.aggregate_id, l.version, l.first_position, l.last_position)
+              IS DISTINCT FROM (c.aggregate_id, c.version, c.first_position, c.last_position)
+        "#
     );
     repaired.commands += sqlx::query(&corrected).execute(&mut *db).await?.rows_affected();
     repaired.commands_lost = sqlx::query_scalar(&format!(
-        "SELECT count(*) FROM ({OF_LOG}) AS l LEFT JOIN commands c USING (actor_id, command_id) WHERE c.last_position IS NULL"
+        r#"
+        SELECT count(*) FROM ({COMMANDS_OF_LOG}) AS l LEFT JOIN commands c USING (actor_id, command_id)
+        WHERE c.last_position IS NULL
+        "#
     ))
     .fetch_one(db)
     .await?;

@@ -5,7 +5,7 @@ use taskfold_domain::Event;
 use taskfold_domain::TaskEvent;
 use taskfold_domain::ids::AttachmentId;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
-use taskfold_event_log::{LoggedEvent, Worker, select_events};
+use taskfold_event_log::{EventRow, LoggedEvent, Worker};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -75,13 +75,22 @@ async fn follow_the_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorErr
     if upto <= at {
         return Ok(false);
     }
-    let look = sqlx::query_as(select_events!(
-        "WHERE position > $1 AND position <= $2 \
-           AND event_type IN ('task.attachment_added', 'task.attachment_removed') ORDER BY position"
-    ))
-    .bind(at)
-    .bind(upto);
-    let events: Vec<LoggedEvent> = within(BATCH, look.fetch_all(pool)).await?;
+    let reading = sqlx::query_as!(
+        EventRow,
+        r#"
+        SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+               payload::text AS "payload!", words AS "words: _", project_id, actor_id, command_id,
+               occurred_at AS "occurred_at: _", recorded_at AS "recorded_at: _", traceparent
+        FROM events
+        WHERE position > $1 AND position <= $2
+          AND event_type IN ('task.attachment_added', 'task.attachment_removed')
+        ORDER BY position
+        "#,
+        at,
+        upto,
+    )
+    .map(LoggedEvent::from);
+    let events = within(BATCH, reading.fetch_all(pool)).await?;
     for event in events {
         match event.event() {
             Ok(Event::Task(TaskEvent::AttachmentRemoved(e))) => store.remove(e.attachment.from.id).await?,

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::{CommentId, TaskId};
 use taskfold_domain::task::TYPE;
-use taskfold_event_log::{LoggedEvent, select_events};
+use taskfold_event_log::{EventRow, LoggedEvent};
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::{Path, Query};
 
@@ -42,17 +42,25 @@ pub async fn handler(
     let mut lookup = request.lookup(&app, query.min_position);
     let (snapshot, events) = loop {
         let (mut snapshot, _) = lookup.member(Target::Task(task_id)).await?;
-        let events: Vec<LoggedEvent> = sqlx::query_as(select_events!(
-            "WHERE aggregate_type = $1 AND aggregate_id = $2 AND position <= $3 \
-               AND event_type IN ('task.commented', 'task.comment_edited', 'task.comment_removed') \
-               AND $4 IN (payload #>> '{changes,comment,to,id}', payload #>> '{changes,comment,from,id}') \
-             ORDER BY sequence DESC LIMIT $5"
-        ))
-        .bind(TYPE)
-        .bind(task_id.to_string())
-        .bind(snapshot.position)
-        .bind(comment_id.to_string())
-        .bind(MAX_CHANGES)
+        let events = sqlx::query_as!(
+            EventRow,
+            r#"
+            SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+                   payload::text AS "payload!", words AS "words: _", project_id, actor_id, command_id,
+                   occurred_at AS "occurred_at: _", recorded_at AS "recorded_at: _", traceparent
+            FROM events
+            WHERE aggregate_type = $1 AND aggregate_id = $2 AND position <= $3
+              AND event_type IN ('task.commented', 'task.comment_edited', 'task.comment_removed')
+              AND $4 IN (payload #>> '{changes,comment,to,id}', payload #>> '{changes,comment,from,id}')
+            ORDER BY sequence DESC LIMIT $5
+            "#,
+            TYPE,
+            task_id.to_string(),
+            snapshot.position,
+            comment_id.to_string(),
+            MAX_CHANGES,
+        )
+        .map(LoggedEvent::from)
         .fetch_all(&mut *snapshot.db)
         .await?;
         match events.is_empty() {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::task::TYPE;
-use taskfold_event_log::{LoggedEvent, select_events};
+use taskfold_event_log::{EventRow, LoggedEvent};
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::{Path, Query};
 use uuid::Uuid;
@@ -39,15 +39,23 @@ pub async fn handler(
 ) -> Result<ReadResponse, ReadError> {
     let list = Keyset::of("history", task_id.0, &query)?;
     let (mut snapshot, _) = request.task(&app, query.min_position, task_id).await?;
-    let rows: Vec<LoggedEvent> = sqlx::query_as(select_events!(
-        "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3::text::bigint AND position <= $4 \
-         ORDER BY sequence DESC LIMIT $5"
-    ))
-    .bind(TYPE)
-    .bind(task_id.to_string())
-    .bind(list.key(FIRST_KEY))
-    .bind(snapshot.position)
-    .bind(list.row_limit())
+    let rows = sqlx::query_as!(
+        EventRow,
+        r#"
+        SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+               payload::text AS "payload!", words AS "words: _", project_id, actor_id, command_id,
+               occurred_at AS "occurred_at: _", recorded_at AS "recorded_at: _", traceparent
+        FROM events
+        WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3::text::bigint AND position <= $4
+        ORDER BY sequence DESC LIMIT $5
+        "#,
+        TYPE,
+        task_id.to_string(),
+        list.key(FIRST_KEY),
+        snapshot.position,
+        list.row_limit(),
+    )
+    .map(LoggedEvent::from)
     .fetch_all(&mut *snapshot.db)
     .await
     .map_err(bad_cursor_or)?;

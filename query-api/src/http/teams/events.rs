@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::TYPE;
-use taskfold_event_log::{LoggedEvent, select_events};
+use taskfold_event_log::{EventRow, LoggedEvent};
 use taskfold_live::Cursor;
 use taskfold_web::problem::FeedProblems;
 use taskfold_web::read::{Path, Query};
@@ -53,15 +53,23 @@ pub async fn handler(
     if since > head {
         return Err(cursor_ahead(head));
     }
-    let mut events: Vec<LoggedEvent> = sqlx::query_as(select_events!(
-        "WHERE aggregate_type = $1 AND aggregate_id = $2 AND position > $3 AND position <= $4 \
-         ORDER BY sequence LIMIT $5"
-    ))
-    .bind(TYPE)
-    .bind(team_id.to_string())
-    .bind(since)
-    .bind(head)
-    .bind(limit + 1)
+    let mut events = sqlx::query_as!(
+        EventRow,
+        r#"
+        SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+               payload::text AS "payload!", words AS "words: _", project_id, actor_id, command_id,
+               occurred_at AS "occurred_at: _", recorded_at AS "recorded_at: _", traceparent
+        FROM events
+        WHERE aggregate_type = $1 AND aggregate_id = $2 AND position > $3 AND position <= $4
+        ORDER BY sequence LIMIT $5
+        "#,
+        TYPE,
+        team_id.to_string(),
+        since,
+        head,
+        limit + 1,
+    )
+    .map(LoggedEvent::from)
     .fetch_all(&mut *snapshot.db)
     .await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
