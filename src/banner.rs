@@ -1,11 +1,11 @@
-//! What a person reads in the terminal: that it starts, where everything is, and what to try first.
+//! Output to the terminal: the start, the addresses of everything, and a first request to try.
 
 use std::net::SocketAddr;
 
 use crate::config::Settings;
-use crate::program::Site;
+use crate::program::Environment;
 
-/// At once, because the first start of all takes seconds.
+/// Printed at once, because the very first start takes seconds.
 pub fn starting(settings: &Settings) {
     let own = match (&settings.database_url, &settings.nats_url) {
         (None, None) => ", with its own PostgreSQL and NATS",
@@ -16,17 +16,17 @@ pub fn starting(settings: &Settings) {
     println!("taskfold {} is starting{own} (data in {})", env!("CARGO_PKG_VERSION"), settings.data_dir.display());
 }
 
-/// A single role: where it answers, for scripts and people alike.
+/// Printed when a single role is ready, with its address.
 pub fn listening(role: &str, address: SocketAddr) {
     println!("taskfold {role} is ready on {}", base(address));
 }
 
-/// Everything in one process.
-pub fn ready(address: SocketAddr, site: &Site) {
-    let settings = &site.program.settings;
-    // A URL that was given may hold a password, and whoever gave it knows it.
-    let or_given = |given: &Option<String>, own: &Option<String>, variable: &str| match given {
-        Some(_) => format!("as {variable} says"),
+/// Printed when the process with all roles is ready.
+pub fn ready(address: SocketAddr, environment: &Environment) {
+    let settings = &environment.program.settings;
+    // A URL that was set is not printed, because it may contain a password.
+    let or_variable = |given: &Option<String>, own: &Option<String>, variable: &str| match given {
+        Some(_) => format!("set by {variable}"),
         None => own.clone().unwrap_or_default(),
     };
     let base = base(address);
@@ -41,19 +41,19 @@ Ready.
   PostgreSQL  {}
   NATS        {} (stream {})
 
-Make an account to begin with:
+Create an account to start with:
 
   curl -i {base}/v1/accounts -H 'Content-Type: application/json' \\
     -d '{{\"username\": \"ada\", \"display_name\": \"Ada\", \"password\": \"correct horse battery\"}}'
 ",
         data_dir.display(),
-        or_given(&settings.database_url, &site.database_url, "DATABASE_URL"),
-        or_given(&settings.nats_url, &site.nats_url, "NATS_URL"),
+        or_variable(&settings.database_url, &environment.database_url, "DATABASE_URL"),
+        or_variable(&settings.nats_url, &environment.nats_url, "NATS_URL"),
         settings.stream,
     );
 }
 
-/// An address that listens on everything cannot be typed into a browser.
+/// URL of an address. An unspecified one, which no browser can open, becomes `localhost`.
 fn base(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://localhost:{}", address.port())

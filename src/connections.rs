@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL, and to NATS, which may be away.
+//! Connections to PostgreSQL and NATS. NATS may be unavailable.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,49 +11,58 @@ use tokio::time::Instant;
 
 use crate::databases::DatabaseRole;
 
+/// Limit of waiting for the database at the start.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// Below the deadline of a request, so that it is this that is named.
+/// Limit of waiting for a connection, below the deadline of a request, so that the error names the pool.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
-/// Between two questions whether NATS is still there.
+/// Interval of pings to NATS.
 const NATS_PING: Duration = Duration::from_secs(2);
-/// Of a request to NATS, and of connecting to one of its servers.
+/// Limit of a request to NATS, and of connecting to one of its servers.
 const NATS_CALL: Duration = Duration::from_secs(3);
-/// A connection that answered this short a time ago is taken to be good; asking each time is a round trip for each request.
+/// Time for which a connection that answered is not tested again: a test would cost each request a round trip.
 const KNOWN_GOOD: Duration = Duration::from_secs(1);
 
-/// Time at which a session last began as a read-only one. One for the process: it only decides whether connections are replaced.
+/// Time at which a session last began in a read-only database. One for the process, because it only decides whether
+/// connections are replaced.
 static READ_ONLY: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Tells whether a connection of this age may be a session that stays read-only after its database has become writable: a session keeps the
-/// default that it began with. Replaced at most once in the time that it takes to be in doubt.
+/// Tells whether a session of this age may still be read-only after its database has become writable: a session keeps
+/// the default that it began with.
 fn may_be_read_only(age: Duration) -> bool {
     let last = *READ_ONLY.lock().unwrap_or_else(PoisonError::into_inner);
     age > KNOWN_GOOD && last.is_some_and(|last| last.elapsed() <= age)
 }
 
-/// Opens connections when they are needed; a database that goes away later is met again by the next who asks.
+/// Pool of the owner. It opens connections when they are needed, and again after an outage.
 pub fn owner_pool(database_url: &str, size: u32) -> anyhow::Result<PgPool> {
     let options = connect_options(database_url)?.application_name("taskfold");
     Ok(pool_options(size).connect_lazy_with(options))
 }
 
-/// The same for a part of the program. Sessions have the settings of its role, also where an administrator did not give them to it.
+/// Pool of a role. Its sessions have the settings of the role, even if an administrator created the role without them.
 pub fn pool(options: PgConnectOptions, role: DatabaseRole, size: u32) -> PgPool {
     pool_named(options, role, role.application_name(), size)
 }
 
-/// The same, under this name in `pg_stat_activity`.
+/// Pool of a role whose sessions have this name in `pg_stat_activity`.
 pub fn pool_named(options: PgConnectOptions, role: DatabaseRole, name: &str, size: u32) -> PgPool {
     pool_options(size)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 let (names, values): (Vec<_>, Vec<_>) =
                     role.settings().into_iter().filter_map(|setting| setting.split_once('=')).unzip();
-                let settings = sqlx::query_scalar(
-                    "SELECT current_setting('transaction_read_only')::bool FROM (SELECT count(set_config(name, value, false)) \
-                         FROM unnest($1::text[], $2::text[]) AS s (name, value) WHERE current_setting(name) <> value) AS set",
+                let settings = sqlx::query_scalar!(
+                    r#"
+                    SELECT current_setting('transaction_read_only')::bool AS "read_only!"
+                    FROM (
+                        SELECT count(set_config(name, value, false))
+                        FROM unnest($1::text[], $2::text[]) AS s (name, value)
+                        WHERE current_setting(name) <> value) AS set
+                    "#,
+                    &names as _,
+                    &values as _,
                 );
-                let read_only: bool = within(deadline::REQUEST, settings.bind(names).bind(values).fetch_one(connection)).await?;
+                let read_only = within(deadline::REQUEST, settings.fetch_one(connection)).await?;
                 if read_only {
                     *READ_ONLY.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 }
@@ -63,7 +72,7 @@ pub fn pool_named(options: PgConnectOptions, role: DatabaseRole, name: &str, siz
         .connect_lazy_with(options.application_name(name))
 }
 
-/// A connection that does not answer is replaced, and never given to anybody.
+/// Options that replace a connection which does not answer, so that no caller gets it.
 fn pool_options(size: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(size)
@@ -82,7 +91,7 @@ fn pool_options(size: u32) -> PgPoolOptions {
         })
         .after_release(|connection, _| {
             Box::pin(async move {
-                // sqlx waits here for the rest of an answer that nobody awaits any more, for however long it takes.
+                // Without this, sqlx would wait here for the rest of an abandoned answer, without a limit.
                 if deadline::connections_are_suspect() {
                     within(deadline::PING, connection.ping()).await?;
                 }
@@ -91,10 +100,10 @@ fn pool_options(size: u32) -> PgPoolOptions {
         })
 }
 
-/// Waits for a database that is still on its way up, as when everything is started at once.
+/// Waits for a database that is still starting, as when everything is started at once.
 pub async fn wait_for_database(options: &PgConnectOptions) -> anyhow::Result<()> {
     let until = Instant::now() + START_LIMIT;
-    let mut told = false;
+    let mut warned = false;
     loop {
         let attempt = tokio::time::timeout_at(until, options.connect()).await;
         let error = match attempt {
@@ -105,25 +114,27 @@ pub async fn wait_for_database(options: &PgConnectOptions) -> anyhow::Result<()>
         if is_final(&error) || Instant::now() >= until {
             return Err(error.context("connecting to the database"));
         }
-        if !told {
-            tracing::warn!(error = format!("{error:#}"), "the database does not answer yet, waiting for it");
-            told = true;
+        if !warned {
+            tracing::warn!(error = format!("{error:#}"), "the database does not respond yet, waiting for it");
+            warned = true;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
-/// A wrong password or an unknown database does not get better by waiting.
+/// Tells errors that waiting does not resolve: a wrong password or an unknown database.
 fn is_final(error: &anyhow::Error) -> bool {
     let code = error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());
     code.is_some_and(|code| code.starts_with("28") || code == "3D000")
 }
 
+/// Parses the URL of a database.
 pub fn connect_options(database_url: &str) -> anyhow::Result<PgConnectOptions> {
     database_url.parse().context("reading the database's URL")
 }
 
-/// A client that connects in the background and again for ever: NATS may come later, or go and come back.
+/// NATS client that connects in the background and reconnects forever: NATS may start later, or be unavailable for a
+/// time.
 pub async fn nats(nats_url: &str, name: &str) -> anyhow::Result<async_nats::Client> {
     let servers: Vec<async_nats::ServerAddr> = nats_url
         .split(',')
@@ -138,14 +149,14 @@ pub async fn nats(nats_url: &str, name: &str) -> anyhow::Result<async_nats::Clie
     }
     options
         .name(name)
-        // A connection whose other end is silent is given up after three of them.
+        // The client replaces a connection after three unanswered pings.
         .ping_interval(NATS_PING)
         .connection_timeout(NATS_CALL)
         .request_timeout(Some(NATS_CALL))
         .retry_on_initial_connect()
         .max_reconnects(None)
         .reconnect_delay_callback(|attempts| {
-            // At once, then slower up to two seconds.
+            // At once, then after up to two seconds.
             Duration::from_millis(50 * u64::try_from(attempts).unwrap_or(u64::MAX).min(40))
         })
         .event_callback(|event| async move { tracing::info!(%event, "nats") })

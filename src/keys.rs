@@ -1,4 +1,4 @@
-//! The keys that sign access tokens: made at the first start, kept in the database, known to every instance.
+//! Keys that sign access tokens: created at the first start and stored in the database, for all instances.
 
 use std::time::Duration;
 
@@ -14,41 +14,41 @@ use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_web::auth::{KeySource, Rejected, Signer, Verifier};
 use tokio_util::sync::CancellationToken;
 
-/// How soon a key that was taken back is forgotten here; one that another instance made is looked up when it is met.
+/// Interval of reading the keys, within which a removed key becomes invalid. A key of another instance is read when a
+/// token first uses it.
 const RELOAD: Duration = Duration::from_secs(60);
-/// The same before the very first key: somebody is making it right now.
+/// The same before the first key, which another instance is about to create.
 const FIRST_RELOAD: Duration = Duration::from_millis(500);
-/// Any number that nobody else locks; it spells "tf_keys".
+/// Key of the advisory lock, "tf_keys" in ASCII.
 const LOCK: i64 = 0x74_66_5f_6b_65_79_73;
 
-/// The newest key; the first of all if there is none yet.
+/// Returns the newest key, and creates the first one if there is none.
 pub async fn signer(pool: &PgPool) -> anyhow::Result<Signer> {
     within(REQUEST, newest_or_first(pool)).await
 }
 
 async fn newest_or_first(pool: &PgPool) -> anyhow::Result<Signer> {
     let mut transaction = pool.begin().await?;
-    // Two instances that start at once must not make a key each and sign with different ones.
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-    let newest: Option<(String, String)> =
-        sqlx::query_as("SELECT kid, private_pem FROM signing_keys ORDER BY created_at DESC, kid LIMIT 1")
-            .fetch_optional(&mut *transaction)
-            .await
-            .context("reading the signing keys")?;
+    // Two instances that start at once must not create different keys.
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
+    let newest = sqlx::query!("SELECT kid, private_pem FROM signing_keys ORDER BY created_at DESC, kid LIMIT 1")
+        .fetch_optional(&mut *transaction)
+        .await
+        .context("reading the signing keys")?;
     let (kid, private_pem) = match newest {
-        Some(key) => key,
+        Some(key) => (key.kid, key.private_pem),
         None => {
             let NewKey { kid, private_pem, public_pem } = NewKey::make()?;
-            sqlx::query(
+            sqlx::query!(
                 "INSERT INTO signing_keys (kid, private_pem, public_pem, created_at) VALUES ($1, $2, $3, now())",
+                kid,
+                private_pem,
+                public_pem,
             )
-            .bind(&kid)
-            .bind(&private_pem)
-            .bind(&public_pem)
             .execute(&mut *transaction)
             .await
-            .context("keeping the first signing key")?;
-            tracing::info!(kid, "made the first key for access tokens");
+            .context("storing the first signing key")?;
+            tracing::info!(kid, "created the first key for access tokens");
             (kid, private_pem)
         }
     };
@@ -56,14 +56,14 @@ async fn newest_or_first(pool: &PgPool) -> anyhow::Result<Signer> {
     Signer::new(kid, &private_pem).context("reading the signing key")
 }
 
-/// Fills the verifier with all public keys.
+/// Loads all public keys into the verifier.
 pub async fn load_into(verifier: &Verifier, pool: &PgPool) -> anyhow::Result<()> {
     verifier.replace(public_keys(pool).await?).context("reading the public keys")?;
     Worker::Keys.succeeded();
     Ok(())
 }
 
-/// The public keys as they are kept, for a verifier that meets one it does not know.
+/// Public keys of the database, for a verifier that meets an unknown key id.
 pub struct StoredKeys(pub PgPool);
 
 impl KeySource for StoredKeys {
@@ -78,13 +78,13 @@ impl KeySource for StoredKeys {
     }
 }
 
-/// Needs the public column only.
+/// Reads the public column only, which is all that the query-api may read.
 async fn public_keys(pool: &PgPool) -> anyhow::Result<Vec<(String, String)>> {
-    let keys = sqlx::query_as("SELECT kid, public_pem FROM signing_keys").fetch_all(pool);
-    within(REQUEST, keys).await.context("reading the public keys")
+    let keys = sqlx::query!("SELECT kid, public_pem FROM signing_keys").map(|key| (key.kid, key.public_pem));
+    within(REQUEST, keys.fetch_all(pool)).await.context("reading the public keys")
 }
 
-/// Keeps the verifier current until `shutdown`. With the database away, the keys known so far go on being good.
+/// Keeps the verifier current until `shutdown`. While the database is unavailable, the known keys remain valid.
 pub async fn keep_current(verifier: Verifier, pool: PgPool, shutdown: CancellationToken) -> anyhow::Result<()> {
     loop {
         let pause = if verifier.public_keys().is_empty() { FIRST_RELOAD } else { RELOAD };

@@ -1,34 +1,34 @@
-//! The program `taskfold`: roles, settings, connections, supervision, and the servers it can bring along.
+//! The program `taskfold`: roles, settings, connections, supervision, and the embedded servers.
 
-/// Where the bytes of attachments go.
+/// Store of the attachments' bytes.
 pub mod attachments;
-/// What a person reads in the terminal.
+/// Output to the terminal.
 pub mod banner;
 /// Flags and environment.
 pub mod config;
-/// To PostgreSQL and NATS.
+/// Connections to PostgreSQL and NATS.
 pub mod connections;
-/// Logins of the parts in PostgreSQL.
+/// Logins of PostgreSQL.
 pub mod databases;
 /// Liveness, readiness, metrics.
 pub mod health;
-/// Tokens that are not a session's: API tokens and those of an outside issuer.
+/// Tokens other than those of sessions: API tokens and those of an external issuer.
 pub mod identity;
 /// Signing keys of access tokens.
 pub mod keys;
-/// Signals, and parts that live and end together.
+/// Signals, and components that run and end together.
 pub mod lifecycle;
-/// The schema.
+/// Schema of the database.
 pub mod migrate;
-/// Restarts of an embedded nats-server that stops taking messages.
+/// Restarts of an embedded nats-server that accepts no more messages.
 mod nats_restart;
-/// What every role has in hand.
+/// Settings, connections and health of a process.
 pub mod program;
-/// One file a subcommand.
+/// Subcommands, one file each.
 pub mod roles;
-/// Accepting connections.
+/// HTTP server.
 pub mod server;
-/// Whose PostgreSQL and NATS.
+/// Choice of PostgreSQL and NATS servers.
 pub mod servers;
 /// Logs and metrics.
 pub mod telemetry;

@@ -1,4 +1,4 @@
-//! How the process ends: the first signal politely, the second at once, and never with one part missing.
+//! End of the process: gracefully on the first signal, at once on the second, and as a whole when a component fails.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// More than the servers' own limit for open connections, so that theirs is the one that is met.
+/// Limit of the shutdown, above that of the HTTP server for open connections.
 const FINISH_LIMIT: Duration = Duration::from_secs(15);
 
-/// A token that the first SIGINT or SIGTERM cancels. The second ends the process where it stands; embedded servers
+/// Returns a token that the first SIGINT or SIGTERM cancels. The second one ends the process at once; embedded servers
 /// then end by themselves.
 pub fn on_signals() -> std::io::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -19,7 +19,7 @@ pub fn on_signals() -> std::io::Result<CancellationToken> {
     let token = shutdown.clone();
     tokio::spawn(async move {
         either(&mut interrupt, &mut terminate).await;
-        tracing::info!("finishing; a second signal ends the program at once");
+        tracing::info!("shutting down; a second signal ends the program at once");
         token.cancel();
         either(&mut interrupt, &mut terminate).await;
         tracing::warn!("second signal, ending at once");
@@ -35,23 +35,23 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     }
 }
 
-/// The parts of a role, which live and end together.
-pub struct Parts {
+/// Components of a process, which run and end together.
+pub struct Components {
     shutdown: CancellationToken,
     running: JoinSet<(&'static str, anyhow::Result<()>)>,
 }
 
-impl Parts {
+impl Components {
     pub fn new(shutdown: CancellationToken) -> Self {
         Self { shutdown, running: JoinSet::new() }
     }
 
-    /// A part is to end when the token is cancelled, and not before.
-    pub fn spawn(&mut self, name: &'static str, part: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
-        self.running.spawn(async move { (name, part.await) });
+    /// Starts a component, which must end when the token is cancelled, and not before.
+    pub fn spawn(&mut self, name: &'static str, component: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.running.spawn(async move { (name, component.await) });
     }
 
-    /// Until all have ended. One that ends by itself, fails or panics takes the others with it, and is the error.
+    /// Waits until all have ended. One that ends early, fails or panics ends the others, and is the error.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let mut failure = None;
         let mut limit = None;
@@ -67,7 +67,10 @@ impl Parts {
                 Some(limit) => match tokio::time::timeout_at(limit, self.running.join_next()).await {
                     Ok(ended) => ended,
                     Err(_) => {
-                        tracing::warn!(left = self.running.len(), "parts did not finish in time, leaving without them");
+                        tracing::warn!(
+                            left = self.running.len(),
+                            "components did not finish in time, ending without them"
+                        );
                         break;
                     }
                 },
@@ -75,11 +78,11 @@ impl Parts {
             let Some(ended) = ended else { break };
             let problem = match ended {
                 Ok((_, Ok(()))) if self.shutdown.is_cancelled() => continue,
-                Ok((name, Ok(()))) => anyhow::anyhow!("{name} ended although nobody asked it to"),
+                Ok((name, Ok(()))) => anyhow::anyhow!("{name} ended unexpectedly"),
                 Ok((name, Err(error))) => error.context(format!("{name} failed")),
-                Err(panic) => anyhow::Error::from(panic).context("a part of the program ended"),
+                Err(panic) => anyhow::Error::from(panic).context("a component panicked"),
             };
-            tracing::error!(error = format!("{problem:#}"), "a part of the program is gone, so the program ends");
+            tracing::error!(error = format!("{problem:#}"), "a component ended, shutting down");
             failure.get_or_insert(problem);
             self.shutdown.cancel();
         }
@@ -94,14 +97,14 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_ends_by_itself_ends_the_others_and_is_the_failure() {
         let shutdown = CancellationToken::new();
-        let mut parts = Parts::new(shutdown.clone());
+        let mut components = Components::new(shutdown.clone());
         let token = shutdown.clone();
-        parts.spawn("patient", async move {
+        components.spawn("patient", async move {
             token.cancelled().await;
             Ok(())
         });
-        parts.spawn("hasty", async { Ok(()) });
-        let failure = parts.run().await.expect_err("hasty ended").to_string();
+        components.spawn("hasty", async { Ok(()) });
+        let failure = components.run().await.expect_err("hasty ended").to_string();
         assert!(failure.contains("hasty"), "{failure}");
         assert!(shutdown.is_cancelled());
     }
@@ -109,13 +112,13 @@ mod tests {
     #[tokio::test]
     async fn parts_that_end_when_asked_are_a_success() {
         let shutdown = CancellationToken::new();
-        let mut parts = Parts::new(shutdown.clone());
+        let mut components = Components::new(shutdown.clone());
         let token = shutdown.clone();
-        parts.spawn("patient", async move {
+        components.spawn("patient", async move {
             token.cancelled().await;
             Ok(())
         });
         shutdown.cancel();
-        assert!(parts.run().await.is_ok());
+        assert!(components.run().await.is_ok());
     }
 }

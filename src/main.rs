@@ -1,4 +1,4 @@
-//! The program: reads the settings, picks the role.
+//! Entry point: reads the settings and runs the role.
 
 use std::process::ExitCode;
 
@@ -21,12 +21,12 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("starting the runtime: {error}"), 1),
     };
     let outcome = runtime.block_on(run(cli.role.unwrap_or(Role::All), settings));
-    // What still blocks a thread (a download that was interrupted) has nobody to work for.
+    // Does not wait for threads that are still blocked, such as an interrupted download.
     runtime.shutdown_background();
     outcome.map_or_else(|error| fail(&in_one_line(&error), 1), |()| ExitCode::SUCCESS)
 }
 
-/// The causes one after the other. Some libraries say their cause in their own words already: once is enough.
+/// Joins the error and its causes. Some libraries repeat the cause in their message, which is not printed twice.
 fn in_one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line {
         line if line.is_empty() => cause,
@@ -52,7 +52,7 @@ async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word to the person who started it, also when the log is not up")]
+#[expect(clippy::print_stderr, reason = "the final error, also before the log output has started")]
 fn fail(why: &str, code: u8) -> ExitCode {
     eprintln!("taskfold: {why}");
     ExitCode::from(code)

@@ -1,5 +1,5 @@
-//! An embedded nats-server that answers and takes nothing is started again. JetStream of NATS 2.14 and later gives a stream up after an error
-//! of its disk, such as a full one, until the server restarts.
+//! Restart of an embedded nats-server that responds but accepts no messages. JetStream of NATS 2.14 and later disables
+//! a stream after a disk error, such as a full disk, until the server restarts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use taskfold_embedded::Restarter;
 
-/// Between two restarts: one that did not help, as with a disk that is still full, is not repeated at once.
-const APART: Duration = Duration::from_secs(30);
+/// Minimum interval of restarts, for a cause that a restart does not remove, such as a disk that is still full.
+const RESTART_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Starts the server again when publishing stays stuck, until `shutdown`.
+/// Restarts the server each time that publishing stays stuck, until `shutdown`.
 pub async fn restart_when_stuck(stuck: Arc<Notify>, server: Restarter, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(stuck.notified()).await.is_some() {
-        tracing::warn!("publishing stays stuck, starting the embedded nats-server again");
+        tracing::warn!("publishing is stuck, restarting the embedded nats-server");
         server.restart();
-        shutdown.run_until_cancelled(tokio::time::sleep(APART)).await;
+        shutdown.run_until_cancelled(tokio::time::sleep(RESTART_INTERVAL)).await;
     }
 }

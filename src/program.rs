@@ -1,4 +1,4 @@
-//! What every role has in hand: settings, metrics, and the token that ends it; and what serving roles do alike.
+//! Settings, metrics, connections and health of a process, and the steps that several roles have in common.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,15 +23,15 @@ use crate::connections;
 use crate::databases::{self, DatabaseRole};
 use crate::health::{self, Dependency, Pools, Service};
 use crate::identity::{Issuer, StoredTokens};
-use crate::lifecycle::{self, Parts};
+use crate::lifecycle::{self, Components};
 use crate::servers::{Needs, Servers};
 use crate::{keys, migrate, nats_restart, server, telemetry};
 use taskfold_embedded::Restarter;
 
-/// Few are enough for migrations and logins.
+/// Connections of the owner, which needs few for migrations and logins.
 const OWNER_CONNECTIONS: u32 = 2;
 
-/// A process that has read its settings and does not yet serve.
+/// A process that has read its settings and has no servers yet.
 #[derive(Clone)]
 pub struct Program {
     pub settings: Settings,
@@ -40,74 +40,76 @@ pub struct Program {
 }
 
 impl Program {
-    /// Inside the runtime, once.
+    /// Starts telemetry and signal handling. Called once, inside the runtime.
     pub fn start(settings: Settings) -> anyhow::Result<Self> {
         let metrics = telemetry::init(&settings)?;
         server::raise_open_files_limit();
         Ok(Self { settings, metrics, shutdown: lifecycle::on_signals()? })
     }
 
-    /// First of all, so that a port that is taken is said at once and not after seconds of starting servers.
+    /// Binds the port. Called first, so that a port in use is reported at once, and not after the servers have started.
     pub async fn listen(&self) -> anyhow::Result<TcpListener> {
         let address = self.settings.listen;
         server::listen(address).with_context(|| {
-            format!("listening on {address}: is another program there? `--listen 127.0.0.1:0` takes any free port")
+            format!(
+                "listening on {address} (is it used by another program? `--listen 127.0.0.1:0` chooses a free port)"
+            )
         })
     }
 
-    /// Finds or starts PostgreSQL and NATS, works with them, and stops what it has started, however the work ends.
-    pub async fn with_servers<W>(&self, needs: Needs, work: impl FnOnce(Site) -> W) -> anyhow::Result<()>
+    /// Finds or starts PostgreSQL and NATS, runs the work with them, and stops the servers that it started.
+    pub async fn with_servers<W>(&self, needs: Needs, work: impl FnOnce(Environment) -> W) -> anyhow::Result<()>
     where
         W: Future<Output = anyhow::Result<()>>,
     {
-        // A signal while binaries are fetched or a database is on its way up.
-        let found = self.shutdown.run_until_cancelled(self.site(needs)).await;
-        let (servers, site) = found.context("interrupted while starting")??;
-        let owner = site.owner.clone();
-        let outcome = work(site).await;
+        // A signal may arrive while binaries are fetched or a database starts.
+        let found = self.shutdown.run_until_cancelled(self.environment(needs)).await;
+        let (servers, environment) = found.context("interrupted while starting")??;
+        let owner = environment.owner.clone();
+        let outcome = work(environment).await;
         if let Some(owner) = owner {
-            // Or its connections would find the server gone, and say so.
+            // Else its connections would report that the server ended.
             owner.close().await;
         }
         servers.stop().await;
         outcome
     }
 
-    async fn site(&self, needs: Needs) -> anyhow::Result<(Servers, Site)> {
+    async fn environment(&self, needs: Needs) -> anyhow::Result<(Servers, Environment)> {
         let servers = Servers::find(&self.settings, needs).await?;
-        let mut site = Site::new(self.clone(), servers.database_url.clone(), servers.nats_url.clone())?;
-        let first = match (&servers.database_url, needs.parts.first()) {
+        let mut environment = Environment::new(self.clone(), servers.database_url.clone(), servers.nats_url.clone())?;
+        let first = match (&servers.database_url, needs.roles.first()) {
             (Some(url), _) => Some(connections::connect_options(url)?),
-            (None, Some(part)) => Some(site.sign_in(*part).await?),
+            (None, Some(role)) => Some(environment.sign_in(*role).await?),
             (None, None) => None,
         };
         if let Some(options) = first {
             connections::wait_for_database(&options).await?;
         }
         let embedded = servers.stack.as_ref().map(|stack| stack.watch()).unwrap_or_default();
-        site.nats_restarter = servers.stack.as_ref().and_then(|stack| stack.nats_restarter());
-        site.dependencies = embedded.into_iter().map(Dependency::embedded).collect();
-        Ok((servers, site))
+        environment.nats_restarter = servers.stack.as_ref().and_then(|stack| stack.nats_restarter());
+        environment.dependencies = embedded.into_iter().map(Dependency::embedded).collect();
+        Ok((servers, environment))
     }
 }
 
-/// A program with its PostgreSQL and NATS.
-pub struct Site {
+/// A process with its PostgreSQL and NATS.
+pub struct Environment {
     pub program: Program,
     pub database_url: Option<String>,
     pub nats_url: Option<String>,
-    /// Connected as the owner of the tables, where its URL is known.
+    /// Pool of the owner of the tables, if its URL is known.
     pub owner: Option<PgPool>,
     dependencies: Vec<Dependency>,
     pools: Pools,
-    /// Of the nats-server that was started here.
+    /// Restarts the nats-server, if this process started it.
     nats_restarter: Option<Restarter>,
-    /// Told when publishing stays stuck.
+    /// Notified when publishing stays stuck.
     stuck: Arc<Notify>,
 }
 
-impl Site {
-    /// On servers that somebody else looks after, as tests do.
+impl Environment {
+    /// Environment with servers that this process does not manage.
     pub fn new(program: Program, database_url: Option<String>, nats_url: Option<String>) -> anyhow::Result<Self> {
         let owner = database_url.as_deref().map(|url| connections::owner_pool(url, OWNER_CONNECTIONS)).transpose()?;
         Ok(Self {
@@ -123,7 +125,7 @@ impl Site {
     }
 
     async fn sign_in(&self, role: DatabaseRole) -> anyhow::Result<PgConnectOptions> {
-        databases::sign_in(role, &self.program.settings.part_urls, self.owner.as_ref()).await
+        databases::sign_in(role, &self.program.settings.role_urls, self.owner.as_ref()).await
     }
 
     pub async fn pool(&self, role: DatabaseRole) -> anyhow::Result<PgPool> {
@@ -140,7 +142,7 @@ impl Site {
         connections::nats(self.nats_url.as_deref().context("NATS_URL is not set")?, "taskfold").await
     }
 
-    /// What the projector works with.
+    /// Values for the projector.
     pub async fn projector(&self) -> anyhow::Result<taskfold_projector::Deps> {
         let Program { settings, shutdown, .. } = &self.program;
         let holder = clock::random_id();
@@ -158,56 +160,60 @@ impl Site {
         })
     }
 
-    /// Starts a nats-server of ours again when the projector stays stuck on it, as a part of the process.
-    pub fn heal_nats(&mut self, parts: &mut Parts) {
+    /// Adds the component that restarts a nats-server of this process when publishing stays stuck.
+    pub fn restart_stuck_nats(&mut self, components: &mut Components) {
         if let Some(server) = self.nats_restarter.take() {
-            let healing =
+            let restarting =
                 nats_restart::restart_when_stuck(Arc::clone(&self.stuck), server, self.program.shutdown.clone());
-            parts.spawn("healing of NATS", healing.map(Ok));
+            components.spawn("restart of NATS", restarting.map(Ok));
         }
     }
 
-    /// The schema, with all that goes with it.
+    /// Migrates the schema, with its roles and grants.
     pub async fn migrate(&self) -> anyhow::Result<()> {
-        let owner = self.owner.as_ref().context("migrating needs DATABASE_URL, the owner's")?;
-        migrate::run(owner, &self.program.settings.part_urls).await
+        let owner = self.owner.as_ref().context("migrating needs DATABASE_URL, with the owner as user")?;
+        migrate::run(owner, &self.program.settings.role_urls).await
     }
 
-    /// Allows the log to be written in ways that the previous release cannot read.
+    /// Allows events that the previous release cannot read.
     pub async fn finish_upgrade(&self) -> anyhow::Result<()> {
-        let owner = self.owner.as_ref().context("finishing an upgrade needs DATABASE_URL, the owner's")?;
+        let owner = self.owner.as_ref().context("finishing an upgrade needs DATABASE_URL, with the owner as user")?;
         migrate::finish(owner).await
     }
 
-    /// Which log it is, and what time the database has, both kept current as parts of the process.
-    pub async fn log(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<watch::Receiver<LogIdentity>> {
+    /// Identity of the log. Adds the components that keep it and the offset of the database's clock current.
+    pub async fn log(
+        &self,
+        pool: &PgPool,
+        components: &mut Components,
+    ) -> anyhow::Result<watch::Receiver<LogIdentity>> {
         let identity =
             within(REQUEST, taskfold_event_log::identity(pool)).await.context("reading the identity of the log")?;
         let (sender, log) = watch::channel(identity);
         let shutdown = &self.program.shutdown;
         let watching = taskfold_event_log::watch_identity(pool.clone(), sender, shutdown.clone());
-        parts.spawn("identity of the log", watching.map(Ok));
+        components.spawn("identity of the log", watching.map(Ok));
         health::measure_the_clock(pool).await.context("reading the database's clock")?;
-        parts.spawn("clock", health::follow_the_clock(pool.clone(), shutdown.clone()).map(Ok));
+        components.spawn("clock", health::follow_the_clock(pool.clone(), shutdown.clone()).map(Ok));
         Ok(log)
     }
 
-    /// With all keys that are known, and kept current as a part of the process. What is not a session's token is looked
-    /// up through `pool`.
-    pub async fn verifier(&self, pool: &PgPool, parts: &mut Parts) -> anyhow::Result<Verifier> {
+    /// Verifier of tokens with all known keys. Adds the components that keep them current. API tokens are read through
+    /// `pool`.
+    pub async fn verifier(&self, pool: &PgPool, components: &mut Components) -> anyhow::Result<Verifier> {
         let Program { settings, shutdown, .. } = &self.program;
         let verifier = Verifier::default()
             .with_api_tokens(Arc::new(StoredTokens::new(pool.clone())))
             .with_key_source(Arc::new(keys::StoredKeys(pool.clone())));
         keys::load_into(&verifier, pool).await?;
-        parts.spawn("keys", keys::keep_current(verifier.clone(), pool.clone(), shutdown.clone()));
+        components.spawn("keys", keys::keep_current(verifier.clone(), pool.clone(), shutdown.clone()));
         let Some(oidc) = &settings.oidc else { return Ok(verifier) };
         let issuer = Arc::new(Issuer::new(oidc.clone(), pool.clone())?);
-        parts.spawn("keys of the outside issuer", Arc::clone(&issuer).keep_current(shutdown.clone()));
+        components.spawn("keys of the external issuer", Arc::clone(&issuer).keep_current(shutdown.clone()));
         Ok(verifier.with_outside_issuer(issuer))
     }
 
-    /// Health with what was started here and what the role adds.
+    /// Routes of health and metrics, with the dependencies of the role and the embedded servers.
     pub fn health(&mut self, services: &'static [Service], more: impl IntoIterator<Item = Dependency>) -> Router {
         let mut dependencies = std::mem::take(&mut self.dependencies);
         dependencies.extend(more);
@@ -215,9 +221,9 @@ impl Site {
         health::router(services, dependencies, self.pools.clone(), metrics, shutdown)
     }
 
-    /// The HTTP door as a part of the process.
-    pub fn serve(&self, listener: TcpListener, router: Router, parts: &mut Parts) {
+    /// Adds the HTTP server as a component.
+    pub fn serve(&self, listener: TcpListener, router: Router, components: &mut Components) {
         let Program { settings, shutdown, .. } = &self.program;
-        parts.spawn("http", server::serve(listener, router, settings.limits.clone(), shutdown.clone()));
+        components.spawn("http", server::serve(listener, router, settings.limits.clone(), shutdown.clone()));
     }
 }

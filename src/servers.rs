@@ -1,4 +1,4 @@
-//! Where PostgreSQL and NATS are: given by URL, run by a program that is already there, or our own.
+//! Choice of PostgreSQL and NATS: servers set by URL, those of a running program, or embedded ones.
 
 use std::path::Path;
 
@@ -6,39 +6,40 @@ use crate::config::Settings;
 use crate::databases::DatabaseRole;
 use taskfold_embedded::{Durability, Options, Stack, attach};
 
-/// The URLs, and the servers behind them if they are ours.
+/// URLs of the servers, and the embedded servers if this process started any.
 pub struct Servers {
-    /// The owner's. `None` when every part that is needed has a URL of its own.
+    /// URL of the owner. `None` if every role in use has its own URL.
     pub database_url: Option<String>,
-    /// `None` when NATS is not needed.
+    /// `None` if NATS is not needed.
     pub nats_url: Option<String>,
     pub stack: Option<Stack>,
 }
 
-/// Whether servers of another program may be used.
+/// Use of the servers of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// Beside a running `taskfold` on the same data dir, use its servers.
+    /// Uses the servers of a `taskfold` that runs on the same data dir.
     Attach,
-    /// The data dir is to be ours alone.
+    /// Requires a data dir that no other program uses.
     Alone,
 }
 
-/// What a role needs of the servers.
+/// Servers and logins that a role needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs {
     pub sharing: Sharing,
-    /// The parts that sign in to PostgreSQL.
-    pub parts: &'static [DatabaseRole],
-    /// Also as the owner of the tables.
+    /// Database roles that sign in.
+    pub roles: &'static [DatabaseRole],
+    /// The owner of the tables signs in too.
     pub owner: bool,
     pub nats: bool,
 }
 
 impl Servers {
+    /// Finds the servers, or starts embedded ones.
     pub async fn find(settings: &Settings, needs: Needs) -> anyhow::Result<Self> {
         let database_given = settings.database_url.is_some()
-            || !needs.owner && needs.parts.iter().all(|part| settings.part_urls.of(*part).is_some());
+            || !needs.owner && needs.roles.iter().all(|role| settings.role_urls.of(*role).is_some());
         let nats_given = settings.nats_url.is_some() || !needs.nats;
         let given =
             Self { database_url: settings.database_url.clone(), nats_url: settings.nats_url.clone(), stack: None };
@@ -49,7 +50,7 @@ impl Servers {
         if needs.sharing == Sharing::Attach
             && let Some((running_database, running_nats)) = running(data_dir)
         {
-            tracing::info!(data_dir = %data_dir.display(), "using the servers of the taskfold that runs on this data dir");
+            tracing::info!(data_dir = %data_dir.display(), "using the servers of the taskfold that is running on this data dir");
             let found = Self {
                 database_url: given.database_url.or(running_database),
                 nats_url: given.nats_url.or(running_nats),
@@ -57,22 +58,22 @@ impl Servers {
             };
             let missing = |variable| {
                 anyhow::anyhow!(
-                    "the taskfold that runs on this data dir has no such server of its own: set {variable} as it was set there"
+                    "the taskfold that is running on this data dir does not use an embedded server for it: set {variable} to the same value"
                 )
             };
             anyhow::ensure!(database_given || found.database_url.is_some(), missing("DATABASE_URL"));
             anyhow::ensure!(!needs.nats || found.nats_url.is_some(), missing("NATS_URL"));
             return Ok(found);
         }
-        // NATS that was given, and is not needed here, says that the others have servers of their own.
+        // A NATS_URL that this role does not need shows that the other roles do not use embedded servers.
         if database_given != settings.nats_url.is_some() && (needs.nats || !database_given) {
             let (has, lacks) = if database_given { ("DATABASE_URL", "NATS_URL") } else { ("NATS_URL", "DATABASE_URL") };
-            // A private server beside a shared one would look like an empty system, and others would never hear of what happens in it.
+            // A private server next to a shared one would look like an empty system, whose changes no other role sees.
             anyhow::ensure!(
                 needs.sharing == Sharing::Alone,
-                "{has} is given and {lacks} is not: a single role works with the servers of the other roles, so set {lacks} too"
+                "{has} is set and {lacks} is not: a role that runs alone uses the servers of the other roles, so set {lacks} too"
             );
-            tracing::warn!("{has} is given and {lacks} is not: starting a private server in its place");
+            tracing::warn!("{has} is set and {lacks} is not: starting an embedded server instead");
         }
         let stack = Stack::start(Options {
             data_dir: data_dir.clone(),

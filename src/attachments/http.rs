@@ -1,3 +1,5 @@
+//! HTTP client of the S3 store.
+
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -9,11 +11,12 @@ use object_store::client::{
 };
 use reqwest::Client;
 
+/// Limit of connecting.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// Between two pieces of an answer.
+/// Limit between two reads of a response.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Gives the S3 store the HTTP client that the program has for itself.
+/// Provides the S3 store with the HTTP client that the program uses already.
 #[derive(Debug)]
 pub struct Connector;
 
@@ -38,7 +41,7 @@ impl HttpService for Service {
     }
 }
 
-/// The kind says whether the store tries again.
+/// Converts an error. Its kind decides whether the store tries again.
 fn error(error: reqwest::Error) -> HttpError {
     let mut lost = false;
     let mut cause = error.source();
@@ -56,6 +59,6 @@ fn error(error: reqwest::Error) -> HttpError {
     } else {
         HttpErrorKind::Unknown
     };
-    // Without the address, which a signed request carries its signature in.
+    // Without the URL, which contains the signature of a signed request.
     HttpError::new(kind, error.without_url())
 }

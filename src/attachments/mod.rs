@@ -1,6 +1,6 @@
-//! The store of attachments' bytes, as the settings say: a folder, or anything that speaks S3.
+//! Store of the attachments' bytes, as configured: a folder, or an S3-compatible store.
 
-/// The HTTP client of the S3 store.
+/// HTTP client of the S3 store.
 mod http;
 
 use std::os::unix::fs::DirBuilderExt as _;
@@ -13,21 +13,22 @@ use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use taskfold_attachments::Store;
 
-use crate::config::attachments::{Place, S3};
+use crate::config::attachments::{S3, StoreLocation};
 
-pub fn store(place: &Place) -> anyhow::Result<Store> {
-    match place {
-        Place::Folder(folder) => in_folder(folder),
-        Place::S3(s3) => in_s3(s3),
+/// Opens the configured store.
+pub fn store(location: &StoreLocation) -> anyhow::Result<Store> {
+    match location {
+        StoreLocation::Folder(folder) => in_folder(folder),
+        StoreLocation::S3(s3) => in_s3(s3),
     }
 }
 
 fn in_folder(folder: &Path) -> anyhow::Result<Store> {
-    let doing = || format!("using the folder of attachments {}", folder.display());
-    // Nobody else's business.
+    let doing = || format!("opening the folder of attachments {}", folder.display());
+    // Private.
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(doing)?;
     let folder = folder.canonicalize().with_context(doing)?;
-    // What is acknowledged is on the disk.
+    // An acknowledged file is on disk.
     let files = LocalFileSystem::new_with_prefix(&folder).with_context(doing)?.with_fsync(true);
     Ok(Store::in_folder(Arc::new(files.with_automatic_cleanup(true)), folder))
 }

@@ -1,4 +1,4 @@
-//! How much of the program its clients may take.
+//! Settings of limits: connections, streams and presence.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -6,59 +6,63 @@ use std::time::Duration;
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
 
-/// Open files that are not connections of clients: those to the servers, and of attachments on their way.
+/// File descriptors reserved for purposes other than client connections: connections to the servers, and attachments.
 const OTHER_FILES: u32 = 500;
-const LEAST: u32 = 100;
-const MOST: u32 = 100_000;
+/// Lower bound of the default number of connections.
+const MIN_CONNECTIONS: u32 = 100;
+/// Upper bound of the default number of connections.
+const MAX_CONNECTIONS: u32 = 100_000;
+/// Default duration of presence.
 const PRESENCE_SECONDS: u32 = 30;
 
-/// As they are written.
+/// Flags as they were given.
 #[derive(Debug, Args)]
 pub(super) struct LimitFlags {
-    /// Connections of clients at one time; by default what the limit of open files leaves, at most 100000
+    /// Maximum number of client connections [default: what the limit of open files allows, at most 100000]
     #[arg(long, env = "TASKFOLD_MAX_CONNECTIONS", global = true)]
     max_connections: Option<String>,
-    /// Of these, from one address; by default four in five. Behind a balancer all have its address
+    /// Maximum number of connections from one address, which behind a load balancer is that of the balancer [default:
+    /// 80 % of all]
     #[arg(long, env = "TASKFOLD_MAX_CONNECTIONS_PER_ADDRESS", global = true)]
     max_connections_per_address: Option<String>,
-    /// Streams of one person on one instance; by default four in five of the connections
+    /// Maximum number of streams of one person on one instance [default: 80 % of the connections]
     #[arg(long, env = "TASKFOLD_MAX_STREAMS_PER_USER", global = true)]
     max_streams_per_user: Option<String>,
-    /// Seconds for which somebody is present after a word of theirs
+    /// Seconds for which a person stays present after a heartbeat [default: 30]
     #[arg(long, env = "TASKFOLD_PRESENCE_SECONDS", global = true)]
     presence_seconds: Option<String>,
 }
 
-/// Settings that have been checked.
+/// Checked settings.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections of clients.
+    /// Maximum number of client connections.
     pub connections: NonZeroU32,
-    /// Of these, from one address.
+    /// Maximum number of connections from one address.
     pub per_address: NonZeroU32,
-    /// Streams of one person.
+    /// Maximum number of streams of one person.
     pub streams_per_user: NonZeroU32,
-    /// For which somebody is present after a word of theirs.
+    /// Time for which a person stays present after a heartbeat.
     pub presence: Duration,
 }
 
 impl LimitFlags {
-    /// `note` takes each mistake: the flag, its value, and what is wrong.
+    /// Checks the flags. `note` receives each mistake: the flag, its value, and the error.
     pub(super) fn check(&self, note: &mut impl FnMut(&str, &str, &str)) -> Option<Limits> {
         let mut number = |flag: &str, value: &Option<String>, default: u32| match value.as_deref().map(str::trim) {
             None | Some("") => NonZeroU32::new(default),
             Some(text) => {
                 let number = text.parse().ok().filter(|number: &NonZeroU32| number.get() <= 1_000_000);
                 if number.is_none() {
-                    note(flag, text, "a number from 1 to 1000000");
+                    note(flag, text, "must be a number from 1 to 1000000");
                 }
                 number
             }
         };
-        let connections = number("max-connections", &self.max_connections, what_files_leave());
-        // So that nobody alone can take all.
-        let most = connections.map_or(MOST, NonZeroU32::get);
-        let share = (most - most / 5).max(1);
+        let connections = number("max-connections", &self.max_connections, default_connections());
+        // No single client can use all connections.
+        let max = connections.map_or(MAX_CONNECTIONS, NonZeroU32::get);
+        let share = (max - max / 5).max(1);
         let per_address = number("max-connections-per-address", &self.max_connections_per_address, share);
         let streams_per_user = number("max-streams-per-user", &self.max_streams_per_user, share);
         let presence_seconds = number("presence-seconds", &self.presence_seconds, PRESENCE_SECONDS);
@@ -71,9 +75,10 @@ impl LimitFlags {
     }
 }
 
-fn what_files_leave() -> u32 {
+/// Default number of connections: what the limit of open files allows.
+fn default_connections() -> u32 {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| u32::try_from(hard).unwrap_or(u32::MAX));
-    files.saturating_sub(OTHER_FILES).clamp(LEAST, MOST)
+    files.saturating_sub(OTHER_FILES).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
 }
 
 #[cfg(test)]
@@ -94,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_alone_can_take_all_places_unless_it_is_said_so() {
+    fn no_client_can_use_all_connections_by_default() {
         let given = limits(Some("1000"), None).expect("right");
         assert_eq!((given.connections.get(), given.per_address.get(), given.streams_per_user.get()), (1000, 800, 800));
         let given = limits(Some("1"), Some("5")).expect("right");

@@ -1,10 +1,10 @@
-//! What the program is told: flags and environment, checked as a whole so that every mistake is named at once.
+//! Settings: flags and environment variables, checked as a whole so that all mistakes are reported at once.
 
-/// Where the bytes of attachments go, and how many one may have.
+/// Settings of attachments.
 pub mod attachments;
-/// Database URLs of single parts.
+/// Settings of database URLs.
 mod databases;
-/// How much of the program its clients may take.
+/// Settings of limits.
 pub mod limits;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
-use crate::databases::PartUrls;
+use crate::databases::RoleUrls;
 
 /// An event-sourced backend for collaborative task management.
 #[derive(Debug, Parser)]
@@ -26,137 +26,148 @@ pub struct Cli {
     flags: Flags,
 }
 
-/// What this process is to do.
+/// Subcommand.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Role {
-    /// Everything in one process on one port (this is the default)
+    /// Run all roles in one process on one port (the default)
     All,
-    /// Take commands: HTTP in, events appended
+    /// Serve commands: accept them over HTTP and append their events
     CommandApi,
-    /// Make events known: read tables and the NATS stream
+    /// Project events into the read tables and publish them on the NATS stream
     Projector,
-    /// Answer reads: REST, history, live streams
+    /// Serve reads: REST, history and live streams
     QueryApi,
-    /// Bring the database's schema up to date
+    /// Bring the schema of the database up to date
     Migrate(Migrate),
-    /// Build the read tables again from the event log, beside those that are read, say how they differ, and read the new ones
+    /// Rebuild the read tables from the event log: build new ones, report how they differ, and switch to them
     Rebuild(Rebuild),
-    /// Prove that log, stream and read tables agree (exit code 1 if they do not)
+    /// Verify that log, stream and read tables agree (exit code 1 if they do not)
     Verify,
-    /// Project dead letters again: events that could not be projected
+    /// Retry dead letters: events that could not be projected
     Retry,
-    /// Go on with a log that was restored to an earlier state: give it another id, and publish it anew
+    /// Adopt a log that was restored to an earlier state: give it a new id and publish it again
     Adopt,
-    /// Write the API documents
+    /// Write the OpenAPI documents
     Openapi {
-        /// Only say whether the files are current (exit code 1 if they are not)
+        /// Only check whether the files are current (exit code 1 if they are not)
         #[arg(long)]
         check: bool,
+        /// Folder of the files
         #[arg(default_value = "openapi")]
         dir: PathBuf,
     },
-    /// Import boards of other programs through a running server
+    /// Import a board of another program through a running server
     #[command(subcommand)]
     Import(Import),
 }
 
+/// Flags of `taskfold migrate`.
 #[derive(Debug, Clone, Args)]
 pub struct Migrate {
-    /// Finish an upgrade: from now on the log may be written in ways that the previous release cannot read. Only once none of its processes
-    /// is left
+    /// Finish an upgrade: allow events that the previous release cannot read. Only after all of its processes have
+    /// ended
     #[arg(long)]
     pub finish: bool,
 }
 
+/// Flags of `taskfold rebuild`.
 #[derive(Debug, Clone, Args)]
 pub struct Rebuild {
+    /// Projection to rebuild
     #[arg(default_value = "read-tables")]
     pub projection: Projection,
-    /// Make what the append keeps beside the log again, and not the read tables: the places, links and reminders of tasks, and the commands
+    /// Repair the side tables of the append instead of the read tables: placements, links and reminders of tasks, heads
+    /// of aggregates, and commands
     #[arg(long, conflicts_with_all = ["dry_run", "back", "forget"])]
     pub write_side: bool,
-    /// Only say how they differ
+    /// Only report how they differ
     #[arg(long, conflicts_with_all = ["back", "forget"])]
     pub dry_run: bool,
-    /// Read the tables again that were read before the last rebuild, with all that happened since
+    /// Switch back to the tables before the last rebuild, after applying all events since
     #[arg(long, conflicts_with = "forget")]
     pub back: bool,
-    /// Give the room of those free
+    /// Drop the tables before the last rebuild and reclaim their space
     #[arg(long)]
     pub forget: bool,
 }
 
-/// What is made from the log, and can be made again.
+/// Tables that are derived from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Projection {
-    /// The tables that the query-api reads: one checkpoint, so one piece
+    /// The tables that the query-api reads, which share one checkpoint
     ReadTables,
 }
 
+/// Format of an import.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Import {
     /// A board exported from Trello as JSON
     Trello(ImportFile),
 }
 
+/// Flags of `taskfold import`.
 #[derive(Debug, Clone, Args)]
 pub struct ImportFile {
+    /// File to import
     pub file: PathBuf,
+    /// URL of the server
     #[arg(long, env = "TASKFOLD_SERVER", default_value = "http://127.0.0.1:8080")]
     pub server: String,
-    /// An API token that may write, or an access token as POST /v1/sessions gives it
+    /// API token with write access, or an access token of POST /v1/sessions
     #[arg(long, env = "TASKFOLD_TOKEN", hide_env_values = true)]
     pub token: String,
-    /// Into this project; without it, a project of the board's own
+    /// Project to import into [default: a new project]
     #[arg(long)]
     pub project_id: Option<uuid::Uuid>,
 }
 
+/// Format of the log output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
     Json,
 }
 
-/// As they are written. Texts, because clap would stop at the first that it cannot read.
+/// Flags as they were given. All are texts, because clap would stop at the first invalid one.
 #[derive(Debug, Args)]
 struct Flags {
     /// Address and port to listen on
     #[arg(long, env = "TASKFOLD_LISTEN", default_value = "127.0.0.1:8080", global = true)]
     listen: String,
-    /// Data of the embedded servers and attachments
+    /// Folder for the data of the embedded servers and attachments
     #[arg(long, env = "TASKFOLD_DATA_DIR", default_value = ".taskfold", global = true)]
     data_dir: PathBuf,
-    /// A PostgreSQL to use instead of the embedded one, as the owner of its tables
+    /// PostgreSQL to use instead of the embedded one, with the owner of the tables as user
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
     #[command(flatten)]
-    parts: databases::PartFlags,
-    /// A NATS to use instead of the embedded one; several servers with commas
+    role_urls: databases::RoleUrlFlags,
+    /// NATS to use instead of the embedded one; several servers separated by commas
     #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
     nats_url: Option<String>,
-    /// Name of the JetStream stream; its subjects begin with the same in lower case
+    /// Name of the JetStream stream; its subjects begin with the name in lower case
     #[arg(long, env = "TASKFOLD_STREAM", default_value = "TASKFOLD", global = true)]
     stream: String,
-    /// How many servers of a NATS cluster keep the stream: 1, 3 or 5, when it is made. One that is there keeps its own number
+    /// Number of servers of a NATS cluster that store the stream: 1, 3 or 5. Applies when the stream is created
     #[arg(long, env = "TASKFOLD_STREAM_REPLICAS", default_value = "1", global = true)]
     stream_replicas: String,
-    /// Database connections of each service, from 4 to 1000: some are kept for listening, appending and projecting
+    /// Maximum number of database connections of each role, from 4 to 1000, including those for notifications,
+    /// appending and projecting
     #[arg(long, env = "TASKFOLD_POOL_SIZE", default_value = "16", global = true)]
     pool_size: String,
-    /// What to log, such as `info,taskfold_projector=debug`
+    /// Log levels, such as `info,taskfold_projector=debug`
     #[arg(long, env = "TASKFOLD_LOG", default_value = "info,async_nats=warn,sqlx=warn", global = true)]
     log: String,
-    /// An outside OIDC issuer whose tokens are taken too, such as https://id.example.com/realms/work
+    /// External OIDC issuer whose tokens are accepted too, such as https://id.example.com/realms/work
     #[arg(long, env = "TASKFOLD_OIDC_ISSUER", global = true)]
     oidc_issuer: Option<String>,
-    /// Which `aud` its tokens must have
+    /// Audience (`aud`) that the tokens of the issuer must have
     #[arg(long, env = "TASKFOLD_OIDC_AUDIENCE", global = true)]
     oidc_audience: Option<String>,
-    /// Where its keys are; without it, where its discovery document says
+    /// URL of the issuer's keys [default: the one in its discovery document]
     #[arg(long, env = "TASKFOLD_OIDC_JWKS_URL", global = true)]
     oidc_jwks_url: Option<String>,
-    /// How to log
+    /// Format of the log output: `text` or `json`
     #[arg(long, env = "TASKFOLD_LOG_FORMAT", default_value = "text", global = true)]
     log_format: String,
     #[command(flatten)]
@@ -165,14 +176,14 @@ struct Flags {
     limits: limits::LimitFlags,
 }
 
-/// Settings that have been checked.
+/// Checked settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
-    /// The owner's.
+    /// URL of the owner of the tables.
     pub database_url: Option<String>,
-    pub part_urls: PartUrls,
+    pub role_urls: RoleUrls,
     pub nats_url: Option<String>,
     pub stream: String,
     pub stream_replicas: usize,
@@ -184,64 +195,64 @@ pub struct Settings {
     pub limits: limits::Limits,
 }
 
-/// An outside issuer of tokens.
+/// External issuer of tokens.
 #[derive(Debug, Clone)]
 pub struct Oidc {
-    /// As its tokens say it in `iss`.
+    /// Value of `iss` in its tokens.
     pub issuer: String,
     pub audience: String,
     pub keys: KeysAt,
 }
 
-/// Where an issuer's public keys are.
+/// Location of an issuer's public keys.
 #[derive(Debug, Clone)]
 pub enum KeysAt {
     Jwks(Url),
-    /// Where the discovery document there says.
+    /// URL of the discovery document, which names the URL of the keys.
     Discovery(Url),
 }
 
 impl Cli {
-    /// All that is wrong, one line each.
+    /// Checks all flags. Errors are the mistakes, one line each.
     pub fn settings(&self) -> Result<Settings, Vec<String>> {
         let flags = &self.flags;
         let mut mistakes = Vec::new();
-        let mut note = |flag: &str, value: &str, wrong: &str| mistakes.push(format!("--{flag} {value:?}: {wrong}"));
+        let mut note = |flag: &str, value: &str, error: &str| mistakes.push(format!("--{flag} {value:?}: {error}"));
 
         let listen = flags.listen.to_socket_addrs().ok().and_then(|mut found| found.next());
         if listen.is_none() {
-            note("listen", &flags.listen, "not an address and a port, such as 127.0.0.1:8080");
+            note("listen", &flags.listen, "must be an address and a port, such as 127.0.0.1:8080");
         }
-        // A variable that is set to nothing is what scripts make of one that is not set.
+        // Scripts often set a variable to the empty string instead of leaving it unset.
         let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
         let database_url = given(&flags.database_url);
         if let Some(url) = &database_url {
             databases::check("database-url", url, &mut note);
         }
-        let part_urls = flags.parts.check(&mut note);
+        let role_urls = flags.role_urls.check(&mut note);
         let nats_url = given(&flags.nats_url);
         if let Some(url) = &nats_url
             && url.split(',').any(|one| one.trim().parse::<async_nats::ServerAddr>().is_err())
         {
-            note("nats-url", "...", "not a URL such as nats://host:4222, or several of them with commas");
+            note("nats-url", "...", "must be a URL such as nats://host:4222, or several of them separated by commas");
         }
         if !is_token(&flags.stream) {
-            note("stream", &flags.stream, "a stream's name has letters, digits, `-` and `_` only");
+            note("stream", &flags.stream, "must consist of ASCII letters, digits, `-` and `_`");
         }
         let stream_replicas = flags.stream_replicas.parse().ok().filter(|replicas| [1, 3, 5].contains(replicas));
         if stream_replicas.is_none() {
-            note("stream-replicas", &flags.stream_replicas, "1, 3 or 5");
+            note("stream-replicas", &flags.stream_replicas, "must be 1, 3 or 5");
         }
         let pool_size = flags.pool_size.parse().ok().filter(|size| (4..=1000).contains(size));
         if pool_size.is_none() {
-            note("pool-size", &flags.pool_size, "a number from 4 to 1000");
+            note("pool-size", &flags.pool_size, "must be a number from 4 to 1000");
         }
         if let Err(error) = EnvFilter::try_new(&flags.log) {
             note("log", &flags.log, &error.to_string());
         }
         let log_format = LogFormat::from_str(&flags.log_format, true).ok();
         if log_format.is_none() {
-            note("log-format", &flags.log_format, "`text` or `json`");
+            note("log-format", &flags.log_format, "must be `text` or `json`");
         }
         let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
         let attachments = flags.attachments.check(&flags.data_dir, &mut note);
@@ -258,7 +269,7 @@ impl Cli {
                 listen,
                 data_dir: flags.data_dir.clone(),
                 database_url,
-                part_urls,
+                role_urls,
                 nats_url,
                 stream: flags.stream.clone(),
                 stream_replicas,
@@ -274,7 +285,7 @@ impl Cli {
     }
 }
 
-/// The issuer, if all about it is right; mistakes are noted.
+/// Checks the flags of the issuer, and notes each mistake.
 fn oidc(
     issuer: Option<String>,
     audience: Option<String>,
@@ -284,7 +295,7 @@ fn oidc(
     let Some(issuer) = issuer else {
         for (flag, value) in [("oidc-audience", audience), ("oidc-jwks-url", jwks_url)] {
             if let Some(value) = value {
-                note(flag, &value, "of which issuer? Give --oidc-issuer too");
+                note(flag, &value, "must be set together with --oidc-issuer");
             }
         }
         return None;
@@ -293,17 +304,17 @@ fn oidc(
     let discovery = web_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
         .filter(|_| web_url(&issuer).is_some_and(|url| url.query().is_none() && url.fragment().is_none()));
     if discovery.is_none() {
-        note("oidc-issuer", &issuer, "not a URL such as https://id.example.com");
+        note("oidc-issuer", &issuer, "must be a URL such as https://id.example.com");
     }
     if audience.is_none() {
-        note("oidc-audience", "", "which `aud` must the issuer's tokens have?");
+        note("oidc-audience", "", "must be set together with --oidc-issuer");
     }
     let keys = match jwks_url {
         None => discovery.map(KeysAt::Discovery),
         Some(text) => {
             let url = web_url(&text);
             if url.is_none() {
-                note("oidc-jwks-url", &text, "not a URL such as https://id.example.com/keys");
+                note("oidc-jwks-url", &text, "must be a URL such as https://id.example.com/keys");
             }
             url.map(KeysAt::Jwks)
         }
@@ -315,7 +326,7 @@ fn web_url(text: &str) -> Option<Url> {
     text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// What NATS takes in a stream's name and in one word of a subject, without the characters that mean something there.
+/// Tells whether NATS accepts the text as the name of a stream and as one token of a subject.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
@@ -354,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outside_issuer_is_given_wholly_or_not_at_all() -> anyhow::Result<()> {
+    fn an_external_issuer_is_given_wholly_or_not_at_all() -> anyhow::Result<()> {
         let settings = |flags: &[&str]| Cli::try_parse_from(["taskfold"].iter().chain(flags)).map(|cli| cli.settings());
         let issuer = "--oidc-issuer=https://id.example.com/work/";
         let oidc = settings(&[issuer, "--oidc-audience=taskfold"])?.map_err(|e| anyhow::anyhow!("{e:?}"))?.oidc;

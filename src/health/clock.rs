@@ -1,22 +1,24 @@
+//! Offset of the database's clock: measured, applied to the times of this process, and reported.
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
-use taskfold_event_log::{Worker, metrics};
 use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::{Worker, metrics};
 use tokio_util::sync::CancellationToken;
 
 use super::{Dependency, Service};
 
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
-/// Above it, somebody should look at this machine's clock. What is written has the database's time all the same.
-const FAR_OFF: Duration = Duration::from_secs(1);
+/// Offset from which this machine's clock is reported. Times that are written are those of the database in any case.
+const MAX_OFFSET: Duration = Duration::from_secs(1);
 
-/// An answer that took longer says too little: it is off by as much as half of it.
-const TRUSTED: TimeDelta = TimeDelta::milliseconds(500);
+/// Round trip beyond which a measurement is discarded: its error is up to half of it.
+const MAX_ROUND_TRIP: TimeDelta = TimeDelta::milliseconds(500);
 
-/// Measures how far this machine's clock is from the database's, and corrects it, so that all instances write one time.
+/// Measures the offset of the database's clock until `shutdown`, so that all instances write consistent times.
 pub async fn follow(pool: PgPool, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(MEASURE_EVERY)).await.is_some() {
         if let Err(error) = measure(&pool).await {
@@ -25,13 +27,13 @@ pub async fn follow(pool: PgPool, shutdown: CancellationToken) {
     }
 }
 
-/// Takes the answer to be of the middle of the time that it took.
+/// Measures the offset once, on the assumption that the answer is from the middle of the round trip.
 pub async fn measure(pool: &PgPool) -> sqlx::Result<()> {
     let before = clock::of_this_machine();
-    let theirs: DateTime<Utc> = within(REQUEST, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool)).await?;
+    let asking = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(pool);
+    let theirs: DateTime<Utc> = within(REQUEST, asking).await?;
     let after = clock::of_this_machine();
-    if (after - before).abs() > TRUSTED {
-        // Nobody knows when in that time it was said.
+    if (after - before).abs() > MAX_ROUND_TRIP {
         return Ok(());
     }
     let offset = theirs - (before + (after - before) / 2);
@@ -42,13 +44,13 @@ pub async fn measure(pool: &PgPool) -> sqlx::Result<()> {
 }
 
 impl Dependency {
-    /// How far this machine's clock is from the database's.
+    /// Offset of the database's clock.
     pub fn clock() -> Self {
         let check = Self::new("clock", || {
             Box::pin(async {
                 let offset = clock::offset();
-                let detail = format!("the database's is {:+.3} s from this machine's", offset.as_seconds_f64());
-                if offset.abs().to_std().is_ok_and(|off| off <= FAR_OFF) { Ok(detail) } else { Err(detail) }
+                let detail = format!("the database's clock is {:+.3} s from this machine's", offset.as_seconds_f64());
+                if offset.abs().to_std().is_ok_and(|off| off <= MAX_OFFSET) { Ok(detail) } else { Err(detail) }
             })
         });
         check.degrades(&[Service::Commands, Service::Reads])

@@ -1,3 +1,5 @@
+//! Dependencies of a role, and the services that need each of them.
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -5,11 +7,12 @@ use serde::Serialize;
 
 use super::{Condition, Service};
 
+/// Limit of a check.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
 type Check = Box<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
-/// Something that has to be as it should for the role to do its work, and how to look whether it is.
+/// A condition for the work of a role, with its check.
 pub struct Dependency {
     name: String,
     required_by: &'static [Service],
@@ -24,14 +27,14 @@ pub(super) struct Finding {
     pub detail: String,
 }
 
-pub(super) struct Looked {
+pub(super) struct CheckResult {
     pub finding: Finding,
     required_by: &'static [Service],
     degrades: &'static [Service],
 }
 
 impl Dependency {
-    /// What is missed by nobody, until it is said by whom.
+    /// A dependency that no service needs yet. The check returns a detail in either case.
     pub fn new(
         name: impl Into<String>,
         check: impl Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync + 'static,
@@ -39,30 +42,30 @@ impl Dependency {
         Self { name: name.into(), required_by: &[], degrades: &[], check: Box::new(check) }
     }
 
-    /// Without it, these are not served.
+    /// Sets the services that are not available without it.
     pub fn required_by(self, services: &'static [Service]) -> Self {
         Self { required_by: services, ..self }
     }
 
-    /// Without it, these are served with something missing.
+    /// Sets the services that are degraded without it.
     pub fn degrades(self, services: &'static [Service]) -> Self {
         Self { degrades: services, ..self }
     }
 
-    pub(super) async fn look(&self) -> Looked {
+    pub(super) async fn run_check(&self) -> CheckResult {
         let outcome = tokio::time::timeout(CHECK_LIMIT, (self.check)()).await;
-        let away = if self.required_by.is_empty() { Condition::Degraded } else { Condition::Down };
+        let failed = if self.required_by.is_empty() { Condition::Degraded } else { Condition::Down };
         let (state, detail) = match outcome {
             Ok(Ok(detail)) => (Condition::Ok, detail),
-            Ok(Err(detail)) => (away, detail),
-            Err(_) => (away, format!("no answer within {} s", CHECK_LIMIT.as_secs())),
+            Ok(Err(detail)) => (failed, detail),
+            Err(_) => (failed, format!("no answer within {} s", CHECK_LIMIT.as_secs())),
         };
         let finding = Finding { name: self.name.clone(), state, detail };
-        Looked { finding, required_by: self.required_by, degrades: self.degrades }
+        CheckResult { finding, required_by: self.required_by, degrades: self.degrades }
     }
 }
 
-impl Looked {
+impl CheckResult {
     pub fn condition_of(&self, service: Service) -> Condition {
         match self.finding.state {
             Condition::Degraded | Condition::Down if self.required_by.contains(&service) => Condition::Down,
@@ -71,12 +74,12 @@ impl Looked {
         }
     }
 
-    pub fn is_there(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         self.finding.state != Condition::Down
     }
 }
 
-/// An outcome of a check that asks a server. The words of the error stay in our log: they may name hosts and users.
+/// Outcome of a check that calls a server. The error is logged and not served, because it may name hosts and users.
 pub(super) fn answered<T, E: std::fmt::Display>(name: &str, outcome: Result<T, E>) -> Result<T, String> {
     outcome.map_err(|error| {
         tracing::warn!(%error, "health check of {name} failed");

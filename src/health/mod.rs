@@ -1,5 +1,5 @@
-//! `/health/live`, `/health/ready` and `/metrics`: what a balancer, an operator and Prometheus ask. Readiness says whether work gets done, and
-//! not only whether servers answer.
+//! `/health/live`, `/health/ready` and `/metrics`, for load balancers, operators and Prometheus. Readiness reports
+//! progress, and not only whether servers answer.
 
 use std::sync::Arc;
 
@@ -16,20 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::{follow as follow_the_clock, measure as measure_the_clock};
 pub use dependency::Dependency;
-use dependency::{Finding, Looked};
+use dependency::{CheckResult, Finding};
 pub use pools::Pools;
 
-/// The database's time.
+/// Offset of the database's clock.
 mod clock;
 /// Dependencies of a role, and the services that need them.
 mod dependency;
-/// Connections of the process.
+/// Database connections of the process.
 mod pools;
 /// Positions of the log, the read tables and the stream.
 mod progress;
 /// Checks of servers.
 mod servers;
-/// Check of the append's own tables.
+/// Check of the append's side tables.
 mod writes;
 
 /// Service that a process offers.
@@ -43,7 +43,7 @@ pub enum Service {
 #[serde(rename_all = "lowercase")]
 enum Condition {
     Ok,
-    /// Serves, with something missing.
+    /// Available, with something missing.
     Degraded,
     Down,
 }
@@ -64,7 +64,8 @@ struct Health {
     shutdown: CancellationToken,
 }
 
-/// The three paths, for any role. Once `shutdown` is cancelled it is not ready any more, so that nobody new is sent here.
+/// Routes of the three paths, for any role. The process is no longer ready once `shutdown` is cancelled, so that it
+/// gets no new requests.
 pub fn router(
     services: &'static [Service],
     dependencies: Vec<Dependency>,
@@ -90,28 +91,29 @@ pub fn router(
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    let looked = join_all(health.dependencies.iter().map(Dependency::look)).await;
-    let (is_ready, readiness) = health.judge(looked);
+    let results = join_all(health.dependencies.iter().map(Dependency::run_check)).await;
+    let (is_ready, readiness) = health.judge(results);
     let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(readiness))
 }
 
 impl Health {
-    /// Ready as long as anything is served: a balancer keeps an all-in-one whose log takes no commands, for its reads.
-    fn judge(&self, looked: Vec<Looked>) -> (bool, Readiness) {
-        let leaving = self.shutdown.is_cancelled();
+    /// Ready as long as any service is available: a load balancer keeps an all-in-one process whose log takes no
+    /// commands, for its reads.
+    fn judge(&self, results: Vec<CheckResult>) -> (bool, Readiness) {
+        let shutting_down = self.shutdown.is_cancelled();
         let condition = |service: Service| {
             let served = self.services.contains(&service).then_some(Condition::Ok)?;
-            let worst = looked.iter().map(|looked| looked.condition_of(service)).max();
-            Some(if leaving { Condition::Down } else { worst.unwrap_or(served) })
+            let worst = results.iter().map(|result| result.condition_of(service)).max();
+            Some(if shutting_down { Condition::Down } else { worst.unwrap_or(served) })
         };
         let (commands, reads) = (condition(Service::Commands), condition(Service::Reads));
         let serves = [commands, reads].into_iter().flatten().any(|condition| condition != Condition::Down);
-        // A role that serves nobody is ready while all that it cannot do without is there.
-        let works = self.services.is_empty() && looked.iter().all(Looked::is_there);
-        let is_ready = !leaving && (serves || works);
-        let mut dependencies: Vec<Finding> = looked.into_iter().map(|looked| looked.finding).collect();
-        if leaving {
+        // A role without services is ready while nothing that it requires is down.
+        let works = self.services.is_empty() && results.iter().all(CheckResult::is_up);
+        let is_ready = !shutting_down && (serves || works);
+        let mut dependencies: Vec<Finding> = results.into_iter().map(|result| result.finding).collect();
+        if shutting_down {
             let detail = "shutting down".to_owned();
             dependencies.push(Finding { name: "process".to_owned(), state: Condition::Down, detail });
         }
@@ -135,7 +137,7 @@ mod tests {
         dependency: Dependency,
     ) -> (bool, Option<Condition>, Option<Condition>) {
         let health = Health { services, dependencies: vec![], shutdown: CancellationToken::new() };
-        let (is_ready, readiness) = health.judge(vec![dependency.look().await]);
+        let (is_ready, readiness) = health.judge(vec![dependency.run_check().await]);
         (is_ready, readiness.commands, readiness.reads)
     }
 
@@ -147,19 +149,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_is_ready_while_it_serves_anything() {
-        let away = || dependency(Err("away"));
+        let failed = || dependency(Err("failed"));
         let commands = &[Service::Commands];
-        let found = judged(BOTH, away().required_by(commands)).await;
+        let found = judged(BOTH, failed().required_by(commands)).await;
         assert_eq!(found, (true, Some(Condition::Down), Some(Condition::Ok)));
-        assert_eq!(judged(commands, away().required_by(commands)).await, (false, Some(Condition::Down), None));
-        assert!(!judged(BOTH, away().required_by(BOTH)).await.0);
-        let found = judged(BOTH, away().degrades(&[Service::Reads])).await;
+        assert_eq!(judged(commands, failed().required_by(commands)).await, (false, Some(Condition::Down), None));
+        assert!(!judged(BOTH, failed().required_by(BOTH)).await.0);
+        let found = judged(BOTH, failed().degrades(&[Service::Reads])).await;
         assert_eq!(found, (true, Some(Condition::Ok), Some(Condition::Degraded)));
     }
 
     #[tokio::test]
     async fn a_role_that_serves_nobody_is_ready_with_all_that_it_requires() {
-        assert!(judged(&[], dependency(Err("away")).degrades(BOTH)).await.0);
-        assert!(!judged(&[], dependency(Err("away")).required_by(BOTH)).await.0);
+        assert!(judged(&[], dependency(Err("failed")).degrades(BOTH)).await.0);
+        assert!(!judged(&[], dependency(Err("failed")).required_by(BOTH)).await.0);
     }
 }

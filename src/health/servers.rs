@@ -1,3 +1,5 @@
+//! Checks of the servers that the program depends on.
+
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_embedded::{ServerState, ServerStatus};
@@ -13,7 +15,7 @@ impl Dependency {
         let check = Self::new("postgres", move || {
             let pool = pool.clone();
             Box::pin(async move {
-                answered("postgres", sqlx::query("SELECT 1").execute(&pool).await)?;
+                answered("postgres", sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(&pool).await)?;
                 Ok("answers".to_owned())
             })
         });
@@ -35,14 +37,14 @@ impl Dependency {
         check.degrades(&[Service::Reads])
     }
 
-    /// Where the bytes of attachments are. All else is served without them.
+    /// Store of the attachments' bytes. Everything else is available without it.
     pub fn attachments(store: Store) -> Self {
         let check = Self::new("attachments", move || {
             let store = store.clone();
             Box::pin(async move {
                 answered("the store of attachments", store.answers().await)?;
                 if !store.takes_writes() {
-                    return Err("answers, and could not store what it was last given".to_owned());
+                    return Err("answers, but failed to store the last object".to_owned());
                 }
                 Ok("answers".to_owned())
             })
@@ -50,13 +52,13 @@ impl Dependency {
         check.degrades(ALL)
     }
 
-    /// An embedded server, which its supervisor watches.
+    /// State of an embedded server, from its supervisor.
     pub fn embedded(status: watch::Receiver<ServerStatus>) -> Self {
         let name = status.borrow().name;
         let check = Self::new(format!("embedded-{name}"), move || {
             let ServerStatus { state, restarts, .. } = status.borrow().clone();
             Box::pin(async move {
-                let detail = format!("{state}, started again {restarts} times");
+                let detail = format!("{state}, restarted {restarts} times");
                 if state == ServerState::Up { Ok(detail) } else { Err(detail) }
             })
         });

@@ -1,3 +1,5 @@
+//! Accounts for the subjects of an external OIDC issuer, created when they first sign in.
+
 use anyhow::Context as _;
 use moka::future::Cache;
 use serde_json::{Map, Value};
@@ -7,32 +9,35 @@ use taskfold_domain::input::NAME_CHARS;
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
-const KEPT: u64 = 100_000;
-/// Of a username.
-const CHARS: std::ops::RangeInclusive<usize> = 2..=39;
+/// Subjects in the cache.
+const MAX_CACHED: u64 = 100_000;
+/// Characters of a username.
+const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 2..=39;
 
-/// The accounts of an issuer's subjects. The id follows from issuer and subject, so every instance knows it without asking.
+/// Accounts of an issuer's subjects. The id is derived from issuer and subject, so that all instances agree on it.
 pub(super) struct Accounts {
     pool: PgPool,
     issuer: Uuid,
-    /// Subjects whose account is known to be there.
+    /// Subjects whose account exists.
     opened: Cache<String, UserId>,
 }
 
 impl Accounts {
     pub(super) fn new(pool: PgPool, issuer: &str) -> Self {
-        Self { pool, issuer: Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer.as_bytes()), opened: Cache::new(KEPT) }
+        Self { pool, issuer: Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer.as_bytes()), opened: Cache::new(MAX_CACHED) }
     }
 
-    /// Opens the account when this process sees the subject for the first time and nobody has opened it before.
+    /// Returns the account, and creates it if it does not exist.
     pub(super) async fn of(&self, subject: &str, claims: &Map<String, Value>) -> anyhow::Result<UserId> {
         let opening = async {
             let user = Uuid::new_v5(&self.issuer, subject.as_bytes());
             let username = username(claims);
-            let open = sqlx::query("SELECT taskfold_open_account($1, $2, $3)")
-                .bind(user)
-                .bind(&username)
-                .bind(display_name(claims, &username));
+            let open = sqlx::query!(
+                "SELECT taskfold_open_account($1, $2, $3)",
+                user,
+                username,
+                display_name(claims, &username),
+            );
             within(REQUEST, open.execute(&self.pool)).await.context("opening an account")?;
             anyhow::Ok(UserId(user))
         };
@@ -44,16 +49,16 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// What the subject is called where they come from, in our letters.
+/// Username from the claims of the issuer, in the characters that ours may have.
 fn username(claims: &Map<String, Value>) -> String {
     let mail = || text(claims, "email").and_then(|mail| mail.split('@').next());
     let raw = text(claims, "preferred_username").or_else(mail).unwrap_or_default();
-    // Some issuers' usernames are addresses.
+    // Usernames of some issuers are e-mail addresses.
     let raw = raw.split('@').next().unwrap_or_default().to_lowercase();
     let letters = raw.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' });
-    let name: String = letters.take(*CHARS.end()).collect();
+    let name: String = letters.take(*USERNAME_CHARS.end()).collect();
     let name = name.trim_matches('-');
-    if CHARS.contains(&name.len()) { name.to_owned() } else { "member".to_owned() }
+    if USERNAME_CHARS.contains(&name.len()) { name.to_owned() } else { "member".to_owned() }
 }
 
 fn display_name(claims: &Map<String, Value>, username: &str) -> String {
@@ -80,8 +85,8 @@ mod tests {
             (json!({"preferred_username": 7}), "member"),
             (json!({}), "member"),
         ];
-        for (claims, wanted) in cases {
-            assert_eq!(username(claims.as_object().expect("an object")), wanted, "{claims}");
+        for (claims, expected) in cases {
+            assert_eq!(username(claims.as_object().expect("an object")), expected, "{claims}");
         }
         let long = json!({"preferred_username": "a".repeat(100), "name": "\0"});
         let long = long.as_object().expect("an object");

@@ -1,3 +1,5 @@
+//! API tokens of the database, cached for two seconds.
+
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,14 +15,16 @@ use taskfold_web::auth::{ApiTokens, Means, Rejected, TokenKey};
 use taskfold_web::{Access, Caller, Scope};
 use uuid::Uuid;
 
-/// How long what was looked up is good for. An open stream asks as often as this, so that revoking is felt within twice.
-const GOOD_FOR: Duration = Duration::from_secs(2);
-const KEPT: u64 = 10_000;
+/// Lifetime of a cached token. An open stream checks its token at this interval, so that a revocation takes effect
+/// within twice this time.
+const VALID_FOR: Duration = Duration::from_secs(2);
+/// Tokens in the cache.
+const MAX_CACHED: u64 = 10_000;
 
-/// The API tokens of the database, as of the last two seconds. Expiry is exact.
+/// API tokens of the database. Revocations take up to two seconds, expiry is exact.
 pub struct StoredTokens {
     pool: PgPool,
-    /// Those that are not there too: a client that goes on with a revoked one costs no more than another.
+    /// Unknown tokens too, so that a client with a revoked token costs no more than others.
     known: Cache<Key, Option<Caller>>,
 }
 
@@ -30,12 +34,9 @@ enum Key {
     Id(Uuid),
 }
 
-/// A row of `taskfold_use_api_token`, the expiry in seconds since 1970.
-type Row = (Uuid, Uuid, String, Option<Uuid>, Option<i64>);
-
 impl StoredTokens {
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, known: Cache::builder().max_capacity(KEPT).time_to_live(GOOD_FOR).build() }
+        Self { pool, known: Cache::builder().max_capacity(MAX_CACHED).time_to_live(VALID_FOR).build() }
     }
 
     async fn look_up(&self, key: &Key) -> anyhow::Result<Option<Caller>> {
@@ -43,20 +44,23 @@ impl StoredTokens {
             Key::Hash(hash) => (Some(hash.as_slice()), None),
             Key::Id(id) => (None, Some(*id)),
         };
-        let look = sqlx::query_as(
-            "SELECT token_id, user_id, access, project_id, floor(extract(epoch FROM expires_at))::bigint \
-             FROM taskfold_use_api_token($1, $2)",
-        )
-        .bind(hash)
-        .bind(id);
-        let row: Option<Row> = within(REQUEST, look.fetch_optional(&self.pool)).await?;
-        let Some((token, user, access, project, expires_at)) = row else { return Ok(None) };
-        let access = Access::of_word(&access).with_context(|| format!("api_tokens.access of {token}: {access}"))?;
+        let looking = sqlx::query!(
+            r#"
+            SELECT token_id AS "token!", user_id AS "user!", access AS "access!", project_id AS project,
+                   floor(extract(epoch FROM expires_at))::bigint AS expires_at
+            FROM taskfold_use_api_token($1, $2)
+            "#,
+            hash,
+            id,
+        );
+        let Some(row) = within(REQUEST, looking.fetch_optional(&self.pool)).await? else { return Ok(None) };
+        let access = Access::of_word(&row.access)
+            .with_context(|| format!("api_tokens.access of {}: {}", row.token, row.access))?;
         Ok(Some(Caller {
-            user_id: UserId(user),
-            means: Means::ApiToken(token),
-            scope: Scope { access, project: project.map(ProjectId) },
-            expires_at: expires_at.unwrap_or(i64::MAX),
+            user_id: UserId(row.user),
+            means: Means::ApiToken(row.token),
+            scope: Scope { access, project: row.project.map(ProjectId) },
+            expires_at: row.expires_at.unwrap_or(i64::MAX),
         }))
     }
 }
@@ -68,7 +72,7 @@ impl ApiTokens for StoredTokens {
                 TokenKey::Secret(secret) => Key::Hash(Sha256::digest(secret.as_bytes()).into()),
                 TokenKey::Id(id) => Key::Id(id),
             };
-            // Of many requests at once, one looks.
+            // Concurrent requests share one lookup.
             let known =
                 self.known.entry_by_ref(&key).or_try_insert_with(self.look_up(&key)).await.map_err(|error| {
                     tracing::warn!(error = format!("{error:#}"), "an API token could not be looked up");

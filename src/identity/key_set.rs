@@ -1,3 +1,5 @@
+//! Public keys of an external OIDC issuer, and the verification of signatures with them.
+
 use std::collections::HashMap;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
@@ -5,26 +7,26 @@ use jsonwebtoken::{Algorithm, DecodingKey, dangerous};
 use serde_json::{Map, Value};
 use taskfold_web::auth::Rejected;
 
-/// Of a modulus in base64url: 2048 bits. Smaller keys can be factored by those who care to.
+/// Minimum length of a modulus in base64url: 2048 bits. Smaller keys can be factored.
 const RSA_CHARS: usize = 342;
 
-/// A key and the one algorithm that it verifies.
+/// A key with its only algorithm.
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
 }
 
-/// The signature keys of a JWKS (RFC 7517) that we can use: RS256, ES256, EdDSA.
+/// Usable signature keys of a JWKS (RFC 7517): RS256, ES256, EdDSA.
 #[derive(Clone, Default)]
 pub(super) struct KeySet {
     named: HashMap<String, Key>,
-    /// When there is one key only: it needs no name.
+    /// The only key, if there is one only: it needs no key id.
     single: Option<Key>,
 }
 
 impl KeySet {
-    /// A key that we cannot use is left out: an issuer may have more of them than we need.
+    /// Reads the usable keys, and ignores others that the issuer may have.
     pub(super) fn read(jwks: &Value) -> Self {
         let all = jwks["keys"].as_array().into_iter().flatten();
         let jwks = all.filter_map(|key| serde_json::from_value::<Jwk>(with_older_name(key)).ok());
@@ -49,7 +51,7 @@ impl KeySet {
     }
 }
 
-/// RFC 9864 calls the algorithm of an Ed25519 key after the key; what we read keys with knows it as `EdDSA`.
+/// Replaces the algorithm name `Ed25519` of RFC 9864 by `EdDSA`, which the JWK library knows.
 fn with_older_name(key: &Value) -> Value {
     let mut key = key.clone();
     if key["crv"] == "Ed25519" && key["alg"] == "Ed25519" {
@@ -59,7 +61,7 @@ fn with_older_name(key: &Value) -> Value {
 }
 
 impl Key {
-    /// What a token says that this key has signed.
+    /// Verifies the signature of a token, and returns its claims.
     pub(super) fn verified(&self, alg: &str, token: &str) -> Result<Map<String, Value>, Rejected> {
         let names: &[&str] = match self.algorithm {
             Algorithm::RS256 => &["RS256"],
@@ -74,7 +76,7 @@ impl Key {
         if signed { Ok(dangerous::insecure_decode_claims(token)?) } else { Err(Rejected::Invalid) }
     }
 
-    /// The algorithm is the key's to say: a token that claims another one is not verified with it.
+    /// Takes the algorithm from the key: a token that names another one is not verified with it.
     fn of(jwk: &Jwk) -> Option<Self> {
         if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
             return None;

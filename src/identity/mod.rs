@@ -1,12 +1,13 @@
-//! Tokens that are not a session's. Both need something outside of the process, so the program brings them to the APIs.
+//! Tokens other than those of sessions: API tokens and those of an external issuer. Both need a database or a server,
+//! so the program provides them to the APIs.
 
-/// Accounts for the subjects of an outside issuer.
+/// Accounts for the subjects of an external issuer.
 mod accounts;
-/// API tokens, by one look into the database every two seconds.
+/// API tokens, cached for two seconds.
 mod api_tokens;
-/// An outside issuer's public keys.
+/// Public keys of an external issuer.
 mod key_set;
-/// An outside OIDC issuer.
+/// An external OIDC issuer.
 mod oidc;
 
 pub use api_tokens::StoredTokens;

@@ -1,3 +1,5 @@
+//! An external OIDC issuer: its keys, its tokens, and accounts for its subjects.
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,24 +23,25 @@ use super::accounts::Accounts;
 use super::key_set::KeySet;
 use crate::config::{KeysAt, Oidc};
 
-/// How soon a key that the issuer takes back is worth nothing here.
+/// Interval of fetching the keys, within which a key that the issuer removed becomes invalid.
 const REFRESH: Duration = Duration::from_secs(600);
-/// Between two fetches, whoever asks for them: tokens with made-up key ids must not make us a burden to the issuer.
+/// Minimum interval of fetches, so that tokens with made-up key ids put no load on the issuer.
 const FETCH_APART: Duration = Duration::from_secs(10);
+/// Limit of a fetch.
 const FETCH_LIMIT: Duration = Duration::from_secs(5);
-/// Of a document of the issuer.
+/// Maximum size of a document of the issuer.
 const DOCUMENT_BYTES: usize = 1024 * 1024;
-/// Clocks differ: of `exp`, `nbf` and `iat`.
+/// Tolerance of `exp`, `nbf` and `iat` for differences of clocks.
 const LEEWAY_SECONDS: f64 = 60.0;
 /// OpenID Connect Core, 2: `sub` has at most 255 characters.
 const SUBJECT_BYTES: usize = 255;
 
-/// An outside OIDC issuer: its keys, kept current, and accounts for its subjects.
+/// An external OIDC issuer.
 pub struct Issuer {
     settings: Oidc,
     client: Client,
     keys: RwLock<Arc<KeySet>>,
-    /// When the last fetch began. Held during a fetch: those who miss a key meanwhile wait for this one.
+    /// Start of the last fetch. Locked during a fetch, so that others who miss a key wait for it.
     fetching: Mutex<Option<Instant>>,
     accounts: Accounts,
 }
@@ -56,12 +59,13 @@ struct Discovery {
 
 impl Issuer {
     pub fn new(settings: Oidc, pool: PgPool) -> anyhow::Result<Self> {
-        let client = Client::builder().timeout(FETCH_LIMIT).build().context("making the client of the OIDC issuer")?;
+        let client =
+            Client::builder().timeout(FETCH_LIMIT).build().context("creating the HTTP client for the OIDC issuer")?;
         let accounts = Accounts::new(pool, &settings.issuer);
         Ok(Self { settings, client, keys: RwLock::default(), fetching: Mutex::default(), accounts })
     }
 
-    /// Fetches the keys now and again until `shutdown`. With the issuer away, the keys known so far go on being good.
+    /// Fetches the keys periodically until `shutdown`. While the issuer is unavailable, the known keys remain valid.
     pub async fn keep_current(self: Arc<Self>, shutdown: CancellationToken) -> anyhow::Result<()> {
         loop {
             let round = async {
@@ -79,10 +83,10 @@ impl Issuer {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One fetch, unless the last was just now, or has brought what is needed.
-    async fn refresh(&self, enough: impl Fn(&KeySet) -> bool) {
+    /// Fetches the keys, unless the last fetch was recent or the keys are sufficient.
+    async fn refresh(&self, sufficient: impl Fn(&KeySet) -> bool) {
         let mut last = self.fetching.lock().await;
-        if enough(&self.keys()) || last.is_some_and(|at| at.elapsed() < FETCH_APART) {
+        if sufficient(&self.keys()) || last.is_some_and(|at| at.elapsed() < FETCH_APART) {
             return;
         }
         *last = Some(Instant::now());
@@ -104,17 +108,17 @@ impl Issuer {
             KeysAt::Discovery(url) => {
                 let discovery: Discovery =
                     serde_json::from_value(self.document(url).await?).context("reading the discovery document")?;
-                // OpenID Connect Discovery, 4.3: else it speaks for somebody else.
+                // Required by OpenID Connect Discovery, 4.3.
                 anyhow::ensure!(
                     discovery.issuer == self.settings.issuer,
-                    "the discovery document is of the issuer {:?}",
+                    "the discovery document names another issuer, {:?}",
                     discovery.issuer
                 );
                 discovery.jwks_uri.parse().context("reading the address of the keys")?
             }
         };
         let keys = KeySet::read(&self.document(&jwks_url).await?);
-        // An issuer without a key is one that is being repaired.
+        // Known keys are kept while the issuer has none, which is a failure of the issuer.
         anyhow::ensure!(keys.len() > 0, "there is no RS256, ES256 or EdDSA key at {jwks_url}");
         Ok(keys)
     }
@@ -131,7 +135,7 @@ impl Issuer {
 
     async fn verify(&self, token: &str) -> Result<Caller, Rejected> {
         let header = jws::header(token)?;
-        // Not believed, only compared: a token of nobody we know is no reason to fetch anything.
+        // Only compared and not trusted yet: a token of another issuer is no reason to fetch keys.
         if dangerous::insecure_decode_claims::<Iss>(token)?.iss != self.settings.issuer {
             return Err(Rejected::Invalid);
         }
@@ -152,20 +156,23 @@ impl Issuer {
         // RFC 7519: a number, whole or not.
         let expires_at = claims.get("exp").and_then(Value::as_f64).ok_or(Rejected::Invalid)? as i64;
         let user_id = self.accounts.of(subject, &claims).await.map_err(|error| {
-            tracing::warn!(error = format!("{error:#}"), "no account for a subject of the OIDC issuer");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the account of a subject of the OIDC issuer could not be opened"
+            );
             Rejected::Unavailable
         })?;
         Ok(Caller { user_id, means: Means::Outside, scope: Scope::FULL, expires_at })
     }
 
-    /// The claims of RFC 7519, 4.1: from this issuer, for this audience, now.
+    /// Checks issuer, audience and times (RFC 7519, 4.1).
     fn judge(&self, claims: &Map<String, Value>, now: f64) -> Result<(), Rejected> {
         // A number, whole or not; `nbf` and `iat` may be left out.
         let time = |name: &str| match claims.get(name) {
             None => Ok(None),
             Some(value) => value.as_f64().map(Some).ok_or(Rejected::Invalid),
         };
-        let is = |value: &Value, wanted: &str| value.as_str() == Some(wanted);
+        let is = |value: &Value, expected: &str| value.as_str() == Some(expected);
         let audience = claims.get("aud").is_some_and(|aud| match aud {
             Value::Array(all) => all.iter().any(|one| is(one, &self.settings.audience)),
             one => is(one, &self.settings.audience),

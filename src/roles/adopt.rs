@@ -1,27 +1,27 @@
-//! `taskfold adopt`: the way on after a restore. The log that is there is the one to go on with, under another id.
+//! `taskfold adopt`: continues with a log that was restored to an earlier state, under a new id.
 
 use anyhow::Context as _;
 use taskfold_projector::adopt::{Adopted, adopt};
 
 use crate::databases::DatabaseRole;
 use crate::migrate;
-use crate::program::{Program, Site};
+use crate::program::{Environment, Program};
 use crate::servers::{Needs, Sharing};
 
-/// What this role needs of the servers.
-const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: true, nats: true };
+/// Needs of this role.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, roles: &[DatabaseRole::Projector], owner: true, nats: true };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     program.with_servers(NEEDS, work).await
 }
 
-async fn work(here: Site) -> anyhow::Result<()> {
-    let owner = here.owner.clone().context("adopting a log needs DATABASE_URL, the owner's")?;
+async fn work(environment: Environment) -> anyhow::Result<()> {
+    let owner = environment.owner.clone().context("adopting a log needs DATABASE_URL, with the owner as user")?;
     migrate::check(&owner).await?;
-    let deps = here.projector().await?;
+    let deps = environment.projector().await?;
     let Adopted { before, now, fork, head } = adopt(&owner, &deps).await?;
-    println!("the log is {} now, and was {} before", now.id, before.id);
-    println!("it has {head} events, of which the first {fork} are those of the log before");
-    println!("the stream {} is published anew", deps.stream);
+    println!("the log id is now {}, it was {}", now.id, before.id);
+    println!("the log has {head} events, the first {fork} in common with the log before");
+    println!("the stream {} was published again", deps.stream);
     Ok(())
 }

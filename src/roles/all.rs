@@ -1,20 +1,20 @@
-//! `taskfold`: every role in one process on one port, on servers of its own unless others are given.
+//! `taskfold`: all roles in one process on one port, with embedded servers unless others are set.
 
 use taskfold_event_log::Writes;
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
 use crate::health::{Dependency, Service};
-use crate::lifecycle::Parts;
-use crate::program::{Program, Site};
+use crate::lifecycle::Components;
+use crate::program::{Environment, Program};
 use crate::server::routes::routes;
 use crate::servers::{Needs, Sharing};
 use crate::{attachments, banner, keys};
 
-/// What this role needs of the servers.
+/// Needs of this role.
 const NEEDS: Needs = Needs {
     sharing: Sharing::Alone,
-    parts: &[DatabaseRole::Command, DatabaseRole::Query, DatabaseRole::Feed, DatabaseRole::Projector],
+    roles: &[DatabaseRole::Command, DatabaseRole::Query, DatabaseRole::Feed, DatabaseRole::Projector],
     owner: true,
     nats: true,
 };
@@ -22,22 +22,22 @@ const NEEDS: Needs = Needs {
 pub async fn run(program: Program) -> anyhow::Result<()> {
     banner::starting(&program.settings);
     let listener = program.listen().await?;
-    program.with_servers(NEEDS, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |environment| serve(environment, listener)).await
 }
 
-/// Until the program's token is cancelled. Brings the schema up to date first.
-pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    here.migrate().await?;
-    let shutdown = here.program.shutdown.clone();
-    let mut parts = Parts::new(shutdown.clone());
-    let command_pool = here.pool(DatabaseRole::Command).await?;
+/// Migrates the schema, and serves until shutdown.
+pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::Result<()> {
+    environment.migrate().await?;
+    let shutdown = environment.program.shutdown.clone();
+    let mut components = Components::new(shutdown.clone());
+    let command_pool = environment.pool(DatabaseRole::Command).await?;
     let signer = keys::signer(&command_pool).await?;
-    let log = here.log(&command_pool, &mut parts).await?;
-    let verifier = here.verifier(&command_pool, &mut parts).await?;
-    let nats = here.nats().await?;
-    let stream = here.program.settings.stream.clone();
+    let log = environment.log(&command_pool, &mut components).await?;
+    let verifier = environment.verifier(&command_pool, &mut components).await?;
+    let nats = environment.nats().await?;
+    let stream = environment.program.settings.stream.clone();
 
-    let attachments = attachments::store(&here.program.settings.attachments.place)?;
+    let attachments = attachments::store(&environment.program.settings.attachments.location)?;
 
     let writes = Writes::default();
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
@@ -45,27 +45,27 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         signer,
         verifier: verifier.clone(),
         attachments: attachments.clone(),
-        attachment_bytes: here.program.settings.attachments.bytes,
+        attachment_bytes: environment.program.settings.attachments.bytes,
         writes: writes.clone(),
         log: log.clone(),
         shutdown: shutdown.clone(),
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
-        pool: here.pool(DatabaseRole::Query).await?,
-        feed_pool: here.pool(DatabaseRole::Feed).await?,
+        pool: environment.pool(DatabaseRole::Query).await?,
+        feed_pool: environment.pool(DatabaseRole::Feed).await?,
         nats: Some(nats.clone()),
         stream: stream.clone(),
         verifier,
-        presence_ttl: here.program.settings.limits.presence,
-        streams_per_user: here.program.settings.limits.streams_per_user,
+        presence_ttl: environment.program.settings.limits.presence,
+        streams_per_user: environment.program.settings.limits.streams_per_user,
         attachments: attachments.clone(),
         log: log.clone(),
         shutdown,
     })?;
-    let projector = here.projector().await?;
-    here.heal_nats(&mut parts);
+    let projector = environment.projector().await?;
+    environment.restart_stuck_nats(&mut components);
     let pool = projector.pool.clone();
-    let health = here.health(
+    let health = environment.health(
         &[Service::Commands, Service::Reads],
         [
             Dependency::postgres(pool.clone()),
@@ -80,11 +80,11 @@ pub async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> 
         ],
     );
     let projecting = taskfold_projector::run(projector);
-    parts.spawn("projector", async move { projecting.await.map_err(Into::into) });
-    let router = routes(vec![commands, reads], health, Some(log), &mut parts);
+    components.spawn("projector", async move { projecting.await.map_err(Into::into) });
+    let router = routes(vec![commands, reads], health, Some(log), &mut components);
 
     let address = listener.local_addr()?;
-    here.serve(listener, router, &mut parts);
-    banner::ready(address, &here);
-    parts.run().await
+    environment.serve(listener, router, &mut components);
+    banner::ready(address, &environment);
+    components.run().await
 }

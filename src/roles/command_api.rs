@@ -1,35 +1,35 @@
-//! `taskfold command-api`: takes commands. Knows nothing of NATS.
+//! `taskfold command-api`: serves commands. It does not use NATS.
 
 use taskfold_event_log::Writes;
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
 use crate::health::{Dependency, Service};
-use crate::lifecycle::Parts;
-use crate::program::{Program, Site};
+use crate::lifecycle::Components;
+use crate::program::{Environment, Program};
 use crate::server::routes::routes;
 use crate::servers::{Needs, Sharing};
 use crate::{attachments, banner, keys, migrate};
 
-/// What this role needs of the servers.
-const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Command], owner: false, nats: false };
+/// Needs of this role.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, roles: &[DatabaseRole::Command], owner: false, nats: false };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
-    program.with_servers(NEEDS, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |environment| serve(environment, listener)).await
 }
 
-async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    let shutdown = here.program.shutdown.clone();
-    let mut parts = Parts::new(shutdown.clone());
-    let pool = here.pool(DatabaseRole::Command).await?;
+async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::Result<()> {
+    let shutdown = environment.program.shutdown.clone();
+    let mut components = Components::new(shutdown.clone());
+    let pool = environment.pool(DatabaseRole::Command).await?;
     migrate::check(&pool).await?;
     let signer = keys::signer(&pool).await?;
-    let log = here.log(&pool, &mut parts).await?;
-    let verifier = here.verifier(&pool, &mut parts).await?;
-    let store = attachments::store(&here.program.settings.attachments.place)?;
+    let log = environment.log(&pool, &mut components).await?;
+    let verifier = environment.verifier(&pool, &mut components).await?;
+    let store = attachments::store(&environment.program.settings.attachments.location)?;
     let writes = Writes::default();
-    let health = here.health(
+    let health = environment.health(
         &[Service::Commands],
         [
             Dependency::postgres(pool.clone()),
@@ -44,14 +44,14 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
         signer,
         verifier,
         attachments: store,
-        attachment_bytes: here.program.settings.attachments.bytes,
+        attachment_bytes: environment.program.settings.attachments.bytes,
         writes,
         log: log.clone(),
         shutdown,
     });
-    let router = routes(vec![commands], health, Some(log), &mut parts);
+    let router = routes(vec![commands], health, Some(log), &mut components);
     let address = listener.local_addr()?;
-    here.serve(listener, router, &mut parts);
+    environment.serve(listener, router, &mut components);
     banner::listening("command-api", address);
-    parts.run().await
+    components.run().await
 }

@@ -1,4 +1,4 @@
-//! `taskfold import`: sends an export of another program to a running server and follows the import to its end.
+//! `taskfold import`: sends an export of another program to a running server, and reports the progress of the import.
 
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use tokio_util::io::ReaderStream;
 
 use crate::config::ImportFile;
 
+/// Interval of polling the progress.
 const POLL: Duration = Duration::from_millis(300);
 
-/// `GET /v1/imports/{id}`; what a newer server adds is ignored.
+/// Response of `GET /v1/imports/{id}`; fields that a newer server adds are ignored.
 #[derive(Deserialize)]
 struct Progress {
     state: String,
@@ -32,7 +33,7 @@ struct Skipped {
     count: u64,
 }
 
-/// `format` as the server names it, such as `trello`.
+/// Imports a file. `format` is the name of the server for it, such as `trello`.
 pub async fn run(format: &str, import: ImportFile) -> anyhow::Result<()> {
     let server: Url = import.server.parse().context("reading --server")?;
     let client = Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
@@ -56,7 +57,7 @@ pub async fn run(format: &str, import: ImportFile) -> anyhow::Result<()> {
     summarise(&last)
 }
 
-/// The file goes out as it is read, so that its size does not matter here. Returns where to ask how it goes.
+/// Streams the file, so that its size does not matter. Returns the URL of the progress.
 async fn send(client: &Client, server: &Url, format: &str, import: &ImportFile) -> anyhow::Result<Url> {
     let file =
         tokio::fs::File::open(&import.file).await.with_context(|| format!("opening {}", import.file.display()))?;
@@ -77,18 +78,18 @@ async fn send(client: &Client, server: &Url, format: &str, import: &ImportFile) 
         .context("sending the file")?;
     let answer = accepted(answer).await?;
     let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    Ok(server.join(location.context("the server did not say where the import can be followed")?)?)
+    Ok(server.join(location.context("the server sent no URL of the progress")?)?)
 }
 
-/// A refusal in the server's own words: they are made for people.
+/// Fails with the detail of the problem if the server refused.
 async fn accepted(answer: Response) -> anyhow::Result<Response> {
     if answer.status().is_success() {
         return Ok(answer);
     }
     let status = answer.status();
     let problem: serde_json::Value = answer.json().await.unwrap_or_default();
-    let words = problem["detail"].as_str().or_else(|| problem["title"].as_str()).unwrap_or("no further words");
-    anyhow::bail!("the server refuses ({status}): {words}")
+    let detail = problem["detail"].as_str().or_else(|| problem["title"].as_str()).unwrap_or("no details");
+    anyhow::bail!("the server refused ({status}): {detail}")
 }
 
 fn summarise(last: &Progress) -> anyhow::Result<()> {
@@ -97,12 +98,8 @@ fn summarise(last: &Progress) -> anyhow::Result<()> {
         println!("project {project_id}");
     }
     for Skipped { kind, reason, count } in &last.skipped {
-        println!("not as it was: {count} x {kind}: {reason}");
+        println!("skipped: {count} x {kind}: {reason}");
     }
-    anyhow::ensure!(
-        last.state != "failed",
-        "the import failed: {}",
-        last.error.as_deref().unwrap_or("no further words")
-    );
+    anyhow::ensure!(last.state != "failed", "the import failed: {}", last.error.as_deref().unwrap_or("no details"));
     Ok(())
 }

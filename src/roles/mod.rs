@@ -1,24 +1,24 @@
-//! One file a role: what is put together, in which order, for each subcommand.
+//! Subcommands, one file each: the components that they need, and their order.
 
-/// Going on with a log that was restored.
+/// `taskfold adopt`.
 pub mod adopt;
-/// Everything in one process on one port.
+/// `taskfold` with all roles.
 pub mod all;
-/// Commands only.
+/// `taskfold command-api`.
 pub mod command_api;
-/// A client, not a server: sends an export of another program.
+/// `taskfold import`, which is a client.
 pub mod import;
-/// The schema.
+/// `taskfold migrate`.
 pub mod migrate;
-/// The API documents.
+/// `taskfold openapi`.
 pub mod openapi;
-/// Read tables and the stream.
+/// `taskfold projector`.
 pub mod projector;
-/// Reads and live streams only.
+/// `taskfold query-api`.
 pub mod query_api;
-/// Read tables anew.
+/// `taskfold rebuild`.
 pub mod rebuild;
-/// `taskfold retry`: projecting dead letters again.
+/// `taskfold retry`.
 pub mod retry;
-/// Whether all agrees.
+/// `taskfold verify`.
 pub mod verify;

@@ -1,11 +1,11 @@
-//! `taskfold openapi`: writes the API documents that are committed, or says whether they are current.
+//! `taskfold openapi`: writes the committed API documents, or checks that they are current.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use utoipa::openapi::OpenApi;
 
-/// `check` writes nothing and fails when a file is not what would be written.
+/// Writes the documents. With `check` it writes nothing, and fails if a file is not current.
 pub fn run(check: bool, dir: &Path) -> anyhow::Result<()> {
     let documents = [
         ("command-api.json", text(&taskfold_command_api::document())?),
@@ -17,7 +17,7 @@ pub fn run(check: bool, dir: &Path) -> anyhow::Result<()> {
     let mut stale = Vec::new();
     for (name, text) in documents {
         let file = dir.join(name);
-        if std::fs::read_to_string(&file).is_ok_and(|there| there == text) {
+        if std::fs::read_to_string(&file).is_ok_and(|existing| existing == text) {
             continue;
         }
         if check {

@@ -1,31 +1,31 @@
-//! `taskfold projector`: read tables and the stream. Several may run; one works, the others stand by.
+//! `taskfold projector`: projects and publishes events. Several may run; one is active, the others stand by.
 
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
 use crate::health::Dependency;
-use crate::lifecycle::Parts;
-use crate::program::{Program, Site};
+use crate::lifecycle::Components;
+use crate::program::{Environment, Program};
 use crate::server::routes::routes;
 use crate::servers::{Needs, Sharing};
 use crate::{banner, migrate};
 
-/// What this role needs of the servers.
-const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: false, nats: true };
+/// Needs of this role.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, roles: &[DatabaseRole::Projector], owner: false, nats: true };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
-    program.with_servers(NEEDS, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |environment| serve(environment, listener)).await
 }
 
-async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    let shutdown = here.program.shutdown.clone();
-    let mut parts = Parts::new(shutdown.clone());
-    let projector = here.projector().await?;
-    here.heal_nats(&mut parts);
+async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::Result<()> {
+    let shutdown = environment.program.shutdown.clone();
+    let mut components = Components::new(shutdown.clone());
+    let projector = environment.projector().await?;
+    environment.restart_stuck_nats(&mut components);
     migrate::check(&projector.pool).await?;
     let (pool, nats) = (projector.pool.clone(), projector.nats.clone());
-    let health = here.health(
+    let health = environment.health(
         &[],
         [
             Dependency::postgres(pool.clone()),
@@ -35,10 +35,10 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
             Dependency::publication(pool, nats, projector.stream.clone()),
         ],
     );
-    parts.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
-    let router = routes(Vec::new(), health, None, &mut parts);
+    components.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
+    let router = routes(Vec::new(), health, None, &mut components);
     let address = listener.local_addr()?;
-    here.serve(listener, router, &mut parts);
+    environment.serve(listener, router, &mut components);
     banner::listening("projector", address);
-    parts.run().await
+    components.run().await
 }

@@ -1,36 +1,36 @@
-//! `taskfold query-api`: answers reads. Without NATS its live streams read the log instead.
+//! `taskfold query-api`: serves reads. While NATS is unavailable, its live streams read the log.
 
 use taskfold_event_log::Writes;
 use tokio::net::TcpListener;
 
 use crate::databases::DatabaseRole;
 use crate::health::{Dependency, Service};
-use crate::lifecycle::Parts;
-use crate::program::{Program, Site};
+use crate::lifecycle::Components;
+use crate::program::{Environment, Program};
 use crate::server::routes::routes;
 use crate::servers::{Needs, Sharing};
 use crate::{attachments, banner, migrate};
 
-/// What this role needs of the servers.
+/// Needs of this role.
 const NEEDS: Needs =
-    Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Query, DatabaseRole::Feed], owner: false, nats: true };
+    Needs { sharing: Sharing::Attach, roles: &[DatabaseRole::Query, DatabaseRole::Feed], owner: false, nats: true };
 
 pub async fn run(program: Program) -> anyhow::Result<()> {
     let listener = program.listen().await?;
-    program.with_servers(NEEDS, |site| serve(site, listener)).await
+    program.with_servers(NEEDS, |environment| serve(environment, listener)).await
 }
 
-async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
-    let shutdown = here.program.shutdown.clone();
-    let mut parts = Parts::new(shutdown.clone());
-    let pool = here.pool(DatabaseRole::Query).await?;
+async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::Result<()> {
+    let shutdown = environment.program.shutdown.clone();
+    let mut components = Components::new(shutdown.clone());
+    let pool = environment.pool(DatabaseRole::Query).await?;
     migrate::check(&pool).await?;
-    let feed_pool = here.pool(DatabaseRole::Feed).await?;
-    let verifier = here.verifier(&pool, &mut parts).await?;
-    let log = here.log(&pool, &mut parts).await?;
-    let nats = here.nats().await?;
-    let store = attachments::store(&here.program.settings.attachments.place)?;
-    let health = here.health(
+    let feed_pool = environment.pool(DatabaseRole::Feed).await?;
+    let verifier = environment.verifier(&pool, &mut components).await?;
+    let log = environment.log(&pool, &mut components).await?;
+    let nats = environment.nats().await?;
+    let store = attachments::store(&environment.program.settings.attachments.location)?;
+    let health = environment.health(
         &[Service::Reads],
         [
             Dependency::postgres(pool.clone()),
@@ -40,22 +40,22 @@ async fn serve(mut here: Site, listener: TcpListener) -> anyhow::Result<()> {
             Dependency::clock(),
         ],
     );
-    let stream = here.program.settings.stream.clone();
+    let stream = environment.program.settings.stream.clone();
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
         pool,
         feed_pool,
         nats: Some(nats),
         stream,
         verifier,
-        presence_ttl: here.program.settings.limits.presence,
-        streams_per_user: here.program.settings.limits.streams_per_user,
+        presence_ttl: environment.program.settings.limits.presence,
+        streams_per_user: environment.program.settings.limits.streams_per_user,
         attachments: store,
         log: log.clone(),
         shutdown,
     })?;
-    let router = routes(vec![reads], health, Some(log), &mut parts);
+    let router = routes(vec![reads], health, Some(log), &mut components);
     let address = listener.local_addr()?;
-    here.serve(listener, router, &mut parts);
+    environment.serve(listener, router, &mut components);
     banner::listening("query-api", address);
-    parts.run().await
+    components.run().await
 }

@@ -1,4 +1,4 @@
-//! `taskfold rebuild`: the read tables anew from the log, with a bar to watch. Exit code 0 whether they differed or not.
+//! `taskfold rebuild`: rebuilds tables from the log, with a progress bar. The exit code is 0 even if they differed.
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,52 +8,53 @@ use taskfold_projector::write_side::{Repaired, repair};
 use crate::config::{Projection, Rebuild};
 use crate::databases::DatabaseRole;
 use crate::migrate;
-use crate::program::{Program, Site};
+use crate::program::{Environment, Program};
 use crate::servers::{Needs, Sharing};
 
-/// What this role needs of the servers.
-const NEEDS: Needs = Needs { sharing: Sharing::Attach, parts: &[DatabaseRole::Projector], owner: false, nats: false };
+/// Needs of this role.
+const NEEDS: Needs = Needs { sharing: Sharing::Attach, roles: &[DatabaseRole::Projector], owner: false, nats: false };
 
-/// The append's tables are the owner's.
+/// Needs of a repair of the append's side tables, which belong to the owner.
 const NEEDS_OWNER: Needs = Needs { owner: true, ..NEEDS };
 
 pub async fn run(program: Program, what: Rebuild) -> anyhow::Result<()> {
     if what.write_side {
         return program.with_servers(NEEDS_OWNER, work_on_write_side).await;
     }
-    program.with_servers(NEEDS, |here| work(here, what)).await
+    program.with_servers(NEEDS, |environment| work(environment, what)).await
 }
 
-async fn work_on_write_side(here: Site) -> anyhow::Result<()> {
-    let owner = here.owner.clone().context("making the append's tables again needs DATABASE_URL, the owner's")?;
+async fn work_on_write_side(environment: Environment) -> anyhow::Result<()> {
+    let owner = environment
+        .owner
+        .clone()
+        .context("repairing the side tables of the append needs DATABASE_URL, with the owner as user")?;
     migrate::check(&owner).await?;
     let Repaired { tasks, not_placed, heads, commands, commands_removed, commands_lost } = repair(&owner).await?;
-    println!("places, links and reminders: {tasks} tasks made again");
-    println!("heads of aggregates: {heads} written again");
-    println!("commands: {commands} made again, {commands_removed} removed that the log does not have");
-    println!(
-        "commands that came to no event are in no log: those that are missing stay so, and would be decided again"
-    );
+    println!("placements, links and reminders: {tasks} tasks repaired");
+    println!("heads of aggregates: {heads} repaired");
+    println!("commands: {commands} repaired, {commands_removed} removed that are not in the log");
+    println!("commands without events are not in the log and cannot be repaired: a missing one would be decided again");
     if commands_lost > 0 {
         println!(
-            "{commands_lost} commands are missing and stay so: an earlier release appended them, and recorded too little"
+            "{commands_lost} missing commands cannot be repaired: the earlier release that appended them recorded too little"
         );
     }
     anyhow::ensure!(
         not_placed.is_empty(),
-        "by the log, {} tasks have the rank of another in their column, and could not be placed: {not_placed:?}",
+        "according to the log, {} tasks have the rank of another task in their column, and could not be placed: {not_placed:?}",
         not_placed.len()
     );
     Ok(())
 }
 
-async fn work(here: Site, what: Rebuild) -> anyhow::Result<()> {
+async fn work(environment: Environment, what: Rebuild) -> anyhow::Result<()> {
     let Projection::ReadTables = what.projection;
-    let pool = here.pool(DatabaseRole::Maintenance).await?;
+    let pool = environment.pool(DatabaseRole::Maintenance).await?;
     migrate::check(&pool).await?;
     if what.forget {
         forget(&pool).await?;
-        println!("the tables before the last rebuild are gone");
+        println!("the tables before the last rebuild were dropped");
         return Ok(());
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len}, {eta} left")?;
@@ -62,7 +63,7 @@ async fn work(here: Site, what: Rebuild) -> anyhow::Result<()> {
         bar.set_message(match stage {
             Stage::Folding => "folding events   ",
             Stage::Documents => "writing documents",
-            Stage::Indexes => "making indexes   ",
+            Stage::Indexes => "creating indexes ",
             Stage::Comparing => "comparing tables ",
         });
         bar.set_length(total);
@@ -86,14 +87,14 @@ fn report(rebuilt: &Rebuilt, what: &Rebuild) {
     match (what.dry_run, differences.is_empty()) {
         (_, true) => println!("both generations have the same rows"),
         (true, false) => println!("nothing was changed"),
-        (false, false) => println!("`taskfold rebuild --back` reads the tables of before again"),
+        (false, false) => println!("`taskfold rebuild --back` switches back to the previous tables"),
     }
     if *dead_letters > 0 {
-        println!("{dead_letters} events could not be projected and are dead letters: `taskfold verify` names them");
+        println!("{dead_letters} events could not be projected and are dead letters: `taskfold verify` lists them");
     }
     match (what.dry_run, what.back) {
         (true, _) => println!("compared at position {position}"),
-        (false, false) => println!("read tables rebuilt, read from position {position} on"),
-        (false, true) => println!("read tables of before, read from position {position} on"),
+        (false, false) => println!("read tables rebuilt, in use from position {position} on"),
+        (false, true) => println!("previous read tables in use from position {position} on"),
     }
 }

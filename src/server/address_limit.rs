@@ -1,31 +1,32 @@
-//! How many connections each address has.
+//! Limit of the connections from each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Connections by address.
 #[derive(Clone)]
 pub(super) struct Addresses {
     connections: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    most: usize,
+    max: usize,
 }
 
 impl Addresses {
-    pub(super) fn new(most: usize) -> Self {
-        Self { connections: Arc::default(), most }
+    pub(super) fn new(max: usize) -> Self {
+        Self { connections: Arc::default(), max }
     }
 
-    /// One more from this address, until what is returned is dropped. `None` when it has as many as it may.
-    pub(super) fn enter(&self, address: IpAddr) -> Option<Entered> {
-        // The same machine, whether it speaks IPv4 through an IPv6 socket or not.
+    /// Counts a connection until the slot is dropped. `None` if the address has too many.
+    pub(super) fn acquire(&self, address: IpAddr) -> Option<AddressSlot> {
+        // An IPv4 address on an IPv6 socket is the same address.
         let address = address.to_canonical();
         let mut connections = self.lock();
         let count = connections.entry(address).or_default();
-        if *count >= self.most {
+        if *count >= self.max {
             return None;
         }
         *count += 1;
-        Some(Entered { addresses: self.clone(), address })
+        Some(AddressSlot { addresses: self.clone(), address })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -33,12 +34,13 @@ impl Addresses {
     }
 }
 
-pub(super) struct Entered {
+/// A counted connection of an address.
+pub(super) struct AddressSlot {
     addresses: Addresses,
     address: IpAddr,
 }
 
-impl Drop for Entered {
+impl Drop for AddressSlot {
     fn drop(&mut self) {
         let mut connections = self.addresses.lock();
         if let Some(count) = connections.get_mut(&self.address) {

@@ -1,3 +1,5 @@
+//! One connection, of HTTP/1 or HTTP/2: its limits, and its handover to a stream.
+
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -23,52 +25,54 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::Place;
+use super::Slots;
 use super::header_timeout::{HeadReceived, HeaderTimeout, PREFACE};
-use super::shared_socket::{Beside, SharedSocket};
+use super::shared_socket::{SharedSocket, SocketWatch};
 use super::write_timeout::WriteTimeout;
 
-/// For a new connection's first request to be there, up to the end of its head.
+/// Limit from the start of a connection to the end of its first request head.
 const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// For each later one, from the end of the answer before it. Longer than balancers keep an idle connection (60 s is
-/// usual), so that it is they who close it, and never we while they send.
+/// Limit of each later head, from the end of the previous response. Longer than load balancers keep an idle connection
+/// (usually 60 s), so that they close it, and not the server while they send a request.
 const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(75);
-/// For a client to take something of an answer that is ready for them.
+/// Limit of a write that makes no progress.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
+/// Maximum size of a request head.
 const HEAD_BYTES: usize = 64 * 1024;
-/// A byte or two of a preface are no reason to look without a pause.
+/// Interval of looking for the rest of an incomplete preface.
 const PEEK_PAUSE: Duration = Duration::from_millis(10);
 
-/// What all connections have in common.
+/// Values that all connections share.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct ConnectionContext {
     pub(super) router: Router,
     pub(super) open: TaskTracker,
-    /// Finish what is under way.
+    /// Requests that connections finish.
     pub(super) shutdown: CancellationToken,
-    /// End at once.
+    /// Requests that connections end at once.
     pub(super) abort: CancellationToken,
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Io = TokioIo<HeaderTimeout<WriteTimeout<SharedSocket>>>;
 
-/// A stream for which HTTP gives its connection up, and the head of the answer that is still to be sent.
+/// A stream that takes over the connection from HTTP, and the response head that is still to be sent.
 struct Handover {
     stream: SocketStream,
     head: Vec<u8>,
 }
 
-impl Door {
-    /// Serves the connection in a task of its own; `place` is its place among all.
-    pub(super) fn open_to(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
-        let (door, counted) = (self.clone(), Counted::new(place));
+impl ConnectionContext {
+    /// Serves the connection in a task of its own, which holds its slots.
+    pub(super) fn accept(&self, stream: TcpStream, peer: SocketAddr, slots: Slots) {
+        let (context, guard) = (self.clone(), ConnectionGuard::new(slots));
         self.spawn(async move {
-            let Some((Handover { stream, head }, socket)) = door.serve(stream, peer).await? else { return Ok(()) };
-            // A task of its own, so that what HTTP needed is given back; boxed, or it would be as large as all that moves it.
-            door.spawn(Box::pin(async move {
+            let Some((Handover { stream, head }, socket)) = context.serve(stream, peer).await? else { return Ok(()) };
+            // A new task, so that the memory of HTTP is freed; boxed, because the future would else be stored several
+            // times.
+            context.spawn(Box::pin(async move {
                 let served = stream.serve(socket, head).await;
-                drop(counted);
+                drop(guard);
                 Ok(served?)
             }));
             Ok(())
@@ -79,36 +83,44 @@ impl Door {
         let abort = self.abort.clone();
         self.open.spawn(async move {
             if let Some(Err(error)) = abort.run_until_cancelled(serving).await {
-                // Clients go away all the time; that is no news.
+                // Clients disconnect all the time.
                 tracing::debug!(error, "connection ended with an error");
             }
         });
     }
 
-    /// Answers requests until the connection ends, or one of them asks for a stream that goes on on the bare socket.
+    /// Serves requests until the connection ends, or until a stream takes over the socket.
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<Option<(Handover, TcpStream)>, Error> {
-        // Answers and events are small and complete when they are written: waiting for more only delays them.
+        // Responses and frames are small and complete when they are written; Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let http2 = tokio::time::timeout(FIRST_HEAD_LIMIT, speaks_http2(&stream)).await??;
-        let (heard, asked) = (HeadReceived::default(), Asked::default());
-        let (socket, beside) = SharedSocket::new(stream);
-        let io =
-            TokioIo::new(HeaderTimeout::new(WriteTimeout::new(socket, STALL_LIMIT), FIRST_HEAD_LIMIT, heard.clone()));
-        let http1 = (!http2).then(|| Http1 { asked: asked.clone(), beside });
-        let site = Site { router: self.router.clone(), peer, heard, http1 };
+        let (head_received, handover) = (HeadReceived::default(), PendingHandover::default());
+        let (socket, watch) = SharedSocket::new(stream);
+        let io = TokioIo::new(HeaderTimeout::new(
+            WriteTimeout::new(socket, STALL_LIMIT),
+            FIRST_HEAD_LIMIT,
+            head_received.clone(),
+        ));
+        let http1 = (!http2).then(|| Http1 { handover: handover.clone(), watch });
+        let service = ConnectionService { router: self.router.clone(), peer, head_received, http1 };
         if http2 {
-            self.serve_http2(io, site).await?;
+            self.serve_http2(io, service).await?;
             return Ok(None);
         }
-        self.serve_http1(io, site, &asked).await
+        self.serve_http1(io, service, &handover).await
     }
 
-    async fn serve_http1(&self, io: Io, site: Site, asked: &Asked) -> Result<Option<(Handover, TcpStream)>, Error> {
+    async fn serve_http1(
+        &self,
+        io: Io,
+        service: ConnectionService,
+        handover: &PendingHandover,
+    ) -> Result<Option<(Handover, TcpStream)>, Error> {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(NEXT_HEAD_LIMIT).max_buf_size(HEAD_BYTES);
-        // Who has closed their side after a whole request still waits for the answer (RFC 9112, 9.6).
+        // A client that has closed its side after a request still waits for the response (RFC 9112, 9.6).
         builder.half_close(true);
-        let mut connection = builder.serve_connection(io, site);
+        let mut connection = builder.serve_connection(io, service);
         let mut finishing = false;
         let served = loop {
             tokio::select! {
@@ -120,19 +132,19 @@ impl Door {
             }
         };
         let parts = connection.into_parts();
-        // It shares the socket.
+        // It holds a reference to the socket.
         drop(parts.service);
         let mut io = parts.io.into_inner();
-        if let Some(handover) = asked.take() {
+        if let Some(handover) = handover.take() {
             let socket = io.into_inner().into_inner().into_inner().ok_or("the socket of a stream is still in use")?;
-            return Ok(Some((handover, anew(socket)?)));
+            return Ok(Some((handover, reregistered(socket)?)));
         }
         served?;
         io.shutdown().await?;
         Ok(None)
     }
 
-    async fn serve_http2(&self, io: Io, site: Site) -> hyper::Result<()> {
+    async fn serve_http2(&self, io: Io, service: ConnectionService) -> hyper::Result<()> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -140,7 +152,7 @@ impl Door {
             .keep_alive_timeout(Duration::from_secs(20))
             .max_concurrent_streams(250)
             .max_header_list_size(64 * 1024);
-        let mut connection = pin!(builder.serve_connection(io, site));
+        let mut connection = pin!(builder.serve_connection(io, service));
         tokio::select! {
             served = connection.as_mut() => return served,
             () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -149,13 +161,13 @@ impl Door {
     }
 }
 
-/// The same socket, of which the runtime knows nothing yet: else it would keep the waker of the task that had it, and with that all
-/// of the task's memory.
-fn anew(socket: TcpStream) -> io::Result<TcpStream> {
+/// Registers the socket with the runtime again. Without that, the runtime keeps the waker of the previous task, and
+/// with it all of the task's memory.
+fn reregistered(socket: TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into_std()?)
 }
 
-/// Looks at what the client has sent, and takes nothing of it.
+/// Peeks at what the client has sent, to tell HTTP/2 from HTTP/1.
 async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut seen = [0; PREFACE.len()];
     loop {
@@ -163,7 +175,7 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
         if count == 0 || seen[..count] != PREFACE[..count] {
             return Ok(false);
         }
-        // No method of HTTP/1 begins so.
+        // No method of HTTP/1 begins like this.
         if count >= 4 {
             return Ok(true);
         }
@@ -171,11 +183,11 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// What a request has asked for, on its way to the connection's loop.
+/// Handover that a request has requested, for the loop of its connection.
 #[derive(Clone, Default)]
-struct Asked(Arc<Mutex<Option<Handover>>>);
+struct PendingHandover(Arc<Mutex<Option<Handover>>>);
 
-impl Asked {
+impl PendingHandover {
     fn put(&self, handover: Handover) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(handover);
     }
@@ -185,61 +197,61 @@ impl Asked {
     }
 }
 
-/// All routes, for one connection.
-struct Site {
+/// Service of one connection, with all routes.
+struct ConnectionService {
     router: Router,
     peer: SocketAddr,
-    heard: HeadReceived,
+    head_received: HeadReceived,
     http1: Option<Http1>,
 }
 
-/// What HTTP/1 has, whose connections have one answer at a time.
+/// State of an HTTP/1 connection, which has one response at a time.
 #[derive(Clone)]
 struct Http1 {
-    asked: Asked,
-    beside: Beside,
+    handover: PendingHandover,
+    watch: SocketWatch,
 }
 
-/// Why HTTP does not answer.
+/// Reason why HTTP sends no response.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
-    /// The connection goes on without it.
+    /// A stream has taken over the connection.
     #[error("the connection is now a stream")]
     TakenOver,
-    #[error("the client is gone")]
-    Gone,
+    #[error("the client has disconnected")]
+    Disconnected,
 }
 
-impl Service<Request<Incoming>> for Site {
+impl Service<Request<Incoming>> for ConnectionService {
     type Response = Response;
     type Error = NoAnswer;
     type Future = BoxFuture<'static, Result<Response, NoAnswer>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        // Only of the first request: what HTTP has not sent yet of an earlier answer would be lost.
-        let first = self.heard.set();
-        // What is asked for may be given up when nobody waits for it any more; a command goes on to its end.
+        // Only the first request can be handed over: unsent data of an earlier response would be lost.
+        let first = self.head_received.set();
+        // A read is cancelled when its client disconnects; a command is completed.
         let http1 = self.http1.clone().filter(|_| request.method() == Method::GET);
         let is_http11 = request.version() == Version::HTTP_11;
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.clone().oneshot(request.map(Body::new));
         Box::pin(async move {
-            let Some(Http1 { asked, beside }) = http1 else {
+            let Some(Http1 { handover, watch }) = http1 else {
                 let Ok(answer) = answer.await;
                 return Ok(answer);
             };
             let Ok(mut answer) = tokio::select! {
                 biased;
                 answer = answer => answer,
-                () = beside.gone(), if is_http11 => return Err(NoAnswer::Gone),
+                () = watch.gone(), if is_http11 => return Err(NoAnswer::Disconnected),
             };
             let Some(stream) = answer.extensions_mut().remove::<Takeover>() else { return Ok(answer) };
             if !first {
-                return Ok(answer.map(|_| Body::from_stream(stream.body_on(beside.socket))));
+                return Ok(answer.map(|_| Body::from_stream(stream.body_on(watch.socket))));
             }
             match stream.on_socket() {
                 Some(stream) => {
-                    asked.put(Handover { stream, head: head(&answer) });
+                    handover.put(Handover { stream, head: head(&answer) });
                     Err(NoAnswer::TakenOver)
                 }
                 None => Ok(answer),
@@ -248,7 +260,7 @@ impl Service<Request<Incoming>> for Site {
     }
 }
 
-/// As it is written (RFC 9112, 4).
+/// Encodes the head of a response (RFC 9112, 4).
 pub(super) fn head(answer: &Response) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
     for (name, value) in answer.headers() {
@@ -262,19 +274,19 @@ pub(super) fn head(answer: &Response) -> Vec<u8> {
     head
 }
 
-/// A connection among those that are counted, and its place.
-struct Counted {
-    _place: Place,
+/// Counts a connection in the metric, and holds its slots.
+struct ConnectionGuard {
+    _slots: Slots,
 }
 
-impl Counted {
-    fn new(place: Place) -> Self {
+impl ConnectionGuard {
+    fn new(slots: Slots) -> Self {
         metrics::http_connections().increment(1);
-        Self { _place: place }
+        Self { _slots: slots }
     }
 }
 
-impl Drop for Counted {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         metrics::http_connections().decrement(1);
     }

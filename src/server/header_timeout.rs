@@ -1,8 +1,8 @@
-//! A new connection has to send a whole request head soon: the one time limit that hyper does not set.
+//! Time limit of a connection's first request head, which hyper does not set.
 //!
-//! To tell HTTP/1 from HTTP/2 the server reads until it can, and would wait without end for a client that sends nothing,
-//! or a single `P`. And hyper has one limit both for a head that is slow to come and for a connection that rests between
-//! two requests: a balancer wants the second to be long, so the first is kept here.
+//! To tell HTTP/1 from HTTP/2 the server reads until it can, and would wait forever for a client that sends nothing, or
+//! a single `P`. hyper has one limit for both a slow head and an idle connection between two requests; load balancers
+//! need the second to be long, so that the first one is enforced here.
 
 use std::io;
 use std::pin::Pin;
@@ -14,37 +14,38 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// How a connection of HTTP/2 begins (RFC 9113, 3.4). It may rest from then on: it has pings of its own.
+/// Beginning of a connection of HTTP/2 (RFC 9113, 3.4), which may be idle afterwards, because it has pings of its own.
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Set by the service when it is called: the first head is complete.
+/// Flag that the service sets when it is called, which means that the first head is complete.
 #[derive(Clone, Default)]
 pub(crate) struct HeadReceived(Arc<AtomicBool>);
 
 impl HeadReceived {
-    /// Whether it was not set before.
+    /// Sets the flag. Returns true the first time.
     pub(crate) fn set(&self) -> bool {
         !self.0.swap(true, Ordering::Relaxed)
     }
 }
 
+/// A stream whose reads fail after the limit, until the first head is complete.
 pub(crate) struct HeaderTimeout<S> {
     stream: S,
-    heard: HeadReceived,
-    /// Gone once there is nothing to wait for.
+    head_received: HeadReceived,
+    /// `None` once the head is complete.
     waiting: Option<Waiting>,
 }
 
 struct Waiting {
-    /// How much of the preface has been seen; `None` when it is another protocol.
+    /// Bytes of the preface that were received; `None` for another protocol.
     preface: Option<usize>,
     limit: Pin<Box<Sleep>>,
 }
 
 impl<S> HeaderTimeout<S> {
-    pub(crate) fn new(stream: S, limit: Duration, heard: HeadReceived) -> Self {
+    pub(crate) fn new(stream: S, limit: Duration, head_received: HeadReceived) -> Self {
         let waiting = Waiting { preface: Some(0), limit: Box::pin(tokio::time::sleep(limit)) };
-        Self { stream, heard, waiting: Some(waiting) }
+        Self { stream, head_received, waiting: Some(waiting) }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -53,7 +54,7 @@ impl<S> HeaderTimeout<S> {
 }
 
 impl Waiting {
-    /// Whether the preface is complete.
+    /// Compares received bytes with the preface. Returns true when it is complete.
     fn saw(&mut self, bytes: &[u8]) -> bool {
         let Some(seen) = self.preface else { return false };
         let rest = &PREFACE[seen..];
@@ -66,7 +67,7 @@ impl Waiting {
 impl<S: AsyncRead + Unpin> AsyncRead for HeaderTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.heard.0.load(Ordering::Relaxed) {
+        if this.head_received.0.load(Ordering::Relaxed) {
             this.waiting = None;
         }
         let before = buf.filled().len();
@@ -120,14 +121,14 @@ mod tests {
     async fn after(sent: &[u8]) -> io::Result<(DuplexStream, HeaderTimeout<DuplexStream>, HeadReceived)> {
         let (mut client, server) = tokio::io::duplex(64);
         client.write_all(sent).await?;
-        let heard = HeadReceived::default();
-        let mut server = HeaderTimeout::new(server, LIMIT, heard.clone());
+        let head_received = HeadReceived::default();
+        let mut server = HeaderTimeout::new(server, LIMIT, head_received.clone());
         let mut buf = [0; 64];
-        // Two reads, as the network would have it.
+        // In two reads, as from a network.
         let first = sent.len() / 2;
         server.read_exact(&mut buf[..first]).await?;
         server.read_exact(&mut buf[first..sent.len()]).await?;
-        Ok((client, server, heard))
+        Ok((client, server, head_received))
     }
 
     async fn is_cut_off(mut server: HeaderTimeout<DuplexStream>) -> bool {
@@ -146,8 +147,8 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_request_or_with_http2_it_may_rest() -> io::Result<()> {
-        let (_client, server, heard) = after(b"GET / HTTP/1.1\r\n\r\n").await?;
-        heard.set();
+        let (_client, server, head_received) = after(b"GET / HTTP/1.1\r\n\r\n").await?;
+        head_received.set();
         assert!(!is_cut_off(server).await);
         let (_client, server, _) = after(PREFACE).await?;
         assert!(!is_cut_off(server).await);

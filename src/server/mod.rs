@@ -1,7 +1,7 @@
-//! The HTTP door: accepts connections, bounds what each may cost, and closes without cutting anybody off.
+//! HTTP server: accepts connections, limits the cost of each, and shuts down without interrupting requests.
 //!
-//! Our own loop, because `axum::serve` sets no timer (a client may take for ever to send its headers) and no limit on
-//! a connection's buffer or on the number of connections.
+//! It has its own accept loop, because `axum::serve` sets no timer (a client may take forever to send its headers) and
+//! no limit on the buffer of a connection or on the number of connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::address_limit::{Addresses, Entered};
-use self::connection::Door;
+use self::address_limit::{AddressSlot, Addresses};
+use self::connection::ConnectionContext;
 use self::rejection::Rejections;
 use crate::config::limits::Limits;
 
@@ -35,45 +35,45 @@ mod shared_socket;
 /// Time limit of writes that make no progress.
 mod write_timeout;
 
-/// For answers that are under way when the program ends.
+/// Limit of finishing requests during the shutdown.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
-/// After an error of accepting, most likely that no file descriptor is left: one will be, soon.
+/// Pause after a failure to accept, most likely for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Connections that wait in the kernel to be accepted: thousands come at once when a server beside this one restarts. The kernel's
-/// own limit (`net.core.somaxconn`) is 4096 on Linux.
+/// Connections that wait in the kernel to be accepted: thousands arrive at once when another instance restarts. The
+/// limit of the kernel (`net.core.somaxconn`) is 4096 on Linux.
 const BACKLOG: u32 = 4096;
 
-/// Takes the port.
+/// Binds the port.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart does not wait for the old connections to be forgotten.
+    // Allows a restart while old connections are in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Serves until `shutdown`, then finishes what is under way. Errors of single connections never end it.
+/// Serves until `shutdown`, then finishes open requests. Errors of single connections never end it.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let places = Arc::new(Semaphore::new(limits.connections.get() as usize));
+    let slots = Arc::new(Semaphore::new(limits.connections.get() as usize));
     let addresses = Addresses::new(limits.per_address.get() as usize);
     let rejections = Rejections::new();
     let open = TaskTracker::new();
     let abort = CancellationToken::new();
-    // Dropped on every way out: what is still open then has had its time.
+    // Dropped on every return: connections that are still open have had their time.
     let _abort_at_the_end = abort.clone().drop_guard();
-    let door = Door { router, open: open.clone(), shutdown: shutdown.clone(), abort };
+    let context = ConnectionContext { router, open: open.clone(), shutdown: shutdown.clone(), abort };
     loop {
-        let (stream, peer, place) = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+        let (stream, peer, slot) = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
             () = shutdown.cancelled() => break,
         };
-        match addresses.enter(peer.ip()) {
-            Some(entered) => door.open_to(stream, peer, Place { _connection: place, _address: entered }),
+        match addresses.acquire(peer.ip()) {
+            Some(address_slot) => context.accept(stream, peer, Slots { _connection: slot, _address: address_slot }),
             None => rejections.reject(stream, peer),
         }
     }
@@ -86,19 +86,19 @@ pub async fn serve(
     Ok(())
 }
 
-/// A connection's place among all, and among those of its address.
-struct Place {
+/// Slots of a connection: one among all, and one among those of its address.
+struct Slots {
     _connection: OwnedSemaphorePermit,
-    _address: Entered,
+    _address: AddressSlot,
 }
 
-/// A place first, then a client: who finds no place waits in the kernel's queue instead of costing memory here.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+/// Accepts a connection once there is a slot: until then it waits in the queue of the kernel, and costs no memory here.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
-        // Never closed, so the error cannot happen; waiting again is as good as anything.
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { continue };
+        // The semaphore is never closed, so that this cannot fail.
+        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { continue };
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
+            Ok((stream, peer)) => return (stream, peer, slot),
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 metrics::http_accept_errors().increment(1);
@@ -108,16 +108,16 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
     }
 }
 
-/// Room for the connections we are willing to hold: the soft limit of open files is often 1024.
+/// Raises the soft limit of open files, which is often 1024, to the hard one.
 pub fn raise_open_files_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         // macOS reports "unlimited" and refuses to set it.
-        let wanted = hard.min(1 << 20);
-        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
+        let target = hard.min(1 << 20);
+        if soft < target { setrlimit(Resource::RLIMIT_NOFILE, target, hard) } else { Ok(()) }
     });
     if let Err(error) = raised {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "the limit of open files could not be raised");
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
         second.write_all(REQUEST).await?;
         let mut answer = String::new();
         let early = tokio::time::timeout(Duration::from_millis(50), second.read_to_string(&mut answer)).await;
-        assert!(early.is_err(), "answered although the only place was taken");
+        assert!(early.is_err(), "answered although the only slot was taken");
         drop(first);
         second.read_to_string(&mut answer).await?;
         assert!(answer.ends_with("done"), "{answer}");

@@ -1,4 +1,4 @@
-//! Clients who get no place are told so, at no cost that somebody could make much of.
+//! Rejection of connections from addresses that have too many, at a bounded cost.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,28 +13,29 @@ use tokio::sync::Semaphore;
 
 use super::connection::head;
 
-/// For a client to take the answer: a connection that is closed with something unread is reset, and the answer lost.
+/// Time for the client to read the response: closing a connection with unread data resets it, and the response is lost.
 const LINGER: Duration = Duration::from_secs(1);
-/// Who are given that time at once. Others see their connection closed.
-const LINGERING: usize = 256;
+/// Maximum number of connections that get this time at once. Others are closed.
+const MAX_LINGERING: usize = 256;
 const RETRY_AFTER_SECONDS: u32 = 30;
 
+/// Rejected connections that are still open.
 #[derive(Clone)]
 pub(super) struct Rejections(Arc<Semaphore>);
 
 impl Rejections {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(LINGERING)))
+        Self(Arc::new(Semaphore::new(MAX_LINGERING)))
     }
 
-    /// Says why, without reading what is asked for.
+    /// Sends 429 without reading the request, and closes the connection.
     pub(super) fn reject(&self, mut stream: TcpStream, peer: SocketAddr) {
         metrics::http_rejected().increment(1);
-        tracing::debug!(address = %peer.ip(), "an address has as many connections as it may");
+        tracing::debug!(address = %peer.ip(), "connection rejected: its address has too many");
         let Ok(lingering) = Arc::clone(&self.0).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _lingering = lingering;
-            // It fits into any socket's buffer; who cannot take it has gone.
+            // The response fits into the buffer of any socket; a failure means that the client has disconnected.
             let _ = stream.try_write(&answer());
             let read_to_the_end = async {
                 let mut ignored = [0; 1024];

@@ -1,4 +1,4 @@
-//! One port's routes: the services' own, their API document with a page to read it, health and metrics.
+//! Routes of one port: those of the services, their API document with a page to read it, health and metrics.
 
 use axum::Router;
 use axum::response::Redirect;
@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::lifecycle::Parts;
+use crate::lifecycle::Components;
 
-/// Merges the services, and makes their background work parts of the process.
+/// Merges the services, and adds their background work to the components of the process.
 pub fn routes(
     services: Vec<Service>,
     health: Router,
     log: Option<watch::Receiver<LogIdentity>>,
-    parts: &mut Parts,
+    components: &mut Components,
 ) -> Router {
     let mut router = Router::new();
     let mut document: Option<OpenApi> = None;
@@ -28,25 +28,25 @@ pub fn routes(
             Some(earlier) => joined(earlier, service.document),
         });
         for (name, work) in service.background {
-            parts.spawn(name, async move { work.await.map_err(|error| anyhow::anyhow!(error)) });
+            components.spawn(name, async move { work.await.map_err(|error| anyhow::anyhow!(error)) });
         }
     }
     let document = document.unwrap_or_else(without_an_api);
-    // Whoever types the bare address is a person who looks for what is here.
-    let front_door = Router::new().route("/", get(async || Redirect::to("/docs/")));
-    let router = router.merge(front_door);
-    // Around everything at once, so that an unknown path is the same problem whichever service lacks it.
+    // The bare address is opened by people who look for the documentation.
+    let root = Router::new().route("/", get(async || Redirect::to("/docs/")));
+    let router = router.merge(root);
+    // Around everything, so that an unknown path has the same problem in each role.
     layers::around(router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document)), log)
 }
 
-/// Both services under one address are one API to a reader.
+/// Joins the documents of both services, which are one API under one address.
 fn joined(commands: OpenApi, reads: OpenApi) -> OpenApi {
     let mut document = commands.merge_from(reads);
     document.info.title = "Taskfold".into();
     document
 }
 
-/// Of a role that has only health and metrics.
+/// Document of a role that serves only health and metrics.
 fn without_an_api() -> OpenApi {
     let info = InfoBuilder::new().title("Taskfold").version(env!("CARGO_PKG_VERSION"));
     OpenApiBuilder::new().info(info.build()).build()

@@ -1,4 +1,4 @@
-//! A socket that HTTP reads and writes, and that a stream on it looks at as well.
+//! A socket that HTTP reads and writes, while a request observes whether its client has disconnected.
 
 use std::io;
 use std::net::Shutdown;
@@ -13,41 +13,42 @@ use taskfold_live::peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Most answers are there sooner than it is asked whether somebody waits for them.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Time after which a half-closed connection is probed. Most responses are sent earlier.
+const GRACE: Duration = Duration::from_millis(200);
 const PROCESSING: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 
+/// The socket, for HTTP.
 pub(super) struct SharedSocket {
     socket: Arc<TcpStream>,
     full: Arc<AtomicBool>,
 }
 
-/// The same socket, for who looks at it beside HTTP.
+/// The same socket, for observing it.
 #[derive(Clone)]
-pub(super) struct Beside {
+pub(super) struct SocketWatch {
     pub(super) socket: Arc<TcpStream>,
     full: Arc<AtomicBool>,
 }
 
 impl SharedSocket {
-    pub(super) fn new(socket: TcpStream) -> (Self, Beside) {
+    pub(super) fn new(socket: TcpStream) -> (Self, SocketWatch) {
         let (socket, full) = (Arc::new(socket), Arc::default());
-        (Self { socket: Arc::clone(&socket), full: Arc::clone(&full) }, Beside { socket, full })
+        (Self { socket: Arc::clone(&socket), full: Arc::clone(&full) }, SocketWatch { socket, full })
     }
 
-    /// `None` while somebody looks at it.
+    /// Returns the socket; `None` while it is observed.
     pub(super) fn into_inner(self) -> Option<TcpStream> {
         Arc::into_inner(self.socket)
     }
 }
 
-impl Beside {
-    /// Until the client of a request that is being answered is gone. One who has only closed their side takes the word that the
-    /// answer takes a while (102, RFC 2518), as every client of HTTP/1.1 must (RFC 9110, 15.2), and who is gone answers it with
-    /// a reset. Nothing is said while a part of an earlier answer waits to be sent.
+impl SocketWatch {
+    /// Waits until the client of the current request has disconnected. One that has only closed its sending side
+    /// accepts an interim response (102, RFC 2518), as every client of HTTP/1.1 must (RFC 9110, 15.2); one that has
+    /// disconnected answers it with a reset. Nothing is sent while a part of an earlier response waits to be sent.
     pub(super) async fn gone(&self) {
         peer::half_closed(&self.socket).await;
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(GRACE).await;
         let sent = !self.full.load(Ordering::Relaxed) && self.socket.try_write(PROCESSING).is_ok();
         if !sent {
             std::future::pending::<()>().await;

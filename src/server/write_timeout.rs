@@ -1,5 +1,5 @@
-//! A client who stops reading in the middle of an answer is let go: what waits to be sent is held in memory for them, and a
-//! download has no other limit of time.
+//! Time limit of writes that make no progress: unsent data of a client that stopped reading is held in memory, and a
+//! download has no other time limit.
 
 use std::io;
 use std::pin::Pin;
@@ -9,15 +9,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+/// A stream whose writes fail when they make no progress for the limit.
 pub(crate) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
-    /// While a write waits for room.
+    /// Timer of a write that waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WriteTimeout<S> {
-    /// A write that finds no room for `limit` fails.
     pub(crate) fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, waiting: None }
     }
@@ -81,7 +81,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_millis(50);
 
     #[tokio::test]
-    async fn who_reads_slowly_is_served_and_who_stops_is_let_go() -> io::Result<()> {
+    async fn a_slow_reader_is_served_and_a_stalled_one_is_cut_off() -> io::Result<()> {
         let (mut client, server) = tokio::io::duplex(8);
         let mut server = WriteTimeout::new(server, LIMIT);
         let writing = tokio::spawn(async move { server.write_all(&[0; 80]).await.map(|()| server) });

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold::databases::{DatabaseRole, part_pool};
+use taskfold::databases::{DatabaseRole, role_pool};
 use taskfold_event_log::clock::now;
 
 use crate::harness::{Actor, App, Place, Sse, eventually};
@@ -73,7 +73,7 @@ async fn a_token_is_shown_once_and_does_on_both_apis_what_its_maker_may() {
 #[tokio::test]
 async fn the_query_role_reads_no_secrets_and_writes_no_accounts() {
     let app = App::start().await;
-    let pool = part_pool(&app.database_url, DatabaseRole::Query, 1).await.unwrap();
+    let pool = role_pool(&app.database_url, DatabaseRole::Query, 1).await.unwrap();
     for statement in [
         "SELECT token_id FROM api_tokens",
         "SELECT invitation_id FROM invitations",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold::databases::PartUrls;
+use taskfold::databases::RoleUrls;
 use taskfold_embedded::{Durability, Options, Stack};
 use taskfold_event_log::clock::new_id;
 
@@ -124,7 +124,7 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     let options = Options { data_dir: data_dir("crashes"), postgres: true, nats: true, durability: Durability::Full };
     let stack = Stack::start(options).await.unwrap();
     let owner = sqlx::PgPool::connect_lazy(&stack.database_url().unwrap()).unwrap();
-    taskfold::migrate::run(&owner, &PartUrls::default()).await.unwrap();
+    taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();
     let (database, nats, data) =
         (stack.database_url().unwrap(), stack.nats_url().unwrap(), data_dir("crashes").display().to_string());
     let settings = ["--database-url", &database, "--nats-url", &nats, "--data-dir", &data];

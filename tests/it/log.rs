@@ -1,7 +1,7 @@
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
-use taskfold::databases::{DatabaseRole, part_pool};
+use taskfold::databases::{DatabaseRole, role_pool};
 use taskfold_commands::{Engine, Envelope, QUEUE_LOCK};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
@@ -22,7 +22,7 @@ async fn log_of(pool: &PgPool) -> watch::Receiver<LogIdentity> {
 }
 
 async fn engine(place: &Place) -> (Engine, PgPool) {
-    let pool = part_pool(&place.database_url, DatabaseRole::Command, 8).await.unwrap();
+    let pool = role_pool(&place.database_url, DatabaseRole::Command, 8).await.unwrap();
     let (engine, committing) = Engine::new(pool.clone(), log_of(&pool).await, Writes::default());
     tokio::spawn(committing);
     (engine, pool)
@@ -82,7 +82,7 @@ async fn several_appenders_make_one_dense_log() {
 #[tokio::test]
 async fn the_role_of_commands_has_no_other_way_to_write_the_log() {
     let place = Place::new().await;
-    let pool = part_pool(&place.database_url, DatabaseRole::Command, 1).await.unwrap();
+    let pool = role_pool(&place.database_url, DatabaseRole::Command, 1).await.unwrap();
     for sql in [
         "INSERT INTO events SELECT * FROM events",
         "UPDATE events SET payload = '{}'",
@@ -159,7 +159,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
     use taskfold_domain::{Project, project};
 
     let place = Place::new().await;
-    let pool = part_pool(&place.database_url, DatabaseRole::Command, 4).await.unwrap();
+    let pool = role_pool(&place.database_url, DatabaseRole::Command, 4).await.unwrap();
     let (appender, committing) = committer(pool.clone(), log_of(&pool).await, Writes::default());
     tokio::spawn(committing);
     let store: PersistedEventStore<_, Project> =

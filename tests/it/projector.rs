@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use taskfold::databases::{DatabaseRole, part_pool};
+use taskfold::databases::{DatabaseRole, role_pool};
 use taskfold_event_log::StickyConnection;
 use taskfold_event_log::clock::random_id;
 use taskfold_projector::step::{Memory, Outcome, step};
@@ -104,8 +104,8 @@ async fn a_standby_takes_over_within_five_seconds() {
         stream_replicas: 1,
         writes: taskfold_event_log::Writes::default(),
         stuck: std::sync::Arc::default(),
-        pool: part_pool(&app.database_url, DatabaseRole::Projector, 4).await.unwrap(),
-        maintenance: part_pool(&app.database_url, DatabaseRole::Maintenance, 4).await.unwrap(),
+        pool: role_pool(&app.database_url, DatabaseRole::Projector, 4).await.unwrap(),
+        maintenance: role_pool(&app.database_url, DatabaseRole::Maintenance, 4).await.unwrap(),
         nats: app.nats().await,
         stream: app.stream.clone(),
         shutdown: shutdown.clone(),
@@ -137,7 +137,7 @@ async fn a_lost_stream_is_published_again_from_the_log() {
 #[tokio::test]
 async fn a_step_that_finds_nothing_holds_nothing_open() {
     let place = Place::new().await;
-    let projector = part_pool(&place.database_url, DatabaseRole::Projector, 1).await.unwrap();
+    let projector = role_pool(&place.database_url, DatabaseRole::Projector, 1).await.unwrap();
     taskfold_projector::rebuild::bring_up_to_date(&projector).await.unwrap();
     let mut kept = StickyConnection::new(projector);
     let outcome = step(&mut kept, &mut Memory::default()).await.unwrap();

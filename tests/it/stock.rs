@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
-use taskfold::databases::{DatabaseRole, PartUrls, sign_in};
+use taskfold::databases::{DatabaseRole, RoleUrls, sign_in};
 use taskfold_embedded::{Durability, Options, Stack};
 use taskfold_projector::rebuild::{Then, rebuild};
 use taskfold_projector::verify::verify;
@@ -39,13 +39,13 @@ async fn server(major: u32, name: &str, rights: &str) -> Option<(Stack, String)>
     Some((stack, url))
 }
 
-async fn part(app: &App, role: DatabaseRole, part_urls: &PartUrls) -> PgPool {
-    let options = sign_in(role, part_urls, Some(&app.owner)).await.unwrap();
+async fn part(app: &App, role: DatabaseRole, role_urls: &RoleUrls) -> PgPool {
+    let options = sign_in(role, role_urls, Some(&app.owner)).await.unwrap();
     taskfold::connections::pool(options, role, 2)
 }
 
 /// Commands, reads, `migrate` again, `verify`, and a rebuild.
-async fn works(place: Place, part_urls: &PartUrls) {
+async fn works(place: Place, role_urls: &RoleUrls) {
     let app = App::start_at(place).await;
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&app.owner).await.unwrap();
     let (ada, project, task) = app.with_a_task().await;
@@ -59,15 +59,15 @@ async fn works(place: Place, part_urls: &PartUrls) {
     }
     assert_eq!(ada.get(&path).await.expect(200)["title"], "Paint", "{version}");
     assert_eq!(ada.get("/v1/search?q=paint").await.expect(200)["items"].as_array().unwrap().len(), 1, "{version}");
-    taskfold::migrate::run(&app.owner, part_urls).await.unwrap();
+    taskfold::migrate::run(&app.owner, role_urls).await.unwrap();
     for role in DatabaseRole::LOGINS {
-        let pool = part(&app, role, part_urls).await;
+        let pool = part(&app, role, role_urls).await;
         let jit: String = sqlx::query_scalar("SHOW jit").fetch_one(&pool).await.unwrap();
         assert_eq!(jit, "off", "{role:?} on {version}");
         pool.close().await;
     }
     repair(&app.owner).await.unwrap();
-    let maintenance = part(&app, DatabaseRole::Maintenance, part_urls).await;
+    let maintenance = part(&app, DatabaseRole::Maintenance, role_urls).await;
     let rebuilt = rebuild(&maintenance, Then::Switch, &|_, _, _| {}).await.unwrap();
     assert_eq!(rebuilt.differences, [], "{version}");
     // Once as the program does, and once as the owner.
@@ -81,7 +81,7 @@ async fn works(place: Place, part_urls: &PartUrls) {
 async fn an_owner_who_may_make_roles_needs_nothing_else() {
     for major in MAJORS {
         let Some((stack, database_url)) = server(major, "createrole", "CREATEROLE").await else { continue };
-        works(Place { database_url, ..Place::new().await }, &PartUrls::default()).await;
+        works(Place { database_url, ..Place::new().await }, &RoleUrls::default()).await;
         stack.stop().await;
     }
 }
@@ -112,7 +112,7 @@ async fn an_owner_who_may_not_has_an_administrator_make_the_roles() {
         let flags = ["command", "query", "feed", "projector"].iter().zip([&command, &query, &feed, &projector]);
         let flags = flags.map(|(part, url)| format!("--{part}-database-url={url}")).collect();
         let urls =
-            PartUrls { command: Some(command), query: Some(query), feed: Some(feed), projector: Some(projector) };
+            RoleUrls { command: Some(command), query: Some(query), feed: Some(feed), projector: Some(projector) };
         works(Place { database_url, flags, ..Place::new().await }, &urls).await;
         stack.stop().await;
     }

@@ -107,7 +107,7 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
     // As an operator does it.
     run(&app, "DELETE FROM task_places").await;
     let rebuild = taskfold(&app, &["rebuild", "--write-side"]).await;
-    assert!(rebuild.contains("2 tasks made again"), "{rebuild}");
+    assert!(rebuild.contains("2 tasks repaired"), "{rebuild}");
     let verify = taskfold(&app, &["verify", "--nats-url", &app.nats_url, "--stream", &app.stream]).await;
     assert!(verify.contains("append: 2 tasks") && verify.contains("all agree"), "{verify}");
     app.finish().await;

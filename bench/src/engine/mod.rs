@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use serde_json::{Value, json};
-use taskfold::databases::{DatabaseRole, part_pool};
+use taskfold::databases::{DatabaseRole, role_pool};
 use taskfold_commands::{Engine, Envelope};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::{Project, ProjectCommand, TaskCommand};
@@ -60,7 +60,7 @@ impl Ours {
 
 /// One more on the log, which has nothing in common with others but the database.
 async fn engine(system: &System) -> anyhow::Result<Engine> {
-    let pool = part_pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS).await?;
+    let pool = role_pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS).await?;
     let log = taskfold_event_log::identity(&pool).await?;
     let (engine, committing) = Engine::new(pool, watch::channel(log).1, Writes::default());
     tokio::spawn(committing);

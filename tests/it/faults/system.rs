@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
-use taskfold::databases::PartUrls;
+use taskfold::databases::RoleUrls;
 use taskfold_embedded::{Durability, Options, Stack};
 use tokio::time::sleep;
 
@@ -60,7 +60,7 @@ impl System {
         let stack = Stack::start(options).await.unwrap();
         let (database, nats) = (stack.database_url().unwrap(), stack.nats_url().unwrap());
         let owner = PgPool::connect_lazy(&database).unwrap();
-        taskfold::migrate::run(&owner, &PartUrls::default()).await.unwrap();
+        taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();
 
         let to_postgres = || Way::to_postgres(&database);
         let to_nats = || Way::to_nats(&nats);

@@ -25,7 +25,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use sqlx::PgPool;
 use taskfold::config::Cli;
-use taskfold::program::{Program, Site};
+use taskfold::program::{Environment, Program};
 use taskfold_projector::{ProjectorError, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -129,12 +129,13 @@ impl App {
     pub async fn start_at(place: Place) -> Self {
         let program = place.program();
         let shutdown = program.shutdown.clone();
-        let attachments = taskfold::attachments::store(&program.settings.attachments.place).unwrap();
-        let site = Site::new(program, Some(place.database_url.clone()), Some(place.nats_url.clone())).unwrap();
-        let owner = site.owner.clone().unwrap();
+        let attachments = taskfold::attachments::store(&program.settings.attachments.location).unwrap();
+        let environment =
+            Environment::new(program, Some(place.database_url.clone()), Some(place.nats_url.clone())).unwrap();
+        let owner = environment.owner.clone().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let running = tokio::spawn(taskfold::roles::all::serve(site, listener));
+        let running = tokio::spawn(taskfold::roles::all::serve(environment, listener));
         let app = Self {
             url,
             database_url: place.database_url,

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use sqlx::{Connection, Executor, PgConnection};
-use taskfold::databases::PartUrls;
+use taskfold::databases::RoleUrls;
 use taskfold_embedded::{Durability, Options, Stack};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -99,7 +99,7 @@ impl Servers {
         db.execute(format!("CREATE DATABASE {TEMPLATE} OWNER {}", owner()).as_str()).await.unwrap();
         db.close().await.unwrap();
         let pool = sqlx::PgPool::connect(&self.url(TEMPLATE)).await.unwrap();
-        taskfold::migrate::run(&pool, &PartUrls::default()).await.unwrap();
+        taskfold::migrate::run(&pool, &RoleUrls::default()).await.unwrap();
         pool.close().await;
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
-use taskfold::databases::{DatabaseRole, part_pool};
+use taskfold::databases::{DatabaseRole, role_pool};
 use taskfold_projector::dead_letters;
 use taskfold_projector::rebuild::{Rebuilt, Stage, Then, back, rebuild};
 
@@ -18,7 +18,7 @@ use crate::harness::{Actor, App, Sse};
 
 /// As `taskfold rebuild` does.
 async fn rebuilt(app: &App, then: Then) -> Rebuilt {
-    let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+    let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     rebuild(&projector, then, &|_, _, _| {}).await.unwrap()
 }
 
@@ -190,7 +190,7 @@ async fn commands_reads_and_streams_go_on_while_generations_come_and_go() {
         }
         last
     });
-    let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+    let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     for round in 0..6 {
         let rebuilt = match round % 3 {
             2 => back(&projector, &|_, _, _| {}).await.unwrap(),
@@ -218,7 +218,7 @@ async fn going_back_brings_the_rows_of_before_with_all_that_happened_since() {
     assert_eq!(ada.get(&path).await.expect(200)["description"], "");
     let task = ada.task(&project, "since").await;
     app.settle().await;
-    let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+    let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let gone_back = back(&projector, &|_, _, _| {}).await.unwrap();
     assert_eq!(gone_back.differences.len(), 1, "{:?}", gone_back.differences);
     assert_eq!(ada.get(&path).await.expect(200)["description"], "of before");
@@ -265,7 +265,7 @@ async fn what_cannot_be_folded_or_stored_is_dead_lettered_alike() {
     .await
     .unwrap();
     let stages = std::sync::Mutex::new(BTreeMap::new());
-    let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+    let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let progress = |stage: Stage, done: u64, total: u64| {
         stages.lock().unwrap().insert(format!("{stage:?}"), (done, total));
     };

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::types::Json;
-use taskfold::databases::{DatabaseRole, part_pool};
+use taskfold::databases::{DatabaseRole, role_pool};
 use taskfold_projector::ProjectorError;
 use taskfold_projector::rebuild::{Then, back, rebuild};
 use taskfold_projector::versions;
@@ -41,7 +41,7 @@ async fn a_rebuild_that_is_killed_changes_nothing_and_the_next_one_works() {
     app.settle().await;
     assert!(app.verify().await.is_clean());
     eventually("the killed one has let go", || async {
-        let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+        let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
         rebuild(&projector, Then::Switch, &|_, _, _| {}).await.ok()
     })
     .await;
@@ -52,7 +52,7 @@ async fn a_rebuild_that_is_killed_changes_nothing_and_the_next_one_works() {
 async fn one_rebuild_at_a_time() {
     let app = App::start().await;
     full_house(&app).await;
-    let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+    let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let (one, other) = tokio::join!(
         rebuild(&projector, Then::Switch, &|_, _, _| {}),
         rebuild(&projector, Then::Switch, &|_, _, _| {})
@@ -66,12 +66,12 @@ async fn one_rebuild_at_a_time() {
 async fn there_is_no_going_back_to_nothing_or_to_what_another_version_wrote() {
     let app = App::start().await;
     full_house(&app).await;
-    let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+    let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let refused = async || match back(&projector, &|_, _, _| {}).await {
         Err(ProjectorError::NoWayBack(why)) => why,
         other => panic!("{other:?}"),
     };
-    assert!(refused().await.contains("no generation before"));
+    assert!(refused().await.contains("no previous generation"));
     rebuilt(&app, Then::Switch).await;
     let of_before = async |sql: &str| sqlx::query(sql).execute(&app.owner).await.unwrap();
     of_before("ALTER TABLE taskfold_previous.teams ADD COLUMN colour text").await;
@@ -80,7 +80,7 @@ async fn there_is_no_going_back_to_nothing_or_to_what_another_version_wrote() {
     of_before("UPDATE taskfold_previous.projection_checkpoint SET versions = versions || '{\"tasks\": 0}'").await;
     assert!(refused().await.contains("another version"));
     taskfold_projector::rebuild::forget(&projector).await.unwrap();
-    assert!(refused().await.contains("no generation before"));
+    assert!(refused().await.contains("no previous generation"));
     app.finish().await;
 }
 
@@ -120,7 +120,7 @@ async fn tables_of_a_later_version_are_left_alone() {
     let at = taskfold_event_log::projected_position(&app.owner).await.unwrap();
     // Commands go on; what they come to is for a later version to show.
     ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await.expect(201);
-    let projector = part_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
+    let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let refused = rebuild(&projector, Then::Switch, &|_, _, _| {}).await.expect_err("it is not ours to rebuild");
     assert!(matches!(&refused, ProjectorError::WrittenByLater(tables) if tables == "tasks"), "{refused}");
     eventually("the projector gives up its lease", || async {

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
-use taskfold::databases::{DatabaseRole, PartUrls, part_pool};
+use taskfold::databases::{DatabaseRole, RoleUrls, role_pool};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
@@ -87,7 +87,7 @@ async fn a_rebuild_that_is_suspended_holds_nobody_up_and_ends_well_when_it_goes_
     }
     let (mut rebuild, pid) = taskfold(&app, &["rebuild"]);
     let switching = "application_name = 'taskfold maintenance' AND state = 'idle in transaction' \
-                     AND query = 'SELECT pg_backend_pid()'";
+                     AND query LIKE 'SELECT pg_backend_pid()%'";
     suspend_while(&app, pid, switching).await;
     let began = Instant::now();
     assert!(rename(&ada, &task, "commands know nothing of it").await);
@@ -132,7 +132,7 @@ async fn a_projector_that_is_suspended_while_it_is_answered_loses_its_sessions_w
     let place = Place::new().await;
     let owner = taskfold::connections::owner_pool(&place.database_url, 2).unwrap();
     // The logins of this database, that all projectors have in common.
-    taskfold::migrate::run(&owner, &PartUrls::default()).await.unwrap();
+    taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();
     let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
     let first = Process::start("projector", &settings);
     eventually("it leads", || async {
@@ -172,7 +172,7 @@ async fn a_projector_that_is_suspended_while_it_is_answered_loses_its_sessions_w
 async fn a_session_that_keeps_the_checkpoint_and_does_nothing_is_ended() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
-    let pool = part_pool(&app.database_url, DatabaseRole::Maintenance, 1).await.unwrap();
+    let pool = role_pool(&app.database_url, DatabaseRole::Maintenance, 1).await.unwrap();
     let mut session = pool.acquire().await.unwrap().detach();
     for sql in ["SET idle_in_transaction_session_timeout = 0", "BEGIN", "SELECT FROM projection_checkpoint FOR UPDATE"]
     {
