@@ -1,6 +1,7 @@
 //! Check that an event follows from the state before it: the `from` values must be those of the state.
 
-use super::events::{Aspect, AttachmentChange, CommentChange, TaskEvent};
+use super::aspect::{Aspect, AttachmentChange, CommentChange};
+use super::events::TaskEvent;
 use super::state::{Card, Situation, Task};
 
 impl Task {

@@ -2,6 +2,8 @@
 
 /// Commands that may be sent now, by role.
 mod allowed;
+/// Aspects that events change.
+mod aspect;
 /// Check that an event follows from the state before it.
 mod chain;
 /// Commands.
@@ -30,6 +32,7 @@ mod values;
 mod watching;
 
 pub use allowed::{Standing, allowed};
+pub use aspect::{Aspect, AttachmentChange, CommentChange};
 pub use commands::TaskCommand;
 pub use decide::{Context, Origin, decide};
 pub use events::TaskEvent;

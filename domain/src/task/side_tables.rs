@@ -1,7 +1,8 @@
 //! State that the append keeps of each task in side tables, because it decides on many tasks at once: placement, links
 //! and the next reminder. One set of rules for all who write these tables, verify them or repair them.
 
-use super::events::{Aspect, TaskEvent};
+use super::aspect::Aspect;
+use super::events::TaskEvent;
 use super::state::{Situation, Task};
 use crate::Timestamp;
 use crate::delta::Delta;

@@ -4,7 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::events::{Aspect, AttachmentChange, CommentChange, TaskEvent};
+use super::aspect::{Aspect, AttachmentChange, CommentChange};
+use super::events::TaskEvent;
 use super::fields::Fields;
 use super::values::{Attachment, Comment, CommentBody, Reaction};
 use super::watching::OptOuts;

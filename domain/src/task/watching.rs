@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::events::{Aspect, CommentChange, TaskEvent};
+use super::aspect::{Aspect, CommentChange};
+use super::events::TaskEvent;
 use crate::ids::UserId;
 use crate::watching::{Unwatched, Watched, Watcher, WatcherChange};
 

@@ -1,7 +1,7 @@
 //! Fold of events into files.
 
 use taskfold_domain::TaskEvent;
-use taskfold_domain::task::events::{Aspect, AttachmentChange};
+use taskfold_domain::task::{Aspect, AttachmentChange};
 
 use super::AttachmentRow;
 use crate::decoded::{Decoded, NoRow};

@@ -1,7 +1,7 @@
 //! Fold of events into comments.
 
 use taskfold_domain::TaskEvent;
-use taskfold_domain::task::events::{Aspect, CommentChange};
+use taskfold_domain::task::{Aspect, CommentChange};
 
 use super::CommentRow;
 use super::row::ReactionOf;

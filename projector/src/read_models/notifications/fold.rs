@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use taskfold_domain::ids::UserId;
-use taskfold_domain::task::events::{Aspect, CommentChange};
+use taskfold_domain::task::{Aspect, CommentChange};
 use taskfold_domain::task::{DueStage, Status};
 use taskfold_domain::{NotificationKind, TaskEvent};
 use uuid::Uuid;

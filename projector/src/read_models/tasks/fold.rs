@@ -3,7 +3,8 @@
 use taskfold_domain::TaskEvent;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::task::Fields;
-use taskfold_domain::task::events::{Aspect, AttachmentChange, CommentChange, Created};
+use taskfold_domain::task::events::Created;
+use taskfold_domain::task::{Aspect, AttachmentChange, CommentChange};
 
 use super::TaskRow;
 use crate::decoded::{Decoded, NoRow};
