@@ -1,6 +1,6 @@
-//! Ask for a change: HTTP in, events appended. Knows nothing of read tables or NATS.
+//! The command API: decides commands that arrive over HTTP, and appends their events. It does not use the read tables or NATS.
 
-/// HTTP in.
+/// HTTP routes.
 mod http;
 
 use std::sync::Arc;
@@ -9,42 +9,42 @@ use axum::middleware::from_fn;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
+use taskfold_attachments::uploads::{Uploads, janitor};
+use taskfold_commands::{Engine, reminders};
 use taskfold_event_log::{LogIdentity, Writes};
+use taskfold_imports::worker;
 use taskfold_web::auth::{Signer, Verifier};
 use taskfold_web::layers;
 use taskfold_web::service::Service;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use http::app::{App, Parts};
-use taskfold_attachments::uploads::{Uploads, janitor};
-use taskfold_commands::{Engine, reminders};
-use taskfold_imports::worker;
+use http::app::{App, AppState};
 
-/// Ready values from the program.
+/// Values that the program provides.
 pub struct Deps {
     /// Connects as the role `taskfold_command`.
     pub pool: PgPool,
     pub signer: Signer,
     pub verifier: Verifier,
-    /// Where the bytes of attachments go.
+    /// Store of the bytes of attachments.
     pub attachments: Store,
-    /// Of one attachment, at most.
+    /// Limit of an attachment, in bytes.
     pub attachment_bytes: u64,
     /// Outcome of the last appends.
     pub writes: Writes,
-    /// Which log it is.
+    /// Identity of the log.
     pub log: watch::Receiver<LogIdentity>,
     pub shutdown: CancellationToken,
 }
 
-/// The command-api, and its committer to be run beside it.
+/// Routes and background tasks of the command API.
 pub fn service(deps: Deps) -> Service {
     let (engine, committing) = Engine::new(deps.pool.clone(), deps.log, deps.writes);
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let uploads = Uploads::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
     let cleaning = janitor::work(uploads.clone(), deps.shutdown.clone());
-    let app = App::from(Parts {
+    let app = App::from(AppState {
         engine,
         pool: deps.pool,
         signer: deps.signer,
@@ -68,7 +68,7 @@ pub fn service(deps: Deps) -> Service {
     }
 }
 
-/// The document alone, without a database.
+/// The document, without a database.
 pub fn document() -> utoipa::openapi::OpenApi {
     http::router().into_openapi()
 }

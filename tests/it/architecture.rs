@@ -135,6 +135,38 @@ fn matches_on_our_own_enums_have_no_catch_all_arms() {
     }
 }
 
+/// An operation is a file with a `handler`, and a group of operations a folder with a `router`. One that the module above
+/// does not add to its routes would compile and never be reached.
+#[test]
+fn every_handler_and_every_router_is_routed() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut handlers = 0;
+    for service in ["command-api/src/http", "query-api/src/http"].map(|folder| root.join(folder)) {
+        for path in sources(std::slice::from_ref(&service)) {
+            let is_folder = path.ends_with("mod.rs");
+            let module = if is_folder { path.parent().unwrap() } else { &path };
+            let above = module.parent().unwrap().join("mod.rs");
+            if module == service {
+                continue;
+            }
+            let name = module.file_stem().unwrap().to_str().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (declaration, function) in [("pub async fn handler(", "handler"), ("pub fn router(", "router")] {
+                if text.contains(declaration) {
+                    handlers += usize::from(function == "handler");
+                    let routes = std::fs::read_to_string(&above).unwrap();
+                    let call = format!("{name}::{function}");
+                    let is_routed = routes.match_indices(&call).any(|(at, _)| {
+                        routes[..at].ends_with([' ', '(']) && routes[at + call.len()..].starts_with([',', ')', '('])
+                    });
+                    assert!(is_routed, "{} is not in the routes of {}", path.display(), above.display());
+                }
+            }
+        }
+    }
+    assert!(handlers > 100, "only {handlers} handlers were found");
+}
+
 /// All Rust files in these folders.
 fn sources(folders: &[PathBuf]) -> Vec<PathBuf> {
     let (mut folders, mut files) = (folders.to_vec(), Vec::new());

@@ -1,29 +1,29 @@
+//! State that the handlers share.
+
 use std::sync::Arc;
 
 use sqlx::PgPool;
-use taskfold_web::auth::{Signer, Verifier};
-use taskfold_web::shared::Shared;
-use tokio::sync::{Notify, Semaphore};
-
 use taskfold_attachments::uploads::Uploads;
 use taskfold_commands::Engine;
+use taskfold_web::auth::{Signer, Verifier};
+use taskfold_web::shared::SharedState;
+use tokio::sync::{Notify, Semaphore};
 
-pub type App = Shared<Parts>;
+pub type App = SharedState<AppState>;
 
-/// What handlers share.
-pub struct Parts {
+pub struct AppState {
     pub engine: Engine,
     pub pool: PgPool,
     pub signer: Signer,
     pub verifier: Verifier,
-    /// Password hashes cost tens of MiB and milliseconds each on purpose: only so many at once.
+    /// Slots for password hashes, each of which is meant to cost tens of MiB and milliseconds.
     pub hashing: Arc<Semaphore>,
-    /// Wakes the worker on imports.
+    /// Wakes the worker that runs imports.
     pub imports: Arc<Notify>,
     pub uploads: Uploads,
 }
 
-impl AsRef<Verifier> for Parts {
+impl AsRef<Verifier> for AppState {
     fn as_ref(&self) -> &Verifier {
         &self.verifier
     }

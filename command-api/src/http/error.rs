@@ -60,7 +60,7 @@ fn of_command(error: CommandError) -> Problem {
         CommandError::Refused(refusal) => refusal.into(),
         CommandError::Conflict(conflict) => of_conflict(*conflict),
         CommandError::KeyReused => {
-            Problem::new(Code::IdempotencyKeyReused, "This key was sent before, with another request")
+            Problem::new(Code::IdempotencyKeyReused, "The key was sent before with another request")
         }
         CommandError::Contended => Problem::unavailable("This task"),
         CommandError::Unavailable(cause) => {
@@ -68,27 +68,27 @@ fn of_command(error: CommandError) -> Problem {
             Problem::unavailable("The log")
         }
         CommandError::Unanswered { command_id, cause } => {
-            tracing::warn!(cause, %command_id, "a command has no answer");
-            let detail = "The log did not answer in time. The command may have been applied: the same request with this \
-                          `command_id` as its `Idempotency-Key` tells, or applies it";
+            tracing::warn!(cause, %command_id, "the outcome of a command is unknown");
+            let detail = "The log did not respond in time, so the command may have been applied. Repeat the request with this \
+                          `command_id` as its `Idempotency-Key`: it is then applied once";
             Problem::new(Code::Unavailable, detail).with("command_id", command_id.to_string()).retry_after(1)
         }
         CommandError::Suspended | CommandError::Forked => {
-            let detail = "The log takes no commands: it lacks events that it had, and waits for an operator";
+            let detail = "The log accepts no commands: it has lost events, and an operator must adopt or restore it";
             Problem::new(Code::Unavailable, detail).retry_after(30)
         }
         CommandError::OtherLog => Problem::unavailable("The log"),
         CommandError::Incomplete => {
-            let detail = "What the log keeps beside its events is not complete here, and waits for an operator";
+            let detail = "The side tables of the log are incomplete, and an operator must repair them";
             Problem::new(Code::Unavailable, detail).retry_after(30)
         }
         CommandError::Broken(cause) => Problem::internal(&cause),
-        CommandError::OutOfScope => Problem::new(Code::Forbidden, "This API token is for one project alone"),
+        CommandError::OutOfScope => Problem::new(Code::Forbidden, "This API token is restricted to one project"),
     }
 }
 
 fn of_conflict(conflict: VersionConflict) -> Problem {
-    Problem::new(Code::VersionConflict, "It was changed since the version that the command is based on")
+    Problem::new(Code::VersionConflict, "It was changed after the version on which the command is based")
         .with("current_version", conflict.current_version)
         .with("base_version", conflict.base_version)
         .with("conflicting_fields", conflict.conflicting_fields)
@@ -99,29 +99,29 @@ fn of_conflict(conflict: VersionConflict) -> Problem {
 fn of_upload(error: UploadError) -> Problem {
     match error {
         UploadError::TooLarge { limit } => {
-            Problem::new(Code::PayloadTooLarge, format!("An attachment may have {limit} bytes at most"))
+            Problem::new(Code::PayloadTooLarge, format!("An attachment may have at most {limit} bytes"))
                 .with("limit", limit)
         }
         UploadError::TooManyAtOnce => Problem::unavailable("A slot for another upload"),
         UploadError::Abandoned => Problem::unavailable("The upload"),
         UploadError::AtAnotherOffset => Problem::new(
             Code::UploadOffset,
-            "The upload is at another offset, or another request continues it: ask for its offset",
+            "The upload is at another offset, or another request is writing to it: get its offset first",
         ),
         UploadError::BeyondDeclaredLength => {
             Problem::new(Code::PayloadTooLarge, "The body exceeds the declared length of the upload")
         }
         UploadError::ChecksumMismatch => {
-            Problem::new(Code::ChecksumMismatch, "The body does not match its Upload-Checksum: nothing of it is kept")
+            Problem::new(Code::ChecksumMismatch, "The body does not match its Upload-Checksum, and was discarded")
         }
         UploadError::Body(error) => body::problem(error),
-        UploadError::Store(StoreError::NotFound) => Problem::internal(&"stored bytes of an upload are gone"),
+        UploadError::Store(StoreError::NotFound) => Problem::internal(&"the stored bytes of an upload do not exist"),
         UploadError::Store(StoreError::Unavailable(cause)) => {
             tracing::warn!(cause, "an attachment could not be stored");
             Problem::unavailable("The store of attachments")
         }
         UploadError::Database(error) => {
-            tracing::warn!(%error, "uploads cannot be reached");
+            tracing::warn!(%error, "the table of uploads is unavailable");
             Problem::unavailable("The database")
         }
     }

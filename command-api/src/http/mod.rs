@@ -1,28 +1,32 @@
-//! HTTP in: each operation is a file.
+//! HTTP routes of the command API. Each operation has its own file.
 
+/// Accounts, sessions and tokens.
 pub mod accounts;
 /// Tokens for scripts and services.
 pub mod api_tokens;
-/// What handlers share.
+/// State that the handlers share.
 pub mod app;
 /// Files on tasks, sent in one request.
 pub mod attachments;
-/// Errors as problems.
+/// Command requests: the caller, and the headers of every command.
+pub mod command_request;
+/// Errors, and the problems with which they are answered.
 pub mod error;
-/// Boards of other programs.
+/// Imports of boards.
 pub mod imports;
-/// Links by which people join a project.
+/// Invitation links.
 pub mod invitations;
 /// Lists in pages.
 mod page;
+/// Commands on projects.
 pub mod projects;
-/// What a command answers.
+/// Responses to commands.
 pub mod reply;
-/// Who sends a command, with its headers.
-pub mod sent;
+/// Commands on tasks.
 pub mod tasks;
+/// Commands on teams.
 pub mod teams;
-/// Files on tasks, sent in several requests, as the protocol tus has it.
+/// Files on tasks, sent in several requests (tus).
 pub mod uploads;
 
 use taskfold_web::auth::security_scheme;
@@ -36,24 +40,24 @@ use app::App;
 #[openapi(
     info(
         title = "Taskfold command API",
-        description = "Ask for a change. Each command is decided against its task or project and appended to the log; \
-                       the answer carries the Changes and their position."
+        description = "Changes projects, tasks and teams. Each command is decided on the state of its project, task or team and \
+                       appended to the log; the response has the Changes and their position."
     ),
     tags(
         (name = "accounts", description = "Accounts, sessions and tokens"),
         (name = "projects", description = "Projects: columns, labels, members, teams, filters"),
-        (name = "teams", description = "People who have roles in projects together"),
-        (name = "imports", description = "Boards of other programs"),
+        (name = "teams", description = "Groups of people who have roles in projects"),
+        (name = "imports", description = "Imports of boards from other programs"),
         (name = "tasks", description = "Tasks: fields, lifecycle, comments, checklists"),
         (name = "api tokens", description = "Tokens for scripts and services"),
-        (name = "invitations", description = "Links by which people join a project"),
+        (name = "invitations", description = "Invitation links, by which people join a project"),
         (name = "attachments", description = "Files on tasks")
     ),
     components(schemas(Problem))
 )]
 struct Document;
 
-/// All routes with their document.
+/// All routes, with their document.
 pub fn router() -> OpenApiRouter<App> {
     let mut document = Document::openapi();
     document.components.get_or_insert_default().add_security_scheme("bearer", security_scheme());

@@ -1,3 +1,5 @@
+//! Lists in pages, by id.
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -5,93 +7,82 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::header::LINK;
 use http::{HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use taskfold_web::Problem;
-use utoipa::{IntoParams, ToSchema};
+use taskfold_web::page::{self, Page};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
-const DEFAULT_LIMIT: i64 = 50;
-const MAX_LIMIT: i64 = 200;
-/// Of a list's name in a cursor.
-const TAG_BYTES: usize = 8;
+/// Length of the digest of a list in a cursor.
+const DIGEST_BYTES: usize = 8;
 
+/// Query parameters of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// From 1 to 200, 50 by default.
+    /// Number of items, from 1 to 200; 50 by default.
     limit: Option<i64>,
     cursor: Option<String>,
 }
 
-/// One page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Page<T> {
-    items: Vec<T>,
-    /// Send it as `cursor` for the next page; null at the end.
-    next_cursor: Option<String>,
-}
-
-/// A page that was asked for, of a list in the order of its ids: UUIDv7, so the oldest first.
-pub struct Asked {
-    pub after: Uuid,
-    limit: usize,
-    tag: [u8; TAG_BYTES],
+/// A request for a page of a list in the order of its ids. They are UUIDv7, so the oldest item is first.
+pub struct PageRequest {
+    after: Uuid,
+    limit: i64,
+    list: [u8; DIGEST_BYTES],
 }
 
 impl Params {
-    /// `name` and `of` say which list it is: a cursor is good for no other.
-    pub fn of_list(&self, name: &str, of: Uuid) -> Result<Asked, Problem> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Problem::invalid_field("/limit", format!("must be from 1 to {MAX_LIMIT}")));
-        }
-        let digest = Sha256::digest(format!("{name}\n{of}"));
-        let mut tag = [0; TAG_BYTES];
-        tag.copy_from_slice(&digest[..TAG_BYTES]);
+    /// `name` and `owner` identify the list. A cursor is valid only for the list that it was made for.
+    pub fn page_of(&self, name: &str, owner: Uuid) -> Result<PageRequest, Problem> {
+        let limit = page::limit(self.limit)?;
+        let list = page::list_digest(&format!("{name}\n{owner}"));
         let after = match &self.cursor {
             None => Uuid::nil(),
-            Some(text) => {
-                place(text, tag).ok_or_else(|| Problem::invalid_field("/cursor", "is not a cursor of this list"))?
+            Some(cursor) => {
+                parse(cursor, list).ok_or_else(|| Problem::invalid_field("/cursor", "is not a cursor of this list"))?
             }
         };
-        Ok(Asked { after, limit: usize::try_from(limit).unwrap_or(usize::MAX), tag })
+        Ok(PageRequest { after, limit, list })
     }
 }
 
-fn place(cursor: &str, tag: [u8; TAG_BYTES]) -> Option<Uuid> {
+fn parse(cursor: &str, list: [u8; DIGEST_BYTES]) -> Option<Uuid> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    Uuid::from_slice(bytes.strip_prefix(&tag)?).ok()
+    Uuid::from_slice(bytes.strip_prefix(&list)?).ok()
 }
 
-impl Asked {
-    /// How many rows to read: one more says that there is a next page.
-    pub fn rows(&self) -> i64 {
-        i64::try_from(self.limit).map_or(i64::MAX, |limit| limit + 1)
+impl PageRequest {
+    /// Id after which the page starts.
+    pub fn after(&self) -> Uuid {
+        self.after
     }
 
-    pub fn page<T>(self, uri: &Uri, mut items: Vec<T>, id: impl Fn(&T) -> Uuid) -> Paged<T> {
-        let more = items.len() > self.limit;
-        items.truncate(self.limit);
-        let next_cursor = items
-            .last()
-            .filter(|_| more)
-            .map(|last| BASE64_URL_SAFE_NO_PAD.encode([&self.tag, id(last).as_bytes().as_slice()].concat()));
-        // Of the alphabet of base64url and of digits, so nothing needs an escape.
-        let link = next_cursor
+    pub fn row_limit(&self) -> i64 {
+        page::row_limit(self.limit)
+    }
+
+    /// `id`: id of a row.
+    pub fn response<T>(self, uri: &Uri, rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> ListResponse<T> {
+        let page = Page::new(rows, self.limit, |last| {
+            BASE64_URL_SAFE_NO_PAD.encode([&self.list, id(last).as_bytes().as_slice()].concat())
+        });
+        // Neither the cursor (base64url) nor the limit needs to be escaped.
+        let link = page
+            .next_cursor
             .as_ref()
             .map(|cursor| format!("<{}?limit={}&cursor={cursor}>; rel=\"next\"", uri.path(), self.limit));
-        Paged { page: Page { items, next_cursor }, link }
+        ListResponse { page, link }
     }
 }
 
-/// A page with the header `Link` (RFC 8288).
-pub struct Paged<T> {
+/// A page, with the header `Link` (RFC 8288).
+pub struct ListResponse<T> {
     page: Page<T>,
     link: Option<String>,
 }
 
-impl<T: Serialize> IntoResponse for Paged<T> {
+impl<T: Serialize> IntoResponse for ListResponse<T> {
     fn into_response(self) -> Response {
         let mut response = Json(self.page).into_response();
         if let Some(link) = self.link.and_then(|link| HeaderValue::from_str(&link).ok()) {

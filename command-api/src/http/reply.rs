@@ -1,46 +1,47 @@
+//! Responses to commands.
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use taskfold_commands::Done;
 use taskfold_domain::Change;
 use taskfold_web::headers::{IDEMPOTENCY_REPLAYED, POSITION};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use taskfold_commands::Done;
-
-/// What came of a command: the same Changes as in the feed, so that a client needs one reducer.
+/// The result of a command. Its Changes are the same as in the feed, so that a client needs only one reducer.
 #[derive(Serialize, ToSchema)]
 pub struct CommandReply {
-    /// Of the task or project.
+    /// Id of the task, project or team.
     id: Uuid,
-    /// Of the new comment, column, label, checklist, item or member inside it.
+    /// Id of the new comment, column, label, checklist, item or member inside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_id: Option<Uuid>,
-    /// Counts all events of the task or project.
+    /// Number of events of the task, project or team.
     #[schema(example = 7)]
     version: u64,
-    /// Of the last event; a read with `Taskfold-Min-Position` of it sees the command's effect.
+    /// Position of the last event. A read with this `Taskfold-Min-Position` reflects the command.
     #[schema(example = 1042)]
     position: i64,
-    /// Empty when everything was so already.
+    /// Empty if the command changed nothing.
     #[schema(value_type = Vec<Change>)]
     events: Vec<Box<RawValue>>,
 }
 
-/// A reply with its headers: 201 and `Location` when something was made, else 200.
+/// A result with its headers: 201 and `Location` if something was created, otherwise 200.
 pub struct Reply {
     done: Done,
     location: String,
 }
 
 impl Reply {
-    /// `location` of what was made, given the reply's ids.
-    pub fn at(done: Done, location: impl FnOnce(&Done, Uuid) -> String) -> Self {
-        let made = done.created_id.unwrap_or(done.id);
-        Self { location: location(&done, made), done }
+    /// `location`: path of the created object, from the result and the id of the object.
+    pub fn created_at(done: Done, location: impl FnOnce(&Done, Uuid) -> String) -> Self {
+        let created = done.created_id.unwrap_or(done.id);
+        Self { location: location(&done, created), done }
     }
 }
 

@@ -1,21 +1,21 @@
-//! Where the bytes of attachments are: the command-api writes and removes them, the query-api reads them.
+//! The store of attachments: the command-api writes and removes files, the query-api reads them.
 //!
-//! A file is kept in parts of one size, each an object of its own: `<id>/000000`, `<id>/000001`, ... An upload then needs no
-//! more memory than a part, one that was interrupted goes on behind its last part, a finished one needs no copying
-//! together, and whatever an upload leaves behind is found under its id: object stores hide unfinished multipart uploads,
+//! A file is stored in parts of the same size, each of which is an object: `<id>/000000`, `<id>/000001`, ... So an upload
+//! needs no more memory than a part, continues after its last part when it was interrupted, and needs no copy at its end.
+//! Everything that an upload leaves behind is found under its id, whereas object stores hide unfinished multipart uploads
 //! and bill them. `cat <id>/*` is the file.
 
-/// Reading a file, or a range of it.
+/// Reads of a file, or of a range of it.
 mod read;
-/// The objects of a file, and removing them.
+/// The objects of a file, and their removal.
 mod store;
-/// Files on their way into the store.
+/// Uploads in progress.
 pub mod uploads;
-/// Writing a file part by part while its bytes come in.
+/// Writes of a file, part by part, while its bytes arrive.
 mod write;
 
 pub use store::{Store, StoreError};
-pub use write::{Progress, Whole, Writer};
+pub use write::{Progress, StoredFile, Writer};
 
-/// Of every part but the last. Stored files depend on it: it is never changed.
+/// Size of every part except the last one. It must never change, because stored files depend on it.
 pub const PART_BYTES: usize = 4 * 1024 * 1024;

@@ -1,3 +1,5 @@
+//! The objects of a file, and their removal.
+
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,15 +12,15 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use taskfold_domain::ids::AttachmentId;
 use tokio::time::Instant;
 
-/// Time for which a failed write counts when no other one follows.
-const COUNTS_FOR: Duration = Duration::from_secs(10);
+/// Time for which a failed write is reported if no other write follows.
+const FAILURE_REPORTED_FOR: Duration = Duration::from_secs(10);
 
-/// Why the store did not do it.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the bytes are not there")]
+    #[error("the bytes do not exist")]
     NotFound,
-    #[error("the store of attachments: {0}")]
+    #[error("the store of attachments failed: {0}")]
     Unavailable(String),
 }
 
@@ -31,18 +33,18 @@ impl From<object_store::Error> for StoreError {
     }
 }
 
-/// Cheap to clone.
+/// The store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    /// When the objects are files in this folder.
+    /// Folder of the objects, if they are files.
     folder: Option<PathBuf>,
-    /// When the last write failed, if none has succeeded since.
+    /// Time of the last failed write, if none has succeeded since.
     failed: Arc<Mutex<Option<Instant>>>,
 }
 
-/// What is stored of an unfinished part, up to the byte at this place of the file. Not under the part's own name: whoever
-/// was given up on for dead could write it there after the whole part.
+/// Name of an unfinished part, which ends at this byte of the file. It is not the name of the part, because a writer that
+/// was superseded could then overwrite the complete part.
 fn tail(id: AttachmentId, at: u64) -> Path {
     tails(id).join(format!("{at:016}"))
 }
@@ -60,17 +62,17 @@ impl Store {
         Self { objects, folder: None, failed: Arc::default() }
     }
 
-    /// `objects` are the files in `folder`.
+    /// A store whose `objects` are the files in `folder`.
     pub fn in_folder(objects: Arc<dyn ObjectStore>, folder: PathBuf) -> Self {
         Self { objects, folder: Some(folder), failed: Arc::default() }
     }
 
-    /// Whether the store answers: it is asked for something that is not there.
+    /// Checks that the store responds, with a request for an object that does not exist.
     pub async fn answers(&self) -> Result<(), StoreError> {
         if let Some(folder) = &self.folder {
-            // A file that is not there is no different from a folder that is not.
-            let there = tokio::fs::metadata(folder).await;
-            return there.map(|_| ()).map_err(|error| StoreError::Unavailable(error.to_string()));
+            // A request for a file cannot distinguish a missing file from a missing folder.
+            let metadata = tokio::fs::metadata(folder).await;
+            return metadata.map(|_| ()).map_err(|error| StoreError::Unavailable(error.to_string()));
         }
         match self.objects.head(&Path::from("nothing")).await.map_err(StoreError::from) {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
@@ -78,10 +80,10 @@ impl Store {
         }
     }
 
-    /// Outcome of the last write of this process: a store that answers may be full.
+    /// Outcome of the last write of this process. A store that responds may be full nevertheless.
     pub fn takes_writes(&self) -> bool {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_none_or(|at| at.elapsed() > COUNTS_FOR)
+        failed.is_none_or(|at| at.elapsed() > FAILURE_REPORTED_FOR)
     }
 
     async fn put(&self, name: &Path, bytes: Bytes) -> Result<(), StoreError> {
@@ -120,25 +122,25 @@ impl Store {
         }
     }
 
-    /// All that is stored under the id, finished or not. Nothing there is no error.
+    /// Removes everything under the id, finished or not. It is no error if there is nothing.
     pub async fn remove(&self, id: AttachmentId) -> Result<(), StoreError> {
         self.remove_all(parts(id)).await?;
         self.remove_tails(id).await
     }
 
-    /// What is stored of unfinished parts.
+    /// Removes unfinished parts.
     pub async fn remove_tails(&self, id: AttachmentId) -> Result<(), StoreError> {
         self.remove_all(tails(id)).await
     }
 
-    /// The names of all objects, of any file: for tests, and for whoever looks after a store.
+    /// Names of all objects, of all files. For tests and for inspections of a store.
     pub async fn names(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.objects.list(None).map_ok(|object| object.location.to_string()).try_collect().await?)
     }
 
     async fn remove_all(&self, prefix: Path) -> Result<(), StoreError> {
         if let Some(folder) = &self.folder {
-            // As a folder: with it goes what a killed process has half written under another name, which no listing shows.
+            // The folder is removed with everything in it: a listing does not show files that a killed process left unfinished.
             let folder = prefix.parts().fold(folder.clone(), |path, part| path.join(part.as_ref()));
             return match tokio::fs::remove_dir_all(&folder).await {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Unavailable(error.to_string())),

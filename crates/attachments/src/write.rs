@@ -1,3 +1,5 @@
+//! Writes of a file, part by part, while its bytes arrive.
+
 use bytes::{Bytes, BytesMut};
 use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest, Sha256};
@@ -6,10 +8,11 @@ use tokio::task::JoinHandle;
 
 use crate::{PART_BYTES, Store, StoreError};
 
-/// Of a part's memory: it grows with what comes in, so that a slow sender does not hold a whole part.
-const FIRST_BYTES: usize = 64 * 1024;
+/// Initial size of the buffer of a part. It grows with the bytes that arrive, so that a slow sender does not hold the
+/// memory of a whole part.
+const INITIAL_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Takes a file's bytes in order. While one part is written, the next one collects.
+/// Writes the bytes of a file in order. While one part is written, the next one is filled.
 pub struct Writer {
     store: Store,
     id: AttachmentId,
@@ -19,18 +22,18 @@ pub struct Writer {
     writing: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
-/// A file that is stored whole.
+/// A file that is stored completely.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Whole {
+pub struct StoredFile {
     pub size: u64,
     pub sha256: [u8; 32],
 }
 
-/// How far a file is stored, so that another writer can go on there.
+/// Progress of a write, from which another writer can continue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub size: u64,
-    /// Of the hash of what is stored; `None` at the beginning.
+    /// State of the hash of the stored bytes; `None` at the beginning.
     pub hash: Option<Vec<u8>>,
 }
 
@@ -39,7 +42,7 @@ impl Writer {
         Self { store, id, hash: Sha256::new(), size: 0, part: BytesMut::new(), writing: None }
     }
 
-    /// Goes on where [`Writer::save`] stopped.
+    /// Continues after [`Writer::save`].
     pub async fn resume(store: Store, id: AttachmentId, from: &Progress) -> Result<Self, StoreError> {
         let broken = || StoreError::Unavailable("the state of an unfinished upload cannot be read".to_owned());
         let hash = match &from.hash {
@@ -60,12 +63,12 @@ impl Writer {
         Ok(Self { store, id, hash, size: from.size, part, writing: None })
     }
 
-    /// How much it has taken, stored or not.
+    /// Number of bytes that were pushed, stored or not.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Waits while the part before last is still being written. Whether a part was full with it.
+    /// Adds bytes. Waits while the part before the last one is still being written. True if a part became complete.
     pub async fn push(&mut self, mut bytes: Bytes) -> Result<bool, StoreError> {
         let mut filled = false;
         while !bytes.is_empty() {
@@ -73,9 +76,9 @@ impl Writer {
             self.hash.update(&taken);
             self.size += taken.len() as u64;
             if self.part.capacity() == 0 {
-                self.part.reserve(FIRST_BYTES);
+                self.part.reserve(INITIAL_BUFFER_BYTES);
             }
-            // Copied, so that many small pieces do not each hold on to the buffer they were read into.
+            // Copied, so that many small chunks do not each keep the buffer into which they were read.
             self.part.extend_from_slice(&taken);
             if self.part.len() == PART_BYTES {
                 self.write_part().await?;
@@ -94,7 +97,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until nothing is being written any more.
+    /// Waits for the write in progress.
     pub async fn settle(&mut self) -> Result<(), StoreError> {
         match self.writing.take() {
             None => Ok(()),
@@ -102,7 +105,7 @@ impl Writer {
         }
     }
 
-    /// Stores what there is, so that [`Writer::resume`] can go on from it.
+    /// Stores all bytes so far, so that [`Writer::resume`] can continue.
     pub async fn save(&mut self) -> Result<Progress, StoreError> {
         self.settle().await?;
         if !self.part.is_empty() {
@@ -111,19 +114,19 @@ impl Writer {
         Ok(Progress { size: self.size, hash: Some(self.hash.serialize().to_vec()) })
     }
 
-    /// Forgets what was saved up to `at`, once there is more.
+    /// Removes the unfinished part that was saved at byte `at`, once more is saved.
     pub async fn forget(&self, at: u64) -> Result<(), StoreError> {
         let was_unfinished = !at.is_multiple_of(PART_BYTES as u64);
         if was_unfinished && at != self.size { self.store.remove_tail(self.id, at).await } else { Ok(()) }
     }
 
-    /// Stores the last part. Nothing is to be pushed any more.
-    pub async fn finish(&mut self) -> Result<Whole, StoreError> {
+    /// Stores the last part. No more bytes may be pushed.
+    pub async fn finish(&mut self) -> Result<StoredFile, StoreError> {
         if !self.part.is_empty() {
             self.write_part().await?;
         }
         self.settle().await?;
-        Ok(Whole { size: self.size, sha256: self.hash.clone().finalize().into() })
+        Ok(StoredFile { size: self.size, sha256: self.hash.clone().finalize().into() })
     }
 }
 

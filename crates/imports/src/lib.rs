@@ -1,16 +1,20 @@
 //! Imports: boards of other programs, replayed as commands with their own times and authors.
 
-/// Accounts for the people of a board, who cannot sign in.
+/// Commands of an import: steps of the history, and corrections.
+pub mod command;
+/// Accounts of the people on a board, who cannot sign in.
 mod people;
-/// One import from its upload to its end.
+/// The run of one import, from its upload to its end.
 mod run;
-/// Sending one command of an import.
+/// Sending of commands, with retries.
 mod send;
-/// What an import counts but cannot take over.
+/// Counts of everything that an import could not take over.
 pub mod skipped;
+/// The formats that can be imported, and the trait that each of them implements.
+pub mod source;
 /// Imports in the database.
 pub mod store;
 /// Trello boards.
 pub mod trello;
-/// The loop that works on imports, one at a time.
+/// The worker that runs imports, one at a time.
 pub mod worker;

@@ -1,34 +1,37 @@
-use std::collections::BTreeMap;
+//! Accounts of the people on a board, who cannot sign in.
 
 use sqlx::PgPool;
 use taskfold_domain::Timestamp;
 use taskfold_domain::input::NAME_CHARS;
 use taskfold_event_log::deadline::{REQUEST, within};
 
-use super::trello::export::Person;
-use super::trello::ids::Ids;
+use crate::source::{Format, Person};
 
-/// Makes the accounts that are not there. They have no password: nobody can sign in as them.
-pub async fn ensure(pool: &PgPool, people: &BTreeMap<String, Person>, ids: Ids, at: Timestamp) -> sqlx::Result<()> {
-    for (source, person) in people {
-        let user = ids.person(source).0;
-        let known = sqlx::query_scalar("SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1)").bind(user);
+/// Creates the accounts that do not exist. They have no password, so nobody can sign in to them.
+pub async fn ensure(pool: &PgPool, people: &[Person], format: Format, at: Timestamp) -> sqlx::Result<()> {
+    for person in people {
+        let user_id = person.user_id.0;
+        let known =
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1) AS "exists!""#, user_id,);
         if within(REQUEST, known.fetch_one(pool)).await? {
             continue;
         }
         let display_name = display_name(person);
-        // Somebody may have the name already; the id's digits are nobody's.
-        for username in [username(person), suffixed(&username(person), &user.simple().to_string())] {
-            let made = sqlx::query(
-                "INSERT INTO accounts (user_id, username, display_name, password_hash, created_at) \
-                 VALUES ($1, $2, $3, NULL, $4) ON CONFLICT DO NOTHING",
-            )
-            .bind(user)
-            .bind(username)
-            .bind(&display_name)
-            .bind(at.utc());
-            let made = within(REQUEST, made.execute(pool)).await?;
-            if made.rows_affected() == 1 {
+        let username = username(person, format);
+        // The username may be taken. With the digits of the id it is unique.
+        for username in [&username, &suffixed(&username, &user_id.simple().to_string())] {
+            let created = sqlx::query!(
+                r#"
+                INSERT INTO accounts (user_id, username, display_name, password_hash, created_at)
+                VALUES ($1, $2, $3, NULL, $4)
+                ON CONFLICT DO NOTHING
+                "#,
+                user_id,
+                username,
+                display_name,
+                at.utc(),
+            );
+            if within(REQUEST, created.execute(pool)).await?.rows_affected() == 1 {
                 break;
             }
         }
@@ -36,13 +39,13 @@ pub async fn ensure(pool: &PgPool, people: &BTreeMap<String, Person>, ids: Ids, 
     Ok(())
 }
 
-/// The source's username in our letters.
-fn username(person: &Person) -> String {
+/// The username of the source, in the letters that a username may have.
+fn username(person: &Person, format: Format) -> String {
     let raw = person.username.as_deref().or(person.full_name.as_deref()).unwrap_or_default().to_lowercase();
     let letters = raw.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' });
     let name: String = letters.take(39).collect();
     let name = name.trim_matches('-');
-    if name.len() >= 2 { name.to_owned() } else { "trello-member".to_owned() }
+    if name.len() >= 2 { name.to_owned() } else { format!("{}-member", format.as_str()) }
 }
 
 fn suffixed(name: &str, digits: &str) -> String {
@@ -57,7 +60,15 @@ fn display_name(person: &Person) -> String {
 
 #[cfg(test)]
 mod tests {
+    use taskfold_domain::ids::UserId;
+    use uuid::Uuid;
+
     use super::*;
+
+    fn named(raw: &str) -> String {
+        let person = Person { user_id: UserId(Uuid::nil()), username: Some(raw.to_owned()), full_name: None };
+        username(&person, Format::Trello)
+    }
 
     #[test]
     fn usernames_fit_ours() {
@@ -66,10 +77,10 @@ mod tests {
                 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         for raw in ["ada-lark", "Ada_Lark", "", "ü", "x", &"long".repeat(30), "名前", "__"] {
-            let name = username(&Person { username: Some(raw.to_owned()), full_name: None });
+            let name = named(raw);
             assert!(fits(&name), "{raw:?} became {name:?}");
             assert!(fits(&suffixed(&name, "0123456789abcdef")), "{name}");
         }
-        assert_eq!(username(&Person { username: Some("ada-lark".to_owned()), full_name: None }), "ada-lark");
+        assert_eq!(named("ada-lark"), "ada-lark");
     }
 }

@@ -1,111 +1,105 @@
+//! The run of one import, from its upload to its end.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use sqlx::PgPool;
 use taskfold_commands::{CommandError, Engine};
-use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, UserId};
 use taskfold_domain::project::Board;
-use taskfold_domain::task::commands::MoveTask;
-use taskfold_domain::{Project, Rank, Role, TaskCommand, Timestamp};
+use taskfold_domain::{Project, Rank, Role, Timestamp};
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
-use super::people;
-use super::send::{Failure, Letter, Sender};
-use super::skipped::Skipped;
-use super::store::{self, Base, Finished, Job};
-use super::trello::action::Action;
-use super::trello::export::Export;
-use super::trello::ids::Ids;
-use super::trello::parse;
-use super::trello::plan::{self, Plan, Scene, What};
-use super::trello::reconcile::{Correction, Wanted, order};
-use super::trello::snapshot::{Card, Snapshot};
+use crate::command::{Correction, ImportCommand};
+use crate::people;
+use crate::send::{CommandSender, Failure, OutgoingCommand};
+use crate::skipped::Skipped;
+use crate::source::{Format, IdScope, ImportContext, PlannedImport, Watermark};
+use crate::store::{self, FinishedImport, ImportBase, Job, LastImport};
 
-/// How far an import is, for the heartbeat.
+/// Progress of an import, which the heartbeat stores.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub total: AtomicI64,
     pub done: AtomicI64,
 }
 
-/// Imports a board: the history as commands, then what differs from the board as the export shows it. Every command
-/// has the same id each time, so running it again, after a crash or for a newer export, does nothing twice.
-pub async fn run(engine: &Engine, pool: &PgPool, job: &mut Job, progress: &Progress) -> Result<Finished, Failure> {
+/// Imports a board: first the history as commands, then the differences to the board in the export. Every command has
+/// the same id each time, so that running an import again, after a crash or for a newer export, does nothing twice.
+pub async fn run(
+    engine: &Engine,
+    pool: &PgPool,
+    job: &mut Job,
+    progress: &Progress,
+) -> Result<FinishedImport, Failure> {
+    let format = Format::from_name(&job.format).ok_or_else(|| internal(&"the format of an import is unknown"))?;
     let document = std::mem::take(&mut job.document);
-    let export = blocking(move || {
-        let document = parse::document(&document).ok_or_else(|| "the upload is not JSON".to_owned())?;
-        Export::read(&document).map_err(|e| e.to_string())
-    })
-    .await?
-    .map_err(Failure::Refused)?;
-    let total = i64::try_from(export.total).unwrap_or(i64::MAX);
+    let export = blocking(move || format.source().parse(&document)).await?;
+    let export = export.map_err(|error| Failure::Refused(error.to_string()))?;
+    let total = to_i64(export.total_actions());
     progress.total.store(total, Ordering::Relaxed);
 
     let project = ProjectId(job.project_id);
-    let last = within(REQUEST, store::last(pool, &job.source_id, project)).await?;
-    let mark = last.as_ref().and_then(|l| Some((Timestamp::from(l.newest_at?), l.newest_id.clone()?)));
-    let activity = last.as_ref().and_then(|l| l.last_activity.map(Timestamp::from));
-    let mut skipped = export.skipped.clone();
-    if last.is_some() && is_older(&export, mark.as_ref(), activity) {
-        skipped.add_many("action", "imported before", export.actions.len());
-        skipped.add("board", "the export is older than what is imported: nothing of it is applied");
-        return Ok(Finished { total, skipped: skipped.list(), base: None });
+    let last = within(REQUEST, store::last(pool, format, &job.source_id, project)).await?;
+    let watermark = export.watermark();
+    if last.as_ref().is_some_and(|last| watermark.is_older_than(&last.watermark)) {
+        let mut skipped = export.skipped().clone();
+        skipped.add_many("action", "imported before", export.total_actions());
+        skipped.add("board", "the export is older than the last one that was imported, so nothing of it is applied");
+        return Ok(FinishedImport { total, skipped: skipped.list(), base: None });
     }
-    let is_new = |a: &&Action| mark.as_ref().is_none_or(|(at, id)| a.key() > (*at, id.as_str()));
-    let actions: Vec<Action> = export.actions.iter().filter(is_new).cloned().collect();
-    skipped.add_many("action", "imported before", export.actions.len() - actions.len());
-    progress.done.store(i64::try_from(export.total - actions.len()).unwrap_or(0), Ordering::Relaxed);
 
-    let ids = Ids { project, people: if job.own { job.user_id } else { job.project_id } };
-    people::ensure(pool, &export.people, ids, job.created_at.into()).await?;
+    let scope = IdScope { project, people: if job.own { job.user_id } else { job.project_id } };
+    people::ensure(pool, &export.people(scope), format, job.created_at.into()).await?;
     let state = load(engine, project).await?;
-    may_import(engine, &state, job).await?;
-    let base: Option<Snapshot> = last.and_then(|l| l.snapshot).map(|s| s.0);
-    let (own, asked_at) = (job.own, job.created_at.into());
+    require_admin(engine, &state, job).await?;
+    let (own, requested_at) = (job.own, Timestamp::from(job.created_at));
     let planned = blocking(move || {
-        let scene = Scene { ids, board: state.board(), own, base: base.as_ref(), asked_at };
-        let plan = plan::make(&export, &actions, scene);
-        (export, actions, base, plan)
+        let context = ImportContext {
+            scope,
+            board: state.board(),
+            own,
+            base: last.as_ref().map(|last| &*last.snapshot),
+            imported_up_to: last.as_ref().and_then(|last| last.watermark.newest_action.as_ref()),
+            requested_at,
+        };
+        let planned = export.plan(context);
+        (planned, last)
     });
-    let (export, actions, base, plan) = planned.await?;
-    skipped.merge(&plan.skipped);
+    let (planned, last) = planned.await?;
+    let planned = planned.map_err(|error| internal(&error))?;
+    progress.done.store(total - to_i64(planned.new_actions()), Ordering::Relaxed);
 
-    let sender = Sender { engine, project, skipped: Skipped::default(), events: 0, broken: 0 };
-    let mut import = Import { sender, pool, ids, job, seen: HashMap::new() };
-    import.replay(&plan, progress, total).await?;
-    let wanted = Wanted::new(&export, base.as_ref(), (ids, own), &plan.columns, &plan.steps, &actions);
+    let sender = CommandSender { engine, project, skipped: Skipped::default(), events: 0, broken: 0 };
+    let mut import = Import { sender, pool, planned: &*planned, job, sent: HashMap::new() };
+    import.replay(progress, total).await?;
     let replayed = import.sender.events;
-    import.reconcile(&wanted, &plan, &actions).await?;
+    import.reconcile().await?;
     let (events, corrections) = (import.sender.events, import.sender.events - replayed);
+    let mut skipped = planned.skipped().clone();
     skipped.merge(&import.sender.skipped);
-    tracing::info!(import_id = %job.id, project_id = %project, actions = actions.len(), events, corrections, "imported a board");
-    let next = Base {
-        snapshot: wanted.next_base(),
-        newest: export.newest_action().max(mark),
-        last_activity: export.last_activity.max(activity),
+    let actions = planned.new_actions();
+    tracing::info!(import_id = %job.id, project_id = %project, actions, events, corrections, "imported a board");
+    let base = ImportBase {
+        snapshot: planned.snapshot().map_err(|error| internal(&error))?,
+        watermark: watermark.max(last.map_or_else(Watermark::default, |last: LastImport| last.watermark)),
     };
-    Ok(Finished { total, skipped: skipped.list(), base: Some(next) })
+    Ok(FinishedImport { total, skipped: skipped.list(), base: Some(base) })
 }
 
-/// Whether an export shows an earlier board than the one imported last: by its newest action, then by its own word of
-/// when something happened last.
-fn is_older(export: &Export, mark: Option<&(Timestamp, String)>, activity: Option<Timestamp>) -> bool {
-    let newest = export.newest_action();
-    match newest.as_ref().cmp(&mark) {
-        std::cmp::Ordering::Greater => false,
-        std::cmp::Ordering::Equal => export.last_activity < activity,
-        // Its newest actions may be gone, with the card they were on.
-        std::cmp::Ordering::Less => export.last_activity <= activity,
-    }
+fn to_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn internal(cause: &dyn std::fmt::Display) -> Failure {
+    tracing::error!(%cause, "an import failed unexpectedly");
+    Failure::Internal
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "an import could not be worked out");
-        Failure::Internal
-    })
+    tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))
 }
 
 async fn load(engine: &Engine, project: ProjectId) -> Result<Arc<Project>, Failure> {
@@ -117,134 +111,117 @@ fn cannot_load(error: CommandError) -> Failure {
     Failure::Unavailable
 }
 
-/// Asked again when the work begins: the answer to the request may be long ago.
-async fn may_import(engine: &Engine, project: &Project, job: &Job) -> Result<(), Failure> {
-    let may = match project.board() {
+/// Checks the role again when the import starts, which may be long after its request.
+async fn require_admin(engine: &Engine, project: &Project, job: &Job) -> Result<(), Failure> {
+    let allowed = match project.board() {
         None => job.own,
         Some(board) => {
             let role = engine.role_in(board.id, UserId(job.user_id)).await.map_err(cannot_load)?;
             role.is_some_and(|role| role >= Role::Admin)
         }
     };
-    if may { Ok(()) } else { Err(Failure::Refused("Importing into a project needs the role admin in it".to_owned())) }
+    if allowed {
+        Ok(())
+    } else {
+        Err(Failure::Refused("Importing into a project needs the role admin in it".to_owned()))
+    }
 }
 
 struct Import<'a> {
-    sender: Sender<'a>,
+    sender: CommandSender<'a>,
     pool: &'a PgPool,
-    ids: Ids,
+    planned: &'a dyn PlannedImport,
     job: &'a Job,
-    /// How often each correction was sent, for its id.
-    seen: HashMap<String, u32>,
+    /// Number of times that each correction was sent, for its command id.
+    sent: HashMap<String, u32>,
 }
 
 impl Import<'_> {
-    async fn replay(&mut self, plan: &Plan, progress: &Progress, total: i64) -> Result<(), Failure> {
+    async fn replay(&mut self, progress: &Progress, total: i64) -> Result<(), Failure> {
         let before = progress.done.load(Ordering::Relaxed);
-        for step in &plan.steps {
-            let letter = Letter {
+        for step in self.planned.steps() {
+            let outgoing = OutgoingCommand {
                 kind: step.kind.clone(),
-                command_id: self.ids.command(&step.key),
-                actor: self.actor(step.actor.as_deref()),
+                command_id: step.command_id,
+                actor: step.actor.unwrap_or(UserId(self.job.user_id)),
                 at: Some(step.at),
-                what: step.what.clone(),
+                command: step.command.clone(),
             };
-            self.sender.send(&letter).await?;
-            let done = before + i64::try_from(step.progress).unwrap_or(0);
-            progress.done.store(done.min(total), Ordering::Relaxed);
+            self.sender.send(&outgoing).await?;
+            progress.done.store((before + to_i64(step.progress)).min(total), Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn actor(&self, member: Option<&str>) -> UserId {
-        member.map_or(UserId(self.job.user_id), |member| self.ids.person(member))
-    }
-
-    async fn reconcile(&mut self, wanted: &Wanted<'_>, plan: &Plan, actions: &[Action]) -> Result<(), Failure> {
-        let corrections = self.with_board(|board| wanted.board(board)).await?;
+    async fn reconcile(&mut self) -> Result<(), Failure> {
+        let planned = self.planned;
+        let corrections = self.with_board(|board| planned.board_corrections(board)).await?;
         self.correct(corrections).await?;
-        let corrections = self.with_board(|board| wanted.column_order(board)).await?;
+        let corrections = self.with_board(|board| planned.column_order_corrections(board)).await?;
         self.correct(corrections).await?;
-        for card in wanted.new.cards.iter().filter(|card| !wanted.is_settled(card)) {
-            let task = self.sender.engine.load_task(self.ids.task(&card.id)).await.map_err(cannot_load)?;
-            self.correct(wanted.card(card, &task)).await?;
+        for id in planned.tasks_to_compare() {
+            let task = self.sender.engine.load_task(id).await.map_err(cannot_load)?;
+            self.correct(planned.task_corrections(id, &task)).await?;
         }
-        for card in wanted.gone_cards(actions) {
-            let task = self.sender.engine.load_task(self.ids.task(&card)).await.map_err(cannot_load)?;
-            self.correct(wanted.gone_card(&card, &task).into_iter().collect()).await?;
-        }
-        self.reorder(wanted, plan).await?;
-        let corrections = self.with_board(|board| wanted.gone_lists(board)).await?;
+        let placements = self.placements(&planned.tasks_to_order()).await?;
+        self.correct(planned.rank_corrections(&placements)).await?;
+        let corrections = self.with_board(|board| planned.removed_list_corrections(board)).await?;
         self.correct(corrections).await
     }
 
-    async fn with_board(&self, look: impl FnOnce(&Board) -> Vec<Correction>) -> Result<Vec<Correction>, Failure> {
+    async fn with_board(&self, compare: impl FnOnce(&Board) -> Vec<Correction>) -> Result<Vec<Correction>, Failure> {
         let project = load(self.sender.engine, self.sender.project).await?;
-        Ok(project.board().map(look).unwrap_or_default())
+        Ok(project.board().map(compare).unwrap_or_default())
+    }
+
+    /// Column and rank of the tasks that exist and are not deleted.
+    async fn placements(&self, tasks: &[TaskId]) -> Result<HashMap<TaskId, (ColumnId, Rank)>, Failure> {
+        let ids: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
+        let select = sqlx::query!(
+            "SELECT task_id, column_id, rank FROM task_places WHERE task_id = ANY ($1) AND state < 2",
+            &ids,
+        );
+        let rows = within(REQUEST, select.fetch_all(self.pool)).await?;
+        let placements = rows.into_iter().map(|row| {
+            let placement = (ColumnId(row.column_id), Rank::from_stored(row.rank));
+            (TaskId(row.task_id), placement)
+        });
+        Ok(placements.collect())
     }
 
     async fn correct(&mut self, corrections: Vec<Correction>) -> Result<(), Failure> {
         for correction in corrections {
-            let letter = self.letter(&correction, correction.what.clone());
-            let Some(otherwise) = &correction.otherwise else {
-                self.sender.send(&letter).await?;
+            let outgoing = self.outgoing(&correction, correction.command.clone());
+            let Some(fallback) = &correction.fallback else {
+                self.sender.send(&outgoing).await?;
                 continue;
             };
-            let counted = self.sender.skipped.clone();
-            if !self.sender.send(&letter).await? {
-                // The other way is the answer to the refusal, which so is nothing to tell.
-                self.sender.skipped = counted;
-                let letter = self.letter(&correction, What::Project(otherwise.clone()));
-                self.sender.send(&letter).await?;
+            let skipped = self.sender.skipped.clone();
+            if !self.sender.send(&outgoing).await? {
+                // A refusal that has a fallback is not reported.
+                self.sender.skipped = skipped;
+                let outgoing = self.outgoing(&correction, ImportCommand::Project(fallback.clone()));
+                self.sender.send(&outgoing).await?;
             }
         }
         Ok(())
     }
 
-    fn letter(&mut self, correction: &Correction, what: What) -> Letter {
+    fn outgoing(&mut self, correction: &Correction, command: ImportCommand) -> OutgoingCommand {
         // The same correction of the same import is the same command, also after a crash.
-        let words = match &what {
-            What::Project(command) => serde_json::to_string(command),
-            What::Task { id, command, rank } => serde_json::to_string(&(id, command, rank)),
+        let json = match &command {
+            ImportCommand::Project(command) => serde_json::to_string(command),
+            ImportCommand::Task { id, command, rank } => serde_json::to_string(&(id, command, rank)),
         };
-        let key = format!("correction:{}:{}", self.job.id, words.unwrap_or_default());
-        let times = self.seen.entry(key.clone()).or_default();
+        let key = format!("correction:{}:{}", self.job.id, json.unwrap_or_default());
+        let times = self.sent.entry(key.clone()).or_default();
         *times += 1;
-        Letter {
+        OutgoingCommand {
             kind: "correction".to_owned(),
-            command_id: self.ids.command(&format!("{key}:{times}")),
-            actor: self.actor(correction.actor.as_deref()),
+            command_id: self.planned.command_id(&format!("{key}:{times}")),
+            actor: correction.actor.unwrap_or(UserId(self.job.user_id)),
             at: correction.at,
-            what,
+            command,
         }
-    }
-
-    /// Cards of the same position in the order of the file.
-    async fn reorder(&mut self, wanted: &Wanted<'_>, plan: &Plan) -> Result<(), Failure> {
-        let tasks: Vec<Uuid> = wanted.new.cards.iter().map(|c| self.ids.task(&c.id).0).collect();
-        let look =
-            sqlx::query_as("SELECT task_id, column_id, rank FROM task_places WHERE task_id = ANY ($1) AND state < 2")
-                .bind(tasks);
-        let places: Vec<(Uuid, Uuid, String)> = within(REQUEST, look.fetch_all(self.pool)).await?;
-        let places: HashMap<Uuid, (Uuid, String)> = places.into_iter().map(|(t, c, r)| (t, (c, r))).collect();
-        let mut columns: HashMap<Uuid, Vec<(&Card, Rank)>> = HashMap::new();
-        for card in &wanted.new.cards {
-            let column = plan.columns.of_cards(&card.list).map(|c| c.0);
-            if let Some((here, rank)) = places.get(&self.ids.task(&card.id).0)
-                && Some(*here) == column
-            {
-                columns.entry(*here).or_default().push((card, Rank::from_stored(rank.clone())));
-            }
-        }
-        for cards in columns.values_mut() {
-            cards.sort_by(|(a, _), (b, _)| a.pos.total_cmp(&b.pos).then(a.index.cmp(&b.index)));
-            for (card, rank) in order(cards) {
-                let Some(column_id) = plan.columns.of_cards(&card.list) else { continue };
-                let command = TaskCommand::Move(MoveTask { column_id, after: None, before: None });
-                let what = What::Task { id: self.ids.task(&card.id), command, rank: Some(rank) };
-                self.correct(vec![Correction { what, actor: None, at: None, otherwise: None }]).await?;
-            }
-        }
-        Ok(())
     }
 }

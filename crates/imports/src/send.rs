@@ -1,3 +1,5 @@
+//! Sending of commands, with retries.
+
 use std::time::Duration;
 
 use taskfold_commands::{CommandError, Engine, Envelope};
@@ -8,22 +10,22 @@ use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::new_traceparent;
 use uuid::Uuid;
 
-use super::skipped::Skipped;
-use super::trello::plan::What;
+use crate::command::ImportCommand;
+use crate::skipped::Skipped;
 
-/// How long the log may be out of reach: about two minutes.
-const PATIENCE: u32 = 16;
-/// Commands in a row that cannot be stored, until it is not the commands.
-const BROKEN_IN_A_ROW: u32 = 20;
+/// Number of retries while the log is unavailable: about two minutes.
+const MAX_RETRIES: u32 = 16;
+/// Number of consecutive commands that cannot be stored, after which the import fails.
+const MAX_CONSECUTIVE_FAILURES: u32 = 20;
 
-/// Why an import cannot go on, in words for its user.
+/// The reason why an import failed, as its user sees it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("{0}")]
     Refused(String),
-    #[error("The database was out of reach for too long. Send the file again: what is imported is not imported twice")]
+    #[error("The database was unavailable for too long. Send the file again: nothing is imported twice")]
     Unavailable,
-    #[error("Something went wrong on our side. Send the file again: what is imported is not imported twice")]
+    #[error("An internal error occurred. Send the file again: nothing is imported twice")]
     Internal,
 }
 
@@ -34,66 +36,78 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-/// One command with what goes along.
-pub struct Letter {
+/// A command, ready to be sent.
+pub struct OutgoingCommand {
     pub kind: String,
     pub command_id: Uuid,
     pub actor: UserId,
     pub at: Option<Timestamp>,
-    pub what: What,
+    pub command: ImportCommand,
 }
 
-/// Sends commands of one import.
-pub struct Sender<'a> {
+/// Sends the commands of one import.
+pub struct CommandSender<'a> {
     pub engine: &'a Engine,
     pub project: ProjectId,
     pub skipped: Skipped,
-    /// Events appended.
+    /// Number of events that were appended.
     pub events: usize,
+    /// Number of consecutive commands that could not be stored.
     pub broken: u32,
 }
 
-impl Sender<'_> {
-    /// Sends a command; `false` when it was refused. What a command comes to was decided before, when its id is known.
-    pub async fn send(&mut self, letter: &Letter) -> Result<bool, Failure> {
-        let mut what = letter.what.clone();
-        let mut waited = 0;
+impl CommandSender<'_> {
+    /// Sends a command. False: it was refused. A command that was sent before has its first result.
+    pub async fn send(&mut self, outgoing: &OutgoingCommand) -> Result<bool, Failure> {
+        let mut command = outgoing.command.clone();
+        let mut retries = 0;
         loop {
-            match within(REQUEST, Box::pin(self.once(letter, &what))).await {
+            match within(REQUEST, Box::pin(self.send_once(outgoing, &command))).await {
                 Ok(()) => {
                     self.broken = 0;
                     return Ok(true);
                 }
                 Err(CommandError::KeyReused) => return Ok(true),
-                Err(CommandError::Refused(refusal)) => return Ok(self.refused(letter, &refusal)),
+                Err(CommandError::Refused(refusal)) => return Ok(self.refused(outgoing, &refusal)),
                 Err(CommandError::Broken(cause)) => {
-                    tracing::error!(cause, command_id = %letter.command_id, "a command of an import cannot be stored");
+                    tracing::error!(cause, command_id = %outgoing.command_id, "a command of an import cannot be stored");
                     self.broken += 1;
-                    if self.broken >= BROKEN_IN_A_ROW {
+                    if self.broken >= MAX_CONSECUTIVE_FAILURES {
                         return Err(Failure::Internal);
                     }
-                    self.skipped.add(&letter.kind, "could not be stored");
+                    self.skipped.add(&outgoing.kind, "could not be stored");
                     return Ok(false);
                 }
-                Err(CommandError::Contended | CommandError::Conflict(_)) if waited < PATIENCE => step_aside(&mut what),
-                Err(error) if error.is_open() && waited < PATIENCE => {}
-                Err(_) => return Err(Failure::Unavailable),
+                Err(CommandError::Contended | CommandError::Conflict(_)) => next_rank(&mut command),
+                Err(
+                    CommandError::Unavailable(_)
+                    | CommandError::Unanswered { .. }
+                    | CommandError::Suspended
+                    | CommandError::OtherLog
+                    | CommandError::Forked
+                    | CommandError::Incomplete,
+                ) => {}
+                // Commands of an import have no token.
+                Err(CommandError::OutOfScope) => return Err(Failure::Internal),
             }
-            waited += 1;
-            tokio::time::sleep(Duration::from_millis(100) * waited.min(10) * waited.min(10)).await;
+            if retries == MAX_RETRIES {
+                return Err(Failure::Unavailable);
+            }
+            retries += 1;
+            tokio::time::sleep(Duration::from_millis(100) * retries.min(10) * retries.min(10)).await;
         }
     }
 
-    async fn once(&mut self, letter: &Letter, what: &What) -> Result<(), CommandError> {
+    async fn send_once(&mut self, outgoing: &OutgoingCommand, command: &ImportCommand) -> Result<(), CommandError> {
         let envelope = Envelope {
-            occurred_at: letter.at,
+            occurred_at: outgoing.at,
             origin: Origin::Import,
             traceparent: Some(new_traceparent()),
-            ..Envelope::new(letter.actor, letter.command_id)
+            ..Envelope::new(outgoing.actor, outgoing.command_id)
         };
-        let done = match what {
-            What::Project(command) => self.engine.project(self.project, command.clone(), envelope).await?,
-            What::Task { id, command, rank } => {
+        let done = match command {
+            ImportCommand::Project(command) => self.engine.project(self.project, command.clone(), envelope).await?,
+            ImportCommand::Task { id, command, rank } => {
                 let envelope = Envelope { project_id: Some(self.project), rank: rank.clone(), ..envelope };
                 self.engine.task(*id, command.clone(), envelope).await?
             }
@@ -104,23 +118,34 @@ impl Sender<'_> {
         Ok(())
     }
 
-    fn refused(&mut self, letter: &Letter, refusal: &Refusal) -> bool {
-        let why = match refusal {
-            // Made by an earlier import, or by the export's own words before.
+    fn refused(&mut self, outgoing: &OutgoingCommand, refusal: &Refusal) -> bool {
+        let reason = match refusal {
+            // Created by an earlier import, or by an earlier action of this export.
             Refusal::AlreadyExists => return true,
-            Refusal::NotFound => "what it is about is not there (any more)".to_owned(),
-            Refusal::TaskDeleted { .. } => "its card is deleted here".to_owned(),
+            Refusal::NotFound => "its subject does not exist, or no longer exists".to_owned(),
+            Refusal::TaskDeleted { .. } => "its task is deleted in the project".to_owned(),
             Refusal::Invalid(errors) => errors.first().map_or_else(String::new, |e| e.detail.clone()),
-            refusal => refusal.to_string(),
+            Refusal::Forbidden { .. }
+            | Refusal::TeamOwnersOnly
+            | Refusal::OwnersOnly
+            | Refusal::NotTheAuthor
+            | Refusal::ProjectArchived
+            | Refusal::IllegalTransition { .. }
+            | Refusal::WipLimitReached
+            | Refusal::ColumnNotEmpty
+            | Refusal::LastOwner
+            | Refusal::Cycle => refusal.to_string(),
         };
-        self.skipped.add(&letter.kind, why);
+        self.skipped.add(&outgoing.kind, reason);
         false
     }
 }
 
-/// Another task has the rank: just behind it.
-fn step_aside(what: &mut What) {
-    if let What::Task { rank: Some(rank), command: TaskCommand::Create(_) | TaskCommand::Move(_), .. } = what {
+/// Moves the rank just after that of another task with the same rank.
+fn next_rank(command: &mut ImportCommand) {
+    if let ImportCommand::Task { rank: Some(rank), command: TaskCommand::Create(_) | TaskCommand::Move(_), .. } =
+        command
+    {
         *rank = Rank::from_stored(format!("{}V", rank.as_str()));
     }
 }

@@ -1,24 +1,27 @@
-use serde::{Deserialize, Serialize};
+//! Counts of everything that an import could not take over.
+
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Kinds come from the file; this many are told apart, the rest is counted together.
-const KINDS: usize = 200;
-const KIND_CHARS: usize = 60;
+/// Number of kinds that are counted separately. Kinds come from the file, so their number must be limited.
+const MAX_KINDS: usize = 200;
+const MAX_KIND_CHARS: usize = 60;
 
-/// Something of the export that is not in the project as it was in the source, and why.
+/// Part of the export that was not imported unchanged, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Skip {
-    /// A kind of action of the source (`addAttachmentToCard`) or of thing (`card`).
+    /// Kind of the action (`addAttachmentToCard`) or object (`card`) in the source.
     #[schema(example = "addAttachmentToCard")]
     pub kind: String,
-    #[schema(example = "the export has addresses of attachments, and no bytes")]
+    #[schema(example = "the export contains links to attachments, not their contents")]
     pub reason: String,
     #[schema(example = 3)]
     pub count: u64,
 }
 
-/// The counts of one import, by kind and reason.
+/// Counts of one import, by kind and reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped(BTreeMap<(String, String), u64>);
 
@@ -31,14 +34,14 @@ impl Skipped {
         if count == 0 {
             return;
         }
-        let mut kind: String = kind.chars().filter(|c| !c.is_control()).take(KIND_CHARS).collect();
+        let mut kind: String = kind.chars().filter(|c| !c.is_control()).take(MAX_KIND_CHARS).collect();
         let reason = reason.into();
         if kind.is_empty() {
             "action".clone_into(&mut kind);
         }
         let mut key = (kind, reason);
-        if self.0.len() >= KINDS && !self.0.contains_key(&key) {
-            key = ("other".to_owned(), "too many kinds to tell apart".to_owned());
+        if self.0.len() >= MAX_KINDS && !self.0.contains_key(&key) {
+            key = ("other".to_owned(), "too many kinds to count separately".to_owned());
         }
         *self.0.entry(key).or_default() += count as u64;
     }
@@ -66,13 +69,13 @@ mod tests {
     #[test]
     fn counts_by_kind_and_reason_and_bounds_their_number() {
         let mut skipped = Skipped::default();
-        skipped.add("vote", "no votes here");
-        skipped.add("vote", "no votes here");
+        skipped.add("vote", "has no counterpart");
+        skipped.add("vote", "has no counterpart");
         for i in 0..1_000 {
             skipped.add(&format!("kind {i}"), "unknown");
         }
         let list = skipped.list();
-        assert_eq!(list.len(), KINDS + 1);
+        assert_eq!(list.len(), MAX_KINDS + 1);
         assert_eq!(list.iter().map(|s| s.count).sum::<u64>(), 1_002);
         assert!(list.iter().any(|s| s.kind == "vote" && s.count == 2));
     }

@@ -1,3 +1,5 @@
+//! The worker that runs imports, one at a time.
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,24 +14,25 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::run::{Progress, run};
-use super::send::Failure;
-use super::store::{self, Job};
+use crate::run::{Progress, run};
+use crate::send::Failure;
+use crate::store::{self, Job};
 
-/// How often this process says that it works on an import.
+/// Interval of the heartbeats of a running import.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often it looks for imports that others left.
-const LOOK: Duration = Duration::from_secs(5);
+/// Interval of the search for imports that other processes have left.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// Delay after an error of the database.
 const BACK_OFF: Duration = Duration::from_secs(2);
 
-/// What a look for work came to.
+/// Outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Idle,
     Worked,
 }
 
-/// Works on imports until `shutdown`, one at a time. `wake` says that one was put in.
+/// Runs imports until `shutdown`, one at a time. `wake` is notified of each new one.
 pub async fn work(engine: Engine, pool: PgPool, wake: Arc<Notify>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let outcome = step(&engine, &pool, &shutdown).await;
@@ -38,9 +41,9 @@ pub async fn work(engine: Engine, pool: PgPool, wake: Arc<Notify>, shutdown: Can
         }
         let wait = match outcome {
             Ok(Outcome::Worked) => continue,
-            Ok(Outcome::Idle) => LOOK,
+            Ok(Outcome::Idle) => POLL_INTERVAL,
             Err(error) => {
-                tracing::warn!(%error, "cannot look for imports");
+                tracing::warn!(%error, "cannot search for imports");
                 BACK_OFF
             }
         };
@@ -52,15 +55,15 @@ pub async fn work(engine: Engine, pool: PgPool, wake: Arc<Notify>, shutdown: Can
     }
 }
 
-/// Takes one import, if one waits, and works on it to its end.
+/// Takes one import, if one is waiting, and runs it to its end.
 pub async fn step(engine: &Engine, pool: &PgPool, shutdown: &CancellationToken) -> sqlx::Result<Outcome> {
     let worker = clock::new_id();
     let Some(job) = within(REQUEST, store::take(pool, worker)).await? else { return Ok(Outcome::Idle) };
     let id = job.id;
     tracing::info!(import_id = %id, project_id = %job.project_id, "importing");
     let progress = Arc::new(Progress::default());
-    // A task of its own, so that a panic ends the import and not the worker; aborted when this function goes away.
-    let mut running = AbortOnDropHandle::new(tokio::spawn(to_its_end(
+    // In a task of its own, so that a panic ends the import and not the worker. Aborted if this function is cancelled.
+    let mut running = AbortOnDropHandle::new(tokio::spawn(run_to_end(
         engine.clone(),
         pool.clone(),
         job,
@@ -71,7 +74,7 @@ pub async fn step(engine: &Engine, pool: &PgPool, shutdown: &CancellationToken) 
         tokio::select! {
             ended = &mut running => {
                 if let Err(error) = ended {
-                    tracing::error!(%error, import_id = %id, "an import broke down");
+                    tracing::error!(%error, import_id = %id, "an import panicked");
                     within(REQUEST, store::fail(pool, id, worker, &Failure::Internal.to_string())).await?;
                 }
                 return Ok(Outcome::Worked);
@@ -96,14 +99,14 @@ async fn still_ours(pool: &PgPool, id: Uuid, worker: Uuid, progress: &Progress) 
     match within(REQUEST, store::heartbeat(pool, id, worker, total, done)).await {
         Ok(ours) => ours,
         Err(error) => {
-            // The import itself waits for the database, and gives up in its own time.
-            tracing::warn!(%error, import_id = %id, "an import's heartbeat is missed");
+            // The import waits for the database too, and has its own limit for that.
+            tracing::warn!(%error, import_id = %id, "a heartbeat of an import failed");
             true
         }
     }
 }
 
-async fn to_its_end(engine: Engine, pool: PgPool, mut job: Job, worker: Uuid, progress: Arc<Progress>) {
+async fn run_to_end(engine: Engine, pool: PgPool, mut job: Job, worker: Uuid, progress: Arc<Progress>) {
     let ended = match run(&engine, &pool, &mut job, &progress).await {
         Ok(finished) => within(REQUEST, store::finish(&pool, &job, worker, finished)).await,
         Err(failure) => {
@@ -112,7 +115,7 @@ async fn to_its_end(engine: Engine, pool: PgPool, mut job: Job, worker: Uuid, pr
         }
     };
     if let Err(error) = ended {
-        // Its heartbeat stops, and it is taken up again.
+        // Its heartbeats stop, so another worker takes it.
         tracing::warn!(%error, import_id = %job.id, "the end of an import cannot be stored");
     }
 }

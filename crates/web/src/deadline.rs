@@ -1,5 +1,5 @@
-//! The deadline of a request: whatever it waits for (a connection, a statement, a lock), it is answered. What legitimately takes longer (a
-//! long poll, a body that comes in slowly) moves its own deadline on.
+//! The deadline of a request: it gets a response in time, whatever it waits for (a connection, a statement, a lock). Requests
+//! that may take longer (a long poll, a slow body) extend their deadline.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ tokio::task_local! {
     static DEADLINE: Deadline;
 }
 
-/// When a request is to be answered.
+/// The time by which a request must have a response.
 #[derive(Clone)]
 struct Deadline(Arc<Mutex<Instant>>);
 
@@ -27,7 +27,7 @@ impl Deadline {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn move_on(&self, at: Instant) {
+    fn extend_to(&self, at: Instant) {
         let mut deadline = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *deadline = at.max(*deadline);
     }
@@ -39,31 +39,33 @@ impl Deadline {
     }
 }
 
-/// Gives the current request this much time from now on, and what any request has besides. Outside of a request it does nothing.
+/// Extends the deadline of the current request to this time from now, plus the time that every request has. Without a
+/// request, it does nothing.
 pub fn allow(time: Duration) {
-    // Nobody else's business when there is no request.
-    let _ = DEADLINE.try_with(|deadline| deadline.move_on(Instant::now() + time + REQUEST));
+    // An error means that there is no request.
+    let _ = DEADLINE.try_with(|deadline| deadline.extend_to(Instant::now() + time + REQUEST));
 }
 
-/// Answers 503 when a request has no answer at its deadline.
+/// Responds with 503 to a request that has no response at its deadline.
 pub async fn limit(request: Request, next: Next) -> Response {
     let deadline = Deadline(Arc::new(Mutex::new(Instant::now() + REQUEST)));
-    let answer = DEADLINE.scope(deadline.clone(), Watched::new(Box::pin(next.run(request))));
+    let response = DEADLINE.scope(deadline.clone(), Watched::new(Box::pin(next.run(request))));
     tokio::select! {
-        answer = answer => answer,
-        () = deadline.passed() => Problem::unavailable("What the answer depends on").into_response(),
+        response = response => response,
+        () = deadline.passed() => Problem::unavailable("A dependency of the response").into_response(),
     }
 }
 
-/// Notes when a request is given up, at its deadline or because its client has gone: calls of it may be under way.
+/// Reports a request that is given up, at its deadline or because its client has disconnected: its calls may still be under
+/// way.
 struct Watched<F> {
     request: F,
-    answered: bool,
+    finished: bool,
 }
 
 impl<F> Watched<F> {
     fn new(request: F) -> Self {
-        Self { request, answered: false }
+        Self { request, finished: false }
     }
 }
 
@@ -71,15 +73,15 @@ impl<F: Future + Unpin> Future for Watched<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let answer = Pin::new(&mut self.request).poll(cx);
-        self.answered = answer.is_ready();
-        answer
+        let response = Pin::new(&mut self.request).poll(cx);
+        self.finished = response.is_ready();
+        response
     }
 }
 
 impl<F> Drop for Watched<F> {
     fn drop(&mut self) {
-        if !self.answered {
+        if !self.finished {
             abandoned();
         }
     }
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_never_answers_is_unavailable_at_the_deadline() {
+    async fn a_request_without_a_response_is_unavailable_at_the_deadline() {
         let begun = Instant::now();
         let never = Router::new().route("/", get(async || std::future::pending::<()>().await));
         assert_eq!(status(never).await, 503);
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_says_that_it_waits_has_the_time_for_it() {
+    async fn a_long_poll_extends_its_deadline() {
         let long_poll = async || {
             allow(Duration::from_secs(30));
             tokio::time::sleep(Duration::from_secs(30)).await;

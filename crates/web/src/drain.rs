@@ -1,5 +1,5 @@
-//! A refusal may be answered before the request's body is read. The rest must still be taken: else the connection is closed
-//! under a client that is sending, who then sees a broken pipe in place of the answer.
+//! Reading of the rest of a request body after an early response. Otherwise the connection would be closed while the client
+//! is still sending, and the client would get an error instead of the response.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,40 +16,42 @@ use http::header::{CONNECTION, CONTENT_LENGTH};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 
-use crate::read::BODY_BYTES;
+use crate::read::MAX_BODY_BYTES;
 
-const TIME: Duration = Duration::from_secs(2);
+/// Limit of the time for the rest of a body.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Takes what the handler left of the body, if it is no more than a JSON body may have; else says that the connection ends.
-pub async fn what_is_left(request: Request, next: Next) -> Response {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+/// Reads the part of the body that the handler has left, up to the limit of a JSON body. If there is more, the connection is
+/// closed after the response.
+pub async fn read_rest(request: Request, next: Next) -> Response {
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return next.run(Request::from_parts(parts, body)).await;
     }
-    let shared = Shared(Arc::new(Mutex::new(body)));
-    let mut response = next.run(Request::from_parts(parts, Body::new(shared.clone()))).await;
-    if !shared.is_end_stream() {
-        let small = announced.is_none_or(|length| length <= BODY_BYTES as u64);
-        let rest = Limited::new(shared, BODY_BYTES).collect();
-        if !small || !matches!(tokio::time::timeout(TIME, rest).await, Ok(Ok(_))) {
+    let body = RequestBody(Arc::new(Mutex::new(body)));
+    let mut response = next.run(Request::from_parts(parts, Body::new(body.clone()))).await;
+    if !body.is_end_stream() {
+        let is_small = declared.is_none_or(|length| length <= MAX_BODY_BYTES as u64);
+        let rest = Limited::new(body, MAX_BODY_BYTES).collect();
+        if !is_small || !matches!(tokio::time::timeout(TIME_LIMIT, rest).await, Ok(Ok(_))) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
     response
 }
 
-/// The request's body, which outlives the handler.
+/// The body of a request, which outlives the handler.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Body>>);
+struct RequestBody(Arc<Mutex<Body>>);
 
-impl Shared {
-    fn with<T>(&self, look: impl FnOnce(&mut Body) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+impl RequestBody {
+    fn with<T>(&self, use_body: impl FnOnce(&mut Body) -> T) -> T {
+        use_body(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl HttpBody for Shared {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -1,3 +1,5 @@
+//! Request headers.
+
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::request::Parts;
@@ -9,15 +11,15 @@ use crate::problem::{Code, Problem};
 
 pub const POSITION: &str = "taskfold-position";
 pub const MIN_POSITION: &str = "taskfold-min-position";
-/// Of which log a reply is, or a request.
+/// Id of the log of a request or a response.
 pub const LOG: &str = "taskfold-log";
 pub const LAST_EVENT_ID: &str = "last-event-id";
-/// Of the attachment that a resumable upload has become.
+/// Id of the attachment that an upload has created.
 pub const ATTACHMENT_ID: &str = "taskfold-attachment-id";
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
-/// One header as text; more than one of the name, or one that is not text, is malformed.
+/// A header as text. Malformed if there are several of the name, or if it is not text.
 pub fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -28,7 +30,7 @@ pub fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Pr
     }
 }
 
-/// `Idempotency-Key: <uuid>`, quoted or not: the command's id, the caller's own.
+/// `Idempotency-Key: <uuid>`, quoted or not: the id of the command, unique per caller.
 #[derive(Clone, Copy, Debug)]
 pub struct IdempotencyKey(pub Option<Uuid>);
 
@@ -38,7 +40,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Some(text) = one(&parts.headers, IDEMPOTENCY_KEY)? else { return Ok(Self(None)) };
         let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-        // The usual form only: the parser would also take braces, URNs and no hyphens.
+        // Only the usual form: the parser also accepts braces, URNs and UUIDs without hyphens.
         Uuid::try_parse(bare)
             .ok()
             .filter(|_| bare.len() == 36)
@@ -47,7 +49,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// `If-Match: "<version>"`, with `Prefer: handling=lenient` for a merge.
+/// `If-Match: "<version>"`, strict or, with `Prefer: handling=lenient`, lenient.
 #[derive(Clone, Copy, Debug)]
 pub struct IfMatch(pub Precondition);
 
@@ -68,18 +70,18 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// A tag of ours: a version, and behind a point what the version does not tell of the answer it came with.
+/// Version in a tag. After a point, a tag may contain the rest of the state of the response that it belongs to.
 fn version_of(tag: &str) -> Option<u64> {
     let version = tag.split_once('.').map_or(tag, |(version, _)| version);
     version.parse().ok()
 }
 
-/// The header `Prefer` (RFC 7240); what is not understood is ignored, as the RFC says.
+/// The header `Prefer` (RFC 7240). Unknown preferences are ignored, as the RFC requires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prefer {
-    /// `handling=lenient`
+    /// `handling=lenient`.
     pub lenient: bool,
-    /// `wait=<seconds>`
+    /// `wait=<seconds>`.
     pub wait_seconds: Option<u32>,
 }
 
@@ -101,7 +103,7 @@ impl Prefer {
     }
 }
 
-/// The `traceparent` (W3C Trace Context) of the request, or the beginning of a trace of its own.
+/// The `traceparent` (W3C Trace Context) of the request, or that of a new trace.
 pub fn traceparent(headers: &HeaderMap) -> String {
     given_traceparent(headers).unwrap_or_else(new_traceparent)
 }

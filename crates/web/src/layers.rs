@@ -1,3 +1,5 @@
+//! Layers around every router: fallbacks, panics, cross-origin access, limits, metrics.
+
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -17,24 +19,24 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::headers;
 use crate::problem::{Code, Problem};
 
-/// Of all header names and values of a request together.
-const HEADER_BYTES: usize = 16 * 1024;
+/// Limit of all header names and values of a request together.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// Puts around a router what every role has: problems for unknown paths and methods, for panics and for giant headers,
-/// cross-origin access, and a metric a request. With a log, every answer names it.
+/// Adds the layers of every role to a router: problems for unknown paths and methods, for panics and for large headers,
+/// cross-origin access, and metrics. With a log, every response names it.
 pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Router {
     let router = router
-        .fallback(|| async { Problem::new(Code::NotFound, "There is no such path") })
+        .fallback(|| async { Problem::new(Code::NotFound, "The path does not exist") })
         .method_not_allowed_fallback(async |method: Method| {
             if method == Method::OPTIONS {
                 return StatusCode::NO_CONTENT.into_response();
             }
-            Problem::new(Code::MethodNotAllowed, "The path exists, but not with this method: see the header Allow")
+            Problem::new(Code::MethodNotAllowed, "The path does not support this method: see the header Allow")
                 .into_response()
         })
         .layer(from_fn(limit_headers));
     let router = match log {
-        Some(log) => router.layer(from_fn_with_state(log, crate::log::name)),
+        Some(log) => router.layer(from_fn_with_state(log, crate::log::identify)),
         None => router,
     };
     router
@@ -42,19 +44,19 @@ pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Rout
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(&"a handler panicked").into_response()
         }))
-        .layer(from_fn(no_preflight))
+        .layer(from_fn(restore_options))
         .layer(cross_origin())
-        .layer(from_fn(tell_preflights))
+        .layer(from_fn(mark_plain_options))
         .layer(from_fn(measure))
-        .layer(from_fn(crate::drain::what_is_left))
+        .layer(from_fn(crate::drain::read_rest))
 }
 
-/// Any origin may call: requests carry a bearer token, never a cookie, so another site has nothing to ride on.
+/// Allows all origins: requests have a bearer token and never a cookie, so another site cannot misuse a session.
 fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods(Any)
-        // Named one by one, as asked: `*` would leave out Authorization (Fetch standard).
+        // Each header by its name: `*` does not include Authorization (Fetch standard).
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             ETAG,
@@ -69,7 +71,7 @@ fn cross_origin() -> CorsLayer {
             HeaderName::from_static(headers::LOG),
             HeaderName::from_static(headers::IDEMPOTENCY_REPLAYED),
             HeaderName::from_static(headers::ATTACHMENT_ID),
-            // Of the protocol of resumable uploads, tus.
+            // Headers of the tus protocol.
             HeaderName::from_static("tus-checksum-algorithm"),
             HeaderName::from_static("tus-extension"),
             HeaderName::from_static("tus-max-size"),
@@ -83,30 +85,31 @@ fn cross_origin() -> CorsLayer {
         .max_age(Duration::from_secs(3600))
 }
 
-/// An `OPTIONS` that is no preflight, such as one of the protocol tus.
+/// An `OPTIONS` request that is not a preflight, such as those of the tus protocol.
 #[derive(Clone, Copy)]
-struct NoPreflight;
+struct PlainOptions;
 
-/// A preflight names the method that it is for (Fetch standard, 4.8). Any other `OPTIONS` goes past what answers preflights, under
-/// another name.
-async fn tell_preflights(mut request: Request, next: Next) -> Response {
+/// Hides `OPTIONS` requests that are not preflights from the CORS layer, as `GET` requests. A preflight names the method that
+/// it is for (Fetch standard, 4.8).
+async fn mark_plain_options(mut request: Request, next: Next) -> Response {
     let preflight = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if *request.method() == Method::OPTIONS && !preflight {
-        request.extensions_mut().insert(NoPreflight);
+        request.extensions_mut().insert(PlainOptions);
         *request.method_mut() = Method::GET;
     }
     next.run(request).await
 }
 
-async fn no_preflight(mut request: Request, next: Next) -> Response {
-    if request.extensions().get::<NoPreflight>().is_some() {
+/// Restores the method that [`mark_plain_options`] has changed.
+async fn restore_options(mut request: Request, next: Next) -> Response {
+    if request.extensions().get::<PlainOptions>().is_some() {
         *request.method_mut() = Method::OPTIONS;
     }
     next.run(request).await
 }
 
-/// What a read answers depends on who asks, and two people may share a browser or a cache on the way: every answer to one says so,
-/// refusals too.
+/// Adds `Vary: authorization` to all responses to reads: they depend on the caller, and two users may share a browser or a
+/// cache.
 pub async fn vary_by_caller(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = next.run(request).await;
@@ -118,8 +121,8 @@ pub async fn vary_by_caller(request: Request, next: Next) -> Response {
 
 async fn limit_headers(request: Request, next: Next) -> Response {
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes > HEADER_BYTES {
-        let detail = format!("The headers may have {HEADER_BYTES} bytes in all");
+    if bytes > MAX_HEADER_BYTES {
+        let detail = format!("The headers may have at most {MAX_HEADER_BYTES} bytes in total");
         return Problem::new(Code::HeadersTooLarge, detail).into_response();
     }
     next.run(request).await
@@ -128,7 +131,7 @@ async fn limit_headers(request: Request, next: Next) -> Response {
 async fn measure(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().as_str().to_owned();
-    // The route, not the path: ids would make a series each.
+    // The route and not the path, whose ids would create a series each.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();

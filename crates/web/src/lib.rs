@@ -1,30 +1,33 @@
-//! What callers may rely on, shared by the services that answer HTTP: errors, extractors, tokens, limits.
+//! Foundations of the services that answer HTTP: errors, extractors, tokens, limits.
 
-/// Access tokens and stream tickets: made, checked, and the caller they name.
+/// Access tokens and stream tickets, and the caller that they identify.
 pub mod auth;
-/// When a request is answered at the latest.
+/// The deadline of a request.
 pub mod deadline;
-/// What a refused request still sends.
+/// Reading of the rest of a request body after an early response.
 mod drain;
-/// Request headers with a meaning of ours.
+/// Request headers.
 pub mod headers;
-/// What every router has around it: fallbacks, panics, cross-origin, limits, metrics.
+/// Layers around every router: fallbacks, panics, cross-origin access, limits, metrics.
 pub mod layers;
-/// Of which log a request and its answer are.
+/// The log that a request and its response belong to.
 pub mod log;
+/// Lists in pages.
+pub mod page;
+/// Errors of parsers, in plain language.
+mod parse_errors;
 /// Errors as callers see them (RFC 9457).
 pub mod problem;
-/// Reading bodies, paths and queries into types, with a clear problem for each mistake.
+/// Extractors of bodies, paths and queries, with a clear problem for each mistake.
 pub mod read;
-/// What a token is good for.
+/// Permissions of tokens.
 pub mod scope;
-/// What a service hands to the program.
+/// The parts of a service that the program runs.
 pub mod service;
-/// What the handlers of a service share.
+/// State that the handlers of a service share.
 pub mod shared;
+/// Entity tags that name their log.
 pub mod tags;
-/// Parsers' errors in our words.
-mod words;
 
 pub use auth::Caller;
 pub use problem::{Code, Problem};

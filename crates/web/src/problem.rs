@@ -1,3 +1,5 @@
+//! Errors as callers see them (RFC 9457).
+
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -10,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse
 use uuid::Uuid;
 
 macro_rules! status {
-    // Of the protocol tus, and in no registry.
+    // Defined by the tus protocol, and not registered.
     (CHECKSUM_MISMATCH) => {
         StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST)
     };
@@ -21,7 +23,7 @@ macro_rules! status {
 
 macro_rules! codes {
     ($($variant:ident = $status:ident, $code:tt, $title:tt;)*) => {
-        /// What went wrong, for programs. The `type` of a problem is `/problems/<code>`.
+        /// Code of a problem, for programs. The `type` of the problem is `/problems/<code>`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
         pub enum Code {
             $(#[serde(rename = $code)] $variant,)*
@@ -46,52 +48,52 @@ macro_rules! codes {
 }
 
 codes! {
-    Malformed = BAD_REQUEST, "malformed", "The request cannot be read";
-    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Sign in first";
+    Malformed = BAD_REQUEST, "malformed", "The request is malformed";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Authentication is required";
     Forbidden = FORBIDDEN, "forbidden", "Not allowed";
     NotFound = NOT_FOUND, "not-found", "Not found";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
     NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "Not acceptable";
-    RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive";
-    IllegalTransition = CONFLICT, "illegal-transition", "The task cannot do this now";
+    RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request arrived too slowly";
+    IllegalTransition = CONFLICT, "illegal-transition", "The status of the task does not allow this";
     TaskDeleted = CONFLICT, "task-deleted", "The task is deleted";
-    AlreadyExists = CONFLICT, "already-exists", "It exists already";
+    AlreadyExists = CONFLICT, "already-exists", "It already exists";
     WipLimitReached = CONFLICT, "wip-limit-reached", "The column is full";
-    ColumnNotEmpty = CONFLICT, "column-not-empty", "The column still holds tasks";
-    LastOwner = CONFLICT, "last-owner", "There must stay an owner";
-    DependencyCycle = CONFLICT, "dependency-cycle", "It would close a cycle";
+    ColumnNotEmpty = CONFLICT, "column-not-empty", "The column contains tasks";
+    LastOwner = CONFLICT, "last-owner", "There must be an owner";
+    DependencyCycle = CONFLICT, "dependency-cycle", "The dependency would create a cycle";
     UploadOffset = CONFLICT, "upload-offset", "The upload is at another offset";
     CursorAhead = GONE, "cursor-ahead", "The cursor is ahead of the log";
-    LogChanged = GONE, "log-changed", "The log is another one";
+    LogChanged = GONE, "log-changed", "The log has changed";
     VersionConflict = PRECONDITION_FAILED, "version-conflict", "It was changed in the meantime";
-    UploadProtocol = PRECONDITION_FAILED, "upload-protocol", "This version of the upload protocol is not spoken here";
+    UploadProtocol = PRECONDITION_FAILED, "upload-protocol", "The version of the upload protocol is not supported";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The content type is not understood";
-    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "The range is beyond the end";
-    ValidationFailed = UNPROCESSABLE_ENTITY, "validation-failed", "The request does not fit";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The content type is not supported";
+    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "The range is not satisfiable";
+    ValidationFailed = UNPROCESSABLE_ENTITY, "validation-failed", "The request is invalid";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key was used for another request";
     RateLimited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
-    ChecksumMismatch = CHECKSUM_MISMATCH, "checksum-mismatch", "The bytes are not those of the checksum";
+    ChecksumMismatch = CHECKSUM_MISMATCH, "checksum-mismatch", "The checksum does not match";
     HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The request headers are too large";
-    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Not available right now";
-    ReadModelBehind = SERVICE_UNAVAILABLE, "read-model-behind", "The read model has not got there yet";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable";
+    ReadModelBehind = SERVICE_UNAVAILABLE, "read-model-behind", "The read model is behind";
 }
 
-/// An error as callers see it: `application/problem+json` (RFC 9457). Never an inner error's text.
+/// An error as callers see it: `application/problem+json` (RFC 9457). It never contains the text of an internal error.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     #[schema(value_type = String, example = "/problems/validation-failed")]
-    r#type: TypeOf,
+    r#type: ProblemType,
     title: &'static str,
     status: u16,
-    /// What happened here, for people.
+    /// Explanation of this error, for people.
     detail: String,
     code: Code,
-    /// Validation: what is wrong, and where in the body.
+    /// Validation errors, with their places in the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldError>>,
-    /// What else this code tells: `task_status` and `allowed`, `current_version` and `conflicting_events`, ...
+    /// More fields, depending on the code: `task_status` and `allowed`, `current_version` and `conflicting_events`, ...
     #[serde(flatten)]
     #[schema(value_type = Object, additional_properties)]
     more: Map<String, Value>,
@@ -99,11 +101,11 @@ pub struct Problem {
     retry_after_seconds: Option<u32>,
 }
 
-/// `/problems/<code>`
+/// `/problems/<code>`.
 #[derive(Clone, Copy, Debug)]
-struct TypeOf(Code);
+struct ProblemType(Code);
 
-impl Serialize for TypeOf {
+impl Serialize for ProblemType {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("/problems/{}", self.0.as_str()))
     }
@@ -112,7 +114,7 @@ impl Serialize for TypeOf {
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            r#type: TypeOf(code),
+            r#type: ProblemType(code),
             title: code.title(),
             status: code.status().as_u16(),
             detail: detail.into(),
@@ -139,29 +141,29 @@ impl Problem {
         Self::invalid(vec![FieldError::new(pointer, detail)])
     }
 
-    /// What a request names is of another log than the one that is here now.
-    /// `in_common`: up to where what the caller knows is the same in the log of now.
-    pub fn log_changed(now: Uuid, in_common: Option<i64>) -> Self {
-        let problem = Self::new(Code::LogChanged, "The log was adopted under another id: read again and start over");
-        problem.with("log", now.to_string()).with("fork_position", in_common)
+    /// For a request about another log. `current`: id of the current log. `fork_position`: last position that both logs have in
+    /// common.
+    pub fn log_changed(current: Uuid, fork_position: Option<i64>) -> Self {
+        let problem = Self::new(Code::LogChanged, "The log was adopted under another id: read everything again");
+        problem.with("log", current.to_string()).with("fork_position", fork_position)
     }
 
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound, "There is nothing here, or nothing that you may see")
+        Self::new(Code::NotFound, "It does not exist, or you may not see it")
     }
 
     pub fn unavailable(what: &str) -> Self {
         Self { retry_after_seconds: Some(1), ..Self::new(Code::Unavailable, format!("{what} is not available")) }
     }
 
-    /// For what should never happen: logs the cause under an id, and tells the id only.
+    /// For unexpected errors. Logs the cause with an id, and returns only the id.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         let error_id = taskfold_event_log::clock::new_id();
         tracing::error!(%error_id, %cause, "internal error");
-        Self::new(Code::Internal, "The error is logged under its id").with("error_id", error_id.to_string())
+        Self::new(Code::Internal, "The error was logged with this id").with("error_id", error_id.to_string())
     }
 
-    /// The same with another status: a batch answers a version conflict as 409.
+    /// The same problem with another status: a batch has 409 for a version conflict.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status.as_u16();
@@ -181,7 +183,7 @@ impl Problem {
     }
 }
 
-/// Every refusal of the domain has its code here; a new one does not compile until it has.
+/// Codes for the refusals of the domain.
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let detail = sentence(&refusal.to_string());
@@ -229,7 +231,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The documented responses of a set of codes, one a status, with an example a code made from the real thing.
+/// Documented responses of a set of codes: one for each status, with a real problem of each code as an example.
 fn documented(codes: &[Code]) -> Vec<(StatusCode, DocumentedResponse)> {
     let mut statuses: Vec<StatusCode> = codes.iter().map(|c| c.status()).collect();
     statuses.sort_unstable();
@@ -267,7 +269,7 @@ macro_rules! problem_sets {
             }
 
             impl utoipa::IntoResponses for $name {
-                /// References: the responses stand once in the document, not at every operation.
+                /// References, so that the document contains each response only once.
                 fn responses() -> std::collections::BTreeMap<String, RefOr<DocumentedResponse>> {
                     documented(Self::CODES)
                         .into_iter()
@@ -280,7 +282,7 @@ macro_rules! problem_sets {
             }
         )*
 
-        /// Puts the responses that operations refer to into the document's components.
+        /// Adds the responses that operations refer to to the components of the document.
         pub fn add_to(document: &mut utoipa::openapi::OpenApi) {
             let components = document.components.get_or_insert_default();
             $(
@@ -294,34 +296,34 @@ macro_rules! problem_sets {
 }
 
 problem_sets! {
-    /// What any command may be answered with.
+    /// Problems of commands.
     CommandProblems: [Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists,
         WipLimitReached, ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, IdempotencyKeyReused, Internal, Unavailable];
-    /// What an upload may be answered with.
+    /// Problems of uploads.
     UploadProblems: [Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists,
         UploadOffset, VersionConflict, UploadProtocol, ChecksumMismatch, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         IdempotencyKeyReused, RateLimited, Internal, Unavailable];
-    /// What any read may be answered with.
+    /// Problems of reads.
     ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
-    /// What a read of a file may be answered with.
+    /// Problems of reads of files.
     ContentProblems: [Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, Internal,
         Unavailable, ReadModelBehind];
-    /// What a read of the feed may be answered with.
+    /// Problems of reads of the feed.
     FeedProblems: [Unauthenticated, NotFound, CursorAhead, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
-    /// What a request for a stream may be answered with.
+    /// Problems of requests for streams.
     StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, LogChanged, ValidationFailed, RateLimited, Internal, Unavailable,
         ReadModelBehind];
-    /// What a request for accounts and sessions may be answered with.
+    /// Problems of requests about accounts and sessions.
     AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
-    /// What a request for what is the caller's own may be answered with.
+    /// Problems of requests about the caller's own data.
     OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable, ReadModelBehind];
-    /// What a word of presence may be answered with.
+    /// Problems of presence requests.
     PresenceProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];
-    /// What a request for API tokens and invitations may be answered with.
+    /// Problems of requests about API tokens and invitations.
     TokenProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
         ValidationFailed, Internal, Unavailable];
 }

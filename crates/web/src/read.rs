@@ -1,4 +1,4 @@
-//! Extractors that answer every mistake with a problem of ours.
+//! Extractors of bodies, paths and queries, with a clear problem for each mistake.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::deadline;
+use crate::parse_errors::field_error;
 use crate::problem::{Code, Problem};
-use crate::words::in_our_words;
 
-/// Of a request body of JSON.
-pub const BODY_BYTES: usize = 1024 * 1024;
-/// How long a request body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(20);
+/// Limit of a JSON body.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Limit of the time in which a JSON body must arrive.
+const MAX_BODY_TIME: Duration = Duration::from_secs(20);
 
-/// A JSON body (`application/json`, `application/merge-patch+json`). No body at all is an empty object.
+/// A JSON body (`application/json`, `application/merge-patch+json`). An absent body is an empty object.
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
 
@@ -26,12 +26,12 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(CONTENT_TYPE).cloned();
-        let bytes = body_bytes(request, BODY_BYTES, BODY_TIME).await?;
+        let bytes = body_bytes(request, MAX_BODY_BYTES, MAX_BODY_TIME).await?;
         if bytes.is_empty() && content_type.is_none() {
             return parse_json(b"{}").map(Self);
         }
         must_be_json(content_type.as_ref())?;
-        // serde would take an array for an object, its elements for the fields in their order.
+        // serde would accept an array as the fields of an object, in their order.
         match bytes.trim_ascii_start().first() {
             Some(b'{') => parse_json(&bytes).map(Self),
             _ => {
@@ -42,7 +42,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// 415 for any content type that is not JSON.
+/// 415 for a content type other than JSON.
 pub fn must_be_json(content_type: Option<&http::HeaderValue>) -> Result<(), Problem> {
     let text = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -53,11 +53,11 @@ pub fn must_be_json(content_type: Option<&http::HeaderValue>) -> Result<(), Prob
     }
 }
 
-/// The whole body, refused as soon as it is known to be longer than `limit`, or has not arrived in `time`.
+/// The whole body. It is refused as soon as it exceeds `limit` bytes, or if it does not arrive within `time`.
 pub async fn body_bytes(request: Request, limit: usize, time: Duration) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::new(Code::PayloadTooLarge, format!("The body may have {limit} bytes at most"));
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
+    let too_large = || Problem::new(Code::PayloadTooLarge, format!("The body may have at most {limit} bytes"));
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
     deadline::allow(time);
@@ -72,9 +72,9 @@ pub async fn body_bytes(request: Request, limit: usize, time: Duration) -> Resul
     }
 }
 
-/// JSON into a type: malformed when it is no JSON, invalid at a pointer when it is not the JSON we take.
+/// Parses JSON: malformed if it is not JSON, invalid at a pointer if it does not have the expected form.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // All of it must be JSON before any of it is judged: else a typo would be named in a body that broke off.
+    // All of it must be JSON first. Otherwise the problem of an incomplete body could be a wrong field.
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::new(Code::Malformed, "The body is not UTF-8"))?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| malformed(&e))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -82,7 +82,7 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let pointer = pointer(error.path());
         let inner = error.into_inner();
         if inner.is_data() {
-            Problem::invalid(vec![in_our_words(pointer, &inner.to_string())])
+            Problem::invalid(vec![field_error(pointer, &inner.to_string())])
         } else {
             malformed(&inner)
         }
@@ -90,7 +90,10 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(Code::Malformed, format!("The body is not JSON, at line {} column {}", error.line(), error.column()))
+    Problem::new(
+        Code::Malformed,
+        format!("The body is not valid JSON: line {}, column {}", error.line(), error.column()),
+    )
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -108,7 +111,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     })
 }
 
-/// Path parameters. One that is no UUID names nothing: 404.
+/// Path parameters. 404 if an id is not a UUID.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<T>(pub T);
 
@@ -119,11 +122,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         axum::extract::Path::<T>::from_request_parts(parts, state)
             .await
             .map(|axum::extract::Path(value)| Self(value))
-            .map_err(|_| Problem::new(Code::NotFound, "There is nothing here: ids are UUIDs"))
+            .map_err(|_| Problem::new(Code::NotFound, "Not found: ids are UUIDs"))
     }
 }
 
-/// The query string; unknown parameters are refused, so that a typo is not ignored.
+/// The query string. Unknown parameters are refused, so that typing errors are noticed.
 #[derive(Clone, Debug)]
 pub struct Query<T>(pub T);
 
@@ -146,7 +149,7 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let deserializer = serde_urlencoded::Deserializer::new(form_pairs(&encoded));
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let pointer = pointer(error.path());
-        Problem::invalid(vec![in_our_words(pointer, &error.into_inner().to_string())])
+        Problem::invalid(vec![field_error(pointer, &error.into_inner().to_string())])
     })
 }
 

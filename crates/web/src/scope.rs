@@ -1,26 +1,29 @@
+//! Permissions of tokens.
+
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use utoipa::ToSchema;
 
-/// What a token lets its holder do, at most: what the person behind it may not do, it cannot do either.
+/// The permissions of a token. They restrict those of its user, and never extend them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
     pub access: Access,
-    /// Of this project alone; `None`: of all.
+    /// Only this project; `None`: all projects.
     pub project: Option<ProjectId>,
 }
 
+/// Access of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// Reads and streams.
     Read,
-    /// Commands too.
+    /// Also commands.
     Write,
 }
 
 impl Scope {
-    /// All that the person may do: sessions, and tokens of an outside issuer.
+    /// All permissions of the user: sessions, and tokens of an external issuer.
     pub const FULL: Self = Self { access: Access::Write, project: None };
 
     pub fn writes(self) -> bool {

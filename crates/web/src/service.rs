@@ -1,14 +1,16 @@
+//! The parts of a service that the program runs.
+
 use futures::future::BoxFuture;
 
-/// Why a background task ended.
+/// The error with which a background task ended.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A part of the service that runs until shutdown; one that ends earlier ends the program.
+/// A background task: its name, and the task, which runs until shutdown. If it ends earlier, the program ends.
 pub type Background = (&'static str, BoxFuture<'static, Result<(), BoxError>>);
 
-/// What a service hands to the program: its routes, their document, and what runs beside them.
+/// A service: its routes, their document, and its background tasks.
 pub struct Service {
-    /// Without fallbacks and layers: the program puts those around all it serves on one port.
+    /// Without fallbacks and layers, which the program adds for all services of a port.
     pub router: axum::Router,
     pub document: utoipa::openapi::OpenApi,
     pub background: Vec<Background>,

@@ -1,3 +1,5 @@
+//! State that the handlers of a service share.
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -5,22 +7,22 @@ use axum::extract::FromRef;
 
 use crate::auth::Verifier;
 
-/// What all handlers of a service share, as each of them gets it with each request.
-pub struct Shared<T>(Arc<T>);
+/// State that all handlers of a service share. Each request has a reference to it.
+pub struct SharedState<T>(Arc<T>);
 
-impl<T> Clone for Shared<T> {
+impl<T> Clone for SharedState<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> From<T> for Shared<T> {
-    fn from(parts: T) -> Self {
-        Self(Arc::new(parts))
+impl<T> From<T> for SharedState<T> {
+    fn from(state: T) -> Self {
+        Self(Arc::new(state))
     }
 }
 
-impl<T> Deref for Shared<T> {
+impl<T> Deref for SharedState<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -28,8 +30,8 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-impl<T: AsRef<Verifier>> FromRef<Shared<T>> for Verifier {
-    fn from_ref(shared: &Shared<T>) -> Self {
+impl<T: AsRef<Verifier>> FromRef<SharedState<T>> for Verifier {
+    fn from_ref(shared: &SharedState<T>) -> Self {
         (**shared).as_ref().clone()
     }
 }

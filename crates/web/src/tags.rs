@@ -1,15 +1,15 @@
-//! Entity tags name the log that they are of, behind an `@`: a version means nothing in another log, though it has such a version too. A tag
-//! without a log, written by hand, is of this one.
+//! Entity tags that name their log, after an `@`: the same version of another log is another state. A tag without a log,
+//! which was written by hand, belongs to this log.
 
 use http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue};
 use taskfold_event_log::LogIdentity;
 
-/// In an answer whose tag is the same in every log, as that of a file's content is.
+/// Extension of a response whose tag is the same in every log, such as that of the content of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct SameInEveryLog;
 
-/// Takes the log out of the tags of a request, for handlers that know nothing of it. Whether `If-Match` is of another log.
+/// Removes the log from the tags of a request, for the handlers. True if `If-Match` belongs to another log.
 pub fn strip(headers: &mut HeaderMap, log: &LogIdentity) -> bool {
     for name in [IF_MATCH, IF_NONE_MATCH] {
         replace(headers, &name, |text| text.replace(&format!("@{}\"", log.mark()), "\""));
@@ -17,7 +17,7 @@ pub fn strip(headers: &mut HeaderMap, log: &LogIdentity) -> bool {
     headers.get(IF_MATCH).and_then(|tag| tag.to_str().ok()).is_some_and(|tag| tag.contains('@'))
 }
 
-/// Puts the log into the tag of an answer.
+/// Adds the log to the tag of a response.
 pub fn mark(headers: &mut HeaderMap, log: &LogIdentity) {
     replace(headers, &ETAG, |tag| match tag.strip_suffix('"') {
         Some(open) => format!("{open}@{}\"", log.mark()),
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_this_log_is_read_as_it_was_written() {
+    fn a_tag_of_this_log_is_restored() {
         for tag in ["\"7\"", "W/\"7.x\""] {
             let mut answer = headers(ETAG, tag);
             mark(&mut answer, &log(1));
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_another_log_stands_for_nothing_here() {
+    fn a_tag_of_another_log_does_not_match() {
         let mut answer = headers(ETAG, "\"7\"");
         mark(&mut answer, &log(2));
         for (name, refused) in [(IF_MATCH, true), (IF_NONE_MATCH, false)] {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_written_by_hand_is_of_this_log() {
+    fn a_tag_without_a_log_belongs_to_this_log() {
         assert!(!strip(&mut headers(IF_MATCH, "\"7\""), &log(1)));
         assert!(!strip(&mut headers(IF_MATCH, "*"), &log(1)));
     }

@@ -6,13 +6,13 @@ use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_live::{Hub, Presence};
 use taskfold_web::auth::Verifier;
-use taskfold_web::shared::Shared;
+use taskfold_web::shared::SharedState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::streams::peers::Peers;
 
-pub type App = Shared<AppState>;
+pub type App = SharedState<AppState>;
 
 pub struct AppState {
     pub pool: PgPool,

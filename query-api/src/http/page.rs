@@ -3,35 +3,17 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
-use taskfold_web::Problem;
-use utoipa::{IntoParams, ToSchema};
+pub use taskfold_web::page::{Page, bounded, limit};
+use taskfold_web::page::{list_digest, row_limit};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::error::{ReadError, bad_cursor_or, invalid_cursor};
 use super::snapshot::Snapshot;
 use super::values::Position;
-
-const DEFAULT_LIMIT: i64 = 50;
-const MAX_LIMIT: i64 = 200;
-
-/// One page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    /// Cursor of the next page, to send as `cursor`; null on the last page.
-    pub next_cursor: Option<String>,
-}
-
-impl<T> Page<T> {
-    /// The only page of a list that is short by its own limits.
-    pub fn complete(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
-    }
-}
 
 /// Query parameters of a list without filters.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,19 +26,6 @@ pub struct Paging {
     /// Minimum position that the response must reflect.
     #[param(value_type = Option<u64>)]
     pub min_position: Option<Position>,
-}
-
-/// Number of items of a page.
-pub fn limit(requested: Option<i64>) -> Result<i64, ReadError> {
-    bounded("/limit", requested, DEFAULT_LIMIT, MAX_LIMIT)
-}
-
-pub fn bounded(pointer: &str, requested: Option<i64>, default: i64, max: i64) -> Result<i64, ReadError> {
-    match requested {
-        None => Ok(default),
-        Some(n) if (1..=max).contains(&n) => Ok(n),
-        Some(_) => Err(Problem::invalid_field(pointer, format!("must be from 1 to {max}")).into()),
-    }
 }
 
 /// Sort key and id of the last item of a page. Opaque to callers, and valid for the list that it was made for, with the
@@ -75,8 +44,7 @@ pub struct ListName(String);
 impl ListName {
     pub fn new(name: &str, owner: Uuid, filters: &impl Serialize) -> Self {
         let filters = serde_json::to_string(filters).unwrap_or_default();
-        let digest = Sha256::digest(format!("{name}\n{owner}\n{filters}"));
-        Self(BASE64_URL_SAFE_NO_PAD.encode(&digest[..9]))
+        Self(BASE64_URL_SAFE_NO_PAD.encode(list_digest::<9>(&format!("{name}\n{owner}\n{filters}"))))
     }
 
     /// Starts a page of at most `limit` items, after the cursor.
@@ -118,7 +86,7 @@ impl Keyset {
 
     /// Rows to select: one more than the limit, which shows that there is a next page.
     pub fn row_limit(&self) -> i64 {
-        self.limit.saturating_add(1)
+        row_limit(self.limit)
     }
 
     /// Runs a query whose last three parameters are the sort key (as text), the id, and the row limit. `start`: a key
@@ -137,21 +105,13 @@ impl Keyset {
     }
 
     /// Makes the page from the selected rows. `key`: sort key and id of a row.
-    pub fn page<R, T>(
-        &self,
-        mut rows: Vec<R>,
-        key: impl Fn(&R) -> (String, Uuid),
-        item: impl FnMut(R) -> T,
-    ) -> Page<T> {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let has_next = rows.len() > limit;
-        rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| has_next).map(|last| {
+    pub fn page<R, T>(&self, rows: Vec<R>, key: impl Fn(&R) -> (String, Uuid), item: impl FnMut(R) -> T) -> Page<T> {
+        let cursor = |last: &R| {
             let (key, id) = key(last);
             let json = serde_json::to_vec(&Cursor { list: self.list.0.clone(), key, id }).unwrap_or_default();
             BASE64_URL_SAFE_NO_PAD.encode(json)
-        });
-        Page { items: rows.into_iter().map(item).collect(), next_cursor }
+        };
+        Page::new(rows, self.limit, cursor).map(item)
     }
 }
 
@@ -188,15 +148,6 @@ mod tests {
         assert!(keyset("b", 1, page.next_cursor.as_deref()).is_err());
         for bad in ["", "!", "AAAA", "e30", "bnVsbA"] {
             assert!(keyset("a", 1, Some(bad)).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn limits_are_bounded() {
-        assert_eq!(limit(None).expect("default"), 50);
-        assert_eq!(limit(Some(200)).expect("the maximum"), 200);
-        for bad in [0, -1, 201, i64::MAX] {
-            assert!(limit(Some(bad)).is_err(), "{bad}");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! `POST /v1/accounts`: create an account.
+
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -34,7 +36,7 @@ pub struct Account {
 #[utoipa::path(
     post, path = "/v1/accounts", operation_id = "createAccount", tag = "accounts",
     request_body = NewAccount,
-    responses((status = 201, description = "Made", body = Account), AccountProblems)
+    responses((status = 201, description = "Created", body = Account), AccountProblems)
 )]
 pub async fn handler(
     State(app): State<App>,
@@ -42,19 +44,22 @@ pub async fn handler(
 ) -> Result<(StatusCode, Json<Account>), ApiError> {
     let user_id = clock::new_id();
     let hash = password::hash(&app, body.password).await?;
-    let made = sqlx::query(
-        "INSERT INTO accounts (user_id, username, display_name, password_hash, created_at) \
-         VALUES ($1, $2, $3, $4, now()) ON CONFLICT ON CONSTRAINT accounts_username_taken DO NOTHING",
+    let inserted = sqlx::query!(
+        r#"
+        INSERT INTO accounts (user_id, username, display_name, password_hash, created_at)
+        VALUES ($1, $2, $3, $4, now())
+        ON CONFLICT ON CONSTRAINT accounts_username_taken DO NOTHING
+        "#,
+        user_id,
+        String::from(body.username),
+        body.display_name.as_str(),
+        hash,
     )
-    .bind(user_id)
-    .bind(String::from(body.username))
-    .bind(body.display_name.as_str())
-    .bind(hash)
     .execute(&app.pool)
     .await
     .map_err(unavailable)?;
-    if made.rows_affected() == 0 {
-        return Err(Problem::new(Code::AlreadyExists, "The username is taken").into());
+    if inserted.rows_affected() == 0 {
+        return Err(Problem::new(Code::AlreadyExists, "The username is already in use").into());
     }
     Ok((StatusCode::CREATED, Json(Account { user_id })))
 }

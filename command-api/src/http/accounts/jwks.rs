@@ -1,3 +1,5 @@
+//! `GET /.well-known/jwks.json`: get the public keys with which access tokens are verified.
+
 use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
@@ -26,7 +28,7 @@ pub struct Jwk {
     x: String,
 }
 
-/// The public keys of access tokens.
+/// Get the public keys with which access tokens are verified.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", operation_id = "getJwks", tag = "accounts",
     responses((status = 200, description = "The keys", body = Jwks))
@@ -42,7 +44,7 @@ pub async fn handler(State(verifier): State<Verifier>) -> Json<Jwks> {
     Json(Jwks { keys })
 }
 
-/// The last 32 bytes of the SubjectPublicKeyInfo are the key (RFC 8410).
+/// Raw key: the last 32 bytes of the SubjectPublicKeyInfo (RFC 8410).
 fn raw_key(pem: &str) -> Option<String> {
     let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = BASE64_STANDARD.decode(base64.trim()).ok()?;

@@ -2,21 +2,21 @@
 
 /// Create an account.
 pub mod create;
-/// The public keys of access tokens.
+/// Get the public keys with which access tokens are verified.
 pub mod jwks;
-/// Hashing and checking passwords.
+/// Hashing and verification of passwords.
 mod password;
-/// Replace a refresh token.
+/// Refresh a session.
 pub mod refresh;
 /// Sign in.
 pub mod sign_in;
 /// Sign out.
 pub mod sign_out;
-/// A ticket for `EventSource` URLs.
+/// Create a ticket for `EventSource`, which cannot send headers.
 pub mod ticket;
-/// What a sign-in and a refresh answer, and secrets.
+/// The tokens of a session, and secrets.
 pub mod tokens;
-/// Usernames.
+/// Validation of usernames.
 mod username;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,3 +1,5 @@
+//! Hashing and verification of passwords.
+
 use std::sync::LazyLock;
 
 use argon2::Argon2;
@@ -9,11 +11,11 @@ use utoipa::ToSchema;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-const CHARS: usize = 10;
-/// A longer one only costs us time.
-const BYTES: usize = 1024;
+const MIN_CHARS: usize = 10;
+/// Limit of the time that a hash takes.
+const MAX_BYTES: usize = 1024;
 
-/// At least 10 characters. Not printed, not logged.
+/// A new password, of at least 10 characters. It has no `Debug`, so that it is never logged.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, format = Password, min_length = 10)]
@@ -23,9 +25,9 @@ impl TryFrom<String> for NewPassword {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.chars().count() < CHARS {
+        if text.chars().count() < MIN_CHARS {
             Err("must have at least 10 characters")
-        } else if text.len() > BYTES {
+        } else if text.len() > MAX_BYTES {
             Err("must have at most 1024 bytes")
         } else {
             Ok(Self(text))
@@ -33,14 +35,14 @@ impl TryFrom<String> for NewPassword {
     }
 }
 
-/// Checked when nobody has the name, so that the answer takes as long as for somebody's.
-static NOBODYS: LazyLock<String> = LazyLock::new(|| {
+/// Verified for unknown usernames, so that their response takes as long as that for known ones.
+static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| {
     Argon2::default().hash_password(b"nobody has this password").map(|hash| hash.to_string()).unwrap_or_default()
 });
 
-/// The argon2id hash (OWASP's default parameters), as a PHC string.
+/// Hashes a password by argon2id (with the default parameters of OWASP), as a PHC string.
 pub async fn hash(app: &App, password: NewPassword) -> Result<String, ApiError> {
-    on_a_thread(app, move || {
+    on_blocking_thread(app, move || {
         Argon2::default()
             .hash_password(password.0.as_bytes())
             .map(|hash| hash.to_string())
@@ -49,20 +51,24 @@ pub async fn hash(app: &App, password: NewPassword) -> Result<String, ApiError> 
     .await?
 }
 
-/// Whether the password fits; without a hash, after as much work, that it does not.
-pub async fn fits(app: &App, password: String, stored: Option<String>) -> Result<bool, ApiError> {
-    if password.len() > BYTES {
+/// True if the password is right. Without a hash, false after the same amount of work.
+pub async fn verify(app: &App, password: String, stored: Option<String>) -> Result<bool, ApiError> {
+    if password.len() > MAX_BYTES {
         return Ok(false);
     }
-    on_a_thread(app, move || {
+    on_blocking_thread(app, move || {
         let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| NOBODYS.clone());
+        let stored = stored.unwrap_or_else(|| DUMMY_HASH.clone());
         Argon2::default().verify_password(password.as_bytes(), stored.as_str()).is_ok() && known
     })
     .await
 }
 
-async fn on_a_thread<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let _permit = app.hashing.acquire().await.map_err(|_| Problem::new(Code::Unavailable, "Shutting down"))?;
+async fn on_blocking_thread<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let _permit =
+        app.hashing.acquire().await.map_err(|_| Problem::new(Code::Unavailable, "The server is shutting down"))?;
     Ok(tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))?)
 }

@@ -1,3 +1,5 @@
+//! `POST /v1/sessions`: sign in.
+
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::UserId;
@@ -6,7 +8,6 @@ use taskfold_web::problem::AccountProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::password;
 use super::tokens::{SESSION_DAYS, Tokens, digest, new_secret, unavailable};
@@ -22,7 +23,7 @@ pub struct Credentials {
     password: String,
 }
 
-/// Sign in. A wrong name and a wrong password are answered alike, after the same time.
+/// Sign in. The responses to a wrong username and to a wrong password are the same, and take the same time.
 #[utoipa::path(
     post, path = "/v1/sessions", operation_id = "signIn", tag = "accounts",
     request_body = Credentials,
@@ -33,25 +34,25 @@ pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> R
     if body.username.contains('\0') {
         return Err(wrong().into());
     }
-    let account: Option<(Uuid, Option<String>)> =
-        sqlx::query_as("SELECT user_id, password_hash FROM accounts WHERE username = $1")
-            .bind(&body.username)
-            .fetch_optional(&app.pool)
-            .await
-            .map_err(unavailable)?;
-    let user = account.as_ref().map(|(user, _)| *user);
-    let fits = password::fits(&app, body.password, account.and_then(|(_, hash)| hash)).await?;
-    let user = user.filter(|_| fits).ok_or_else(wrong)?;
+    let account = sqlx::query!("SELECT user_id, password_hash FROM accounts WHERE username = $1", body.username)
+        .fetch_optional(&app.pool)
+        .await
+        .map_err(unavailable)?;
+    let user = account.as_ref().map(|account| account.user_id);
+    let is_right = password::verify(&app, body.password, account.and_then(|account| account.password_hash)).await?;
+    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
 
     let (session, refresh_token) = (clock::new_id(), new_secret());
-    sqlx::query(
-        "INSERT INTO sessions (session_id, user_id, refresh_hash, created_at, expires_at) \
-         VALUES ($1, $2, $3, now(), now() + make_interval(days => $4))",
+    sqlx::query!(
+        r#"
+        INSERT INTO sessions (session_id, user_id, refresh_hash, created_at, expires_at)
+        VALUES ($1, $2, $3, now(), now() + make_interval(days => $4))
+        "#,
+        session,
+        user,
+        digest(&refresh_token),
+        SESSION_DAYS,
     )
-    .bind(session)
-    .bind(user)
-    .bind(digest(&refresh_token))
-    .bind(SESSION_DAYS)
     .execute(&app.pool)
     .await
     .map_err(unavailable)?;

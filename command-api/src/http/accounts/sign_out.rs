@@ -1,3 +1,5 @@
+//! `DELETE /v1/sessions/current`: sign out.
+
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_web::auth::Means;
@@ -8,7 +10,7 @@ use super::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// Sign out: the session's refresh token is worth nothing from now on. Its access token ends by itself within 15 minutes.
+/// Sign out: end the session and its refresh token. Its access token expires within 15 minutes.
 #[utoipa::path(
     delete, path = "/v1/sessions/current", operation_id = "signOut", tag = "accounts",
     responses((status = 204, description = "Signed out"), TokenProblems),
@@ -18,12 +20,15 @@ pub async fn handler(State(app): State<App>, caller: Caller) -> Result<StatusCod
     let session = match caller.means {
         Means::Session(session) => session,
         Means::ApiToken(_) => {
-            return Err(Problem::new(Code::Forbidden, "An API token has no session: revoke it").into());
+            return Err(Problem::new(Code::Forbidden, "An API token has no session: revoke the token instead").into());
         }
-        Means::Outside => return Err(Problem::new(Code::Forbidden, "Sign out where you signed in").into()),
+        Means::Outside => {
+            return Err(
+                Problem::new(Code::Forbidden, "The session belongs to the external issuer: sign out there").into()
+            );
+        }
     };
-    sqlx::query("UPDATE sessions SET ended_at = now() WHERE session_id = $1 AND ended_at IS NULL")
-        .bind(session)
+    sqlx::query!("UPDATE sessions SET ended_at = now() WHERE session_id = $1 AND ended_at IS NULL", session)
         .execute(&app.pool)
         .await
         .map_err(unavailable)?;

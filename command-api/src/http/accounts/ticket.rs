@@ -1,3 +1,5 @@
+//! `POST /v1/stream-tickets`: create a ticket for `EventSource`, which cannot send headers.
+
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -14,17 +16,18 @@ use crate::http::error::ApiError;
 #[derive(Serialize, ToSchema)]
 pub struct Ticket {
     ticket: String,
-    /// In seconds.
+    /// Lifetime in seconds.
     #[schema(example = 60)]
     expires_in: i64,
 }
 
-/// A ticket for `EventSource`, which cannot send headers: `?ticket=` in a stream's URL. It opens one stream, within a minute;
-/// a browser that comes back with it is told `reauth`, and opens a new one with a new ticket, from its last event's id on. It, and the
-/// streams it opens, end with the API token or outside token that it was bought with.
+/// Create a ticket for `EventSource`, which cannot send headers: `?ticket=` in the URL of a stream. It opens one stream
+/// within a minute. A browser that reconnects with it receives `reauth`, and opens a new stream with a new ticket, from
+/// the id of its last event on. The ticket, and the streams that it opens, end with the API token or external token
+/// with which it was created.
 #[utoipa::path(
     post, path = "/v1/stream-tickets", operation_id = "createStreamTicket", tag = "accounts",
-    responses((status = 201, description = "Made", body = Ticket), AccountProblems),
+    responses((status = 201, description = "Created", body = Ticket), AccountProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(State(app): State<App>, caller: Caller) -> Result<(StatusCode, Json<Ticket>), ApiError> {

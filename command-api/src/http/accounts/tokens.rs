@@ -1,3 +1,5 @@
+//! The tokens of a session, and secrets.
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -15,17 +17,17 @@ use uuid::Uuid;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// How long a session lives without a refresh, in days.
+/// Lifetime of a session without a refresh, in days.
 pub const SESSION_DAYS: i32 = 60;
 
-/// A session's tokens. The refresh token is used once: each refresh answers a new one.
+/// The tokens of a session. A refresh token can be used once: each refresh returns a new one.
 #[derive(Serialize, ToSchema)]
 pub struct Tokens {
     access_token: String,
     refresh_token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Of the access token, in seconds.
+    /// Lifetime of the access token, in seconds.
     #[schema(example = 900)]
     expires_in: i64,
     user_id: Uuid,
@@ -52,17 +54,17 @@ impl IntoResponse for Tokens {
     }
 }
 
-/// 256 random bits, as text.
+/// A new secret: 256 random bits, as text.
 pub fn new_secret() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-/// What is stored of a secret. A plain digest is enough: nobody guesses 256 bits.
+/// Digest of a secret, to be stored. It needs no salt, because nobody can guess 256 bits.
 pub fn digest(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
 }
 
-/// Database trouble, for callers.
+/// Error of the database, as callers see it.
 pub fn unavailable(error: sqlx::Error) -> ApiError {
     taskfold_commands::CommandError::from(error).into()
 }

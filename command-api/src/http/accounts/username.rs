@@ -1,7 +1,9 @@
+//! Validation of usernames.
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// `[a-z0-9-]{2,39}`
+/// A username: `[a-z0-9-]{2,39}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, pattern = "^[a-z0-9-]{2,39}$", example = "ada-lark")]

@@ -1,3 +1,5 @@
+//! `POST /v1/api-tokens`: create a token for a script or a service.
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -20,26 +22,27 @@ use crate::http::accounts::tokens::{digest, new_secret, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// More than anybody keeps in view.
-const EACH: i64 = 100;
+const MAX_TOKENS_PER_USER: i64 = 100;
 
+/// A new API token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApiToken {
-    /// What it is for.
+    /// Purpose of the token.
     #[schema(min_length = 1, max_length = 500, example = "nightly report")]
     name: Name,
     access: Access,
-    /// Good for this project of the caller's alone.
+    /// Restricts the token to this project of the caller.
     project_id: Option<ProjectId>,
-    /// When it ends by itself; without it, never.
+    /// Time at which it expires; without it, it does not expire.
     expires_at: Option<Time>,
 }
 
+/// An API token that was created, with its secret.
 #[derive(Serialize, ToSchema)]
-pub struct MadeApiToken {
+pub struct CreatedApiToken {
     id: Uuid,
-    /// Keep it: it is not shown again.
+    /// The secret. It is not shown again.
     #[schema(example = "tfp_4yWbmPF6wUqQmA-c8PS1TqWyHZ4c9kPq0a7ab1Cw8lE")]
     token: String,
     name: String,
@@ -49,19 +52,19 @@ pub struct MadeApiToken {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Make a token for a script or a service. It does what its maker may do and no more: with access `read` no commands,
-/// with a `project_id` nothing outside of that project. It is shown this once.
+/// Create a token for a script or a service. It has the permissions of its creator, restricted to reads by access
+/// `read`, and to one project by `project_id`. The token is shown only in this response.
 #[utoipa::path(
     post, path = "/v1/api-tokens", operation_id = "createApiToken", tag = "api tokens",
     request_body = NewApiToken,
-    responses((status = 201, description = "Made", body = MadeApiToken), TokenProblems),
+    responses((status = 201, description = "Created", body = CreatedApiToken), TokenProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
     caller: Caller,
     Body(body): Body<NewApiToken>,
-) -> Result<MadeApiToken, ApiError> {
+) -> Result<CreatedApiToken, ApiError> {
     caller.must_be_person()?;
     let expires_at = body.expires_at.map(|time| Timestamp::from(time).utc());
     let now = clock::now().utc();
@@ -74,26 +77,30 @@ pub async fn handler(
         return Err(Problem::invalid_field("/project_id", "must be a project of yours").into());
     }
     let (id, token) = (clock::new_id(), format!("{API_TOKEN_PREFIX}{}", new_secret()));
-    let made = sqlx::query(
-        "INSERT INTO api_tokens (token_id, user_id, name, secret_hash, access, project_id, created_at, expires_at) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE (SELECT count(*) FROM api_tokens WHERE user_id = $2) < $9",
+    let inserted = sqlx::query!(
+        r#"
+        INSERT INTO api_tokens (token_id, user_id, name, secret_hash, access, project_id, created_at, expires_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8
+        WHERE (SELECT count(*) FROM api_tokens WHERE user_id = $2) < $9
+        "#,
+        id,
+        caller.user_id.0,
+        body.name.as_str(),
+        digest(&token),
+        body.access.as_str(),
+        body.project_id.map(|project| project.0),
+        now,
+        expires_at,
+        MAX_TOKENS_PER_USER,
     )
-    .bind(id)
-    .bind(caller.user_id.0)
-    .bind(body.name.as_str())
-    .bind(digest(&token))
-    .bind(body.access.as_str())
-    .bind(body.project_id.map(|project| project.0))
-    .bind(now)
-    .bind(expires_at)
-    .bind(EACH)
     .execute(&app.pool)
     .await
     .map_err(unavailable)?;
-    if made.rows_affected() == 0 {
-        return Err(Problem::invalid_field("", format!("one has at most {EACH} API tokens: revoke some first")).into());
+    if inserted.rows_affected() == 0 {
+        let detail = format!("a user has at most {MAX_TOKENS_PER_USER} API tokens: revoke some first");
+        return Err(Problem::invalid_field("", detail).into());
     }
-    Ok(MadeApiToken {
+    Ok(CreatedApiToken {
         id,
         token,
         name: body.name.into(),
@@ -104,7 +111,7 @@ pub async fn handler(
     })
 }
 
-impl IntoResponse for MadeApiToken {
+impl IntoResponse for CreatedApiToken {
     fn into_response(self) -> Response {
         let mut response = (StatusCode::CREATED, Json(self)).into_response();
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,7 +1,10 @@
+//! `GET /v1/api-tokens`: list the caller's API tokens, oldest first, including expired ones but not revoked ones.
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::Uri;
 use serde::Serialize;
+use taskfold_web::page::Page;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::Query;
 use taskfold_web::{Access, Caller};
@@ -11,12 +14,11 @@ use uuid::Uuid;
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::page::{Page, Paged, Params};
+use crate::http::page::{ListResponse, Params};
 
 /// An API token, without its secret.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct ApiToken {
-    #[sqlx(rename = "token_id")]
     id: Uuid,
     name: String,
     #[schema(value_type = Access)]
@@ -24,15 +26,18 @@ pub struct ApiToken {
     project_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
-    /// To the minute.
+    /// Rounded to minutes.
     last_used_at: Option<DateTime<Utc>>,
 }
 
-/// The caller's API tokens, oldest first. Those that were revoked are gone; those that expired are still there.
+/// List the caller's API tokens, oldest first, including expired ones but not revoked ones.
 #[utoipa::path(
     get, path = "/v1/api-tokens", operation_id = "listApiTokens", tag = "api tokens",
     params(Params),
-    responses((status = 200, description = "A page of tokens", body = Page<ApiToken>), TokenProblems),
+    responses(
+        (status = 200, description = "A page of tokens", body = Page<ApiToken>),
+        TokenProblems
+    ),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -40,18 +45,24 @@ pub async fn handler(
     caller: Caller,
     uri: Uri,
     Query(params): Query<Params>,
-) -> Result<Paged<ApiToken>, ApiError> {
+) -> Result<ListResponse<ApiToken>, ApiError> {
     caller.must_be_person()?;
-    let asked = params.of_list("api tokens", caller.user_id.0)?;
-    let tokens: Vec<ApiToken> = sqlx::query_as(
-        "SELECT token_id, name, access, project_id, created_at, expires_at, last_used_at FROM api_tokens \
-         WHERE user_id = $1 AND token_id > $2 ORDER BY token_id LIMIT $3",
+    let page = params.page_of("api tokens", caller.user_id.0)?;
+    let tokens = sqlx::query_as!(
+        ApiToken,
+        r#"
+        SELECT token_id AS id, name, access, project_id, created_at, expires_at, last_used_at
+        FROM api_tokens
+        WHERE user_id = $1 AND token_id > $2
+        ORDER BY token_id
+        LIMIT $3
+        "#,
+        caller.user_id.0,
+        page.after(),
+        page.row_limit(),
     )
-    .bind(caller.user_id.0)
-    .bind(asked.after)
-    .bind(asked.rows())
     .fetch_all(&app.pool)
     .await
     .map_err(unavailable)?;
-    Ok(asked.page(&uri, tokens, |token| token.id))
+    Ok(page.response(&uri, tokens, |token| token.id))
 }

@@ -1,10 +1,10 @@
-//! Tokens for scripts and services: made, listed and revoked by people, never by another token.
+//! Tokens for scripts and services. Only people create, list and revoke them, never another token.
 
-/// Make one; it is shown once.
+/// Create a token for a script or a service.
 pub mod create;
-/// The caller's, without their secrets.
+/// List the caller's API tokens, oldest first, including expired ones but not revoked ones.
 pub mod list;
-/// Revoke one: it is worth nothing within 5 seconds.
+/// Revoke an API token.
 pub mod revoke;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,10 +1,12 @@
+//! `POST /v1/tasks/{task_id}/attachments`: attach a file.
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use serde::Deserialize;
 use serde_json::Value;
-use taskfold_attachments::uploads::receiving::Receiving;
+use taskfold_attachments::uploads::single::SingleUpload;
 use taskfold_attachments::uploads::{AttachRequest, File, UploadError};
 use taskfold_commands::{CommandError, Done};
 use taskfold_domain::ids::TaskId;
@@ -15,105 +17,105 @@ use taskfold_web::read::{Path, Query};
 use utoipa::IntoParams;
 
 use super::body;
-use super::bytes;
 use super::commit::{commit, may_attach};
+use super::content;
 use super::declared::{self, Sha256Bytes, to_hex};
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// What a form may have beside its file.
+/// Limit of everything in a form except its file.
 const FORM_BYTES: u64 = 64 * 1024;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Params {
-    /// In place of the name in `Content-Disposition` or in the form.
+    /// Name of the file. It replaces the name in `Content-Disposition` or in the form.
     #[param(example = "notes.pdf")]
     file_name: Option<String>,
-    /// What the file's SHA-256 should be, in lower-case hexadecimal: 422 if it is another.
+    /// Expected SHA-256 of the file, in lower-case hexadecimal; 422 if it differs.
     #[param(value_type = Option<String>)]
     sha256: Option<Sha256Hex>,
 }
 
-/// Attach a file, by default of at most 2 GiB. The body is the file, with its `Content-Type`, and its name in
-/// `Content-Disposition: attachment; filename*=UTF-8''...` or `?file_name=`; or it is a form (`multipart/form-data`) with one
-/// file. It may be sent without a length. `Repr-Digest: sha-256=:...:` (RFC 9530), of a body that is the file, or `?sha256=`
-/// is checked. One that breaks off leaves nothing; for what may be resumed, see the uploads.
+/// Attach a file, by default of at most 2 GiB. The body is either the file, with its `Content-Type`, and with its name
+/// in `Content-Disposition: attachment; filename*=UTF-8''...` or `?file_name=`, or a form (`multipart/form-data`) with
+/// one file. It may be sent without a length. `Repr-Digest: sha-256=:...:` (RFC 9530, only if the body is the file) and
+/// `?sha256=` are verified. A request that breaks off leaves nothing behind; use uploads for files that can be resumed.
 #[utoipa::path(
     post, path = "/v1/tasks/{task_id}/attachments", operation_id = "attachFile", tag = "attachments",
     params(("task_id" = Uuid, Path, description = "the task"), Params, CommandHeaders,
         ("Content-Disposition" = Option<String>, Header, description = "The file's name"),
-        ("Repr-Digest" = Option<String>, Header, description = "`sha-256=:<base64>:`: 422 if the bytes have another")),
+        ("Repr-Digest" = Option<String>, Header, description = "`sha-256=:<base64>:`; 422 if the SHA-256 of the file differs")),
     request_body(content(
         (Vec<u8> = "application/octet-stream"),
         (String = "multipart/form-data"),
     )),
-    responses((status = 201, description = "Made", body = CommandReply), UploadProblems),
+    responses((status = 201, description = "Created", body = CommandReply), UploadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    command_request: CommandRequest,
     Path(task_id): Path<TaskId>,
     Query(params): Query<Params>,
     request: Request,
 ) -> Result<Reply, ApiError> {
-    let envelope = sent.envelope();
+    let envelope = command_request.envelope();
     app.engine.must_reach_task(task_id, &envelope).await?;
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let is_form = bytes::is_form(headers);
+    let is_form = content::is_form(headers);
     let sha256 = declared::digests((!is_form).then_some(headers), params.sha256.as_ref());
     let name = params.file_name.as_deref();
     if envelope.may_be_replayed
         && let Some(done) = app.engine.sent_before(envelope.actor, envelope.command_id).await?
     {
-        // The file is not stored a second time, so only what is known of it beforehand is compared.
+        // The file is not stored again, so only the properties that the headers declare are compared.
         let file = (!is_form).then(|| declared::file(headers, name));
-        let done = same(done, task_id, file, &sha256?)?;
-        read_over(headers, body, app.uploads.limit).await;
+        let done = same_request(done, task_id, file, &sha256?)?;
+        discard_body(headers, body, app.uploads.limit).await;
         return Ok(reply(done));
     }
     may_attach(&app.engine, task_id, &envelope).await?;
     let sha256 = sha256?;
-    let most = app.uploads.limit + if is_form { FORM_BYTES } else { 0 };
-    if content_length(headers).is_some_and(|length| length > most) {
+    let max_length = app.uploads.limit + if is_form { FORM_BYTES } else { 0 };
+    if content_length(headers).is_some_and(|length| length > max_length) {
         return Err(UploadError::TooLarge { limit: app.uploads.limit }.into());
     }
 
     let request = AttachRequest { user: envelope.actor, command_id: envelope.command_id };
-    let mut receiving = Receiving::begin(&app.uploads, task_id, request).await?;
-    let taken = async {
-        let file = bytes::take(&mut receiving, headers, name, body).await?;
-        let whole = receiving.whole().await?;
-        if sha256.iter().any(|announced| *announced != whole.sha256) {
-            let detail = format!("is not that of the bytes that came in, which is {}", to_hex(&whole.sha256));
+    let mut upload = SingleUpload::begin(&app.uploads, task_id, request).await?;
+    let receiving = async {
+        let file = content::receive(&mut upload, headers, name, body).await?;
+        let stored = upload.finish().await?;
+        if sha256.iter().any(|declared| *declared != stored.sha256) {
+            let detail = format!("does not match the file, whose SHA-256 is {}", to_hex(&stored.sha256));
             return Err(Problem::invalid_field("/sha256", detail).into());
         }
-        Ok::<_, ApiError>((file, whole))
+        Ok::<_, ApiError>((file, stored))
     };
-    let (file, whole) = match taken.await {
-        Ok(taken) => taken,
+    let (file, stored) = match receiving.await {
+        Ok(received) => received,
         Err(problem) => {
-            receiving.discard().await;
+            upload.discard().await;
             return Err(problem);
         }
     };
-    let id = receiving.keep().await?;
-    let done = commit(&app.engine, &app.uploads, task_id, id, (&file, &whole), envelope).await?;
+    let id = upload.keep().await?;
+    let done = commit(&app.engine, &app.uploads, task_id, id, (&file, &stored), envelope).await?;
     Ok(reply(done))
 }
 
 fn reply(done: Done) -> Reply {
-    Reply::at(done, |done, made| format!("/v1/tasks/{}/attachments/{made}", done.id))
+    Reply::created_at(done, |done, created| format!("/v1/tasks/{}/attachments/{created}", done.id))
 }
 
-/// Takes a body that is not needed. Whoever sends a large one listens when they are through with it: answered earlier, they
-/// would see a broken connection in place of the answer, and send it all again. Those who ask first are told at once.
-async fn read_over(headers: &HeaderMap, mut body: Body, limit: u64) {
+/// Reads a body that is not needed. Most clients read the response only after they have sent a large body: with an earlier
+/// response, they would see a broken connection and send everything again. Clients that send `Expect` wait for it.
+async fn discard_body(headers: &HeaderMap, mut body: Body, limit: u64) {
     if headers.contains_key(EXPECT) {
         return;
     }
@@ -130,15 +132,15 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The answer of then, if the request is the one of then as far as its head tells.
-fn same(done: Done, task: TaskId, file: Option<File>, sha256: &[Sha256Bytes]) -> Result<Done, CommandError> {
+/// The first response, if the request is the same as far as its headers tell.
+fn same_request(done: Done, task: TaskId, file: Option<File>, sha256: &[Sha256Bytes]) -> Result<Done, CommandError> {
     let change: Value = done.events.first().and_then(|e| serde_json::from_str(e.get()).ok()).unwrap_or_default();
-    let then = &change["changes"]["attachment"]["to"];
-    let is = |field: &str, now: &str| then[field] == now;
+    let attached = &change["changes"]["attachment"]["to"];
+    let is = |field: &str, declared: &str| attached[field] == declared;
     let same_file =
         file.is_none_or(|f| is("file_name", f.name.as_str()) && is("content_type", f.content_type.as_str()));
     let same_bytes = sha256.iter().all(|digest| is("sha256", &to_hex(digest)));
-    if done.id == task.0 && then.is_object() && same_file && same_bytes {
+    if done.id == task.0 && attached.is_object() && same_file && same_bytes {
         Ok(done)
     } else {
         Err(CommandError::KeyReused)

@@ -1,3 +1,5 @@
+//! The body of an upload, as a stream.
+
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -6,10 +8,10 @@ use http_body_util::BodyExt;
 use taskfold_attachments::uploads::BodyError;
 use taskfold_web::{Code, Problem, deadline};
 
-/// Between two pieces of a body. An upload as a whole may take as long as it takes.
+/// Limit of the time between two chunks of a body. An upload as a whole has no time limit.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Reason for which a body did not end, as a problem.
+/// Problem for a body that did not end.
 pub fn problem(error: BodyError) -> Problem {
     match error {
         BodyError::Idle => {
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_body_comes_to_its_end_and_an_idle_one_is_ended() {
+    async fn a_slow_body_is_read_to_its_end_and_an_idle_one_is_refused() {
         let slowly = futures::stream::iter(0..100).then(|n| async move {
             tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
             Ok::<_, std::io::Error>(vec![n])

@@ -1,3 +1,5 @@
+//! Name, type and digests that a request declares for its file.
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
@@ -9,7 +11,7 @@ use taskfold_attachments::uploads::File;
 
 pub type Sha256Bytes = [u8; 32];
 
-/// Of a body that is the file.
+/// Name and type of a body that is the file.
 pub fn file(headers: &HeaderMap, name: Option<&str>) -> File {
     let disposition = headers.get(CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let name = name.map(str::to_owned).or_else(|| file_name(&disposition?)).unwrap_or_default();
@@ -17,16 +19,16 @@ pub fn file(headers: &HeaderMap, name: Option<&str>) -> File {
     File { name: FileName::cleaned(&name), content_type: ContentType::cleaned(content_type) }
 }
 
-/// Of `Content-Disposition` (RFC 6266): `filename*` before `filename`.
+/// Name in `Content-Disposition` (RFC 6266): `filename*` before `filename`.
 fn file_name(disposition: &str) -> Option<String> {
     let parameters = parameters(disposition);
     let get = |name: &str| parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
     get("filename*").and_then(extended).or_else(|| get("filename").map(str::to_owned))
 }
 
-/// `name=value` and `name="va\"lue"`, behind the first semicolon.
+/// Parameters after the first semicolon: `name=value` and `name="va\"lue"`.
 fn parameters(text: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
+    let mut parameters = Vec::new();
     let mut rest = text.split_once(';').map_or("", |(_, rest)| rest);
     while let Some((name, value)) = rest.split_once('=') {
         let name = name.trim().trim_start_matches(';').trim().to_owned();
@@ -55,12 +57,12 @@ fn parameters(text: &str) -> Vec<(String, String)> {
                 rest.split_once(';').map_or("", |(_, rest)| rest)
             }
         };
-        found.push((name, text));
+        parameters.push((name, text));
     }
-    found
+    parameters
 }
 
-/// `UTF-8'en'Gr%C3%BC%C3%9Fe` (RFC 8187).
+/// Decodes `UTF-8'en'Gr%C3%BC%C3%9Fe` (RFC 8187).
 fn extended(value: &str) -> Option<String> {
     let mut parts = value.splitn(3, '\'');
     let (charset, _, text) = (parts.next()?, parts.next()?, parts.next()?);
@@ -83,8 +85,8 @@ fn extended(value: &str) -> Option<String> {
     }
 }
 
-/// What the caller says the SHA-256 of the file is: in the query, and, when the body is the file, in `Repr-Digest` and
-/// `Content-Digest` (RFC 9530) or their forerunner `Digest`. Other algorithms are left alone.
+/// The SHA-256 of the file, as declared in the query and, if the body is the file, in `Repr-Digest` and `Content-Digest`
+/// (RFC 9530) or their predecessor `Digest`. Other algorithms are ignored.
 pub fn digests(headers: Option<&HeaderMap>, query: Option<&Sha256Hex>) -> Result<Vec<Sha256Bytes>, Problem> {
     let mut digests: Vec<Sha256Bytes> = query.and_then(|hex| from_hex(hex.as_str())).into_iter().collect();
     for name in ["repr-digest", "content-digest", "digest"] {
@@ -149,7 +151,7 @@ mod tests {
         {
             headers.insert(name, HeaderValue::from_str(&value).expect("ASCII"));
         }
-        let digests = digests(Some(&headers), None).expect("both are whole");
+        let digests = digests(Some(&headers), None).expect("both are valid");
         assert_eq!(digests.len(), 2);
         assert!(digests.iter().all(|d| to_hex(d).starts_with("e3b0c44298fc1c14") && from_hex(&to_hex(d)) == Some(*d)));
         headers.insert("digest", HeaderValue::from_static("sha-256=short"));

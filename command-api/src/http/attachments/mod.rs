@@ -1,16 +1,16 @@
-//! Files on a task, an operation a file.
+//! Attachments of tasks, one operation per file.
 
-/// Attach a file: the body as it is, or a form with one file.
+/// Attach a file.
 pub mod add;
 /// The body of an upload, as a stream.
 pub mod body;
-/// The file within a request.
-mod bytes;
-/// From a stored file to its event.
+/// Attaching of stored files.
 pub mod commit;
+/// The file in the body of a request.
+mod content;
 /// Name, type and digests that a request declares for its file.
 pub mod declared;
-/// Remove an attachment: one's own, or as an admin any.
+/// Remove an attachment and its bytes.
 pub mod remove;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,8 +1,8 @@
-//! Imports over HTTP.
+//! Imports, one operation per file.
 
-/// Take an upload, and import it after the answer.
+/// Import a board of another program, of at most 64 MiB. The import continues after the response.
 pub mod create;
-/// How an import stands.
+/// Get the state of an import.
 pub mod get;
 /// Query parameters of a request for an import.
 mod parameters;

@@ -1,13 +1,9 @@
-use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
+//! Query parameters of a request for an import.
 
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// A board exported from Trello as JSON.
-    Trello,
-}
+use serde::Deserialize;
+use taskfold_imports::source::Format;
+use utoipa::IntoParams;
+use uuid::Uuid;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +11,6 @@ pub enum Format {
 pub struct Parameters {
     #[param(inline)]
     pub format: Format,
-    /// Into this project, which needs the role admin; without it, into a project of the board's own.
+    /// Project to import into, in which the caller needs the role admin. Without it, the board gets its own project.
     pub project_id: Option<Uuid>,
 }

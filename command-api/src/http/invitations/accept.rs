@@ -1,3 +1,5 @@
+//! `POST /v1/invitations/{token}/accept`: join a project by an invitation.
+
 use std::time::Duration;
 
 use axum::extract::State;
@@ -9,103 +11,117 @@ use taskfold_web::Problem;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
-use super::store::{self, Invitation, Reserved, Use};
+use super::store::{self, Invitation, InvitationUse, Reservation};
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// How often to look again while another request of the same person is joining: for about 5 seconds.
-const LOOKS: u32 = 50;
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Number of attempts while another request of the same user is joining: about 5 seconds.
+const MAX_ATTEMPTS: u32 = 50;
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Join a project by an invitation. Whoever has the role already, or a higher one, is answered with no events, and the
-/// invitation is not used up by it. 404 when it has expired, was revoked or is used up.
+/// Join a project by an invitation. Members who have the role or a higher one get a response without events, and do not
+/// use the invitation up. 404 if the invitation has expired, was revoked or is used up.
 #[utoipa::path(
     post, path = "/v1/invitations/{token}/accept", operation_id = "acceptInvitation", tag = "invitations",
-    params(("token" = String, Path, description = "the invitation's token"), CommandHeaders),
-    responses((status = 200, description = "Joined, or was a member already", body = CommandReply), CommandProblems),
+    params(("token" = String, Path, description = "the token of the invitation"), CommandHeaders),
+    responses(
+        (status = 200, description = "Joined, or already a member", body = CommandReply),
+        CommandProblems
+    ),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, sent: Sent, Path(token): Path<String>) -> Result<Reply, ApiError> {
+pub async fn handler(
+    State(app): State<App>,
+    request: CommandRequest,
+    Path(token): Path<String>,
+) -> Result<Reply, ApiError> {
     let invitation = store::find(&app.pool, &token).await.map_err(unavailable)?.ok_or_else(Problem::not_found)?;
     let role = invitation.role()?;
-    let envelope = sent.envelope();
-    let this = Use { invitation: invitation.id, user: envelope.actor, command_id: envelope.command_id };
-    for _ in 0..LOOKS {
-        match place(&app, &invitation, role, this).await? {
-            // To the end, also when the caller has hung up: else the place would be held until the reservation is over.
-            Place::Taken => return on_its_own(joined(app, envelope, role, invitation, this)).await,
-            // As of that version: a link that is used up does not bring back who is being removed just now.
-            Place::NotNeeded { at } => {
-                let precondition = Precondition::Strict(at);
+    let envelope = request.envelope();
+    let this = InvitationUse { invitation: invitation.id, user: envelope.actor, command_id: envelope.command_id };
+    for _ in 0..MAX_ATTEMPTS {
+        match reserve(&app, &invitation, role, this).await? {
+            // In a task of its own, so that it is settled even if the client disconnects. Otherwise the use would stay
+            // reserved until the reservation expires.
+            JoinSlot::Reserved => return detached(join_reserved(app, envelope, role, invitation, this)).await,
+            // Only at this version: a used-up invitation must not add a member who is being removed at the same time.
+            JoinSlot::NotNeeded { version } => {
+                let precondition = Precondition::Strict(version);
                 let unchanged = Envelope { invited: Some(role), precondition, ..envelope.clone() };
                 match join(&app, unchanged, &invitation).await {
                     Err(CommandError::Conflict(_)) => {}
                     outcome => return Ok(outcome?.into()),
                 }
             }
-            // Nothing to join by, but perhaps the same request was answered before.
-            Place::None => return Ok(join(&app, envelope, &invitation).await?.into()),
-            Place::HeldForThem => tokio::time::sleep(LOOK_AGAIN).await,
+            // Refused, unless the same request was accepted before.
+            JoinSlot::None => return Ok(join(&app, envelope, &invitation).await?.into()),
+            JoinSlot::HeldByOtherRequest => tokio::time::sleep(RETRY_INTERVAL).await,
         }
     }
     Err(Problem::unavailable("The invitation").into())
 }
 
-enum Place {
-    /// For this request, until it is confirmed or released.
-    Taken,
-    /// They have the role, as of this version of the project.
-    NotNeeded {
-        at: u64,
-    },
-    /// The last one is held by another request of theirs.
-    HeldForThem,
+/// A use of the invitation, for a request that joins.
+enum JoinSlot {
+    /// Reserved for this request, until it is confirmed or released.
+    Reserved,
+    /// The user has the role at this version of the project.
+    NotNeeded { version: u64 },
+    /// The last use is reserved by another request of the same user.
+    HeldByOtherRequest,
+    /// The invitation cannot be used.
     None,
 }
 
-async fn place(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Place, ApiError> {
+async fn reserve(app: &App, invitation: &Invitation, role: Role, this: InvitationUse) -> Result<JoinSlot, ApiError> {
     if !invitation.in_force {
-        return Ok(Place::None);
+        return Ok(JoinSlot::None);
     }
-    if let Some(at) = has_it(app, invitation, role, this).await? {
-        return Ok(Place::NotNeeded { at });
+    if let Some(version) = version_with_role(app, invitation, role, this).await? {
+        return Ok(JoinSlot::NotNeeded { version });
     }
     match store::reserve(&app.pool, this).await.map_err(unavailable)? {
-        Reserved::Yes => Ok(Place::Taken),
-        // Somebody took the last place, or they themselves did, by a request that was faster.
-        Reserved::No => {
-            Ok(has_it(app, invitation, role, this).await?.map_or(Place::None, |at| Place::NotNeeded { at }))
+        Reservation::Reserved => Ok(JoinSlot::Reserved),
+        // The last use was taken, perhaps by a faster request of the same user.
+        Reservation::UsedUp => {
+            let version = version_with_role(app, invitation, role, this).await?;
+            Ok(version.map_or(JoinSlot::None, |version| JoinSlot::NotNeeded { version }))
         }
-        Reserved::ByAnotherRequestOfTheirs => Ok(Place::HeldForThem),
+        Reservation::HeldByOtherRequest => Ok(JoinSlot::HeldByOtherRequest),
     }
 }
 
-/// The version of the project, when they have the role or a higher one in it.
-async fn has_it(app: &App, invitation: &Invitation, role: Role, this: Use) -> Result<Option<u64>, ApiError> {
-    let has = app.engine.role_in(invitation.project(), this.user).await?;
+/// Version of the project, if the user has the role or a higher one in it.
+async fn version_with_role(
+    app: &App,
+    invitation: &Invitation,
+    role: Role,
+    this: InvitationUse,
+) -> Result<Option<u64>, ApiError> {
+    let current = app.engine.role_in(invitation.project(), this.user).await?;
     let project = app.engine.load_project(invitation.project()).await?;
-    Ok(has.is_some_and(|has| has >= role).then_some(project.version))
+    Ok(current.is_some_and(|current| current >= role).then_some(project.version))
 }
 
-async fn joined(
+async fn join_reserved(
     app: App,
     envelope: Envelope,
     role: Role,
     invitation: Invitation,
-    this: Use,
+    this: InvitationUse,
 ) -> Result<Reply, ApiError> {
     let outcome = join(&app, Envelope { invited: Some(role), ..envelope }, &invitation).await;
     let settled = match &outcome {
         Ok(done) if !done.events.is_empty() => store::confirm(&app.pool, this).await,
-        // It may have been appended all the same: when the reservation is over, the log says whether it was.
+        // It may have been appended. When the reservation expires, the log decides whether it counts.
         Err(error) if error.is_open() => Ok(()),
         Ok(_) | Err(_) => store::release(&app.pool, this).await,
     };
     if let Err(error) = settled {
-        tracing::warn!(%error, "the use of an invitation is settled by the log, later");
+        tracing::warn!(%error, "a use of an invitation stays reserved until the reservation expires");
     }
     Ok(outcome?.into())
 }
@@ -114,6 +130,6 @@ async fn join(app: &App, envelope: Envelope, invitation: &Invitation) -> Result<
     app.engine.project(invitation.project(), ProjectCommand::Join(Empty {}), envelope).await
 }
 
-async fn on_its_own(work: impl Future<Output = Result<Reply, ApiError>> + Send + 'static) -> Result<Reply, ApiError> {
+async fn detached(work: impl Future<Output = Result<Reply, ApiError>> + Send + 'static) -> Result<Reply, ApiError> {
     tokio::spawn(work).await.map_err(|error| Problem::internal(&error))?
 }

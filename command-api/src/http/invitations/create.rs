@@ -1,3 +1,6 @@
+//! `POST /v1/projects/{project_id}/invitations`: create an invitation link, for any role that the caller may give to a
+//! new member.
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -20,29 +23,31 @@ use crate::http::accounts::tokens::{new_secret, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-const DEFAULT_LIFE: TimeDelta = TimeDelta::days(7);
-const LONGEST_LIFE: TimeDelta = TimeDelta::days(90);
-const MOST_USES: i64 = 10_000;
+const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(7);
+const MAX_LIFETIME: TimeDelta = TimeDelta::days(90);
+const MAX_USES: i64 = 10_000;
 
+/// A new invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invite {
-    /// What those who accept become; whoever has that role or a higher one already keeps theirs.
+    /// Role of those who accept. Members with this or a higher role keep theirs.
     role: Role,
-    /// In 7 days by default, at most in 90.
+    /// By default 7 days from now, at most 90 days.
     expires_at: Option<Time>,
-    /// How many people may accept, 1 to 10,000: 1 by default, null for any number.
+    /// Number of people who may accept, from 1 to 10,000; 1 by default, null for any number.
     #[serde(default, deserialize_with = "patch::present")]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 10000)]
     max_uses: Option<Option<i64>>,
 }
 
+/// An invitation that was created, with its token.
 #[derive(Serialize, ToSchema)]
-pub struct MadeInvitation {
+pub struct CreatedInvitation {
     id: Uuid,
-    /// Give it to whom you invite: it is not shown again.
+    /// The secret, for the people to invite. It is not shown again.
     token: String,
-    /// Where it is looked at, and accepted with `/accept` behind it.
+    /// Path of the invitation. With `/accept` appended, it is the path to accept it.
     #[schema(example = "/v1/invitations/4yWbmPF6wUqQmA-c8PS1TqWyHZ4c9kPq0a7ab1Cw8lE")]
     url_path: String,
     project_id: ProjectId,
@@ -52,12 +57,13 @@ pub struct MadeInvitation {
     expires_at: DateTime<Utc>,
 }
 
-/// Invite people by a link, with any role that the caller may give to a new member. The token is shown this once.
+/// Create an invitation link, for any role that the caller may give to a new member. The token is shown only in this
+/// response.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/invitations", operation_id = "createInvitation", tag = "invitations",
     params(("project_id" = Uuid, Path, description = "the project")),
     request_body = Invite,
-    responses((status = 201, description = "Made", body = MadeInvitation), TokenProblems),
+    responses((status = 201, description = "Created", body = CreatedInvitation), TokenProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -65,18 +71,18 @@ pub async fn handler(
     caller: Caller,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<Invite>,
-) -> Result<MadeInvitation, ApiError> {
+) -> Result<CreatedInvitation, ApiError> {
     caller.must_reach(project_id)?;
     caller.must_write()?;
     app.engine.must_let_invite(project_id, caller.user_id, body.role).await?;
     let created_at = clock::now().utc();
-    let expires_at = body.expires_at.map_or(created_at + DEFAULT_LIFE, |time| Timestamp::from(time).utc());
-    if expires_at <= created_at || expires_at > created_at + LONGEST_LIFE {
+    let expires_at = body.expires_at.map_or(created_at + DEFAULT_LIFETIME, |time| Timestamp::from(time).utc());
+    if expires_at <= created_at || expires_at > created_at + MAX_LIFETIME {
         return Err(Problem::invalid_field("/expires_at", "must be within the next 90 days").into());
     }
     let max_uses = body.max_uses.unwrap_or(Some(1));
-    if max_uses.is_some_and(|uses| !(1..=MOST_USES).contains(&uses)) {
-        return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {MOST_USES}, or null")).into());
+    if max_uses.is_some_and(|uses| !(1..=MAX_USES).contains(&uses)) {
+        return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {MAX_USES}, or null")).into());
     }
     let (id, token) = (clock::new_id(), new_secret());
     let new = NewInvitation {
@@ -84,13 +90,13 @@ pub async fn handler(
         token: &token,
         project: project_id,
         role: body.role,
-        by: caller.user_id,
+        created_by: caller.user_id,
         created_at,
         expires_at,
         max_uses,
     };
     store::insert(&app.pool, new).await.map_err(unavailable)?;
-    Ok(MadeInvitation {
+    Ok(CreatedInvitation {
         id,
         url_path: format!("/v1/invitations/{token}"),
         token,
@@ -102,7 +108,7 @@ pub async fn handler(
     })
 }
 
-impl IntoResponse for MadeInvitation {
+impl IntoResponse for CreatedInvitation {
     fn into_response(self) -> Response {
         let mut response = (StatusCode::CREATED, Json(self)).into_response();
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,3 +1,6 @@
+//! `GET /v1/projects/{project_id}/invitations`: list the invitations of a project, oldest first, including expired,
+//! revoked and used ones.
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::Uri;
@@ -5,6 +8,7 @@ use serde::Serialize;
 use taskfold_domain::Role;
 use taskfold_domain::ids::ProjectId;
 use taskfold_web::Caller;
+use taskfold_web::page::Page;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
@@ -13,30 +17,33 @@ use uuid::Uuid;
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::page::{Page, Paged, Params};
+use crate::http::page::{ListResponse, Params};
 
 /// An invitation, without its token.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct Invitation {
-    #[sqlx(rename = "invitation_id")]
     id: Uuid,
     #[schema(value_type = Role)]
     role: String,
-    /// Who made it.
+    /// User who created it.
     created_by: Uuid,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
-    /// Null: any number.
+    /// Null for any number.
     max_uses: Option<i32>,
     uses: i64,
     revoked_at: Option<DateTime<Utc>>,
 }
 
-/// The invitations of a project, oldest first, also those that are over. For those who may invite.
+/// List the invitations of a project, oldest first, including expired, revoked and used ones. For members who may
+/// invite.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/invitations", operation_id = "listInvitations", tag = "invitations",
     params(("project_id" = Uuid, Path, description = "the project"), Params),
-    responses((status = 200, description = "A page of invitations", body = Page<Invitation>), TokenProblems),
+    responses(
+        (status = 200, description = "A page of invitations", body = Page<Invitation>),
+        TokenProblems
+    ),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -45,20 +52,26 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     uri: Uri,
     Query(params): Query<Params>,
-) -> Result<Paged<Invitation>, ApiError> {
-    let asked = params.of_list("invitations", project_id.0)?;
+) -> Result<ListResponse<Invitation>, ApiError> {
+    let page = params.page_of("invitations", project_id.0)?;
     caller.must_reach(project_id)?;
     app.engine.must_let_see_invitations(project_id, caller.user_id).await?;
-    let invitations: Vec<Invitation> = sqlx::query_as(
-        "SELECT invitation_id, role, created_by, created_at, expires_at, max_uses, \
-                taskfold_invitation_uses(invitation_id) AS uses, revoked_at \
-         FROM invitations WHERE project_id = $1 AND invitation_id > $2 ORDER BY invitation_id LIMIT $3",
+    let invitations = sqlx::query_as!(
+        Invitation,
+        r#"
+        SELECT invitation_id AS id, role, created_by, created_at, expires_at, max_uses,
+               taskfold_invitation_uses(invitation_id) AS "uses!", revoked_at
+        FROM invitations
+        WHERE project_id = $1 AND invitation_id > $2
+        ORDER BY invitation_id
+        LIMIT $3
+        "#,
+        project_id.0,
+        page.after(),
+        page.row_limit(),
     )
-    .bind(project_id.0)
-    .bind(asked.after)
-    .bind(asked.rows())
     .fetch_all(&app.pool)
     .await
     .map_err(unavailable)?;
-    Ok(asked.page(&uri, invitations, |invitation| invitation.id))
+    Ok(page.response(&uri, invitations, |invitation| invitation.id))
 }

@@ -1,14 +1,14 @@
-//! Links by which people join a project.
+//! Invitation links, by which people join a project.
 
-/// Join by an invitation.
+/// Join a project by an invitation.
 pub mod accept;
-/// Invite; the link is shown once.
+/// Create an invitation link, for any role that the caller may give to a new member.
 pub mod create;
-/// The invitations of a project.
+/// Get an invitation.
+pub mod get;
+/// List the invitations of a project, oldest first, including expired, revoked and used ones.
 pub mod list;
-/// What an invitation is to.
-pub mod look;
-/// Take an invitation back.
+/// Revoke an invitation.
 pub mod revoke;
 /// Invitations and their uses in the database.
 mod store;
@@ -23,6 +23,6 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(create::handler))
         .routes(routes!(list::handler))
         .routes(routes!(revoke::handler))
-        .routes(routes!(look::handler))
+        .routes(routes!(get::handler))
         .routes(routes!(accept::handler))
 }

@@ -1,3 +1,5 @@
+//! `DELETE /v1/projects/{project_id}/invitations/{invitation_id}`: revoke an invitation.
+
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_domain::ids::ProjectId;
@@ -11,11 +13,14 @@ use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// Take an invitation back: nobody joins by it any more, and those who have joined stay. For those who may invite.
+/// Revoke an invitation. People who have joined by it stay members. For members who may invite.
 #[utoipa::path(
     delete, path = "/v1/projects/{project_id}/invitations/{invitation_id}", operation_id = "revokeInvitation",
     tag = "invitations",
-    params(("project_id" = Uuid, Path, description = "the project"), ("invitation_id" = Uuid, Path, description = "the invitation's id")),
+    params(
+        ("project_id" = Uuid, Path, description = "the project"),
+        ("invitation_id" = Uuid, Path, description = "the id of the invitation")
+    ),
     responses((status = 204, description = "Revoked, now or before"), TokenProblems),
     security(("bearer" = []))
 )]

@@ -1,3 +1,5 @@
+//! `POST /v1/projects/{project_id}/filters`: save a filter for all members.
+
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::ProjectId;
@@ -6,25 +8,29 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 /// Save a filter for all members.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/filters", operation_id = "addFilter", tag = "projects",
     params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
     request_body = AddFilter,
-    responses((status = 201, description = "Made", body = CommandReply), (status = 200, description = "Was so already, or a replay", body = CommandReply), CommandProblems),
+    responses(
+        (status = 201, description = "Created", body = CommandReply),
+        (status = 200, description = "Already in this state, or a replay", body = CommandReply),
+        CommandProblems
+    ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<AddFilter>,
 ) -> Result<Reply, ApiError> {
     let command = ProjectCommand::AddFilter(body);
-    let done = app.engine.project(project_id, command, sent.envelope()).await?;
-    Ok(Reply::at(done, |done, made| format!("/v1/projects/{}/filters/{made}", done.id)))
+    let done = app.engine.project(project_id, command, request.envelope()).await?;
+    Ok(Reply::created_at(done, |done, created| format!("/v1/projects/{}/filters/{created}", done.id)))
 }

@@ -1,3 +1,5 @@
+//! `POST /v1/projects/{project_id}/archive`: archive a project.
+
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::empty::Empty;
@@ -6,11 +8,11 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Archive a project: it can be read, and restored.
+/// Archive a project. It can still be read, and be restored.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/archive", operation_id = "archiveProject", tag = "projects",
     params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
@@ -20,10 +22,10 @@ use crate::http::sent::{CommandHeaders, Sent};
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path(project_id): Path<ProjectId>,
     Body(_body): Body<Empty>,
 ) -> Result<Reply, ApiError> {
-    let done = app.engine.project(project_id, ProjectCommand::Archive(Empty {}), sent.envelope()).await?;
+    let done = app.engine.project(project_id, ProjectCommand::Archive(Empty {}), request.envelope()).await?;
     Ok(done.into())
 }

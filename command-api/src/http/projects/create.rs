@@ -1,3 +1,5 @@
+//! `POST /v1/projects`: create a project.
+
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::ProjectId;
@@ -7,23 +9,27 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Body;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Create a project, its caller the owner.
+/// Create a project. The caller becomes its owner.
 #[utoipa::path(
     post, path = "/v1/projects", operation_id = "createProject", tag = "projects",
     params(CommandHeaders),
     request_body = CreateProject,
     responses(
-        (status = 201, description = "Made", body = CommandReply),
+        (status = 201, description = "Created", body = CommandReply),
         CommandProblems
     ),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, sent: Sent, Body(body): Body<CreateProject>) -> Result<Reply, ApiError> {
+pub async fn handler(
+    State(app): State<App>,
+    request: CommandRequest,
+    Body(body): Body<CreateProject>,
+) -> Result<Reply, ApiError> {
     let id = body.id.unwrap_or_else(|| ProjectId(clock::new_id()));
-    let done = app.engine.project(id, ProjectCommand::Create(body), sent.envelope()).await?;
-    Ok(Reply::at(done, |_, made| format!("/v1/projects/{made}")))
+    let done = app.engine.project(id, ProjectCommand::Create(body), request.envelope()).await?;
+    Ok(Reply::created_at(done, |_, created| format!("/v1/projects/{created}")))
 }

@@ -1,3 +1,5 @@
+//! `PATCH /v1/projects/{project_id}`: rename or describe a project (RFC 7396 merge patch).
+
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::ProjectId;
@@ -6,9 +8,9 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 /// Rename or describe a project (RFC 7396 merge patch).
 #[utoipa::path(
@@ -20,10 +22,10 @@ use crate::http::sent::{CommandHeaders, Sent};
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<EditProject>,
 ) -> Result<Reply, ApiError> {
-    let done = app.engine.project(project_id, ProjectCommand::Edit(body), sent.envelope()).await?;
+    let done = app.engine.project(project_id, ProjectCommand::Edit(body), request.envelope()).await?;
     Ok(done.into())
 }

@@ -1,4 +1,4 @@
-//! Commands on a project, a file each.
+//! Commands on projects, one operation per file.
 
 /// Add a column.
 pub mod add_column;
@@ -6,11 +6,11 @@ pub mod add_column;
 pub mod add_filter;
 /// Add a label.
 pub mod add_label;
-/// Archive a project: it can be read, and restored.
+/// Archive a project.
 pub mod archive;
-/// Archive a column: it and its cards are off the board, but kept.
+/// Archive a column.
 pub mod archive_column;
-/// Create a project, its caller the owner.
+/// Create a project.
 pub mod create;
 /// Rename or describe a project (RFC 7396 merge patch).
 pub mod edit;
@@ -18,29 +18,29 @@ pub mod edit;
 pub mod edit_column;
 /// Change a saved filter (RFC 7396 merge patch).
 pub mod edit_filter;
-/// Rename or recolour a label (RFC 7396 merge patch).
+/// Rename or recolor a label (RFC 7396 merge patch).
 pub mod edit_label;
-/// Remove a column that holds no tasks.
+/// Remove a column that contains no tasks.
 pub mod remove_column;
 /// Remove a saved filter.
 pub mod remove_filter;
 /// Remove a label from the project and its tasks.
 pub mod remove_label;
-/// Remove a member; anyone may remove themselves.
+/// Remove a member.
 pub mod remove_member;
-/// Take the role of a team back.
+/// Remove the role of a team.
 pub mod remove_team;
-/// Bring an archived project back.
+/// Restore an archived project.
 pub mod restore;
-/// Bring an archived column back.
+/// Restore an archived column.
 pub mod restore_column;
 /// Add a member, or change their role.
 pub mod set_member;
-/// Give a team a role, or change it.
+/// Give all members of a team a role in the project, or change that role.
 pub mod set_team;
-/// Hear of it no more.
+/// Stop watching a project.
 pub mod unwatch;
-/// Hear of everything that happens here.
+/// Watch a project.
 pub mod watch;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,3 +1,5 @@
+//! `DELETE /v1/projects/{project_id}/members/{user_id}`: remove a member.
+
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::{ProjectId, UserId};
@@ -6,23 +8,27 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Remove a member; anyone may remove themselves.
+/// Remove a member. All members may remove themselves.
 #[utoipa::path(
     delete, path = "/v1/projects/{project_id}/members/{user_id}", operation_id = "removeMember", tag = "projects",
-    params(("project_id" = Uuid, Path, description = "the project"), ("user_id" = Uuid, Path, description = "the user"), CommandHeaders),
+    params(
+        ("project_id" = Uuid, Path, description = "the project"),
+        ("user_id" = Uuid, Path, description = "the user"),
+        CommandHeaders
+    ),
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path((project_id, user_id)): Path<(ProjectId, UserId)>,
 ) -> Result<Reply, ApiError> {
     let done =
-        app.engine.project(project_id, ProjectCommand::RemoveMember(MemberRef { user_id }), sent.envelope()).await?;
+        app.engine.project(project_id, ProjectCommand::RemoveMember(MemberRef { user_id }), request.envelope()).await?;
     Ok(done.into())
 }

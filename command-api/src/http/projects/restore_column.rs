@@ -1,3 +1,5 @@
+//! `POST /v1/projects/{project_id}/columns/{column_id}/restore`: restore an archived column.
+
 use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::empty::Empty;
@@ -7,25 +9,32 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Bring an archived column back.
+/// Restore an archived column.
 #[utoipa::path(
-    post, path = "/v1/projects/{project_id}/columns/{column_id}/restore", operation_id = "restoreColumn", tag = "projects",
-    params(("project_id" = Uuid, Path, description = "the project"), ("column_id" = Uuid, Path, description = "the column"), CommandHeaders),
+    post, path = "/v1/projects/{project_id}/columns/{column_id}/restore",
+    operation_id = "restoreColumn", tag = "projects",
+    params(
+        ("project_id" = Uuid, Path, description = "the project"),
+        ("column_id" = Uuid, Path, description = "the column"),
+        CommandHeaders
+    ),
     request_body = Empty,
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path((project_id, column_id)): Path<(ProjectId, ColumnId)>,
     Body(_body): Body<Empty>,
 ) -> Result<Reply, ApiError> {
-    let done =
-        app.engine.project(project_id, ProjectCommand::RestoreColumn(ColumnRef { column_id }), sent.envelope()).await?;
+    let done = app
+        .engine
+        .project(project_id, ProjectCommand::RestoreColumn(ColumnRef { column_id }), request.envelope())
+        .await?;
     Ok(done.into())
 }

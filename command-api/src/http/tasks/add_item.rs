@@ -1,3 +1,5 @@
+//! `POST /v1/tasks/{task_id}/checklists/{checklist_id}/items`: add an item to a checklist.
+
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::TaskCommand;
@@ -11,9 +13,9 @@ use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 /// A new item behind `after` (null: the first place); without `after`, the last.
 #[derive(Deserialize, ToSchema)]
@@ -30,15 +32,24 @@ pub struct NewItem {
 
 /// Add an item to a checklist.
 #[utoipa::path(
-    post, path = "/v1/tasks/{task_id}/checklists/{checklist_id}/items", operation_id = "addChecklistItem", tag = "tasks",
-    params(("task_id" = Uuid, Path, description = "the task"), ("checklist_id" = Uuid, Path, description = "the checklist"), CommandHeaders),
+    post, path = "/v1/tasks/{task_id}/checklists/{checklist_id}/items",
+    operation_id = "addChecklistItem", tag = "tasks",
+    params(
+        ("task_id" = Uuid, Path, description = "the task"),
+        ("checklist_id" = Uuid, Path, description = "the checklist"),
+        CommandHeaders
+    ),
     request_body = NewItem,
-    responses((status = 201, description = "Made", body = CommandReply), (status = 200, description = "Was so already, or a replay", body = CommandReply), CommandProblems),
+    responses(
+        (status = 201, description = "Created", body = CommandReply),
+        (status = 200, description = "Already in this state, or a replay", body = CommandReply),
+        CommandProblems
+    ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path((task_id, checklist_id)): Path<(TaskId, ChecklistId)>,
     Body(body): Body<NewItem>,
 ) -> Result<Reply, ApiError> {
@@ -53,8 +64,10 @@ pub async fn handler(
                 done: body.done,
                 after: body.after,
             }),
-            sent.envelope(),
+            request.envelope(),
         )
         .await?;
-    Ok(Reply::at(done, |done, made| format!("/v1/tasks/{}/checklists/{checklist_id}/items/{made}", done.id)))
+    Ok(Reply::created_at(done, |done, created| {
+        format!("/v1/tasks/{}/checklists/{checklist_id}/items/{created}", done.id)
+    }))
 }

@@ -1,3 +1,6 @@
+//! `PATCH /v1/tasks/{task_id}/checklists/{checklist_id}/items/{item_id}`: change, check or move an item (RFC 7396 merge
+//! patch).
+
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::TaskCommand;
@@ -10,9 +13,9 @@ use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,17 +32,23 @@ pub struct ItemPatch {
     after: Option<Option<ItemId>>,
 }
 
-/// Change, tick or move an item (RFC 7396 merge patch).
+/// Change, check or move an item (RFC 7396 merge patch).
 #[utoipa::path(
-    patch, path = "/v1/tasks/{task_id}/checklists/{checklist_id}/items/{item_id}", operation_id = "changeChecklistItem", tag = "tasks",
-    params(("task_id" = Uuid, Path, description = "the task"), ("checklist_id" = Uuid, Path, description = "the checklist"), ("item_id" = Uuid, Path, description = "the item"), CommandHeaders),
+    patch, path = "/v1/tasks/{task_id}/checklists/{checklist_id}/items/{item_id}",
+    operation_id = "changeChecklistItem", tag = "tasks",
+    params(
+        ("task_id" = Uuid, Path, description = "the task"),
+        ("checklist_id" = Uuid, Path, description = "the checklist"),
+        ("item_id" = Uuid, Path, description = "the item"),
+        CommandHeaders
+    ),
     request_body = ItemPatch,
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path((task_id, checklist_id, item_id)): Path<(TaskId, ChecklistId, ItemId)>,
     Body(body): Body<ItemPatch>,
 ) -> Result<Reply, ApiError> {
@@ -54,7 +63,7 @@ pub async fn handler(
                 done: body.done,
                 after: body.after,
             }),
-            sent.envelope(),
+            request.envelope(),
         )
         .await?;
     Ok(done.into())

@@ -1,3 +1,5 @@
+//! `PATCH /v1/tasks/{task_id}`: edit a task (RFC 7396 merge patch).
+
 use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::TaskId;
@@ -6,11 +8,11 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Change a task (RFC 7396 merge patch): absent fields stay, null clears.
+/// Edit a task (RFC 7396 merge patch): absent fields stay, null clears.
 #[utoipa::path(
     patch, path = "/v1/tasks/{task_id}", operation_id = "editTask", tag = "tasks",
     params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
@@ -20,10 +22,10 @@ use crate::http::sent::{CommandHeaders, Sent};
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path(task_id): Path<TaskId>,
     Body(body): Body<EditTask>,
 ) -> Result<Reply, ApiError> {
-    let done = app.engine.task(task_id, TaskCommand::Edit(Box::new(body)), sent.envelope()).await?;
+    let done = app.engine.task(task_id, TaskCommand::Edit(Box::new(body)), request.envelope()).await?;
     Ok(done.into())
 }

@@ -1,3 +1,5 @@
+//! `PATCH /v1/tasks/{task_id}/comments/{comment_id}`: edit a comment of the caller.
+
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::TaskCommand;
@@ -9,9 +11,9 @@ use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -19,23 +21,27 @@ pub struct CommentPatch {
     text: CommentText,
 }
 
-/// Edit one's own comment.
+/// Edit a comment of the caller.
 #[utoipa::path(
     patch, path = "/v1/tasks/{task_id}/comments/{comment_id}", operation_id = "editComment", tag = "tasks",
-    params(("task_id" = Uuid, Path, description = "the task"), ("comment_id" = Uuid, Path, description = "the comment"), CommandHeaders),
+    params(
+        ("task_id" = Uuid, Path, description = "the task"),
+        ("comment_id" = Uuid, Path, description = "the comment"),
+        CommandHeaders
+    ),
     request_body = CommentPatch,
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path((task_id, comment_id)): Path<(TaskId, CommentId)>,
     Body(body): Body<CommentPatch>,
 ) -> Result<Reply, ApiError> {
     let done = app
         .engine
-        .task(task_id, TaskCommand::EditComment(EditComment { comment_id, text: body.text }), sent.envelope())
+        .task(task_id, TaskCommand::EditComment(EditComment { comment_id, text: body.text }), request.envelope())
         .await?;
     Ok(done.into())
 }

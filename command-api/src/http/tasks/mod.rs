@@ -1,20 +1,20 @@
-//! Commands on a task, a file each.
+//! Commands on tasks, one operation per file.
 
 /// Add a checklist.
 pub mod add_checklist;
-/// Let a task wait for another one.
+/// Add a dependency.
 pub mod add_dependency;
 /// Add an item to a checklist.
 pub mod add_item;
-/// Archive a task: off the board, still found by `?archived=true`.
+/// Archive a task.
 pub mod archive;
-/// Assign a member.
+/// Assign a member to a task.
 pub mod assign;
 /// Send one command to many tasks.
 pub mod bulk;
 /// Cancel a running or paused task.
 pub mod cancel;
-/// Change, tick or move an item (RFC 7396 merge patch).
+/// Change, check or move an item (RFC 7396 merge patch).
 pub mod change_item;
 /// Comment on a task.
 pub mod comment;
@@ -22,53 +22,53 @@ pub mod comment;
 pub mod complete;
 /// Create a task in a project.
 pub mod create;
-/// Delete a task; it can be restored.
+/// Delete a task.
 pub mod delete;
-/// Change a task (RFC 7396 merge patch): absent fields stay, null clears.
+/// Edit a task (RFC 7396 merge patch).
 pub mod edit;
-/// Edit one's own comment.
+/// Edit a comment of the caller.
 pub mod edit_comment;
-/// Say that a running or paused task failed.
+/// Mark a running or paused task as failed.
 pub mod fail;
-/// Put a label on.
+/// Add a label to a task.
 pub mod label;
-/// Move a task; entering a column of another category starts, completes or reopens it.
+/// Move a task.
 pub mod move_to;
 /// Pause a running task.
 pub mod pause;
-/// Tell how far a running task is.
+/// Report the progress of a running task.
 pub mod progress;
 /// React to a comment with an emoji.
 pub mod react;
 /// Remove a checklist with its items.
 pub mod remove_checklist;
-/// Remove a comment: one's own, or as an admin any.
+/// Remove a comment.
 pub mod remove_comment;
-/// Let it wait no longer.
+/// Remove a dependency.
 pub mod remove_dependency;
-/// Remove an item.
+/// Remove an item of a checklist.
 pub mod remove_item;
 /// Rename a checklist.
 pub mod rename_checklist;
-/// Reopen a task that is over, in the first column of the category `todo`.
+/// Reopen a finished task, in the first column of the category `todo`.
 pub mod reopen;
-/// Bring a deleted task back.
+/// Restore a deleted task.
 pub mod restore;
 /// Resume a paused task.
 pub mod resume;
 /// Start a task, in the first column of the category `in_progress`.
 pub mod start;
-/// Put an archived task back on the board.
+/// Move an archived task back to the board.
 pub mod unarchive;
-/// Take an assignee off.
+/// Remove an assignee.
 pub mod unassign;
-/// Take a label off.
+/// Remove a label from a task.
 pub mod unlabel;
-/// Take a reaction back.
+/// Remove the caller's reaction from a comment.
 pub mod unreact;
-/// Hear of it no more.
+/// Stop watching a task.
 pub mod unwatch;
-/// Hear of what happens to a task.
+/// Watch a task.
 pub mod watch;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -1,3 +1,5 @@
+//! `POST /v1/tasks/{task_id}/move`: move a task.
+
 use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::TaskId;
@@ -6,11 +8,11 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Move a task; entering a column of another category starts, completes or reopens it.
+/// Move a task. Moving it into a column of another category starts, completes or reopens it.
 #[utoipa::path(
     post, path = "/v1/tasks/{task_id}/move", operation_id = "moveTask", tag = "tasks",
     params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
@@ -20,10 +22,10 @@ use crate::http::sent::{CommandHeaders, Sent};
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path(task_id): Path<TaskId>,
     Body(body): Body<MoveTask>,
 ) -> Result<Reply, ApiError> {
-    let done = app.engine.task(task_id, TaskCommand::Move(body), sent.envelope()).await?;
+    let done = app.engine.task(task_id, TaskCommand::Move(body), request.envelope()).await?;
     Ok(done.into())
 }

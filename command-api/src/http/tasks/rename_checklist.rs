@@ -1,3 +1,5 @@
+//! `PATCH /v1/tasks/{task_id}/checklists/{checklist_id}`: rename a checklist.
+
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::TaskCommand;
@@ -9,9 +11,9 @@ use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,14 +24,18 @@ pub struct ChecklistPatch {
 /// Rename a checklist.
 #[utoipa::path(
     patch, path = "/v1/tasks/{task_id}/checklists/{checklist_id}", operation_id = "renameChecklist", tag = "tasks",
-    params(("task_id" = Uuid, Path, description = "the task"), ("checklist_id" = Uuid, Path, description = "the checklist"), CommandHeaders),
+    params(
+        ("task_id" = Uuid, Path, description = "the task"),
+        ("checklist_id" = Uuid, Path, description = "the checklist"),
+        CommandHeaders
+    ),
     request_body = ChecklistPatch,
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path((task_id, checklist_id)): Path<(TaskId, ChecklistId)>,
     Body(body): Body<ChecklistPatch>,
 ) -> Result<Reply, ApiError> {
@@ -38,7 +44,7 @@ pub async fn handler(
         .task(
             task_id,
             TaskCommand::RenameChecklist(RenameChecklist { checklist_id, title: body.title }),
-            sent.envelope(),
+            request.envelope(),
         )
         .await?;
     Ok(done.into())

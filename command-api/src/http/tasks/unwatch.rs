@@ -1,3 +1,5 @@
+//! `DELETE /v1/tasks/{task_id}/watch`: stop watching a task.
+
 use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::empty::Empty;
@@ -6,19 +8,23 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Hear of it no more.
+/// Stop watching a task.
 #[utoipa::path(
     delete, path = "/v1/tasks/{task_id}/watch", operation_id = "unwatchTask", tag = "tasks",
     params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders),
     responses((status = 200, description = "Done", body = CommandReply), CommandProblems),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, sent: Sent, Path(task_id): Path<TaskId>) -> Result<Reply, ApiError> {
+pub async fn handler(
+    State(app): State<App>,
+    request: CommandRequest,
+    Path(task_id): Path<TaskId>,
+) -> Result<Reply, ApiError> {
     let command = TaskCommand::Unwatch(Empty {});
-    let done = app.engine.task(task_id, command, sent.envelope()).await?;
+    let done = app.engine.task(task_id, command, request.envelope()).await?;
     Ok(done.into())
 }

@@ -1,3 +1,5 @@
+//! `PATCH /v1/teams/{team_id}`: rename a team (RFC 7396 merge patch).
+
 use axum::extract::State;
 use taskfold_domain::TeamCommand;
 use taskfold_domain::ids::TeamId;
@@ -6,9 +8,9 @@ use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 /// Rename a team (RFC 7396 merge patch).
 #[utoipa::path(
@@ -20,11 +22,11 @@ use crate::http::sent::{CommandHeaders, Sent};
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path(team_id): Path<TeamId>,
     Body(body): Body<EditTeam>,
 ) -> Result<Reply, ApiError> {
     let command = TeamCommand::Edit(body);
-    let done = app.engine.team(team_id, command, sent.envelope()).await?;
+    let done = app.engine.team(team_id, command, request.envelope()).await?;
     Ok(done.into())
 }

@@ -1,14 +1,14 @@
-//! Commands on a team, a file each.
+//! Commands on teams, one operation per file.
 
-/// Create a team, its caller the owner.
+/// Create a team.
 pub mod create;
-/// Delete a team: it gives nobody a role any more.
+/// Delete a team.
 pub mod delete;
 /// Rename a team (RFC 7396 merge patch).
 pub mod edit;
-/// Remove somebody; anyone may leave.
+/// Remove a member of a team.
 pub mod remove_member;
-/// Add somebody, or change their role.
+/// Add a member to a team, or change their role in it.
 pub mod set_member;
 
 use utoipa_axum::router::OpenApiRouter;

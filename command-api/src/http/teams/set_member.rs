@@ -1,3 +1,5 @@
+//! `PUT /v1/teams/{team_id}/members/{user_id}`: add a member to a team, or change their role in it.
+
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::TeamCommand;
@@ -9,9 +11,9 @@ use taskfold_web::read::{Body, Path};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-use crate::http::sent::{CommandHeaders, Sent};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -19,21 +21,29 @@ pub struct TeamMemberRole {
     role: TeamRole,
 }
 
-/// Add somebody to a team, or change their role in it.
+/// Add a member to a team, or change their role in it.
 #[utoipa::path(
     put, path = "/v1/teams/{team_id}/members/{user_id}", operation_id = "setTeamMember", tag = "teams",
-    params(("team_id" = Uuid, Path, description = "the team"), ("user_id" = Uuid, Path, description = "the user"), CommandHeaders),
+    params(
+        ("team_id" = Uuid, Path, description = "the team"),
+        ("user_id" = Uuid, Path, description = "the user"),
+        CommandHeaders
+    ),
     request_body = TeamMemberRole,
-    responses((status = 201, description = "Made", body = CommandReply), (status = 200, description = "Was so already, or a replay", body = CommandReply), CommandProblems),
+    responses(
+        (status = 201, description = "Created", body = CommandReply),
+        (status = 200, description = "Already in this state, or a replay", body = CommandReply),
+        CommandProblems
+    ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path((team_id, user_id)): Path<(TeamId, UserId)>,
     Body(body): Body<TeamMemberRole>,
 ) -> Result<Reply, ApiError> {
     let command = TeamCommand::SetMember(SetTeamMember { user_id, role: body.role });
-    let done = app.engine.team(team_id, command, sent.envelope()).await?;
-    Ok(Reply::at(done, |done, made| format!("/v1/teams/{}/members/{made}", done.id)))
+    let done = app.engine.team(team_id, command, request.envelope()).await?;
+    Ok(Reply::created_at(done, |done, created| format!("/v1/teams/{}/members/{created}", done.id)))
 }

@@ -1,3 +1,5 @@
+//! `PATCH /v1/tasks/{task_id}/uploads/{upload_id}`: append bytes to an upload.
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -12,24 +14,27 @@ use super::tus;
 use crate::http::app::App;
 use crate::http::attachments::body;
 use crate::http::attachments::commit::{finish, may_attach};
+use crate::http::command_request::CommandRequest;
 use crate::http::error::ApiError;
-use crate::http::sent::Sent;
 
 const MEDIA_TYPE: &str = "application/offset+octet-stream";
 
-/// Send bytes from `Upload-Offset` on, which must be where the upload is (409). The last ones make the attachment, and are
-/// answered with `Taskfold-Attachment-Id` and `Taskfold-Position`. What came in before a request broke off is kept.
-/// Clients that cannot send `PATCH` send `POST` with `X-HTTP-Method-Override: PATCH`.
+/// Append bytes to an upload. `Upload-Offset` must be the current offset (409 otherwise). The last bytes create the
+/// attachment; the response has `Taskfold-Attachment-Id` and `Taskfold-Position`. Bytes that arrived before a request
+/// broke off are kept. Clients that cannot send `PATCH` send `POST` with `X-HTTP-Method-Override: PATCH`.
 #[utoipa::path(
     patch, path = "/v1/tasks/{task_id}/uploads/{upload_id}", operation_id = "appendUpload", tag = "attachments",
-    params(("task_id" = Uuid, Path, description = "the task"), ("upload_id" = Uuid, Path, description = "the upload"),
+    params(
+        ("task_id" = Uuid, Path, description = "the task"),
+        ("upload_id" = Uuid, Path, description = "the upload"
+    ),
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
-        ("Upload-Offset" = u64, Header, description = "Where the bytes begin"),
-        ("Upload-Checksum" = Option<String>, Header, description = "`sha1 <base64>` or `sha256 <base64>` of the body: 460 if it \
-            comes to another, and nothing of it is kept")),
+        ("Upload-Offset" = u64, Header, description = "Offset of the bytes"),
+        ("Upload-Checksum" = Option<String>, Header, description = "`sha1 <base64>` or `sha256 <base64>` of the body; 460 if \
+            they differ, and the body is discarded")),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
     responses(
-        (status = 204, description = "Taken",
+        (status = 204, description = "Stored",
          headers(("Upload-Offset" = u64), ("Taskfold-Attachment-Id" = uuid::Uuid), ("Taskfold-Position" = u64))),
         UploadProblems
     ),
@@ -37,16 +42,16 @@ const MEDIA_TYPE: &str = "application/offset+octet-stream";
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    command_request: CommandRequest,
     Path((task_id, upload_id)): Path<(TaskId, AttachmentId)>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (pool, user) = (&app.uploads.pool, sent.caller.user_id);
+    let (pool, user) = (&app.uploads.pool, command_request.caller.user_id);
     let get = || rows::get(pool, upload_id, task_id, user);
-    let envelope = sent.envelope();
+    let envelope = command_request.envelope();
     let upload = get().await.map_err(UploadError::from)?.ok_or_else(Problem::not_found)?;
     let headers = request.headers();
-    tus::must_be_understood(headers)?;
+    tus::check_version(headers)?;
     if headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) != Some(MEDIA_TYPE) {
         return Err(Problem::new(Code::UnsupportedMediaType, format!("Send the content type {MEDIA_TYPE}")).into());
     }
@@ -55,13 +60,13 @@ pub async fn handler(
     }
     let checksum = tus::checksum(headers)?;
     if let Some(position) = upload.position {
-        return Ok(tus::answer(StatusCode::NO_CONTENT, &upload, Some((upload.id().0, position))));
+        return Ok(tus::response(StatusCode::NO_CONTENT, &upload, Some((upload.id().0, position))));
     }
     if !upload.is_complete() {
         may_attach(&app.engine, task_id, &envelope).await?;
         let slot = app.uploads.slot()?;
-        // A task of its own: when the connection breaks, and this request with it, what has come in is still stored. A body that
-        // ends early is no harm here, where the offset says how much there is.
+        // In a task of its own, so that the received bytes are stored even if the connection, and with it this request,
+        // breaks off. A body that ends early does no harm, because the offset states how many bytes there are.
         let receiving = resumable::receive(app.uploads.clone(), upload, body::stream(request.into_body()), checksum);
         let received = tokio::spawn(async move {
             let _slot = slot;
@@ -71,8 +76,8 @@ pub async fn handler(
     }
     let upload = get().await.map_err(UploadError::from)?.ok_or_else(Problem::not_found)?;
     if !upload.is_complete() {
-        return Ok(tus::answer(StatusCode::NO_CONTENT, &upload, None));
+        return Ok(tus::response(StatusCode::NO_CONTENT, &upload, None));
     }
     let done = finish(&app.engine, &app.uploads, task_id, &upload, envelope).await?;
-    Ok(tus::answer(StatusCode::NO_CONTENT, &upload, done.created_id.map(|id| (id, done.position))))
+    Ok(tus::response(StatusCode::NO_CONTENT, &upload, done.created_id.map(|id| (id, done.position))))
 }

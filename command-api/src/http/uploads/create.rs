@@ -1,3 +1,5 @@
+//! `POST /v1/tasks/{task_id}/uploads`: create an upload.
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::LOCATION;
@@ -14,23 +16,23 @@ use taskfold_web::{Code, Problem};
 use super::tus;
 use crate::http::app::App;
 use crate::http::attachments::commit::{finish, may_attach};
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
-use crate::http::sent::{CommandHeaders, Sent};
 
-/// Each may leave as much as the largest attachment, until it expires.
-const MOST_UNFINISHED: i64 = 100;
+/// Limit of the incomplete uploads of a user. Each may use as much space as the largest attachment, until it expires.
+const MAX_INCOMPLETE: i64 = 100;
 
-/// Announce a file that will be sent in one or more requests, each of which may break off (the protocol tus 1.0.0, which
-/// upload libraries such as Uppy and tus-js-client speak; `OPTIONS` says which of its extensions are offered). It is kept for a day after its last byte. One person has at most 100
-/// that are not complete.
+/// Create an upload, for a file that is sent in one or more requests, each of which may break off (the tus protocol
+/// 1.0.0, which upload libraries such as Uppy and tus-js-client support; `OPTIONS` lists the supported extensions). It
+/// expires a day after its last byte. A user has at most 100 incomplete uploads.
 #[utoipa::path(
     post, path = "/v1/tasks/{task_id}/uploads", operation_id = "createUpload", tag = "attachments",
     params(("task_id" = Uuid, Path, description = "the task"), CommandHeaders,
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
-        ("Upload-Length" = u64, Header, description = "Of the file, in bytes"),
+        ("Upload-Length" = u64, Header, description = "Size of the file, in bytes"),
         ("Upload-Metadata" = Option<String>, Header, description = "`filename <base64>,filetype <base64>`")),
     responses(
-        (status = 201, description = "Send the bytes to `Location`. An empty file is attached at once",
+        (status = 201, description = "Send the bytes to `Location`. An empty file is attached immediately",
          headers(("Location" = String), ("Upload-Expires" = String), ("Taskfold-Attachment-Id" = uuid::Uuid))),
         UploadProblems
     ),
@@ -38,25 +40,24 @@ const MOST_UNFINISHED: i64 = 100;
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    command_request: CommandRequest,
     Path(task_id): Path<TaskId>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let envelope = sent.envelope();
+    let envelope = command_request.envelope();
     let attach = AttachRequest { user: envelope.actor, command_id: envelope.command_id };
     let headers = request.headers();
     may_attach(&app.engine, task_id, &envelope).await?;
-    tus::must_be_understood(headers)?;
-    tus::must_be_offered(headers)?;
+    tus::check_version(headers)?;
+    tus::check_extensions(headers)?;
     let length = tus::bytes(headers, tus::LENGTH)?;
     let metadata = one(headers, tus::METADATA)?;
     let file = tus::file(metadata)?;
     if length > app.uploads.limit {
         return Err(UploadError::TooLarge { limit: app.uploads.limit }.into());
     }
-    if rows::unfinished(&app.uploads.pool, attach).await.map_err(UploadError::from)? >= MOST_UNFINISHED {
-        let detail =
-            format!("One person has at most {MOST_UNFINISHED} uploads that are not complete: end or delete some");
+    if rows::unfinished(&app.uploads.pool, attach).await.map_err(UploadError::from)? >= MAX_INCOMPLETE {
+        let detail = format!("A user has at most {MAX_INCOMPLETE} incomplete uploads: complete or delete some first");
         return Err(Problem::new(Code::RateLimited, detail).retry_after(60).into());
     }
     let id = AttachmentId(clock::new_id());
@@ -68,7 +69,7 @@ pub async fn handler(
     } else {
         upload.position.map(|position| (upload.id().0, position))
     };
-    let mut response = tus::answer(StatusCode::CREATED, &upload, attached);
+    let mut response = tus::response(StatusCode::CREATED, &upload, attached);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/tasks/{task_id}/uploads/{}", upload.id())) {
         response.headers_mut().insert(LOCATION, location);
     }

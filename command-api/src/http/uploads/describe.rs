@@ -1,11 +1,12 @@
+//! `OPTIONS` of any path of uploads: the supported extensions of the tus protocol.
+
 use axum::extract::State;
 use axum::response::Response;
 
 use super::tus;
 use crate::http::app::App;
 
-/// What is offered of the protocol tus, in headers, to anybody: `OPTIONS` of any address of uploads. A part of that protocol, and so not
-/// in the document.
+/// Describe the supported extensions in headers, for anybody. Part of the tus protocol, and therefore not in the document.
 pub async fn handler(State(app): State<App>) -> Response {
-    tus::offer(app.uploads.limit)
+    tus::options(app.uploads.limit)
 }

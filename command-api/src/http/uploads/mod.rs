@@ -1,19 +1,19 @@
-//! The protocol tus 1.0.0 (<https://tus.io/protocols/resumable-upload>): its core, `creation`, `expiration`, `termination`
-//! and `checksum`. A file is announced, sent in as many requests as it takes, and attached by the last one.
+//! The tus protocol 1.0.0 (<https://tus.io/protocols/resumable-upload>): its core, `creation`, `expiration`,
+//! `termination` and `checksum`. An upload is created, sent in any number of requests, and attached by the last one.
 
-/// Send the next bytes; the last ones make the attachment.
+/// Append bytes to an upload.
 pub mod append;
-/// Announce a file.
+/// Create an upload.
 pub mod create;
-/// What is offered.
+/// Describe the supported extensions, in response to `OPTIONS`.
 pub mod describe;
-/// Where an upload is.
+/// Get the offset of an upload of the caller.
 pub mod get;
-/// Methods in a header.
+/// Methods in the header `X-HTTP-Method-Override`.
 pub mod override_method;
-/// End an upload that is not complete.
+/// Cancel an incomplete upload of the caller, and remove its bytes.
 pub mod remove;
-/// The protocol's headers.
+/// Headers of the protocol.
 mod tus;
 
 use axum::middleware::map_response;
@@ -29,5 +29,5 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(get::handler, append::handler, remove::handler))
         .route("/v1/tasks/{task_id}/uploads", options(describe::handler))
         .route("/v1/tasks/{task_id}/uploads/{upload_id}", options(describe::handler).post(override_method::handler))
-        .layer(map_response(tus::speaks))
+        .layer(map_response(tus::add_version))
 }

@@ -1,6 +1,8 @@
+//! `DELETE /v1/tasks/{task_id}/uploads/{upload_id}`: cancel an incomplete upload of the caller, and remove its bytes.
+
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use taskfold_attachments::uploads::receiving::discard;
+use taskfold_attachments::uploads::single::discard;
 use taskfold_attachments::uploads::{UploadError, rows};
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_web::problem::UploadProblems;
@@ -11,12 +13,15 @@ use super::tus;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// End one's own upload before it is complete, and take away what was sent.
+/// Cancel an incomplete upload of the caller, and remove its bytes.
 #[utoipa::path(
     delete, path = "/v1/tasks/{task_id}/uploads/{upload_id}", operation_id = "removeUpload", tag = "attachments",
-    params(("task_id" = Uuid, Path, description = "the task"), ("upload_id" = Uuid, Path, description = "the upload"),
+    params(
+        ("task_id" = Uuid, Path, description = "the task"),
+        ("upload_id" = Uuid, Path, description = "the upload"
+    ),
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`")),
-    responses((status = 204, description = "Gone"), UploadProblems),
+    responses((status = 204, description = "Removed"), UploadProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
@@ -29,7 +34,7 @@ pub async fn handler(
     let pool = &app.uploads.pool;
     let upload = rows::get(pool, upload_id, task_id, caller.user_id).await.map_err(UploadError::from)?;
     let upload = upload.ok_or_else(Problem::not_found)?;
-    tus::must_be_understood(&headers)?;
+    tus::check_version(&headers)?;
     if !rows::abandon(pool, upload.id()).await.map_err(UploadError::from)? {
         return Err(Problem::not_found().into());
     }

@@ -1,3 +1,5 @@
+//! Headers of the tus protocol.
+
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -19,16 +21,16 @@ pub const LENGTH: &str = "upload-length";
 pub const METADATA: &str = "upload-metadata";
 const EXPIRES: &str = "upload-expires";
 const CHECKSUM: &str = "upload-checksum";
-/// What is offered beside the core of the protocol.
+/// Supported extensions of the protocol.
 const EXTENSIONS: &str = "creation,expiration,termination,checksum";
-/// Headers of extensions that are not offered. An upload that is made with one would be something else than its client thinks.
-const NOT_OFFERED: [(&str, &str); 2] =
+/// Headers of unsupported extensions. They must be refused, because their clients expect another kind of upload.
+const UNSUPPORTED: [(&str, &str); 2] =
     [("upload-concat", "concatenation"), ("upload-defer-length", "creation-defer-length")];
-/// The longest that goes into a file's name and type in base64, with room for what libraries add.
-const METADATA_BYTES: usize = 4096;
+/// Limit of the metadata: enough for the name and the type of a file in base64, and for the additions of libraries.
+const MAX_METADATA_BYTES: usize = 4096;
 
-/// Every answer says which version it is, and a refusal of another version which ones there are.
-pub async fn speaks(mut response: Response) -> Response {
+/// Adds the protocol version to a response, and the supported versions to the refusal of another version.
+pub async fn add_version(mut response: Response) -> Response {
     let refused = response.status() == StatusCode::PRECONDITION_FAILED;
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static(RESUMABLE), HeaderValue::from_static(VERSION));
@@ -38,37 +40,39 @@ pub async fn speaks(mut response: Response) -> Response {
     response
 }
 
-/// What is offered, in headers.
-pub fn offer(most_bytes: u64) -> Response {
-    let offered = [
+/// The response to `OPTIONS`.
+pub fn options(max_bytes: u64) -> Response {
+    let headers = [
         ("tus-version", HeaderValue::from_static(VERSION)),
         ("tus-extension", HeaderValue::from_static(EXTENSIONS)),
         ("tus-checksum-algorithm", HeaderValue::from_static(ALGORITHMS)),
-        ("tus-max-size", most_bytes.into()),
+        ("tus-max-size", max_bytes.into()),
     ];
     let mut response = StatusCode::NO_CONTENT.into_response();
-    for (name, value) in offered {
+    for (name, value) in headers {
         response.headers_mut().insert(HeaderName::from_static(name), value);
     }
     response
 }
 
-/// 400 for what a new upload asks of extensions that are not offered.
-pub fn must_be_offered(headers: &HeaderMap) -> Result<(), Problem> {
-    match NOT_OFFERED.iter().find(|(header, _)| headers.contains_key(*header)) {
+/// 400 for a new upload with an unsupported extension.
+pub fn check_extensions(headers: &HeaderMap) -> Result<(), Problem> {
+    match UNSUPPORTED.iter().find(|(header, _)| headers.contains_key(*header)) {
         None => Ok(()),
         Some((_, extension)) => {
-            let detail = format!("The extension {extension} is not offered here: leave it out");
+            let detail = format!("The extension {extension} is not supported");
             Err(Problem::new(Code::Malformed, detail).with("offered", EXTENSIONS))
         }
     }
 }
 
-/// `Upload-Checksum: <algorithm> <base64>`, of the body.
+/// The checksum of the body: `Upload-Checksum: <algorithm> <base64>`.
 pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
     let Some(text) = one(headers, CHECKSUM)? else { return Ok(None) };
     let bad = || {
-        let detail = format!("The header Upload-Checksum must be one of {ALGORITHMS}, and the checksum in base64");
+        let detail = format!(
+            "The header Upload-Checksum must have one of the algorithms {ALGORITHMS}, and a checksum in base64"
+        );
         Problem::new(Code::Malformed, detail)
     };
     let (algorithm, sum) = text.split_once(' ').ok_or_else(bad)?;
@@ -76,15 +80,15 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
     Checksum::new(algorithm, sum).map(Some).ok_or_else(bad)
 }
 
-/// A request of another version is not understood. One that names none is taken: curl can then be used by hand.
-pub fn must_be_understood(headers: &HeaderMap) -> Result<(), Problem> {
+/// 412 for a request of another protocol version. The header may be absent, so that curl can be used by hand.
+pub fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     match one(headers, RESUMABLE)? {
         None | Some(VERSION) => Ok(()),
         Some(_) => Err(Problem::new(Code::UploadProtocol, "Send `Tus-Resumable: 1.0.0`").with("spoken", VERSION)),
     }
 }
 
-/// A header that must be a number of bytes.
+/// A header with a number of bytes.
 pub fn bytes(headers: &HeaderMap, name: &str) -> Result<u64, Problem> {
     one(headers, name)?
         .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
@@ -92,13 +96,16 @@ pub fn bytes(headers: &HeaderMap, name: &str) -> Result<u64, Problem> {
         .ok_or_else(|| Problem::invalid_field(format!("/{name}"), "must be a number of bytes, in the header"))
 }
 
-/// `Upload-Metadata: filename <base64>,filetype <base64>`; tus-js-client's users and Uppy say `filename` and `name`, `filetype`
-/// and `type`.
+/// Name and type of the file: `Upload-Metadata: filename <base64>,filetype <base64>`. Some clients send `name` and `type`
+/// instead.
 pub fn file(metadata: Option<&str>) -> Result<File, Problem> {
-    let bad = || Problem::invalid_field("/upload-metadata", "must be pairs of a name and a value in base64");
+    let bad = || Problem::invalid_field("/upload-metadata", "must be a list of keys, each with a value in base64");
     let metadata = metadata.unwrap_or_default();
-    if metadata.len() > METADATA_BYTES {
-        return Err(Problem::invalid_field("/upload-metadata", format!("must have at most {METADATA_BYTES} bytes")));
+    if metadata.len() > MAX_METADATA_BYTES {
+        return Err(Problem::invalid_field(
+            "/upload-metadata",
+            format!("must have at most {MAX_METADATA_BYTES} bytes"),
+        ));
     }
     let mut pairs = Vec::new();
     for pair in metadata.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -115,8 +122,8 @@ pub fn file(metadata: Option<&str>) -> Result<File, Problem> {
     })
 }
 
-/// Where the upload is, in headers.
-pub fn answer(status: StatusCode, upload: &Upload, attached: Option<(Uuid, i64)>) -> Response {
+/// The state of an upload, in headers.
+pub fn response(status: StatusCode, upload: &Upload, attached: Option<(Uuid, i64)>) -> Response {
     let mut response = status.into_response();
     let expires = upload.expires_at().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let (attachment, position) = attached.unzip();
@@ -143,12 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_names_the_file_as_libraries_write_it() {
-        let both = file(Some("filename R3LDvMOfZS50eHQ=,filetype dGV4dC9wbGFpbg==")).expect("whole");
+    fn metadata_is_read_as_libraries_write_it() {
+        let both = file(Some("filename R3LDvMOfZS50eHQ=,filetype dGV4dC9wbGFpbg==")).expect("valid metadata");
         assert_eq!((both.name.as_str(), both.content_type.as_str()), ("Grüße.txt", "text/plain"));
-        let uppy = file(Some("relativePath bnVsbA==, name YS5wbmc=,type aW1hZ2UvcG5n,is_confidential")).expect("whole");
+        let uppy = file(Some("relativePath bnVsbA==, name YS5wbmc=,type aW1hZ2UvcG5n,is_confidential"))
+            .expect("valid metadata");
         assert_eq!((uppy.name.as_str(), uppy.content_type.as_str()), ("a.png", "image/png"));
-        assert_eq!(file(None).expect("none is fine").name.as_str(), "file");
+        assert_eq!(file(None).expect("no metadata").name.as_str(), "file");
         assert!(file(Some("filename !!")).is_err());
     }
 }

@@ -1,14 +1,16 @@
+//! Checksums of request bodies.
+
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// As they are called in the protocol tus.
+/// Supported algorithms, by their names in the tus protocol.
 pub const ALGORITHMS: &str = "sha1,sha256";
 
-/// The checksum that a client announced of a request's body, and the hash of what has come of it.
+/// The checksum that a client declared for a request body, and the hash of the bytes that have arrived.
 #[derive(Clone)]
 pub struct Checksum {
     hash: Hash,
-    wanted: Vec<u8>,
+    declared: Vec<u8>,
 }
 
 #[derive(Clone)]
@@ -18,14 +20,14 @@ enum Hash {
 }
 
 impl Checksum {
-    /// `None` for an algorithm that is not known, and for a sum that is none of it.
-    pub fn new(algorithm: &str, wanted: Vec<u8>) -> Option<Self> {
+    /// `None`: the algorithm is unknown, or the checksum has the wrong length for it.
+    pub fn new(algorithm: &str, declared: Vec<u8>) -> Option<Self> {
         let (hash, bytes) = match algorithm {
             "sha1" => (Hash::Sha1(Sha1::new()), 20),
             "sha256" => (Hash::Sha256(Sha256::new()), 32),
             _ => return None,
         };
-        (wanted.len() == bytes).then_some(Self { hash, wanted })
+        (declared.len() == bytes).then_some(Self { hash, declared })
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
@@ -35,10 +37,10 @@ impl Checksum {
         }
     }
 
-    pub fn is_right(self) -> bool {
+    pub fn matches(self) -> bool {
         match self.hash {
-            Hash::Sha1(hash) => *hash.finalize() == *self.wanted,
-            Hash::Sha256(hash) => *hash.finalize() == *self.wanted,
+            Hash::Sha1(hash) => *hash.finalize() == *self.declared,
+            Hash::Sha256(hash) => *hash.finalize() == *self.declared,
         }
     }
 }

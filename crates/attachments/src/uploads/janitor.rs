@@ -1,3 +1,5 @@
+//! Removal of abandoned uploads, and of the bytes of removed attachments.
+
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -7,23 +9,18 @@ use taskfold_domain::ids::AttachmentId;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{EventRow, LoggedEvent, Worker};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{Uploads, rows};
 use crate::{Store, StoreError};
 
-/// Between two looks when nobody wakes it.
-const LOOK: Duration = Duration::from_secs(60);
-/// Positions of the log that one look takes.
-const WINDOW: i64 = 10_000;
-/// Dead uploads that one look takes.
-const DEAD: i64 = 100;
+/// Interval of the steps of an idle janitor.
+const IDLE_INTERVAL: Duration = Duration::from_secs(60);
+/// Number of positions of the log in one step.
+const POSITIONS_PER_STEP: i64 = 10_000;
+/// Number of expired uploads in one step.
+const UPLOADS_PER_STEP: i64 = 100;
 
-/// SQL: the place in an event's payload that names the attachment, 0 for none. In the text, in which a quote of a file's name is escaped: PostgreSQL's functions for JSON fail on some
-/// payloads, and with them the statement for all uploads.
-const NAMED: &str = "strpos(e.payload::text, format('\"id\":\"%s\"', attachment_id))";
-
-/// What a look came to.
+/// Outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Idle,
@@ -41,41 +38,45 @@ pub enum JanitorError {
 /// Cleans until `shutdown`.
 pub async fn work(uploads: Uploads, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let outcome = step(&uploads.pool, &uploads.store).await;
-        if outcome.is_ok() {
-            Worker::Janitor.succeeded();
-        }
-        match outcome {
-            Ok(Outcome::Cleaned) => continue,
-            Ok(Outcome::Idle) => {}
-            Err(error) => tracing::warn!(%error, "what is left of attachments could not be taken away yet"),
+        match step(&uploads.pool, &uploads.store).await {
+            Ok(outcome) => {
+                Worker::Janitor.succeeded();
+                match outcome {
+                    Outcome::Cleaned => continue,
+                    Outcome::Idle => {}
+                }
+            }
+            Err(error) => tracing::warn!(%error, "removed attachments and expired uploads could not be cleaned up"),
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = uploads.removed.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(IDLE_INTERVAL) => {}
         }
     }
 }
 
-/// Takes away the bytes of attachments that were removed, and of uploads that died.
+/// Removes the bytes of removed attachments and of expired uploads.
 pub async fn step(pool: &PgPool, store: &Store) -> Result<Outcome, JanitorError> {
-    let followed = follow_the_log(pool, store).await?;
-    let buried = bury_the_dead(pool, store).await?;
-    Ok(if followed || buried { Outcome::Cleaned } else { Outcome::Idle })
+    let more_events = follow_log(pool, store).await?;
+    let removed = remove_expired(pool, store).await?;
+    Ok(if more_events || removed { Outcome::Cleaned } else { Outcome::Idle })
 }
 
-/// The log says which bytes go, so that none stay because a process died between the event and the bytes. How far it was
-/// followed is moved on when they are gone: done twice is as good as once.
-async fn follow_the_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
-    // Not in a transaction, which would be held for as long as the store takes.
-    let where_it_is = sqlx::query_as("SELECT j.position, h.position FROM attachment_janitor j, log_head h");
-    let (at, head): (i64, i64) = within(REQUEST, where_it_is.fetch_one(pool)).await?;
-    let upto = head.min(at + WINDOW);
+/// Follows the log, which says whose bytes to remove, so that none stay when a process dies between the event and the
+/// removal. The position is stored after the removal, which can be repeated.
+async fn follow_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
+    // Not in a transaction, which would stay open while the store works.
+    let select = sqlx::query!(
+        r#"SELECT j.position AS "position!", h.position AS "head!" FROM attachment_janitor j, log_head h"#,
+    );
+    let row = within(REQUEST, select.fetch_one(pool)).await?;
+    let (at, head) = (row.position, row.head);
+    let upto = head.min(at + POSITIONS_PER_STEP);
     if upto <= at {
         return Ok(false);
     }
-    let reading = sqlx::query_as!(
+    let select = sqlx::query_as!(
         EventRow,
         r#"
         SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version,
@@ -90,53 +91,62 @@ async fn follow_the_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorErr
         upto,
     )
     .map(LoggedEvent::from);
-    let events = within(BATCH, reading.fetch_all(pool)).await?;
+    let events = within(BATCH, select.fetch_all(pool)).await?;
     for event in events {
         match event.event() {
             Ok(Event::Task(TaskEvent::AttachmentRemoved(e))) => store.remove(e.attachment.from.id).await?,
             Ok(Event::Task(TaskEvent::AttachmentAdded(e))) => {
-                let forget = "DELETE FROM attachment_uploads WHERE attachment_id = $1 AND length IS NULL";
-                within(REQUEST, sqlx::query(forget).bind(e.attachment.to.id.0).execute(pool)).await?;
+                within(REQUEST, rows::remove_single(pool, e.attachment.to.id)).await?;
             }
             Ok(_) => {}
-            // Bytes that stay do no harm; all others would wait for them to go.
-            Err(error) => tracing::error!(%error, "the bytes of an attachment are not looked after"),
+            // Skipped: its bytes would only use space, and retries would stop the removal of all others.
+            Err(error) => tracing::error!(%error, "an event of an attachment cannot be read, so its bytes stay"),
         }
     }
-    // Another instance may be at it too, and further.
-    let follow = sqlx::query("UPDATE attachment_janitor SET position = $1 WHERE position < $1").bind(upto);
-    within(REQUEST, follow.execute(pool)).await?;
+    // Another instance may have followed the log further.
+    let update = sqlx::query!("UPDATE attachment_janitor SET position = $1 WHERE position < $1", upto);
+    within(REQUEST, update.execute(pool)).await?;
     Ok(upto < head)
 }
 
-/// Uploads that nothing has been heard of for a day. One that may have been appended is asked of the log.
-async fn bury_the_dead(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
-    // Attached ones were kept for those who missed the answer. The others are marked first, so that an upload that is alive
-    // after all does not append what is being taken away.
-    let mark = format!(
-        "UPDATE attachment_uploads u SET state = CASE WHEN in_log THEN 'attached' ELSE 'abandoned' END \
-         FROM (SELECT attachment_id, EXISTS (\
-                   SELECT FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text \
-                   AND e.event_type = 'task.attachment_added' \
-                   AND {NAMED} > 0) \
-               AND NOT EXISTS (\
-                   SELECT FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text \
-                   AND e.event_type = 'task.attachment_removed' \
-                   AND {NAMED} > 0) AS in_log \
-               FROM attachment_uploads WHERE state = 'abandoned' OR touched_at < now() - interval '{KEPT}' \
-               ORDER BY touched_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS d \
-         WHERE u.attachment_id = d.attachment_id RETURNING u.attachment_id, in_log",
-        KEPT = rows::KEPT
+/// Removes the rows of uploads that expired, and their bytes unless the log contains the attachment.
+async fn remove_expired(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
+    // Abandoned in the same statement, so that an upload that is still alive is not appended after its bytes are removed. The
+    // id is searched in the text of the payload, in which the quotes of file names are escaped: the JSON functions of
+    // PostgreSQL fail on some payloads, and with them the statement for all uploads.
+    let expired = sqlx::query!(
+        r#"
+        UPDATE attachment_uploads u SET state = CASE WHEN in_log THEN 'attached' ELSE 'abandoned' END
+        FROM (
+            SELECT attachment_id,
+                   EXISTS (
+                       SELECT FROM events e
+                       WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text
+                         AND e.event_type = 'task.attachment_added'
+                         AND strpos(e.payload::text, format('"id":"%s"', attachment_id)) > 0)
+                   AND NOT EXISTS (
+                       SELECT FROM events e
+                       WHERE e.aggregate_type = 'task' AND e.aggregate_id = task_id::text
+                         AND e.event_type = 'task.attachment_removed'
+                         AND strpos(e.payload::text, format('"id":"%s"', attachment_id)) > 0) AS in_log
+            FROM attachment_uploads
+            WHERE state = 'abandoned' OR touched_at < now() - make_interval(days => $2)
+            ORDER BY touched_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS d
+        WHERE u.attachment_id = d.attachment_id
+        RETURNING u.attachment_id, in_log AS "in_log!"
+        "#,
+        UPLOADS_PER_STEP,
+        rows::RETENTION_DAYS,
     );
-    let dead: Vec<(Uuid, bool)> = within(BATCH, sqlx::query_as(&mark).bind(DEAD).fetch_all(pool)).await?;
-    for (id, in_log) in &dead {
-        let id = AttachmentId(*id);
-        if *in_log {
+    let expired = within(BATCH, expired.fetch_all(pool)).await?;
+    for upload in &expired {
+        let id = AttachmentId(upload.attachment_id);
+        if upload.in_log {
             store.remove_tails(id).await?;
         } else {
             store.remove(id).await?;
         }
         within(REQUEST, rows::remove(pool, id)).await?;
     }
-    Ok(!dead.is_empty())
+    Ok(!expired.is_empty())
 }

@@ -4,12 +4,12 @@
 pub mod checksum;
 /// Removal of abandoned uploads, and of the bytes of removed attachments.
 pub mod janitor;
-/// An upload in a single request, which leaves nothing behind if it breaks off.
-pub mod receiving;
 /// An upload in several requests.
 pub mod resumable;
 /// Uploads in progress, in the database.
 pub mod rows;
+/// An upload in a single request, which leaves nothing behind if it breaks off.
+pub mod single;
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub struct Uploads {
     /// Limit of one file, in bytes.
     pub limit: u64,
     slots: Arc<Semaphore>,
-    /// Wakes the janitor.
+    /// Wakes the janitor after a removal.
     pub removed: Arc<Notify>,
 }
 

@@ -1,3 +1,5 @@
+//! An upload in several requests.
+
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use taskfold_domain::ids::AttachmentId;
@@ -10,9 +12,9 @@ use super::rows::{self, Upload};
 use super::{BodyError, UploadError, Uploads};
 use crate::{PART_BYTES, Progress, Writer};
 
-/// Takes a body at the upload's offset until it ends, breaks off or has all of the file. What came in is kept, so that the
-/// next request goes on behind it: each whole part at once, which a killed process has not lost, and the rest at the end. With a
-/// checksum, all of it is kept or nothing, and what does not come to it is refused.
+/// Receives a body at the offset of the upload, until it ends or breaks off. The bytes are kept, so that the next request
+/// continues after them: each complete part immediately, so that it survives the process, and the rest at the end. With a
+/// checksum, either all bytes are kept or, if they do not match it, none.
 pub async fn receive(
     uploads: Uploads,
     upload: Upload,
@@ -27,16 +29,16 @@ pub async fn receive(
     let writer = Writer::resume(uploads.store.clone(), id, &start).await?;
     let (length, saved) = (upload.length as u64, start.size);
     let mut receiver = Receiver { uploads, id, request, length, writer, saved, checksum };
-    let taken = receiver.take(body).await;
-    let saved = match &taken {
-        // What is stored of it is written over by the next request, or goes with the upload.
+    let received = receiver.receive(body).await;
+    let saved = match &received {
+        // The next request overwrites the stored bytes, or they are removed with the upload.
         Err(_) if receiver.checksum.is_some() => receiver.writer.settle().await.map_err(UploadError::from),
-        _ => receiver.save().await,
+        Ok(()) | Err(_) => receiver.save().await,
     };
-    if saved.is_err() || taken.is_err() {
-        receiver.leave_nothing_that_was_ended().await;
+    if saved.is_err() || received.is_err() {
+        receiver.remove_if_abandoned().await;
     }
-    saved.and(taken)
+    saved.and(received)
 }
 
 struct Receiver {
@@ -45,13 +47,13 @@ struct Receiver {
     request: Uuid,
     length: u64,
     writer: Writer,
-    /// Up to where the database knows.
+    /// Number of bytes that are saved in the database.
     saved: u64,
     checksum: Option<Checksum>,
 }
 
 impl Receiver {
-    async fn take(&mut self, body: impl Stream<Item = Result<Bytes, BodyError>>) -> Result<(), UploadError> {
+    async fn receive(&mut self, body: impl Stream<Item = Result<Bytes, BodyError>>) -> Result<(), UploadError> {
         let mut body = std::pin::pin!(body);
         while let Some(bytes) = body.next().await {
             let mut bytes = bytes?;
@@ -62,15 +64,15 @@ impl Receiver {
                 checksum.update(&bytes);
             }
             while !bytes.is_empty() {
-                let room = PART_BYTES - (self.writer.size() % PART_BYTES as u64) as usize;
-                let filled = self.writer.push(bytes.split_to(bytes.len().min(room))).await?;
+                let free = PART_BYTES - (self.writer.size() % PART_BYTES as u64) as usize;
+                let filled = self.writer.push(bytes.split_to(bytes.len().min(free))).await?;
                 if filled && self.checksum.is_none() {
                     self.save().await?;
                 }
             }
         }
         match &self.checksum {
-            Some(checksum) if !checksum.clone().is_right() => Err(UploadError::ChecksumMismatch),
+            Some(checksum) if !checksum.clone().matches() => Err(UploadError::ChecksumMismatch),
             _ => Ok(()),
         }
     }
@@ -80,24 +82,22 @@ impl Receiver {
             return Ok(());
         }
         let progress: Progress = self.writer.save().await?;
-        let ours = within(REQUEST, rows::advance(&self.uploads.pool, self.id, self.request, &progress)).await;
-        if !ours? {
+        let is_writer = within(REQUEST, rows::advance(&self.uploads.pool, self.id, self.request, &progress)).await;
+        if !is_writer? {
             return Err(UploadError::AtAnotherOffset);
         }
         self.writer.forget(self.saved).await?;
         self.saved = progress.size;
         Ok(())
     }
-}
 
-impl Receiver {
-    /// The upload may have been ended meanwhile, and what was there of it taken away: so must be what was written since.
-    async fn leave_nothing_that_was_ended(&mut self) {
-        let is_there = within(REQUEST, rows::is_there(&self.uploads.pool, self.id)).await;
-        if matches!(is_there, Ok(false)) {
+    /// Removes the bytes that were written after the upload was ended, and its bytes removed.
+    async fn remove_if_abandoned(&mut self) {
+        let exists = within(REQUEST, rows::exists(&self.uploads.pool, self.id)).await;
+        if matches!(exists, Ok(false)) {
             let _ = self.writer.settle().await;
             if let Err(error) = self.uploads.store.remove(self.id).await {
-                tracing::error!(%error, attachment_id = %self.id, "bytes of an upload that was ended stay in the store");
+                tracing::error!(%error, attachment_id = %self.id, "bytes of an ended upload remain in the store");
             }
         }
     }

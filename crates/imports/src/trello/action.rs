@@ -1,20 +1,22 @@
+//! Actions of the history.
+
 use serde_json::{Map, Value};
 use taskfold_domain::Timestamp;
 
-/// One action of the history. Accessors give `None` for whatever is missing or of another type.
+/// An action of the history. Accessors return `None` for a value that is missing or of another type.
 #[derive(Clone, Debug)]
 pub struct Action {
     pub id: String,
     pub at: Timestamp,
     pub kind: String,
-    /// The member who did it.
+    /// Id of the member who acted.
     pub author: Option<String>,
-    /// The member it was done to, where Trello says so outside of `data`.
+    /// Id of the member to whom it happened, if it is outside of `data`.
     pub member: Option<String>,
     pub data: Value,
 }
 
-/// What an action does to the card it names.
+/// Effect of an action on the card that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardRole {
     Creates,
@@ -23,12 +25,12 @@ pub enum CardRole {
 }
 
 impl Action {
-    /// Order of the history.
+    /// Sort key of the history.
     pub fn key(&self) -> (Timestamp, &str) {
         (self.at, &self.id)
     }
 
-    /// The id of a thing in `data`; 2011 exports say `_id` too.
+    /// Id of an object in `data`. Exports of 2011 have `_id` too.
     pub fn id_of(&self, thing: &str) -> Option<&str> {
         let thing = self.data.get(thing)?;
         text(thing, "id").or_else(|| text(thing, "_id"))
@@ -42,7 +44,7 @@ impl Action {
         self.id_of("list")
     }
 
-    /// The member a membership action is about.
+    /// Id of the member that a membership action is about.
     pub fn about(&self) -> Option<&str> {
         ["idMember", "idMemberAdded", "idMemberRemoved"]
             .into_iter()
@@ -51,7 +53,7 @@ impl Action {
             .or_else(|| self.id_of("member"))
     }
 
-    /// The fields that changed, with their values before.
+    /// Fields that changed, with their previous values.
     pub fn old(&self) -> Option<&Map<String, Value>> {
         self.data.get("old")?.as_object()
     }
@@ -79,7 +81,7 @@ impl Action {
     }
 }
 
-/// A string, or a number as one, and never an empty one: for ids.
+/// A string that is not empty.
 pub fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key)?.as_str().filter(|t| !t.is_empty())
 }

@@ -1,6 +1,8 @@
+//! Guesses of a column's category from the name of a list.
+
 use taskfold_domain::project::Category;
 
-/// Words of a list's name that say its work is done, in a few languages.
+/// Words for finished work, in several languages.
 const DONE: &[&str] = &[
     "done",
     "complete",
@@ -46,7 +48,7 @@ const DONE: &[&str] = &[
     "完成",
     "已完成",
 ];
-/// Words that say it is being worked on.
+/// Words for work in progress, in several languages.
 const IN_PROGRESS: &[&str] = &[
     "doing",
     "progress",
@@ -85,7 +87,7 @@ const IN_PROGRESS: &[&str] = &[
     "作業中",
 ];
 
-/// What kind of work a list of this name holds: that of the first telling word, else `todo`.
+/// Category of a list: that of the first known word in its name, otherwise `todo`.
 pub fn guess(name: &str) -> Category {
     let name = name.to_lowercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_the_kind_of_work() {
+    fn categories_are_guessed_from_names() {
         for done in ["Done", "DONE ✔", "Completed (2015)", "Erledigt", "Archive", "已完成"] {
             assert_eq!(guess(done), Category::Done, "{done}");
         }

@@ -1,3 +1,5 @@
+//! Texts and times, made to fit our limits. Every change is counted.
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use taskfold_domain::Timestamp;
@@ -11,65 +13,65 @@ pub const UNTITLED: &str = "(untitled)";
 pub fn name(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
     let text = without_nul(raw);
     if text.trim().is_empty() {
-        skipped.add(kind, format!("has no name: called {UNTITLED}"));
+        skipped.add(kind, format!("has no name: imported as {UNTITLED}"));
         return UNTITLED.to_owned();
     }
-    shorten_chars(text, TITLE_CHARS.min(NAME_CHARS), kind, skipped)
+    truncate_chars(text, TITLE_CHARS.min(NAME_CHARS), kind, skipped)
 }
 
 /// A label's name, which may be empty.
 pub fn label_name(raw: &str, skipped: &mut Skipped) -> String {
-    shorten_chars(without_nul(raw), NAME_CHARS, "label", skipped)
+    truncate_chars(without_nul(raw), NAME_CHARS, "label", skipped)
 }
 
 pub fn description(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
-    shorten_bytes(without_nul(raw), DESCRIPTION_BYTES, kind, skipped)
+    truncate_bytes(without_nul(raw), DESCRIPTION_BYTES, kind, skipped)
 }
 
 /// A checklist item; `None` for a blank one.
 pub fn item(raw: &str, skipped: &mut Skipped) -> Option<String> {
-    let text = shorten_chars(without_nul(raw), ITEM_CHARS, "checkItem", skipped);
+    let text = truncate_chars(without_nul(raw), ITEM_CHARS, "checkItem", skipped);
     (!text.trim().is_empty()).then_some(text)
 }
 
 /// A comment; `None` for a blank one.
 pub fn comment(raw: &str, kind: &str, skipped: &mut Skipped) -> Option<String> {
-    let text = shorten_bytes(without_nul(raw), COMMENT_BYTES, kind, skipped);
+    let text = truncate_bytes(without_nul(raw), COMMENT_BYTES, kind, skipped);
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// The source's colour name, or `none`.
+/// Name of a color, or `none`.
 pub fn color(raw: Option<&str>) -> String {
-    let fits = |c: &str| taskfold_domain::input::Color::try_from(c.to_owned()).is_ok();
-    raw.filter(|c| fits(c)).unwrap_or("none").to_owned()
+    let parse_text = |c: &str| taskfold_domain::input::Color::try_from(c.to_owned()).is_ok();
+    raw.filter(|c| parse_text(c)).unwrap_or("none").to_owned()
 }
 
 fn without_nul(raw: &str) -> String {
     raw.replace('\0', "")
 }
 
-fn shorten_chars(text: String, max: usize, kind: &str, skipped: &mut Skipped) -> String {
+fn truncate_chars(text: String, max: usize, kind: &str, skipped: &mut Skipped) -> String {
     match text.char_indices().nth(max) {
         None => text,
         Some((end, _)) => {
-            skipped.add(kind, format!("text over {max} characters: shortened"));
-            // What is left may be blank at worst, when a name begins with that many blanks.
+            skipped.add(kind, format!("text longer than {max} characters: truncated"));
+            // A name that begins with that many blanks would be blank.
             let cut = text[..end].to_owned();
             if cut.trim().is_empty() { text.trim_start().chars().take(max).collect() } else { cut }
         }
     }
 }
 
-fn shorten_bytes(mut text: String, max: usize, kind: &str, skipped: &mut Skipped) -> String {
+fn truncate_bytes(mut text: String, max: usize, kind: &str, skipped: &mut Skipped) -> String {
     if text.len() > max {
-        skipped.add(kind, format!("text over {} KiB: shortened", max / 1024));
+        skipped.add(kind, format!("text longer than {} KiB: truncated", max / 1024));
         let end = (0..=max).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         text.truncate(end);
     }
     text
 }
 
-/// A time as Trello writes it (RFC 3339), within the years we can keep.
+/// A time (RFC 3339, or in milliseconds since 1970) within the bounds of [`Timestamp`].
 pub fn time(value: &Value) -> Option<Timestamp> {
     let time = match value {
         Value::String(text) => DateTime::parse_from_rfc3339(text.trim()).ok()?.with_timezone(&Utc),
@@ -79,13 +81,13 @@ pub fn time(value: &Value) -> Option<Timestamp> {
     Timestamp::within_bounds(time)
 }
 
-/// The time of creation that a MongoDB ObjectId carries in its first four bytes.
+/// Time of creation in a MongoDB ObjectId: its first four bytes.
 pub fn time_of_id(id: &str) -> Option<Timestamp> {
     if id.len() != 24 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
     let seconds = i64::from_str_radix(&id[..8], 16).ok()?;
-    // Trello began in 2011; anything earlier is not such an id.
+    // Trello started in 2011, so an earlier time means that this is not an ObjectId.
     (seconds > 1_262_304_000).then(|| DateTime::from_timestamp(seconds, 0).map(Timestamp::from))?
 }
 
@@ -96,7 +98,7 @@ mod tests {
     use taskfold_domain::input::{CommentText, Description, Title};
 
     #[test]
-    fn whatever_comes_fits_afterwards() {
+    fn any_text_is_made_to_fit() {
         let mut skipped = Skipped::default();
         let blanks = " ".repeat(600) + "x";
         for raw in ["", " \u{0} ", "ok", &"ä".repeat(700), &blanks] {
@@ -106,11 +108,11 @@ mod tests {
         assert!(Description::try_from(description(&long, "card", &mut skipped)).is_ok());
         assert!(comment(&long, "commentCard", &mut skipped).is_some_and(|t| CommentText::try_from(t).is_ok()));
         assert_eq!(comment(" \n", "commentCard", &mut skipped), None);
-        assert!(skipped.list().iter().any(|s| s.reason == "text over 64 KiB: shortened"));
+        assert!(skipped.list().iter().any(|s| s.reason == "text longer than 64 KiB: truncated"));
     }
 
     #[test]
-    fn times_are_read_or_not_there() {
+    fn unreadable_times_are_none() {
         assert!(time(&json!("2015-06-19T10:32:37.369Z")).is_some());
         for odd in [
             json!("yesterday"),

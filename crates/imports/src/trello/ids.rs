@@ -1,13 +1,13 @@
-use taskfold_domain::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, ProjectId, TaskId, UserId};
+//! Ids for the things of a board, the same in every import.
+
+use taskfold_domain::ids::{ChecklistId, ColumnId, CommentId, ItemId, LabelId, TaskId, UserId};
 use uuid::Uuid;
 
-/// Makes our ids from the source's: UUIDv5 below the project, so that importing again finds the same things.
+use crate::source::IdScope;
+
+/// Derives ids from those of the source: UUIDv5 in the namespace of the project or, for people, of the scope.
 #[derive(Clone, Copy, Debug)]
-pub struct Ids {
-    pub project: ProjectId,
-    /// The same person has the same account in all projects with this scope.
-    pub people: Uuid,
-}
+pub struct Ids(pub IdScope);
 
 impl Ids {
     pub fn task(&self, source: &str) -> TaskId {
@@ -34,16 +34,16 @@ impl Ids {
         ItemId(self.id("item", source))
     }
 
-    /// The command made from an action (or invented): the same action of any export has the same.
+    /// Id of a command. The key names the action that it is made from, or the thing that it creates.
     pub fn command(&self, key: &str) -> Uuid {
         self.id("command", key)
     }
 
     pub fn person(&self, source: &str) -> UserId {
-        UserId(Uuid::new_v5(&self.people, format!("trello:member:{source}").as_bytes()))
+        UserId(Uuid::new_v5(&self.0.people, format!("trello:member:{source}").as_bytes()))
     }
 
     fn id(&self, kind: &str, source: &str) -> Uuid {
-        Uuid::new_v5(&self.project.0, format!("trello:{kind}:{source}").as_bytes())
+        Uuid::new_v5(&self.0.project.0, format!("trello:{kind}:{source}").as_bytes())
     }
 }

@@ -1,22 +1,28 @@
-//! Reading a Trello board's JSON export and turning it into commands. Pure: no database, clock or network.
+//! Trello boards: reads the JSON export and decides on commands. Pure: no database, clock or network.
 
-/// One action of the history, read tolerantly.
+/// Actions of the history.
 pub mod action;
-/// Which kind of work a list holds, guessed from its name.
+/// Guesses of a column's category from the name of a list.
 pub mod category;
-/// The file: the board as it is now, its people and its actions.
+/// The file: the current board, its people and its actions.
 pub mod export;
-/// Texts made to fit our limits, and every shortening counted.
+/// Texts and times, made to fit our limits.
 pub mod fit;
-/// Ids of ours for things of the source: the same each time.
+/// Ids for the things of a board, the same in every import.
 pub mod ids;
-/// The upload's bytes as JSON.
+/// The import of one export, behind the traits of a source.
+mod import;
+/// The bytes of an upload, as JSON.
 pub mod parse;
-/// From the history to commands in their order.
+/// The history as commands.
 pub mod plan;
-/// From differences between the project and the export's board to commands.
+/// Differences between the project and the board of the export, as commands.
 pub mod reconcile;
-/// The board as an export shows it, in the form kept for the next import.
+/// The board as an export shows it, in the form that is stored for the next import.
 pub mod snapshot;
-/// The history walked backwards: what each action did, and how things stood before the first.
+/// The history walked backwards.
 pub mod undo;
+
+/// Boards that were exported from Trello as JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Trello;

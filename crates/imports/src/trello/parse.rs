@@ -1,19 +1,13 @@
+//! The bytes of an upload, as JSON.
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::export::{NotABoard, board_id};
+use super::export::{board_id, object};
+use crate::source::InvalidUpload;
 
-/// What is wrong with an upload.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadUpload {
-    #[error("the body is not JSON")]
-    NotJson,
-    #[error(transparent)]
-    NotABoard(#[from] NotABoard),
-}
-
-/// The top level, without reading what is in it.
+/// The top level of a document, with its values unparsed.
 #[derive(Deserialize)]
 struct Probe<'a> {
     id: Option<Value>,
@@ -23,30 +17,30 @@ struct Probe<'a> {
     cards: Option<&'a RawValue>,
 }
 
-/// Checks an upload without building it in memory; returns the board's id.
-pub fn probe(bytes: &[u8]) -> Result<String, BadUpload> {
-    let bytes = without_mark(bytes);
+/// Checks an upload without parsing all of it, and returns the id of its board.
+pub fn probe(bytes: &[u8]) -> Result<String, InvalidUpload> {
+    let bytes = without_bom(bytes);
     if let Ok(probe) = serde_json::from_slice::<Probe<'_>>(bytes) {
         let is_list = |raw: &Option<&RawValue>| raw.is_some_and(|raw| raw.get().starts_with('['));
         return Ok(board_id(probe.id.as_ref(), is_list(&probe.lists), is_list(&probe.cards))?.replace('\0', ""));
     }
-    // Odd in some way (a half emoji, a key twice, not an object): read it whole.
-    let document = document(bytes).ok_or(BadUpload::NotJson)?;
-    let Value::Object(top) = &document else { return Err(NotABoard::NoObject.into()) };
+    // Unusual in some way (a lone surrogate, a duplicate key, not an object): parse all of it.
+    let document = document(bytes).ok_or(InvalidUpload::NotJson)?;
+    let top = object(&document)?;
     let is_list = |key: &str| top.get(key).is_some_and(Value::is_array);
     Ok(board_id(top.get("id"), is_list("lists"), is_list("cards"))?.to_owned())
 }
 
-/// The document, its strings without U+0000, which PostgreSQL cannot keep. `None` when it is not JSON.
+/// Parses an upload. Removes U+0000 from all strings, because PostgreSQL cannot store it. `None`: it is not JSON.
 pub fn document(bytes: &[u8]) -> Option<Value> {
-    let bytes = without_mark(bytes);
+    let bytes = without_bom(bytes);
     let mut document =
-        serde_json::from_slice(bytes).ok().or_else(|| serde_json::from_slice(&without_half_characters(bytes)).ok())?;
+        serde_json::from_slice(bytes).ok().or_else(|| serde_json::from_slice(&without_lone_surrogates(bytes)).ok())?;
     clean(&mut document);
     Some(document)
 }
 
-fn without_mark(bytes: &[u8]) -> &[u8] {
+fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
@@ -59,8 +53,8 @@ fn clean(value: &mut Value) {
     }
 }
 
-/// JavaScript cuts strings inside a character: `\ud83d` without its other half becomes U+FFFD.
-fn without_half_characters(bytes: &[u8]) -> Vec<u8> {
+/// Replaces escapes of lone surrogates by U+FFFD. JavaScript produces them when it cuts a string inside a character.
+fn without_lone_surrogates(bytes: &[u8]) -> Vec<u8> {
     let mut text = bytes.to_vec();
     let mut i = 0;
     while i + 1 < text.len() {
@@ -80,7 +74,7 @@ fn without_half_characters(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The code unit of a `\uXXXX` at `i`.
+/// UTF-16 code unit of an escape `\uXXXX` at `i`.
 fn escaped(text: &[u8], i: usize) -> Option<u32> {
     let escape = text.get(i..i + 6)?.strip_prefix(b"\\u")?;
     u32::from_str_radix(std::str::from_utf8(escape).ok()?, 16).ok()
@@ -91,16 +85,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uploads_are_told_apart() {
-        assert_eq!(probe(b"hello"), Err(BadUpload::NotJson));
-        assert_eq!(probe(b""), Err(BadUpload::NotJson));
-        assert_eq!(probe(b"[]"), Err(NotABoard::NoObject.into()));
-        assert_eq!(probe(b"{\"id\": \"x\", \"lists\": 5, \"cards\": []}"), Err(NotABoard::NoLists.into()));
+    fn invalid_uploads_are_refused_at_a_pointer() {
+        assert_eq!(probe(b"hello"), Err(InvalidUpload::NotJson));
+        assert_eq!(probe(b""), Err(InvalidUpload::NotJson));
+        let pointer = |document: &[u8]| match probe(document) {
+            Err(InvalidUpload::NotABoard { pointer, .. }) => pointer,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(pointer(b"[]"), "");
+        assert_eq!(pointer(b"{\"lists\": [], \"cards\": []}"), "/id");
+        assert_eq!(pointer(b"{\"id\": \"x\", \"lists\": 5, \"cards\": []}"), "/lists");
         assert_eq!(probe(b"\xEF\xBB\xBF{\"id\": \"x\", \"lists\": [], \"cards\": []}").as_deref(), Ok("x"));
     }
 
     #[test]
-    fn half_characters_and_nuls_do_no_harm() {
+    fn lone_surrogates_and_nuls_are_removed() {
         let odd = br#"{"id": "x", "name": "a\ud83d b\ud83d\ude00 c\u0000 \\ud83d", "lists": [], "cards": []}"#;
         assert_eq!(probe(odd).as_deref(), Ok("x"));
         let name = document(odd).map(|d| d["name"].clone());

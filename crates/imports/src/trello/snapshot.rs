@@ -1,23 +1,25 @@
+//! The board as an export shows it, in the form that is stored for the next import. Its JSON is in the database.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use taskfold_domain::{Rank, Role, Timestamp};
 
-/// The board as an export shows it: texts fit our limits, ids are the source's.
+/// The board as an export shows it. Texts fit our limits; ids are those of the source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub board_id: String,
     pub name: String,
     pub description: String,
     pub closed: bool,
-    /// In the order of the file; their order on the board is by `pos`.
+    /// In the order of the file. On the board, they are ordered by `pos`.
     pub lists: Vec<List>,
     pub labels: Vec<Label>,
     pub cards: Vec<Card>,
-    /// Ids of the people that belong to the board: members, authors, assignees.
+    /// Ids of the people who belong to the board: members, authors and assignees.
     #[serde(default)]
     pub people: Vec<String>,
-    /// Of those who are no plain members.
+    /// Roles of the people who are not ordinary members.
     #[serde(default)]
     pub roles: BTreeMap<String, Role>,
 }
@@ -47,7 +49,7 @@ pub struct Label {
 pub struct Card {
     pub id: String,
     pub list: String,
-    /// Its index in the file, which orders cards of the same `pos`.
+    /// Index in the file, which orders cards with the same `pos`.
     pub index: usize,
     pub pos: f64,
     pub name: String,
@@ -61,7 +63,7 @@ pub struct Card {
     pub comments: Vec<Comment>,
 }
 
-/// Checklists and items in the order of their `pos`.
+/// A checklist, with its items in the order of their `pos`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checklist {
     pub id: String,
@@ -89,7 +91,7 @@ impl Snapshot {
         self.cards.iter().find(|c| c.id == id)
     }
 
-    /// Lists in their order on the board.
+    /// Lists, in their order on the board.
     pub fn ordered_lists(&self) -> Vec<&List> {
         let mut lists: Vec<&List> = self.lists.iter().collect();
         lists.sort_by(|a, b| a.pos.total_cmp(&b.pos));
@@ -98,15 +100,15 @@ impl Snapshot {
 }
 
 impl Card {
-    /// Its place as a rank, ordered as `pos` is and then by the place in the file.
+    /// Rank by `pos`, then by the index in the file.
     pub fn rank(&self) -> Rank {
         rank(self.pos, self.index)
     }
 }
 
-/// A rank for a position of the source; `tie` orders those of the same position.
+/// Rank for a position of the source. `tie` orders cards with the same position.
 pub fn rank(pos: f64, tie: usize) -> Rank {
-    // Ranks are made from positive numbers: negative ones and zero are laid below all that Trello uses.
+    // Ranks are made from positive numbers. Negative numbers and zero are mapped below all positions that Trello uses.
     const INFINITY_BITS: u64 = 0x7FF0_0000_0000_0000;
     let above_zero = if pos > 0.0 { pos } else { f64::from_bits((INFINITY_BITS - pos.abs().to_bits()) >> 12) };
     Rank::from_source(above_zero, u16::try_from(tie).unwrap_or(u16::MAX))

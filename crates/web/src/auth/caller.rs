@@ -1,3 +1,5 @@
+//! The caller of a request.
+
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
@@ -10,22 +12,22 @@ use super::verifier::Verifier;
 use crate::problem::{Code, Problem};
 use crate::scope::Scope;
 
-/// Who asks: no handler that needs one is reached without it.
+/// The caller of a request, as an extractor: a handler that has it cannot be reached without a valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub user_id: UserId,
     pub means: Means,
     pub scope: Scope,
-    /// When the token ends, in seconds since 1970; the largest number when it does not.
+    /// Time at which the token expires, in seconds since 1970; `i64::MAX` if it does not expire.
     pub expires_at: i64,
 }
 
-/// By what the caller is known.
+/// The credential by which the caller was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Means {
     Session(Uuid),
     ApiToken(Uuid),
-    /// A token of the outside issuer.
+    /// A token of the external issuer.
     Outside,
 }
 
@@ -39,24 +41,24 @@ impl Caller {
         }
     }
 
-    /// 403 for those who may only read.
+    /// 403 for a token with access `read`.
     pub fn must_write(&self) -> Result<(), Problem> {
         match self.scope.writes() {
             true => Ok(()),
-            false => Err(Problem::new(Code::Forbidden, "This API token may only read")),
+            false => Err(Problem::new(Code::Forbidden, "The API token has only access `read`")),
         }
     }
 
-    /// 404 for a project that the token is not for: it does not even tell whether it is there.
+    /// 404 for a project outside the scope of the token, whether or not the project exists.
     pub fn must_reach(&self, project: ProjectId) -> Result<(), Problem> {
         if self.scope.reaches(project) { Ok(()) } else { Err(Problem::not_found()) }
     }
 
-    /// 403 for an API token: what is asked for is for people.
+    /// 403 for an API token, where only people are allowed.
     pub fn must_be_person(&self) -> Result<(), Problem> {
         match self.means {
             Means::Session(_) | Means::Outside => Ok(()),
-            Means::ApiToken(_) => Err(Problem::new(Code::Forbidden, "An API token may not do this: sign in")),
+            Means::ApiToken(_) => Err(Problem::new(Code::Forbidden, "API tokens cannot be used for this: sign in")),
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Claims of our own tokens.
+
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::UserId;
@@ -7,10 +9,10 @@ use uuid::Uuid;
 use super::{ACCESS_TOKEN_SECONDS, Rejected, TICKET_SECONDS};
 
 pub(super) const ISSUER: &str = "taskfold";
-/// Against clocks that go a little differently.
+/// Tolerance for differences between clocks.
 const LEEWAY_SECONDS: u64 = 2;
 
-/// What a token is good for: its audience.
+/// Purpose of a token: its audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Requests,
@@ -31,15 +33,15 @@ pub(super) struct Claims {
     pub iss: String,
     pub aud: String,
     pub sub: Uuid,
-    /// The session; a ticket carries that of the token it was bought with.
+    /// The session. A ticket has that of the token with which it was created.
     pub sid: Uuid,
-    /// Of a ticket: its own.
+    /// Id of a ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti: Option<Uuid>,
-    /// Of a ticket that was bought with an API token: which.
+    /// Id of the API token with which a ticket was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tid: Option<Uuid>,
-    /// Of a ticket that was bought with another token than a session's: when that one ends.
+    /// Expiry of the token with which a ticket was created, unless that was the token of a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
     pub iat: i64,
@@ -49,7 +51,7 @@ pub(super) struct Claims {
 impl Claims {
     pub(super) fn new(purpose: Purpose, user: UserId, session: Uuid) -> Self {
         let iat = clock::now().utc().timestamp();
-        let lives = match purpose {
+        let lifetime = match purpose {
             Purpose::Requests => ACCESS_TOKEN_SECONDS,
             Purpose::Streams => TICKET_SECONDS,
         };
@@ -62,23 +64,24 @@ impl Claims {
             tid: None,
             until: None,
             iat,
-            exp: iat + lives,
+            exp: iat + lifetime,
         }
     }
 
-    pub(super) fn still_good(self) -> Result<Self, Rejected> {
+    /// The claims, unless they have expired.
+    pub(super) fn unless_expired(self) -> Result<Self, Rejected> {
         let now = clock::now().utc().timestamp();
         if self.exp.saturating_add_unsigned(LEEWAY_SECONDS) < now { Err(Rejected::Expired) } else { Ok(self) }
     }
 
-    /// What the token says, when it is signed by this key, for this purpose and not over for longer than the grace.
-    pub(super) fn checked(
+    /// Claims of a token that is signed by this key, for this purpose, and has not expired for longer than the grace period.
+    pub(super) fn verified(
         key: &DecodingKey,
         purpose: Purpose,
         token: &str,
         grace_seconds: u64,
     ) -> Result<Self, Rejected> {
-        // The algorithm is ours to say, never the token's: `alg: none` and key confusion end here.
+        // The algorithm is never taken from the token, which prevents `alg: none` and key confusion.
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[purpose.audience()]);

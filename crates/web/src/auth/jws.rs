@@ -1,3 +1,5 @@
+//! Headers of tokens.
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -5,17 +7,17 @@ use serde::de::IgnoredAny;
 
 use super::Rejected;
 
-/// What is read of a token's header before anything of the token is believed.
+/// The header of a token, which is not verified yet.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Header {
-    /// Only compared with that of the key, which says how it is verified.
+    /// Only compared with the algorithm of the key, which decides how the token is verified.
     pub alg: String,
     pub kid: Option<String>,
     #[serde(default)]
     crit: Presence,
 }
 
-/// Whether a member is there, whatever it says.
+/// Presence of a member, whatever its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Presence {
     #[default]
@@ -29,8 +31,8 @@ impl<'de> Deserialize<'de> for Presence {
     }
 }
 
-/// The header of a token in its compact form. Extensions that `crit` says must be understood (RFC 7515, 4.1.11) are not understood
-/// here, so such a token is refused.
+/// Header of a token in its compact form. A token with `crit` is rejected, because no critical extensions are supported (RFC
+/// 7515, 4.1.11).
 pub fn header(token: &str) -> Result<Header, Rejected> {
     let (header, _) = token.split_once('.').ok_or(Rejected::Invalid)?;
     let json = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| Rejected::Invalid)?;

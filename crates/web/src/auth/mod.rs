@@ -1,15 +1,16 @@
-//! Who asks. Our own tokens are EdDSA (RFC 8037): access tokens for requests, tickets for `EventSource` URLs, which cannot
-//! send headers. API tokens and those of an outside issuer are looked up by what the program brings along.
+//! Access tokens and stream tickets, and the caller that they identify. Our own tokens are EdDSA (RFC 8037): access tokens for
+//! requests, and tickets for URLs of `EventSource`, which cannot send headers. API tokens, and tokens of an external issuer,
+//! are verified by implementations that the program provides.
 
-/// Who asks.
+/// The caller of a request.
 mod caller;
-/// What our own tokens say.
+/// Claims of our own tokens.
 mod claims;
-/// Heads of tokens.
+/// Headers of tokens.
 pub mod jws;
-/// Makes tokens.
+/// Creation of tokens.
 mod signer;
-/// Checks tokens.
+/// Verification of tokens.
 mod verifier;
 
 use http::header::AUTHORIZATION;
@@ -21,17 +22,19 @@ pub use self::verifier::{ApiTokens, KeySource, OutsideIssuer, Ticket, TokenKey, 
 use crate::headers;
 use crate::problem::{Code, Problem};
 
-/// With what an API token begins, so that people and secret scanners know one when they see it.
+/// Prefix of API tokens, by which people and secret scanners recognize them.
 pub const API_TOKEN_PREFIX: &str = "tfp_";
+/// Lifetime of an access token.
 pub const ACCESS_TOKEN_SECONDS: i64 = 900;
+/// Lifetime of a ticket.
 pub const TICKET_SECONDS: i64 = 60;
 
-/// Why a token was not taken.
+/// The reason why a token was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
     Invalid,
     Expired,
-    /// It cannot be said right now.
+    /// The token cannot be verified at the moment.
     Unavailable,
 }
 
@@ -47,15 +50,15 @@ impl From<jsonwebtoken::errors::Error> for Rejected {
 impl From<Rejected> for Problem {
     fn from(rejected: Rejected) -> Self {
         let detail = match rejected {
-            Rejected::Invalid => "The token is not one that is taken here",
+            Rejected::Invalid => "The token is invalid",
             Rejected::Expired => "The token has expired: refresh the session",
-            Rejected::Unavailable => return Self::unavailable("What tokens are checked with"),
+            Rejected::Unavailable => return Self::unavailable("Verification of tokens"),
         };
         Self::new(Code::Unauthenticated, detail)
     }
 }
 
-/// The token of `Authorization: Bearer <token>`, if there is one.
+/// The token in `Authorization: Bearer <token>`, if any.
 pub fn bearer(headers: &http::HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(text) = headers::one(headers, AUTHORIZATION.as_str())? else { return Ok(None) };
     match text.split_once(' ') {
@@ -64,7 +67,7 @@ pub fn bearer(headers: &http::HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-/// The scheme `bearer` for the documents.
+/// The security scheme `bearer`, for the documents.
 pub fn security_scheme() -> SecurityScheme {
     SecurityScheme::Http(
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT, or an API token").build(),

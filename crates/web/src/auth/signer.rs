@@ -1,3 +1,5 @@
+//! Creation of tokens.
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use taskfold_domain::ids::UserId;
 use taskfold_event_log::clock;
@@ -6,7 +8,7 @@ use uuid::Uuid;
 use super::caller::{Caller, Means};
 use super::claims::{Claims, Purpose};
 
-/// A key that is not what it should be.
+/// An invalid key.
 #[derive(Debug, thiserror::Error)]
 #[error("signing key {kid}: {problem}")]
 pub struct KeyError {
@@ -20,7 +22,7 @@ impl KeyError {
     }
 }
 
-/// Makes tokens.
+/// Creates tokens.
 #[derive(Clone)]
 pub struct Signer {
     kid: String,
@@ -39,7 +41,7 @@ impl Signer {
         self.sign(&Claims::new(Purpose::Requests, user, session))
     }
 
-    /// A ticket for streams, which does not outlive what it was bought with.
+    /// A ticket for streams. It expires no later than the token with which it is created.
     pub fn ticket(&self, caller: &Caller) -> Result<String, KeyError> {
         let (session, tid, until) = match caller.means {
             Means::Session(session) => (session, None, None),

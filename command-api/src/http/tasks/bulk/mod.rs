@@ -1,5 +1,7 @@
-/// What an earlier request with the same key came to.
-mod kept;
+//! `POST /v1/projects/{project_id}/tasks/bulk`: send one command to many tasks.
+
+/// Replays of bulk commands.
+mod replay;
 
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use futures::StreamExt;
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use taskfold_commands::{CommandError, Done, Envelope, fingerprint};
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::task::Filter;
 use taskfold_domain::{Refusal, TaskCommand};
@@ -20,42 +23,44 @@ use taskfold_web::{Problem, deadline};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use self::kept::{Found, Kept};
+use self::replay::{EarlierRequest, KeyedRequest};
 use crate::http::app::App;
+use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
-use crate::http::sent::{CommandHeaders, Sent};
-use taskfold_commands::{CommandError, Done, Envelope, fingerprint};
 
-/// Tasks that one request changes at most.
-const MOST: usize = 500;
-/// For all of them.
-const TIME: Duration = Duration::from_secs(25);
-/// Commands under way at once: they are committed together.
-const AT_ONCE: usize = 64;
+/// Number of tasks that one request may change.
+const MAX_TASKS: usize = 500;
+/// Limit of the time for all of them.
+const TIME_LIMIT: Duration = Duration::from_secs(25);
+/// Number of concurrent commands. They are committed in batches.
+const CONCURRENT_COMMANDS: usize = 64;
 
-/// One command for many tasks of a project: those named, or those that a filter matches when the request first arrives.
+/// A command for many tasks of a project: for the given ones, or for those that match a filter when the request first
+/// arrives.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
     /// As in the offline queue: `{"type": "task.assign", "data": {"user_id": "..."}}`.
     #[schema(value_type = Object, example = json!({"type": "task.edit", "data": {"priority": "high"}}))]
     command: TaskCommand,
-    /// At most 500. Either these or `filter`.
+    /// At most 500. Either this or `filter`.
     task_ids: Option<Vec<TaskId>>,
     filter: Option<Filter>,
-    /// Only count: nothing is changed.
+    /// Only counts the tasks, and changes nothing.
     #[serde(default)]
     preview: bool,
 }
 
+/// The result of a bulk command.
 #[derive(Serialize, ToSchema)]
 pub struct BulkReply {
-    /// How many tasks the command is for.
+    /// Number of tasks that the command is for.
     matched: usize,
-    /// What became of it for each; empty for a preview.
+    /// Result for each task; empty for a preview.
     results: Vec<BulkResult>,
 }
 
+/// The result for one task.
 #[derive(Serialize, ToSchema)]
 pub struct BulkResult {
     task_id: Uuid,
@@ -71,100 +76,103 @@ pub struct BulkResult {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Also where everything was so already.
+    /// Also if the command changed nothing.
     Applied,
-    /// Edited since the version in `If-Match`.
+    /// The task was edited after the version in `If-Match`.
     Conflict,
     Rejected,
 }
 
-/// Send one command to many tasks. Each is decided for itself: one that is refused keeps no other from being applied. With
-/// `preview`, only how many there are. The same `Idempotency-Key` again is for the tasks that were matched the first time, does
-/// nothing twice, and answers as the first time with `Idempotency-Replayed: true`.
+/// Send one command to many tasks. Each is decided on its own: a refusal does not affect the others. With `preview`,
+/// only the matching tasks are counted. The same `Idempotency-Key` again is for the tasks that matched the first time,
+/// repeats nothing, and has the first response, with `Idempotency-Replayed: true`.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/tasks/bulk", operation_id = "bulkTasks", tag = "tasks",
     params(("project_id" = Uuid, Path, description = "the project"), CommandHeaders),
     request_body = Bulk,
     responses(
-        (status = 200, description = "Done, or refused, one by one", body = BulkReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` when it was answered before"))),
+        (status = 200, description = "The result for each task", body = BulkReply,
+         headers(("Idempotency-Replayed" = String, description = "`true` for the response to an earlier request"))),
         CommandProblems
     ),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    sent: Sent,
+    request: CommandRequest,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<Bulk>,
 ) -> Result<Response, ApiError> {
-    let envelope = sent.envelope();
+    let envelope = request.envelope();
     must_reach(&app, &envelope, project_id, &body.command).await?;
     if matches!(body.command, TaskCommand::Create(_)) {
-        return Err(Problem::invalid_field("/command/type", "is for a task that is there").into());
+        return Err(Problem::invalid_field("/command/type", "must be a command for an existing task").into());
     }
-    let kept = Kept { pool: &app.pool, envelope: &envelope, fingerprint: fingerprint(project_id.0, &body) };
-    let keeps = envelope.may_be_replayed && !body.preview;
-    let tasks = match if keeps { kept.find().await? } else { None } {
-        Some(Found { answer: Some(answer), .. }) => return Ok(replayed(answer)),
-        Some(Found { tasks, .. }) => tasks,
+    let keyed = KeyedRequest { pool: &app.pool, envelope: &envelope, fingerprint: fingerprint(project_id.0, &body) };
+    let can_be_replayed = envelope.may_be_replayed && !body.preview;
+    let tasks = match if can_be_replayed { keyed.find_earlier().await? } else { None } {
+        Some(EarlierRequest { response: Some(response), .. }) => return Ok(replayed(response)),
+        Some(EarlierRequest { tasks, .. }) => tasks,
         None => {
-            let tasks = selected(&app, project_id, &body).await?;
+            let tasks = selected_tasks(&app, project_id, &body).await?;
             if body.preview {
                 return Ok(Json(BulkReply { matched: tasks.len(), results: Vec::new() }).into_response());
             }
-            if keeps {
-                app.engine.take_key(project_id, &envelope, &kept.fingerprint).await?;
-                // Two that come at once are for the same tasks: those of whichever was first.
-                kept.select(&tasks).await?
+            if can_be_replayed {
+                app.engine.take_key(project_id, &envelope, &keyed.fingerprint).await?;
+                // Two requests at the same time are for the same tasks: those of the first one.
+                keyed.store_tasks(&tasks).await?
             } else {
                 tasks
             }
         }
     };
     let matched = tasks.len();
-    deadline::allow(TIME);
+    deadline::allow(TIME_LIMIT);
     let (app, command, envelope) = (&app, &body.command, &envelope);
     let results: Vec<BulkResult> = futures::stream::iter(tasks)
-        .map(|task| async move { one(app, task, command.clone(), envelope.clone()).await })
-        .buffered(AT_ONCE)
+        .map(|task| async move { send(app, task, command.clone(), envelope.clone()).await })
+        .buffered(CONCURRENT_COMMANDS)
         .collect()
         .await;
-    let passing = results.iter().any(BulkResult::is_passing);
+    let incomplete = results.iter().any(BulkResult::is_temporary);
     let reply = BulkReply { matched, results };
-    if !keeps || passing {
-        // What could not be decided now is decided when it is sent again.
+    if !can_be_replayed || incomplete {
+        // Not stored, so that a repeated request sends the commands without a result again.
         return Ok(Json(reply).into_response());
     }
-    let answer = serde_json::value::to_raw_value(&reply).map_err(|error| Problem::internal(&error))?;
-    match kept.answer(&answer).await? {
+    let response = serde_json::value::to_raw_value(&reply).map_err(|error| Problem::internal(&error))?;
+    match keyed.store_response(&response).await? {
         Some(first) => Ok(replayed(first)),
-        None => Ok(Json(answer).into_response()),
+        None => Ok(Json(response).into_response()),
     }
 }
 
-/// The tasks that the command is for now.
-async fn selected(app: &App, project: ProjectId, body: &Bulk) -> Result<Vec<TaskId>, ApiError> {
+/// The tasks that the command is for.
+async fn selected_tasks(app: &App, project: ProjectId, body: &Bulk) -> Result<Vec<TaskId>, ApiError> {
     let tasks = match (&body.task_ids, &body.filter) {
         (Some(ids), None) => app.engine.of_project(project, ids).await?,
         (None, Some(filter)) => app.engine.matching(project, filter).await?,
-        _ => return Err(Problem::invalid_field("", "name the tasks by `task_ids` or by `filter`, not by both").into()),
+        _ => return Err(Problem::invalid_field("", "must have either `task_ids` or `filter`").into()),
     };
     let matched = tasks.len();
-    if matched > MOST && !body.preview {
-        return Err(Problem::invalid_field("", format!("{matched} tasks match, and {MOST} can be changed at once"))
-            .with("matched", matched)
-            .into());
+    if matched > MAX_TASKS && !body.preview {
+        return Err(Problem::invalid_field(
+            "",
+            format!("matches {matched} tasks, but at most {MAX_TASKS} can be changed at once"),
+        )
+        .with("matched", matched)
+        .into());
     }
     Ok(tasks)
 }
 
-fn replayed(answer: Box<RawValue>) -> Response {
+fn replayed(response: Box<RawValue>) -> Response {
     let header = (HeaderName::from_static(IDEMPOTENCY_REPLAYED), HeaderValue::from_static("true"));
-    ([header], Json(answer)).into_response()
+    ([header], Json(response)).into_response()
 }
 
-/// Asked once for all: a stranger is not told how many tasks there are.
+/// Checks the role once for all tasks, so that others do not learn how many tasks there are.
 async fn must_reach(
     app: &App,
     envelope: &Envelope,
@@ -180,14 +188,14 @@ async fn must_reach(
 }
 
 impl BulkResult {
-    /// Whether it may come out otherwise when it is tried again.
-    fn is_passing(&self) -> bool {
+    /// True if another attempt may have another result.
+    fn is_temporary(&self) -> bool {
         self.problem.as_ref().is_some_and(|problem| problem.code().status().is_server_error())
     }
 }
 
-async fn one(app: &App, task: TaskId, command: TaskCommand, envelope: Envelope) -> BulkResult {
-    // An id of its own for each, the same whenever the request is sent again.
+async fn send(app: &App, task: TaskId, command: TaskCommand, envelope: Envelope) -> BulkResult {
+    // Each task has its own command id, which is the same when the request is repeated.
     let command_id = Uuid::new_v5(&envelope.command_id, task.0.as_bytes());
     let done = app.engine.task(task, command, Envelope { command_id, ..envelope }).await;
     let failed = |outcome, problem| BulkResult {
@@ -198,7 +206,7 @@ async fn one(app: &App, task: TaskId, command: TaskCommand, envelope: Envelope) 
         problem: Some(problem),
     };
     match done {
-        // Also by an earlier request with this key, which did not come to its end.
+        // Perhaps by an earlier request with the same key, which was not completed.
         Ok(Done { version, position, .. }) => BulkResult {
             task_id: task.0,
             outcome: Outcome::Applied,

@@ -1,3 +1,5 @@
+//! Actions of the file.
+
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -21,21 +23,21 @@ impl Export {
                 self.skipped.add("action", "has no type");
                 continue;
             };
-            let id = text(value, "id").map_or_else(|| made_up_id(value), |id| id.replace('\0', ""));
+            let id = text(value, "id").map_or_else(|| content_id(value), |id| id.replace('\0', ""));
             let Some(at) = value.get("date").and_then(fit::time).or_else(|| fit::time_of_id(&id)) else {
                 self.skipped.add(kind, "has no readable date");
                 continue;
             };
             if !seen.insert(id.clone()) {
-                self.skipped.add(kind, "the same action twice");
+                self.skipped.add(kind, "duplicate of another action");
                 continue;
             }
-            let creator = value.get("memberCreator").and_then(|m| self.meet(m));
+            let creator = value.get("memberCreator").and_then(|m| self.note_person(m));
             let author = text(value, "idMemberCreator").map(str::to_owned).or(creator);
             if let Some(author) = &author {
                 self.people.entry(author.clone()).or_default();
             }
-            let member = value.get("member").and_then(|m| self.meet(m));
+            let member = value.get("member").and_then(|m| self.note_person(m));
             let action = Action {
                 id,
                 at,
@@ -45,7 +47,7 @@ impl Export {
                 data: value.get("data").cloned().unwrap_or_default(),
             };
             if let Some(inner) = action.data.get("member") {
-                self.meet(inner);
+                self.note_person(inner);
             }
             if let Some(about) = action.about() {
                 self.people.entry(about.to_owned()).or_default();
@@ -56,7 +58,7 @@ impl Export {
     }
 }
 
-/// The same for the same content.
-fn made_up_id(value: &Value) -> String {
+/// Id of an action without one: the same for the same content.
+fn content_id(value: &Value) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, value.to_string().as_bytes()).to_string()
 }

@@ -1,3 +1,5 @@
+//! Cards of the file, with their labels, checklists and comments.
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
@@ -22,7 +24,7 @@ impl Export {
                 continue;
             };
             if !seen.insert(id) {
-                self.skipped.add("card", "the same id twice: the first one counts");
+                self.skipped.add("card", "duplicate id: the first one is imported");
                 continue;
             }
             let read = Card {
@@ -40,7 +42,7 @@ impl Export {
                 checklists: self.checklists_of(card, id, &checklists),
                 comments: comments.remove(id).unwrap_or_default(),
             };
-            self.count_parts(card, &read);
+            self.count_unsupported_parts(card, &read);
             self.last_activity = self.last_activity.max(card.get("dateLastActivity").and_then(fit::time));
             self.snapshot.cards.push(read);
         }
@@ -48,7 +50,7 @@ impl Export {
 
     fn list_of(&mut self, card: &Value) -> String {
         let Some(list) = text(card, "idList") else {
-            self.skipped.add("card", "names no list: put into the first");
+            self.skipped.add("card", "names no list: moved to the first list");
             if self.snapshot.lists.is_empty() {
                 self.missing_list("missing");
             }
@@ -80,13 +82,13 @@ impl Export {
                 self.add_label(id, text(label, "name"), text(label, "color"));
             }
         }
-        // Exports of 2011 have no labels of their own, only the names given to colours.
+        // Exports of 2011 have no labels, only the names of colors.
         if document.get("labels").is_none()
             && let Some(names) = document.get("labelNames").and_then(Value::as_object)
         {
             for (color, name) in names {
                 if let Some(name) = name.as_str().filter(|n| !n.is_empty()) {
-                    self.add_label(&colour_id(color, name), Some(name), Some(color));
+                    self.add_label(&color_label_id(color, name), Some(name), Some(color));
                 }
             }
         }
@@ -109,7 +111,10 @@ impl Export {
         for label in array(card, "labels") {
             let (name, color) = (text(label, "name"), text(label, "color"));
             let id = text(label, "id").map_or_else(
-                || self.same_label(name, color).unwrap_or_else(|| colour_id(color.unwrap_or(""), name.unwrap_or(""))),
+                || {
+                    self.same_label(name, color)
+                        .unwrap_or_else(|| color_label_id(color.unwrap_or(""), name.unwrap_or("")))
+                },
                 str::to_owned,
             );
             if self.snapshot.labels.iter().any(|l| l.id == id) || self.add_label(&id, name, color) {
@@ -118,9 +123,9 @@ impl Export {
         }
         let missing =
             wanted.iter().filter(|id| id.as_str().is_none_or(|id| !ids.iter().any(|known| known == id))).count();
-        self.skipped.add_many("card", "has a label the board does not have", missing);
+        self.skipped.add_many("card", "has a label that is not on the board", missing);
         distinct(&mut ids);
-        self.at_most(&mut ids, LABELS_PER_TASK, "labels");
+        self.truncate(&mut ids, LABELS_PER_TASK, "labels");
         ids
     }
 
@@ -142,20 +147,20 @@ impl Export {
             }
         }
         distinct(&mut ids);
-        self.at_most(&mut ids, ASSIGNEES_PER_TASK, "members");
+        self.truncate(&mut ids, ASSIGNEES_PER_TASK, "members");
         ids
     }
 
-    fn at_most<T>(&mut self, items: &mut Vec<T>, most: usize, what: &str) {
+    fn truncate<T>(&mut self, items: &mut Vec<T>, max: usize, what: &str) {
         self.skipped.add_many(
             "card",
-            format!("has more than {most} {what}: the first ones are kept"),
-            items.len().saturating_sub(most),
+            format!("has more than {max} {what}: the first {max} are imported"),
+            items.len().saturating_sub(max),
         );
-        items.truncate(most);
+        items.truncate(max);
     }
 
-    /// A card's checklists: those that name it, those it names, and those written into it.
+    /// Checklists of a card: those that name the card, those that the card names, and those inside the card.
     fn checklists_of(&mut self, card: &Value, card_id: &str, all: &Checklists<'_>) -> Vec<Checklist> {
         let naming = all.by_card.get(card_id).into_iter().flatten().copied();
         let named = array(card, "idChecklists").iter().filter_map(|id| all.by_id.get(id.as_str()?).copied());
@@ -176,7 +181,7 @@ impl Export {
                 checklists.push(Checklist { id: id.to_owned(), name, items });
             }
         }
-        self.at_most(&mut checklists, CHECKLISTS_PER_TASK, "checklists");
+        self.truncate(&mut checklists, CHECKLISTS_PER_TASK, "checklists");
         checklists
     }
 
@@ -190,12 +195,12 @@ impl Export {
                 continue;
             };
             if !seen.insert(id.to_owned()) {
-                self.skipped.add("checkItem", "the same id twice: the first one counts");
+                self.skipped.add("checkItem", "duplicate id: the first one is imported");
                 continue;
             }
             let name = fit::item(text(item, "name").unwrap_or_default(), &mut self.skipped);
             if name.is_none() {
-                self.skipped.add("checkItem", format!("has no name: called {}", fit::UNTITLED));
+                self.skipped.add("checkItem", format!("has no name: imported as {}", fit::UNTITLED));
             }
             items.push(Item {
                 id: id.to_owned(),
@@ -203,11 +208,11 @@ impl Export {
                 done: text(item, "state") == Some("complete"),
             });
         }
-        self.at_most(&mut items, ITEMS_PER_CHECKLIST, "items in a checklist");
+        self.truncate(&mut items, ITEMS_PER_CHECKLIST, "items in a checklist");
         items
     }
 
-    /// The comments that are left, by card: those of the actions, as they were last edited, without the deleted ones.
+    /// Comments by card: those of the actions, with their last edits, without deleted ones.
     fn comments(&mut self) -> HashMap<String, Vec<Comment>> {
         let mut cards: HashMap<String, Vec<Comment>> = HashMap::new();
         let mut edits: HashMap<&str, &str> = HashMap::new();
@@ -236,11 +241,11 @@ impl Export {
         cards
     }
 
-    /// Parts of a card that a task has no place for.
-    fn count_parts(&mut self, card: &Value, read: &Card) {
+    /// Counts the parts of a card that have no counterpart in a task.
+    fn count_unsupported_parts(&mut self, card: &Value, read: &Card) {
         self.skipped.add_many(
             "attachment",
-            "the export has addresses of attachments, and no bytes",
+            "the export contains links to attachments, not their contents",
             array(card, "attachments").len(),
         );
         self.skipped.add_many("vote", "has no counterpart", array(card, "idMembersVoted").len());
@@ -248,16 +253,17 @@ impl Export {
         self.skipped.add_many("customFieldItem", "has no counterpart", array(card, "customFieldItems").len());
         self.skipped.add_many("pluginData", "has no counterpart", array(card, "pluginData").len());
         if flag(card, "dueComplete") {
-            self.skipped.add("dueComplete", "a due date ticked off has no counterpart: the list says what is done");
+            self.skipped
+                .add("dueComplete", "a completed due date has no counterpart: the list decides whether a task is done");
         }
         let counted = card.get("badges").and_then(|b| b.get("comments")).and_then(Value::as_u64).unwrap_or(0);
         let counted = usize::try_from(counted).unwrap_or(0);
         let missing = counted.saturating_sub(read.comments.len());
-        self.skipped.add_many("comment", "its text is not among the export's actions", missing);
+        self.skipped.add_many("comment", "its text is not among the actions of the export", missing);
     }
 }
 
-/// The board's checklists, found by their card and by their own id.
+/// Checklists of the board, indexed by card and by id.
 struct Checklists<'a> {
     by_card: HashMap<&'a str, Vec<&'a Value>>,
     by_id: HashMap<&'a str, &'a Value>,
@@ -283,7 +289,7 @@ fn distinct(ids: &mut Vec<String>) {
     ids.retain(|id| seen.insert(id.clone()));
 }
 
-/// The id of a label that is known by its colour and name alone.
-pub fn colour_id(color: &str, name: &str) -> String {
+/// Id of a label without an id, made from its color and its name.
+pub fn color_label_id(color: &str, name: &str) -> String {
     format!("colour:{color}:{name}")
 }

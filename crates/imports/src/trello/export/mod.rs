@@ -1,3 +1,5 @@
+//! The file: the current board, its people and its actions.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
@@ -7,59 +9,68 @@ use super::action::{Action, text};
 use super::fit;
 use super::snapshot::{List, Snapshot};
 use crate::skipped::Skipped;
+use crate::source::InvalidUpload;
 
 /// Actions of the file.
 mod actions;
 /// Cards of the file with their labels, checklists and comments.
 mod cards;
 
-pub use cards::colour_id;
+pub use cards::color_label_id;
 
-/// Why a JSON document is not a Trello board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotABoard {
-    #[error("a Trello board's export is a JSON object")]
-    NoObject,
-    #[error("a Trello board's export has an `id`")]
-    NoId,
-    #[error("a Trello board's export has `lists` and `cards`")]
-    NoLists,
-}
+/// Limit of a board's id, in bytes.
+const MAX_ID_BYTES: usize = 100;
 
-/// A board's export, read as far as it can be read; the rest is counted.
+const NO_OBJECT: InvalidUpload =
+    InvalidUpload::NotABoard { pointer: "", detail: "must be an object, as in the export of a Trello board" };
+const NO_ID: InvalidUpload =
+    InvalidUpload::NotABoard { pointer: "/id", detail: "must be the id of a Trello board, as in its export" };
+const NO_LISTS: InvalidUpload = InvalidUpload::NotABoard {
+    pointer: "/lists",
+    detail: "must be an array beside `cards`, as in the export of a Trello board",
+};
+
+/// The export of a board, as far as it can be read. The rest is counted in `skipped`.
 #[derive(Clone, Debug, Default)]
 pub struct Export {
     pub snapshot: Snapshot,
-    pub people: BTreeMap<String, Person>,
-    /// On the board now.
+    /// Everybody whom the file mentions, by id.
+    pub people: BTreeMap<String, Member>,
+    /// Ids of the current members of the board.
     pub members: BTreeSet<String>,
     /// Oldest first.
     pub actions: Vec<Action>,
-    /// How many actions the file has, readable or not.
+    /// Number of actions in the file, readable or not.
     pub total: usize,
     pub last_activity: Option<Timestamp>,
     pub skipped: Skipped,
-    /// What actions call the lists they name.
+    /// Names of lists, as actions state them.
     list_names: HashMap<String, String>,
 }
 
+/// The names of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
+pub struct Member {
     pub username: Option<String>,
     pub full_name: Option<String>,
 }
 
-/// The board's id, when these parts of a document's top level are a board's.
-pub fn board_id(id: Option<&Value>, has_lists: bool, has_cards: bool) -> Result<&str, NotABoard> {
-    let id = id.and_then(Value::as_str).map(str::trim).filter(|id| !id.is_empty() && id.len() <= 100);
-    let id = id.ok_or(NotABoard::NoId)?;
-    if has_lists && has_cards { Ok(id) } else { Err(NotABoard::NoLists) }
+/// Id of the board, if the top level of a document is that of a board.
+pub fn board_id(id: Option<&Value>, has_lists: bool, has_cards: bool) -> Result<&str, InvalidUpload> {
+    let id = id.and_then(Value::as_str).map(str::trim).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES);
+    let id = id.ok_or(NO_ID)?;
+    if has_lists && has_cards { Ok(id) } else { Err(NO_LISTS) }
+}
+
+/// The top level of a document, which must be an object.
+pub fn object(document: &Value) -> Result<&serde_json::Map<String, Value>, InvalidUpload> {
+    document.as_object().ok_or(NO_OBJECT)
 }
 
 impl Export {
-    /// `document` as `parse::document` gives it.
-    pub fn read(document: &Value) -> Result<Self, NotABoard> {
-        let Value::Object(_) = document else { return Err(NotABoard::NoObject) };
+    /// Reads a document that [`super::parse::document`] has parsed.
+    pub fn read(document: &Value) -> Result<Self, InvalidUpload> {
+        object(document)?;
         let is_list = |key: &str| document.get(key).is_some_and(Value::is_array);
         let id = board_id(document.get("id"), is_list("lists"), is_list("cards"))?;
         let mut export = Self::default();
@@ -69,13 +80,13 @@ impl Export {
         export.read_actions(document);
         export.read_lists(document);
         export.read_cards(document);
-        export.count_the_rest(document);
-        export.note_people();
+        export.count_unsupported(document);
+        export.collect_people();
         export.read_roles(document);
         Ok(export)
     }
 
-    /// What says how new this export is: its newest action.
+    /// Time and id of the newest action.
     pub fn newest_action(&self) -> Option<(Timestamp, String)> {
         self.actions.last().map(|a| (a.at, a.id.clone()))
     }
@@ -92,7 +103,7 @@ impl Export {
 
     fn read_people(&mut self, document: &Value) {
         for member in array(document, "members") {
-            if let Some(id) = self.meet(member) {
+            if let Some(id) = self.note_person(member) {
                 self.members.insert(id);
             }
         }
@@ -104,8 +115,8 @@ impl Export {
         }
     }
 
-    /// Notes a person the file speaks of, with the best names known.
-    fn meet(&mut self, member: &Value) -> Option<String> {
+    /// Adds a person, or the names that were missing so far.
+    fn note_person(&mut self, member: &Value) -> Option<String> {
         let id = text(member, "id")?.to_owned();
         let person = self.people.entry(id.clone()).or_default();
         let known = |key: &str| text(member, key).map(|t| t.replace('\0', ""));
@@ -129,7 +140,7 @@ impl Export {
                 continue;
             };
             if !seen.insert(id) {
-                self.skipped.add("list", "the same id twice: the first one counts");
+                self.skipped.add("list", "duplicate id: the first one is imported");
                 continue;
             }
             self.snapshot.lists.push(List {
@@ -141,29 +152,29 @@ impl Export {
         }
     }
 
-    /// Makes a list that cards stand in, but which the file does not have.
+    /// Creates a list that cards name and that is not in the file.
     fn missing_list(&mut self, id: &str) {
         let named = self.list_names.get(id);
         let last = self.snapshot.lists.iter().map(|l| l.pos).fold(0.0, f64::max);
-        self.skipped.add("list", "not among the export's lists: made from the cards in it");
+        self.skipped.add("list", "not among the lists of the export: created for its cards");
         let list = List {
             id: id.to_owned(),
             name: fit::name(named.map_or("More", String::as_str), "list", &mut self.skipped),
             pos: last + 65_536.0,
-            // Partial exports leave out archived lists.
+            // Exports may leave out archived lists.
             closed: !self.snapshot.lists.is_empty(),
         };
         self.snapshot.lists.push(list);
     }
 
-    fn note_people(&mut self) {
+    fn collect_people(&mut self) {
         let mut people = self.members.clone();
         people.extend(self.actions.iter().filter_map(|a| a.author.clone()));
         people.extend(self.snapshot.cards.iter().flat_map(|c| c.members.iter().cloned()));
         self.snapshot.people = people.into_iter().collect();
     }
 
-    /// As they are now: an admin is an admin, and an observer a viewer. Whoever has done something must be able to do it here.
+    /// Reads the current roles: admins become admins, observers viewers. Authors of actions need at least the role member.
     fn read_roles(&mut self, document: &Value) {
         let authors: HashSet<&str> = self.actions.iter().filter_map(|a| a.author.as_deref()).collect();
         let (mut roles, mut active_observers) = (BTreeMap::new(), 0);
@@ -176,12 +187,12 @@ impl Export {
                 _ => {}
             }
         }
-        self.skipped.add_many("observer", "is a member, being the author of what is imported", active_observers);
+        self.skipped.add_many("observer", "becomes a member, as the author of imported content", active_observers);
         self.snapshot.roles = roles;
     }
 
-    /// Things a board has that a project has no place for.
-    fn count_the_rest(&mut self, document: &Value) {
+    /// Counts the parts of a board that have no counterpart in a project.
+    fn count_unsupported(&mut self, document: &Value) {
         for (key, kind) in [
             ("customFields", "customField"),
             ("pluginData", "pluginData"),
@@ -205,7 +216,7 @@ pub(super) fn flag(value: &Value, key: &str) -> bool {
     }
 }
 
-/// A position number; things without one keep the order of the file, behind the others.
+/// Position of an object. Objects without one come last, in the order of the file.
 pub(super) fn position(value: &Value, index: usize) -> f64 {
     let number = match value.get("pos") {
         Some(Value::Number(number)) => number.as_f64(),
@@ -223,19 +234,19 @@ mod tests {
 
     #[test]
     fn other_json_is_no_board() {
-        for (document, why) in [
-            (json!([]), NotABoard::NoObject),
-            (json!("x"), NotABoard::NoObject),
-            (json!({}), NotABoard::NoId),
-            (json!({"id": 7, "lists": [], "cards": []}), NotABoard::NoId),
-            (json!({"id": "a", "lists": {}, "cards": []}), NotABoard::NoLists),
+        for (document, reason) in [
+            (json!([]), NO_OBJECT),
+            (json!("x"), NO_OBJECT),
+            (json!({}), NO_ID),
+            (json!({"id": 7, "lists": [], "cards": []}), NO_ID),
+            (json!({"id": "a", "lists": {}, "cards": []}), NO_LISTS),
         ] {
-            assert_eq!(Export::read(&document).map(|_| ()), Err(why), "{document}");
+            assert_eq!(Export::read(&document).map(|_| ()), Err(reason), "{document}");
         }
     }
 
     #[test]
-    fn people_have_the_roles_that_they_had_and_authors_can_be_so() {
+    fn people_keep_their_roles_and_authors_are_members() {
         let member = |id: &str, kind: &str| json!({"idMember": id, "memberType": kind});
         let export = Export::read(&json!({
             "id": "b", "lists": [], "cards": [],
@@ -252,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_values_are_counted_not_fatal() {
+    fn unreadable_values_are_counted() {
         let export = Export::read(&json!({
             "id": "b", "name": 5, "desc": null, "closed": "yes", "members": [null, {"id": ""}, {"id": "m"}],
             "lists": [{"id": "l", "name": "", "pos": "x"}, {"id": "l"}, 7, {"name": "no id"}],
@@ -265,7 +276,7 @@ mod tests {
         let export = export.unwrap_or_default();
         assert_eq!(export.snapshot.name, fit::UNTITLED);
         assert_eq!(export.snapshot.cards.len(), 2);
-        assert_eq!(export.snapshot.lists.len(), 2, "one of them made for the card that names it");
+        assert_eq!(export.snapshot.lists.len(), 2, "one of them was created for the card that names it");
         assert_eq!(export.total, 4);
         assert!(export.actions.is_empty());
         assert!(export.skipped.list().len() >= 10, "{:?}", export.skipped.list());

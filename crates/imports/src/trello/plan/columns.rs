@@ -1,3 +1,5 @@
+//! Columns for the lists.
+
 use std::collections::HashMap;
 
 use taskfold_domain::ids::ColumnId;
@@ -7,31 +9,31 @@ use taskfold_domain::project::{Board, Category};
 use crate::trello::category;
 use crate::trello::ids::Ids;
 use crate::trello::snapshot::{List, Snapshot};
-use crate::trello::undo::Undone;
+use crate::trello::undo::InitialBoard;
 
 pub const OVERFLOW: &str = "More";
 
-/// Which list has which column. A project has fewer columns than a board may have lists: those beyond share one.
+/// The columns of the lists. A board may have more lists than a project may have columns: the others share one column.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
     own: HashMap<String, ColumnId>,
     category: HashMap<String, Category>,
-    /// For the cards of the other lists.
+    /// Column for the cards of lists without a column of their own.
     shared: Option<ColumnId>,
-    /// Whether that one is to be made.
+    /// True if the shared column must be created.
     pub shared_is_new: bool,
 }
 
 impl Columns {
-    pub fn assign(snapshot: &Snapshot, undone: &Undone, ids: Ids, board: Option<&Board>) -> Self {
-        let here = |list: &str| board.is_some_and(|b| b.fields.column(ids.column(list)).is_some());
-        let lists = by_importance(snapshot, undone);
+    pub fn assign(snapshot: &Snapshot, initial: &InitialBoard, ids: Ids, board: Option<&Board>) -> Self {
+        let exists = |list: &str| board.is_some_and(|b| b.fields.column(ids.column(list)).is_some());
+        let lists = by_priority(snapshot, initial);
         let mut columns = Self::default();
         for list in &lists {
             let last_name = snapshot.lists.iter().find(|l| l.id == list.id).map_or(&list.name, |l| &l.name);
             columns.category.insert(list.id.clone(), category::guess(last_name));
         }
-        let (old, new): (Vec<&List>, Vec<&List>) = lists.into_iter().partition(|l| here(&l.id));
+        let (old, new): (Vec<&List>, Vec<&List>) = lists.into_iter().partition(|l| exists(&l.id));
         let mut room = COLUMNS_PER_PROJECT.saturating_sub(board.map_or(0, |b| b.fields.columns.len()));
         if new.len() > room {
             columns.share(ids, board, &mut room);
@@ -60,8 +62,8 @@ impl Columns {
         self.shared
     }
 
-    /// Where the cards of a list go.
-    pub fn of_cards(&self, list: &str) -> Option<ColumnId> {
+    /// Column for the cards of a list.
+    pub fn for_cards(&self, list: &str) -> Option<ColumnId> {
         self.own(list).or(self.shared).or_else(|| self.own.values().min().copied())
     }
 
@@ -70,12 +72,12 @@ impl Columns {
     }
 }
 
-/// Lists on the board first, then archived ones, then those that are gone.
-fn by_importance<'a>(snapshot: &'a Snapshot, undone: &'a Undone) -> Vec<&'a List> {
+/// Open lists first, then archived ones, then removed ones.
+fn by_priority<'a>(snapshot: &'a Snapshot, initial: &'a InitialBoard) -> Vec<&'a List> {
     let ordered = snapshot.ordered_lists();
-    let now = |list: &str| snapshot.lists.iter().any(|l| l.id == list);
-    let mut gone: Vec<&List> = undone.lists.values().filter(|l| !now(&l.id)).collect();
-    gone.sort_by(|a, b| a.id.cmp(&b.id));
+    let present = |list: &str| snapshot.lists.iter().any(|l| l.id == list);
+    let mut removed: Vec<&List> = initial.lists.values().filter(|l| !present(&l.id)).collect();
+    removed.sort_by(|a, b| a.id.cmp(&b.id));
     let (closed, open): (Vec<&List>, Vec<&List>) = ordered.into_iter().partition(|l| l.closed);
-    open.into_iter().chain(closed).chain(gone).collect()
+    open.into_iter().chain(closed).chain(removed).collect()
 }

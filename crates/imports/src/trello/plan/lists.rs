@@ -1,3 +1,5 @@
+//! Commands on lists, labels, members and the board.
+
 use std::cmp::Ordering;
 
 use taskfold_domain::TaskCommand;
@@ -11,105 +13,107 @@ use taskfold_domain::project::commands::{
 use super::Planner;
 use super::columns::OVERFLOW;
 use crate::trello::snapshot::Label;
-use crate::trello::undo::Did;
+use crate::trello::undo::{BoardChange, ListChange};
 
 impl Planner<'_> {
-    pub(super) fn on_board(&mut self, did: &Did) {
-        match did {
-            Did::BoardNamed(_) | Did::BoardDescribed(_) | Did::BoardClosed(_) if !self.scene.own => {
+    pub(super) fn change(&mut self, change: &BoardChange) {
+        match change {
+            BoardChange::Renamed(_) | BoardChange::Described(_) | BoardChange::Closed(_) if !self.context.own => {
                 self.skip("the project it was imported into keeps its own name, description and state");
             }
-            Did::BoardNamed(name) => {
-                let name = self.fits(name);
+            BoardChange::Renamed(name) => {
+                let name = self.parse_text(name);
                 self.emit_project(ProjectCommand::Edit(EditProject { name, description: None }));
             }
-            Did::BoardDescribed(description) => {
-                let description = Some(self.fits(description));
+            BoardChange::Described(description) => {
+                let description = Some(self.parse_text(description));
                 self.emit_project(ProjectCommand::Edit(EditProject { name: None, description }));
             }
-            Did::BoardClosed(true) => self.emit_project(ProjectCommand::Archive(Default::default())),
-            Did::BoardClosed(false) => self.emit_project(ProjectCommand::Restore(Default::default())),
-            Did::MemberJoined(member) => {
-                let (user_id, role) = (self.scene.ids.person(member), self.snapshot.role(member));
+            BoardChange::Closed(true) => self.emit_project(ProjectCommand::Archive(Default::default())),
+            BoardChange::Closed(false) => self.emit_project(ProjectCommand::Restore(Default::default())),
+            BoardChange::MemberJoined(member) => {
+                let (user_id, role) = (self.context.ids.person(member), self.snapshot.role(member));
                 self.emit_project(ProjectCommand::SetMember(SetMember { user_id, role }));
             }
-            Did::MemberLeft(member) if self.staying.contains(member.as_str()) => {
-                self.skip("stays a member, being the author or assignee of what is imported");
+            BoardChange::MemberLeft(member) if self.people_to_keep.contains(member.as_str()) => {
+                self.skip("stays a member, as the author or assignee of imported content");
             }
-            Did::MemberLeft(member) => {
-                let user_id = self.scene.ids.person(member);
+            BoardChange::MemberLeft(member) => {
+                let user_id = self.context.ids.person(member);
                 self.emit_project(ProjectCommand::RemoveMember(MemberRef { user_id }));
             }
-            Did::LabelCreated(label) => self.add_label(label),
-            Did::LabelChanged(label) => self.change_label(label),
-            Did::LabelRemoved(label) => {
-                if self.labels_now.remove(label) {
-                    let label_id = self.scene.ids.label(label);
+            BoardChange::LabelCreated(label) => self.add_label(label),
+            BoardChange::LabelChanged(label) => self.change_label(label),
+            BoardChange::LabelRemoved(label) => {
+                if self.present_labels.remove(label) {
+                    let label_id = self.context.ids.label(label);
                     self.emit_project(ProjectCommand::RemoveLabel(LabelRef { label_id }));
                 } else {
                     self.skip("its label is not on the board");
                 }
             }
-            Did::ListCreated(list) => self.ensure_list(&list.id),
-            Did::ListNamed { list, .. }
-            | Did::ListMoved { list, .. }
-            | Did::ListClosed { list, .. }
-            | Did::ListRemoved { list } => match self.plan.columns.own(list) {
-                Some(column_id) => self.on_list(did, list, column_id),
+            BoardChange::ListCreated(list) => self.ensure_list(&list.id),
+            BoardChange::List { list, change } => match self.plan.columns.own(list) {
+                Some(column_id) => self.list(list, column_id, change),
                 None => self.skip("its list has no column of its own"),
             },
-            Did::Card { card, change } => self.card(card, change),
+            BoardChange::Card { card, change } => self.card(card, change),
         }
     }
 
-    fn on_list(&mut self, did: &Did, list: &str, column_id: ColumnId) {
+    fn list(&mut self, list: &str, column_id: ColumnId, change: &ListChange) {
         self.ensure_list(list);
-        match did {
-            Did::ListNamed { name, .. } => {
-                let change = ColumnPatch { name: self.fits(name), ..ColumnPatch::default() };
+        match change {
+            ListChange::Renamed(name) => {
+                let change = ColumnPatch { name: self.parse_text(name), ..ColumnPatch::default() };
                 self.emit_project(ProjectCommand::EditColumn(EditColumn { column_id, change }));
             }
-            Did::ListMoved { pos, .. } => {
-                if let Some(place) = self.places.get_mut(list) {
-                    place.0 = *pos;
+            ListChange::Moved(pos) => {
+                if let Some(position) = self.list_positions.get_mut(list) {
+                    position.0 = *pos;
                 }
                 let change = ColumnPatch { after: Some(self.column_before(list)), ..ColumnPatch::default() };
                 self.emit_project(ProjectCommand::EditColumn(EditColumn { column_id, change }));
             }
-            Did::ListClosed { closed: true, .. } => {
+            ListChange::Closed(true) => {
                 self.emit_project(ProjectCommand::ArchiveColumn(ColumnRef { column_id }));
             }
-            Did::ListClosed { .. } => self.emit_project(ProjectCommand::RestoreColumn(ColumnRef { column_id })),
-            Did::ListRemoved { .. } => self.remove_list(list, column_id),
-            _ => {}
+            ListChange::Closed(false) => {
+                self.emit_project(ProjectCommand::RestoreColumn(ColumnRef { column_id }));
+            }
+            ListChange::Removed => self.remove_list(list, column_id),
         }
     }
 
-    /// A list that leaves the board takes its cards along.
+    /// Removes a list that was moved to another board, with its cards.
     fn remove_list(&mut self, list: &str, column_id: ColumnId) {
-        let mut gone: Vec<String> =
-            self.cards_now.iter().filter(|c| self.standing.get(*c).is_some_and(|l| l == list)).cloned().collect();
-        gone.sort();
-        for card in gone {
-            self.cards_now.remove(&card);
+        let mut removed: Vec<String> = self
+            .present_cards
+            .iter()
+            .filter(|c| self.list_of_card.get(*c).is_some_and(|l| l == list))
+            .cloned()
+            .collect();
+        removed.sort();
+        for card in removed {
+            self.present_cards.remove(&card);
             self.emit_task(&card, TaskCommand::Delete(Default::default()), None);
-            self.dead.insert(card);
+            self.deleted_cards.insert(card);
         }
-        self.lists_now.remove(list);
+        self.present_lists.remove(list);
         self.emit_project(ProjectCommand::RemoveColumn(ColumnRef { column_id }));
     }
 
-    /// Adds the list's column, if it has one of its own and is not there.
+    /// Adds the column of a list, if the list has a column of its own and the column does not exist yet.
     pub(super) fn ensure_list(&mut self, id: &str) {
-        let undone = self.undone;
-        let (Some(column), Some(list)) = (self.plan.columns.own(id), undone.lists.get(id)) else { return };
-        if self.lists_now.contains(id) {
+        let initial = self.initial;
+        let (Some(column), Some(list)) = (self.plan.columns.own(id), initial.lists.get(id)) else { return };
+        if self.present_lists.contains(id) {
             return;
         }
-        let Some(name) = self.fits(&list.name) else { return };
+        let Some(name) = self.parse_text(&list.name) else { return };
         let after = Some(self.column_before(id));
         let category = self.plan.columns.category(id);
-        self.lists_now.insert(id.to_owned());
+        self.present_lists.insert(id.to_owned());
         self.add_column(column, name, category, after);
         if list.closed {
             self.emit_project(ProjectCommand::ArchiveColumn(ColumnRef { column_id: column }));
@@ -117,7 +121,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn add_shared_column(&mut self) {
-        if let (Some(id), Some(name)) = (self.plan.columns.shared(), self.fits(OVERFLOW)) {
+        if let (Some(id), Some(name)) = (self.plan.columns.shared(), self.parse_text(OVERFLOW)) {
             self.add_column(id, name, Category::Todo, None);
         }
     }
@@ -134,32 +138,32 @@ impl Planner<'_> {
         self.emit_project(ProjectCommand::AddColumn(column));
     }
 
-    /// The column of the list before this one; the last of the columns that are not ours, when it is the first.
+    /// Column of the list before this one. For the first list: the last of the columns that were there before the import.
     fn column_before(&self, list: &str) -> Option<ColumnId> {
         let before = self
-            .lists_now
+            .present_lists
             .iter()
             .filter(|other| *other != list && self.compare(other, list).is_lt())
             .filter(|other| self.plan.columns.own(other).is_some())
             .max_by(|a, b| self.compare(a, b));
-        before.and_then(|list| self.plan.columns.own(list)).or_else(|| self.foreign_before())
+        before.and_then(|list| self.plan.columns.own(list)).or_else(|| self.last_column_of_project())
     }
 
-    /// In a project that was there: the last column that stands before all of ours.
-    fn foreign_before(&self) -> Option<ColumnId> {
-        let board = self.scene.board.filter(|_| !self.scene.own)?;
-        let ours = |id: ColumnId| self.places.keys().any(|list| self.plan.columns.own(list) == Some(id));
-        board.fields.columns.iter().take_while(|c| !ours(c.id)).last().map(|c| c.id)
+    /// In a project that existed before: the last column before all imported ones.
+    fn last_column_of_project(&self) -> Option<ColumnId> {
+        let board = self.context.board.filter(|_| !self.context.own)?;
+        let imported = |id: ColumnId| self.list_positions.keys().any(|list| self.plan.columns.own(list) == Some(id));
+        board.fields.columns.iter().take_while(|c| !imported(c.id)).last().map(|c| c.id)
     }
 
     pub(super) fn compare(&self, a: &str, b: &str) -> Ordering {
-        let place = |list: &str| self.places.get(list).copied().unwrap_or((f64::MAX, usize::MAX));
-        let ((pos_a, index_a), (pos_b, index_b)) = (place(a), place(b));
+        let position = |list: &str| self.list_positions.get(list).copied().unwrap_or((f64::MAX, usize::MAX));
+        let ((pos_a, index_a), (pos_b, index_b)) = (position(a), position(b));
         pos_a.total_cmp(&pos_b).then(index_a.cmp(&index_b)).then_with(|| a.cmp(b))
     }
 
     pub(super) fn ensure_label(&mut self, id: &str) {
-        if !self.labels_now.contains(id)
+        if !self.present_labels.contains(id)
             && let Some(label) = self.label_of(id)
         {
             self.add_label(&label);
@@ -167,18 +171,18 @@ impl Planner<'_> {
     }
 
     fn add_label(&mut self, label: &Label) {
-        if !self.labels_now.insert(label.id.clone()) {
-            self.skip("the label is there already");
-        } else if let (Some(name), Some(color)) = (self.fits(&label.name), self.fits(&label.color)) {
-            let id = Some(self.scene.ids.label(&label.id));
+        if !self.present_labels.insert(label.id.clone()) {
+            self.skip("the label exists already");
+        } else if let (Some(name), Some(color)) = (self.parse_text(&label.name), self.parse_text(&label.color)) {
+            let id = Some(self.context.ids.label(&label.id));
             self.emit_project(ProjectCommand::AddLabel(AddLabel { id, name, color }));
         }
     }
 
     fn change_label(&mut self, label: &Label) {
         self.ensure_label(&label.id);
-        let change = LabelPatch { name: self.fits(&label.name), color: self.fits(&label.color) };
-        let label_id = self.scene.ids.label(&label.id);
+        let change = LabelPatch { name: self.parse_text(&label.name), color: self.parse_text(&label.color) };
+        let label_id = self.context.ids.label(&label.id);
         self.emit_project(ProjectCommand::EditLabel(EditLabel { label_id, change }));
     }
 }

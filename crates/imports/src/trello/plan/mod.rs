@@ -1,60 +1,42 @@
+//! The history as commands: a walk forward from the board before the first action.
+
 use std::collections::{HashMap, HashSet};
 
 use columns::Columns;
-use taskfold_domain::ids::TaskId;
+use taskfold_domain::Timestamp;
+use taskfold_domain::ids::UserId;
 use taskfold_domain::project::Board;
 use taskfold_domain::project::commands::ProjectCommand;
-use taskfold_domain::{Rank, TaskCommand, Timestamp};
 
 use super::action::{Action, CardRole};
 use super::export::Export;
 use super::ids::Ids;
 use super::snapshot::{Label, Snapshot};
-use super::undo::{Did, Undone};
+use super::undo::InitialBoard;
+use crate::command::{ImportCommand, Step};
 use crate::skipped::Skipped;
 
 /// Commands on cards.
 mod cards;
-/// Which list has which column.
+/// Columns for the lists.
 pub mod columns;
 /// Commands on lists, labels, members and the board.
 mod lists;
-/// What was there before the first action: the project, its lists, labels, people and cards.
+/// The project, lists, labels, people and cards that existed before the first action.
 mod start;
 
-/// One command of the history.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// What the command id is made of.
-    pub key: String,
-    /// The kind of the action, for counting.
-    pub kind: String,
-    pub at: Timestamp,
-    /// The member who did it; the importing user when nobody is known.
-    pub actor: Option<String>,
-    pub what: What,
-    /// How many actions are behind us with this step.
-    pub progress: usize,
-}
-
-#[derive(Clone, Debug)]
-pub enum What {
-    Project(ProjectCommand),
-    Task { id: TaskId, command: TaskCommand, rank: Option<Rank> },
-}
-
-/// The circumstances of one import.
+/// The circumstances of an import, for the planner.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub struct PlanContext<'a> {
     pub ids: Ids,
-    /// The project as it is now, when it is there.
+    /// The project, if it exists.
     pub board: Option<&'a Board>,
-    /// Whether the project is the board's own, and so has its name and is archived with it.
+    /// True if the project was created for the board: it then follows the board's name and state.
     pub own: bool,
-    /// The board as the last import left it: what it has is there.
+    /// The board as the last import left it: everything in it exists already.
     pub base: Option<&'a Snapshot>,
-    /// When the import was asked for, for boards that carry no time at all.
-    pub asked_at: Timestamp,
+    /// Time of the request, for boards without any time.
+    pub requested_at: Timestamp,
 }
 
 /// The history as commands, oldest first.
@@ -65,61 +47,63 @@ pub struct Plan {
     pub skipped: Skipped,
 }
 
-/// The walk forward: which things are there by now.
+/// The walk forward, with everything that exists at the current action.
 struct Planner<'a> {
-    scene: Scene<'a>,
-    undone: &'a Undone,
+    context: PlanContext<'a>,
+    initial: &'a InitialBoard,
     snapshot: &'a Snapshot,
     plan: Plan,
-    lists_now: HashSet<String>,
-    /// Position and index in the file of each list, as the walk goes.
-    places: HashMap<String, (f64, usize)>,
-    labels_now: HashSet<String>,
-    cards_now: HashSet<String>,
-    dead: HashSet<String>,
-    /// The list of each card.
-    standing: HashMap<String, String>,
+    present_lists: HashSet<String>,
+    /// Position of each list, and its index in the file.
+    list_positions: HashMap<String, (f64, usize)>,
+    present_labels: HashSet<String>,
+    present_cards: HashSet<String>,
+    deleted_cards: HashSet<String>,
+    /// List of each card.
+    list_of_card: HashMap<String, String>,
     /// People who stay members, whatever the history says.
-    staying: HashSet<&'a str>,
-    now: Now,
+    people_to_keep: HashSet<&'a str>,
+    current: CurrentAction,
 }
 
-/// The action that is being planned.
+/// The action that is being planned, or the thing that is created without an action.
 #[derive(Clone, Debug)]
-struct Now {
+struct CurrentAction {
     key: String,
+    /// Number of its commands so far.
     count: usize,
     kind: String,
     at: Timestamp,
-    actor: Option<String>,
+    actor: Option<UserId>,
     progress: usize,
+    /// Reasons that are counted already.
     skipped: HashSet<&'static str>,
 }
 
 /// Plans `actions` of the export, those that were not imported before.
-pub fn make(export: &Export, actions: &[Action], scene: Scene<'_>) -> Plan {
+pub fn make(export: &Export, actions: &[Action], context: PlanContext<'_>) -> Plan {
     let actions = creations_first(actions);
-    let undone = Undone::walk(export, &actions);
-    let columns = Columns::assign(&export.snapshot, &undone, scene.ids, scene.board);
-    let mut planner = Planner::new(export, &undone, scene, columns);
-    planner.plan.skipped.merge(&undone.skipped);
-    let mut made_up = planner.start(&actions).into_iter().peekable();
-    for (index, (action, did)) in actions.iter().zip(&undone.did).enumerate() {
-        while let Some((at, card)) = made_up.next_if(|(at, _)| *at <= action.at) {
-            planner.make_up(at, card);
+    let initial = InitialBoard::walk(export, &actions);
+    let columns = Columns::assign(&export.snapshot, &initial, context.ids, context.board);
+    let mut planner = Planner::new(export, &initial, context, columns);
+    planner.plan.skipped.merge(&initial.skipped);
+    let mut synthetic = planner.start(&actions).into_iter().peekable();
+    for (index, (action, changes)) in actions.iter().zip(&initial.changes).enumerate() {
+        while let Some((at, card)) = synthetic.next_if(|(at, _)| *at <= action.at) {
+            planner.create_synthetic(at, card);
         }
-        planner.now = Now::of(action, index + 1);
-        for did in did {
-            planner.step(did);
+        planner.current = CurrentAction::new(action, context.ids, index + 1);
+        for change in changes {
+            planner.change(change);
         }
     }
-    for (at, card) in made_up {
-        planner.make_up(at, card);
+    for (at, card) in synthetic {
+        planner.create_synthetic(at, card);
     }
     planner.plan
 }
 
-/// A card that is touched before its creation, by an odd clock, is created then.
+/// Moves the creation of a card before its first change, in histories whose times are out of order.
 fn creations_first(actions: &[Action]) -> Vec<Action> {
     let mut first_touch: HashMap<&str, usize> = HashMap::new();
     let mut settled: HashSet<&str> = HashSet::new();
@@ -136,7 +120,7 @@ fn creations_first(actions: &[Action]) -> Vec<Action> {
                 }
                 settled.insert(card);
             }
-            // What comes back after it was deleted was there before.
+            // A card that is created after its deletion existed before the history.
             CardRole::Creates | CardRole::Deletes => {
                 settled.insert(card);
             }
@@ -147,14 +131,14 @@ fn creations_first(actions: &[Action]) -> Vec<Action> {
     sorted.into_iter().map(|i| Action { at: actions[i].at.min(actions[order[i].0].at), ..actions[i].clone() }).collect()
 }
 
-impl Now {
-    fn of(action: &Action, progress: usize) -> Self {
+impl CurrentAction {
+    fn new(action: &Action, ids: Ids, progress: usize) -> Self {
         Self {
             key: action.id.clone(),
             count: 0,
             kind: action.kind.clone(),
             at: action.at,
-            actor: action.author.clone(),
+            actor: action.author.as_deref().map(|author| ids.person(author)),
             progress,
             skipped: HashSet::new(),
         }
@@ -162,91 +146,84 @@ impl Now {
 }
 
 impl<'a> Planner<'a> {
-    fn new(export: &'a Export, undone: &'a Undone, scene: Scene<'a>, columns: Columns) -> Self {
+    fn new(export: &'a Export, initial: &'a InitialBoard, context: PlanContext<'a>, columns: Columns) -> Self {
         let snapshot = &export.snapshot;
         let index = |id: &str| snapshot.lists.iter().position(|l| l.id == id).unwrap_or(usize::MAX);
-        let staying = snapshot.people.iter().map(String::as_str);
-        let now = Now {
+        let people = snapshot.people.iter().map(String::as_str);
+        let current = CurrentAction {
             key: "made".to_owned(),
             count: 0,
             kind: "board".to_owned(),
-            at: scene.asked_at,
+            at: context.requested_at,
             actor: None,
             progress: 0,
             skipped: HashSet::new(),
         };
         Self {
-            scene,
-            undone,
+            context,
+            initial,
             snapshot,
             plan: Plan { columns, ..Plan::default() },
-            lists_now: HashSet::new(),
-            places: undone.lists.values().map(|l| (l.id.clone(), (l.pos, index(&l.id)))).collect(),
-            labels_now: HashSet::new(),
-            cards_now: HashSet::new(),
-            dead: HashSet::new(),
-            standing: HashMap::new(),
-            staying: staying.collect(),
-            now,
+            present_lists: HashSet::new(),
+            list_positions: initial.lists.values().map(|l| (l.id.clone(), (l.pos, index(&l.id)))).collect(),
+            present_labels: HashSet::new(),
+            present_cards: HashSet::new(),
+            deleted_cards: HashSet::new(),
+            list_of_card: HashMap::new(),
+            people_to_keep: people.collect(),
+            current,
         }
     }
 
-    fn step(&mut self, did: &Did) {
-        match did {
-            Did::Card { card, change } => self.card(card, change),
-            did => self.on_board(did),
-        }
-    }
-
-    fn emit(&mut self, what: What) {
-        let key = format!("{}#{}", self.now.key, self.now.count);
-        self.now.count += 1;
+    fn emit(&mut self, command: ImportCommand) {
+        let key = format!("{}#{}", self.current.key, self.current.count);
+        self.current.count += 1;
         self.plan.steps.push(Step {
-            key,
-            kind: self.now.kind.clone(),
-            at: self.now.at,
-            actor: self.now.actor.clone(),
-            what,
-            progress: self.now.progress,
+            command_id: self.context.ids.command(&key),
+            kind: self.current.kind.clone(),
+            at: self.current.at,
+            actor: self.current.actor,
+            command,
+            progress: self.current.progress,
         });
     }
 
     fn emit_project(&mut self, command: ProjectCommand) {
-        self.emit(What::Project(command));
+        self.emit(ImportCommand::Project(command));
     }
 
-    /// Counts the action once for each reason.
-    fn skip(&mut self, why: &'static str) {
-        if self.now.skipped.insert(why) {
-            let kind = self.now.kind.clone();
-            self.plan.skipped.add(&kind, why);
+    /// Counts the action, once for each reason.
+    fn skip(&mut self, reason: &'static str) {
+        if self.current.skipped.insert(reason) {
+            let kind = self.current.kind.clone();
+            self.plan.skipped.add(&kind, reason);
         }
     }
 
-    /// Takes over a name, number or text that was made to fit; one that does not after all is counted.
-    fn fits<T>(&mut self, text: &str) -> Option<T>
+    /// Parses a text that was made to fit. `None`, and counted, if it is still invalid.
+    fn parse_text<T>(&mut self, text: &str) -> Option<T>
     where
         T: TryFrom<String>,
     {
-        let fits = T::try_from(text.to_owned()).ok();
-        if fits.is_none() {
-            self.skip("a text in it does not fit");
+        let parsed = T::try_from(text.to_owned()).ok();
+        if parsed.is_none() {
+            self.skip("contains an invalid text");
         }
-        fits
+        parsed
     }
 
-    /// Takes the name of the next steps' command ids.
-    fn made_up(&mut self, kind: &str, id: &str, at: Timestamp) {
-        self.now.key = format!("made:{kind}:{id}");
-        kind.clone_into(&mut self.now.kind);
-        self.now.count = 0;
-        self.now.at = at;
-        self.now.actor = None;
-        self.now.skipped = HashSet::new();
+    /// Starts the commands that create a thing without an action.
+    fn begin_synthetic(&mut self, kind: &str, id: &str, at: Timestamp) {
+        self.current.key = format!("made:{kind}:{id}");
+        kind.clone_into(&mut self.current.kind);
+        self.current.count = 0;
+        self.current.at = at;
+        self.current.actor = None;
+        self.current.skipped = HashSet::new();
     }
 
     fn label_of(&self, id: &str) -> Option<Label> {
-        self.undone.labels.get(id).cloned()
+        self.initial.labels.get(id).cloned()
     }
 }
 

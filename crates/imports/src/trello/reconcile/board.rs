@@ -1,3 +1,5 @@
+//! Corrections of the board: its name, lists, labels and members.
+
 use taskfold_domain::ids::ColumnId;
 use taskfold_domain::project::Board;
 use taskfold_domain::project::commands::{
@@ -5,11 +7,12 @@ use taskfold_domain::project::commands::{
     ProjectCommand, SetMember,
 };
 
-use super::{Correction, Wanted};
-use crate::trello::snapshot::List;
+use super::Reconciliation;
+use crate::command::Correction;
+use crate::trello::snapshot::{List, Snapshot};
 
-impl Wanted<'_> {
-    /// What is to change on the board before its cards are looked at.
+impl Reconciliation {
+    /// Corrections of the name, labels, members and lists, which come before those of the cards.
     pub fn board(&self, board: &Board) -> Vec<Correction> {
         let mut commands = self.name(board);
         self.labels(board, &mut commands);
@@ -20,9 +23,9 @@ impl Wanted<'_> {
         commands.into_iter().map(Correction::project).collect()
     }
 
-    /// Whether `get` of the source's board has changed, or is to be set whatever it is here.
-    fn board_changed<T: PartialEq>(&self, get: impl Fn(&super::Snapshot) -> T) -> bool {
-        self.board_touched() || self.base.as_ref().is_none_or(|base| get(base.snapshot) != get(self.new))
+    /// True if a value of the source's board has changed, or is to be set in any case.
+    fn board_changed<T: PartialEq>(&self, get: impl Fn(&Snapshot) -> T) -> bool {
+        self.board_touched() || self.base.as_ref().is_none_or(|base| get(&base.snapshot) != get(&self.new))
     }
 
     fn name(&self, board: &Board) -> Vec<ProjectCommand> {
@@ -30,7 +33,7 @@ impl Wanted<'_> {
         if !self.own {
             return commands;
         }
-        let new = self.new;
+        let new = &self.new;
         if board.fields.name != new.name && self.board_changed(|s| s.name.clone()) {
             let name = new.name.clone().try_into().ok();
             commands.push(ProjectCommand::Edit(EditProject { name, description: None }));
@@ -55,8 +58,8 @@ impl Wanted<'_> {
                 (None, Some(name), Some(color)) if base(&label.id).is_none() => {
                     commands.push(ProjectCommand::AddLabel(AddLabel { id: Some(label_id), name, color }));
                 }
-                (Some(here), name, color)
-                    if (here.name != label.name || here.color != label.color)
+                (Some(current), name, color)
+                    if (current.name != label.name || current.color != label.color)
                         && (self.board_touched() || base(&label.id) != Some(label)) =>
                 {
                     let change = LabelPatch { name, color };
@@ -65,11 +68,11 @@ impl Wanted<'_> {
                 _ => {}
             }
         }
-        for here in &board.fields.labels {
-            if let Some(source) = self.labels.get(&here.id)
+        for current in &board.fields.labels {
+            if let Some(source) = self.labels.get(&current.id)
                 && !self.new.labels.iter().any(|l| l.id == *source)
             {
-                commands.push(ProjectCommand::RemoveLabel(LabelRef { label_id: here.id }));
+                commands.push(ProjectCommand::RemoveLabel(LabelRef { label_id: current.id }));
             }
         }
     }
@@ -78,13 +81,13 @@ impl Wanted<'_> {
         for person in &self.new.people {
             let user_id = self.ids.person(person);
             let role = self.new.role(person);
-            let base = self.base.as_ref().map(|b| b.snapshot).filter(|b| b.people.contains(person));
-            let is_due = match base {
+            let base = self.base.as_ref().map(|b| &b.snapshot).filter(|b| b.people.contains(person));
+            let must_set = match base {
                 None => board.role_of(user_id).is_none(),
-                // What was given here since stays, unless it was changed there too.
+                // A role that was changed in the project is kept, unless it was changed in the source too.
                 Some(base) => base.role(person) != role && board.role_of(user_id).is_some_and(|now| now != role),
             };
-            if is_due {
+            if must_set {
                 commands.push(ProjectCommand::SetMember(SetMember { user_id, role }));
             }
         }
@@ -104,44 +107,44 @@ impl Wanted<'_> {
                 commands.push(ProjectCommand::AddColumn(add));
                 false
             }
-            Some(here) => {
-                if here.name != list.name && (touched || base.is_none_or(|b| b.name != list.name)) {
+            Some(current) => {
+                if current.name != list.name && (touched || base.is_none_or(|b| b.name != list.name)) {
                     let change = ColumnPatch { name: name(), ..ColumnPatch::default() };
                     commands.push(ProjectCommand::EditColumn(EditColumn { column_id, change }));
                 }
-                here.archived
+                current.archived
             }
         };
         if archived != list.closed && (touched || base.is_none_or(|b| b.closed != list.closed)) {
-            let which = ColumnRef { column_id };
+            let column = ColumnRef { column_id };
             commands.push(if list.closed {
-                ProjectCommand::ArchiveColumn(which)
+                ProjectCommand::ArchiveColumn(column)
             } else {
-                ProjectCommand::RestoreColumn(which)
+                ProjectCommand::RestoreColumn(column)
             });
         }
     }
 
-    /// What is to change in the order of columns, decided on a board that has them all.
+    /// Corrections of the order of columns, on a board that has all of them.
     pub fn column_order(&self, board: &Board) -> Vec<Correction> {
         let ids = |lists: Vec<&List>| -> Vec<ColumnId> {
             let columns = lists.into_iter().filter_map(|l| self.columns.own(&l.id));
             columns.filter(|id| board.fields.column(*id).is_some()).collect()
         };
-        let wanted = ids(self.new.ordered_lists());
+        let new = ids(self.new.ordered_lists());
         let before = self.base.as_ref().map(|b| ids(b.snapshot.ordered_lists()));
-        if before.is_some_and(|before| before == wanted) && !self.board_touched() {
+        if before.is_some_and(|before| before == new) && !self.board_touched() {
             return vec![];
         }
-        let mut here: Vec<ColumnId> =
-            board.fields.columns.iter().map(|c| c.id).filter(|id| wanted.contains(id)).collect();
-        let first_of_ours = board.fields.columns.iter().position(|c| wanted.contains(&c.id)).unwrap_or(0);
-        let mut after = first_of_ours.checked_sub(1).map(|i| board.fields.columns[i].id);
+        let mut current: Vec<ColumnId> =
+            board.fields.columns.iter().map(|c| c.id).filter(|id| new.contains(id)).collect();
+        let first_imported = board.fields.columns.iter().position(|c| new.contains(&c.id)).unwrap_or(0);
+        let mut after = first_imported.checked_sub(1).map(|i| board.fields.columns[i].id);
         let mut commands = Vec::new();
-        for (i, column_id) in wanted.into_iter().enumerate() {
-            if here.get(i) != Some(&column_id) {
-                here.retain(|id| *id != column_id);
-                here.insert(i.min(here.len()), column_id);
+        for (i, column_id) in new.into_iter().enumerate() {
+            if current.get(i) != Some(&column_id) {
+                current.retain(|id| *id != column_id);
+                current.insert(i.min(current.len()), column_id);
                 let change = ColumnPatch { after: Some(after), ..ColumnPatch::default() };
                 commands.push(ProjectCommand::EditColumn(EditColumn { column_id, change }));
             }
@@ -150,16 +153,17 @@ impl Wanted<'_> {
         commands.into_iter().map(Correction::project).collect()
     }
 
-    /// Columns of lists that the source has no more. One that holds tasks of this side stays, archived.
-    pub fn gone_lists(&self, board: &Board) -> Vec<Correction> {
-        let now = |list: &str| self.new.lists.iter().any(|l| l.id == list);
-        let mut gone: Vec<ColumnId> =
-            self.lists_met.iter().filter(|l| !now(l)).filter_map(|l| self.columns.own(l)).collect();
-        gone.sort();
-        gone.into_iter()
+    /// Removal of the columns whose lists the source no longer has. A column that contains other tasks is archived instead.
+    pub fn removed_lists(&self, board: &Board) -> Vec<Correction> {
+        let present = |list: &str| self.new.lists.iter().any(|l| l.id == list);
+        let mut removed: Vec<ColumnId> =
+            self.known_lists.iter().filter(|l| !present(l)).filter_map(|l| self.columns.own(l)).collect();
+        removed.sort();
+        removed
+            .into_iter()
             .filter(|id| board.fields.column(*id).is_some())
             .map(|column_id| Correction {
-                otherwise: Some(ProjectCommand::ArchiveColumn(ColumnRef { column_id })),
+                fallback: Some(ProjectCommand::ArchiveColumn(ColumnRef { column_id })),
                 ..Correction::project(ProjectCommand::RemoveColumn(ColumnRef { column_id }))
             })
             .collect()

@@ -1,30 +1,32 @@
+//! Undoing of actions on the board itself, its lists, labels and members.
+
 use serde_json::Value;
 
-use super::{Did, Undone};
+use super::{BoardChange, InitialBoard, ListChange};
 use crate::trello::action::{Action, text};
 use crate::trello::fit;
 use crate::trello::snapshot::{Label, List};
 
-impl Undone {
-    /// Lists that actions name and the board no longer has were there once.
-    pub(super) fn meet_lists(&mut self, action: &Action) {
+impl InitialBoard {
+    /// Adds the lists that actions name and the board no longer has.
+    pub(super) fn note_lists(&mut self, action: &Action) {
         for thing in ["list", "listBefore", "listAfter"] {
             if let Some(id) = action.id_of(thing) {
-                self.meet_list(id, action.text_of(thing, "name"));
+                self.note_list(id, action.text_of(thing, "name"));
             }
         }
     }
 
-    pub(super) fn meet_list(&mut self, id: &str, name: Option<&str>) {
+    pub(super) fn note_list(&mut self, id: &str, name: Option<&str>) {
         if !id.is_empty() && !self.lists.contains_key(id) {
             self.last_pos += 65_536.0;
             let name = fit::name(name.unwrap_or("More"), "list", &mut self.skipped);
             self.lists.insert(id.to_owned(), List { id: id.to_owned(), name, pos: self.last_pos, closed: false });
-            self.lists_there.insert(id.to_owned());
+            self.present_lists.insert(id.to_owned());
         }
     }
 
-    pub(super) fn undo_on_board(&mut self, action: &Action) -> Vec<Did> {
+    pub(super) fn undo_on_board(&mut self, action: &Action) -> Vec<BoardChange> {
         match action.kind.as_str() {
             "updateBoard" => self.undo_update_board(action),
             "addMemberToBoard" | "removeMemberFromBoard" => {
@@ -33,125 +35,132 @@ impl Undone {
                     return vec![];
                 };
                 let joined = action.kind == "addMemberToBoard";
-                vec![if joined { Did::MemberJoined(member) } else { Did::MemberLeft(member) }]
+                vec![if joined { BoardChange::MemberJoined(member) } else { BoardChange::MemberLeft(member) }]
             }
             "createLabel" | "updateLabel" | "deleteLabel" => self.undo_label(action),
             _ => self.undo_list(action),
         }
     }
 
-    fn undo_update_board(&mut self, action: &Action) -> Vec<Did> {
+    fn undo_update_board(&mut self, action: &Action) -> Vec<BoardChange> {
         let Some(old) = action.old() else {
             self.skip(action, "does not say what changed");
             return vec![];
         };
-        let mut did = Vec::new();
+        let mut changes = Vec::new();
         for (field, before) in old {
             match (field.as_str(), before) {
                 ("name", Value::String(before)) => {
                     let after = action.text_of("board", "name").unwrap_or(&self.name);
-                    did.push(Did::BoardNamed(fit::name(after, "board", &mut self.skipped)));
+                    changes.push(BoardChange::Renamed(fit::name(after, "board", &mut self.skipped)));
                     self.name = fit::name(before, "board", &mut self.skipped);
                 }
                 ("desc", Value::String(before)) => {
                     let after = action.text_of("board", "desc").unwrap_or(&self.description);
-                    did.push(Did::BoardDescribed(fit::description(after, "board", &mut self.skipped)));
+                    changes.push(BoardChange::Described(fit::description(after, "board", &mut self.skipped)));
                     self.description = fit::description(before, "board", &mut self.skipped);
                 }
                 ("closed", Value::Bool(before)) => {
                     let after = action.value_of("board", "closed").and_then(Value::as_bool);
-                    did.push(Did::BoardClosed(after.unwrap_or(!before)));
+                    changes.push(BoardChange::Closed(after.unwrap_or(!before)));
                     self.closed = *before;
                 }
                 (field, _) => self.no_counterpart(action, field),
             }
         }
-        did
+        changes
     }
 
-    fn undo_list(&mut self, action: &Action) -> Vec<Did> {
+    fn undo_list(&mut self, action: &Action) -> Vec<BoardChange> {
         let Some(list) = action.list().and_then(|id| self.lists.get(id)).cloned() else {
             self.skip(action, "does not say which list");
             return vec![];
         };
         match action.kind.as_str() {
             "createList" | "moveListToBoard" => {
-                self.lists_there.remove(&list.id);
-                vec![Did::ListCreated(list)]
+                self.present_lists.remove(&list.id);
+                vec![BoardChange::ListCreated(list)]
             }
             "moveListFromBoard" => {
-                self.lists_there.insert(list.id.clone());
-                vec![Did::ListRemoved { list: list.id }]
+                self.present_lists.insert(list.id.clone());
+                vec![BoardChange::List { list: list.id, change: ListChange::Removed }]
             }
             _ => self.undo_update_list(action, list),
         }
     }
 
-    fn undo_update_list(&mut self, action: &Action, mut now: List) -> Vec<Did> {
+    fn undo_update_list(&mut self, action: &Action, mut state: List) -> Vec<BoardChange> {
         let Some(old) = action.old() else {
             self.skip(action, "does not say what changed");
             return vec![];
         };
-        let mut did = Vec::new();
+        let mut changes = Vec::new();
         for (field, before) in old {
-            let list = now.id.clone();
+            let list = state.id.clone();
             let after = action.value_of("list", field);
             match (field.as_str(), before) {
                 ("name", Value::String(before)) => {
-                    let name = after.and_then(Value::as_str).unwrap_or(&now.name);
-                    did.push(Did::ListNamed { list, name: fit::name(name, "list", &mut self.skipped) });
-                    now.name = fit::name(before, "list", &mut self.skipped);
+                    let name = after.and_then(Value::as_str).unwrap_or(&state.name);
+                    changes.push(BoardChange::List {
+                        list,
+                        change: ListChange::Renamed(fit::name(name, "list", &mut self.skipped)),
+                    });
+                    state.name = fit::name(before, "list", &mut self.skipped);
                 }
                 ("pos", Value::Number(before)) => {
-                    did.push(Did::ListMoved { list, pos: after.and_then(Value::as_f64).unwrap_or(now.pos) });
-                    now.pos = before.as_f64().unwrap_or(now.pos);
+                    changes.push(BoardChange::List {
+                        list,
+                        change: ListChange::Moved(after.and_then(Value::as_f64).unwrap_or(state.pos)),
+                    });
+                    state.pos = before.as_f64().unwrap_or(state.pos);
                 }
                 ("closed", Value::Bool(before)) => {
                     let closed = after.and_then(Value::as_bool).unwrap_or(!before);
-                    did.push(Did::ListClosed { list, closed });
-                    now.closed = *before;
+                    changes.push(BoardChange::List { list, change: ListChange::Closed(closed) });
+                    state.closed = *before;
                 }
                 (field, _) => self.no_counterpart(action, field),
             }
         }
-        self.lists.insert(now.id.clone(), now);
-        did
+        self.lists.insert(state.id.clone(), state);
+        changes
     }
 
-    fn undo_label(&mut self, action: &Action) -> Vec<Did> {
+    fn undo_label(&mut self, action: &Action) -> Vec<BoardChange> {
         let Some(id) = action.id_of("label").map(str::to_owned) else {
             self.skip(action, "does not say which label");
             return vec![];
         };
-        let mut now = self.meet_label(&id, action);
+        let mut label = self.note_label(&id, action);
         match action.kind.as_str() {
             "createLabel" => {
-                self.labels_there.remove(&id);
-                vec![Did::LabelCreated(now)]
+                self.present_labels.remove(&id);
+                vec![BoardChange::LabelCreated(label)]
             }
             "deleteLabel" => {
-                self.labels_there.insert(id.clone());
-                vec![Did::LabelRemoved(id)]
+                self.present_labels.insert(id.clone());
+                vec![BoardChange::LabelRemoved(id)]
             }
             _ => {
-                let name = action.text_of("label", "name").unwrap_or(&now.name);
+                let name = action.text_of("label", "name").unwrap_or(&label.name);
                 let name = fit::label_name(name, &mut self.skipped);
-                let color = action.text_of("label", "color").map_or_else(|| now.color.clone(), |c| fit::color(Some(c)));
+                let color =
+                    action.text_of("label", "color").map_or_else(|| label.color.clone(), |c| fit::color(Some(c)));
                 let after = Label { id: id.clone(), name, color };
                 if let Some(name) = action.old().and_then(|old| old.get("name")).and_then(Value::as_str) {
-                    now.name = fit::label_name(name, &mut self.skipped);
+                    label.name = fit::label_name(name, &mut self.skipped);
                 }
                 if let Some(color) = action.old().and_then(|old| old.get("color")) {
-                    now.color = fit::color(color.as_str());
+                    label.color = fit::color(color.as_str());
                 }
-                self.labels.insert(id, now);
-                vec![Did::LabelChanged(after)]
+                self.labels.insert(id, label);
+                vec![BoardChange::LabelChanged(after)]
             }
         }
     }
 
-    /// A label by the id an action gives, made up from what the action says when the board has none such.
-    pub(super) fn meet_label(&mut self, id: &str, action: &Action) -> Label {
+    /// The label with the id that an action names, created from the action if the board no longer has it.
+    pub(super) fn note_label(&mut self, id: &str, action: &Action) -> Label {
         if let Some(label) = self.labels.get(id) {
             return label.clone();
         }
@@ -160,12 +169,12 @@ impl Undone {
         let name = fit::label_name(name, &mut self.skipped);
         let label = Label { id: id.to_owned(), name, color: fit::color(named.and_then(|l| text(l, "color"))) };
         self.labels.insert(id.to_owned(), label.clone());
-        self.labels_there.insert(id.to_owned());
+        self.present_labels.insert(id.to_owned());
         label
     }
 
     pub(super) fn no_counterpart(&mut self, action: &Action, field: &str) {
-        // The name comes from the file: short enough for a reason.
+        // The name comes from the file, so it is shortened.
         let field: String = field.chars().filter(|c| c.is_alphanumeric()).take(40).collect();
         self.skipped.add(&action.kind, format!("changes `{field}`, which has no counterpart"));
     }

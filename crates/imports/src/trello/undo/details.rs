@@ -1,50 +1,52 @@
+//! Undoing of actions on the comments and checklists of a card.
+
 use serde_json::Value;
 
-use super::{Change, Undone};
+use super::{ChecklistChange, CommentChange, InitialBoard};
 use crate::trello::action::{Action, text};
 use crate::trello::fit;
 use crate::trello::snapshot::{Card, Checklist, Item};
 
-impl Undone {
-    pub(super) fn undo_comment(&mut self, action: &Action) -> Vec<Change> {
+impl InitialBoard {
+    pub(super) fn undo_comment(&mut self, action: &Action) -> Option<CommentChange> {
         if action.is_comment() {
             let comment = action.id.clone();
             let raw = text(&action.data, "text").unwrap_or_default();
             let first = self.comments.remove(&comment).unwrap_or_else(|| raw.to_owned());
             let text = fit::comment(&first, &action.kind, &mut self.skipped);
-            return self.or_no_text(action, text.map(|text| Change::Commented { comment, text }));
+            return self.or_no_text(action, text.map(|text| CommentChange::Added { comment, text }));
         }
         let Some(comment) = action.id_of("action").map(str::to_owned) else {
             self.skip(action, "does not say which comment");
-            return vec![];
+            return None;
         };
         if action.kind == "deleteComment" {
-            return vec![Change::CommentRemoved { comment }];
+            return Some(CommentChange::Removed { comment });
         }
-        let now = self.comments.remove(&comment);
-        let after = action.text_of("action", "text").or_else(|| text(&action.data, "text")).or(now.as_deref());
+        let current = self.comments.remove(&comment);
+        let after = action.text_of("action", "text").or_else(|| text(&action.data, "text")).or(current.as_deref());
         let after = after.and_then(|t| fit::comment(t, &action.kind, &mut self.skipped));
         if let Some(before) = action.old().and_then(|old| old.get("text")).and_then(Value::as_str) {
             self.comments.insert(comment.clone(), before.to_owned());
         }
-        self.or_no_text(action, after.map(|text| Change::CommentEdited { comment, text }))
+        self.or_no_text(action, after.map(|text| CommentChange::Edited { comment, text }))
     }
 
-    fn or_no_text(&mut self, action: &Action, change: Option<Change>) -> Vec<Change> {
+    fn or_no_text(&mut self, action: &Action, change: Option<CommentChange>) -> Option<CommentChange> {
         if change.is_none() {
             self.skip(action, "has no text");
         }
-        change.into_iter().collect()
+        change
     }
 
-    pub(super) fn undo_checklist(&mut self, action: &Action, card: &mut Card) -> Vec<Change> {
+    pub(super) fn undo_checklist(&mut self, action: &Action, card: &mut Card) -> Option<ChecklistChange> {
         let item = action.id_of("checkItem").map(str::to_owned);
-        let holding = |item: &str| card.checklists.iter().find(|c| c.items.iter().any(|i| i.id == item));
+        let containing = |item: &str| card.checklists.iter().find(|c| c.items.iter().any(|i| i.id == item));
         // Old exports do not say in which checklist an item is.
         let named = action.id_of("checklist").map(str::to_owned);
-        let Some(id) = named.or_else(|| item.as_deref().and_then(holding).map(|c| c.id.clone())) else {
+        let Some(id) = named.or_else(|| item.as_deref().and_then(containing).map(|c| c.id.clone())) else {
             self.skip(action, "does not say which checklist");
-            return vec![];
+            return None;
         };
         match (action.kind.as_str(), item) {
             ("addChecklistToCard", _) => {
@@ -52,25 +54,25 @@ impl Undone {
                     Some(at) => card.checklists.remove(at),
                     None => self.checklist_of(action, &id),
                 };
-                vec![Change::ChecklistAdded(checklist)]
+                Some(ChecklistChange::Added(checklist))
             }
             ("removeChecklistFromCard", _) => {
                 if !card.checklists.iter().any(|c| c.id == id) {
                     card.checklists.push(self.checklist_of(action, &id));
                     self.card_of_checklist.insert(id.clone(), card.id.clone());
                 }
-                vec![Change::ChecklistRemoved { checklist: id }]
+                Some(ChecklistChange::Removed { checklist: id })
             }
             ("updateChecklist", _) => self.undo_update_checklist(action, card, &id),
             (_, None) => {
                 self.skip(action, "does not say which item");
-                vec![]
+                None
             }
             (_, Some(item)) => match card.checklists.iter_mut().find(|c| c.id == id) {
                 Some(checklist) => self.undo_item(action, checklist, &item),
                 None => {
                     self.skip(action, "its checklist is not in the export");
-                    vec![]
+                    None
                 }
             },
         }
@@ -81,25 +83,25 @@ impl Undone {
         Checklist { id: id.to_owned(), name: fit::name(name, "checklist", &mut self.skipped), items: vec![] }
     }
 
-    fn undo_update_checklist(&mut self, action: &Action, card: &mut Card, id: &str) -> Vec<Change> {
+    fn undo_update_checklist(&mut self, action: &Action, card: &mut Card, id: &str) -> Option<ChecklistChange> {
         let checklist = card.checklists.iter_mut().find(|c| c.id == id);
         let before = action.old().and_then(|old| old.get("name")).and_then(Value::as_str);
         let (Some(checklist), Some(before)) = (checklist, before) else {
             self.skip(action, "changes no name of a checklist in the export");
-            return vec![];
+            return None;
         };
         let after = action.text_of("checklist", "name").unwrap_or(&checklist.name);
         let name = fit::name(after, "checklist", &mut self.skipped);
         checklist.name = fit::name(before, "checklist", &mut self.skipped);
-        vec![Change::ChecklistNamed { checklist: id.to_owned(), name }]
+        Some(ChecklistChange::Renamed { checklist: id.to_owned(), name })
     }
 
-    fn undo_item(&mut self, action: &Action, list: &mut Checklist, id: &str) -> Vec<Change> {
+    fn undo_item(&mut self, action: &Action, list: &mut Checklist, id: &str) -> Option<ChecklistChange> {
         let checklist = list.id.clone();
         let at = match list.items.iter().position(|i| i.id == id) {
             Some(at) => at,
             None => {
-                // One that is gone by now, known from what is said of it here.
+                // The item was deleted later. Its only description is the one in this action.
                 list.items.push(self.item_of(action, id));
                 list.items.len() - 1
             }
@@ -108,19 +110,19 @@ impl Undone {
         match action.kind.as_str() {
             "createCheckItem" => {
                 let item = list.items.remove(at);
-                vec![Change::ItemAdded { checklist, item }]
+                Some(ChecklistChange::ItemAdded { checklist, item })
             }
-            "deleteCheckItem" => vec![Change::ItemRemoved { checklist, item: id.to_owned() }],
+            "deleteCheckItem" => Some(ChecklistChange::ItemRemoved { checklist, item: id.to_owned() }),
             "updateCheckItemStateOnCard" => {
                 let done = action.text_of("checkItem", "state").map_or(item.done, |s| s == "complete");
                 item.done = !done;
-                vec![Change::ItemChanged { checklist, item: id.to_owned(), text: None, done: Some(done) }]
+                Some(ChecklistChange::ItemChanged { checklist, item: id.to_owned(), text: None, done: Some(done) })
             }
             _ => self.undo_update_item(action, checklist, item),
         }
     }
 
-    fn undo_update_item(&mut self, action: &Action, checklist: String, item: &mut Item) -> Vec<Change> {
+    fn undo_update_item(&mut self, action: &Action, checklist: String, item: &mut Item) -> Option<ChecklistChange> {
         let old = |field: &str| action.old().and_then(|old| old.get(field)).and_then(Value::as_str);
         let (mut text, mut done) = (None, None);
         if let Some(before) = old("name") {
@@ -135,9 +137,9 @@ impl Undone {
         }
         if text.is_none() && done.is_none() {
             self.skip(action, "changes neither an item's text nor its state");
-            return vec![];
+            return None;
         }
-        vec![Change::ItemChanged { checklist, item: item.id.clone(), text, done }]
+        Some(ChecklistChange::ItemChanged { checklist, item: item.id.clone(), text, done })
     }
 
     fn item_of(&mut self, action: &Action, id: &str) -> Item {

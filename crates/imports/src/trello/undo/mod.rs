@@ -1,3 +1,5 @@
+//! The history walked backwards: what each action changed, and the board before the first one.
+
 use std::collections::{HashMap, HashSet};
 
 use taskfold_domain::Timestamp;
@@ -14,131 +16,132 @@ mod cards;
 /// Actions on a card's checklists and comments.
 mod details;
 
-/// What an action did, with the values it left.
+/// A change that an action made, with the new values.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Did {
-    BoardNamed(String),
-    BoardDescribed(String),
-    BoardClosed(bool),
+pub enum BoardChange {
+    Renamed(String),
+    Described(String),
+    Closed(bool),
     MemberJoined(String),
     MemberLeft(String),
     ListCreated(List),
-    ListNamed { list: String, name: String },
-    ListMoved { list: String, pos: f64 },
-    ListClosed { list: String, closed: bool },
-    ListRemoved { list: String },
+    List { list: String, change: ListChange },
     LabelCreated(Label),
     LabelChanged(Label),
     LabelRemoved(String),
-    Card { card: String, change: Change },
+    Card { card: String, change: CardChange },
 }
 
-/// What an action did to a card.
+/// A change of a list.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// As it was then.
+pub enum ListChange {
+    Renamed(String),
+    Moved(f64),
+    Closed(bool),
+    Removed,
+}
+
+/// A change of a card.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CardChange {
+    /// With the state that it had then.
     Created(Box<Card>),
     Deleted,
-    Named(String),
-    Described(String),
     Closed(bool),
-    Due(Option<Timestamp>),
-    Starts(Option<Timestamp>),
     Placed {
         list: String,
         pos: f64,
     },
+    Edited(CardEdit),
     Assigned(String),
     Unassigned(String),
     Labeled(String),
     Unlabeled(String),
-    ChecklistAdded(Checklist),
-    ChecklistNamed {
-        checklist: String,
-        name: String,
-    },
-    ChecklistRemoved {
-        checklist: String,
-    },
-    ItemAdded {
-        checklist: String,
-        item: Item,
-    },
-    ItemChanged {
-        checklist: String,
-        item: String,
-        text: Option<String>,
-        done: Option<bool>,
-    },
-    ItemRemoved {
-        checklist: String,
-        item: String,
-    },
-    Commented {
-        comment: String,
-        text: String,
-    },
-    CommentEdited {
-        comment: String,
-        text: String,
-    },
-    CommentRemoved {
-        comment: String,
-    },
+    Comment(CommentChange),
+    Checklist(ChecklistChange),
 }
 
-/// The board walked back to before the first of the actions. What stands in the snapshot and was not created by an
-/// action was there then.
+/// A change of a text or a date of a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CardEdit {
+    Name(String),
+    Description(String),
+    Due(Option<Timestamp>),
+    Start(Option<Timestamp>),
+}
+
+/// A change of the comments on a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommentChange {
+    Added { comment: String, text: String },
+    Edited { comment: String, text: String },
+    Removed { comment: String },
+}
+
+/// A change of the checklists of a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChecklistChange {
+    Added(Checklist),
+    Renamed { checklist: String, name: String },
+    Removed { checklist: String },
+    ItemAdded { checklist: String, item: Item },
+    ItemChanged { checklist: String, item: String, text: Option<String>, done: Option<bool> },
+    ItemRemoved { checklist: String, item: String },
+}
+
+/// The board before the first of the actions. It contained everything that is in the snapshot and that no action
+/// created.
 #[derive(Debug, Default)]
-pub struct Undone {
-    /// What each action did, in the order of the actions; empty for those that did nothing we can say.
-    pub did: Vec<Vec<Did>>,
+pub struct InitialBoard {
+    /// Changes by each action, in the order of the actions; none for an action without a counterpart.
+    pub changes: Vec<Vec<BoardChange>>,
     pub name: String,
     pub description: String,
     pub closed: bool,
+    /// All cards of the board and of the history.
     pub cards: HashMap<String, Card>,
-    /// Of `cards`, those that were there.
-    pub cards_there: HashSet<String>,
+    /// Ids of the cards that existed before the first action.
+    pub present_cards: HashSet<String>,
     pub lists: HashMap<String, List>,
-    pub lists_there: HashSet<String>,
+    pub present_lists: HashSet<String>,
     pub labels: HashMap<String, Label>,
-    pub labels_there: HashSet<String>,
+    pub present_labels: HashSet<String>,
     pub skipped: Skipped,
-    /// Behind the last list.
+    /// Position of the last list.
     last_pos: f64,
-    /// Texts of comments before the edits undone so far.
+    /// Texts of comments before the edits that are undone so far.
     comments: HashMap<String, String>,
-    /// The card of each checklist and item met.
+    /// Card of each known checklist and item.
     card_of_checklist: HashMap<String, String>,
     card_of_item: HashMap<String, String>,
 }
 
-impl Undone {
-    /// Walks `actions` (oldest first) back from the export's snapshot.
+impl InitialBoard {
+    /// Undoes `actions` (oldest first), from the snapshot of the export backwards.
     pub fn walk(export: &Export, actions: &[Action]) -> Self {
-        let mut state = Self::of_end(export);
+        let mut state = Self::from_snapshot(export);
         for action in actions {
-            state.meet_lists(action);
+            state.note_lists(action);
         }
-        let mut did: Vec<Vec<Did>> = actions.iter().rev().map(|action| state.undo(action)).collect();
-        did.reverse();
-        state.did = did;
+        let mut changes: Vec<Vec<BoardChange>> = actions.iter().rev().map(|action| state.undo(action)).collect();
+        changes.reverse();
+        state.changes = changes;
         state
     }
 
-    fn of_end(export: &Export) -> Self {
+    fn from_snapshot(export: &Export) -> Self {
         let end = &export.snapshot;
         let mut state = Self {
             name: end.name.clone(),
             description: end.description.clone(),
             closed: end.closed,
             cards: end.cards.iter().map(|c| (c.id.clone(), c.clone())).collect(),
-            cards_there: end.cards.iter().map(|c| c.id.clone()).collect(),
+            present_cards: end.cards.iter().map(|c| c.id.clone()).collect(),
             lists: end.lists.iter().map(|l| (l.id.clone(), l.clone())).collect(),
-            lists_there: end.lists.iter().map(|l| l.id.clone()).collect(),
+            present_lists: end.lists.iter().map(|l| l.id.clone()).collect(),
             labels: end.labels.iter().map(|l| (l.id.clone(), l.clone())).collect(),
             last_pos: end.lists.iter().map(|l| l.pos).fold(0.0, f64::max),
-            labels_there: end.labels.iter().map(|l| l.id.clone()).collect(),
+            present_labels: end.labels.iter().map(|l| l.id.clone()).collect(),
             ..Self::default()
         };
         for card in &end.cards {
@@ -152,7 +155,7 @@ impl Undone {
         state
     }
 
-    fn undo(&mut self, action: &Action) -> Vec<Did> {
+    fn undo(&mut self, action: &Action) -> Vec<BoardChange> {
         match action.kind.as_str() {
             "createBoard" => vec![],
             "updateBoard"
@@ -168,7 +171,7 @@ impl Undone {
             kind => {
                 let supported = action.card_role() != CardRole::Touches || is_on_card(kind);
                 if !supported {
-                    self.skipped.add(kind, why_not(kind));
+                    self.skipped.add(kind, unsupported_reason(kind));
                     return vec![];
                 }
                 let Some(card) = self.card_named_by(action) else {
@@ -176,7 +179,7 @@ impl Undone {
                     return vec![];
                 };
                 let changes = self.undo_on_card(action, &card);
-                changes.into_iter().map(|change| Did::Card { card: card.clone(), change }).collect()
+                changes.into_iter().map(|change| BoardChange::Card { card: card.clone(), change }).collect()
             }
         }
     }
@@ -208,16 +211,18 @@ fn is_on_card(kind: &str) -> bool {
     )
 }
 
-fn why_not(kind: &str) -> &'static str {
+fn unsupported_reason(kind: &str) -> &'static str {
     match kind {
-        "addAttachmentToCard" | "deleteAttachmentFromCard" => "the export has addresses of attachments, and no bytes",
-        "makeAdminOfBoard" | "makeNormalMemberOfBoard" | "makeObserverOfBoard" => {
-            "people have the role that they have at the end"
+        "addAttachmentToCard" | "deleteAttachmentFromCard" => {
+            "the export contains links to attachments, not their contents"
         }
-        "unconfirmedBoardInvitation" | "unconfirmedOrganizationInvitation" => "an invitation is no membership yet",
-        "addToOrganizationBoard" | "removeFromOrganizationBoard" => "there are no organisations",
-        "voteOnCard" => "there are no votes",
-        "enablePlugin" | "disablePlugin" | "enablePowerUp" | "disablePowerUp" => "there are no plugins",
+        "makeAdminOfBoard" | "makeNormalMemberOfBoard" | "makeObserverOfBoard" => {
+            "members get the role that they have in the export"
+        }
+        "unconfirmedBoardInvitation" | "unconfirmedOrganizationInvitation" => "an invitation is not a membership",
+        "addToOrganizationBoard" | "removeFromOrganizationBoard" => "organizations have no counterpart",
+        "voteOnCard" => "votes have no counterpart",
+        "enablePlugin" | "disablePlugin" | "enablePowerUp" | "disablePowerUp" => "plugins have no counterpart",
         _ => "has no counterpart",
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the verification of tokens.
+
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey};
@@ -10,7 +12,7 @@ const KID: &str = "a";
 const USER: UserId = UserId(Uuid::from_u128(1));
 const SESSION: Uuid = Uuid::from_u128(2);
 
-fn scene() -> (Signer, Verifier) {
+fn signer_and_verifier() -> (Signer, Verifier) {
     let key = SigningKey::from_bytes(&[7; 32]);
     let private = key.to_pkcs8_pem(LineEnding::LF).expect("a private key");
     let public = key.verifying_key().to_public_key_pem(LineEnding::LF).expect("a public key");
@@ -20,8 +22,8 @@ fn scene() -> (Signer, Verifier) {
 }
 
 #[tokio::test]
-async fn a_token_seen_before_is_refused_once_its_key_is_gone() {
-    let (signer, verifier) = scene();
+async fn a_cached_token_is_refused_once_its_key_is_removed() {
+    let (signer, verifier) = signer_and_verifier();
     let token = signer.access_token(USER, SESSION).expect("a token");
     for _ in 0..2 {
         assert_eq!(verifier.verify(&token).await.map(|caller| caller.user_id), Ok(USER));
@@ -31,19 +33,19 @@ async fn a_token_seen_before_is_refused_once_its_key_is_gone() {
 }
 
 #[tokio::test]
-async fn a_token_seen_before_ends_all_the_same() {
-    let (signer, verifier) = scene();
+async fn a_cached_token_expires() {
+    let (signer, verifier) = signer_and_verifier();
     let token = signer.access_token(USER, SESSION).expect("a token");
     verifier.verify(&token).await.expect("good, and seen");
-    let mut claims = verifier.seen.get(&token).await.expect("what was seen");
+    let mut claims = verifier.verified.get(&token).await.expect("cached claims");
     claims.exp -= 2 * ACCESS_TOKEN_SECONDS;
-    verifier.seen.insert(token.clone(), claims).await;
+    verifier.verified.insert(token.clone(), claims).await;
     assert_eq!(verifier.verify(&token).await, Err(Rejected::Expired));
 }
 
 #[tokio::test]
-async fn a_ticket_is_no_access_token_and_the_other_way_round() {
-    let (signer, verifier) = scene();
+async fn a_ticket_is_not_an_access_token_nor_the_reverse() {
+    let (signer, verifier) = signer_and_verifier();
     let token = signer.access_token(USER, SESSION).expect("a token");
     let caller = verifier.verify(&token).await.expect("a caller");
     let ticket = signer.ticket(&caller).expect("a ticket");
@@ -52,13 +54,13 @@ async fn a_ticket_is_no_access_token_and_the_other_way_round() {
     assert_eq!(verifier.verify_ticket(&ticket).await.map(|(caller, _)| caller.user_id), Ok(USER));
 }
 
-/// Keys that are kept elsewhere, and how often they are read.
-struct Elsewhere {
+/// A source of keys that counts its reads.
+struct CountingSource {
     keys: Vec<(String, String)>,
     reads: std::sync::atomic::AtomicU32,
 }
 
-impl KeySource for Elsewhere {
+impl KeySource for CountingSource {
     fn public_keys(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Rejected>> {
         self.reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Box::pin(async {
@@ -68,36 +70,36 @@ impl KeySource for Elsewhere {
     }
 }
 
-fn elsewhere(keys: Vec<(String, String)>) -> (Arc<Elsewhere>, Verifier) {
-    let source = Arc::new(Elsewhere { keys, reads: Default::default() });
+fn with_source(keys: Vec<(String, String)>) -> (Arc<CountingSource>, Verifier) {
+    let source = Arc::new(CountingSource { keys, reads: Default::default() });
     (Arc::clone(&source), Verifier::default().with_key_source(source))
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_known_is_looked_up_before_its_token_is_refused() {
-    let (signer, known) = scene();
+async fn an_unknown_key_is_looked_up_before_its_token_is_refused() {
+    let (signer, known) = signer_and_verifier();
     let token = signer.access_token(USER, SESSION).expect("a token");
-    let (source, verifier) = elsewhere(known.public_keys());
+    let (source, verifier) = with_source(known.public_keys());
     assert_eq!(verifier.verify(&token).await.map(|caller| caller.user_id), Ok(USER));
     let ticket = signer.ticket(&verifier.verify(&token).await.expect("a caller")).expect("a ticket");
     assert!(verifier.verify_ticket(&ticket).await.is_ok());
     assert_eq!(source.reads.load(std::sync::atomic::Ordering::SeqCst), 1);
-    let (_, away) = elsewhere(Vec::new());
+    let (_, away) = with_source(Vec::new());
     assert_eq!(away.verify(&token).await, Err(Rejected::Unavailable));
 }
 
 #[tokio::test]
-async fn tokens_with_keys_of_nobody_share_a_look_and_wait_for_the_next() {
-    let (signer, _) = scene();
+async fn tokens_with_unknown_keys_share_a_look_up_and_wait_for_the_next() {
+    let (signer, _) = signer_and_verifier();
     let token = signer.access_token(USER, SESSION).expect("a token");
-    let (source, verifier) = elsewhere(vec![("other".to_owned(), scene().1.public_keys()[0].1.clone())]);
+    let (source, verifier) = with_source(vec![("other".to_owned(), signer_and_verifier().1.public_keys()[0].1.clone())]);
     let began = Instant::now();
     for _ in 0..3 {
         let all = futures::future::join_all((0..100).map(|_| verifier.verify(&token))).await;
         assert!(all.iter().all(|verified| *verified == Err(Rejected::Invalid)));
     }
     let reads = source.reads.load(std::sync::atomic::Ordering::SeqCst);
-    // Each of the three waits for the end of a second at most, and then for a look.
+    // Each of the three waits for at most a second, and then for a look-up.
     assert!(reads <= 6 && u64::from(reads) <= 1 + began.elapsed().as_secs(), "{reads} in {:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     let foreign = "eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIn0.x";

@@ -1,11 +1,13 @@
+//! Imports of whole boards into aggregates without a log.
+
 /// Aggregates that an import is applied to.
-mod world;
+mod simulation;
 
 use serde_json::{Value, json};
 use taskfold_domain::task::{Situation, Status};
 
-use self::world::{IDS, ME, World, at};
-use super::What;
+use self::simulation::{IDS, ME, Simulation, at};
+use crate::command::ImportCommand;
 use crate::skipped::Skipped;
 
 /// An action a minute after the one before.
@@ -73,13 +75,14 @@ fn reasons(skipped: &Skipped) -> Vec<String> {
 
 #[test]
 fn history_is_replayed_in_its_order_and_the_end_is_the_snapshot() {
-    let mut world = World::default();
-    let plan = world.import(&board());
-    world.assert_equals(&board());
-    assert_eq!(reasons(&world.refused), Vec::<String>::new());
-    let told: Vec<&str> = world.history.iter().filter(|h| h.1 == IDS.person("ada")).map(|h| h.2.as_str()).collect();
+    let mut simulation = Simulation::default();
+    let skipped = simulation.import(&board());
+    simulation.assert_equals(&board());
+    assert_eq!(reasons(&simulation.refused), Vec::<String>::new());
+    let by_ada: Vec<&str> =
+        simulation.history.iter().filter(|h| h.1 == IDS.person("ada")).map(|h| h.2.as_str()).collect();
     assert_eq!(
-        told,
+        by_ada,
         [
             "project.column_added",
             "task.created",
@@ -97,11 +100,15 @@ fn history_is_replayed_in_its_order_and_the_end_is_the_snapshot() {
             "task.archived",
         ]
     );
-    assert!(world.history.is_sorted_by_key(|h| h.0), "in the order of time, with nothing corrected in between");
-    assert_eq!(world.card("c1").fields.status, Status::Completed);
-    assert_eq!(world.history.iter().filter(|h| h.0 >= at(2_000_000_000)).count(), 0, "nothing had to be corrected");
-    let reasons = reasons(&plan.skipped);
-    assert!(reasons.contains(&"1 voteOnCard: there are no votes".to_owned()), "{reasons:?}");
+    assert!(simulation.history.is_sorted_by_key(|h| h.0), "in the order of time, with nothing corrected in between");
+    assert_eq!(simulation.card("c1").fields.status, Status::Completed);
+    assert_eq!(
+        simulation.history.iter().filter(|h| h.0 >= at(2_000_000_000)).count(),
+        0,
+        "nothing had to be corrected"
+    );
+    let reasons = reasons(&skipped);
+    assert!(reasons.contains(&"1 voteOnCard: votes have no counterpart".to_owned()), "{reasons:?}");
     let gone = "1 updateCard: its card is not in the export, nor is its creation";
     assert!(reasons.contains(&gone.to_owned()), "{reasons:?}");
     assert!(reasons.iter().any(|r| r.starts_with("1 card: its creation is not")), "{reasons:?}");
@@ -109,31 +116,31 @@ fn history_is_replayed_in_its_order_and_the_end_is_the_snapshot() {
 
 #[test]
 fn importing_again_changes_nothing_and_keeps_edits_made_here() {
-    let mut world = World::default();
-    world.import(&board());
-    let events = world.history.len();
-    world.import(&board());
-    assert_eq!(world.history.len(), events);
+    let mut simulation = Simulation::default();
+    simulation.import(&board());
+    let events = simulation.history.len();
+    simulation.import(&board());
+    assert_eq!(simulation.history.len(), events);
 
     let id = IDS.task("c1");
     let rename = serde_json::from_value(json!({"type": "task.edit", "data": {"title": "Mine", "description": "mine"}}));
     let command = rename.unwrap_or_else(|e| panic!("{e}"));
-    world.apply(&What::Task { id, command, rank: None }, ME, at(1_900_000_000));
+    simulation.apply(&ImportCommand::Task { id, command, rank: None }, ME, at(1_900_000_000));
     let mut newer = board();
     newer["cards"][0]["desc"] = json!("green");
     newer["cards"][0]["pos"] = json!(1);
     newer["labels"][0]["name"] = json!("urgent");
-    world.import(&newer);
-    assert_eq!(world.card("c1").fields.title, "Mine", "the source has not touched the name since");
-    assert_eq!(world.card("c1").fields.description, "green");
-    assert_eq!(world.board().fields.labels[0].name, "urgent");
+    simulation.import(&newer);
+    assert_eq!(simulation.card("c1").fields.title, "Mine", "the source has not touched the name since");
+    assert_eq!(simulation.card("c1").fields.description, "green");
+    assert_eq!(simulation.board().fields.labels[0].name, "urgent");
 }
 
 #[test]
 fn a_newer_export_whose_older_actions_are_cut_off_adds_only_what_is_new() {
-    let mut world = World::default();
-    world.import(&board());
-    let events = world.history.len();
+    let mut simulation = Simulation::default();
+    simulation.import(&board());
+    let events = simulation.history.len();
     let mut newer = board();
     let new = [
         action(21, "createCard", json!({"card": {"id": "c3", "name": "Mow"}, "list": {"id": "todo"}})),
@@ -144,27 +151,27 @@ fn a_newer_export_whose_older_actions_are_cut_off_adds_only_what_is_new() {
     if let Some(cards) = newer["cards"].as_array_mut() {
         cards.push(json!({"id": "c3", "idList": "todo", "pos": 70_000, "name": "Mow"}));
     }
-    world.import(&newer);
+    simulation.import(&newer);
     assert_eq!(
-        world.history[events..].iter().map(|h| h.2.as_str()).collect::<Vec<_>>(),
+        simulation.history[events..].iter().map(|h| h.2.as_str()).collect::<Vec<_>>(),
         ["task.unarchived", "task.created"]
     );
-    assert_eq!(world.card("c1").comments.len(), 1, "a comment cut off is no comment deleted");
+    assert_eq!(simulation.card("c1").comments.len(), 1, "a comment cut off is no comment deleted");
 }
 
 #[test]
 fn cards_and_lists_that_left_are_gone() {
-    let mut world = World::default();
-    world.import(&board());
+    let mut simulation = Simulation::default();
+    simulation.import(&board());
     let mut newer = board();
     let mut actions = vec![action(30, "deleteCard", json!({"card": {"id": "c1"}, "list": {"id": "done"}}))];
     actions.extend(board()["actions"].as_array().cloned().unwrap_or_default());
     newer["actions"] = json!(actions);
     newer["cards"] = json!([board()["cards"][1]]);
     newer["lists"] = json!([board()["lists"][1]]);
-    world.import(&newer);
-    assert!(matches!(world.tasks[&IDS.task("c1")].situation, Situation::Deleted { .. }));
-    assert_eq!(world.board().fields.columns.len(), 1);
+    simulation.import(&newer);
+    assert!(matches!(simulation.tasks[&IDS.task("c1")].situation, Situation::Deleted { .. }));
+    assert_eq!(simulation.board().fields.columns.len(), 1);
 }
 
 #[test]
@@ -176,12 +183,12 @@ fn more_lists_than_columns_share_one() {
     document["lists"] = json!(lists);
     document["cards"] = json!(cards);
     document["actions"] = json!([]);
-    let mut world = World::default();
-    let plan = world.import(&document);
-    assert_eq!(world.board().fields.columns.len(), 50);
-    assert_eq!(world.tasks.len(), 70);
-    assert!(reasons(&plan.skipped).iter().any(|r| r.starts_with("21 list: a project has at most")));
-    assert_eq!(reasons(&world.refused), Vec::<String>::new());
+    let mut simulation = Simulation::default();
+    let skipped = simulation.import(&document);
+    assert_eq!(simulation.board().fields.columns.len(), 50);
+    assert_eq!(simulation.tasks.len(), 70);
+    assert!(reasons(&skipped).iter().any(|r| r.starts_with("21 list: a project has at most")));
+    assert_eq!(reasons(&simulation.refused), Vec::<String>::new());
 }
 
 #[test]
@@ -191,14 +198,14 @@ fn any_board_of_a_folder_ends_as_its_snapshot() {
     for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let bytes = std::fs::read(file.path()).unwrap_or_default();
         let document = crate::trello::parse::document(&bytes).unwrap_or_default();
-        let mut world = World::default();
-        let plan = world.import(&document);
-        let corrected: Vec<_> = world.history.iter().filter(|h| h.0 >= at(2_000_000_000)).map(|h| &h.2).collect();
-        println!("{:?}: {} events, corrected {corrected:?}", file.file_name(), world.history.len());
-        println!("  {:#?}\n  {:#?}", reasons(&plan.skipped), reasons(&world.refused));
-        world.assert_equals(&document);
-        let events = world.history.len();
-        world.import(&document);
-        assert_eq!(world.history.len(), events);
+        let mut simulation = Simulation::default();
+        let skipped = simulation.import(&document);
+        let corrected: Vec<_> = simulation.history.iter().filter(|h| h.0 >= at(2_000_000_000)).map(|h| &h.2).collect();
+        println!("{:?}: {} events, corrected {corrected:?}", file.file_name(), simulation.history.len());
+        println!("  {:#?}\n  {:#?}", reasons(&skipped), reasons(&simulation.refused));
+        simulation.assert_equals(&document);
+        let events = simulation.history.len();
+        simulation.import(&document);
+        assert_eq!(simulation.history.len(), events);
     }
 }

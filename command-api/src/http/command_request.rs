@@ -1,5 +1,8 @@
+//! Command requests: the caller, and the headers of every command.
+
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
+use taskfold_commands::Envelope;
 use taskfold_domain::ids::ProjectId;
 use taskfold_event_log::clock;
 use taskfold_web::auth::Verifier;
@@ -7,33 +10,32 @@ use taskfold_web::headers::{IdempotencyKey, IfMatch, traceparent};
 use taskfold_web::{Caller, Problem};
 use utoipa::IntoParams;
 
-use taskfold_commands::Envelope;
-
-/// Who sends a command, and may, and the headers that go with it.
-pub struct Sent {
+/// A request with a command, from a caller who may send commands.
+pub struct CommandRequest {
     pub caller: Caller,
     key: IdempotencyKey,
     if_match: IfMatch,
     traceparent: String,
 }
 
-/// The headers of every command.
+/// Headers of every command.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "documents the headers; `Sent` reads them")]
+#[expect(dead_code, reason = "documents the headers; `CommandRequest` reads them")]
 pub struct CommandHeaders {
-    /// The command's id, a UUID of the caller's choice: the same again answers the same result, also after days.
+    /// Id of the command, a UUID that the client chooses. The same command with the same id has the same result, even days
+    /// later.
     #[param(rename = "Idempotency-Key", value_type = Option<uuid::Uuid>)]
     idempotency_key: Option<String>,
-    /// The version that the change is based on, quoted: 412 if it was edited since.
+    /// Version on which the change is based, in quotes; 412 if there were edits since.
     #[param(rename = "If-Match", example = "\"7\"")]
     if_match: Option<String>,
-    /// `handling=lenient`: with `If-Match`, applied also if nothing that it touches was touched since.
+    /// `handling=lenient`: with `If-Match`, the command is also applied if the edits since do not conflict with it.
     #[param(rename = "Prefer", example = "handling=lenient")]
     prefer: Option<String>,
 }
 
-impl<S> FromRequestParts<S> for Sent
+impl<S> FromRequestParts<S> for CommandRequest
 where
     S: Send + Sync,
     Verifier: FromRef<S>,
@@ -52,7 +54,7 @@ where
     }
 }
 
-impl Sent {
+impl CommandRequest {
     pub fn envelope(self) -> Envelope {
         Envelope {
             may_be_replayed: self.key.0.is_some(),
@@ -63,7 +65,7 @@ impl Sent {
         }
     }
 
-    /// For creating a task in `project`.
+    /// Envelope of a command that creates a task in `project`.
     pub fn envelope_in(self, project: ProjectId) -> Envelope {
         Envelope { project_id: Some(project), ..self.envelope() }
     }

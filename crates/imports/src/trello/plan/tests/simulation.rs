@@ -1,64 +1,66 @@
 //! Aggregates that an import is applied to.
 
-use super::super::{Plan, Scene, What, make};
-use crate::skipped::Skipped;
-use crate::trello::action::Action;
-use crate::trello::export::Export;
-use crate::trello::ids::Ids;
-use crate::trello::reconcile::{Correction, Wanted};
-use crate::trello::snapshot::Snapshot;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::project::{self, Board};
 use taskfold_domain::task::{self, Card as TaskCard, Origin, Situation};
 use taskfold_domain::{Project, Rank, Task, TaskCommand, TaskEvent, Timestamp};
 use uuid::Uuid;
 
-pub const ME: UserId = UserId(Uuid::from_u128(7));
-pub const IDS: Ids = Ids { project: ProjectId(Uuid::from_u128(1)), people: ME.0 };
+use crate::command::{Correction, ImportCommand};
+use crate::skipped::Skipped;
+use crate::source::{Export as _, IdScope, ImportContext, Watermark};
+use crate::trello::export::Export;
+use crate::trello::ids::Ids;
 
-/// Aggregates without a log: what an import does, said in a few lines.
+pub const ME: UserId = UserId(Uuid::from_u128(7));
+const SCOPE: IdScope = IdScope { project: ProjectId(Uuid::from_u128(1)), people: ME.0 };
+pub const IDS: Ids = Ids(SCOPE);
+
+/// Aggregates without a log: an import in a few lines.
 #[derive(Default)]
-pub struct World {
+pub struct Simulation {
     pub project: Project,
     pub tasks: HashMap<TaskId, Task>,
     pub logs: HashMap<TaskId, Vec<TaskEvent>>,
     pub refused: Skipped,
     pub history: Vec<(Timestamp, UserId, String)>,
-    pub last: Option<(Snapshot, Option<(Timestamp, String)>)>,
+    pub last: Option<(Box<RawValue>, Watermark)>,
 }
 
-impl World {
-    pub fn import(&mut self, document: &Value) -> Plan {
+impl Simulation {
+    /// Imports a board, and returns what was skipped.
+    pub fn import(&mut self, document: &Value) -> Skipped {
         let export = Export::read(document).unwrap_or_default();
+        let watermark = export.watermark();
         let last = self.last.take();
-        let mark = last.as_ref().and_then(|l| l.1.clone());
-        let new = |a: &&Action| mark.as_ref().is_none_or(|(at, id)| a.key() > (*at, id.as_str()));
-        let actions: Vec<Action> = export.actions.iter().filter(new).cloned().collect();
-        let base = last.as_ref().map(|l| &l.0);
         let state = self.project.clone();
-        let scene = Scene { ids: IDS, board: state.board(), own: true, base, asked_at: at(2_000_000_000) };
-        let plan = make(&export, &actions, scene);
-        for step in &plan.steps {
-            let actor = step.actor.as_deref().map_or(ME, |m| IDS.person(m));
-            self.apply(&step.what, actor, step.at);
+        let context = ImportContext {
+            scope: SCOPE,
+            board: state.board(),
+            own: true,
+            base: last.as_ref().map(|(snapshot, _)| &**snapshot),
+            imported_up_to: last.as_ref().and_then(|(_, watermark)| watermark.newest_action.as_ref()),
+            requested_at: at(2_000_000_000),
+        };
+        let import = Box::new(export).plan(context).unwrap_or_else(|e| panic!("{e}"));
+        for step in import.steps() {
+            self.apply(&step.command, step.actor.unwrap_or(ME), step.at);
         }
-        let wanted = Wanted::new(&export, base, (IDS, true), &plan.columns, &plan.steps, &actions);
-        self.correct(wanted.board(&self.board()));
-        self.correct(wanted.column_order(&self.board()));
-        for card in wanted.new.cards.iter().filter(|c| !wanted.is_settled(c)) {
-            let task = self.tasks.get(&IDS.task(&card.id)).cloned().unwrap_or_default();
-            self.correct(wanted.card(card, &task));
+        self.correct(import.board_corrections(&self.board()));
+        self.correct(import.column_order_corrections(&self.board()));
+        for id in import.tasks_to_compare() {
+            let task = self.tasks.get(&id).cloned().unwrap_or_default();
+            self.correct(import.task_corrections(id, &task));
         }
-        for card in wanted.gone_cards(&actions) {
-            let task = self.tasks.get(&IDS.task(&card)).cloned().unwrap_or_default();
-            self.correct(wanted.gone_card(&card, &task).into_iter().collect());
-        }
-        self.correct(wanted.gone_lists(&self.board()));
-        self.last = Some((wanted.next_base(), export.newest_action()));
-        plan
+        self.correct(import.removed_list_corrections(&self.board()));
+        let snapshot = import.snapshot().unwrap_or_else(|e| panic!("{e}"));
+        self.last = Some((snapshot, watermark));
+        import.skipped().clone()
     }
 
     pub fn board(&self) -> Board {
@@ -74,16 +76,15 @@ impl World {
 
     fn correct(&mut self, corrections: Vec<Correction>) {
         for c in corrections {
-            let actor = c.actor.as_deref().map_or(ME, |m| IDS.person(m));
-            self.apply(&c.what, actor, c.at.unwrap_or(at(2_000_000_001)));
+            self.apply(&c.command, c.actor.unwrap_or(ME), c.at.unwrap_or(at(2_000_000_001)));
         }
     }
 
-    pub fn apply(&mut self, what: &What, actor: UserId, at: Timestamp) {
+    pub fn apply(&mut self, command: &ImportCommand, actor: UserId, at: Timestamp) {
         let origin = Origin::Import;
         let fresh_id = Uuid::new_v5(&ME.0, self.history.len().to_string().as_bytes());
-        match what {
-            What::Project(command) => {
+        match command {
+            ImportCommand::Project(command) => {
                 let context = project::Context {
                     actor,
                     at,
@@ -105,7 +106,7 @@ impl World {
                     Err(refusal) => self.refused.add("project", format!("{refusal} {command:?}")),
                 }
             }
-            What::Task { id, command, rank } => {
+            ImportCommand::Task { id, command, rank } => {
                 let task = self.tasks.entry(*id).or_default();
                 let log = self.logs.entry(*id).or_default();
                 let comment = match command {

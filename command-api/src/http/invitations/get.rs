@@ -1,3 +1,5 @@
+//! `GET /v1/invitations/{token}`: get an invitation.
+
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -15,34 +17,41 @@ use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// An invitation as the one who is invited sees it.
+/// An invitation, as the person who is invited sees it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = InvitationTo)]
-pub struct To {
+pub struct InvitationView {
     project_id: ProjectId,
     #[schema(example = "Website")]
     project_name: String,
     role: Role,
-    invited_by: Inviter,
+    invited_by: InvitationCreator,
     expires_at: DateTime<Utc>,
 }
 
+/// The member who created an invitation.
 #[derive(Serialize, ToSchema)]
-pub struct Inviter {
+#[schema(as = Inviter)]
+pub struct InvitationCreator {
     user_id: Uuid,
-    /// Null when the account was erased.
+    /// Null if the account was erased.
     username: Option<String>,
     display_name: Option<String>,
 }
 
-/// To which project an invitation is, as what, and who invites. 404 when it has expired, was revoked or is used up.
+/// Get an invitation: its project, its role and the member who created it. 404 if it has expired, was revoked or is
+/// used up.
 #[utoipa::path(
     get, path = "/v1/invitations/{token}", operation_id = "getInvitation", tag = "invitations",
-    params(("token" = String, Path, description = "the invitation's token")),
-    responses((status = 200, description = "The invitation", body = To), TokenProblems),
+    params(("token" = String, Path, description = "the token of the invitation")),
+    responses((status = 200, description = "The invitation", body = InvitationView), TokenProblems),
     security(("bearer" = []))
 )]
-pub async fn handler(State(app): State<App>, caller: Caller, Path(token): Path<String>) -> Result<Json<To>, ApiError> {
+pub async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    Path(token): Path<String>,
+) -> Result<Json<InvitationView>, ApiError> {
     let invitation = store::find(&app.pool, &token).await.map_err(unavailable)?.ok_or_else(Problem::not_found)?;
     let project_id = invitation.project();
     caller.must_reach(project_id)?;
@@ -51,18 +60,16 @@ pub async fn handler(State(app): State<App>, caller: Caller, Path(token): Path<S
     }
     let project = app.engine.load_project(project_id).await?;
     let board = project.board().ok_or_else(Problem::not_found)?;
-    let account: Option<(String, String)> =
-        sqlx::query_as("SELECT username, display_name FROM accounts WHERE user_id = $1")
-            .bind(invitation.created_by)
-            .fetch_optional(&app.pool)
-            .await
-            .map_err(unavailable)?;
-    let (username, display_name) = account.unzip();
-    Ok(Json(To {
+    let account = sqlx::query!("SELECT username, display_name FROM accounts WHERE user_id = $1", invitation.created_by)
+        .fetch_optional(&app.pool)
+        .await
+        .map_err(unavailable)?;
+    let (username, display_name) = account.map(|account| (account.username, account.display_name)).unzip();
+    Ok(Json(InvitationView {
         project_id,
         project_name: board.fields.name.clone(),
         role: invitation.role()?,
-        invited_by: Inviter { user_id: invitation.created_by, username, display_name },
+        invited_by: InvitationCreator { user_id: invitation.created_by, username, display_name },
         expires_at: invitation.expires_at,
     }))
 }

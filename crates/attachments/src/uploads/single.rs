@@ -1,3 +1,5 @@
+//! An upload in a single request, which leaves nothing behind if it breaks off.
+
 use bytes::Bytes;
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_event_log::clock;
@@ -6,22 +8,22 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant};
 
 use super::{AttachRequest, UploadError, Uploads, rows};
-use crate::{Whole, Writer};
+use crate::{StoredFile, Writer};
 
-/// How often a long upload says that it is alive; the janitor takes those for dead that have been silent for a day.
-const TOUCH: Duration = Duration::from_secs(60);
+/// Interval at which a long upload renews its row. The janitor removes uploads whose row was not renewed for a day.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A file on its way in. Dropped before [`Receiving::keep`], it takes away what was stored of it: the connection may break,
-/// and the request with it, at any await.
-pub struct Receiving {
+/// An upload that is being received. Its bytes are removed when it is dropped before [`SingleUpload::keep`]: the
+/// connection, and with it the request, may end at any await.
+pub struct SingleUpload {
     uploads: Uploads,
     pub id: AttachmentId,
     writer: Option<Writer>,
-    touched: Instant,
+    renewed: Instant,
     _slot: OwnedSemaphorePermit,
 }
 
-impl Receiving {
+impl SingleUpload {
     pub async fn begin(uploads: &Uploads, task: TaskId, request: AttachRequest) -> Result<Self, UploadError> {
         let slot = uploads.slot()?;
         let id = AttachmentId(clock::new_id());
@@ -30,43 +32,43 @@ impl Receiving {
             uploads: uploads.clone(),
             id,
             writer: Some(Writer::new(uploads.store.clone(), id)),
-            touched: Instant::now(),
+            renewed: Instant::now(),
             _slot: slot,
         })
     }
 
-    pub async fn take(&mut self, bytes: Bytes) -> Result<(), UploadError> {
+    pub async fn push(&mut self, bytes: Bytes) -> Result<(), UploadError> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         if writer.size() + bytes.len() as u64 > self.uploads.limit {
             return Err(UploadError::TooLarge { limit: self.uploads.limit });
         }
         writer.push(bytes).await?;
-        if self.touched.elapsed() > TOUCH {
-            self.touched = Instant::now();
-            within(REQUEST, rows::touch(&self.uploads.pool, self.id)).await?;
+        if self.renewed.elapsed() > RENEWAL_INTERVAL {
+            self.renewed = Instant::now();
+            within(REQUEST, rows::renew(&self.uploads.pool, self.id)).await?;
         }
         Ok(())
     }
 
-    /// Stores what is left of it.
-    pub async fn whole(&mut self) -> Result<Whole, UploadError> {
-        let mut whole = Whole::default();
-        if let Some(writer) = &mut self.writer {
-            whole = writer.finish().await?;
+    /// Stores the last bytes.
+    pub async fn finish(&mut self) -> Result<StoredFile, UploadError> {
+        match &mut self.writer {
+            Some(writer) => Ok(writer.finish().await?),
+            None => Ok(StoredFile::default()),
         }
-        Ok(whole)
     }
 
-    /// From here on the log says whether the bytes stay: whatever happens to the request, the append may be on its way.
+    /// Keeps the bytes when the request ends. From now on, the log decides whether they stay, because the append may be
+    /// under way.
     pub async fn keep(mut self) -> Result<AttachmentId, UploadError> {
-        if !within(REQUEST, rows::committing(&self.uploads.pool, self.id)).await? {
+        if !within(REQUEST, rows::start_commit(&self.uploads.pool, self.id)).await? {
             return Err(UploadError::Abandoned);
         }
         self.writer = None;
         Ok(self.id)
     }
 
-    /// Takes away what was stored, before the refusal is answered.
+    /// Removes the bytes before the refusal is sent.
     pub async fn discard(mut self) {
         if let Some(writer) = self.writer.take() {
             remove(self.uploads.clone(), self.id, writer).await;
@@ -74,7 +76,7 @@ impl Receiving {
     }
 }
 
-impl Drop for Receiving {
+impl Drop for SingleUpload {
     fn drop(&mut self) {
         if let Some(writer) = self.writer.take() {
             tokio::spawn(remove(self.uploads.clone(), self.id, writer));
@@ -83,18 +85,18 @@ impl Drop for Receiving {
 }
 
 async fn remove(uploads: Uploads, id: AttachmentId, mut writer: Writer) {
-    // A part that is being written would come after the removal.
+    // Otherwise a part that is still being written would be stored after the removal.
     let _ = writer.settle().await;
     discard(&uploads, id).await;
 }
 
-/// Takes away the bytes and then the row that says they may be there. What fails is left to the janitor.
+/// Removes the bytes, and then the row that states that there may be bytes. The janitor removes what fails here.
 pub async fn discard(uploads: &Uploads, id: AttachmentId) {
     if let Err(error) = uploads.store.remove(id).await {
-        tracing::warn!(%error, attachment_id = %id, "what is left of an upload stays until the janitor comes");
+        tracing::warn!(%error, attachment_id = %id, "the bytes of an upload are left to the janitor");
         return;
     }
     if let Err(error) = within(REQUEST, rows::remove(&uploads.pool, id)).await {
-        tracing::warn!(%error, attachment_id = %id, "what is left of an upload stays until the janitor comes");
+        tracing::warn!(%error, attachment_id = %id, "the row of an upload is left to the janitor");
     }
 }
