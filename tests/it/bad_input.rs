@@ -361,7 +361,7 @@ async fn an_early_refusal_does_not_break_the_connection() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_in_our_words_at_their_place() {
+async fn mistakes_are_explained_at_their_place() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let tasks = format!("/v1/projects/{}/tasks", scene.project);
@@ -377,6 +377,13 @@ async fn mistakes_are_told_in_our_words_at_their_place() {
     assert_eq!(
         told(json!({"title": "T", "estimate_minutes": 1.5})).await,
         at("/estimate_minutes", "must be a whole number")
+    );
+    let (pointer, detail) = told(json!({"title": "T", "colour": "red"})).await;
+    assert_eq!(pointer, "/colour");
+    assert!(detail.starts_with("unknown field `colour`; expected one of `id`, "), "{detail}");
+    assert_eq!(
+        told(json!({"title": "T", "priority": "hot"})).await,
+        at("/priority", "must be one of `low`, `medium`, `high`, `urgent`")
     );
     let other = scene.eve.project("Eve's").await.0;
     let elsewhere = scene.eve.task(&other, "T").await;
