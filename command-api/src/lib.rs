@@ -1,4 +1,5 @@
-//! The command API: decides commands that arrive over HTTP, and appends their events. It does not use the read tables or NATS.
+//! The command API: decides commands that arrive over HTTP, and appends their events. It does not use the read tables
+//! or NATS.
 
 /// HTTP routes.
 mod http;

@@ -23,8 +23,8 @@ pub struct CommandRequest {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "documents the headers; `CommandRequest` reads them")]
 pub struct CommandHeaders {
-    /// Id of the command, a UUID that the client chooses. The same command with the same id has the same result, even days
-    /// later.
+    /// Id of the command, a UUID that the client chooses. The same command with the same id has the same result, even
+    /// days later.
     #[param(rename = "Idempotency-Key", value_type = Option<uuid::Uuid>)]
     idempotency_key: Option<String>,
     /// Version on which the change is based, in quotes; 412 if there were edits since.

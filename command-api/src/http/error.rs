@@ -69,8 +69,8 @@ fn of_command(error: CommandError) -> Problem {
         }
         CommandError::Unanswered { command_id, cause } => {
             tracing::warn!(cause, %command_id, "the outcome of a command is unknown");
-            let detail = "The log did not respond in time, so the command may have been applied. Repeat the request with this \
-                          `command_id` as its `Idempotency-Key`: it is then applied once";
+            let detail = "The log did not respond in time, so the command may have been applied. Repeat the request \
+                          with this `command_id` as its `Idempotency-Key`: it is then applied once";
             Problem::new(Code::Unavailable, detail).with("command_id", command_id.to_string()).retry_after(1)
         }
         CommandError::Suspended | CommandError::Forked => {

@@ -40,8 +40,8 @@ use app::App;
 #[openapi(
     info(
         title = "Taskfold command API",
-        description = "Changes projects, tasks and teams. Each command is decided on the state of its project, task or team and \
-                       appended to the log; the response has the Changes and their position."
+        description = "Changes projects, tasks and teams. Each command is decided on the state of its project, task or \
+                       team and appended to the log; the response has the Changes and their position."
     ),
     tags(
         (name = "accounts", description = "Accounts, sessions and tokens"),

@@ -43,8 +43,8 @@ pub struct Store {
     failed: Arc<Mutex<Option<Instant>>>,
 }
 
-/// Name of an unfinished part, which ends at this byte of the file. It is not the name of the part, because a writer that
-/// was superseded could then overwrite the complete part.
+/// Name of an unfinished part, which ends at this byte of the file. It is not the name of the part, because a writer
+/// that was superseded could then overwrite the complete part.
 fn tail(id: AttachmentId, at: u64) -> Path {
     tails(id).join(format!("{at:016}"))
 }
@@ -140,7 +140,8 @@ impl Store {
 
     async fn remove_all(&self, prefix: Path) -> Result<(), StoreError> {
         if let Some(folder) = &self.folder {
-            // The folder is removed with everything in it: a listing does not show files that a killed process left unfinished.
+            // The folder is removed with everything in it: a listing does not show files that a killed process left
+            // unfinished.
             let folder = prefix.parts().fold(folder.clone(), |path, part| path.join(part.as_ref()));
             return match tokio::fs::remove_dir_all(&folder).await {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Unavailable(error.to_string())),

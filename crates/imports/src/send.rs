@@ -70,7 +70,8 @@ impl CommandSender<'_> {
                 Err(CommandError::KeyReused) => return Ok(true),
                 Err(CommandError::Refused(refusal)) => return Ok(self.refused(outgoing, &refusal)),
                 Err(CommandError::Broken(cause)) => {
-                    tracing::error!(cause, command_id = %outgoing.command_id, "a command of an import cannot be stored");
+                    let command_id = outgoing.command_id;
+                    tracing::error!(cause, %command_id, "a command of an import cannot be stored");
                     self.broken += 1;
                     if self.broken >= MAX_CONSECUTIVE_FAILURES {
                         return Err(Failure::Internal);

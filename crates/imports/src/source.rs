@@ -91,7 +91,8 @@ pub struct Watermark {
 }
 
 impl Watermark {
-    /// True for an export of an earlier state of the board than `other`: by the newest action, then by the last activity.
+    /// True for an export of an earlier state of the board than `other`: by the newest action, then by the last
+    /// activity.
     pub fn is_older_than(&self, other: &Self) -> bool {
         match self.newest_action.cmp(&other.newest_action) {
             std::cmp::Ordering::Greater => false,

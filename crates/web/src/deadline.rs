@@ -1,5 +1,5 @@
-//! The deadline of a request: it gets a response in time, whatever it waits for (a connection, a statement, a lock). Requests
-//! that may take longer (a long poll, a slow body) extend their deadline.
+//! The deadline of a request: it gets a response in time, whatever it waits for (a connection, a statement, a lock).
+//! Requests that may take longer (a long poll, a slow body) extend their deadline.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,8 +56,8 @@ pub async fn limit(request: Request, next: Next) -> Response {
     }
 }
 
-/// Reports a request that is given up, at its deadline or because its client has disconnected: its calls may still be under
-/// way.
+/// Reports a request that is given up, at its deadline or because its client has disconnected: its calls may still be
+/// under way.
 struct Watched<F> {
     request: F,
     finished: bool,

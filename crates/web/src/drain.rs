@@ -1,5 +1,5 @@
-//! Reading of the rest of a request body after an early response. Otherwise the connection would be closed while the client
-//! is still sending, and the client would get an error instead of the response.
+//! Reading of the rest of a request body after an early response. Otherwise the connection would be closed while the
+//! client is still sending, and the client would get an error instead of the response.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +21,8 @@ use crate::read::MAX_BODY_BYTES;
 /// Limit of the time for the rest of a body.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Reads the part of the body that the handler has left, up to the limit of a JSON body. If there is more, the connection is
-/// closed after the response.
+/// Reads the part of the body that the handler has left, up to the limit of a JSON body. If there is more, the
+/// connection is closed after the response.
 pub async fn read_rest(request: Request, next: Next) -> Response {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let (parts, body) = request.into_parts();

@@ -89,8 +89,8 @@ fn cross_origin() -> CorsLayer {
 #[derive(Clone, Copy)]
 struct PlainOptions;
 
-/// Hides `OPTIONS` requests that are not preflights from the CORS layer, as `GET` requests. A preflight names the method that
-/// it is for (Fetch standard, 4.8).
+/// Hides `OPTIONS` requests that are not preflights from the CORS layer, as `GET` requests. A preflight names the
+/// method that it is for (Fetch standard, 4.8).
 async fn mark_plain_options(mut request: Request, next: Next) -> Response {
     let preflight = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if *request.method() == Method::OPTIONS && !preflight {
@@ -108,8 +108,8 @@ async fn restore_options(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Adds `Vary: authorization` to all responses to reads: they depend on the caller, and two users may share a browser or a
-/// cache.
+/// Adds `Vary: authorization` to all responses to reads: they depend on the caller, and two users may share a browser
+/// or a cache.
 pub async fn vary_by_caller(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = next.run(request).await;

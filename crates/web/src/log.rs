@@ -1,5 +1,5 @@
-//! `Taskfold-Log`: every response names its log, and a request may name the log that it is about. Positions and versions of
-//! another log have no meaning in this one.
+//! `Taskfold-Log`: every response names its log, and a request may name the log that it is about. Positions and
+//! versions of another log have no meaning in this one.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;

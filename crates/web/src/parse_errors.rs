@@ -2,7 +2,8 @@
 
 use taskfold_domain::FieldError;
 
-/// The error of a field. `message`: the message of the parser. Messages of our own types, which start with "must", are kept.
+/// The error of a field. `message`: the message of the parser. Messages of our own types, which start with "must", are
+/// kept.
 pub fn field_error(pointer: String, message: &str) -> FieldError {
     // The pointer replaces "at line 1 column 7".
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);

@@ -141,8 +141,8 @@ impl Problem {
         Self::invalid(vec![FieldError::new(pointer, detail)])
     }
 
-    /// For a request about another log. `current`: id of the current log. `fork_position`: last position that both logs have in
-    /// common.
+    /// For a request about another log. `current`: id of the current log. `fork_position`: last position that both logs
+    /// have in common.
     pub fn log_changed(current: Uuid, fork_position: Option<i64>) -> Self {
         let problem = Self::new(Code::LogChanged, "The log was adopted under another id: read everything again");
         problem.with("log", current.to_string()).with("fork_position", fork_position)
@@ -297,33 +297,51 @@ macro_rules! problem_sets {
 
 problem_sets! {
     /// Problems of commands.
-    CommandProblems: [Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists,
-        WipLimitReached, ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, IdempotencyKeyReused, Internal, Unavailable];
+    CommandProblems: [
+        Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists, WipLimitReached,
+        ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, IdempotencyKeyReused, Internal, Unavailable
+    ];
     /// Problems of uploads.
-    UploadProblems: [Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists,
-        UploadOffset, VersionConflict, UploadProtocol, ChecksumMismatch, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        IdempotencyKeyReused, RateLimited, Internal, Unavailable];
+    UploadProblems: [
+        Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists, UploadOffset,
+        VersionConflict, UploadProtocol, ChecksumMismatch, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        IdempotencyKeyReused, RateLimited, Internal, Unavailable
+    ];
     /// Problems of reads.
     ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
     /// Problems of reads of files.
-    ContentProblems: [Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, Internal,
-        Unavailable, ReadModelBehind];
+    ContentProblems: [
+        Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, Internal, Unavailable,
+        ReadModelBehind
+    ];
     /// Problems of reads of the feed.
-    FeedProblems: [Unauthenticated, NotFound, CursorAhead, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    FeedProblems: [
+        Unauthenticated, NotFound, CursorAhead, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind
+    ];
     /// Problems of requests for streams.
-    StreamProblems: [Unauthenticated, Forbidden, NotFound, CursorAhead, LogChanged, ValidationFailed, RateLimited, Internal, Unavailable,
-        ReadModelBehind];
+    StreamProblems: [
+        Unauthenticated, Forbidden, NotFound, CursorAhead, LogChanged, ValidationFailed, RateLimited, Internal,
+        Unavailable, ReadModelBehind
+    ];
     /// Problems of requests about accounts and sessions.
-    AccountProblems: [Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Unavailable];
+    AccountProblems: [
+        Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal,
+        Unavailable
+    ];
     /// Problems of requests about the caller's own data.
-    OwnProblems: [Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    OwnProblems: [
+        Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Unavailable, ReadModelBehind
+    ];
     /// Problems of presence requests.
-    PresenceProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];
+    PresenceProblems: [
+        Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        RateLimited, Internal, Unavailable, ReadModelBehind
+    ];
     /// Problems of requests about API tokens and invitations.
-    TokenProblems: [Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Unavailable];
+    TokenProblems: [
+        Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        Internal, Unavailable
+    ];
 }

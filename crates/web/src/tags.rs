@@ -1,5 +1,5 @@
-//! Entity tags that name their log, after an `@`: the same version of another log is another state. A tag without a log,
-//! which was written by hand, belongs to this log.
+//! Entity tags that name their log, after an `@`: the same version of another log is another state. A tag without a
+//! log, which was written by hand, belongs to this log.
 
 use http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue};

@@ -48,7 +48,7 @@ pub struct Params {
     post, path = "/v1/tasks/{task_id}/attachments", operation_id = "attachFile", tag = "attachments",
     params(("task_id" = Uuid, Path, description = "the task"), Params, CommandHeaders,
         ("Content-Disposition" = Option<String>, Header, description = "The file's name"),
-        ("Repr-Digest" = Option<String>, Header, description = "`sha-256=:<base64>:`; 422 if the SHA-256 of the file differs")),
+        ("Repr-Digest" = Option<String>, Header, description = "`sha-256=:<base64>:`; 422 if it does not match")),
     request_body(content(
         (Vec<u8> = "application/octet-stream"),
         (String = "multipart/form-data"),
@@ -113,8 +113,9 @@ fn reply(done: Done) -> Reply {
     Reply::created_at(done, |done, created| format!("/v1/tasks/{}/attachments/{created}", done.id))
 }
 
-/// Reads a body that is not needed. Most clients read the response only after they have sent a large body: with an earlier
-/// response, they would see a broken connection and send everything again. Clients that send `Expect` wait for it.
+/// Reads a body that is not needed. Most clients read the response only after they have sent a large body: with an
+/// earlier response, they would see a broken connection and send everything again. Clients that send `Expect` wait for
+/// it.
 async fn discard_body(headers: &HeaderMap, mut body: Body, limit: u64) {
     if headers.contains_key(EXPECT) {
         return;

@@ -36,8 +36,8 @@ pub async fn may_attach(engine: &Engine, task: TaskId, envelope: &Envelope) -> R
     engine.would_take(task, &command(AttachmentId(Uuid::nil()), &any, &StoredFile::default())?, envelope).await
 }
 
-/// Attaches a file that is stored completely. Its bytes are removed if the command was refused. If the outcome is not known,
-/// the janitor decides by the log.
+/// Attaches a file that is stored completely. Its bytes are removed if the command was refused. If the outcome is not
+/// known, the janitor decides by the log.
 pub async fn commit(
     engine: &Engine,
     uploads: &Uploads,

@@ -85,8 +85,8 @@ fn extended(value: &str) -> Option<String> {
     }
 }
 
-/// The SHA-256 of the file, as declared in the query and, if the body is the file, in `Repr-Digest` and `Content-Digest`
-/// (RFC 9530) or their predecessor `Digest`. Other algorithms are ignored.
+/// The SHA-256 of the file, as declared in the query and, if the body is the file, in `Repr-Digest` and
+/// `Content-Digest` (RFC 9530) or their predecessor `Digest`. Other algorithms are ignored.
 pub fn digests(headers: Option<&HeaderMap>, query: Option<&Sha256Hex>) -> Result<Vec<Sha256Bytes>, Problem> {
     let mut digests: Vec<Sha256Bytes> = query.and_then(|hex| from_hex(hex.as_str())).into_iter().collect();
     for name in ["repr-digest", "content-digest", "digest"] {

@@ -34,7 +34,7 @@ const MAX_UPLOAD_TIME: Duration = Duration::from_secs(300);
     post, path = "/v1/imports", operation_id = "createImport", tag = "imports",
     params(
         Parameters,
-        ("Idempotency-Key" = Option<Uuid>, Header, description = "Id of the request: the same request again has the same response")
+        ("Idempotency-Key" = Option<Uuid>, Header, description = "Id of the request; a repetition has the same response")
     ),
     request_body(content = Object, description = "The export", content_type = "application/json"),
     responses(

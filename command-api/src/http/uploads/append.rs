@@ -30,8 +30,8 @@ const MEDIA_TYPE: &str = "application/offset+octet-stream";
     ),
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`"),
         ("Upload-Offset" = u64, Header, description = "Offset of the bytes"),
-        ("Upload-Checksum" = Option<String>, Header, description = "`sha1 <base64>` or `sha256 <base64>` of the body; 460 if \
-            they differ, and the body is discarded")),
+        ("Upload-Checksum" = Option<String>, Header, description = "`sha1 <base64>` or `sha256 <base64>` of the body; \
+            460 if they differ, and the body is discarded")),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
     responses(
         (status = 204, description = "Stored",

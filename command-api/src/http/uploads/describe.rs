@@ -6,7 +6,8 @@ use axum::response::Response;
 use super::tus;
 use crate::http::app::App;
 
-/// Describe the supported extensions in headers, for anybody. Part of the tus protocol, and therefore not in the document.
+/// Describe the supported extensions in headers, for anybody. Part of the tus protocol, and therefore not in the
+/// document.
 pub async fn handler(State(app): State<App>) -> Response {
     tus::options(app.uploads.limit)
 }

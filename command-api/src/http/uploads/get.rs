@@ -31,8 +31,8 @@ pub struct NoParams {}
         ("Tus-Resumable" = Option<String>, Header, description = "`1.0.0`")),
     responses(
         (status = 200, description = "The state of the upload, in headers",
-         headers(("Upload-Offset" = u64), ("Upload-Length" = u64), ("Upload-Metadata" = String), ("Upload-Expires" = String),
-                 ("Taskfold-Attachment-Id" = uuid::Uuid), ("Taskfold-Position" = u64))),
+         headers(("Upload-Offset" = u64), ("Upload-Length" = u64), ("Upload-Metadata" = String),
+                 ("Upload-Expires" = String), ("Taskfold-Attachment-Id" = uuid::Uuid), ("Taskfold-Position" = u64))),
         UploadProblems
     ),
     security(("bearer" = []))
@@ -48,8 +48,8 @@ pub async fn handler(
     let upload = rows::get(&app.uploads.pool, upload_id, task_id, user).await.map_err(UploadError::from)?;
     let upload = upload.ok_or_else(Problem::not_found)?;
     tus::check_version(&headers)?;
-    // Complete and not attached: the last request failed before the append. Clients do not repeat it, because the upload is
-    // complete.
+    // Complete and not attached: the last request failed before the append. Clients do not repeat it, because the
+    // upload is complete.
     let attached = if upload.is_complete() && !upload.is_attached() {
         let envelope = request.envelope();
         let done = finish(&app.engine, &app.uploads, task_id, &upload, envelope).await?;

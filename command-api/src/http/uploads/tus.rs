@@ -96,8 +96,8 @@ pub fn bytes(headers: &HeaderMap, name: &str) -> Result<u64, Problem> {
         .ok_or_else(|| Problem::invalid_field(format!("/{name}"), "must be a number of bytes, in the header"))
 }
 
-/// Name and type of the file: `Upload-Metadata: filename <base64>,filetype <base64>`. Some clients send `name` and `type`
-/// instead.
+/// Name and type of the file: `Upload-Metadata: filename <base64>,filetype <base64>`. Some clients send `name` and
+/// `type` instead.
 pub fn file(metadata: Option<&str>) -> Result<File, Problem> {
     let bad = || Problem::invalid_field("/upload-metadata", "must be a list of keys, each with a value in base64");
     let metadata = metadata.unwrap_or_default();

@@ -111,9 +111,9 @@ async fn follow_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> 
 
 /// Removes the rows of uploads that expired, and their bytes unless the log contains the attachment.
 async fn remove_expired(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
-    // Abandoned in the same statement, so that an upload that is still alive is not appended after its bytes are removed. The
-    // id is searched in the text of the payload, in which the quotes of file names are escaped: the JSON functions of
-    // PostgreSQL fail on some payloads, and with them the statement for all uploads.
+    // Abandoned in the same statement, so that an upload that is still alive is not appended after its bytes are
+    // removed. The id is searched in the text of the payload, in which the quotes of file names are escaped: the JSON
+    // functions of PostgreSQL fail on some payloads, and with them the statement for all uploads.
     let expired = sqlx::query!(
         r#"
         UPDATE attachment_uploads u SET state = CASE WHEN in_log THEN 'attached' ELSE 'abandoned' END

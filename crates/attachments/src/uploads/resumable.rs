@@ -12,9 +12,9 @@ use super::rows::{self, Upload};
 use super::{BodyError, UploadError, Uploads};
 use crate::{PART_BYTES, Progress, Writer};
 
-/// Receives a body at the offset of the upload, until it ends or breaks off. The bytes are kept, so that the next request
-/// continues after them: each complete part immediately, so that it survives the process, and the rest at the end. With a
-/// checksum, either all bytes are kept or, if they do not match it, none.
+/// Receives a body at the offset of the upload, until it ends or breaks off. The bytes are kept, so that the next
+/// request continues after them: each complete part immediately, so that it survives the process, and the rest at the
+/// end. With a checksum, either all bytes are kept or, if they do not match it, none.
 pub async fn receive(
     uploads: Uploads,
     upload: Upload,

@@ -47,8 +47,8 @@ pub async fn start_commit(pool: &PgPool, id: AttachmentId) -> sqlx::Result<bool>
     Ok(updated.rows_affected() == 1)
 }
 
-/// Records that the log contains the attachment. The row of a resumable upload remains until it expires, for clients that
-/// have missed the response.
+/// Records that the log contains the attachment. The row of a resumable upload remains until it expires, for clients
+/// that have missed the response.
 pub async fn set_attached(pool: &PgPool, id: AttachmentId, position: i64) -> sqlx::Result<()> {
     remove_single(pool, id).await?;
     sqlx::query!(
@@ -197,8 +197,8 @@ pub async fn get(pool: &PgPool, id: AttachmentId, task: TaskId, user: UserId) ->
     .await
 }
 
-/// Makes this request the writer, if the upload is at the offset `at`. A request that was writing before notices it with
-/// its next part, and stops.
+/// Makes this request the writer, if the upload is at the offset `at`. A request that was writing before notices it
+/// with its next part, and stops.
 pub async fn take_over(pool: &PgPool, id: AttachmentId, at: u64, writer: Uuid) -> sqlx::Result<bool> {
     let updated = sqlx::query!(
         r#"

@@ -74,7 +74,8 @@ impl Claims {
         if self.exp.saturating_add_unsigned(LEEWAY_SECONDS) < now { Err(Rejected::Expired) } else { Ok(self) }
     }
 
-    /// Claims of a token that is signed by this key, for this purpose, and has not expired for longer than the grace period.
+    /// Claims of a token that is signed by this key, for this purpose, and has not expired for longer than the grace
+    /// period.
     pub(super) fn verified(
         key: &DecodingKey,
         purpose: Purpose,

@@ -31,8 +31,8 @@ impl<'de> Deserialize<'de> for Presence {
     }
 }
 
-/// Header of a token in its compact form. A token with `crit` is rejected, because no critical extensions are supported (RFC
-/// 7515, 4.1.11).
+/// Header of a token in its compact form. A token with `crit` is rejected, because no critical extensions are supported
+/// (RFC 7515, 4.1.11).
 pub fn header(token: &str) -> Result<Header, Rejected> {
     let (header, _) = token.split_once('.').ok_or(Rejected::Invalid)?;
     let json = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| Rejected::Invalid)?;

@@ -1,6 +1,6 @@
-//! Access tokens and stream tickets, and the caller that they identify. Our own tokens are EdDSA (RFC 8037): access tokens for
-//! requests, and tickets for URLs of `EventSource`, which cannot send headers. API tokens, and tokens of an external issuer,
-//! are verified by implementations that the program provides.
+//! Access tokens and stream tickets, and the caller that they identify. Our own tokens are EdDSA (RFC 8037): access
+//! tokens for requests, and tickets for URLs of `EventSource`, which cannot send headers. API tokens, and tokens of an
+//! external issuer, are verified by implementations that the program provides.
 
 /// The caller of a request.
 mod caller;

@@ -43,8 +43,8 @@ impl KeyedRequest<'_> {
         }
     }
 
-    /// Stores the tasks of the command before it is sent to any of them. Returns the tasks of the first request, if there
-    /// was another one at the same time.
+    /// Stores the tasks of the command before it is sent to any of them. Returns the tasks of the first request, if
+    /// there was another one at the same time.
     pub async fn store_tasks(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, CommandError> {
         let ids: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
         let insert = sqlx::query!(

@@ -174,7 +174,8 @@ impl Export {
         self.snapshot.people = people.into_iter().collect();
     }
 
-    /// Reads the current roles: admins become admins, observers viewers. Authors of actions need at least the role member.
+    /// Reads the current roles: admins become admins, observers viewers. Authors of actions need at least the role
+    /// member.
     fn read_roles(&mut self, document: &Value) {
         let authors: HashSet<&str> = self.actions.iter().filter_map(|a| a.author.as_deref()).collect();
         let (mut roles, mut active_observers) = (BTreeMap::new(), 0);
@@ -250,8 +251,10 @@ mod tests {
         let member = |id: &str, kind: &str| json!({"idMember": id, "memberType": kind});
         let export = Export::read(&json!({
             "id": "b", "lists": [], "cards": [],
-            "memberships": [member("a", "admin"), member("n", "normal"), member("o", "observer"), member("w", "observer"), 7],
-            "actions": [{"id": "1", "type": "updateBoard", "date": "2020-01-01T00:00:00.000Z", "idMemberCreator": "w", "data": {}}],
+            "memberships": [
+                member("a", "admin"), member("n", "normal"), member("o", "observer"), member("w", "observer"), 7],
+            "actions": [{"id": "1", "type": "updateBoard", "date": "2020-01-01T00:00:00.000Z", "idMemberCreator": "w",
+                         "data": {}}],
         }))
         .unwrap_or_default();
         let role = |id: &str| export.snapshot.role(id);

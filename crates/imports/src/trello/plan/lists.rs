@@ -138,7 +138,8 @@ impl Planner<'_> {
         self.emit_project(ProjectCommand::AddColumn(column));
     }
 
-    /// Column of the list before this one. For the first list: the last of the columns that were there before the import.
+    /// Column of the list before this one. For the first list: the last of the columns that were there before the
+    /// import.
     fn column_before(&self, list: &str) -> Option<ColumnId> {
         let before = self
             .present_lists

@@ -17,8 +17,8 @@ use crate::trello::undo::{BoardChange, CardChange};
 const NOT_IN_HISTORY: &str = "its creation is not among the actions of the export: created from its current state";
 
 impl<'a> Planner<'a> {
-    /// Plans everything that existed before the first action, except for cards: they are returned with the times at which
-    /// to create them, in order.
+    /// Plans everything that existed before the first action, except for cards: they are returned with the times at
+    /// which to create them, in order.
     pub(super) fn start(&mut self, actions: &[Action]) -> Vec<(Timestamp, &'a Card)> {
         let begin = self.begin(actions);
         self.apply_base();

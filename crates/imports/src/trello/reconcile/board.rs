@@ -153,7 +153,8 @@ impl Reconciliation {
         commands.into_iter().map(Correction::project).collect()
     }
 
-    /// Removal of the columns whose lists the source no longer has. A column that contains other tasks is archived instead.
+    /// Removal of the columns whose lists the source no longer has. A column that contains other tasks is archived
+    /// instead.
     pub fn removed_lists(&self, board: &Board) -> Vec<Correction> {
         let present = |list: &str| self.new.lists.iter().any(|l| l.id == list);
         let mut removed: Vec<ColumnId> =

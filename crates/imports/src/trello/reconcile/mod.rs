@@ -39,7 +39,7 @@ pub enum Field {
     Checklists,
     Comments,
     Existence,
-    /// Of the project.
+    /// Any part of the project.
     Board,
 }
 
@@ -129,7 +129,8 @@ impl Reconciliation {
         removed
     }
 
-    /// Base of the next import: the new board, with the comments that are missing only because their actions were cut off.
+    /// Base of the next import: the new board, with the comments that are missing only because their actions were cut
+    /// off.
     pub fn next_base(&self) -> Snapshot {
         let mut next = self.new.clone();
         for card in &mut next.cards {
@@ -146,8 +147,8 @@ impl Reconciliation {
         next
     }
 
-    /// Corrections of the order of cards within their columns: cards with the same position in the source have the order
-    /// of the file.
+    /// Corrections of the order of cards within their columns: cards with the same position in the source have the
+    /// order of the file.
     pub fn card_order(&self, placements: &HashMap<TaskId, (ColumnId, Rank)>) -> Vec<Correction> {
         let mut columns: HashMap<ColumnId, Vec<(&Card, Rank)>> = HashMap::new();
         for card in &self.new.cards {

@@ -66,8 +66,8 @@ pub trait KeySource: Send + Sync + 'static {
     fn public_keys(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Rejected>>;
 }
 
-/// Verifies tokens. Access tokens are verified by the known keys, which the program replaces when they rotate. An unknown key is
-/// looked up before its token is rejected, because another instance may just have created it.
+/// Verifies tokens. Access tokens are verified by the known keys, which the program replaces when they rotate. An
+/// unknown key is looked up before its token is rejected, because another instance may just have created it.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, (String, DecodingKey)>>>,
@@ -153,15 +153,15 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// The caller who opens a stream with this ticket within a minute. The stream may last as long as with a new access token,
-    /// and no longer than the token with which the ticket was created. The caller of this function ensures that a ticket is
-    /// used only once.
+    /// The caller who opens a stream with this ticket within a minute. The stream may last as long as with a new access
+    /// token, and no longer than the token with which the ticket was created. The caller of this function ensures that
+    /// a ticket is used only once.
     pub async fn verify_ticket(&self, ticket: &str) -> Result<(Caller, Ticket), Rejected> {
         self.ticket_within(ticket, 0).await
     }
 
-    /// The same for a ticket that can be used repeatedly, for as long as a new access token: a browser plays a video with many
-    /// requests to the same URL, long after the first minute.
+    /// The same for a ticket that can be used repeatedly, for as long as a new access token: a browser plays a video
+    /// with many requests to the same URL, long after the first minute.
     pub async fn verify_held_ticket(&self, ticket: &str) -> Result<Caller, Rejected> {
         Ok(self.ticket_within(ticket, TICKET_GRACE_SECONDS).await?.0)
     }
@@ -221,8 +221,8 @@ impl Verifier {
         keys.get(kid).map(|(_, key)| key.clone())
     }
 
-    /// Looks up a key: once for all requests at the same time, and at most once a second, so that tokens with invented key ids
-    /// cause no load.
+    /// Looks up a key: once for all requests at the same time, and at most once a second, so that tokens with invented
+    /// key ids cause no load.
     async fn look_up(&self, kid: &str, source: &dyn KeySource) -> Result<Option<DecodingKey>, Rejected> {
         let started = Instant::now();
         let mut last = self.looked_up.lock().await;

@@ -92,7 +92,8 @@ async fn an_unknown_key_is_looked_up_before_its_token_is_refused() {
 async fn tokens_with_unknown_keys_share_a_look_up_and_wait_for_the_next() {
     let (signer, _) = signer_and_verifier();
     let token = signer.access_token(USER, SESSION).expect("a token");
-    let (source, verifier) = with_source(vec![("other".to_owned(), signer_and_verifier().1.public_keys()[0].1.clone())]);
+    let (source, verifier) =
+        with_source(vec![("other".to_owned(), signer_and_verifier().1.public_keys()[0].1.clone())]);
     let began = Instant::now();
     for _ in 0..3 {
         let all = futures::future::join_all((0..100).map(|_| verifier.verify(&token))).await;
