@@ -383,7 +383,7 @@ async fn mistakes_are_explained_at_their_place() {
     assert!(detail.starts_with("unknown field `colour`; expected one of `id`, "), "{detail}");
     assert_eq!(
         told(json!({"title": "T", "priority": "hot"})).await,
-        at("/priority", "must be one of `low`, `medium`, `high`, `urgent`")
+        at("/priority", "must be one of `none`, `low`, `medium`, `high`, `urgent`")
     );
     let other = scene.eve.project("Eve's").await.0;
     let elsewhere = scene.eve.task(&other, "T").await;
