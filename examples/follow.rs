@@ -1,8 +1,8 @@
 //! A downstream service: reads a board over REST, then follows the project on NATS from exactly there, and prints what
 //! comes. Nothing is missed and nothing is seen twice, because the position of the read is the stream's sequence.
 //!
-//! When the log was restored from a backup and adopted, it has another id: Changes behind the fork never were. The service takes back what it
-//! did for them, reads the board again, and goes on.
+//! When the log was restored from a backup and adopted, it has another id: Changes behind the fork never were. The
+//! service takes back what it did for them, reads the board again, and goes on.
 //!
 //!     cargo run --example follow -- http://127.0.0.1:8080 TOKEN PROJECT_ID nats://127.0.0.1:4222
 
@@ -14,7 +14,7 @@ use async_nats::jetstream::{self, consumer};
 use futures::StreamExt as _;
 use serde_json::Value;
 
-/// How often it asks whether the log is still the one that it follows. Being told is faster, and may be missed.
+/// Interval of checks that the log is still the same. The notification is faster, and may be missed.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 
 struct Follower {
@@ -26,7 +26,7 @@ struct Follower {
     events: String,
     nats: async_nats::Client,
     http: reqwest::Client,
-    /// What was done, to be able to take it back: here only printed.
+    /// Work that was done, so that it can be taken back: here only printed.
     done: BTreeMap<u64, String>,
 }
 
@@ -62,7 +62,8 @@ async fn main() -> anyhow::Result<()> {
 }
 
 impl Follower {
-    /// Follows the log until it is another one. Returns the id of the one that was followed; `known` is that of the time before.
+    /// Follows the log until it is another one. Returns the id of the one that was followed; `known` is that of the
+    /// time before.
     async fn follow(&mut self, known: Option<&str>) -> anyhow::Result<Option<String>> {
         self.take_back(known).await?;
 
@@ -113,7 +114,8 @@ impl Follower {
         }
     }
 
-    /// A request that names the log that one knows is refused with 410 when it is another one now, and told how far both are the same.
+    /// A request that names the log that one knows is refused with 410 when it is another one now, and told how far
+    /// both are the same.
     async fn take_back(&mut self, known: Option<&str>) -> anyhow::Result<()> {
         let Some(known) = known else { return Ok(()) };
         let request = self.http.get(&self.board).bearer_auth(&self.token).header("Taskfold-Log", known);

@@ -43,8 +43,8 @@ impl Watch {
     }
 }
 
-/// Each client makes what it needs, and then asks one thing after the other, with the numbers `client`, `client + clients`, and so on. All
-/// of them are one task.
+/// Each client makes what it needs, and then asks one thing after the other, with the numbers `client`, `client +
+/// clients`, and so on. All of them are one task.
 pub async fn measure<C>(
     clients: usize,
     seconds: u64,

@@ -1,5 +1,5 @@
-//! Measures Taskfold from outside, through HTTP, with every command durable, beside what PostgreSQL itself can do on the same
-//! machine in the same run.
+//! Measures Taskfold from outside, through HTTP, with every command durable, beside what PostgreSQL itself can do on
+//! the same machine in the same run.
 
 /// A large file up and down, beside a plain copy.
 mod attachments;
@@ -73,8 +73,8 @@ use crate::storm::Storm;
 #[derive(Parser)]
 #[command(about = "Measures Taskfold. Build it first: cargo build --release -p taskfold -p taskfold-bench")]
 struct Cli {
-    /// Writes what was measured into this file too, each figure as its median and the values of all runs (attachments and import
-    /// have none)
+    /// Writes what was measured into this file too, each figure as its median and the values of all runs (attachments
+    /// and import have none)
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(subcommand)]
@@ -93,8 +93,8 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// Commands a second in process, without HTTP and projections, as a ratio to pgbench inserting one row at a time, and
-    /// the same aggregates on postgres-es as it is
+    /// Commands a second in process, without HTTP and projections, as a ratio to pgbench inserting one row at a time,
+    /// and the same aggregates on postgres-es as it is
     Engine {
         #[arg(long, value_delimiter = ',', default_value = "1,8,32,128")]
         clients: Vec<usize>,
@@ -104,8 +104,8 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server that
-    /// has the same frames in memory
+    /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server
+    /// that has the same frames in memory
     Live(Live),
     /// One client that is a million events behind: how fast it gets there, and the server's memory
     Stale(Stale),
@@ -152,8 +152,8 @@ enum What {
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// Commands and reads with a log of each of these sizes, as a ratio to pgbench inserting one row at a time, and what the log and its
-    /// indexes take on disk
+    /// Commands and reads with a log of each of these sizes, as a ratio to pgbench inserting one row at a time, and
+    /// what the log and its indexes take on disk
     Growth {
         #[arg(long, value_delimiter = ',', default_value = "10000,1000000,10000000")]
         events: Vec<i64>,

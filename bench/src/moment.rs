@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Nanoseconds of a clock that all processes of this machine have in common and that never jumps: what one sends, another
-/// receives. (There is no Linux without this clock: it does not fail.)
+/// Nanoseconds of a clock that all processes of this machine have in common and that never jumps: what one sends,
+/// another receives. (There is no Linux without this clock: it does not fail.)
 pub fn now() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| Duration::from(time).as_nanos() as u64)
 }

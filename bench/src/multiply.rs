@@ -12,7 +12,8 @@ use crate::system::System;
 const PROJECTS: usize = 4;
 const TASKS: usize = 60;
 
-/// Another id for each copy. The first eight digits count copies up, as time does: ids stay in the order in which they were made.
+/// Another id for each copy. The first eight digits count copies up, as time does: ids stay in the order in which they
+/// were made.
 const ID: &str = "CREATE FUNCTION bench_id(id text, copy bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$ \
     SELECT lpad(to_hex(x'01a00000'::bigint + copy), 8, '0') || substr(id, 9) $$";
 
@@ -33,7 +34,8 @@ const COPY: &[&str] = &[
     "UPDATE log_head SET position = position * (1 + $1::bigint)",
 ];
 
-/// Makes a log of about so many events: tasks that were edited, moved, commented on and done. Answers its last position.
+/// Makes a log of about so many events: tasks that were edited, moved, commented on and done. Answers its last
+/// position.
 pub async fn write(database_url: &str, commands: &str, token: &str, events: i64) -> anyhow::Result<i64> {
     seed(commands, token).await?;
     let pool = PgPool::connect(database_url).await?;
@@ -77,8 +79,8 @@ async fn seed(commands: &str, token: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets the next projector take the read tables for those of an earlier version, which it makes anew: a million events are in them sooner
-/// than by projecting.
+/// Lets the next projector take the read tables for those of an earlier version, which it makes anew: a million events
+/// are in them sooner than by projecting.
 pub async fn leave_to_a_rebuild(database_url: &str) -> anyhow::Result<()> {
     let pool = PgPool::connect(database_url).await?;
     sqlx::query("UPDATE projection_checkpoint SET versions = '{}', position = (SELECT position FROM log_head)")

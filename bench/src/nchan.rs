@@ -1,5 +1,5 @@
-//! A peer of the live streams: nginx with Nchan, from memory. It passes on bytes, so the frames are numbered by who publishes
-//! them, and what a listener is greeted with is the newest message of its room.
+//! A peer of the live streams: nginx with Nchan, from memory. It passes on bytes, so the frames are numbered by who
+//! publishes them, and what a listener is greeted with is the newest message of its room.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -18,8 +18,8 @@ const MODULE: &str = "ngx_nchan_module.so";
 const MODULES: &str = "/usr/lib/nginx/modules";
 const MISSING: &str = "the peer is nginx with Nchan: apt-get install nginx libnginx-mod-nchan";
 
-/// As a server in production would have it, without logs. The raw stream puts a line end behind each message, which is the
-/// second of the two that end a frame. A listener gets the newest message first, and all that come after it.
+/// As a server in production would have it, without logs. The raw stream puts a line end behind each message, which is
+/// the second of the two that end a frame. A listener gets the newest message first, and all that come after it.
 const CONFIG: &str = "\
 load_module {module};
 daemon off;

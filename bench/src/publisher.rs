@@ -36,7 +36,8 @@ pub enum How {
     Rename,
     /// The frame's data, made from this Change, for a server that only passes it on.
     Frame(Value),
-    /// All of the frame, with a number from here, for a server that only passes on bytes: one after the other in each room.
+    /// All of the frame, with a number from here, for a server that only passes on bytes: one after the other in each
+    /// room.
     Numbered(Value, Arc<Numbers>),
 }
 

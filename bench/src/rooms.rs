@@ -140,7 +140,8 @@ impl Rooms {
         Ok(person.token)
     }
 
-    /// Until reads know this position. Listeners are turned away from rooms that are not projected yet, and begin behind what is.
+    /// Until reads know this position. Listeners are turned away from rooms that are not projected yet, and begin
+    /// behind what is.
     pub async fn until_readable(&self, reads: &str, position: u64) -> anyhow::Result<()> {
         let mut reader = Client::connect(reads, &self.tokens[0]).await?;
         let path = format!("/v1/projects/{}?min_position={position}", self.rooms[0].project);

@@ -49,8 +49,8 @@ impl System {
         Ok(system)
     }
 
-    /// Makes a gigabyte of WAL files, as a database has that was in use: PostgreSQL writes each of 16 MB twice when it is new, and who
-    /// commits then waits for some 50 ms.
+    /// Makes a gigabyte of WAL files, as a database has that was in use: PostgreSQL writes each of 16 MB twice when it
+    /// is new, and who commits then waits for some 50 ms.
     async fn make_wal(&self) -> anyhow::Result<()> {
         let mut db = PgConnection::connect(&self.database_url()?).await?;
         db.execute(

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-/// What an event creates: its aggregate, something inside it, or nothing.
+/// Effect of an event on existence: it creates its aggregate, something inside it, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
     Nothing,

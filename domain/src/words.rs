@@ -1,5 +1,5 @@
-//! People's words in events: texts that are stored apart from the structure of an event, so that they can be erased and the structure stays
-//! as it is. A field of words says so by `#[serde(serialize_with = "crate::words::serialize")]`.
+//! People's words in events: texts that are stored apart from the structure of an event, so that they can be erased and
+//! the structure stays as it is. A field of words says so by `#[serde(serialize_with = "crate::words::serialize")]`.
 
 use std::cell::RefCell;
 
@@ -13,8 +13,8 @@ thread_local! {
     static COLLECTED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Runs a serialization that leaves words out: `{"$": n}` stands for word n, counted from 0. Returns its result and the words. An
-/// empty text says nothing and stays in its place.
+/// Runs a serialization that leaves words out: `{"$": n}` stands for word n, counted from 0. Returns its result and the
+/// words. An empty text says nothing and stays in its place.
 pub fn collect<T>(serialize: impl FnOnce() -> T) -> (T, Vec<String>) {
     COLLECTED.set(Some(Vec::new()));
     // A serialization that panics leaves words behind, which the next one on this thread throws away.

@@ -1,4 +1,5 @@
-//! The append of the log, called as the committer calls it, with commands side by side that it never has in one call by intention.
+//! The append of the log, called as the committer calls it, with commands side by side that it never has in one call by
+//! intention.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -26,7 +27,8 @@ impl Log {
         log
     }
 
-    /// Appends commands, each with one event unless it says otherwise. Returns the position before the call, and the outcomes.
+    /// Appends commands, each with one event unless it says otherwise. Returns the position before the call, and the
+    /// outcomes.
     async fn append(&self, commands: &[Value]) -> sqlx::Result<(i64, Option<Value>)> {
         let mut expected: Vec<Value> = Vec::new();
         let mut add = |version: Value| {
@@ -55,8 +57,8 @@ impl Log {
         .await
     }
 
-    /// A whole command, of what a test says of it: `command`, `fingerprint`, `type`, `aggregate`, `expected`, `guard`, `events` (how
-    /// many), `rank`, `wip`.
+    /// A whole command, of what a test says of it: `command`, `fingerprint`, `type`, `aggregate`, `expected`, `guard`,
+    /// `events` (how many), `rank`, `wip`.
     fn whole(&self, command: &Value) -> Value {
         let given = |name: &str, otherwise: Value| command.get(name).cloned().unwrap_or(otherwise);
         let kind = given("type", json!("task"));
@@ -180,7 +182,8 @@ async fn a_command_without_events_is_checked_and_remembered() {
     log.assert_dense(3).await;
 }
 
-/// A server that took over without the last transactions of the one before: what processes remember is ahead of the log.
+/// A server that took over without the last transactions of the one before: what processes remember is ahead of the
+/// log.
 #[tokio::test]
 async fn a_decision_on_more_than_the_log_has_leaves_no_hole_in_an_aggregate() {
     let place = Place::new().await;

@@ -135,8 +135,8 @@ fn matches_on_our_own_enums_have_no_catch_all_arms() {
     }
 }
 
-/// An operation is a file with a `handler`, and a group of operations a folder with a `router`. One that the module above
-/// does not add to its routes would compile and never be reached.
+/// An operation is a file with a `handler`, and a group of operations a folder with a `router`. One that the module
+/// above does not add to its routes would compile and never be reached.
 #[test]
 fn every_handler_and_every_router_is_routed() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,5 +1,5 @@
-//! Wrong requests at every route: the routes come from the OpenAPI documents, so that a new one is covered the day it is
-//! added. Each is answered with a problem of the contract; nothing is half done; nothing inner is shown.
+//! Wrong requests at every route: the routes come from the OpenAPI documents, so that a new one is covered the day it
+//! is added. Each is answered with a problem of the contract; nothing is half done; nothing inner is shown.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! What only a real browser can say: Chromium's own `EventSource`, its media elements, its idea of where a page may run.
+//! What only a real browser can say: Chromium's own `EventSource`, its media elements, its idea of where a page may
+//! run.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::harness::{Actor, App, PATIENCE, data_dir, skipped};
 
-/// Looks for a browser. Tests that need one are left out without it, and say so; with TASKFOLD_REQUIRE_BROWSER it is an error.
+/// Looks for a browser. Tests that need one are left out without it, and say so; with TASKFOLD_REQUIRE_BROWSER it is an
+/// error.
 fn is_there() -> bool {
     let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = version.is_ok_and(|status| status.success());
@@ -134,8 +136,9 @@ async function follow() {
 follow();
 "#;
 
-/// Line ends, what JavaScript once took for line ends, what is no single unit in UTF-16, and what ends strings in C. The last four are
-/// data of the vectors of launchdarkly/sse-contract-tests (Apache-2.0), which are about line ends and pieces.
+/// Line ends, what JavaScript once took for line ends, what is no single unit in UTF-16, and what ends strings in C.
+/// The last four are data of the vectors of launchdarkly/sse-contract-tests (Apache-2.0), which are about line ends and
+/// pieces.
 const ODD: [&str; 9] = [
     "two\nlines\r\nand\rmore",
     "\u{2028}\u{2029}\u{85}",

@@ -1,5 +1,5 @@
-//! What a tag stands for: the whole answer, and so also who asked. The reads come from the OpenAPI document: a new one fails
-//! here until its path can be filled in.
+//! What a tag stands for: the whole answer, and so also who asked. The reads come from the OpenAPI document: a new one
+//! fails here until its path can be filled in.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -42,7 +42,8 @@ async fn lengthen(app: &App, task: &str) {
     .await;
 }
 
-/// How many entries of the indexes of the log and of what is told were read since the database is there, and how often one was used.
+/// How many entries of the indexes of the log and of what is told were read since the database is there, and how often
+/// one was used.
 async fn entries(owner: &PgPool) -> (i64, i64) {
     sqlx::query_as(
         "SELECT sum(idx_tup_read)::bigint, sum(idx_scan)::bigint FROM pg_stat_user_indexes \
@@ -53,7 +54,8 @@ async fn entries(owner: &PgPool) -> (i64, i64) {
     .unwrap()
 }
 
-/// How many entries are looked at to read something as often as it takes to have the plan that is good for all parameters.
+/// How many entries are looked at to read something as often as it takes to have the plan that is good for all
+/// parameters.
 async fn looked_at(app: &App, read: impl AsyncFn()) -> i64 {
     let (before, used_before) = entries(&app.owner).await;
     for _ in 0..8 {
@@ -77,8 +79,8 @@ async fn read_on(bea: &Actor, path: &str, last: i64) {
     }
 }
 
-/// PostgreSQL counts what it looks at. A plan that is good for all parameters knows nothing of how far behind somebody is, and may go
-/// through the log of everybody from there: so each way is gone often enough to have that plan.
+/// PostgreSQL counts what it looks at. A plan that is good for all parameters knows nothing of how far behind somebody
+/// is, and may go through the log of everybody from there: so each way is gone often enough to have that plan.
 #[tokio::test]
 async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
     let app = App::start().await;
@@ -107,8 +109,8 @@ async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
     app.stop().await;
 }
 
-/// Each read begins with the position of the project's last event, which may be long ago: where there are few projects, planners would look
-/// for it from the end of the log on.
+/// Each read begins with the position of the project's last event, which may be long ago: where there are few projects,
+/// planners would look for it from the end of the log on.
 #[tokio::test]
 async fn who_reads_a_quiet_project_does_not_look_at_what_came_since() {
     let app = App::start().await;

@@ -1,5 +1,5 @@
-//! Statements of the previous release, word by word, on the schema of this one: its processes go on while they are exchanged one by one. Whole
-//! processes of it are run by `tests/previous_release.py`.
+//! Statements of the previous release, word by word, on the schema of this one: its processes go on while they are
+//! exchanged one by one. Whole processes of it are run by `tests/previous_release.py`.
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};

@@ -207,7 +207,8 @@ async fn archived_and_deleted_tasks_are_off_the_board_but_found() {
     app.finish().await;
 }
 
-/// A catch-up page with more behind it stays as it is while the words in it do: it is asked about again, and known by its tag.
+/// A catch-up page with more behind it stays as it is while the words in it do: it is asked about again, and known by
+/// its tag.
 #[tokio::test]
 async fn a_full_page_of_the_feed_is_known_again_until_it_changes() {
     let app = App::start().await;
@@ -259,7 +260,8 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     let announced = app.head().await;
     assert_eq!(stream.changes_until(announced).await, [announced]);
 
-    // As after a crash of PostgreSQL, which need not have had the projector's last rows on disk; and the projector is held up.
+    // As after a crash of PostgreSQL, which need not have had the projector's last rows on disk; and the projector is
+    // held up.
     let mut held = app.owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
     let mut lost = app.owner.begin().await.unwrap();

@@ -1,6 +1,6 @@
 //! Every command and every read, by every role, against the one table of the domain: `TaskCommand::TABLE`,
-//! `ProjectCommand::TABLE` and `TeamCommand::TABLE`. The operations come from the OpenAPI documents, so a new one fails here until it is said
-//! who may do it.
+//! `ProjectCommand::TABLE` and `TeamCommand::TABLE`. The operations come from the OpenAPI documents, so a new one fails
+//! here until it is said who may do it.
 
 use reqwest::Method;
 use serde_json::{Value, json};

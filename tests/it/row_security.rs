@@ -1,4 +1,5 @@
-//! What the query-api's database role sees, asked of the database itself: a table that is added without a policy fails here.
+//! What the query-api's database role sees, asked of the database itself: a table that is added without a policy fails
+//! here.
 
 use serde_json::json;
 use sqlx::{PgConnection, Row};

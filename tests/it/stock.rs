@@ -1,5 +1,5 @@
-//! PostgreSQL as its packages have it, 15 and 18: owned by somebody who is no superuser, with just-in-time compilation on, which the program has
-//! to switch off where it hurts.
+//! PostgreSQL as its packages have it, 15 and 18: owned by somebody who is no superuser, with just-in-time compilation
+//! on, which the program has to switch off where it hurts.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -128,8 +128,8 @@ async fn a_stream_ends_when_a_team_takes_its_project_away() {
     app.finish().await;
 }
 
-/// A decision made on a team as it was is refused by the append when the team has changed since: on another instance, whose
-/// cache knows nothing of it.
+/// A decision made on a team as it was is refused by the append when the team has changed since: on another instance,
+/// whose cache knows nothing of it.
 #[tokio::test]
 async fn a_stale_team_lets_nobody_in() {
     let place = Place::new().await;

@@ -1,5 +1,5 @@
-//! PostgreSQL in trouble: a full disk, no connections, read-only, deadlocks, files that are gone. Each is answered 503, health says why, and
-//! all goes on by itself when it is over.
+//! PostgreSQL in trouble: a full disk, no connections, read-only, deadlocks, files that are gone. Each is answered 503,
+//! health says why, and all goes on by itself when it is over.
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::json;
@@ -9,7 +9,8 @@ use taskfold_embedded::{Durability, Options, Stack};
 use crate::harness::{Actor, Answer, App, Disk, Place, data_dir, eventually, servers};
 use crate::health::says;
 
-/// A PostgreSQL of a test's own, whose files may be tampered with: checkpoints of the shared one would stumble over them.
+/// A PostgreSQL of a test's own, whose files may be tampered with: checkpoints of the shared one would stumble over
+/// them.
 async fn server(name: &str) -> Stack {
     let options = Options { data_dir: data_dir(name), postgres: true, nats: false, durability: Durability::TestsOnly };
     Stack::start(options).await.unwrap()

@@ -1,5 +1,5 @@
-//! Tables that the append keeps beside the log: proved by `verify`, made again by `taskfold rebuild --write-side`, and never decided on when it is
-//! known to lack something.
+//! Tables that the append keeps beside the log: proved by `verify`, made again by `taskfold rebuild --write-side`, and
+//! never decided on when it is known to lack something.
 
 use serde_json::{Value, json};
 use taskfold_event_log::clock::new_id;

@@ -18,8 +18,8 @@ const TABLE: &str = "CREATE TABLE peer_events (aggregate_type text NOT NULL, agg
     sequence bigint CHECK (sequence >= 0) NOT NULL, event_type text NOT NULL, event_version text NOT NULL, \
     payload json NOT NULL, metadata json NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence))";
 
-/// The framework as its guide sets it up. It has no positions, no guards and no command ids, and decides on a project that never
-/// changes.
+/// The framework as its guide sets it up. It has no positions, no guards and no command ids, and decides on a project
+/// that never changes.
 #[derive(Clone)]
 pub struct PostgresEs {
     framework: Arc<CqrsFramework<Task, PersistedEventStore<PostgresEventRepository, Task>>>,

@@ -28,8 +28,8 @@ pub struct Hostile {
     /// Each once calm, once hostile
     #[arg(long, default_value = "3")]
     runs: usize,
-    /// Events that the log has before, for those who ask for them and do not read them: each of them may take a share of the
-    /// kernel's memory for what is sent to them, 4 MiB as Linux comes
+    /// Events that the log has before, for those who ask for them and do not read them: each of them may take a share
+    /// of the kernel's memory for what is sent to them, 4 MiB as Linux comes
     #[arg(long, default_value = "20000")]
     history: i64,
     #[command(flatten)]

@@ -59,8 +59,8 @@ impl Connection {
                     if self.take(&scratch[..read], &mut to)? == Look::Ended {
                         return Ok(Look::Ended);
                     }
-                    // Less than there is room for: nothing is left, and whatever comes later is told (epoll(7)). An end that
-                    // came with it is not.
+                    // Less than there is room for: nothing is left, and whatever comes later is told (epoll(7)). An end
+                    // that came with it is not.
                     if read < scratch.len() && !closed {
                         return Ok(Look::Open);
                     }

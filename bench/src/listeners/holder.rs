@@ -21,8 +21,8 @@ pub struct Progress {
     pub failure: Option<String>,
 }
 
-/// Holds the listeners of the plan that is the first line of stdin, and answers every line behind it with one of JSON. Ends
-/// with stdin, so that it does not outlive who started it.
+/// Holds the listeners of the plan that is the first line of stdin, and answers every line behind it with one of JSON.
+/// Ends with stdin, so that it does not outlive who started it.
 pub fn run() -> anyhow::Result<()> {
     let mut lines = std::io::stdin().lines();
     let plan = lines.next().context("no plan")??;

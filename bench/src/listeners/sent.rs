@@ -4,7 +4,8 @@ use std::time::Duration;
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 
-/// When each command was sent, for those who receive its frame: written by one thread and read by others, without a lock.
+/// When each command was sent, for those who receive its frame: written by one thread and read by others, without a
+/// lock.
 pub struct Sent {
     /// By the command's number, as `now` told it; 0 before it is sent.
     at: Vec<AtomicU64>,

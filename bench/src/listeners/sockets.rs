@@ -12,8 +12,8 @@ pub fn address_of(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, u8::try_from(2 + number / PORTS).unwrap_or(u8::MAX))
 }
 
-/// Begins to connect to a server of this machine; the socket becomes writable when it is done, or has failed. Closed, it is
-/// gone at once, so that the next run finds the port free.
+/// Begins to connect to a server of this machine; the socket becomes writable when it is done, or has failed. Closed,
+/// it is gone at once, so that the next run finds the port free.
 pub fn connect(to: SocketAddr, from: Ipv4Addr) -> std::io::Result<std::net::TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

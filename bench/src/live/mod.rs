@@ -39,8 +39,8 @@ pub struct Live {
     /// Each role in a process of its own: its CPU is told apart, and memory is that of the query-api alone
     #[arg(long)]
     apart: bool,
-    /// Of the query-api. With more than one, each has as many listeners as --listeners says, the roles are apart, and there
-    /// is no other server beside
+    /// Of the query-api. With more than one, each has as many listeners as --listeners says, the roles are apart, and
+    /// there is no other server beside
     #[arg(long, default_value_t = NonZeroUsize::MIN)]
     instances: NonZeroUsize,
     /// Without the server from memory beside

@@ -1,5 +1,5 @@
-//! Several instances of the query-api, each with as many listeners as a process may have files: their listeners are held by
-//! processes of this program, one for each instance.
+//! Several instances of the query-api, each with as many listeners as a process may have files: their listeners are
+//! held by processes of this program, one for each instance.
 
 /// The process that holds the listeners of one instance.
 pub mod holder;

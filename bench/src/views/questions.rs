@@ -19,8 +19,8 @@ pub const CARD: &str = "task_id, project_id, title, status, column_id, rank, pri
         AND s.status = 'completed') AS subtask_done, \
     (SELECT taskfold_user()) = ANY (watcher_ids) AS watching";
 
-/// With what the query-api does around it: a transaction, who asks, where the read tables are, and their membership where the read is
-/// of a project.
+/// With what the query-api does around it: a transaction, who asks, where the read tables are, and their membership
+/// where the read is of a project.
 pub fn as_read(user: &str, project: Option<&str>, sql: &str) -> String {
     let membership =
         project.map(|project| format!("SELECT * FROM taskfold_membership('{project}', NULL, 1000000000);\n"));

@@ -16,7 +16,8 @@ use super::append::Appender;
 use super::envelope::CommandError;
 use super::repository::LogRepository;
 
-/// Memory of a cache entry beside its aggregate: the key, the cache's own list and map, and what the allocator rounds up.
+/// Memory of a cache entry beside its aggregate: the key, the cache's own list and map, and what the allocator rounds
+/// up.
 const ENTRY_BYTES: usize = 256;
 
 /// An aggregate that knows its version.
@@ -65,8 +66,8 @@ impl Versioned for Team {
     }
 }
 
-/// Folded aggregates of one kind. A cached one may be stale when another process appends too; the append checks versions, so that
-/// this costs a reload and another decision, never a wrong one.
+/// Folded aggregates of one kind. A cached one may be stale when another process appends too; the append checks
+/// versions, so that this costs a reload and another decision, never a wrong one.
 pub struct AggregateCache<A: Versioned> {
     repository: LogRepository,
     cached: Cache<Uuid, Cached<A>>,
@@ -90,8 +91,8 @@ fn cache<A: Versioned>(bytes: u64) -> Cache<Uuid, Cached<A>> {
     Cache::builder()
         .max_capacity(bytes)
         .weigher(|_, cached: &Cached<A>| u32::try_from(ENTRY_BYTES + cached.state.bytes()).unwrap_or(u32::MAX))
-        // A new aggregate is about to be worked on. The default policy would not admit it to a full cache, because it was requested less often
-        // than the others: each command on it would read it from the log.
+        // A new aggregate is about to be worked on. The default policy would not admit it to a full cache, because it
+        // was requested less often than the others: each command on it would read it from the log.
         .eviction_policy(EvictionPolicy::lru())
         .build()
 }
@@ -146,7 +147,7 @@ impl<A: Versioned> AggregateCache<A> {
         Ok(Loaded { state, command, fresh: true })
     }
 
-    /// Of many that ask for the same aggregate at once, the first reads it and the others wait.
+    /// Reads the aggregate once for all callers that ask for it at the same time.
     async fn read_once(&self, id: Uuid) -> Result<Loaded<A>, CommandError> {
         let read = async {
             let read = self.catch_up(id, None).await.map_err(NotCached::Failed)?;

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 type Slots = HashMap<Uuid, Arc<tokio::sync::Mutex<()>>>;
 
-/// One queue per aggregate: one command at a time is decided and appended. Without it, many clients on one task would decide on the
-/// same version, and all but one would have to decide again: optimistic retry collapses. Between processes, the versions that the append
-/// checks decide.
+/// One queue per aggregate: one command at a time is decided and appended. Without it, many clients on one task would
+/// decide on the same version, and all but one would have to decide again: optimistic retry collapses. Between
+/// processes, the versions that the append checks decide.
 #[derive(Default)]
 pub struct AggregateQueues {
     slots: Mutex<Slots>,

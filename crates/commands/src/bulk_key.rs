@@ -8,8 +8,9 @@ use super::envelope::{CommandError, Envelope};
 use super::{Engine, MAX_ATTEMPTS};
 
 impl Engine {
-    /// Reserves the command id of a request that consists of many commands with ids of their own. It is recorded as a command on the
-    /// project without events, so that no other request can use it. The same request may reserve it again.
+    /// Reserves the command id of a request that consists of many commands with ids of their own. It is recorded as a
+    /// command on the project without events, so that no other request can use it. The same request may reserve it
+    /// again.
     pub async fn take_key(
         &self,
         project: ProjectId,

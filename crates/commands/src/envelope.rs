@@ -171,8 +171,8 @@ impl From<sqlx::Error> for CommandError {
     }
 }
 
-/// Digest by which requests under one command id are told apart: of the decoded command and its target, not of the bytes that were
-/// received.
+/// Digest by which requests under one command id are told apart: of the decoded command and its target, not of the
+/// bytes that were received.
 pub fn fingerprint(target: Uuid, command: &impl Serialize) -> Vec<u8> {
     let words = serde_json::to_vec(&(target, command)).unwrap_or_default();
     Sha256::digest(&words)[..16].to_vec()

@@ -48,8 +48,8 @@ pub trait CommandHandler: Sync {
     /// Returns `true` if the command creates its aggregate, which then most likely does not exist yet.
     fn makes(&self) -> bool;
 
-    /// Id that distinguishes requests: the aggregate, or its parent for a command that creates, whose own id may be new with every
-    /// retry.
+    /// Id that distinguishes requests: the aggregate, or its parent for a command that creates, whose own id may be new
+    /// with every retry.
     fn target(&self) -> Uuid;
 
     /// The decision; `true` if everything that it read beside `state` was read from the log just now.
@@ -93,8 +93,8 @@ pub async fn run<D: CommandHandler>(
     }
 }
 
-/// Decides and appends. A decision on cached state that leads to no append (a refusal, no change) is made again on fresh state, because
-/// no append will check it.
+/// Decides and appends. A decision on cached state that leads to no append (a refusal, no change) is made again on
+/// fresh state, because no append will check it.
 async fn decide_and_append<D: CommandHandler>(
     engine: &Engine,
     aggregates: &AggregateCache<D::Aggregate>,

@@ -11,7 +11,8 @@ use super::Engine;
 use super::envelope::CommandError;
 
 impl Engine {
-    /// Refuses actors who may not give `role` to a new member, by the decision that adds one: whoever may add a member may invite one.
+    /// Refuses actors who may not give `role` to a new member, by the decision that adds one: whoever may add a member
+    /// may invite one.
     pub async fn must_let_invite(&self, id: ProjectId, actor: UserId, role: Role) -> Result<(), CommandError> {
         let project = self.load_project(id).await?;
         let somebody = UserId(clock::new_id());
@@ -31,8 +32,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses actors who may not see and revoke invitations, which are those who may not invite with any role. An archived project does not
-    /// matter here.
+    /// Refuses actors who may not see and revoke invitations, which are those who may not invite with any role. An
+    /// archived project does not matter here.
     pub async fn must_let_see_invitations(&self, id: ProjectId, actor: UserId) -> Result<(), CommandError> {
         match self.must_let_invite(id, actor, Role::Viewer).await {
             Err(CommandError::Refused(Refusal::ProjectArchived)) => Ok(()),

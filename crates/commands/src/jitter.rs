@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use taskfold_domain::Rank;
 
-/// Jitter for ranks: what distinguishes tasks created in one millisecond. Random values would collide (two of twenty about once in
-/// twenty milliseconds), and the append call would be repeated. So a process uses every value before one comes again, in steps of its own, so
-/// that two processes collide only by chance.
+/// Jitter for ranks: what distinguishes tasks created in one millisecond. Random values would collide (two of twenty
+/// about once in twenty milliseconds), and the append call would be repeated. So a process uses every value before one
+/// comes again, in steps of its own, so that two processes collide only by chance.
 pub struct Jitter {
     next: AtomicU32,
     step: u32,

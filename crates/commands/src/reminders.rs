@@ -1,5 +1,5 @@
-//! Reminders of due times. The append writes the schedule together with the events, so that no crash loses a reminder; and a reminder
-//! is an event decided on the task like any other, so that two processes do not send it twice.
+//! Reminders of due times. The append writes the schedule together with the events, so that no crash loses a reminder;
+//! and a reminder is an event decided on the task like any other, so that two processes do not send it twice.
 
 use std::time::Duration;
 

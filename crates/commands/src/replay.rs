@@ -25,8 +25,8 @@ pub async fn lookup(
 }
 
 impl Engine {
-    /// Result of an earlier command under this id, whatever was requested: for a request whose content is known only when all of it has
-    /// been received.
+    /// Result of an earlier command under this id, whatever was requested: for a request whose content is known only
+    /// when all of it has been received.
     pub async fn sent_before(&self, actor: UserId, command_id: Uuid) -> Result<Option<Done>, CommandError> {
         match sent(&self.pool, actor, command_id).await? {
             None => Ok(None),

@@ -32,8 +32,8 @@ impl Engine {
         Box::pin(run(self, &self.tasks, SubjectKind::Task, id.0, &envelope, &deciding)).await
     }
 
-    /// Refuses what the command would be refused for now, and appends nothing: a check before an expensive preparation. The command is
-    /// decided again when it is appended.
+    /// Refuses what the command would be refused for now, and appends nothing: a check before an expensive preparation.
+    /// The command is decided again when it is appended.
     pub async fn would_take(&self, id: TaskId, command: &TaskCommand, envelope: &Envelope) -> Result<(), CommandError> {
         self.must_reach_task(id, envelope).await?;
         let deciding = TaskHandler { engine: self, id, fresh_id: Uuid::nil(), command, envelope };
@@ -222,7 +222,8 @@ impl TaskHandler<'_> {
         (asks || wanted != next(before)).then_some(wanted)
     }
 
-    /// Returns `true` if a move to this rank leaves the task in place: the same rank in another column is another place.
+    /// Returns `true` if a move to this rank leaves the task in place: the same rank in another column is another
+    /// place.
     fn stands_at(&self, task: &Task, rank: &Rank) -> bool {
         let TaskCommand::Move(to) = self.command else { return false };
         task.fields().is_some_and(|fields| fields.column_id == to.column_id && fields.rank == *rank)

@@ -26,7 +26,7 @@ pub struct ParkedSocket {
     /// Number that assigns the socket to a writer thread: always the same one, which keeps frames in order.
     pub writer: usize,
     user: Uuid,
-    /// Whether the stream carries the channel `me`.
+    /// The stream carries the channel `me`.
     personal: AtomicBool,
     wake: Arc<Notify>,
     state: Mutex<State>,

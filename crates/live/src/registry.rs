@@ -38,10 +38,10 @@ pub struct ChangeRequest {
 pub struct StreamChange {
     /// Projects to carry, which the stream's user may see.
     pub add: Vec<ProjectPermission>,
-    /// Whether all other projects are removed.
+    /// All other projects are removed.
     pub only_these: bool,
     pub remove: Vec<Uuid>,
-    /// Whether to carry the channel `me`; `None` leaves it as it is.
+    /// Carries the channel `me`, or not; `None` leaves it as it is.
     pub me: Option<bool>,
     /// Expiry of the token of the request, in seconds since 1970.
     pub expires_at: i64,

@@ -83,8 +83,8 @@ pub async fn verify(pool: &PgPool, nats: Option<(&async_nats::Client, &str)>) ->
     check_rows(&mut tx, &mut report).await?;
     append::check(&mut tx, &mut report).await?;
     check_access(&mut tx, &mut report).await?;
-    // An open snapshot keeps PostgreSQL from vacuuming, and the stream may take long. Its check takes a connection of its own: one that is
-    // held beside it could be the last of a small pool.
+    // An open snapshot keeps PostgreSQL from vacuuming, and the stream may take long. Its check takes a connection of
+    // its own: one that is held beside it could be the last of a small pool.
     tx.rollback().await?;
     drop(db);
     if let Some((nats, name)) = nats {

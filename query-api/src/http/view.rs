@@ -37,15 +37,15 @@ pub struct TaskFields {
     parent_id: Option<Uuid>,
     /// Tasks that must be completed before this one.
     dependency_ids: Vec<Uuid>,
-    /// Whether one of them is neither completed nor cancelled.
+    /// One of them is neither completed nor cancelled.
     blocked: bool,
-    /// Whether `due_at` is near or has passed.
+    /// `due_at` is near, or has passed.
     #[schema(value_type = Option<DueStage>)]
     due_stage: Option<TextEnum<DueStage>>,
     /// Number of completed subtasks. `subtask_total` is the number of all.
     subtask_done: i64,
     subtask_total: i64,
-    /// Whether the caller watches the task.
+    /// The caller watches the task.
     watching: bool,
     archived: bool,
     deleted: bool,

@@ -28,7 +28,8 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 async fn what_a_killed_process_leaves_is_taken_away_after_a_day() {
     let (app, ada, task) = scene().await;
     let (_, kept) = attached(&ada, attach(&ada, &task, "kept", "text/plain", file(10))).await;
-    // As after a kill: bytes and the row that says they may be there; one is fresh, one old, one was appended after all.
+    // As after a kill: bytes and the row that says they may be there; one is fresh, one old, one was appended after
+    // all.
     for (id, state, age) in [
         (new_id().to_string(), "receiving", "23 hours"),
         (new_id().to_string(), "receiving", "25 hours"),

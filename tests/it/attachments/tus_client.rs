@@ -9,8 +9,8 @@ use tokio::process::Command;
 use super::*;
 use crate::harness::data_dir;
 
-/// Where the library is installed, for all tests of this run. `None` where there is no Node to run it with, which is an error with
-/// TASKFOLD_REQUIRE_NODE.
+/// Where the library is installed, for all tests of this run. `None` where there is no Node to run it with, which is an
+/// error with TASKFOLD_REQUIRE_NODE.
 async fn installed() -> Option<&'static Path> {
     static INSTALLED: tokio::sync::OnceCell<Option<PathBuf>> = tokio::sync::OnceCell::const_new();
     INSTALLED

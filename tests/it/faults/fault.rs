@@ -196,8 +196,8 @@ impl Fault {
                 let disk = if name == "postgres" { &disks.postgres } else { &disks.nats };
                 disk.full(time).await;
                 if name == "nats" {
-                    // It does not write again by itself, which readiness says: an operator, or the supervisor of the all-in-one, starts
-                    // it again.
+                    // It does not write again by itself, which readiness says: an operator, or the supervisor of the
+                    // all-in-one, starts it again.
                     system.until_publication_is_degraded().await;
                     system.signal_server(name, Signal::SIGTERM);
                 }

@@ -1,5 +1,5 @@
-//! Work that never stops, and what becomes of it: writers, readers, followers and health checks, each with the moment at which
-//! something came.
+//! Work that never stops, and what becomes of it: writers, readers, followers and health checks, each with the moment
+//! at which something came.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -255,7 +255,8 @@ async fn follow(actor: Actor, path: String, record: Record, of: fn(&mut Observed
     }
 }
 
-/// Reads the stream on NATS from where it was, on new connections when nothing comes; from the beginning when it was made anew.
+/// Reads the stream on NATS from where it was, on new connections when nothing comes; from the beginning when it was
+/// made anew.
 async fn subscribe(nats_url: String, name: String, record: Record) {
     let mut made = None;
     loop {

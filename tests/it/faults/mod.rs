@@ -59,8 +59,8 @@ async fn the_commonest_faults_are_survived() {
     survive("faults", &faults).await;
 }
 
-/// `cargo test --test it every_fault -- --ignored --nocapture` prints the table of docs/operating.md. With TASKFOLD_FAULTS in the
-/// environment, such as `NATS`, those only whose names begin so.
+/// `cargo test --test it every_fault -- --ignored --nocapture` prints the table of docs/operating.md. With
+/// TASKFOLD_FAULTS in the environment, such as `NATS`, those only whose names begin so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes half an hour"]
 async fn every_fault_is_survived() {

@@ -23,8 +23,8 @@ const RECOVERED_CLIENTS: Duration = Duration::from_secs(45);
 /// For what is waited for, however late it is.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Recovery times, from the end of the cause: until a command was done, a read was answered, and that command's event was on both live
-/// streams, and on NATS.
+/// Recovery times, from the end of the cause: until a command was done, a read was answered, and that command's event
+/// was on both live streams, and on NATS.
 #[derive(Default)]
 struct Back {
     commands: Option<Duration>,
@@ -197,7 +197,8 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
 }
 
 impl Fault {
-    /// Tells whether the servers of these are themselves away, or the network to them: clients get no answer, and a balancer asks in vain.
+    /// Tells whether the servers of these are themselves away, or the network to them: clients get no answer, and a
+    /// balancer asks in vain.
     fn keeps_from_clients(self, what: &str) -> bool {
         match self.target {
             Target::CommandApi | Target::Network(Pair::ClientsCommandApi) => matches!(what, "commands" | "uploads"),

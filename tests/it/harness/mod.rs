@@ -1,5 +1,5 @@
-//! One PostgreSQL and one nats-server for the whole run, by the same launcher as the program's; a database and a stream for
-//! each test.
+//! One PostgreSQL and one nats-server for the whole run, by the same launcher as the program's; a database and a stream
+//! for each test.
 
 /// People who use the system.
 mod actor;
@@ -84,8 +84,8 @@ impl Place {
         }
     }
 
-    /// A program as the command line would make it. With TASKFOLD_ATTACHMENTS_URL in the environment, as for running the tests
-    /// on an S3-compatible store, each test has a place of its own below it.
+    /// A program as the command line would make it. With TASKFOLD_ATTACHMENTS_URL in the environment, as for running
+    /// the tests on an S3-compatible store, each test has a place of its own below it.
     pub fn program(&self) -> Program {
         let url =
             std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", self.stream)).unwrap_or_default();

@@ -17,8 +17,8 @@ pub struct Servers {
     copying: Mutex<()>,
 }
 
-/// Starts the servers with the first test that needs them, in a thread and runtime of their own that outlive every test.
-/// They end with the process.
+/// Starts the servers with the first test that needs them, in a thread and runtime of their own that outlive every
+/// test. They end with the process.
 pub async fn servers() -> &'static Servers {
     static SERVERS: OnceCell<Servers> = OnceCell::const_new();
     SERVERS
@@ -31,8 +31,8 @@ pub async fn servers() -> &'static Servers {
         .await
 }
 
-/// Where the servers of one run keep their data: outside the checkout, because root hands PostgreSQL to another user who
-/// must be able to get there. What runs before this one left behind is removed.
+/// Where the servers of one run keep their data: outside the checkout, because root hands PostgreSQL to another user
+/// who must be able to get there. What runs before this one left behind is removed.
 pub fn data_dir(name: &str) -> PathBuf {
     const PREFIX: &str = "taskfold-test-";
     let parent = std::env::temp_dir();

@@ -1,5 +1,5 @@
-//! Everybody is told exactly once of what concerned them when it happened, live as well as from the log, whatever their memberships
-//! have become since.
+//! Everybody is told exactly once of what concerned them when it happened, live as well as from the log, whatever their
+//! memberships have become since.
 
 /// Read tables that are behind the log.
 mod behind;

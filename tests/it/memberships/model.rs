@@ -1,4 +1,5 @@
-//! What somebody should be told on the channel `me`, worked out from the log by itself: sets of who is where, event by event.
+//! What somebody should be told on the channel `me`, worked out from the log by itself: sets of who is where, event by
+//! event.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! A new generation of the read tables beside the one that is read: what it has, how it takes its place, and what goes on meanwhile.
+//! A new generation of the read tables beside the one that is read: what it has, how it takes its place, and what goes
+//! on meanwhile.
 
 /// What is killed, refused or of another version.
 mod refusals;

@@ -53,7 +53,8 @@ async fn backends(app: &App, condition: &str) -> Vec<i32> {
     sqlx::query_scalar(&sql).fetch_all(&app.owner).await.unwrap()
 }
 
-/// Suspends all sessions of a part, none of them in the middle of a transaction: what that has locked, nobody could take from it.
+/// Suspends all sessions of a part, none of them in the middle of a transaction: what that has locked, nobody could
+/// take from it.
 async fn suspend_sessions(app: &App, part: &str) -> Suspended {
     let of_part = format!("application_name LIKE '{part}%'");
     eventually(&format!("all of {part} are idle"), || async {

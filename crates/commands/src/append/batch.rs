@@ -93,8 +93,8 @@ impl Batch {
     }
 }
 
-/// Takes the first command, and of those behind it every one that may go into the same call. The others keep their order, so that
-/// each becomes the first some time.
+/// Takes the first command, and of those behind it every one that may go into the same call. The others keep their
+/// order, so that each becomes the first some time.
 pub fn take<T>(queue: &mut VecDeque<T>, limit: usize, append: impl Fn(&T) -> &Append) -> Vec<T> {
     let mut batch = Batch::default();
     let (mut taken, mut left) = (Vec::new(), VecDeque::new());
@@ -132,7 +132,7 @@ mod tests {
         Guard { aggregate_type, aggregate: id(aggregate), expected: VERSION }
     }
 
-    /// Of this aggregate in the one project, under a command id of its own.
+    /// A command on this aggregate of the one project, under an id of its own.
     fn on(aggregate: u128) -> Append {
         let project = ProjectId(id(PROJECT));
         Append {

@@ -175,8 +175,8 @@ impl From<&Append> for CommandRecord {
     }
 }
 
-/// Aggregates that the commands are on or were decided on, as they were before the call: of several commands on one, the first
-/// says that.
+/// Aggregates that the commands are on or were decided on, as they were before the call: of several commands on one,
+/// the first says that.
 fn expected(appends: &[Append]) -> Vec<VersionRecord> {
     let mut own = HashSet::new();
     let own = appends

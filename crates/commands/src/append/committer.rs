@@ -1,4 +1,5 @@
-//! Group commit: while one batch commits, the next one collects. Serialising all appends on one row costs one commit for many commands.
+//! Group commit: while one batch commits, the next one collects. Serialising all appends on one row costs one commit
+//! for many commands.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -19,8 +20,8 @@ use super::{Append, CommandError, Outcome, Pending, Reply, batch, call, queue_lo
 const MAX_BATCH: usize = 256;
 /// Commands that may wait; beyond that, callers wait to enter the queue.
 const MAX_QUEUED: usize = 4096;
-/// Deadline of one call. The database's own limits (see `taskfold_command` in `src/databases.rs`) are shorter, so that they name what is
-/// waited for; this one is for a server that does not answer.
+/// Deadline of one call. The database's own limits (see `taskfold_command` in `src/databases.rs`) are shorter, so that
+/// they name what is waited for; this one is for a server that does not answer.
 pub const CALL: Duration = Duration::from_secs(4);
 /// Time for which a batch is retried while the database is unavailable. Callers wait little longer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -48,8 +49,8 @@ impl Appender {
         outcomes.pop().ok_or_else(shutting_down)?
     }
 
-    /// Appends commands on one aggregate in their order, in one call if they fit: each expects the version that the one before it leaves,
-    /// and those after a refused one are conflicts. Outcomes are in the same order.
+    /// Appends commands on one aggregate in their order, in one call if they fit: each expects the version that the one
+    /// before it leaves, and those after a refused one are conflicts. Outcomes are in the same order.
     pub async fn append_ordered(
         &self,
         appends: Vec<Append>,
@@ -81,8 +82,8 @@ fn shutting_down() -> CommandError {
     CommandError::Unavailable("shutting down".to_owned())
 }
 
-/// The appender and its loop. The loop ends when the last appender is dropped and the queue is empty: commands that were accepted before a
-/// shutdown are appended.
+/// The appender and its loop. The loop ends when the last appender is dropped and the queue is empty: commands that
+/// were accepted before a shutdown are appended.
 pub fn committer(
     pool: PgPool,
     log: watch::Receiver<LogIdentity>,
@@ -146,8 +147,8 @@ fn refuse_stale(next: &mut VecDeque<Queued>) {
     }
 }
 
-/// Appends a batch and replies to its callers. Returns the positions of the batch; `None` when it could not be appended as a whole.
-/// `in_transaction`: the connection is in a transaction, which the call ends.
+/// Appends a batch and replies to its callers. Returns the positions of the batch; `None` when it could not be appended
+/// as a whole. `in_transaction`: the connection is in a transaction, which the call ends.
 pub async fn commit(
     database: &mut StickyConnection,
     tail: &mut LogTail,
@@ -183,8 +184,8 @@ pub async fn commit(
     None
 }
 
-/// A connection lost in between leaves open whether the batch was committed. Sending it again settles that: what was committed is
-/// reported as a duplicate.
+/// A connection lost in between leaves open whether the batch was committed. Sending it again settles that: what was
+/// committed is reported as a duplicate.
 async fn commit_with_patience(
     database: &mut StickyConnection,
     tail: &mut LogTail,

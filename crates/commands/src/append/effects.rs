@@ -1,4 +1,5 @@
-//! Everything that a decision asks of the append beside its events: what it relied on, and what the append's own tables have to say afterwards.
+//! Everything that a decision asks of the append beside its events: what it relied on, and what the append's own tables
+//! have to say afterwards.
 
 use chrono::{DateTime, Utc};
 use taskfold_domain::ids::{ColumnId, TaskId};
@@ -21,7 +22,8 @@ pub struct Guard {
     pub expected: ExpectedVersion,
 }
 
-/// A condition on other tasks that holds at the moment of the append. A new kind is named here and in `taskfold_failed_check`.
+/// A condition on other tasks that holds at the moment of the append. A new kind is named here and in
+/// `taskfold_failed_check`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// The column holds fewer tasks than its enforced limit.

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{Append, Outcome};
 
-/// Id of the log and the last event that was seen in it. A log that lacks this event was restored to an earlier state, and nothing may
-/// be appended to it.
+/// Id of the log and the last event that was seen in it. A log that lacks this event was restored to an earlier state,
+/// and nothing may be appended to it.
 pub struct LogTail {
     /// Results of the last calls.
     pub writes: Writes,

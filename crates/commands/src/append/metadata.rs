@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Append;
 
-/// JSON of an event's metadata, whose values are strings as postgres-es reads them. The first event of a command says what the append writes
-/// beside it; every event names its correlation and its cause.
+/// JSON of an event's metadata, whose values are strings as postgres-es reads them. The first event of a command says
+/// what the append writes beside it; every event names its correlation and its cause.
 pub fn metadata(append: &Append, is_first: bool) -> String {
     let mut entries = BTreeMap::new();
     if is_first {

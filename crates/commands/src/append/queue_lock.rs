@@ -6,16 +6,16 @@ use sqlx::Executor as _;
 use taskfold_event_log::StickyConnection;
 use taskfold_event_log::deadline::within;
 
-/// Advisory lock that processes queue for. It protects nothing, which the row lock of `log_head` does: a process that waits here goes on
-/// collecting commands, where one that waits for the row has already sent its few. Transactions hold it, not sessions, so that a
-/// pooler may stand between.
+/// Advisory lock that processes queue for. It protects nothing, which the row lock of `log_head` does: a process that
+/// waits here goes on collecting commands, where one that waits for the row has already sent its few. Transactions hold
+/// it, not sessions, so that a pooler may stand between.
 pub const QUEUE_LOCK: i64 = 0x7461_736b_666f_6c64;
 
 /// Longer than the wait itself, for a server that does not answer.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Begins a transaction and waits in it until no other process is about to append, at most 100 ms: the one in front may be
-/// suspended. Returns `true` while the transaction is open.
+/// Begins a transaction and waits in it until no other process is about to append, at most 100 ms: the one in front may
+/// be suspended. Returns `true` while the transaction is open.
 pub async fn begin(database: &mut StickyConnection) -> bool {
     let statements = format!(
         "BEGIN; SET LOCAL lock_timeout = '100ms'; SELECT pg_advisory_xact_lock({QUEUE_LOCK}); SET LOCAL lock_timeout TO DEFAULT"

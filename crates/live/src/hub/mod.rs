@@ -48,7 +48,7 @@ pub struct Hub {
     /// Position up to which rings may lack personal frames, because no stream carried the channel `me`.
     personal_gap_end: AtomicI64,
     writers: WriterThreads,
-    /// Whether events come from the log, because JetStream is unavailable.
+    /// Events come from the log, because JetStream is unavailable.
     degraded: AtomicBool,
     log: watch::Receiver<LogIdentity>,
     /// Number of times that all streams were reset, because the log lacked a published event.
@@ -71,7 +71,7 @@ pub struct NextFrames {
 pub struct CatchUp<'a> {
     pub projects: &'a [Uuid],
     pub user: Uuid,
-    /// Whether to read personal frames.
+    /// Personal frames are read too.
     pub personal: bool,
     /// Position up to which revocations are history: the user was seen to be a member afterwards.
     pub revocations_after: i64,

@@ -19,9 +19,9 @@ pub struct SubscriberOptions {
     pub revoked: Vec<Uuid>,
     /// Cursor to start at; `None` starts at the head.
     pub from: Option<Cursor>,
-    /// Whether to carry the channel `me`. Such a stream stays open without any project.
+    /// Carries the channel `me`. Such a stream stays open without any project.
     pub me: bool,
     pub slot: StreamSlot,
-    /// Whether to carry the presence in the projects.
+    /// Carries the presence in the projects.
     pub presence: bool,
 }

@@ -30,7 +30,7 @@ const MAX_LINKS_PER_PROJECT: i64 = 50;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeLink {
-    /// Whether tasks are to-dos or events; `vtodo` by default.
+    /// Tasks are to-dos or events; `vtodo` by default.
     #[serde(rename = "as")]
     shown_as: Option<ShownAs>,
 }

@@ -57,7 +57,7 @@ pub struct BoardColumn {
     category: Category,
     wip_limit: Option<u32>,
     wip_policy: WipPolicy,
-    /// Whether the column has more cards than `wip_limit`.
+    /// The column has more cards than `wip_limit`.
     over_limit: bool,
     /// Number of cards in the column, included here or not.
     task_count: i64,

@@ -55,7 +55,7 @@ pub struct FeedPage {
     /// The last position of the log that can be read.
     #[schema(example = 1042)]
     pub head: i64,
-    /// Whether the next page has Changes already.
+    /// The next page has Changes already.
     pub has_more: bool,
 }
 

@@ -44,7 +44,7 @@ pub struct Params {
     blocked: Option<bool>,
     /// True for tasks that the caller watches only, false for others only.
     watching: Option<bool>,
-    /// Whether `due_at` is near or has passed.
+    /// `due_at` is near, or has passed.
     #[param(inline)]
     due_stage: Option<DueStage>,
     /// Tasks due before this time.
@@ -58,9 +58,9 @@ pub struct Params {
     updated_since: Option<Time>,
     /// Text in the title or the description, in any case; at most 200 characters.
     q: Option<String>,
-    /// Whether to list deleted tasks, instead of the others.
+    /// Lists deleted tasks, instead of the others.
     deleted: Option<bool>,
-    /// Whether to list archived tasks, instead of the others.
+    /// Lists archived tasks, instead of the others.
     archived: Option<bool>,
     /// A leading `-` reverses the order.
     #[param(inline)]

@@ -9,7 +9,7 @@ pub struct Order {
     pub all: &'static str,
     /// Query with the optional filters. Separate, because each filter takes time in each read, even if it is not used.
     pub filtered: &'static str,
-    /// Whether the query needs the columns of the board ($13).
+    /// The query needs the columns of the board ($13).
     pub by_column: bool,
     /// Sort key before all others, and whether the id before all others is the greatest one.
     pub start: (&'static str, bool),

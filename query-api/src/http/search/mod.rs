@@ -46,7 +46,7 @@ pub struct Params {
     /// Results of this kind only.
     #[param(inline)]
     kind: Option<SearchResultKind>,
-    /// Whether to include archived tasks and their comments.
+    /// Includes archived tasks and their comments.
     archived: Option<bool>,
     /// Number of items, from 1 to 200; 50 by default.
     limit: Option<i64>,

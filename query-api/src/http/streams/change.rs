@@ -27,7 +27,7 @@ pub struct ChangeStream {
     add: Option<Vec<Uuid>>,
     /// Projects to remove. A project that the stream does not carry is ignored.
     remove: Option<Vec<Uuid>>,
-    /// Whether to carry the channel `me`.
+    /// Carries the channel `me`.
     me: Option<bool>,
 }
 
@@ -41,7 +41,7 @@ pub struct StreamChannels {
     /// `Taskfold-Min-Position`, and ignore events that a board already reflects.
     #[schema(example = 1042)]
     position: i64,
-    /// When the stream ends unless it is renewed again; null if its token does not expire.
+    /// Time at which the stream ends unless it is renewed again; null if its token does not expire.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
 }

@@ -16,7 +16,7 @@ use crate::http::error::ReadError;
 stream_params! {
     /// Ids of projects, separated by commas; at most 100.
     projects: Option<String>,
-    /// Whether to carry the channel `me`: the caller's notifications, the events of their teams, and changes of their
+    /// Carries the channel `me`: the caller's notifications, the events of their teams, and changes of their
     /// own memberships. The stream then stays open without any project.
     me: Option<bool>,
 }

@@ -45,7 +45,7 @@ macro_rules! stream_params {
         #[into_params(parameter_in = Query)]
         pub struct Params {
             $($own)*
-            /// Whether to send presence (`presence.joined`, `presence.focused`, `presence.left`); true by default.
+            /// Sends presence (`presence.joined`, `presence.focused`, `presence.left`); true by default.
             presence: Option<bool>,
             /// The position after which to start, such as that of a board. The default is the end of the log.
             #[param(value_type = Option<String>, example = "1042")]
