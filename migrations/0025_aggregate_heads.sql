@@ -56,8 +56,9 @@ FROM events e;
 
 -- An aggregate as it was decided on; version 0: it must not exist.
 CREATE TYPE taskfold_version AS (aggregate_type text, aggregate_id uuid, version bigint, command_id uuid);
+-- An event of the call's nth command, counted from 1, and its place among the events of that command, counted from 1 too.
 CREATE TYPE taskfold_event AS (
-    event_type text, event_version text, payload text, metadata text, words text[], salts bytea);
+    command integer, nth integer, event_type text, event_version text, payload text, metadata text, words text[], salts bytea);
 -- A condition on other aggregates, which is looked at under the log's lock:
 --   wip_limit   the column `id` of the command's project holds fewer than `number` tasks besides this one
 --   no_tasks    the column `id` of the command's project holds no tasks
@@ -73,7 +74,9 @@ CREATE TYPE taskfold_command AS (
     -- The version that was decided on, and those of other aggregates that the decision read.
     expected_version bigint, guards taskfold_version[],
     checks taskfold_check[],
-    events taskfold_event[],
+    -- The number of its events, and of those that the commands before it have. They are sent beside the commands, which every
+    -- statement of the append goes through.
+    event_count integer, events_before integer,
     created_id uuid, created boolean, occurred_at timestamptz, traceparent text,
     placement taskfold_placement, link taskfold_link,
     -- The task's next reminder, where that changes; a null time: none.

@@ -40,10 +40,11 @@ BEGIN
 END
 $$;
 
--- The outcome of each command that is refused, and where the log has each, looked at one after the other: a command counts on
--- those before it. `start`: the position that the accepted ones follow.
+-- The outcome of each command that is refused, where the log has each, and the number of accepted events before it. They are looked at one
+-- after the other, because a command counts on those before it. `start`: the position that the accepted ones follow.
 CREATE OR REPLACE FUNCTION taskfold_refusals(
-    commands taskfold_command[], start bigint, OUT refusals text[], OUT known jsonb[], OUT events_n integer)
+    commands taskfold_command[], start bigint, OUT refusals text[], OUT known jsonb[], OUT offsets integer[],
+    OUT events_n integer)
     LANGUAGE plpgsql STABLE
     SET search_path FROM CURRENT
 AS
@@ -95,10 +96,11 @@ BEGIN
             ELSE jsonb_build_object(
                 'version', earlier.version, 'first_position', earlier.first_position, 'last_position', earlier.last_position,
                 'aggregate_id', earlier.aggregate_id, 'created_id', earlier.created_id, 'created', earlier.created) END;
-        IF refusal IS NULL AND cardinality(command.events) > 0 THEN
-            events_n := events_n + cardinality(command.events);
+        offsets := offsets || events_n;
+        IF refusal IS NULL AND command.event_count > 0 THEN
+            events_n := events_n + command.event_count;
             left_at := left_at || jsonb_build_object(key, jsonb_build_array(
-                command.expected_version + cardinality(command.events), start + events_n));
+                command.expected_version + command.event_count, start + events_n));
         END IF;
     END LOOP;
 END
@@ -109,6 +111,7 @@ $$;
 -- conflicts. Apart from that the commands of one call have nothing to do with each other: each was decided on the log as it was before all
 -- of them. (If they did meet, in a command id, a rank or a guard, the call is refused as a whole.)
 --
+--   events          of all commands, in order
 --   expected        each aggregate that a command is on or was decided on, once, as it was seen before the call
 --   log_id          the log that the commands are for
 --   seen_position, seen_command   the last event of it that the caller has seen; null: none. A log without it was restored.
@@ -131,8 +134,8 @@ $$;
 -- The first event of each command has in its metadata what else of the command is written here (`fingerprint`, `created_id`,
 -- `created`, `due`), from which `taskfold rebuild --write-side` makes these tables again.
 CREATE OR REPLACE FUNCTION taskfold_append_v2(
-    commands taskfold_command[], expected taskfold_version[], log_id uuid, seen_position bigint, seen_command uuid,
-    OUT start bigint, OUT recorded_at timestamptz, OUT outcomes jsonb)
+    commands taskfold_command[], events taskfold_event[], expected taskfold_version[], log_id uuid, seen_position bigint,
+    seen_command uuid, OUT start bigint, OUT recorded_at timestamptz, OUT outcomes jsonb)
     LANGUAGE plpgsql
     SECURITY DEFINER
     SET search_path FROM CURRENT
@@ -157,8 +160,10 @@ DECLARE
     guards_n       integer;
     -- Of each refused command; null for those that are appended.
     refusals       text[] := '{}';
-    -- Of each command, where the log has its command id, or else its aggregate.
+    -- Of each command that was looked at by itself: where the log has its command id, or else its aggregate; and how many events the
+    -- accepted ones before it have.
     known          jsonb[];
+    offsets        integer[] := '{}';
     apart          boolean;
     reason         text;
     other_log      boolean;
@@ -167,7 +172,7 @@ DECLARE
     repeated       boolean;
     rows_n         bigint;
 BEGIN
-    SELECT sum(cardinality(c.events)), bool_or(cardinality(c.events) = 0), bool_or(cardinality(c.checks) > 0),
+    SELECT sum(c.event_count), bool_or(c.event_count = 0), bool_or(cardinality(c.checks) > 0),
            bool_or((c.placement).rank IS NOT NULL), bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder)
         INTO events_n, one_by_one, has_checks, has_placements, has_links, has_reminders
         FROM unnest(commands) AS c;
@@ -224,7 +229,7 @@ BEGIN
 
     LOOP
         IF one_by_one THEN
-            SELECT r.refusals, r.known, r.events_n INTO refusals, known, events_n FROM taskfold_refusals(commands, start) AS r;
+            SELECT r.refusals, r.known, r.offsets, r.events_n INTO refusals, known, offsets, events_n FROM taskfold_refusals(commands, start) AS r;
             UPDATE log_head SET position = start + events_n;
         ELSIF has_checks THEN
             IF EXISTS (SELECT FROM unnest(commands) AS c WHERE taskfold_failed_check(c) IS NOT NULL) THEN
@@ -236,24 +241,23 @@ BEGIN
         BEGIN
             INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, words, salts,
                                 metadata, project_id, actor_id, command_id, occurred_at, recorded_at, traceparent)
-            SELECT start + row_number() OVER (ORDER BY c.ordinality, e.ordinality), c.aggregate_type, c.aggregate_id::text,
-                   c.expected_version + e.ordinality, e.event_type, e.event_version,
+            SELECT start + coalesce(offsets[e.command], c.events_before) + e.nth, c.aggregate_type, c.aggregate_id::text,
+                   c.expected_version + e.nth, e.event_type, e.event_version,
                    CASE WHEN apart THEN e.payload ELSE taskfold_with_words(e.payload, e.words) END::json,
                    CASE WHEN apart THEN nullif(e.words, '{}') END, CASE WHEN apart THEN nullif(e.salts, '') END,
                    e.metadata::json, c.project_id, c.actor_id, c.command_id,
                    coalesce(c.occurred_at, taskfold_append_v2.recorded_at), taskfold_append_v2.recorded_at, c.traceparent
-            FROM unnest(commands) WITH ORDINALITY AS c CROSS JOIN LATERAL unnest(c.events) WITH ORDINALITY AS e
-            WHERE refusals[c.ordinality] IS NULL;
+            -- The command is found by its number: a join of the two would compare each with each.
+            FROM unnest(events) AS e CROSS JOIN LATERAL unnest(commands[e.command:e.command]) AS c
+            WHERE refusals[e.command] IS NULL;
 
             -- Of several commands on one aggregate, the last counts.
             INSERT INTO aggregate_heads AS h (aggregate_type, aggregate_id, version, position, command_id)
             SELECT DISTINCT ON (c.aggregate_id, c.aggregate_type)
-                   c.aggregate_type, c.aggregate_id, c.expected_version + c.events_n, start + c.upto, c.command_id
-            FROM (
-                SELECT c.aggregate_type, c.aggregate_id, c.expected_version, c.command_id, c.ordinality,
-                       cardinality(c.events) AS events_n, sum(cardinality(c.events)) OVER (ORDER BY c.ordinality) AS upto
-                FROM unnest(commands) WITH ORDINALITY AS c WHERE refusals[c.ordinality] IS NULL) AS c
-            WHERE c.events_n > 0
+                   c.aggregate_type, c.aggregate_id, c.expected_version + c.event_count,
+                   start + coalesce(offsets[c.ordinality], c.events_before) + c.event_count, c.command_id
+            FROM unnest(commands) WITH ORDINALITY AS c
+            WHERE refusals[c.ordinality] IS NULL AND c.event_count > 0
             ORDER BY c.aggregate_id, c.aggregate_type, c.ordinality DESC
             ON CONFLICT (aggregate_id, aggregate_type) DO UPDATE
             SET version = excluded.version, position = excluded.position, command_id = excluded.command_id;
@@ -305,14 +309,13 @@ BEGIN
             END IF;
             INSERT INTO commands (actor_id, command_id, fingerprint, aggregate_id, version, first_position, last_position,
                                   created_id, created)
-            SELECT c.actor_id, c.command_id, c.fingerprint, c.aggregate_id::text, c.expected_version + c.events_n,
-                   CASE c.events_n WHEN 0 THEN (known[c.ordinality] ->> 'first_position')::bigint ELSE start + c.upto - c.events_n + 1 END,
-                   CASE c.events_n WHEN 0 THEN (known[c.ordinality] ->> 'last_position')::bigint ELSE start + c.upto END,
+            SELECT c.actor_id, c.command_id, c.fingerprint, c.aggregate_id::text, c.expected_version + c.event_count,
+                   CASE c.event_count WHEN 0 THEN (known[c.ordinality] ->> 'first_position')::bigint ELSE o.before + 1 END,
+                   CASE c.event_count WHEN 0 THEN (known[c.ordinality] ->> 'last_position')::bigint ELSE o.before + c.event_count END,
                    c.created_id, c.created
-            FROM (
-                SELECT c.actor_id, c.command_id, c.fingerprint, c.aggregate_id, c.expected_version, c.created_id, c.created, c.ordinality,
-                       cardinality(c.events) AS events_n, sum(cardinality(c.events)) OVER (ORDER BY c.ordinality) AS upto
-                FROM unnest(commands) WITH ORDINALITY AS c WHERE refusals[c.ordinality] IS NULL) AS c;
+            FROM unnest(commands) WITH ORDINALITY AS c
+                CROSS JOIN LATERAL (SELECT start + coalesce(offsets[c.ordinality], c.events_before) AS before) AS o
+            WHERE refusals[c.ordinality] IS NULL;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
             IF one_by_one THEN
@@ -328,20 +331,18 @@ BEGIN
     IF one_by_one THEN
         SELECT jsonb_agg(known[c.ordinality] || jsonb_build_object('recorded_at', taskfold_append_v2.recorded_at) || CASE
                    WHEN refusals[c.ordinality] IS NOT NULL THEN jsonb_build_object('outcome', refusals[c.ordinality])
-                   WHEN c.events_n = 0 THEN '{"outcome": "appended"}'
+                   WHEN c.event_count = 0 THEN '{"outcome": "appended"}'
                    ELSE jsonb_build_object(
-                       'outcome', 'appended', 'version', c.expected_version + c.events_n,
-                       'first_position', start + c.upto - c.events_n + 1, 'last_position', start + c.upto) END
+                       'outcome', 'appended', 'version', c.expected_version + c.event_count,
+                       'first_position', start + offsets[c.ordinality] + 1,
+                       'last_position', start + offsets[c.ordinality] + c.event_count) END
                ORDER BY c.ordinality)
-            INTO outcomes FROM (
-                SELECT c.ordinality, c.expected_version, cardinality(c.events) AS events_n,
-                       sum(cardinality(c.events)) FILTER (WHERE refusals[c.ordinality] IS NULL) OVER (ORDER BY c.ordinality) AS upto
-                FROM unnest(commands) WITH ORDINALITY AS c) AS c;
+            INTO outcomes FROM unnest(commands) WITH ORDINALITY AS c;
     END IF;
 END
 $$;
 
-REVOKE ALL ON FUNCTION taskfold_append_v2(taskfold_command[], taskfold_version[], uuid, bigint, uuid),
+REVOKE ALL ON FUNCTION taskfold_append_v2(taskfold_command[], taskfold_event[], taskfold_version[], uuid, bigint, uuid),
     taskfold_failed_check(taskfold_command), taskfold_refusals(taskfold_command[], bigint) FROM PUBLIC;
 
 -- The append of the release before, for processes of it that run beside this one. See migrations/0018_append_by_keys.sql.
@@ -372,6 +373,7 @@ AS
 $$
 DECLARE
     sent  taskfold_command[];
+    made  taskfold_event[];
     reads taskfold_version[];
 BEGIN
     SELECT array_agg(ROW (
@@ -389,9 +391,7 @@ BEGIN
             || ARRAY (
                 SELECT ROW ('acyclic', l_target[l], l_kind[l])::taskfold_check
                 FROM generate_series(1, cardinality(l_of)) AS l WHERE l_of[l] = c AND l_kind[l] > 0),
-            ARRAY (
-                SELECT ROW (e_type[e], e_version[e], e_payload[e], '{}', '{}', '')::taskfold_event
-                FROM generate_series(1, cardinality(e_of)) AS e WHERE e_of[e] = c ORDER BY e_nth[e]),
+            c_events[c], c_offset[c],
             c_created_id[c], c_created[c], c_occurred[c], c_trace[c],
             (SELECT ROW (p_column[p], p_rank[p], p_state[p])::taskfold_placement
              FROM generate_series(1, cardinality(p_of)) AS p WHERE p_of[p] = c),
@@ -399,12 +399,15 @@ BEGIN
              FROM generate_series(1, cardinality(l_of)) AS l WHERE l_of[l] = c),
             c = ANY (d_of), d_at[array_position(d_of, c)])::taskfold_command ORDER BY c)
         INTO sent FROM generate_series(1, cardinality(c_command)) AS c;
+    SELECT coalesce(array_agg(ROW (
+            e_of[e], e_nth[e] + 1, e_type[e], e_version[e], e_payload[e], '{}', '{}', '')::taskfold_event ORDER BY e), '{}')
+        INTO made FROM generate_series(1, cardinality(e_of)) AS e;
     SELECT array_agg(DISTINCT ROW (r.aggregate_type, r.aggregate_id, r.version, NULL)::taskfold_version) INTO reads FROM (
         SELECT s_type[s] AS aggregate_type, s_aggregate[s]::uuid AS aggregate_id, s_version[s] AS version
         FROM generate_series(1, cardinality(s_type)) AS s
         UNION SELECT c_type[c], c_aggregate[c]::uuid, c_expected[c] FROM generate_series(1, cardinality(c_command)) AS c) AS r;
     SELECT a.start, a.recorded_at, a.outcomes INTO start, now_at, answers
-        FROM taskfold_append_v2(sent, reads, NULL, NULL, NULL) AS a;
+        FROM taskfold_append_v2(sent, made, reads, NULL, NULL, NULL) AS a;
     IF line IS NOT NULL THEN
         PERFORM pg_advisory_unlock(line);
     END IF;

@@ -37,7 +37,16 @@ impl Log {
                 expected.push(version);
             }
         };
-        let commands: Vec<Value> = commands.iter().map(|command| self.whole(command)).collect();
+        let mut commands: Vec<Value> = commands.iter().map(|command| self.whole(command)).collect();
+        let mut events: Vec<Value> = Vec::new();
+        for (number, command) in (1..).zip(&mut commands) {
+            command["events_before"] = json!(events.len());
+            let event = |nth| {
+                json!({"command": number, "nth": nth, "event_type": "made", "event_version": "1", "payload": "{}",
+                    "metadata": "{}", "words": []})
+            };
+            events.extend((1..=command["event_count"].as_u64().unwrap()).map(event));
+        }
         for command in &commands {
             let (kind, id) = (&command["aggregate_type"], &command["aggregate_id"]);
             add(json!({"aggregate_type": kind, "aggregate_id": id, "version": command["expected_version"]}));
@@ -46,10 +55,12 @@ impl Log {
         sqlx::query_as(
             "SELECT a.start, a.outcomes FROM taskfold_append_v2( \
                  commands => (SELECT array_agg(c) FROM jsonb_populate_recordset(NULL::taskfold_command, $1) AS c), \
-                 expected => (SELECT array_agg(v) FROM jsonb_populate_recordset(NULL::taskfold_version, $2) AS v), \
-                 log_id => (SELECT log_id FROM log_identities), seen_position => $3, seen_command => $4) AS a",
+                 events => (SELECT coalesce(array_agg(e), '{}') FROM jsonb_populate_recordset(NULL::taskfold_event, $2) AS e), \
+                 expected => (SELECT array_agg(v) FROM jsonb_populate_recordset(NULL::taskfold_version, $3) AS v), \
+                 log_id => (SELECT log_id FROM log_identities), seen_position => $4, seen_command => $5) AS a",
         )
         .bind(Value::from(commands))
+        .bind(Value::from(events))
         .bind(Value::from(expected))
         .bind(self.seen.map(|(position, _)| position))
         .bind(self.seen.map(|(_, command)| command))
@@ -67,8 +78,6 @@ impl Log {
             .as_i64()
             .map(|version| json!({"aggregate_type": "project", "aggregate_id": self.project, "version": version}));
         let checks = command.get("wip").map(|limit| json!({"kind": "wip_limit", "id": self.column, "number": limit}));
-        let events = given("events", json!(1)).as_u64().unwrap();
-        let event = json!({"event_type": "made", "event_version": "1", "payload": "{}", "metadata": "{}", "words": []});
         let placement = command.get("rank").map(|rank| json!({"column_id": self.column, "rank": rank, "state": 0}));
         let expected = given("expected", json!(0));
         json!({
@@ -77,7 +86,7 @@ impl Log {
             "aggregate_type": kind, "aggregate_id": given("aggregate", json!(new_id())), "project_id": self.project,
             "expected_version": expected, "created": expected == 0,
             "guards": guards.into_iter().collect::<Vec<_>>(), "checks": checks.into_iter().collect::<Vec<_>>(),
-            "events": vec![event; events as usize], "placement": placement, "sets_reminder": false,
+            "event_count": given("events", json!(1)), "placement": placement, "sets_reminder": false,
         })
     }
 

@@ -42,6 +42,8 @@ composite!(VersionRecord as "taskfold_version");
 
 #[derive(Encode)]
 struct EventRecord {
+    command: i32,
+    nth: i32,
     event_type: String,
     event_version: String,
     payload: String,
@@ -86,7 +88,8 @@ struct CommandRecord {
     expected_version: i64,
     guards: Vec<VersionRecord>,
     checks: Vec<CheckRecord>,
-    events: Vec<EventRecord>,
+    event_count: i32,
+    events_before: i32,
     created_id: Option<Uuid>,
     created: bool,
     occurred_at: Option<DateTime<Utc>>,
@@ -132,17 +135,9 @@ impl From<Link> for LinkRecord {
     }
 }
 
-impl From<&Append> for CommandRecord {
-    fn from(append: &Append) -> Self {
+impl CommandRecord {
+    fn new(append: &Append, events_before: i32) -> Self {
         let effects = &append.effects;
-        let event = |(event, is_first): (&NewEvent, bool)| EventRecord {
-            event_type: event.event_type.clone(),
-            event_version: event.event_version.clone(),
-            payload: event.payload.clone(),
-            metadata: metadata(append, is_first),
-            words: event.words.clone(),
-            salts: event.salts.clone(),
-        };
         Self {
             actor_id: append.actor.0,
             command_id: append.command_id,
@@ -153,12 +148,8 @@ impl From<&Append> for CommandRecord {
             expected_version: append.expected.version as i64,
             guards: effects.guards.iter().map(Into::into).collect(),
             checks: effects.checks.iter().map(Into::into).collect(),
-            events: append
-                .events
-                .iter()
-                .zip(std::iter::once(true).chain(std::iter::repeat(false)))
-                .map(event)
-                .collect(),
+            event_count: append.events.len() as i32,
+            events_before,
             created_id: effects.created_id,
             created: effects.created,
             occurred_at: append.occurred_at,
@@ -173,6 +164,36 @@ impl From<&Append> for CommandRecord {
             reminder_at: effects.reminder.flatten(),
         }
     }
+}
+
+/// Commands with the number of events before each.
+fn commands(appends: &[Append]) -> Vec<CommandRecord> {
+    let mut events_before = 0;
+    let record = |append: &Append| {
+        let record = CommandRecord::new(append, events_before);
+        events_before += record.event_count;
+        record
+    };
+    appends.iter().map(record).collect()
+}
+
+/// Events of all commands, in order.
+fn events(appends: &[Append]) -> Vec<EventRecord> {
+    let record = |command: i32, append: &Append, nth: i32, event: &NewEvent| EventRecord {
+        command,
+        nth,
+        event_type: event.event_type.clone(),
+        event_version: event.event_version.clone(),
+        payload: event.payload.clone(),
+        metadata: metadata(append, nth == 1),
+        words: event.words.clone(),
+        salts: event.salts.clone(),
+    };
+    let mut records = Vec::new();
+    for (command, append) in (1..).zip(appends) {
+        records.extend((1..).zip(&append.events).map(|(nth, event)| record(command, append, nth, event)));
+    }
+    records
 }
 
 /// Aggregates that the commands are on or were decided on, as they were before the call: of several commands on one,
@@ -219,16 +240,16 @@ impl Reply {
 
 /// Appends the commands of a batch in one call.
 pub async fn call(db: &mut PgConnection, appends: &[Append], log: LogState) -> sqlx::Result<Vec<Outcome>> {
-    let commands: Vec<_> = appends.iter().map(CommandRecord::from).collect();
     let (seen_position, seen_command) = log.last.unzip();
     let reply = sqlx::query_as!(
         Reply,
         r#"
         SELECT start AS "start!", recorded_at AS "recorded_at!", outcomes AS "outcomes: Json<Vec<Outcome>>"
         FROM taskfold_append_v2(
-            commands => $1, expected => $2, log_id => $3, seen_position => $4, seen_command => $5)
+            commands => $1, events => $2, expected => $3, log_id => $4, seen_position => $5, seen_command => $6)
         "#,
-        commands as _,
+        commands(appends) as _,
+        events(appends) as _,
         expected(appends) as _,
         log.id,
         seen_position,
