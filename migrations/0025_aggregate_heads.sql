@@ -77,6 +77,9 @@ CREATE TYPE taskfold_command AS (
     -- The number of its events, and of those that the commands before it have. They are sent beside the commands, which every
     -- statement of the append goes through.
     event_count integer, events_before integer,
+    -- The aggregate did not exist before the call; no later command of the call is on it. (Of several commands on one task, each has the
+    -- placement and the reminder that those before it leave.)
+    is_new boolean, is_last boolean,
     created_id uuid, created boolean, occurred_at timestamptz, traceparent text,
     placement taskfold_placement, link taskfold_link,
     -- The task's next reminder, where that changes; a null time: none.

@@ -40,11 +40,12 @@ BEGIN
 END
 $$;
 
--- The outcome of each command that is refused, where the log has each, and the number of accepted events before it. They are looked at one
+-- The outcome of each command that is refused, where the log has each, the number of accepted events before it, and whether it is the last
+-- accepted one on its aggregate. They are looked at one
 -- after the other, because a command counts on those before it. `start`: the position that the accepted ones follow.
 CREATE OR REPLACE FUNCTION taskfold_refusals(
     commands taskfold_command[], start bigint, OUT refusals text[], OUT known jsonb[], OUT offsets integer[],
-    OUT events_n integer)
+    OUT lasts boolean[], OUT events_n integer)
     LANGUAGE plpgsql STABLE
     SET search_path FROM CURRENT
 AS
@@ -53,7 +54,7 @@ DECLARE
     command taskfold_command;
     earlier record;
     head    record;
-    -- Of aggregates with commands that were accepted: the version and the position that they leave.
+    -- Of aggregates with accepted commands: the version and the position that they leave, and the number of the last one.
     left_at jsonb := '{}';
     key     text;
     refusal text;
@@ -97,10 +98,14 @@ BEGIN
                 'version', earlier.version, 'first_position', earlier.first_position, 'last_position', earlier.last_position,
                 'aggregate_id', earlier.aggregate_id, 'created_id', earlier.created_id, 'created', earlier.created) END;
         offsets := offsets || events_n;
+        lasts := lasts || (refusal IS NULL);
         IF refusal IS NULL AND command.event_count > 0 THEN
+            IF left_at ? key THEN
+                lasts[(left_at -> key ->> 2)::integer] := false;
+            END IF;
             events_n := events_n + command.event_count;
             left_at := left_at || jsonb_build_object(key, jsonb_build_array(
-                command.expected_version + command.event_count, start + events_n));
+                command.expected_version + command.event_count, start + events_n, cardinality(lasts)));
         END IF;
     END LOOP;
 END
@@ -154,7 +159,9 @@ DECLARE
     -- Each command is looked at by itself: needed when one is to be refused, or writes nothing that a key would notice.
     one_by_one     boolean;
     has_checks     boolean;
-    has_placements boolean;
+    has_new        boolean;
+    has_old        boolean;
+    has_moves      boolean;
     has_links      boolean;
     has_reminders  boolean;
     guards_n       integer;
@@ -164,6 +171,8 @@ DECLARE
     -- accepted ones before it have.
     known          jsonb[];
     offsets        integer[] := '{}';
+    -- Whether each is the last accepted command on its aggregate.
+    lasts          boolean[] := '{}';
     apart          boolean;
     reason         text;
     other_log      boolean;
@@ -173,8 +182,9 @@ DECLARE
     rows_n         bigint;
 BEGIN
     SELECT sum(c.event_count), bool_or(c.event_count = 0), bool_or(cardinality(c.checks) > 0),
-           bool_or((c.placement).rank IS NOT NULL), bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder)
-        INTO events_n, one_by_one, has_checks, has_placements, has_links, has_reminders
+           bool_or(c.is_new), bool_or(NOT c.is_new), bool_or(NOT c.is_new AND (c.placement).rank IS NOT NULL),
+           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder)
+        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders
         FROM unnest(commands) AS c;
     UPDATE log_head h SET position = h.position + events_n, recorded_at = greatest(clock_timestamp(), h.recorded_at)
         RETURNING h.position - events_n, h.recorded_at, h.suspended, h.words_apart INTO start, taskfold_append_v2.recorded_at, reason, apart;
@@ -229,7 +239,8 @@ BEGIN
 
     LOOP
         IF one_by_one THEN
-            SELECT r.refusals, r.known, r.offsets, r.events_n INTO refusals, known, offsets, events_n FROM taskfold_refusals(commands, start) AS r;
+            SELECT r.refusals, r.known, r.offsets, r.lasts, r.events_n INTO refusals, known, offsets, lasts, events_n
+                FROM taskfold_refusals(commands, start) AS r;
             UPDATE log_head SET position = start + events_n;
         ELSIF has_checks THEN
             IF EXISTS (SELECT FROM unnest(commands) AS c WHERE taskfold_failed_check(c) IS NOT NULL) THEN
@@ -251,33 +262,37 @@ BEGIN
             FROM unnest(events) AS e CROSS JOIN LATERAL unnest(commands[e.command:e.command]) AS c
             WHERE refusals[e.command] IS NULL;
 
-            -- Of several commands on one aggregate, the last counts.
-            INSERT INTO aggregate_heads AS h (aggregate_type, aggregate_id, version, position, command_id)
-            SELECT DISTINCT ON (c.aggregate_id, c.aggregate_type)
-                   c.aggregate_type, c.aggregate_id, c.expected_version + c.event_count,
-                   start + coalesce(offsets[c.ordinality], c.events_before) + c.event_count, c.command_id
-            FROM unnest(commands) WITH ORDINALITY AS c
-            WHERE refusals[c.ordinality] IS NULL AND c.event_count > 0
-            ORDER BY c.aggregate_id, c.aggregate_type, c.ordinality DESC
-            ON CONFLICT (aggregate_id, aggregate_type) DO UPDATE
-            SET version = excluded.version, position = excluded.position, command_id = excluded.command_id;
-
-            IF has_placements THEN
-                WITH placed AS (
-                    INSERT INTO task_places AS t (task_id, project_id, column_id, rank, state)
-                    SELECT DISTINCT ON (c.aggregate_id)
-                           c.aggregate_id, c.project_id, (c.placement).column_id, (c.placement).rank, (c.placement).state
+            -- Of several commands on one aggregate, the last that is accepted counts.
+            IF has_new THEN
+                INSERT INTO aggregate_heads (aggregate_type, aggregate_id, version, position, command_id)
+                SELECT c.aggregate_type, c.aggregate_id, c.expected_version + c.event_count,
+                       start + coalesce(offsets[c.ordinality], c.events_before) + c.event_count, c.command_id
+                FROM unnest(commands) WITH ORDINALITY AS c
+                WHERE c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND c.event_count > 0;
+                INSERT INTO task_places (task_id, project_id, column_id, rank, state)
+                SELECT c.aggregate_id, c.project_id, (c.placement).column_id, (c.placement).rank, (c.placement).state
+                FROM unnest(commands) WITH ORDINALITY AS c
+                WHERE c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND (c.placement).rank IS NOT NULL;
+            END IF;
+            IF has_old THEN
+                UPDATE aggregate_heads h
+                SET version = c.expected_version + c.event_count,
+                    position = start + coalesce(offsets[c.ordinality], c.events_before) + c.event_count, command_id = c.command_id
+                FROM unnest(commands) WITH ORDINALITY AS c
+                WHERE NOT c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND c.event_count > 0
+                  AND h.aggregate_id = c.aggregate_id AND h.aggregate_type = c.aggregate_type;
+                IF has_moves THEN
+                    UPDATE task_places t
+                    SET column_id = (c.placement).column_id, rank = (c.placement).rank, state = (c.placement).state
                     FROM unnest(commands) WITH ORDINALITY AS c
-                    WHERE refusals[c.ordinality] IS NULL AND (c.placement).rank IS NOT NULL
-                    ORDER BY c.aggregate_id, c.ordinality DESC
-                    ON CONFLICT (task_id) DO UPDATE SET column_id = excluded.column_id, rank = excluded.rank, state = excluded.state
-                    -- Whether the row is new.
-                    RETURNING t.task_id, t.xmax = 0 AS is_new)
-                SELECT count(*) INTO rows_n FROM placed p
-                WHERE p.is_new AND NOT EXISTS (
-                    SELECT FROM unnest(commands) AS c WHERE c.aggregate_id = p.task_id AND c.expected_version = 0);
-                IF rows_n > 0 THEN
-                    RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'task_places lacks a task: run taskfold rebuild --write-side';
+                    WHERE NOT c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND (c.placement).rank IS NOT NULL
+                      AND t.task_id = c.aggregate_id;
+                    GET DIAGNOSTICS rows_n = ROW_COUNT;
+                    IF rows_n <> (
+                        SELECT count(*) FROM unnest(commands) WITH ORDINALITY AS c
+                        WHERE NOT c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND (c.placement).rank IS NOT NULL) THEN
+                        RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'task_places lacks a task: run taskfold rebuild --write-side';
+                    END IF;
                 END IF;
             END IF;
             IF has_links THEN
@@ -300,12 +315,8 @@ BEGIN
                 DELETE FROM due_schedule s USING unnest(commands) WITH ORDINALITY AS c
                 WHERE refusals[c.ordinality] IS NULL AND c.sets_reminder AND s.task_id = c.aggregate_id;
                 INSERT INTO due_schedule (task_id, at)
-                SELECT r.aggregate_id, r.reminder_at FROM (
-                    SELECT DISTINCT ON (c.aggregate_id) c.aggregate_id, c.reminder_at
-                    FROM unnest(commands) WITH ORDINALITY AS c
-                    WHERE refusals[c.ordinality] IS NULL AND c.sets_reminder
-                    ORDER BY c.aggregate_id, c.ordinality DESC) AS r
-                WHERE r.reminder_at IS NOT NULL;
+                SELECT c.aggregate_id, c.reminder_at FROM unnest(commands) WITH ORDINALITY AS c
+                WHERE coalesce(lasts[c.ordinality], c.is_last) AND c.sets_reminder AND c.reminder_at IS NOT NULL;
             END IF;
             INSERT INTO commands (actor_id, command_id, fingerprint, aggregate_id, version, first_position, last_position,
                                   created_id, created)
@@ -344,75 +355,6 @@ $$;
 
 REVOKE ALL ON FUNCTION taskfold_append_v2(taskfold_command[], taskfold_event[], taskfold_version[], uuid, bigint, uuid),
     taskfold_failed_check(taskfold_command), taskfold_refusals(taskfold_command[], bigint) FROM PUBLIC;
-
--- The append of the release before, for processes of it that run beside this one. See migrations/0018_append_by_keys.sql.
-CREATE OR REPLACE FUNCTION taskfold_append(
-    c_actor uuid[], c_command uuid[], c_fingerprint bytea[],
-    c_type text[], c_aggregate text[], c_project uuid[], c_expected bigint[],
-    c_guard bigint[],
-    c_created_id uuid[], c_created boolean[], c_occurred timestamptz[], c_trace text[],
-    c_events integer[], c_offset integer[],
-    s_type text[], s_aggregate text[], s_version bigint[],
-    e_of integer[], e_nth integer[], e_type text[], e_version text[], e_payload text[],
-    p_of integer[] DEFAULT '{}', p_column uuid[] DEFAULT '{}', p_rank text[] DEFAULT '{}', p_state smallint[] DEFAULT '{}', p_wip integer[] DEFAULT '{}',
-    p_moved integer DEFAULT 0,
-    g_of integer[] DEFAULT '{}', g_team text[] DEFAULT '{}', g_version bigint[] DEFAULT '{}',
-    m_of integer[] DEFAULT '{}', m_column uuid[] DEFAULT '{}',
-    l_of integer[] DEFAULT '{}', l_kind smallint[] DEFAULT '{}', l_target uuid[] DEFAULT '{}',
-    d_of integer[] DEFAULT '{}', d_at timestamptz[] DEFAULT '{}',
-    line bigint DEFAULT NULL,
-    OUT start bigint, OUT now_at timestamptz, OUT answers jsonb)
-    LANGUAGE plpgsql
-    SECURITY DEFINER
-    SET search_path FROM CURRENT
-    SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off
-    SET enable_hashjoin = off
-    SET enable_mergejoin = off
-AS
-$$
-DECLARE
-    sent  taskfold_command[];
-    made  taskfold_event[];
-    reads taskfold_version[];
-BEGIN
-    SELECT array_agg(ROW (
-            c_actor[c], c_command[c], c_fingerprint[c], c_type[c], c_aggregate[c]::uuid, c_project[c], c_expected[c],
-            CASE WHEN c_guard[c] IS NULL THEN '{}'
-                 ELSE ARRAY [ROW ('project', c_project[c], c_guard[c], NULL)::taskfold_version] END
-            || ARRAY (
-                SELECT ROW ('team', g_team[g]::uuid, g_version[g], NULL)::taskfold_version
-                FROM generate_series(1, cardinality(g_of)) AS g WHERE g_of[g] = c),
-            ARRAY (
-                SELECT ROW ('no_tasks', m_column[m], NULL)::taskfold_check FROM generate_series(1, cardinality(m_of)) AS m WHERE m_of[m] = c)
-            || ARRAY (
-                SELECT ROW ('wip_limit', p_column[p], p_wip[p])::taskfold_check
-                FROM generate_series(1, cardinality(p_of)) AS p WHERE p_of[p] = c AND p_wip[p] IS NOT NULL)
-            || ARRAY (
-                SELECT ROW ('acyclic', l_target[l], l_kind[l])::taskfold_check
-                FROM generate_series(1, cardinality(l_of)) AS l WHERE l_of[l] = c AND l_kind[l] > 0),
-            c_events[c], c_offset[c],
-            c_created_id[c], c_created[c], c_occurred[c], c_trace[c],
-            (SELECT ROW (p_column[p], p_rank[p], p_state[p])::taskfold_placement
-             FROM generate_series(1, cardinality(p_of)) AS p WHERE p_of[p] = c),
-            (SELECT ROW (abs(l_kind[l]), l_target[l], l_kind[l] < 0)::taskfold_link
-             FROM generate_series(1, cardinality(l_of)) AS l WHERE l_of[l] = c),
-            c = ANY (d_of), d_at[array_position(d_of, c)])::taskfold_command ORDER BY c)
-        INTO sent FROM generate_series(1, cardinality(c_command)) AS c;
-    SELECT coalesce(array_agg(ROW (
-            e_of[e], e_nth[e] + 1, e_type[e], e_version[e], e_payload[e], '{}', '{}', '')::taskfold_event ORDER BY e), '{}')
-        INTO made FROM generate_series(1, cardinality(e_of)) AS e;
-    SELECT array_agg(DISTINCT ROW (r.aggregate_type, r.aggregate_id, r.version, NULL)::taskfold_version) INTO reads FROM (
-        SELECT s_type[s] AS aggregate_type, s_aggregate[s]::uuid AS aggregate_id, s_version[s] AS version
-        FROM generate_series(1, cardinality(s_type)) AS s
-        UNION SELECT c_type[c], c_aggregate[c]::uuid, c_expected[c] FROM generate_series(1, cardinality(c_command)) AS c) AS r;
-    SELECT a.start, a.recorded_at, a.outcomes INTO start, now_at, answers
-        FROM taskfold_append_v2(sent, made, reads, NULL, NULL, NULL) AS a;
-    IF line IS NOT NULL THEN
-        PERFORM pg_advisory_unlock(line);
-    END IF;
-END
-$$;
 
 -- Lets nobody else append until the transaction of the caller ends, who decides a command meanwhile. A process that is suspended then
 -- keeps the others waiting for little longer than one that gets on may take.

@@ -12,8 +12,9 @@ use crate::databases::{RoleUrls, make_logins};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 /// Functions, roles, grants and policies, applied each time.
-const REPEATED: [(&str, &str); 2] = [
+const REPEATED: [(&str, &str); 3] = [
     ("the append", include_str!("../migrations/append.sql")),
+    ("the append of the previous release", include_str!("../migrations/append-previous-release.sql")),
     ("roles, grants and policies", include_str!("../migrations/access.sql")),
 ];
 /// Key of the advisory lock, "tf_acces" in ASCII.

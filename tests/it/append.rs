@@ -39,8 +39,13 @@ impl Log {
         };
         let mut commands: Vec<Value> = commands.iter().map(|command| self.whole(command)).collect();
         let mut events: Vec<Value> = Vec::new();
+        let ids: Vec<Value> = commands.iter().map(|command| command["aggregate_id"].clone()).collect();
+        let firsts: Vec<Value> = commands.iter().map(|command| command["expected_version"].clone()).collect();
         for (number, command) in (1..).zip(&mut commands) {
             command["events_before"] = json!(events.len());
+            let first = ids.iter().position(|id| *id == command["aggregate_id"]).unwrap();
+            command["is_new"] = json!(firsts[first] == 0);
+            command["is_last"] = json!(!ids[number..].contains(&command["aggregate_id"]));
             let event = |nth| {
                 json!({"command": number, "nth": nth, "event_type": "made", "event_version": "1", "payload": "{}",
                     "metadata": "{}", "words": []})

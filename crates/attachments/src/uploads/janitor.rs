@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use taskfold_domain::Event;
-use taskfold_domain::TaskEvent;
 use taskfold_domain::ids::AttachmentId;
+use taskfold_domain::task::{Aspect, AttachmentChange};
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{EventRow, LoggedEvent, Worker};
 use tokio_util::sync::CancellationToken;
@@ -94,11 +94,15 @@ async fn follow_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> 
     let events = within(BATCH, select.fetch_all(pool)).await?;
     for event in events {
         match event.event() {
-            Ok(Event::Task(TaskEvent::AttachmentRemoved(e))) => store.remove(e.attachment.from.id).await?,
-            Ok(Event::Task(TaskEvent::AttachmentAdded(e))) => {
-                within(REQUEST, rows::remove_single(pool, e.attachment.to.id)).await?;
+            Ok(Event::Task(event)) => {
+                if let Aspect::Attachment(change) = event.aspect() {
+                    match change {
+                        AttachmentChange::Removed(file) => store.remove(file.id).await?,
+                        AttachmentChange::Added(file) => within(REQUEST, rows::remove_single(pool, file.id)).await?,
+                    }
+                }
             }
-            Ok(_) => {}
+            Ok(Event::Project(_) | Event::Team(_)) => {}
             // Skipped: its bytes would only use space, and retries would stop the removal of all others.
             Err(error) => tracing::error!(%error, "an event of an attachment cannot be read, so its bytes stay"),
         }

@@ -1,6 +1,6 @@
 //! The database call of the append, whose parameters and outcomes are those of `migrations/append.sql`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
@@ -61,7 +61,7 @@ struct CheckRecord {
 }
 composite!(CheckRecord as "taskfold_check");
 
-#[derive(Encode)]
+#[derive(Clone, Encode)]
 struct PlacementRecord {
     column_id: Uuid,
     rank: String,
@@ -90,6 +90,8 @@ struct CommandRecord {
     checks: Vec<CheckRecord>,
     event_count: i32,
     events_before: i32,
+    is_new: bool,
+    is_last: bool,
     created_id: Option<Uuid>,
     created: bool,
     occurred_at: Option<DateTime<Utc>>,
@@ -136,6 +138,17 @@ impl From<Link> for LinkRecord {
 }
 
 impl CommandRecord {
+    /// Takes over what an earlier command on the same aggregate leaves, unless this one changes it again.
+    fn follow(&mut self, earlier: &Self) {
+        self.is_new = earlier.is_new;
+        if self.placement.is_none() {
+            self.placement.clone_from(&earlier.placement);
+        }
+        if !self.sets_reminder {
+            (self.sets_reminder, self.reminder_at) = (earlier.sets_reminder, earlier.reminder_at);
+        }
+    }
+
     fn new(append: &Append, events_before: i32) -> Self {
         let effects = &append.effects;
         Self {
@@ -150,6 +163,8 @@ impl CommandRecord {
             checks: effects.checks.iter().map(Into::into).collect(),
             event_count: append.events.len() as i32,
             events_before,
+            is_new: append.expected.version == 0,
+            is_last: true,
             created_id: effects.created_id,
             created: effects.created,
             occurred_at: append.occurred_at,
@@ -166,15 +181,23 @@ impl CommandRecord {
     }
 }
 
-/// Commands with the number of events before each.
+/// Commands with the number of events before each. One that follows another on its aggregate takes over what that one
+/// leaves in the append's tables.
 fn commands(appends: &[Append]) -> Vec<CommandRecord> {
     let mut events_before = 0;
-    let record = |append: &Append| {
-        let record = CommandRecord::new(append, events_before);
+    let mut records: Vec<CommandRecord> = Vec::with_capacity(appends.len());
+    let mut last: HashMap<(&'static str, Uuid), usize> = HashMap::with_capacity(appends.len());
+    for append in appends {
+        let mut record = CommandRecord::new(append, events_before);
         events_before += record.event_count;
-        record
-    };
-    appends.iter().map(record).collect()
+        let earlier = last.insert((append.aggregate_type, append.aggregate), records.len());
+        if let Some(earlier) = earlier.and_then(|earlier| records.get_mut(earlier)) {
+            earlier.is_last = false;
+            record.follow(earlier);
+        }
+        records.push(record);
+    }
+    records
 }
 
 /// Events of all commands, in order.

@@ -153,7 +153,9 @@ async fn selected_tasks(app: &App, project: ProjectId, body: &Bulk) -> Result<Ve
     let tasks = match (&body.task_ids, &body.filter) {
         (Some(ids), None) => app.engine.of_project(project, ids).await?,
         (None, Some(filter)) => app.engine.matching(project, filter).await?,
-        _ => return Err(Problem::invalid_field("", "must have either `task_ids` or `filter`").into()),
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Problem::invalid_field("", "must have either `task_ids` or `filter`").into());
+        }
     };
     let matched = tasks.len();
     if matched > MAX_TASKS && !body.preview {
