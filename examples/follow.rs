@@ -1,8 +1,8 @@
-//! A downstream service: reads a board over REST, then follows the project on NATS from exactly there, and prints what
-//! comes. Nothing is missed and nothing is seen twice, because the position of the read is the stream's sequence.
+//! A downstream service: reads a board over REST, then follows the project on NATS from exactly that position, and
+//! prints each Change. No Change is missed or repeated, because the position of the read is the stream's sequence.
 //!
-//! When the log was restored from a backup and adopted, it has another id: Changes behind the fork never were. The
-//! service takes back what it did for them, reads the board again, and goes on.
+//! A log that was restored from a backup and adopted has another id: Changes after the fork position are void. The
+//! service undoes what it did for them, reads the board again, and continues.
 //!
 //!     cargo run --example follow -- http://127.0.0.1:8080 TOKEN PROJECT_ID nats://127.0.0.1:4222
 
@@ -21,12 +21,12 @@ struct Follower {
     board: String,
     token: String,
     stream: String,
-    /// Subjects.
+    /// NATS subjects.
     adopted: String,
     events: String,
     nats: async_nats::Client,
     http: reqwest::Client,
-    /// Work that was done, so that it can be taken back: here only printed.
+    /// Completed work, so that it can be undone: here it is only printed.
     done: BTreeMap<u64, String>,
 }
 
@@ -62,12 +62,12 @@ async fn main() -> anyhow::Result<()> {
 }
 
 impl Follower {
-    /// Follows the log until it is another one. Returns the id of the one that was followed; `known` is that of the
-    /// time before.
+    /// Follows the log until its id changes. Returns the id of the log that was followed; `known` is that of the
+    /// previous log.
     async fn follow(&mut self, known: Option<&str>) -> anyhow::Result<Option<String>> {
         self.take_back(known).await?;
 
-        // The state to begin with, the position it reflects, and the log that both are of.
+        // The initial state, the position that it reflects, and the id of the log.
         let answer = self.http.get(&self.board).bearer_auth(&self.token).send().await?.error_for_status()?;
         let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
         let position: u64 = header("taskfold-position").context("the server told no position")?.parse()?;
@@ -114,8 +114,8 @@ impl Follower {
         }
     }
 
-    /// A request that names the log that one knows is refused with 410 when it is another one now, and told how far
-    /// both are the same.
+    /// A request with the id of an earlier log is refused with 410, and told the position up to which both logs are the
+    /// same.
     async fn take_back(&mut self, known: Option<&str>) -> anyhow::Result<()> {
         let Some(known) = known else { return Ok(()) };
         let request = self.http.get(&self.board).bearer_auth(&self.token).header("Taskfold-Log", known);

@@ -1,4 +1,4 @@
-//! A large file up and down, beside a server that does nothing but copy it to a file and back.
+//! Measures uploads and downloads of a large file, compared with a server that only copies it to a file and back.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub async fn run(mebibytes: usize) -> anyhow::Result<()> {
     system.stop().await
 }
 
-/// MB/s of one request, and what it answered if that is little.
+/// Throughput of one request in MB/s, and the response body if it is small.
 async fn timed(
     address: &str,
     method: &str,
@@ -101,7 +101,7 @@ fn pieces(mebibytes: usize) -> Body {
     BodyExt::boxed(StreamBody::new(pieces))
 }
 
-/// The least that a server can do: the body into a file, and the file into a body.
+/// The minimum that a server has to do: write the body to a file, and send the file as a body.
 struct Copier {
     address: String,
     file: PathBuf,
@@ -150,7 +150,7 @@ async fn copy(path: &Path, request: Request<Incoming>) -> anyhow::Result<Respons
         }
     }
     file.flush().await?;
-    // As ours: on disk before it is answered.
+    // Like our server: synced to disk before the response.
     file.sync_all().await?;
     Ok(Response::new(Empty::new().map_err(|never| match never {}).boxed()))
 }

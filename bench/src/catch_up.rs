@@ -1,3 +1,5 @@
+//! Measures the events per second of a projector that works through a backlog.
+
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;

@@ -1,3 +1,5 @@
+//! An HTTP client on one persistent connection.
+
 use anyhow::{Context as _, ensure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -7,11 +9,11 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-/// One kept connection, used by one at a time.
+/// A persistent connection for one request at a time.
 pub struct Client {
     connection: SendRequest<Full<Bytes>>,
     pub token: String,
-    /// The tag of an answer that the client has: it takes 304 for one.
+    /// `ETag` of a response that the client already has; 304 is then accepted.
     pub known: Option<String>,
 }
 
@@ -39,7 +41,7 @@ impl Client {
         Ok(self.connection.send_request(request).await?)
     }
 
-    /// The answer's bytes; an error for any status that is no success.
+    /// Sends a request and returns the response body; an error for any status that is not a success.
     pub async fn send(&mut self, method: &str, path: &str, body: String) -> anyhow::Result<Bytes> {
         let answer = self.open(method, path, body).await?;
         let status = answer.status();

@@ -1,13 +1,15 @@
+//! Concurrent clients that send one request after the other, and the rate and latencies that result.
+
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 
 use crate::client::Client;
 
-/// What one measurement came to.
+/// Result of one measurement.
 pub struct Measured {
     pub rate: f64,
-    /// Sorted.
+    /// Response times in ascending order.
     pub latencies: Vec<Duration>,
 }
 
@@ -20,7 +22,7 @@ impl Measured {
     }
 }
 
-/// How long each answer of one client took.
+/// Records the response times of one client.
 struct Watch {
     until: Instant,
     latencies: Vec<Duration>,
@@ -43,8 +45,8 @@ impl Watch {
     }
 }
 
-/// Each client makes what it needs, and then asks one thing after the other, with the numbers `client`, `client +
-/// clients`, and so on. All of them are one task.
+/// Runs all clients in one task. Each client connects and then sends one request after the other, with the numbers
+/// `client`, `client + clients`, and so on.
 pub async fn measure<C>(
     clients: usize,
     seconds: u64,
@@ -68,7 +70,7 @@ pub async fn measure<C>(
     Ok(Measured::since(began, try_join_all(each).await?))
 }
 
-/// The same without connections, each client a task of its own, as the requests of a server are.
+/// Runs each client in a task of its own, as a server runs requests, and without connections.
 pub async fn measure_tasks<F>(
     clients: usize,
     seconds: u64,
@@ -96,10 +98,10 @@ where
     Ok(Measured::since(began, each))
 }
 
-/// A request, by its number: method, path, body.
+/// Builds the request with this number: method, path, body.
 pub type Request = Box<dyn Fn(usize) -> (&'static str, String, String)>;
 
-/// The same with requests, each client on a connection of its own.
+/// Like `measure`, with HTTP requests; each client has a connection of its own.
 pub async fn through_http(
     address: &str,
     token: &str,

@@ -1,3 +1,5 @@
+//! Measures commands per second through HTTP, as a ratio to pgbench inserting one row at a time.
+
 use serde_json::{Value, json};
 
 use crate::client::text;
@@ -6,10 +8,10 @@ use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::system::System;
 
-/// Tasks that updates go to: more than clients, so that they seldom meet.
+/// Number of tasks that are updated: more than clients, so that two clients rarely update the same one.
 const TASKS: usize = 512;
 
-/// What serves the commands: with projecting, publishing and the live hub beside it, and without.
+/// Roles that serve the commands: with projector, publisher and streams in the same process, and without.
 const ROLES: [&str; 2] = ["all", "command-api"];
 
 pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result<Value> {
@@ -65,7 +67,7 @@ async fn of_role(role: &str, clients: &[usize], seconds: u64, runs: usize) -> an
     Ok(by_clients)
 }
 
-/// Goes on in the line of the floor.
+/// Prints the results on the same line as the floor.
 fn tell(measured: &[Measured], floors: &[f64]) -> Value {
     let rates: Vec<f64> = measured.iter().map(|m| m.rate).collect();
     let ratios: Vec<f64> = rates.iter().zip(floors).map(|(rate, floor)| rate / floor).collect();

@@ -1,8 +1,10 @@
+//! Medians, percentiles and ranges of measured values, for the console and for JSON.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// The value below which this share of the samples lies.
+/// Value below which this share of the samples lies.
 pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let index = ((sorted.len() as f64 - 1.0) * share).round() as usize;
     sorted.get(index).copied().unwrap_or_default()
@@ -13,7 +15,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// `median (least to greatest)`
+/// Formats values as `median (least to greatest)`.
 pub fn spread(values: &[f64], digits: usize) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = values.iter().copied().fold(0.0, f64::max);
@@ -24,7 +26,7 @@ pub fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// A figure of several runs, for machines.
+/// JSON of a figure measured in several runs.
 pub fn figure(values: &[f64]) -> Value {
     json!({"median": median(values.to_vec()), "runs": values})
 }

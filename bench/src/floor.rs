@@ -1,3 +1,5 @@
+//! The floor of the write measurements: pgbench inserting one row at a time.
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -6,7 +8,7 @@ use sqlx::PgPool;
 
 use crate::system::System;
 
-/// The columns and indexes of `events`, and one row of about the size of a created task's.
+/// A table with the columns and indexes of `events`; a row is about as large as that of a created task.
 const TABLE: &str = "CREATE TABLE floor (LIKE events INCLUDING ALL); CREATE SEQUENCE floor_position";
 const INSERT: &str = "\
 INSERT INTO floor (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
@@ -15,7 +17,7 @@ command_id, occurred_at, recorded_at) VALUES (nextval('floor_position'), 'task',
 '01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000002', gen_random_uuid(), now(), now());
 ";
 
-/// PostgreSQL's own load program, inserting one row at a time into a table like `events`.
+/// PostgreSQL's own load generator, inserting one row at a time into a table like `events`.
 pub struct Floor {
     pgbench: PathBuf,
     script: PathBuf,
@@ -35,7 +37,7 @@ impl Floor {
         Ok(Self { pgbench: beside_postgres(system)?, script, url })
     }
 
-    /// Rows a second.
+    /// Measures rows per second.
     pub async fn measure(&self, clients: usize, seconds: u64) -> anyhow::Result<f64> {
         let mut command = Command::new(&self.pgbench);
         command.arg("-f").arg(&self.script);
@@ -43,7 +45,7 @@ impl Floor {
     }
 }
 
-/// Runs pgbench, given what to run; transactions a second.
+/// Runs pgbench with the given arguments; returns transactions per second.
 pub async fn transactions(mut pgbench: Command, url: &str, clients: usize, seconds: u64) -> anyhow::Result<f64> {
     pgbench.args(["-n", "-M", "prepared", "-c", &clients.to_string(), "-j", "2", "-T", &seconds.to_string()]).arg(url);
     let output = tokio::task::spawn_blocking(move || pgbench.output()).await?.context("running pgbench")?;
@@ -59,7 +61,7 @@ impl Drop for Floor {
     }
 }
 
-/// The pgbench of the server's own build, else the one on the PATH.
+/// Returns the pgbench of the server's own build, otherwise the one on the PATH.
 pub fn beside_postgres(system: &System) -> anyhow::Result<PathBuf> {
     let postgres = system.stack.servers().into_iter().find(|s| s.name == "postgres").context("no PostgreSQL")?;
     let program = postgres.pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());

@@ -1,4 +1,4 @@
-//! Whether a long log makes anything slower, and how large it is.
+//! Measures how the latency of commands and reads, and the disk usage, depend on the length of the log.
 
 use anyhow::Context as _;
 use http_body_util::BodyExt as _;
@@ -14,18 +14,18 @@ use crate::system::System;
 use crate::views::pgbench;
 use crate::views::questions::{CARD, as_read};
 
-/// Tasks that are changed and read.
+/// Number of tasks that are changed and read.
 const TASKS: usize = 512;
 const EVENT: &str = "position, aggregate_type, aggregate_id, sequence, event_type, event_version, (payload -> 'changes')::text, project_id, \
     actor_id, command_id, occurred_at, recorded_at, traceparent";
 
-/// What is done again and again.
+/// An operation that is repeated.
 struct Doing {
     what: &'static str,
     request: Request,
-    /// The same read for pgbench; none for what writes, which is compared with inserting.
+    /// SQL of the same read for pgbench; `None` for writes, which are compared with inserting.
     sql: Option<String>,
-    /// The clients have the answer already, and its tag.
+    /// Set if the clients already have the response and send its `ETag`.
     known: bool,
 }
 
@@ -164,7 +164,7 @@ fn tell(what: &str, results: &[(Measured, f64)]) -> Value {
     json!({"what": what, "per_second": figure(&rates), "ratio_to_pgbench": figure(&ratios), "p99_ms": figure(&p99)})
 }
 
-/// What the log takes on disk, and how often each of its indexes was used.
+/// Disk usage of the log, and how often each of its indexes was used.
 async fn disk(pool: &PgPool, head: i64) -> anyhow::Result<Value> {
     let sizes: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
         "SELECT t.name, pg_table_size(t.name::regclass), NULL::bigint \

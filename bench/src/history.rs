@@ -1,4 +1,4 @@
-//! A log with a past.
+//! Fills a log with a long history.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::client::{Client, text};
 use crate::rooms::Rooms;
 use crate::system::Process;
 
-/// Tasks in each project, which the events are of: no aggregate has a history that nobody would have.
+/// Number of tasks in each project, so that no aggregate gets an unrealistically long history.
 const TASKS: usize = 50;
 
-/// For the projector to get through it.
+/// Time limit for the projector to process all of it.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// Renames that happened, again and again, each at the next position of the log and the next version of its task.
+/// Inserts renames repeatedly, each at the next position of the log and the next version of its task.
 const FILL: &str = "\
 WITH before AS (SELECT position FROM log_head FOR UPDATE), \
      renamed AS (SELECT row_number() OVER (ORDER BY position) - 1 AS number, count(*) OVER () AS tasks, * FROM events \
@@ -27,16 +27,16 @@ SELECT before.position + n, r.aggregate_type, r.aggregate_id, r.sequence + 1 + (
        r.event_version, r.payload, r.project_id, r.actor_id, gen_random_uuid(), r.occurred_at, r.recorded_at \
 FROM before, generate_series(1, $1) n JOIN renamed r ON r.number = (n - 1) % r.tasks";
 
-/// A past that was written.
+/// A history that was written.
 pub struct History {
     /// The last position.
     pub head: i64,
     pub writing: Duration,
-    /// Until it was projected and published.
+    /// Time until all of it was projected and published.
     pub projecting: Duration,
 }
 
-/// Gives the rooms this many events, and waits until they are projected and published.
+/// Gives the projects this many events, and waits until they are projected and published.
 pub async fn write(
     database_url: &str,
     commands: &Process,
@@ -65,7 +65,7 @@ async fn rename_tasks(commands: &str, rooms: &Rooms) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes events past the append; the log's last position.
+/// Inserts events directly, without the append; returns the last position of the log.
 async fn fill(pool: &PgPool, events: i64) -> anyhow::Result<i64> {
     let mut tx = pool.begin().await?;
     sqlx::query(FILL).bind(events).execute(&mut *tx).await?;
@@ -75,12 +75,12 @@ async fn fill(pool: &PgPool, events: i64) -> anyhow::Result<i64> {
         .await?;
     sqlx::query("SELECT pg_notify('taskfold_events', $1)").bind(format!("{head}")).execute(&mut *tx).await?;
     tx.commit().await?;
-    // As PostgreSQL itself does after a while.
+    // Autovacuum would do the same after a while.
     sqlx::query("VACUUM ANALYZE events").execute(pool).await?;
     Ok(head)
 }
 
-/// The projector's own word for it.
+/// Waits until the projector's own metrics report that everything is published.
 async fn until_published(projector: &Process, head: i64) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {

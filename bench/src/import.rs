@@ -1,3 +1,5 @@
+//! Measures the import of a Trello board.
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -33,7 +35,7 @@ pub async fn run(file: &Path) -> anyhow::Result<()> {
         let pool = PgPool::connect(&system.database_url()?).await?;
         let head: i64 = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&pool).await?;
         pool.close().await;
-        // One event is the project that every run makes.
+        // One event is the project that every run creates.
         events = head - 1;
         times.push(took);
         rates.push(events as f64 / took);

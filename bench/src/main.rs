@@ -1,61 +1,61 @@
-//! Measures Taskfold from outside, through HTTP, with every command durable, beside what PostgreSQL itself can do on
-//! the same machine in the same run.
+//! Measures Taskfold through HTTP, with every command durable, compared with PostgreSQL alone on the same machine in
+//! the same run.
 
-/// A large file up and down, beside a plain copy.
+/// Uploads and downloads of a large file, compared with a plain copy.
 mod attachments;
-/// How fast the projector gets through a backlog.
+/// Rate of the projector with a backlog.
 mod catch_up;
 /// One HTTP connection.
 mod client;
-/// Clients that ask one thing after the other.
+/// Clients that send one request after the other.
 mod clients;
-/// Commands a second, beside pgbench.
+/// Commands per second, compared with pgbench.
 mod commands;
-/// Commands a second without HTTP, beside pgbench and postgres-es.
+/// Commands per second without HTTP, compared with pgbench and postgres-es.
 mod engine;
-/// Medians, percentiles, spread.
+/// Medians, percentiles and ranges.
 mod figures;
 /// The floor: pgbench inserting one row at a time.
 mod floor;
-/// The same doings with a short and with a long log.
+/// The same operations with a short and with a long log.
 mod growth;
-/// A log with a past.
+/// A log with a long history.
 mod history;
 /// Clients that misbehave.
 mod hostile;
-/// A Trello board, from upload to done.
+/// Import of a Trello board.
 mod import;
-/// SSE clients by the ten thousand.
+/// Tens of thousands of SSE clients.
 mod listeners;
-/// From a command sent to its frame received.
+/// Time from sending a command to receiving its frame.
 mod live;
-/// What each role has in memory.
+/// Memory of each role.
 mod memory;
-/// Live streams without anything behind them.
+/// Live streams from memory, without a database.
 mod memory_server;
-/// One clock for all processes.
+/// A clock that all processes share.
 mod moment;
-/// A long log made of a short one.
+/// A long log made by copying a short one.
 mod multiply;
 /// Live streams by nginx.
 mod nchan;
 /// Commands at a constant rate.
 mod publisher;
-/// Read tables anew, while somebody works.
+/// Rebuild of the read tables while a person works.
 mod rebuild;
-/// Who listens to what.
+/// Projects and their listeners.
 mod rooms;
-/// Where the time goes.
+/// Stages between a command and its frame.
 mod stages;
-/// A client that was away for a million events.
+/// A client that was disconnected for a million events.
 mod stale;
-/// Instances go away, and their listeners come back.
+/// Instances that stop, and listeners that reconnect.
 mod storm;
 /// The system under test.
 mod system;
 /// CPU and memory of processes.
 mod usage;
-/// Boards, lists, searches and notifications of a large database, beside pgbench.
+/// Boards, lists, searches and notifications of a large database, compared with pgbench.
 mod views;
 
 use std::path::PathBuf;
@@ -73,8 +73,8 @@ use crate::storm::Storm;
 #[derive(Parser)]
 #[command(about = "Measures Taskfold. Build it first: cargo build --release -p taskfold -p taskfold-bench")]
 struct Cli {
-    /// Writes what was measured into this file too, each figure as its median and the values of all runs (attachments
-    /// and import have none)
+    /// Writes the results into this file too, each figure as its median and the values of all runs (attachments and
+    /// import have none)
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(subcommand)]
@@ -83,83 +83,84 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
-    /// Commands a second through HTTP, create and update, as a ratio to pgbench inserting one row at a time
+    /// Commands per second through HTTP, create and update, as a ratio to pgbench inserting one row at a time
     Commands {
         #[arg(long, value_delimiter = ',', default_value = "1,8,32,128")]
         clients: Vec<usize>,
-        /// Of each measurement
+        /// Seconds of each measurement
         #[arg(long, default_value = "4")]
         seconds: u64,
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// Commands a second in process, without HTTP and projections, as a ratio to pgbench inserting one row at a time,
-    /// and the same aggregates on postgres-es as it is
+    /// Commands per second in process, without HTTP and projections, as a ratio to pgbench inserting one row at a time,
+    /// and the same aggregates on unmodified postgres-es
     Engine {
         #[arg(long, value_delimiter = ',', default_value = "1,8,32,128")]
         clients: Vec<usize>,
-        /// Of each measurement
+        /// Seconds of each measurement
         #[arg(long, default_value = "3")]
         seconds: u64,
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// From a command sent to its SSE frame received at many listeners, each position checked, as a ratio to a server
-    /// that has the same frames in memory
+    /// Time from sending a command to receiving its SSE frame at many listeners, with each position checked, as a ratio
+    /// to a server that has the same frames in memory
     Live(Live),
-    /// One client that is a million events behind: how fast it gets there, and the server's memory
+    /// One client that is a million events behind: time until it has caught up, and the server's memory
     Stale(Stale),
-    /// Two instances that serve all listeners are restarted one after the other while commands flow: how long until all
-    /// listeners have all of the log again, and how long anybody is without a connection
+    /// Restarts the two instances that serve all listeners, one after the other, while commands are sent: time until
+    /// all listeners have the whole log again, and the longest time without a connection
     Storm(Storm),
-    /// The latencies of `live` while other clients never read, read a byte a second, send nothing, reconnect in a tight
-    /// loop and ask for too much, as a ratio to a calm run
+    /// The latencies of `live` while other clients never read, read one byte per second, send nothing, reconnect in a
+    /// tight loop and request too much, as a ratio to a calm run
     Hostile(Hostile),
-    /// Importing a Trello board
+    /// Import of a Trello board
     Import { file: PathBuf },
-    /// MB/s of a large file up and down, as a ratio to a server that only copies it to a file and back
+    /// MB/s of uploading and downloading a large file, as a ratio to a server that only copies it to a file and back
     Attachments {
         #[arg(long, default_value = "256")]
         mebibytes: usize,
     },
     /// Board window, list, search and notifications of a large database through HTTP, as a ratio to pgbench running the
-    /// same SQL, and what row-level security costs
+    /// same SQL, and the cost of row-level security
     Views {
         #[arg(long, default_value = "32")]
         clients: usize,
-        /// Of each measurement
+        /// Seconds of each measurement
         #[arg(long, default_value = "4")]
         seconds: u64,
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// Events a second of a projector that has a backlog
+    /// Events per second of a projector that has a backlog
     CatchUp {
         #[arg(long, default_value = "20000")]
         events: usize,
     },
-    /// `taskfold rebuild` of a long log while somebody works: how long it takes, its memory, and what they notice
+    /// `taskfold rebuild` of a long log while a person works: its duration and memory, and the latencies that the
+    /// person sees
     Rebuild {
         #[arg(long, default_value = "1000000")]
         events: i64,
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// What each role has in memory, with nothing to do and with a lot to do
+    /// Memory of each role, idle and under load
     Memory {
         #[arg(long, default_value = "10")]
         seconds: u64,
         #[arg(long, default_value = "3")]
         runs: usize,
     },
-    /// Commands and reads with a log of each of these sizes, as a ratio to pgbench inserting one row at a time, and
-    /// what the log and its indexes take on disk
+    /// Commands and reads with a log of each of these sizes, as a ratio to pgbench inserting one row at a time, and the
+    /// disk usage of the log and its indexes
     Growth {
         #[arg(long, value_delimiter = ',', default_value = "10000,1000000,10000000")]
         events: Vec<i64>,
         #[arg(long, default_value = "32")]
         clients: usize,
-        /// Of each measurement
+        /// Seconds of each measurement
         #[arg(long, default_value = "2")]
         seconds: u64,
         #[arg(long, default_value = "3")]
@@ -191,7 +192,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Clients of a server need no more than one thread, and each hop to another one would be charged to the server.
+/// Clients of a server need only one thread, and each switch to another thread would be counted against the server.
 fn runtime(what: &What) -> std::io::Result<Runtime> {
     match what {
         What::Commands { .. } | What::Views { .. } | What::Growth { .. } | What::Memory { .. } => {
@@ -201,7 +202,7 @@ fn runtime(what: &What) -> std::io::Result<Runtime> {
     }
 }
 
-/// Measures, and prints it; the figures again, for machines.
+/// Runs a measurement and prints it; returns the figures as JSON.
 async fn measure(what: What) -> anyhow::Result<Value> {
     match what {
         What::Engine { clients, seconds, runs } => engine::run(&clients, seconds, runs).await,

@@ -1,4 +1,4 @@
-//! What each role has in memory, with nothing to do and with a lot to do.
+//! Measures the memory of each role, idle and under load.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::system::{Process, System};
 use crate::usage::{memory, peak_memory};
 
 const ROLES: [&str; 3] = ["command-api", "projector", "query-api"];
-/// Who give commands, and as many who read a list of 50 tasks.
+/// Number of clients that send commands, and of clients that read a list of 50 tasks.
 const CLIENTS: usize = 32;
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -22,7 +22,7 @@ pub async fn run(seconds: u64, runs: usize) -> anyhow::Result<Value> {
         for role in ROLES {
             roles.push(system.role(role).await?);
         }
-        // Until what is done at the start is done.
+        // Wait until the work at the start is done.
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         for (role, rest) in roles.iter().zip(&mut at_rest) {
             rest.push(memory(role.pid())? as f64 / MIB);
@@ -44,7 +44,7 @@ pub async fn run(seconds: u64, runs: usize) -> anyhow::Result<Value> {
     Ok(rows.collect())
 }
 
-/// The most that each role has in memory meanwhile.
+/// Peak memory of each role under load.
 async fn load(roles: &[Process], seconds: u64) -> anyhow::Result<[u64; 3]> {
     let [commands, projector, queries] = roles else { anyhow::bail!("not {} roles", ROLES.len()) };
     let (someone, project) = commands.someone().await?;
@@ -52,7 +52,7 @@ async fn load(roles: &[Process], seconds: u64) -> anyhow::Result<[u64; 3]> {
     let create = |n: usize| ("POST", path.clone(), json!({"title": format!("created {n}")}).to_string());
     let list = |_: usize| ("GET", format!("{path}?limit=50"), String::new());
     let mut reader = Client::connect(&queries.address, &someone.token).await?;
-    // Until the project can be read.
+    // Wait until the project can be read.
     while !reader.open("GET", &path, String::new()).await?.status().is_success() {
         reader = Client::connect(&queries.address, &someone.token).await?;
     }

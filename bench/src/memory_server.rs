@@ -1,4 +1,4 @@
-//! The floor that listeners are compared with: the same frames on the same paths, from memory, by axum and
+//! The floor of the live measurements: the same frames on the same paths, from memory, by axum and
 //! `tokio::sync::broadcast`, with no database, no permissions and no way to resume.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use tokio_stream::wrappers::BroadcastStream;
 
 use crate::system::{Process, free_address};
 
-/// Frames that a listener may be behind; further behind, its stream ends.
+/// Number of frames that a listener may be behind; further behind, its stream ends.
 const BEHIND: usize = 1024;
 
 #[derive(Clone, Default)]
@@ -56,14 +56,14 @@ pub async fn run(address: &str) -> anyhow::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address.parse()?)?;
-    // As many as come at once: whom the kernel turns away comes back after a second.
+    // Backlog for all simultaneous connections: a client that the kernel rejects retries only after a second.
     let listener = socket.listen(4096)?.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });
     Ok(axum::serve(listener, router).await?)
 }
 
-/// As a process of its own.
+/// Starts the server as a process of its own.
 pub async fn start() -> anyhow::Result<Process> {
     let address = free_address()?;
     let child = Command::new(std::env::current_exe()?)
@@ -78,7 +78,7 @@ async fn publish(State(rooms): State<Rooms>, Path(room): Path<String>, data: Str
     all.position += 1;
     let position = all.position;
     let frame = format!("id: {position}\nevent: task.renamed\ndata: {data}\n\n");
-    // An error: nobody is in the room.
+    // An error means that the channel has no subscribers.
     let _ = all.room(&room).send(Bytes::from(frame));
     Json(json!({"position": position}))
 }

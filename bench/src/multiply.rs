@@ -1,4 +1,4 @@
-//! A long log, made of a short one: whole projects again and again, under other ids and of other people.
+//! Makes a long log from a short one, by copying whole projects with other ids and other people.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use sqlx::PgPool;
 use crate::client::{Client, text};
 use crate::system::System;
 
-/// Projects, and tasks in each, that are made by real commands. Each task gets seven more events.
+/// Number of projects, and of tasks in each, that are created by real commands. Each task gets seven more events.
 const PROJECTS: usize = 4;
 const TASKS: usize = 60;
 
-/// Another id for each copy. The first eight digits count copies up, as time does: ids stay in the order in which they
-/// were made.
+/// Computes the id of a copy. The first eight digits count the copies, like the time in the original ids, so that ids
+/// stay in the order of their creation.
 const ID: &str = "CREATE FUNCTION bench_id(id text, copy bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$ \
     SELECT lpad(to_hex(x'01a00000'::bigint + copy), 8, '0') || substr(id, 9) $$";
 
-/// $1 copies, behind what is there. The log has as many events as its seed when it begins.
+/// Appends $1 copies to the log. At the start, the log contains only the events of its seed.
 const COPY: &[&str] = &[
     "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
          command_id, occurred_at, recorded_at) \
@@ -34,7 +34,7 @@ const COPY: &[&str] = &[
     "UPDATE log_head SET position = position * (1 + $1::bigint)",
 ];
 
-/// Makes a log of about so many events: tasks that were edited, moved, commented on and done. Answers its last
+/// Makes a log of about this many events: tasks that were edited, moved, commented on and completed. Returns its last
 /// position.
 pub async fn write(database_url: &str, commands: &str, token: &str, events: i64) -> anyhow::Result<i64> {
     seed(commands, token).await?;
@@ -46,7 +46,7 @@ pub async fn write(database_url: &str, commands: &str, token: &str, events: i64)
         sqlx::query(copy).bind((events / seeded - 1).max(0)).execute(&mut *tx).await?;
     }
     tx.commit().await?;
-    // As PostgreSQL itself does after a while.
+    // Autovacuum would do the same after a while.
     sqlx::query("VACUUM ANALYZE").execute(&pool).await?;
     let head = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&pool).await?;
     pool.close().await;
@@ -79,8 +79,8 @@ async fn seed(commands: &str, token: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets the next projector take the read tables for those of an earlier version, which it makes anew: a million events
-/// are in them sooner than by projecting.
+/// Marks the read tables as those of an earlier version, which the next projector rebuilds: a rebuild of a million
+/// events is faster than projecting them.
 pub async fn leave_to_a_rebuild(database_url: &str) -> anyhow::Result<()> {
     let pool = PgPool::connect(database_url).await?;
     sqlx::query("UPDATE projection_checkpoint SET versions = '{}', position = (SELECT position FROM log_head)")
@@ -90,7 +90,7 @@ pub async fn leave_to_a_rebuild(database_url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Begins the stream behind what is in the log, so that nobody is busy publishing that.
+/// Starts the stream after the last position of the log, so that nothing of the log has to be published.
 pub async fn skip_stream(system: &System, head: i64) -> anyhow::Result<()> {
     let pool = PgPool::connect(&system.database_url()?).await?;
     let log = taskfold_event_log::identity(&pool).await?;
@@ -102,7 +102,7 @@ pub async fn skip_stream(system: &System, head: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Until the read tables have all of it.
+/// Waits until the read tables contain the whole log.
 pub async fn until_projected(pool: &PgPool) -> anyhow::Result<()> {
     let current = "SELECT c.versions <> '{}' AND c.position = h.position FROM projection_checkpoint c, log_head h";
     while !sqlx::query_scalar::<_, bool>(current).fetch_one(pool).await? {

@@ -1,5 +1,5 @@
-//! A peer of the live streams: nginx with Nchan, from memory. It passes on bytes, so the frames are numbered by who
-//! publishes them, and what a listener is greeted with is the newest message of its room.
+//! A server for comparison with the live streams: nginx with Nchan, from memory, which forwards bytes, so that the
+//! publisher numbers the frames and a new listener receives the newest message of its channel first.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -14,12 +14,12 @@ use crate::rooms::Rooms;
 use crate::system::{Folder, Process, free_address};
 
 const MODULE: &str = "ngx_nchan_module.so";
-/// Where Debian has modules, for an nginx that does not say.
+/// Directory of modules in Debian, for an nginx that does not report its own.
 const MODULES: &str = "/usr/lib/nginx/modules";
 const MISSING: &str = "the peer is nginx with Nchan: apt-get install nginx libnginx-mod-nchan";
 
-/// As a server in production would have it, without logs. The raw stream puts a line end behind each message, which is
-/// the second of the two that end a frame. A listener gets the newest message first, and all that come after it.
+/// A production configuration without logs. The raw stream appends a line end to each message, which is the second of
+/// the two that end a frame. A listener receives the newest message first, and all that follow it.
 const CONFIG: &str = "\
 load_module {module};
 daemon off;
@@ -58,11 +58,11 @@ http {
 pub struct Nchan {
     pub process: Process,
     pub numbers: Arc<Numbers>,
-    /// Behind the process, which has its files there.
+    /// Declared after the process, which has its files there.
     _dir: Folder,
 }
 
-/// The positions of the frames, which nginx does not give.
+/// The positions of the frames, which nginx does not assign.
 #[derive(Default)]
 pub struct Numbers(AtomicU64);
 
@@ -93,12 +93,12 @@ impl Nchan {
             .stdout(Stdio::null())
             .spawn()
             .context(MISSING)?;
-        // Killed, it would leave its workers behind.
+        // SIGKILL would leave its workers running.
         let process = Process::other(address, child).that_ends_with(Signal::SIGTERM).listening().await?;
         Ok(Self { process, numbers: Arc::default(), _dir: dir })
     }
 
-    /// Puts a `hello` into each room, for those who come from now on.
+    /// Publishes a `hello` in each channel, for listeners that connect later.
     pub async fn greet(&self, rooms: &Rooms) -> anyhow::Result<()> {
         let mut client = Client::connect(&self.process.address, "").await?;
         for room in &rooms.rooms {
@@ -109,7 +109,7 @@ impl Nchan {
     }
 }
 
-/// The module of the nginx on the PATH.
+/// Path of the Nchan module for the nginx on the PATH.
 fn module() -> anyhow::Result<PathBuf> {
     let told = Command::new("nginx").arg("-V").output().context(MISSING)?;
     let told = String::from_utf8_lossy(&told.stderr).into_owned();

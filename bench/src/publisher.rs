@@ -1,3 +1,5 @@
+//! Sends commands at a constant rate.
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,31 +15,31 @@ use crate::moment;
 use crate::nchan::Numbers;
 use crate::rooms::{Room, position_of};
 
-/// Publishers so far: a title that a task already has would be no event.
+/// Number of publishers so far: setting a title that a task already has would append no event.
 static PUBLISHERS: AtomicUsize = AtomicUsize::new(0);
 
-/// Sends commands at a constant rate, however long the answers take: a slow server gets no rest.
+/// Sends commands at a constant rate, independent of the response times: a slow server is not given time to recover.
 pub struct Publisher {
     address: String,
     token: String,
     rooms: Vec<Room>,
     how: How,
     number: usize,
-    /// Of each room: the last position that a reply told.
+    /// Last position in a reply, for each project.
     pub heads: Vec<AtomicU64>,
     idle: Mutex<Vec<Client>>,
-    /// Of each room: who numbers a frame is the next to send one.
+    /// A lock for each project, held from numbering a frame until it is sent.
     turns: Vec<tokio::sync::Mutex<()>>,
 }
 
-/// What is sent of a command.
+/// Form in which a command is sent.
 pub enum How {
-    /// Renaming the room's task.
+    /// Renames the project's task.
     Rename,
-    /// The frame's data, made from this Change, for a server that only passes it on.
+    /// The frame's data, made from this Change, for a server that only forwards it.
     Frame(Value),
-    /// All of the frame, with a number from here, for a server that only passes on bytes: one after the other in each
-    /// room.
+    /// The whole frame, with a number assigned here, for a server that only forwards bytes: one after the other in each
+    /// project.
     Numbered(Value, Arc<Numbers>),
 }
 
@@ -46,7 +48,7 @@ pub enum How {
 pub struct Published {
     pub room: usize,
     pub position: u64,
-    /// As `moment::now` tells it, and what the frame carries.
+    /// Send time as returned by `moment::now`, which the frame contains.
     pub sent: u64,
     pub replied: u64,
 }
@@ -65,7 +67,7 @@ impl Publisher {
         })
     }
 
-    /// So many commands, one room after the other, or until `enough`.
+    /// Sends this number of commands, to the projects in rotation, or until `enough`.
     pub async fn run(
         self: &Arc<Self>,
         rate: u32,
@@ -91,7 +93,7 @@ impl Publisher {
 
     async fn publish(&self, command: usize) -> anyhow::Result<Published> {
         let room = command % self.rooms.len();
-        // Waiting for a connection counts: it is the server's answers that are waited for.
+        // Includes the time spent waiting for a connection, because that is caused by the server's response times.
         let sent = moment::now();
         let title = format!("#{sent}# {}.{command}", self.number);
         let Room { project, task } = &self.rooms[room];

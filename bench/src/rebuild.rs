@@ -1,4 +1,5 @@
-//! A rebuild of a long log while somebody works: how long it takes, how much memory, and what they notice.
+//! Measures a rebuild of a long log while a person works: its duration and memory, and the latencies of the person's
+//! requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,9 +15,9 @@ use crate::rooms::position_of;
 use crate::system::System;
 use crate::usage::{kib, peak_memory};
 
-/// Between two of the person's doings.
+/// Interval between two actions of the person.
 const EVERY: Duration = Duration::from_millis(50);
-/// How long they work before, to compare with.
+/// Duration of the work before the rebuild, for comparison.
 const CALM: Duration = Duration::from_secs(10);
 
 pub async fn run(events: i64, runs: usize) -> anyhow::Result<Value> {
@@ -81,7 +82,7 @@ pub async fn run(events: i64, runs: usize) -> anyhow::Result<Value> {
     Ok(json!({"events": head, "runs": results}))
 }
 
-/// Makes a task and reads it, again and again; how long both took together, in microseconds.
+/// Creates a task and reads it, repeatedly; returns the duration of both together, in microseconds.
 async fn work(
     commands: &str,
     reads: &str,

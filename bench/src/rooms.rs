@@ -1,3 +1,5 @@
+//! Projects and the people who listen to them, as set by the options of a measurement.
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -9,25 +11,25 @@ use crate::listeners::{Channel, Listener, sockets};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Who listens to what.
+/// Listeners and their distribution over projects.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Audience {
-    /// Of `live --instances`: on each of them
+    /// Number of listeners; with `live --instances`, on each instance
     #[arg(long, default_value = "1000")]
     pub listeners: usize,
-    /// Projects that the listeners are spread over
+    /// Projects that the listeners are distributed over
     #[arg(long, default_value = "10")]
     pub rooms: usize,
-    /// Each listener follows this many rooms on its connection, through /v1/stream
+    /// Each listener follows this many projects on its connection, through /v1/stream
     #[arg(long, value_name = "ROOMS")]
     pub several: Option<usize>,
-    /// How many listeners one person has; 0: all are of one
+    /// Listeners per person; 0: all belong to one person
     #[arg(long, default_value = "0")]
     pub per_user: usize,
-    /// Connections under way at one time while all are opened
+    /// Connections being opened at one time at the start
     #[arg(long, default_value = "256")]
     pub connecting: usize,
-    /// Of the listeners in this program
+    /// Threads for the listeners in this program
     #[arg(long, default_value = "1")]
     pub threads: usize,
 }
@@ -35,7 +37,7 @@ pub struct Audience {
 /// Projects with a task each, and the tokens of the people who listen to them.
 pub struct Rooms {
     pub rooms: Vec<Room>,
-    /// The first is the owner's, who sends the commands.
+    /// Tokens of all people; the first is the owner's, who sends the commands.
     pub tokens: Vec<String>,
     audience: Audience,
 }
@@ -69,12 +71,12 @@ impl Audience {
         self.rooms.div_ceil(self.several.unwrap_or(1).max(1))
     }
 
-    /// Neighbours share a channel, so that a person is in few rooms.
+    /// Channel of a listener. Neighbouring listeners share one, so that a person is a member of few projects.
     pub fn channel_of(&self, listener: usize) -> usize {
         listener * self.channels() / self.listeners
     }
 
-    /// Of one instance, from addresses that those of the others do not come from.
+    /// Listeners of one instance, with local addresses that those of other instances do not use.
     pub fn everybody(&self, instance: usize) -> Vec<Listener> {
         let one = |number| Listener {
             channel: self.channel_of(number),
@@ -84,7 +86,7 @@ impl Audience {
         (0..self.listeners).map(one).collect()
     }
 
-    /// How many listen to each room, on one instance.
+    /// Number of listeners of each project, on one instance.
     pub fn sizes(&self) -> Vec<usize> {
         let mut sizes = vec![0; self.rooms];
         for listener in 0..self.listeners {
@@ -127,7 +129,7 @@ impl Rooms {
         Ok(made)
     }
 
-    /// Lets somebody else into all rooms; their token.
+    /// Adds another person to all projects; returns their token.
     pub async fn admit(&self, commands: &str, reads: &str, name: &str) -> anyhow::Result<String> {
         let person = sign_in(commands, name).await?;
         let mut owner = Client::connect(commands, &self.tokens[0]).await?;
@@ -140,8 +142,8 @@ impl Rooms {
         Ok(person.token)
     }
 
-    /// Until reads know this position. Listeners are turned away from rooms that are not projected yet, and begin
-    /// behind what is.
+    /// Waits until reads include this position. Listeners are refused in projects that are not projected yet, and begin
+    /// after the projected position.
     pub async fn until_readable(&self, reads: &str, position: u64) -> anyhow::Result<()> {
         let mut reader = Client::connect(reads, &self.tokens[0]).await?;
         let path = format!("/v1/projects/{}?min_position={position}", self.rooms[0].project);

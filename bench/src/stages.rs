@@ -1,4 +1,4 @@
-//! Where the time between a command and its frame goes, watched from outside.
+//! Measures the stages between a command and its frame by observing the notifications between the components.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,15 +11,15 @@ use crate::moment;
 use crate::publisher::Published;
 use crate::system::System;
 
-/// What is told on them: the position that the log, and the read tables, have reached.
+/// Notification channels that carry the position of the log and of the read tables.
 const APPENDED: &str = "taskfold_events";
 const PROJECTED: &str = "taskfold_projected";
 const PUBLISHED: &str = "taskfold.events.>";
 
-/// A position that was reached, and when.
+/// Positions that were reached, with their times.
 type Reached = Arc<Mutex<Vec<(u64, u64)>>>;
 
-/// Listens to what the parts of the system tell one another.
+/// Listens to the notifications between the components of the system.
 #[derive(Default)]
 pub struct Stages {
     committed: Reached,
@@ -28,7 +28,7 @@ pub struct Stages {
     watching: JoinSet<()>,
 }
 
-/// From a command sent to each stage.
+/// Times from sending a command to each stage.
 #[derive(Clone)]
 pub struct Told(pub Vec<(&'static str, Latencies)>);
 
@@ -58,7 +58,7 @@ impl Stages {
         Ok(stages)
     }
 
-    /// Percentiles of each stage, from the commands sent.
+    /// Percentiles of each stage, measured from the send times of the commands.
     pub fn tell(mut self, published: &[Published], report: &Report) -> anyhow::Result<Told> {
         self.watching.abort_all();
         let replied = published.iter().map(|p| (p.sent, p.replied));
@@ -90,7 +90,7 @@ fn note(reached: &Reached, position: Option<u64>) {
     }
 }
 
-/// When each command was sent, and when its position was reached.
+/// Pairs of the send time of a command and the time at which its position was reached.
 fn when(reached: &Reached, published: &[Published]) -> Vec<(u64, u64)> {
     let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
     reached.sort_unstable();
@@ -98,7 +98,7 @@ fn when(reached: &Reached, published: &[Published]) -> Vec<(u64, u64)> {
     published.iter().map(|p| (p.sent, at(p.position))).collect()
 }
 
-/// Of those that began, and were reached, at all.
+/// Durations of those that were sent and reached.
 fn since(times: impl IntoIterator<Item = (u64, u64)>) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::new()?;
     for (from, at) in times.into_iter().filter(|(from, at)| *from > 0 && *at > 0) {

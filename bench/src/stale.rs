@@ -1,4 +1,4 @@
-//! A client that was away for a million events comes back: how fast it gets there, and what it costs the server.
+//! Measures a client that reconnects after a million events: the time until it has caught up, and the server's memory.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,28 +17,28 @@ use crate::rooms::{Audience, Rooms};
 use crate::system::{Process, System};
 use crate::usage::{kib, memory, peak_memory};
 
-/// For a client to get there.
+/// Time limit for a client to catch up.
 const LIMIT: Duration = Duration::from_secs(3600);
 
 #[derive(Args, Clone, Debug)]
 pub struct Stale {
-    /// In the log
+    /// Events in the log
     #[arg(long, default_value = "1000000")]
     events: i64,
-    /// Projects that they are spread over; the client follows one
+    /// Projects that the events are distributed over; the client follows one
     #[arg(long, default_value = "1")]
     rooms: usize,
-    /// Commands a second meanwhile
+    /// Commands per second during the measurement
     #[arg(long, default_value = "10")]
     rate: u32,
 }
 
-/// How a client got there.
+/// Result of one way of catching up.
 struct Caught {
     how: &'static str,
     events: u64,
     took: Duration,
-    /// Bytes in the memory of the query-api.
+    /// Memory of the query-api in bytes.
     before: u64,
     peak: u64,
 }
@@ -68,7 +68,7 @@ pub async fn run(stale: &Stale) -> anyhow::Result<Value> {
     Ok(json!({"events": head, "rooms": stale.rooms, "clients": [by_stream.json(), by_pages.json()]}))
 }
 
-/// A stream from the very beginning, into what happens meanwhile.
+/// Catches up by a stream from the very beginning, while new events are appended.
 async fn by_stream(
     stale: &Stale,
     system: &System,
@@ -101,7 +101,7 @@ async fn by_stream(
     let events = swarm.changes();
     enough.cancel();
     publishing.await??;
-    // The exact end: every position that the log has of the project, each once.
+    // Exact check: every position of the project in the log, each once.
     let pool = PgPool::connect(&system.database_url()?).await?;
     let positions: Vec<i64> =
         sqlx::query_scalar("SELECT position FROM events WHERE project_id = $1::uuid ORDER BY position")
@@ -129,7 +129,7 @@ async fn until(swarm: &Swarm, position: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Page by page with REST, up to `head`.
+/// Catches up page by page with REST, up to `head`.
 async fn by_pages(reads: &Process, rooms: &Rooms, head: i64) -> anyhow::Result<Caught> {
     let mut client = Client::connect(&reads.address, &rooms.tokens[0]).await?;
     let before = memory(reads.pid())?;
@@ -139,7 +139,7 @@ async fn by_pages(reads: &Process, rooms: &Rooms, head: i64) -> anyhow::Result<C
             let path = format!("/v1/projects/{}/events?since={since}&limit=1000", rooms.rooms[0].project);
             let asked = Instant::now();
             let page = client.send("GET", &path, String::new()).await?;
-            // Reading it is not the server's time.
+            // Parsing is not counted as the server's time.
             took += asked.elapsed();
             let page: Value = serde_json::from_slice(&page)?;
             events += page["events"].as_array().context("no events")?.len() as u64;

@@ -1,5 +1,5 @@
-//! Two instances serve all listeners, and each in turn goes away while commands flow: how long until everybody is
-//! connected and has all of it again.
+//! Measures two instances that serve all listeners and stop in turn while commands are sent: the time until all
+//! listeners are connected and have the whole log again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,30 +18,30 @@ use crate::rooms::{Audience, Rooms};
 use crate::system::{Process, System};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(120);
-/// For all to be consistent again.
+/// Time limit for all listeners to be consistent again.
 const RECOVER_LIMIT: Duration = Duration::from_secs(120);
-/// Between two instances, as somebody who rolls out a version would wait.
+/// Pause between two instances, as in a rolling update.
 const PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Args, Clone, Debug)]
 pub struct Storm {
     #[command(flatten)]
     audience: Audience,
-    /// Commands a second, over all rooms
+    /// Commands per second over all projects (`--rooms`)
     #[arg(long, default_value = "50")]
     rate: u32,
-    /// SIGKILL in place of SIGTERM: nobody is told, and all come back within a second
+    /// SIGKILL instead of SIGTERM: no listener is notified, and all reconnect within a second
     #[arg(long)]
     kill: bool,
 }
 
-/// What it was like when one instance went away.
+/// Measurements of the stop of one instance.
 struct Gone {
-    /// From the signal to the process's end.
+    /// Time from the signal to the process's end.
     ended: Duration,
-    /// From the signal until all were connected and had all of the log.
+    /// Time from the signal until all listeners were connected and had the whole log.
     consistent: Duration,
-    /// How long each lost connection was missing.
+    /// Durations without a connection, one for each lost connection.
     outages: Latencies,
     told: u64,
 }
@@ -118,7 +118,8 @@ async fn go_away(swarm: &Swarm, publisher: &Publisher, instance: Process, signal
     Ok(Gone { ended, consistent, outages, told: drains })
 }
 
-/// Since `began`, until all are connected and have each position that was replied to when they were.
+/// Waits until all listeners are connected and have each position that was in a reply by then; returns the time since
+/// `began`.
 async fn consistent(swarm: &Swarm, publisher: &Publisher, began: Instant) -> anyhow::Result<Duration> {
     swarm.until_connected(RECOVER_LIMIT).await?;
     let heads: Vec<u64> = publisher.heads.iter().map(|head| head.load(Ordering::Relaxed)).collect();

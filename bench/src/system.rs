@@ -1,3 +1,5 @@
+//! The system under test: PostgreSQL, NATS and Taskfold as processes.
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,14 +13,14 @@ use taskfold_embedded::{Durability, Options, Stack};
 
 use crate::client::{Client, text};
 
-/// PostgreSQL and NATS as in production, in a folder that goes away, and Taskfold as processes beside.
+/// PostgreSQL and NATS as in production, in a temporary folder, and Taskfold in separate processes.
 pub struct System {
     pub stack: Stack,
-    /// Behind the stack, so that the servers have ended when it goes.
+    /// Declared after the stack, so that the servers have ended when the folder is removed.
     dir: Folder,
 }
 
-/// Goes away with all that is in it, also when a measurement fails: it may be gigabytes.
+/// Removed with its contents when dropped, also when a measurement fails: it may contain gigabytes.
 pub struct Folder(pub PathBuf);
 
 impl Drop for Folder {
@@ -31,11 +33,11 @@ impl Drop for Folder {
 pub struct Process {
     pub address: String,
     child: Child,
-    /// What it is sent when it is no longer needed.
+    /// Signal that ends the process when it is no longer needed.
     ends_with: Signal,
 }
 
-/// Clients that a process takes: as many as there can be open files here.
+/// Limit of connections of a process: as many files as a process can open here.
 const MAX_CONNECTIONS: &str = "19900";
 
 impl System {
@@ -49,20 +51,20 @@ impl System {
         Ok(system)
     }
 
-    /// Makes a gigabyte of WAL files, as a database has that was in use: PostgreSQL writes each of 16 MB twice when it
-    /// is new, and who commits then waits for some 50 ms.
+    /// Creates a gigabyte of WAL files, like a database that was in use: PostgreSQL writes each new file of 16 MB
+    /// twice, and a commit then waits for some 50 ms.
     async fn make_wal(&self) -> anyhow::Result<()> {
         let mut db = PgConnection::connect(&self.database_url()?).await?;
         db.execute(
             "DO $$ BEGIN FOR i IN 1..64 LOOP PERFORM pg_logical_emit_message(false, '', ''), pg_switch_wal(); END LOOP; END $$",
         )
         .await?;
-        // What is no longer needed is kept for later.
+        // WAL files that are no longer needed are recycled.
         db.execute("CHECKPOINT").await?;
         Ok(db.close().await?)
     }
 
-    /// What ends by itself, and says nothing here.
+    /// Command that runs to its end without output here.
     pub fn command(&self, name: &str) -> anyhow::Result<Command> {
         let mut command = command()?;
         command.args([name, "--log", "error"]).args(servers(&self.stack)?).stdout(Stdio::null()).stderr(Stdio::null());
@@ -113,19 +115,19 @@ impl System {
 }
 
 impl Process {
-    /// A process of ours that is no role, and listens on this address.
+    /// A process of ours that is not a role, listening on this address.
     pub fn other(address: String, child: Child) -> Self {
         Self { address, child, ends_with: Signal::SIGKILL }
     }
 
-    /// In place of SIGKILL.
+    /// Ends the process with this signal instead of SIGKILL.
     pub fn that_ends_with(self, signal: Signal) -> Self {
         let mut process = self;
         process.ends_with = signal;
         process
     }
 
-    /// Returns it when it takes connections.
+    /// Waits until the process accepts connections, and returns it.
     pub async fn listening(self) -> anyhow::Result<Self> {
         for _ in 0..200 {
             if Client::connect(&self.address, "").await.is_ok() {
@@ -153,7 +155,7 @@ impl Process {
         Ok(())
     }
 
-    /// Somebody with a project; its id.
+    /// Creates a person with a project; returns the person's client and the project's id.
     pub async fn someone(&self) -> anyhow::Result<(Client, String)> {
         let mut client = Client::connect(&self.address, "").await?;
         let account = json!({"username": "bench", "display_name": "Bench", "password": "correct horse battery"});
@@ -174,7 +176,7 @@ impl Drop for Process {
     }
 }
 
-/// One of this machine that nobody listens at.
+/// Returns an address of this machine that no process listens on.
 pub fn free_address() -> anyhow::Result<String> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

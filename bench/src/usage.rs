@@ -1,27 +1,27 @@
-//! What processes cost, as Linux counts it.
+//! CPU and memory of processes, as Linux accounts them.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// Of the times in /proc, on every architecture (proc(5), USER_HZ).
+/// Unit of the times in /proc, on every architecture (proc(5), USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
 const PAGE: u64 = 4096;
 
-/// Some processes, each with its children, by name.
+/// Processes by name, each including its children.
 #[derive(Clone)]
 pub struct Watched(Vec<(String, u32)>);
 
-/// CPU seconds since each process began, by name.
+/// CPU seconds since the start of each process, by name.
 #[derive(Clone)]
 pub struct Cpu(Vec<(String, f64)>);
 
 struct Stat {
     parent: u32,
-    /// Its own, of all its threads.
+    /// Time of the process itself, with all its threads.
     own: f64,
-    /// Of children that have ended.
+    /// Time of children that have ended.
     ended: f64,
 }
 
@@ -33,7 +33,7 @@ impl Watched {
     pub fn cpu(&self) -> anyhow::Result<Cpu> {
         let all = all()?;
         let of = |(name, pid): &(String, u32)| {
-            // The children of this program are the servers, which have names of their own.
+            // The children of this program are the servers, which are listed by their own names.
             if *pid == std::process::id() {
                 return (name.clone(), all.get(pid).map_or(0.0, |stat| stat.own));
             }
@@ -46,28 +46,28 @@ impl Watched {
 }
 
 impl Cpu {
-    /// What was used since an earlier look.
+    /// CPU time used since an earlier measurement.
     pub fn since(&self, before: &Self) -> Vec<(String, f64)> {
         let used = self.0.iter().zip(&before.0).map(|((name, now), (_, before))| (name.clone(), now - before));
         used.collect()
     }
 }
 
-/// Bytes in memory.
+/// Memory of a process in bytes.
 pub fn memory(pid: u32) -> anyhow::Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
     Ok(text.split(' ').nth(1).context("statm")?.parse::<u64>()? * PAGE)
 }
 
-/// Bytes in memory, of a process and its children.
+/// Memory in bytes of a process and its children.
 pub fn memory_of_all(pid: u32) -> anyhow::Result<u64> {
     let all = all()?;
     let each = all.keys().filter(|child| descends(&all, **child, pid)).map(|child| memory(*child));
-    // One that has ended meanwhile has none.
+    // A process that has ended in the meantime has none.
     Ok(each.filter_map(Result::ok).sum())
 }
 
-/// The most that is in memory while `work` goes on.
+/// Peak memory in bytes while `work` runs.
 pub async fn peak_memory<T>(pid: u32, work: impl Future<Output = T>) -> anyhow::Result<(T, u64)> {
     let mut peak = memory(pid)?;
     let mut looking = tokio::time::interval(Duration::from_millis(20));
@@ -89,10 +89,10 @@ fn all() -> anyhow::Result<HashMap<u32, Stat>> {
     Ok(pids.filter_map(|pid| Some((pid, stat(pid)?))).collect())
 }
 
-/// `None` when it has ended meanwhile.
+/// Statistics of a process; `None` if it has ended.
 fn stat(pid: u32) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Behind the name, which may hold anything.
+    // Fields after the name, which may contain any character.
     let fields: Vec<&str> = text.rsplit(')').next()?.split_whitespace().collect();
     let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / TICKS_PER_SECOND);
     let (own, ended) = (seconds(11)? + seconds(12)?, seconds(13)? + seconds(14)?);

@@ -1,3 +1,5 @@
+//! Engine measurements under contention: many clients on one aggregate, and several engines on one log.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,10 +15,10 @@ use crate::figures::{figure, median, spread};
 use crate::system::System;
 
 const CLIENTS: usize = 32;
-/// Of several engines: few commands come together in each, and many.
+/// Numbers of clients for several engines: few and many commands per batch in each engine.
 const CLIENTS_OF_ALL: [usize; 2] = [CLIENTS, 128];
 
-/// All clients at one task, at one project's settings, at the top of one column.
+/// All clients on one task, on the settings of one project, and at the top of one column.
 pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec<Value>> {
     println!("\n{CLIENTS} clients at one spot | commands/s | p99 ms");
     let task = TaskId(new_id());
@@ -44,7 +46,7 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec
             }
         };
         projects.push(measure(CLIENTS, seconds, one_project).await?);
-        // Each moves a card of its own to the place above the same other one.
+        // Each client moves its own card to the position above the same target card.
         let (mine, last) = (ours.clone(), cards[CLIENTS]);
         let cards = cards.clone();
         let one_column = move |n: usize| {
@@ -62,9 +64,9 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec
     Ok(spots.iter().map(|(spot, measured)| tell(spot, measured)).collect())
 }
 
-/// Clients spread over several engines.
+/// Distributes the clients over several engines.
 pub async fn engines(system: &System, seconds: u64, runs: usize) -> anyhow::Result<Vec<Value>> {
-    // A project without a history.
+    // A project without history.
     let first = Ours::new(system).await?;
     let mut all = Vec::new();
     for _ in 0..4 {
@@ -94,7 +96,7 @@ fn tell(at: &str, measured: &[Measured]) -> Value {
     json!({"at": at, "commands_per_second": figure(&rates), "p99_ms": figure(&p99)})
 }
 
-/// Several, in turn.
+/// Several engines, used round-robin.
 #[derive(Clone)]
 struct Spread {
     all: Arc<[Ours]>,

@@ -1,6 +1,8 @@
-/// Many clients at one spot, and several engines on one log.
+//! Measures commands per second in process, without HTTP and projections, compared with pgbench and postgres-es.
+
+/// Contention: many clients on one aggregate, and several engines on one log.
 mod hot;
-/// The same aggregates on the event store of postgres-es as it is.
+/// The same aggregates on the unmodified event store of postgres-es.
 mod postgres_es;
 
 use std::sync::Arc;
@@ -22,14 +24,14 @@ use crate::floor::Floor;
 use crate::system::System;
 use crate::usage::Watched;
 
-/// Tasks that updates go to, for each client: no two clients meet.
+/// Number of tasks per client that are updated; no two clients share a task.
 const TASKS: usize = 8;
-/// Of an engine: one appends for all, the others load.
+/// Connections of an engine: one appends for all commands, the others load.
 const CONNECTIONS: u32 = 8;
-/// Of the peer, whose every command is a transaction of its own.
+/// Connections of postgres-es, in which every command is a transaction of its own.
 const ITS_CONNECTIONS: u32 = 32;
 
-/// Somebody who takes commands.
+/// A target that executes commands.
 pub trait Takes: Clone + Send + Sync + 'static {
     fn create(&self, task: TaskId, title: String) -> impl Future<Output = anyhow::Result<()>> + Send;
     fn rename(&self, task: TaskId, title: String) -> impl Future<Output = anyhow::Result<()>> + Send;
@@ -44,7 +46,7 @@ struct Ours {
 }
 
 impl Ours {
-    /// With a project, and a committer that ends with it.
+    /// Creates an engine with a project, and a committer that ends with the engine.
     async fn new(system: &System) -> anyhow::Result<Self> {
         let engine = engine(system).await?;
         let ours = Self { engine, actor: UserId(new_id()), project: ProjectId(new_id()) };
@@ -58,7 +60,7 @@ impl Ours {
     }
 }
 
-/// One more on the log, which has nothing in common with others but the database.
+/// Creates another engine on the log, which shares only the database with the others.
 async fn engine(system: &System) -> anyhow::Result<Engine> {
     let pool = role_pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS).await?;
     let log = taskfold_event_log::identity(&pool).await?;
@@ -87,11 +89,11 @@ pub fn rename(title: String) -> anyhow::Result<TaskCommand> {
     Ok(TaskCommand::Edit(serde_json::from_value(json!({"title": title}))?))
 }
 
-/// What one measurement came to.
+/// Result of one measurement.
 struct Measured {
     rate: f64,
     p99_ms: f64,
-    /// CPU seconds of this process a command.
+    /// CPU seconds of this process per command.
     cpu: f64,
 }
 
@@ -140,7 +142,7 @@ fn rates(measured: &[Measured]) -> Vec<f64> {
     measured.iter().map(|m| m.rate).collect()
 }
 
-/// Goes on in the line of the floor.
+/// Prints the results on the same line as the floor.
 fn tell(measured: &[Measured], floors: &[f64]) -> Value {
     let rates = rates(measured);
     let ratios: Vec<f64> = rates.iter().zip(floors).map(|(rate, floor)| rate / floor).collect();
@@ -174,7 +176,7 @@ async fn renaming(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::R
     measure(clients, seconds, rename).await
 }
 
-/// Clients that give one command after the other.
+/// Runs clients that send one command after the other.
 async fn measure<F>(
     clients: usize,
     seconds: u64,

@@ -1,3 +1,5 @@
+//! The aggregates on the event store of postgres-es, for comparison.
+
 use std::sync::Arc;
 
 use cqrs_es::CqrsFramework;
@@ -13,12 +15,12 @@ use taskfold_event_log::clock;
 use super::{Takes, create, rename};
 use crate::system::System;
 
-/// As postgres-es wants it, in a table of its own.
+/// The schema that postgres-es requires, in a table of its own.
 const TABLE: &str = "CREATE TABLE peer_events (aggregate_type text NOT NULL, aggregate_id text NOT NULL, \
     sequence bigint CHECK (sequence >= 0) NOT NULL, event_type text NOT NULL, event_version text NOT NULL, \
     payload json NOT NULL, metadata json NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence))";
 
-/// The framework as its guide sets it up. It has no positions, no guards and no command ids, and decides on a project
+/// The framework set up as in its guide. It has no positions, no guards and no command ids, and decides on a project
 /// that never changes.
 #[derive(Clone)]
 pub struct PostgresEs {

@@ -1,3 +1,5 @@
+//! Misbehaving clients, and the responses that they receive.
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,18 +17,18 @@ use super::Attack;
 use crate::listeners::sockets;
 use crate::rooms::{Room, Rooms};
 
-/// Far from those of the good: limits per address are to hit the right ones.
+/// An address that no well-behaved client uses, so that limits per address affect only the attackers.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
-/// Of one who asks for what no server should give.
+/// Interval between requests of a client that asks for things that no server should return.
 const ASK_EVERY: Duration = Duration::from_millis(100);
-/// For one whose connection was refused.
+/// Pause before a refused client connects again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// Bytes that the kernel takes for one who does not read: soon the server has to hold the rest back.
+/// Receive buffer in bytes of a client that does not read, so small that the server soon has to buffer the rest.
 const RECEIVES: usize = 2048;
-/// For all to be there.
+/// Time limit for all attackers to connect.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Clients that misbehave until the end.
+/// Clients that misbehave until the end of the run.
 pub struct Attackers {
     running: JoinSet<()>,
     shared: Arc<Shared>,
@@ -36,13 +38,13 @@ struct Shared {
     server: SocketAddr,
     token: String,
     rooms: Vec<Room>,
-    /// How many of those who stay are connected.
+    /// Number of connected clients among those that keep their connections.
     there: AtomicUsize,
     answers: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Attackers {
-    /// All of them, once those who stay are connected.
+    /// Starts all attackers; returns when those that keep their connections are connected.
     pub async fn start(attack: Attack, server: SocketAddr, token: &str, rooms: &Rooms) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             server,
@@ -67,12 +69,12 @@ impl Attackers {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
-        // Turned away is as good: then the server has held its own.
+        // A refused connection also counts: the server has then enforced its limit.
         let _ = came.await;
         Ok(attackers)
     }
 
-    /// What they were answered, and how often.
+    /// Ends the attackers and returns the responses, with the number of times that each was received.
     pub fn end(mut self) -> Vec<(String, u64)> {
         self.running.abort_all();
         let answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +117,7 @@ impl Shared {
         }
     }
 
-    /// A byte at every `pause`, or never.
+    /// Reads one byte after every `pause`, or never reads.
     async fn reading(&self, number: usize, pause: Option<Duration>) {
         let whom = if pause.is_some() { "reading slowly" } else { "never reading" };
         loop {
@@ -130,7 +132,7 @@ impl Shared {
                             tokio::time::sleep(pause).await;
                         }
                     }
-                    // Only its end is waited for, and nothing taken out of the socket.
+                    // Wait for the end of the connection only, without reading from the socket.
                     None => {
                         let _ = socket.ready(tokio::io::Interest::ERROR).await;
                     }
@@ -172,19 +174,19 @@ impl Shared {
         }
     }
 
-    /// The status of the answer, on a connection that is closed at once.
+    /// Status of the response, on a connection that is closed immediately.
     async fn ask(&self, request: &str) -> anyhow::Result<String> {
         let mut socket = self.connect().await?;
         let mut answer = [0; 1024];
         let (mut reading, mut writing) = socket.split();
-        // The answer may come before the request is through.
+        // The response may arrive before the request is fully sent.
         let (_, read) = tokio::join!(writing.write_all(request.as_bytes()), reading.read(&mut answer));
         let head = String::from_utf8_lossy(&answer[..read?]).into_owned();
         Ok(head.split(' ').nth(1).map_or_else(|| "closed without an answer".to_owned(), str::to_owned))
     }
 }
 
-/// How a connection on which nothing was sent came to its end.
+/// Waits until a connection on which nothing was sent ends; says how it ended.
 async fn end_of(socket: &mut TcpStream) -> &'static str {
     match socket.read(&mut [0; 256]).await {
         Ok(0) => "closed",

@@ -1,6 +1,6 @@
-//! Listeners as good as ever, while others misbehave: how much worse off the good ones are.
+//! Measures the latencies of well-behaved listeners while other clients misbehave, as a ratio to a calm run.
 
-/// Those who misbehave.
+/// Misbehaving clients.
 mod attackers;
 
 use clap::Args;
@@ -19,30 +19,30 @@ use crate::usage::{kib, memory};
 pub struct Hostile {
     #[command(flatten)]
     audience: Audience,
-    /// Commands a second, over all rooms
+    /// Commands per second over all projects (`--rooms`)
     #[arg(long, default_value = "50")]
     rate: u32,
-    /// Of each run
+    /// Seconds of each run
     #[arg(long, default_value = "10")]
     seconds: u64,
-    /// Each once calm, once hostile
+    /// Pairs of runs, each one calm and one hostile
     #[arg(long, default_value = "3")]
     runs: usize,
-    /// Events that the log has before, for those who ask for them and do not read them: each of them may take a share
-    /// of the kernel's memory for what is sent to them, 4 MiB as Linux comes
+    /// Events in the log before the runs, for the clients that request them and do not read them: each of these may
+    /// take a share of the kernel's memory for data to be sent, 4 MiB by Linux's default
     #[arg(long, default_value = "20000")]
     history: i64,
     #[command(flatten)]
     attack: Attack,
 }
 
-/// How many misbehave, and how.
+/// Number of misbehaving clients of each kind.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Attack {
     /// Streams from the very beginning that are never read
     #[arg(long, default_value = "1000")]
     never_reading: usize,
-    /// Streams that are read at a byte a second
+    /// Streams that are read at one byte per second
     #[arg(long, default_value = "200")]
     slow: usize,
     /// Connections that never send a request, opened again when the server closes them
@@ -53,12 +53,12 @@ pub struct Attack {
     reconnecting: usize,
 }
 
-/// What a pair of runs came to.
+/// Result of a pair of runs.
 struct Pair {
     calm: Measured,
     hostile: Measured,
     answers: Vec<(String, u64)>,
-    /// Bytes of the server with all of them connected.
+    /// Memory of the server in bytes with all attackers connected.
     memory: u64,
 }
 
@@ -107,7 +107,7 @@ impl Pair {
         self.calm.faults() + self.hostile.faults()
     }
 
-    /// At a share of the latencies, hostile to calm.
+    /// Ratio of the hostile to the calm latency at this percentile.
     fn ratio(&self, share: f64) -> f64 {
         self.hostile.latencies.at(share) / self.calm.latencies.at(share)
     }

@@ -1,10 +1,12 @@
+//! Decoder for chunked HTTP bodies.
+
 use anyhow::{bail, ensure};
 
-/// Takes a chunked body apart (RFC 9112, 7.1) as it comes in, split anywhere, holding nothing of it.
+/// Decodes a chunked body (RFC 9112, 7.1) incrementally, split at any byte, without buffering it.
 #[derive(Debug, Default)]
 pub struct Chunked {
     at: At,
-    /// Of the chunk: its size so far, then what is still to come of it.
+    /// Size of the current chunk as read so far, then the number of its bytes still to come.
     left: u64,
 }
 
@@ -12,17 +14,17 @@ pub struct Chunked {
 enum At {
     #[default]
     Size,
-    /// Behind the size, up to the end of its line.
+    /// After the size, up to the end of its line.
     Extension,
     Data,
-    /// The line end behind the data.
+    /// Line end after the data.
     DataEnd,
-    /// Behind the last chunk.
+    /// After the last chunk.
     End,
 }
 
 impl Chunked {
-    /// The next piece of the body in `input`, which it is taken from; `None` when nothing more is in there.
+    /// Takes the next piece of the body from `input`; `None` if `input` contains no more of it.
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> anyhow::Result<Option<&'a [u8]>> {
         while let [first, rest @ ..] = *input {
             match self.at {
@@ -59,7 +61,7 @@ impl Chunked {
         Ok(None)
     }
 
-    /// The last chunk has come.
+    /// Returns whether the last chunk was received.
     pub fn has_ended(&self) -> bool {
         self.at == At::End
     }

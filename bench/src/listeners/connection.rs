@@ -1,3 +1,5 @@
+//! One non-blocking connection: a request for a stream and its response.
+
 use std::io::{self, ErrorKind, Read as _, Write as _};
 
 use anyhow::{Context as _, bail, ensure};
@@ -6,10 +8,10 @@ use mio::net::TcpStream;
 use super::chunked::Chunked;
 use super::frames::{Frame, Frames};
 
-/// More than the head of any answer.
+/// Upper bound of the size of a response head.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// One request for a stream and its answer, driven by what the socket is ready for.
+/// One request for a stream and its response, driven by socket readiness.
 pub struct Connection {
     pub socket: TcpStream,
     at: At,
@@ -17,20 +19,20 @@ pub struct Connection {
 }
 
 enum At {
-    /// The request, as far as it is still to be sent.
+    /// Unsent part of the request.
     Sending(Vec<u8>),
-    /// The head of the answer so far.
+    /// Response head received so far.
     Head(Vec<u8>),
     Chunked(Chunked),
     /// A body that ends with the connection.
     Plain,
 }
 
-/// How a connection is after it was looked at.
+/// State of a connection after it was driven.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Look {
     Open,
-    /// By the server.
+    /// Closed by the server.
     Ended,
 }
 
@@ -39,8 +41,9 @@ impl Connection {
         Self { socket, at: At::Sending(request), frames: Frames::default() }
     }
 
-    /// Sends and reads what can be now. `arrived` is called once for each read that brought something, `to` for each
-    /// frame in it. `closed`: the server sends no more. An error: this connection cannot be used, or is no stream.
+    /// Sends and reads as much as possible without blocking. `arrived` is called once for each read that returned data,
+    /// `to` for each frame in it. `closed`: the server sends no more. An error: the connection is unusable, or the
+    /// response is not a stream.
     pub fn drive(
         &mut self,
         closed: bool,
@@ -59,8 +62,8 @@ impl Connection {
                     if self.take(&scratch[..read], &mut to)? == Look::Ended {
                         return Ok(Look::Ended);
                     }
-                    // Less than there is room for: nothing is left, and whatever comes later is told (epoll(7)). An end
-                    // that came with it is not.
+                    // Fewer bytes than the buffer holds: nothing is left, and later data causes a new event (epoll(7)).
+                    // An end of stream that arrived together with the data does not.
                     if read < scratch.len() && !closed {
                         return Ok(Look::Open);
                     }
@@ -72,7 +75,7 @@ impl Connection {
         }
     }
 
-    /// Whether all of the request is sent.
+    /// Sends the request; returns whether all of it is sent.
     fn send(&mut self) -> anyhow::Result<bool> {
         let At::Sending(request) = &mut self.at else { return Ok(true) };
         if let Some(error) = self.socket.take_error()? {
@@ -124,7 +127,7 @@ fn body_of(head: &str, body: &[u8]) -> anyhow::Result<At> {
     Ok(if chunked { At::Chunked(Chunked::default()) } else { At::Plain })
 }
 
-/// Connecting or sending goes on later.
+/// Returns whether connecting or sending can continue later.
 fn is_not_yet(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected | ErrorKind::Interrupted)
 }
@@ -138,7 +141,7 @@ mod tests {
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-    /// A connection that has sent its request, and the server's end.
+    /// Returns a connection that has sent its request, and the server's end of it.
     fn connected() -> anyhow::Result<(Connection, std::net::TcpStream)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let client = std::net::TcpStream::connect(listener.local_addr()?)?;

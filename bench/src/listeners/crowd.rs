@@ -1,3 +1,5 @@
+//! The listeners of one thread, driven by one event loop.
+
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -20,20 +22,20 @@ use super::swarm::Plan;
 use crate::moment;
 
 const WAKE: Token = Token(usize::MAX);
-/// What a listener waits before it comes back when no `retry:` was sent: about what browsers wait.
+/// Reconnection delay of a listener that received no `retry:`: about that of browsers.
 const RETRY: Duration = Duration::from_secs(3);
-/// For connections that must come back at once, each at another moment.
+/// Upper bound of the random delay of listeners that reconnect immediately.
 const JITTER: Duration = Duration::from_secs(1);
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// Whether a listener comes back when its connection ends, to the next address and with `Last-Event-ID`.
+/// Reconnection policy of a listener whose connection ends: it reconnects to the next address with `Last-Event-ID`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Returns {
-    /// It is a failure.
+    /// No reconnection: the end is a failure.
     Never,
-    /// After the time the server said, or 3 s.
+    /// After the delay that the server sent, or 3 s.
     AsTold,
-    /// Within a second.
+    /// Within one second.
     AtOnce,
 }
 
@@ -43,12 +45,12 @@ pub enum Ask {
     End,
 }
 
-/// What others may look at meanwhile.
+/// Counters that other threads can read during the run.
 #[derive(Default)]
 pub struct Progress {
     pub connected: AtomicUsize,
     pub changes: AtomicU64,
-    /// The first one.
+    /// The first failure.
     failure: Mutex<Option<String>>,
 }
 
@@ -62,20 +64,21 @@ impl Progress {
     }
 }
 
-/// What came to listeners.
+/// Frames and events that the listeners received.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Report {
-    /// From a command sent to its frame received.
+    /// Times from sending a command to receiving its frame.
     pub latencies: Latencies,
-    /// When the first and the last listener received the frame of a command, by the moment in which that was sent.
+    /// Times at which the first and the last listener received the frame of a command, by the time at which that was
+    /// sent.
     pub reached: HashMap<u64, (u64, u64)>,
-    /// How long each connection that was lost was missing.
+    /// Durations without a connection, one for each lost connection.
     pub outages: Latencies,
     pub heartbeats: u64,
     pub drains: u64,
-    /// `lagging`, `degraded` and the like.
+    /// Number of `lagging`, `degraded` and similar frames.
     pub notices: u64,
-    /// Of each listener: its channel, and what it saw.
+    /// Channel of each listener, and the frames that it received.
     pub seen: Vec<(usize, Seen)>,
 }
 
@@ -105,7 +108,7 @@ impl Report {
         Ok(())
     }
 
-    /// Of what is counted, only what came after an earlier report.
+    /// Subtracts an earlier report from the counters.
     pub fn since(mut self, before: &Self) -> anyhow::Result<Self> {
         self.outages.take_away(&before.outages)?;
         self.latencies.take_away(&before.latencies)?;
@@ -123,9 +126,9 @@ impl Report {
 
 /// One listener.
 struct Place {
-    /// Of all listeners.
+    /// Index among all listeners.
     number: usize,
-    /// How often it has connected or tried to: each time to the next address.
+    /// Number of connection attempts so far: each one goes to the next address.
     turn: usize,
     connection: Option<Connection>,
     greeted: bool,
@@ -141,7 +144,7 @@ pub struct Crowd {
     asked: Receiver<Ask>,
     poll: Poll,
     places: Vec<Place>,
-    /// To be connected as soon as fewer are under way.
+    /// Listeners that connect as soon as fewer connections are being opened.
     waiting: VecDeque<usize>,
     under_way: usize,
     returning: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -280,7 +283,7 @@ impl Crowd {
         }
     }
 
-    /// A connection that is no more, or could not be made.
+    /// Handles a connection that ended or could not be opened.
     fn lost(&mut self, index: usize, why: &str) {
         let place = &mut self.places[index];
         place.connection = None;

@@ -1,52 +1,54 @@
-/// As much of a line as is kept: what `id:`, `retry:` and the names of frames need.
+//! Incremental parser of server-sent events, limited to the fields that the load program needs.
+
+/// Number of bytes kept of a line: enough for `id:`, `retry:` and the frame names.
 const KEPT: usize = 32;
-/// What stands before the moment in which a command was sent, in its frame: the title that the command gave.
+/// Text before the send time of a command in its frame: the start of the title that the command set.
 const MARK: &[u8] = b"\"to\":\"#";
 
-/// One frame (WHATWG HTML, 9.2), as far as a load program cares.
+/// One frame (WHATWG HTML, 9.2), with the fields that the load program needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub kind: Kind,
     pub id: Option<u64>,
-    /// In milliseconds.
+    /// Reconnection delay in milliseconds.
     pub retry: Option<u32>,
-    /// When the command that it is of was sent.
+    /// Time at which the command of this frame was sent.
     pub sent: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Its first frame.
+    /// The first frame of a stream.
     Hello,
     Heartbeat,
-    /// The server goes away.
+    /// Sent by a server that is shutting down.
     Drain,
-    /// About the stream itself, and it goes on.
+    /// A frame about the stream itself, which continues.
     Notice,
-    /// Why the stream ends for good: `reset`, `reauth`, `revoked`.
+    /// Reason why the stream ends permanently: `reset`, `reauth`, `revoked`.
     Farewell,
-    /// Who is there. Comes and goes without an id.
+    /// Presence, in frames without an id.
     Presence,
     #[default]
     Change,
 }
 
-/// Reads frames from a body that comes in pieces, split anywhere. Holds the beginning of one line and nothing else: a
-/// stream costs a few dozen bytes, a frame no allocation.
+/// Parses frames from a body that arrives in pieces, split at any byte. Keeps only the beginning of one line: a stream
+/// costs a few dozen bytes, a frame no allocation.
 #[derive(Debug)]
 pub struct Frames {
     line: [u8; KEPT],
     length: u8,
     mark: Mark,
     frame: Frame,
-    /// It has data. Without any, it is none: browsers do not dispatch it.
+    /// Set if the frame has data. Without data it is not dispatched, as in browsers.
     has_data: bool,
 }
 
-/// Looks for `MARK`, and reads the moment behind it.
+/// Searches for `MARK`, and reads the time after it.
 #[derive(Clone, Copy, Debug)]
 enum Mark {
-    /// So many bytes of it have come.
+    /// Number of bytes of `MARK` matched so far.
     Looking(u8),
     Reading(u64),
     Found(u64),
@@ -63,7 +65,7 @@ impl Frame {
 }
 
 impl Frames {
-    /// Takes the next piece; each frame that ends in it goes to `to`.
+    /// Parses the next piece; calls `to` for each frame that ends in it.
     pub fn feed(&mut self, mut piece: &[u8], mut to: impl FnMut(Frame)) {
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             self.add(&piece[..end]);
@@ -115,7 +117,7 @@ impl Kind {
             b"reset" | b"reauth" | b"revoked" => Self::Farewell,
             b"lagging" | b"degraded" | b"recovered" => Self::Notice,
             _ if name.starts_with(b"presence.") => Self::Presence,
-            // The names of Changes all say of what they are: `task.moved`. A word alone is about the stream.
+            // Names of Changes contain the aggregate type: `task.moved`. A name without a dot is about the stream.
             _ if name.contains(&b'.') => Self::Change,
             _ => Self::Notice,
         }
@@ -127,7 +129,7 @@ impl Mark {
         loop {
             match self {
                 Self::Found(_) => return self,
-                // Nothing of it has come: on to where it may begin.
+                // Nothing is matched yet: skip to the next possible beginning.
                 Self::Looking(0) => match part.iter().position(|byte| *byte == MARK[0]) {
                     Some(start) => {
                         part = &part[start + 1..];
@@ -157,10 +159,10 @@ impl Mark {
     }
 }
 
-/// How much of `MARK` has come with one byte more (Knuth, Morris and Pratt).
+/// Length of the match of `MARK` after one more byte (Knuth, Morris and Pratt).
 fn matched_after(mut matched: usize, byte: u8) -> usize {
     while byte != MARK[matched] {
-        // The second and third quotation mark may be the first one of what is looked for.
+        // The second and third quotation mark may be the first one of `MARK`.
         match matched {
             0 => return 0,
             4 | 6 => matched = 1,
@@ -170,7 +172,7 @@ fn matched_after(mut matched: usize, byte: u8) -> usize {
     matched + 1
 }
 
-/// The digits at its beginning: ids may have a half behind them.
+/// Leading digits of an id, which may be followed by a fraction.
 fn number(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
     let mut value = None;

@@ -1,3 +1,5 @@
+//! Listeners in child processes, one process for each plan.
+
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -10,11 +12,11 @@ use super::crowd::Report;
 use super::holder::{Progress, Question};
 use super::swarm::Plan;
 
-/// Between two looks at how far the listeners are.
+/// Interval of polling the progress of the listeners.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Listeners in processes of their own, one for each plan: a process has 20,000 files at most, which is less than the
-/// listeners of two servers. They are connecting from the moment it is made, and gone when it is dropped.
+/// Listeners in child processes, one for each plan: a process can open 20,000 files at most, which is fewer than the
+/// listeners of two servers need. They begin to connect when this is created, and end when it is dropped.
 pub struct Held {
     holders: Vec<Holder>,
     listeners: usize,
@@ -41,7 +43,7 @@ impl Held {
         self.holders.iter().filter_map(|holder| holder.process.id())
     }
 
-    /// Since the beginning, until all have had their `hello`.
+    /// Waits until all listeners have received `hello`; returns the time since the beginning.
     pub async fn until_connected(&mut self, limit: Duration) -> anyhow::Result<Duration> {
         let all = self.listeners;
         self.until("listeners are connected", all as u64, limit, |progress| progress.connected as u64).await?;
@@ -72,12 +74,12 @@ impl Held {
         }
     }
 
-    /// An error when a listener failed, or lost its connection.
+    /// Fails if a listener failed or lost its connection.
     pub async fn check(&mut self) -> anyhow::Result<()> {
         self.progress().await.map(drop)
     }
 
-    /// What all listeners have seen so far.
+    /// Collects the reports of all listeners up to now.
     pub async fn report(&mut self) -> anyhow::Result<Report> {
         let mut reports = self.ask::<Report>(Question::Report).await?.into_iter();
         let mut all = reports.next().context("no listeners")?;

@@ -1,3 +1,5 @@
+//! Child process that holds the listeners of one plan, controlled by lines on stdin.
+
 use std::io::Write as _;
 
 use anyhow::Context as _;
@@ -5,24 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use super::swarm::Swarm;
 
-/// What a holder is asked, a line each.
+/// Requests to a holder, one line each.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub enum Question {
     Progress,
     Report,
 }
 
-/// How far its listeners are.
+/// Progress of its listeners.
 #[derive(Serialize, Deserialize)]
 pub struct Progress {
     pub connected: usize,
     pub changes: u64,
-    /// The first one.
+    /// The first failure.
     pub failure: Option<String>,
 }
 
-/// Holds the listeners of the plan that is the first line of stdin, and answers every line behind it with one of JSON.
-/// Ends with stdin, so that it does not outlive who started it.
+/// Holds the listeners of the plan in the first line of stdin, and replies to every later line with one line of JSON.
+/// Ends with stdin, so that it does not outlive its parent process.
 pub fn run() -> anyhow::Result<()> {
     let mut lines = std::io::stdin().lines();
     let plan = lines.next().context("no plan")??;

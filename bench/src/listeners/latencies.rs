@@ -1,3 +1,5 @@
+//! Histogram of durations in a few kilobytes.
+
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -6,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// In microseconds, exact to a thousandth.
+/// Durations in microseconds, accurate to 0.1 %.
 #[derive(Clone)]
 pub struct Latencies(Histogram<u64>);
 
@@ -23,7 +25,7 @@ impl Latencies {
         Ok(self.0.add(&others.0)?)
     }
 
-    /// Those that were there before.
+    /// Subtracts the values of an earlier histogram.
     pub fn take_away(&mut self, earlier: &Self) -> anyhow::Result<()> {
         Ok(self.0.subtract(&earlier.0)?)
     }
@@ -32,7 +34,7 @@ impl Latencies {
         self.0.len()
     }
 
-    /// In milliseconds: the value below which this share lies.
+    /// Value in milliseconds below which this share lies.
     pub fn at(&self, share: f64) -> f64 {
         self.0.value_at_quantile(share) as f64 / 1000.0
     }
@@ -42,7 +44,7 @@ impl Latencies {
     }
 }
 
-/// As pairs: a value, and how often it came.
+/// Serialized as pairs of a value and its count.
 impl Serialize for Latencies {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())))

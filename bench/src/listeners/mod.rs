@@ -1,20 +1,21 @@
-//! Tens of thousands of SSE clients on a thread or two, cheap enough not to be what is measured.
+//! Tens of thousands of SSE clients on one or two threads, with so little overhead that they do not affect the
+//! measurement.
 
-/// Chunked bodies.
+/// Decoder for chunked bodies.
 mod chunked;
-/// One request for a stream, and its answer.
+/// One request for a stream, and its response.
 mod connection;
 /// The listeners of one thread.
 mod crowd;
-/// Server-sent events, as much of them as is looked at.
+/// Parser of server-sent events.
 mod frames;
-/// All listeners of some servers, each server's in a process of its own.
+/// All listeners of some servers, with a child process for each server.
 mod held;
-/// One of those processes.
+/// Main function of such a child process.
 pub mod holder;
-/// How long things took, in a few kilobytes.
+/// Histogram of durations in a few kilobytes.
 mod latencies;
-/// What a listener was sent, and what it should have been.
+/// Frames that a listener received, and check against those that it should have received.
 mod seen;
 /// Connections from several addresses.
 pub mod sockets;

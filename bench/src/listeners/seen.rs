@@ -1,17 +1,20 @@
+//! Record of the positions that a listener received, and the check of it against the published positions.
+
 use serde::{Deserialize, Serialize};
 
-/// What one listener has been sent: enough to know, when all positions are known, that it was each once and in order.
+/// Positions that one listener received: enough to check, once all positions are known, that each came once and in
+/// order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Where its first stream began.
+    /// Position at which its first stream began.
     pub from: Option<u64>,
-    /// Up to where it is served: the id of the last frame that had one.
+    /// Id of the last frame that had one.
     pub cursor: u64,
-    /// Changes.
+    /// Number of Changes.
     pub count: u64,
-    /// A sum over all their positions.
+    /// Sum over all their positions.
     sum: u64,
-    /// Changes that came at or behind the cursor: again, or too late.
+    /// Number of Changes at or before the cursor: repeated or too late.
     pub doubled: u64,
 }
 
@@ -38,10 +41,10 @@ impl Seen {
     }
 }
 
-/// All positions of a channel, which all its listeners must have seen.
+/// All positions of a channel, each of which its listeners must have received.
 pub struct Truth {
     positions: Vec<u64>,
-    /// `sums[i]` over the first i.
+    /// `sums[i]` over the first i positions.
     sums: Vec<u64>,
 }
 
@@ -56,7 +59,7 @@ impl Truth {
         Self { sums: sums.collect(), positions }
     }
 
-    /// How many positions are missing. What did not come in its place counts as missing.
+    /// Number of missing positions. A Change that is out of order counts as missing.
     pub fn missing(&self, seen: &Seen) -> u64 {
         let from = seen.from.unwrap_or(0);
         let before = self.positions.partition_point(|position| *position <= from);
@@ -69,7 +72,7 @@ impl Truth {
     }
 }
 
-/// Makes sums of different positions different (splitmix64).
+/// Hash that makes sums of different sets of positions differ (splitmix64).
 fn spread(position: u64) -> u64 {
     let mut x = position.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,13 +1,15 @@
+//! Send times of commands, shared between the sender and the receivers without a lock.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 
-/// When each command was sent, for those who receive its frame: written by one thread and read by others, without a
+/// Send time of each command, for those that receive its frame: written by one thread and read by others, without a
 /// lock.
 pub struct Sent {
-    /// By the command's number, as `now` told it; 0 before it is sent.
+    /// Times by command number, as returned by `now`; 0 before the command is sent.
     at: Vec<AtomicU64>,
 }
 
@@ -36,7 +38,7 @@ impl Sent {
     }
 }
 
-/// Between two moments, in nanoseconds.
+/// Duration between two times in nanoseconds.
 pub fn between(from: u64, to: u64) -> Duration {
     Duration::from_nanos(to.saturating_sub(from))
 }

@@ -1,3 +1,5 @@
+//! All listeners of a process, on several threads.
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use super::crowd::{Ask, Crowd, Progress, Report, Returns};
 use super::holder;
 
-/// Who is to listen to what, and where.
+/// Channels, addresses and tokens of all listeners.
 #[derive(Serialize, Deserialize)]
 pub struct Plan {
     pub addresses: Vec<SocketAddr>,
     pub channels: Vec<Channel>,
     pub tokens: Vec<String>,
     pub listeners: Vec<Listener>,
-    /// Connections under way at one time.
+    /// Limit of connections being opened at one time.
     pub at_once: usize,
     pub threads: usize,
     pub returns: Returns,
@@ -28,7 +30,7 @@ pub struct Plan {
 #[derive(Serialize, Deserialize)]
 pub struct Channel {
     pub path: String,
-    /// Whose events it carries.
+    /// Indexes of the projects whose events it carries.
     pub rooms: Vec<usize>,
 }
 
@@ -36,11 +38,11 @@ pub struct Channel {
 pub struct Listener {
     pub channel: usize,
     pub token: usize,
-    /// The address of its own end.
+    /// Local address of the connection.
     pub from: Ipv4Addr,
 }
 
-/// All listeners, on threads of their own, connecting from the moment it is made.
+/// All listeners, on threads of their own, which begin to connect when this is created.
 pub struct Swarm {
     plan: Arc<Plan>,
     progress: Arc<Progress>,
@@ -66,12 +68,12 @@ impl Swarm {
         &self.plan
     }
 
-    /// How many have had their `hello` and are connected.
+    /// Number of listeners that have received `hello` and are connected.
     pub fn connected(&self) -> usize {
         self.progress.connected.load(Ordering::Relaxed)
     }
 
-    /// Changes that came, to all listeners together.
+    /// Number of Changes received by all listeners together.
     pub fn changes(&self) -> u64 {
         self.progress.changes.load(Ordering::Relaxed)
     }
@@ -80,7 +82,7 @@ impl Swarm {
         holder::Progress { connected: self.connected(), changes: self.changes(), failure: self.progress.failure() }
     }
 
-    /// Since the beginning, until all have had their `hello`.
+    /// Waits until all listeners have received `hello`; returns the time since the beginning.
     pub async fn until_connected(&self, limit: Duration) -> anyhow::Result<Duration> {
         let (all, began) = (self.plan.listeners.len(), Instant::now());
         while self.connected() < all {
@@ -92,7 +94,7 @@ impl Swarm {
         Ok(self.began.elapsed())
     }
 
-    /// An error when a listener failed, or lost its connection though it may not.
+    /// Fails if a listener failed, or lost its connection although the plan does not allow it.
     pub fn check(&self) -> anyhow::Result<()> {
         match self.progress.failure() {
             Some(failure) => Err(anyhow!(failure)),
@@ -100,14 +102,14 @@ impl Swarm {
         }
     }
 
-    /// How many are connected and served up to these positions, one for each channel.
+    /// Number of listeners that are connected and served up to these positions, one for each channel.
     pub fn reached(&self, positions: Vec<u64>) -> anyhow::Result<usize> {
         let positions = Arc::new(positions);
         let counts = self.ask(|answer| Ask::Reached(Arc::clone(&positions), answer))?;
         Ok(counts.into_iter().sum())
     }
 
-    /// What all listeners have seen so far.
+    /// Collects the reports of all listeners up to now.
     pub fn report(&self) -> anyhow::Result<Report> {
         let mut reports = self.ask(Ask::Report)?.into_iter();
         let mut all = reports.next().context("no listeners")?;

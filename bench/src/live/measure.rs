@@ -1,3 +1,5 @@
+//! One run against one server: connect, publish, wait for the last frame, disconnect.
+
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,32 +15,32 @@ use crate::stages::{Stages, Told};
 use crate::system::{Process, System};
 use crate::usage::{Watched, memory_of_all};
 
-/// For all to connect.
+/// Time limit for all listeners to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(300);
-/// For the last frame, from the last command's reply.
+/// Time limit for the last frame, after the last command's reply.
 const ARRIVE_LIMIT: Duration = Duration::from_secs(60);
-/// After connecting, before memory is looked at.
+/// Pause after connecting, before memory is measured.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// A server to be measured.
 pub struct Target<'a> {
     commands: &'a Process,
     reads: Vec<&'a Process>,
-    /// Whose CPU is told.
+    /// Processes whose CPU time is reported.
     watched: Vec<(String, u32)>,
-    /// Whose stages are watched.
+    /// System whose stages are measured.
     system: Option<&'a System>,
 }
 
-/// What one run came to.
+/// Result of one run.
 pub struct Measured {
-    /// Until all listeners were connected.
+    /// Time until all listeners were connected.
     pub connects: Duration,
-    /// Bytes of each server that has listeners, for each of them.
+    /// Memory in bytes per listener, for each server that has listeners.
     pub memory: Vec<f64>,
     pub latencies: Latencies,
     pub stages: Option<Told>,
-    /// Seconds, by process.
+    /// CPU seconds by process.
     pub cpu: Vec<(String, f64)>,
     pub deliveries: u64,
     pub heartbeats: u64,
@@ -51,7 +53,7 @@ impl Measured {
         self.lost + self.doubled
     }
 
-    /// CPU seconds of these processes for a million deliveries; where nothing happened, for a million heartbeats.
+    /// CPU seconds of these processes per million deliveries; without deliveries, per million heartbeats.
     pub fn cpu_per_million(&self, names: &[impl AsRef<str>]) -> f64 {
         let frames = if self.deliveries > 0 { self.deliveries } else { self.heartbeats.max(1) };
         let used = self.cpu.iter().filter(|(name, _)| names.iter().any(|wanted| wanted.as_ref() == name));
@@ -77,7 +79,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// This program, which sends the commands; those that it started are told apart.
+/// This program, which sends the commands; the processes that it started are reported separately.
 fn client() -> (String, u32) {
     ("client".to_owned(), std::process::id())
 }
@@ -132,7 +134,7 @@ pub async fn measure(
     })
 }
 
-/// Of each server that has listeners.
+/// Plans for each server that has listeners.
 fn plans(target: &Target<'_>, rooms: &Rooms, audience: &Audience) -> anyhow::Result<Vec<Plan>> {
     let plan = |(instance, server): (usize, &&Process)| {
         Ok(Plan {
@@ -148,7 +150,8 @@ fn plans(target: &Target<'_>, rooms: &Rooms, audience: &Audience) -> anyhow::Res
     target.reads.iter().enumerate().map(plan).collect()
 }
 
-/// Frames that listeners lack, and frames that came again or out of order, against the positions that the replies told.
+/// Number of missing frames, and of frames that were repeated or out of order, compared with the positions in the
+/// replies.
 pub fn faults(channels: &[Channel], report: &Report, published: &[Published]) -> (u64, u64) {
     let truth = |rooms: &Vec<usize>| {
         Truth::new(published.iter().filter(|p| rooms.contains(&p.room)).map(|p| p.position).collect())

@@ -1,10 +1,11 @@
-//! From a command sent to its frame received, at many listeners, beside a server that has the same frames in memory.
+//! Measures the time from sending a command to receiving its frame at many listeners, compared with a server that has
+//! the same frames in memory.
 
 /// One run against one server.
 mod measure;
-/// What Taskfold is compared with.
+/// Servers that Taskfold is compared with.
 mod peers;
-/// What is printed.
+/// Printed results.
 mod report;
 /// Taskfold's processes.
 mod served;
@@ -25,43 +26,43 @@ use crate::system::System;
 pub struct Live {
     #[command(flatten)]
     audience: Audience,
-    /// Commands a second, over all rooms; 0: only hold the connections
+    /// Commands per second over all projects (`--rooms`); 0: only hold the connections
     #[arg(long, default_value = "50")]
     rate: u32,
-    /// Of each run
+    /// Seconds of each run
     #[arg(long, default_value = "10")]
     seconds: u64,
     #[arg(long, default_value = "3")]
     runs: usize,
-    /// In place of --listeners, --rooms and --rate
+    /// Workload in place of --listeners, --rooms and --rate
     #[arg(long)]
     preset: Option<Preset>,
-    /// Each role in a process of its own: its CPU is told apart, and memory is that of the query-api alone
+    /// Each role in a process of its own: its CPU is reported separately, and memory is that of the query-api alone
     #[arg(long)]
     apart: bool,
-    /// Of the query-api. With more than one, each has as many listeners as --listeners says, the roles are apart, and
-    /// there is no other server beside
+    /// Number of query-api instances. With more than one, each has as many listeners as --listeners says, the roles run
+    /// in separate processes, and no other server is compared
     #[arg(long, default_value_t = NonZeroUsize::MIN)]
     instances: NonZeroUsize,
-    /// Without the server from memory beside
+    /// Without the comparison with the in-memory server
     #[arg(long)]
     no_floor: bool,
-    /// Beside nginx with Nchan too, with so many workers
+    /// Compares with nginx and Nchan too, with this number of workers
     #[arg(long, value_name = "WORKERS", num_args = 0..=1, default_missing_value = "1")]
     nchan: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Preset {
-    /// 1,000 listeners in 10 rooms, 50 commands a second
+    /// 1,000 listeners in 10 projects, 50 commands per second
     W1,
-    /// 15,000 listeners in 150 rooms, 50 commands a second
+    /// 15,000 listeners in 150 projects, 50 commands per second
     W2,
-    /// One room of 5,000 listeners, 5 commands a second
+    /// One project with 5,000 listeners, 5 commands per second
     W3,
 }
 
-/// How much is published, and for how long.
+/// Publishing rate and duration.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub rate: u32,

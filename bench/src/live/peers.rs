@@ -1,3 +1,5 @@
+//! Servers for comparison with the live streams: axum in memory, and nginx with Nchan.
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,7 +11,7 @@ use crate::publisher::How;
 use crate::rooms::Rooms;
 use crate::system::Process;
 
-/// A server that has the same frames in memory and nothing behind it, measured in turn with Taskfold.
+/// A server that has the same frames in memory and no database, measured alternately with Taskfold.
 pub struct Peer {
     pub name: &'static str,
     pub runs: Vec<Measured>,
@@ -39,7 +41,7 @@ impl Peer {
         }
     }
 
-    /// Ready for listeners; how it is sent this Change as a frame.
+    /// Prepares the server for listeners; returns the way to send this Change to it as a frame.
     pub async fn prepare(&self, rooms: &Rooms, change: &Value) -> anyhow::Result<How> {
         Ok(match &self.server {
             Server::Axum(_) => How::Frame(change.clone()),

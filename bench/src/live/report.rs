@@ -1,3 +1,5 @@
+//! Printed and JSON results of the live measurements.
+
 use std::num::NonZeroUsize;
 
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use super::peers::Peer;
 use crate::figures::{figure, median, spread};
 use crate::rooms::Audience;
 
-/// Shares of the latencies that are told; 1 is the greatest.
+/// Percentiles that are reported; 1 is the maximum.
 const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
 
 pub fn head(audience: &Audience, instances: NonZeroUsize, load: Load, runs: usize) {
@@ -76,7 +78,7 @@ fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
         let key = format!("cpu_s_per_million_{}", name.replace([' ', '-'], "_"));
         tell(&format!("CPU s per 1M deliveries, {name} alone"), &key, each(runs, |m| m.cpu_per_million(&[name])));
     }
-    // Later runs find the memory that the first has left.
+    // Later runs find memory that the first run left allocated.
     let memory = runs.first().map_or(&[][..], |m| &m.memory);
     tell("KiB a connection (first run)", "kib_per_connection", memory.iter().map(|bytes| bytes / 1024.0).collect());
     tell("all connected after s", "connects_s", each(runs, |m| m.connects.as_secs_f64()));
@@ -88,7 +90,7 @@ fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
     summary
 }
 
-/// Where the time goes: medians over the runs, cumulative from the command sent.
+/// Prints the medians of the stages over the runs, cumulative from the time at which the command was sent.
 fn stages(runs: &[Measured]) {
     let told: Vec<_> = runs.iter().filter_map(|m| m.stages.as_ref()).collect();
     let Some(first) = told.first() else { return };
@@ -125,7 +127,7 @@ fn each(runs: &[Measured], of: impl Fn(&Measured) -> f64) -> Vec<f64> {
     runs.iter().map(of).collect()
 }
 
-/// In milliseconds.
+/// Latency in milliseconds.
 fn latency(measured: &Measured, share: f64) -> f64 {
     if share >= 1.0 { measured.latencies.max() } else { measured.latencies.at(share) }
 }

@@ -1,18 +1,20 @@
+//! Taskfold's processes in the live measurements.
+
 use crate::system::{Process, System};
 
-/// How Taskfold's roles are spread over processes.
+/// Distribution of Taskfold's roles over processes.
 #[derive(Clone, Copy)]
 pub enum Roles {
-    /// All in one.
+    /// All roles in one process.
     Together,
-    /// Each in its own, and so many of the query-api.
+    /// Each role in a process of its own, with this number of query-api instances.
     Apart(usize),
 }
 
 /// Taskfold's processes, by name.
 pub struct Served {
     others: Vec<(String, Process)>,
-    /// Those that have listeners.
+    /// Processes that have listeners.
     pub(super) reads: Vec<(String, Process)>,
 }
 
@@ -53,7 +55,7 @@ impl Served {
     }
 }
 
-/// Names for several of a kind; one alone has no number.
+/// Names for several processes of a kind; a single one has no number.
 pub fn numbered<T>(name: &str, of_a_kind: impl IntoIterator<Item = T>) -> Vec<(String, T)> {
     let all: Vec<T> = of_a_kind.into_iter().collect();
     let alone = all.len() == 1;

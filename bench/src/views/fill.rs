@@ -1,24 +1,26 @@
+//! Fills a large database for the read measurements.
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
-/// The large database: its rows are written past the log, as the projector would have written them.
+/// The large database: its rows are written without the log, as the projector would have written them.
 pub struct Filled {
     pub user: Uuid,
-    /// Of 30 columns with 5,000 tasks each.
+    /// Project with 30 columns of 5,000 tasks each.
     pub project: Uuid,
     pub tasks: i64,
     pub projects: i64,
     pub in_one: i64,
-    /// Some that titles have, the frequent ones more often.
+    /// Some words that occur in titles, the frequent ones more often.
     pub words: Vec<String>,
 }
 
-/// Words of about the lengths of words, some of them far more frequent than others.
+/// Generates words of realistic lengths, some of them far more frequent than others.
 const WORDS: &str = "CREATE FUNCTION bench_words(n integer, seed integer) RETURNS text LANGUAGE sql VOLATILE AS $$ \
     SELECT string_agg(substr(md5(floor(power(random(), 3) * 20000)::text), 1, 3 + floor(random() * 6)::integer), ' ') \
     FROM generate_series(1, n) WHERE seed IS NOT NULL $$";
 
-/// $1: whose; $2: the large project.
+/// $1: user; $2: the large project.
 const ROWS: &[&str] = &[
     "INSERT INTO projects (project_id, name, description, columns, labels, archived, created_at, created_by, updated_at, version, \
          position) \

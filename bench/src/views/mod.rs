@@ -1,6 +1,8 @@
+//! Measures reads of a large database through HTTP, compared with pgbench running the same SQL.
+
 /// A large database.
 mod fill;
-/// What is asked for, in HTTP and in SQL.
+/// Reads, in HTTP and in SQL.
 pub mod questions;
 
 use std::process::Command;
@@ -16,13 +18,13 @@ use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::{beside_postgres, transactions};
 use crate::system::System;
 
-/// What all runs of a question came to.
+/// Results of all runs of a read.
 #[derive(Default)]
 struct Results {
     http: Vec<Measured>,
     /// The same SQL, as the query-api's role.
     sql: Vec<f64>,
-    /// As the owner, whom no policy holds.
+    /// The same SQL as the owner, to whom no policy applies.
     unguarded: Vec<f64>,
 }
 
@@ -35,7 +37,7 @@ pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<Va
     let pool = PgPool::connect(&system.database_url()?).await?;
     let filled = fill::fill(&pool, user).await?;
     pool.close().await;
-    // Filling takes longer than a connection may rest.
+    // Filling takes longer than the server keeps an idle connection open.
     let mut someone = Client::connect(&api.address, &someone.token).await?;
     println!(
         "{} tasks in {} projects, {} of them in one; {clients} clients; median (least to greatest) of {runs} runs of {seconds} s",
@@ -98,7 +100,7 @@ fn tell(question: &Question, results: &Results) -> Value {
     })
 }
 
-/// A read in SQL, in a transaction like the query-api's; transactions a second.
+/// Runs a read in SQL, in a transaction like the query-api's; returns transactions per second.
 pub async fn pgbench(
     system: &System,
     sql: &str,

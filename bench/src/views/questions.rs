@@ -1,10 +1,12 @@
+//! The reads that are measured, as HTTP requests and as SQL.
+
 use super::fill::Filled;
 
-/// A read, as it is sent and as it is asked of PostgreSQL.
+/// A read, as an HTTP request and as SQL.
 pub struct Question {
     pub name: &'static str,
     pub path: Box<dyn Fn(usize) -> String>,
-    /// For pgbench.
+    /// Script for pgbench.
     pub sql: String,
 }
 
@@ -19,8 +21,8 @@ pub const CARD: &str = "task_id, project_id, title, status, column_id, rank, pri
         AND s.status = 'completed') AS subtask_done, \
     (SELECT taskfold_user()) = ANY (watcher_ids) AS watching";
 
-/// With what the query-api does around it: a transaction, who asks, where the read tables are, and their membership
-/// where the read is of a project.
+/// Adds the statements of the query-api around the read: a transaction, the user, the checkpoint and generation of the
+/// read tables, and the membership if the read is of a project.
 pub fn as_read(user: &str, project: Option<&str>, sql: &str) -> String {
     let membership =
         project.map(|project| format!("SELECT * FROM taskfold_membership('{project}', NULL, 1000000000);\n"));
