@@ -1,3 +1,5 @@
+//! API tokens: their rights, limits, expiry and revocation on both APIs.
+
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -7,7 +9,7 @@ use taskfold_event_log::clock::now;
 
 use crate::harness::{Actor, App, Place, Sse, eventually};
 
-/// Revoking and expiry are felt everywhere within this time.
+/// Time within which a revocation or expiry takes effect everywhere.
 const FELT_WITHIN: Duration = Duration::from_secs(5);
 
 fn in_seconds(seconds: i64) -> Value {
@@ -58,7 +60,7 @@ async fn a_token_is_shown_once_and_does_on_both_apis_what_its_maker_may() {
         sqlx::query_as("SELECT encode(secret_hash, 'hex') FROM api_tokens").fetch_one(&app.owner).await.unwrap();
     assert_eq!(stored.len(), 64);
 
-    // What is for people.
+    // Operations for people only.
     script.post("/v1/api-tokens", json!({"name": "n", "access": "read"})).await.problem(403, "forbidden");
     script.get("/v1/api-tokens").await.problem(403, "forbidden");
     script.delete(&format!("/v1/api-tokens/{}", made["id"].as_str().unwrap())).await.problem(403, "forbidden");
@@ -141,7 +143,7 @@ async fn a_token_for_one_project_sees_no_other_and_makes_none() {
     bot.get(&format!("/v1/projects/{other}/events/stream")).await.problem(404, "not-found");
     bot.get(&format!("/v1/stream?projects={own},{other}")).await.problem(404, "not-found");
 
-    // Nor by an earlier answer, nor by an id that is taken there.
+    // Neither an earlier reply under the same key nor an id that is taken there reveals the other project.
     let key = taskfold_event_log::clock::new_id().to_string();
     let rename = |actor: &Actor| {
         let request = actor.request(Method::PATCH, &format!("/v1/projects/{other}"));
@@ -152,7 +154,7 @@ async fn a_token_for_one_project_sees_no_other_and_makes_none() {
     let taken = json!({"title": "T", "id": there});
     bot.post(&format!("/v1/projects/{own}/tasks"), taken).await.problem(404, "not-found");
 
-    // A stream by a ticket stays within the same walls; reconnecting is told so inside the stream.
+    // A stream by a ticket has the same limits; a reconnect gets the error as a frame.
     let ticket = bot.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let nobody = app.anonymous();
     nobody.get(&format!("/v1/projects/{other}/events/stream?ticket={ticket}")).await.problem(404, "not-found");
@@ -217,7 +219,7 @@ async fn an_expiring_token_ends_itself_and_what_was_opened_with_it() {
     let took = begun.elapsed();
     assert!(took > Duration::from_secs(2) && took < Duration::from_secs(4) + FELT_WITHIN, "{took:?}");
     brief.get("/v1/me").await.problem(401, "unauthenticated");
-    // A reconnect is told so where `EventSource` can read it.
+    // On a reconnect the error is a frame, which `EventSource` can read.
     let again = brief.request(Method::GET, &path).header("last-event-id", "1");
     assert_eq!(last_event(&mut Sse::open(again).await).await, "reauth");
     app.finish().await;

@@ -1,5 +1,5 @@
-//! The append of the log, called as the committer calls it, with commands side by side that it never has in one call by
-//! intention.
+//! The append of the log, called as the committer calls it, with combinations of commands that the committer never
+//! sends in one call on purpose.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use crate::harness::Place;
 
-/// Of a project at version 1, whose one column may hold two tasks.
+/// A log with a project at version 1, whose only column may hold two tasks.
 struct Log {
     db: PgPool,
     project: Uuid,
     column: Uuid,
-    /// The last event that was seen: its position and command.
+    /// The last event known to the caller: its position and command.
     seen: Option<(i64, Uuid)>,
 }
 
@@ -73,8 +73,8 @@ impl Log {
         .await
     }
 
-    /// A whole command, of what a test says of it: `command`, `fingerprint`, `type`, `aggregate`, `expected`, `guard`,
-    /// `events` (how many), `rank`, `wip`.
+    /// Completes a command from the fields that a test gives: `command`, `fingerprint`, `type`, `aggregate`,
+    /// `expected`, `guard`, `events` (their number), `rank`, `wip`.
     fn whole(&self, command: &Value) -> Value {
         let given = |name: &str, otherwise: Value| command.get(name).cloned().unwrap_or(otherwise);
         let kind = given("type", json!("task"));
@@ -114,7 +114,7 @@ impl Log {
     }
 }
 
-/// Outcome, first and last position, version.
+/// Outcome, first and last position, and version of each command.
 fn told(answers: Option<Value>) -> Vec<(String, i64, i64, i64)> {
     let told = |answer: &Value| {
         let number = |name: &str| answer[name].as_i64().unwrap();
@@ -165,7 +165,7 @@ async fn one_call_refuses_what_must_be_and_appends_the_rest_densely() {
     assert_eq!(log.events_of(made).await, [(4, 1), (5, 2)]);
     assert_eq!(log.events_of(there).await, [(2, 1), (3, 2)]);
     log.assert_dense(6).await;
-    // Nothing is left of the attempt to append all.
+    // The failed attempt to append all leaves nothing behind.
     assert_eq!(log.append(&[json!({"rank": "b"})]).await.unwrap(), (6, None));
 }
 
@@ -196,8 +196,8 @@ async fn a_command_without_events_is_checked_and_remembered() {
     log.assert_dense(3).await;
 }
 
-/// A server that took over without the last transactions of the one before: what processes remember is ahead of the
-/// log.
+/// A failover to a server that lacks the last transactions of the previous one: the state cached by processes is ahead
+/// of the log.
 #[tokio::test]
 async fn a_decision_on_more_than_the_log_has_leaves_no_hole_in_an_aggregate() {
     let place = Place::new().await;
@@ -241,7 +241,7 @@ async fn what_meets_in_one_call_is_refused_with_all_of_it() {
     let both = [json!({"command": same}), json!({"command": same, "rank": "x"})];
     assert!(log.append(&both).await.is_err());
     assert!(log.append(&[json!({"rank": "x"}), json!({"rank": "x"})]).await.is_err());
-    // No removed member slips in.
+    // No command of a removed member is appended.
     let project = json!({"type": "project", "aggregate": log.project, "expected": 1});
     let error = log.append(&[project.clone(), json!({"guard": 1})]).await.unwrap_err();
     assert!(error.to_string().contains("decided on it"), "{error}");
@@ -266,7 +266,8 @@ async fn commands_on_one_aggregate_are_appended_in_their_order() {
         .unwrap();
     assert_eq!(rank, "r2", "the last placement counts");
 
-    // After a refused one, the later ones are conflicts, and commands on other aggregates are appended.
+    // After a refused command, later commands on the same aggregate are conflicts; those on other aggregates are
+    // appended.
     let full = json!({"aggregate": task, "expected": 3, "rank": "z", "wip": 0});
     let call = [full, nth(4), json!({"aggregate": other, "expected": 2}), json!({"aggregate": other, "expected": 3})];
     let (_, answers) = log.append(&call).await.unwrap();

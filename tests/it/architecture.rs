@@ -1,4 +1,4 @@
-//! Dependencies between crates.
+//! Rules on the dependencies between crates and on the structure of the code.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +16,7 @@ const WITHOUT_HTTP: [&str; 7] = [
     "taskfold-projector",
 ];
 
-/// The three services meet in event JSON, tables and Changes, never in code.
+/// The three services share only event JSON, tables and Changes, and never code.
 #[test]
 fn each_crate_depends_on_what_it_may() {
     let metadata = Command::new(env!("CARGO"))
@@ -80,7 +80,8 @@ fn each_crate_depends_on_what_it_may() {
     }
 }
 
-/// Library crates take ready values: settings are read in one place. The private servers look for binaries on the PATH.
+/// Library crates take their settings as values, which the program reads in one place. The embedded servers look for
+/// binaries on the PATH.
 #[test]
 fn only_the_program_reads_the_environment() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -95,7 +96,7 @@ fn only_the_program_reads_the_environment() {
     }
 }
 
-/// Names, labels and help texts of metrics stand in one file, which the operating manual is compared with.
+/// Names, labels and help texts of metrics are in one file, which the operating manual is compared with.
 #[test]
 fn metrics_are_recorded_through_the_registry_only() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -109,9 +110,9 @@ fn metrics_are_recorded_through_the_registry_only() {
     }
 }
 
-/// The compiler has to ask about a new event, command, refusal, kind or role wherever one is matched on: a catch-all
-/// arm answers for it silently. The files that are allowed one match on options, characters, error codes and types of
-/// other crates.
+/// A new event, command, refusal, kind or role must cause a compiler error wherever one is matched on, which a
+/// catch-all arm would suppress. The files that are exempt match on options, characters, error codes and types of other
+/// crates.
 #[test]
 fn matches_on_our_own_enums_have_no_catch_all_arms() {
     let allowed = [
@@ -135,8 +136,8 @@ fn matches_on_our_own_enums_have_no_catch_all_arms() {
     }
 }
 
-/// An operation is a file with a `handler`, and a group of operations a folder with a `router`. One that the module
-/// above does not add to its routes would compile and never be reached.
+/// An operation is a file with a `handler`, and a group of operations a folder with a `router`. One that its parent
+/// module does not add to its routes would compile but be unreachable.
 #[test]
 fn every_handler_and_every_router_is_routed() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

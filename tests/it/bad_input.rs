@@ -1,5 +1,6 @@
-//! Wrong requests at every route: the routes come from the OpenAPI documents, so that a new one is covered the day it
-//! is added. Each is answered with a problem of the contract; nothing is half done; nothing inner is shown.
+//! Invalid requests to every route: the routes come from the OpenAPI documents, so that a new one is covered as soon as
+//! it is added. Each gets a problem response of the contract; no request is executed in part; no internal detail is
+//! shown.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::harness::{Actor, Answer, App};
 struct Route {
     method: Method,
     path: String,
-    /// Takes a JSON body.
+    /// Set if the route takes a JSON body.
     has_body: bool,
     needs_token: bool,
     query: Vec<String>,
@@ -45,7 +46,7 @@ fn routes() -> Vec<Route> {
     routes
 }
 
-/// Somebody's project and task, and somebody else who knows their ids.
+/// A person with a project and a task, and another person who knows their ids.
 struct Scene {
     app: App,
     ada: Actor,
@@ -64,7 +65,7 @@ impl Scene {
         Self { app, ada, eve, project, task }
     }
 
-    /// The route's path with real ids where there are some.
+    /// The route's path, with real ids where they exist.
     fn path(&self, route: &Route) -> String {
         let mut path = route
             .path
@@ -83,7 +84,7 @@ impl Scene {
         path
     }
 
-    /// Nothing was written by what was sent.
+    /// Checks that the requests appended nothing.
     async fn finish(self, head: i64) {
         assert_eq!(self.app.head().await, head, "a refused request was half done");
         self.app.finish().await;
@@ -125,7 +126,7 @@ async fn without_or_with_a_bad_token_nothing_is_told() {
 #[tokio::test]
 async fn what_belongs_to_others_does_not_exist() {
     let scene = Scene::new().await;
-    // A token of Ada's own for another project is a stranger here.
+    // Ada's own token for another project has no access here.
     let (other, _) = scene.ada.project("Another").await;
     let stray = scene.ada.api_token(json!({"name": "stray", "access": "write", "project_id": other})).await;
     let head = scene.app.head().await;
@@ -146,7 +147,7 @@ async fn a_token_that_may_only_read_changes_nothing_anywhere() {
     let head = scene.app.head().await;
     let reader = scene.ada.api_token(json!({"name": "reader", "access": "read"})).await;
     for route in routes().iter().filter(|r| r.needs_token && r.method != Method::GET) {
-        // Streams are reads.
+        // Opening a stream is a read.
         if !["/v1/stream-tickets", "/v1/streams/{stream_id}"].contains(&route.path.as_str()) {
             let what = format!("{} {}", route.method, route.path);
             let answer = send_plausibly(&reader, route, &scene.path(route)).await;
@@ -162,7 +163,7 @@ async fn send_plausibly(actor: &Actor, route: &Route, path: &str) -> Answer {
     actor.send(if route.has_body { request.json(&plausible_body(route)) } else { request }).await
 }
 
-/// Good enough to get past the reading of it.
+/// A body that is valid enough to be parsed.
 fn plausible_body(route: &Route) -> Value {
     let path = route.path.as_str();
     let create = route.method == Method::POST;
@@ -212,7 +213,8 @@ async fn bodies_that_cannot_be_read_are_refused() {
             let request = scene.ada.request(route.method.clone(), &scene.path(route));
             let answer = scene.ada.send(request.header("content-type", "application/json").body(body.clone())).await;
             is_a_problem(&answer, &what);
-            // An import takes another program's document, of up to 64 MiB: what does not fit in it is another question.
+            // An import takes a document of another program, of up to 64 MiB: invalid content in it is tested
+            // elsewhere.
             let import = route.path == "/v1/imports";
             assert!(import || statuses.contains(&answer.status.as_u16()), "{what}: {}", answer.body);
         }
@@ -316,7 +318,7 @@ async fn unknown_paths_methods_and_giant_headers_have_their_problems() {
     scene.finish(head).await;
 }
 
-/// Two GiB are announced, and refused before they are sent.
+/// A declared length of two GiB is refused before the body is sent.
 #[tokio::test]
 async fn a_body_of_two_gib_is_refused_by_its_announcement() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

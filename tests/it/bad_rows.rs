@@ -1,4 +1,4 @@
-//! Rows and events that no code of ours wrote: each stops its own aggregate and nothing else.
+//! Rows and events that our code did not write: each stops its own aggregate and nothing else.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ async fn run(app: &App, sql: &str) {
     sqlx::raw_sql(sql).execute(&app.owner).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Appends an event behind the back of everybody, with a command of its own.
+/// Inserts an event directly into the log, with a command of its own.
 async fn plant(app: &App, task: &str, event_type: &str, payload: &str) -> i64 {
     let command: Uuid = new_id();
     let mut tx = app.owner.begin().await.unwrap();
@@ -54,7 +54,7 @@ async fn plant(app: &App, task: &str, event_type: &str, payload: &str) -> i64 {
     position
 }
 
-/// Changes the task, and waits until that is read.
+/// Changes the task, and waits until the change can be read.
 async fn is_well(ada: &Actor, task: &str, title: &str) {
     let path = format!("/v1/tasks/{task}");
     let position = ada.patch(&path, json!({"title": title})).await.expect(200)["position"].as_i64().unwrap();
@@ -107,17 +107,17 @@ async fn rows_that_cannot_be_read_stop_their_own_aggregates_until_they_are_tried
         sqlx::query(sql).bind(task.parse::<Uuid>().unwrap()).execute(&app.owner).await.unwrap();
     }
     run(&app, &format!("UPDATE projects SET columns = '7' WHERE project_id = '{other}'")).await;
-    // The projector has the rows in memory, as long as nobody else writes them.
+    // The projector caches the rows, as long as no other process writes them.
     run(&app, "UPDATE projection_checkpoint SET generation = generation + 1").await;
 
-    // All at once, so that they come in one batch with those that are well.
+    // All at once, so that they come in one batch with valid events.
     for (task, comment) in &tasks {
         ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "still sick"})).await.expect(200);
         let edit = json!({"text": "hello again"});
         ada.patch(&format!("/v1/tasks/{task}/comments/{comment}"), edit).await.expect(200);
     }
     is_well(&ada, &well, "still well").await;
-    // A sick project keeps none of its tasks from going on, and who watches it is told.
+    // A project with a dead letter does not stop its tasks, and its subscribers are notified.
     let bea = app.person("bea").await;
     ada.put(&format!("/v1/projects/{other}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
     is_well(&ada, &beside_a_sick_project, "still well beside it").await;
@@ -178,7 +178,7 @@ async fn events_that_cannot_be_read_stop_their_own_aggregates_until_they_are_men
     let detail = projection(&app).await["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains(&format!("{} dead letters", expected.len())), "{detail}");
 
-    // One that still fails keeps no other from being taken back.
+    // A dead letter that still fails does not prevent the retry of others.
     let mend = "UPDATE events SET event_type = 'task.renamed', aggregate_type = 'task', \
          payload = '{\"changes\": {\"title\": {\"from\": \"sick\", \"to\": \"cured\"}}}' WHERE position = ";
     let (last, others) = planted.split_last().unwrap();
@@ -193,7 +193,7 @@ async fn events_that_cannot_be_read_stop_their_own_aggregates_until_they_are_men
     for (_, task) in &planted {
         assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["title"], "cured");
     }
-    // The stream has what was there before: it is published anew.
+    // The stream still has the earlier messages: it is published again.
     stream::context(&app.nats().await).delete_stream(&app.stream).await.unwrap();
     is_well(&ada, &well, "well to the end").await;
     app.finish().await;
@@ -222,7 +222,7 @@ async fn times_of_events_beyond_all_bounds_are_read_and_named() {
     app.finish().await;
 }
 
-/// As a release before has stored them.
+/// Events as stored by an earlier release.
 #[tokio::test]
 async fn a_leap_second_in_the_log_is_the_second_behind_it() {
     let app = App::start().await;
@@ -287,7 +287,7 @@ async fn times_are_taken_within_their_bounds_and_refused_beyond_them() {
         assert_eq!(same(&read["due_at"]), same(&json!(stored)), "{at}: {read}");
         assert_eq!(made["events"][0]["changes"]["due_at"]["to"], json!(stored), "{at}");
     }
-    // Days at either end of time, where it is another year already, or still.
+    // Times at both ends of the range, which are in another year in these time zones.
     for (from, tz) in [("9999-01-01T00:00:00Z", "Pacific/Kiritimati"), ("0001-01-01T00:00:00Z", "America/Adak")] {
         let to = from.replace("-01-01T00:00:00Z", "-12-31T23:59:59Z");
         let days = ada.get(&format!("/v1/projects/{project}/calendar?from={from}&to={to}&tz={tz}")).await.expect(200);

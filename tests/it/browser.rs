@@ -1,5 +1,4 @@
-//! What only a real browser can say: Chromium's own `EventSource`, its media elements, its idea of where a page may
-//! run.
+//! Tests that need a real browser: Chromium's own `EventSource`, its media elements, and its rules for running pages.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -16,8 +15,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::harness::{Actor, App, PATIENCE, data_dir, skipped};
 
-/// Looks for a browser. Tests that need one are left out without it, and say so; with TASKFOLD_REQUIRE_BROWSER it is an
-/// error.
+/// Looks for a browser. Without one, the tests that need it are skipped with a message; with TASKFOLD_REQUIRE_BROWSER
+/// this is an error.
 fn is_there() -> bool {
     let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = version.is_ok_and(|status| status.success());
@@ -28,14 +27,14 @@ fn is_there() -> bool {
     there
 }
 
-/// A page in Chromium that says what it sees.
+/// A page in Chromium that reports to the test.
 struct Browser {
     chromium: Child,
     said: mpsc::UnboundedReceiver<Value>,
 }
 
 impl Browser {
-    /// `script` runs in the page, where `say(value)` reaches the test.
+    /// Opens a page. `script` runs in it, where `say(value)` sends a value to the test.
     async fn open(name: &str, script: &str) -> Self {
         let (sender, said) = mpsc::unbounded_channel();
         let page = format!(
@@ -84,7 +83,7 @@ impl Drop for Browser {
     }
 }
 
-/// A way to the program that gives answers away in small pieces, and can be cut.
+/// A proxy to the program that forwards responses in small pieces, and can be cut.
 async fn way_to(url: &str, whole: Arc<watch::Sender<bool>>) -> String {
     let target = url.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -98,7 +97,7 @@ async fn way_to(url: &str, whole: Arc<watch::Sender<bool>>) -> String {
                 let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
                     (client.into_split(), server.into_split());
                 let answers = async {
-                    // Frames are cut anywhere, in the middle of a character too.
+                    // Responses are split at any byte, also within a character.
                     let (mut piece, mut size) = ([0; 64], 1);
                     while let Ok(count @ 1..) = from_server.read(&mut piece[..size]).await {
                         if to_client.write_all(&piece[..count]).await.is_err() {
@@ -136,9 +135,9 @@ async function follow() {
 follow();
 "#;
 
-/// Line ends, what JavaScript once took for line ends, what is no single unit in UTF-16, and what ends strings in C.
-/// The last four are data of the vectors of launchdarkly/sse-contract-tests (Apache-2.0), which are about line ends and
-/// pieces.
+/// Line ends, characters that JavaScript once treated as line ends, characters outside of a single UTF-16 unit, and the
+/// string terminator of C. The last four are data of the vectors of launchdarkly/sse-contract-tests (Apache-2.0), which
+/// are about line ends and pieces.
 const ODD: [&str; 9] = [
     "two\nlines\r\nand\rmore",
     "\u{2028}\u{2029}\u{85}",
@@ -183,7 +182,7 @@ async fn event_source_reads_every_frame_as_it_was_and_comes_back_where_it_was() 
         last_open = said["open"].as_u64().unwrap();
         match said["type"].as_str().unwrap() {
             "notification" => {
-                // The half before its event.
+                // The fractional id before its event.
                 assert_eq!(said["id"], json!(format!("{}.5", said["data"]["position"].as_i64().unwrap() - 1)));
                 assert_eq!(said["data"]["kind"], "mentioned");
                 if !told.contains(&said["data"]["id"]) {
@@ -197,7 +196,7 @@ async fn event_source_reads_every_frame_as_it_was_and_comes_back_where_it_was() 
             }
         }
         if seen.len() == ODD.len() && last_open == 1 && *whole.borrow() {
-            // It comes back by itself with the used ticket, hears `reauth`, and begins anew from its cursor.
+            // It reconnects by itself with the used ticket, receives `reauth`, and opens a new stream from its cursor.
             whole.send_replace(false);
             for text in ODD {
                 expected.push(comment(format!("@bea again {text}.")).await.expect(201)["events"][0].clone());
@@ -214,7 +213,7 @@ async fn event_source_reads_every_frame_as_it_was_and_comes_back_where_it_was() 
     app.finish().await;
 }
 
-/// One second of a tone each for `seconds`, 8 bits, 8 kHz.
+/// A tone of one second for each of `seconds`, 8 bits, 8 kHz.
 fn wav(seconds: u32) -> Vec<u8> {
     let size = seconds * 8000;
     let mut bytes = b"RIFF".to_vec();
@@ -228,7 +227,7 @@ fn wav(seconds: u32) -> Vec<u8> {
     bytes
 }
 
-/// Its content's address, with a ticket.
+/// Attaches a file; returns the address of its content, with a ticket.
 async fn attached(ada: &Actor, task: &str, name: &str, content_type: &str, bytes: Vec<u8>) -> String {
     let path = format!("/v1/tasks/{task}/attachments?file_name={name}");
     let request = ada.request(Method::POST, &path).header("content-type", content_type).body(bytes);
@@ -296,7 +295,7 @@ async fn an_uploaded_page_does_not_run() {
     let inline = page.replace("</script>", "<\\/script>");
     let script = script.replace("PAGE", &inline).replace("SRC", &url).replace("SVG", &svg);
     let mut browser = Browser::open("page", &script).await;
-    // The same page runs where nothing keeps it from it.
+    // The same page runs from a blob URL, without the headers of attachments.
     assert_eq!(browser.says().await, json!({"bare": 2, "uploaded": 0}));
     drop(browser);
     app.finish().await;

@@ -1,3 +1,5 @@
+//! Calendar reads in the caller's time zone, and calendar links for programs that cannot sign in.
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -51,7 +53,7 @@ async fn tasks_are_on_the_days_of_the_callers_time_zone() {
         ada.get(&format!("{base}?{query}")).await.problem(422, "validation-failed");
     }
     assert_eq!(titles("from=2026-01-01&to=2027-01-01").await.len(), 4);
-    // Some of these may be due just now, and a reminder of one is something new.
+    // Some of these may become due just now, and a reminder of one is a new event.
     eventually("nothing is new", || async {
         let answer = ada.get(&format!("{base}?from=2026-11-01&to=2026-12-01")).await;
         let again = ada.request(Method::GET, &format!("{base}?from=2026-11-01&to=2026-12-01"));

@@ -1,3 +1,5 @@
+//! Streams whose channels are changed while open, and limits on the number of streams.
+
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -8,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Actor, App, PATIENCE, Place, Sse};
 
-/// An open stream of these projects, and where it is changed.
+/// An open stream of these projects, and the path for changing it.
 async fn open(actor: &Actor, query: &str) -> (Sse, String) {
     let mut stream = actor.stream(&format!("/v1/stream?{query}")).await;
     let hello = stream.next().await.unwrap();
@@ -16,7 +18,7 @@ async fn open(actor: &Actor, query: &str) -> (Sse, String) {
     (stream, format!("/v1/streams/{}", hello.data["stream_id"].as_str().unwrap()))
 }
 
-/// The positions at which tasks are created in these projects, one after the other.
+/// Positions at which tasks are created in these projects, one after the other.
 async fn create_in(actor: &Actor, projects: &[&String]) -> Vec<i64> {
     let mut positions = Vec::new();
     for project in projects {
@@ -26,7 +28,7 @@ async fn create_in(actor: &Actor, projects: &[&String]) -> Vec<i64> {
     positions
 }
 
-/// The position, if it is behind that of a change of channels.
+/// Returns the position if it is after that of a change of channels.
 fn behind(changed: &Value, position: i64) -> Option<i64> {
     (position > changed["position"].as_i64().unwrap()).then_some(position)
 }
@@ -43,7 +45,8 @@ async fn a_stream_goes_from_one_board_to_another_without_being_opened_anew() {
     let before = create_in(&ada, &all).await;
     assert_eq!(stream.changes_until(before[0]).await, [before[0]]);
 
-    // Asked of the instance that does not have the stream. What is new comes from behind the answer's position on.
+    // The request goes to the instance that does not have the stream. Events of the added channels start after the
+    // position in the response.
     let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
     let changed = elsewhere.patch(&path, json!({"add": [two]})).await.expect(200);
     assert_eq!((&changed["projects"], &changed["me"]), (&json!([one, two]), &json!(false)));
@@ -87,14 +90,14 @@ async fn a_stream_is_changed_by_its_person_to_what_they_may_see() {
     assert_eq!(same["projects"], json!([mine]));
     assert!(same["expires_at"].as_str().unwrap().ends_with('Z'));
 
-    // A token for one project does not bring others in.
+    // A token for one project cannot add others.
     let token = ada.api_token(json!({"name": "n", "access": "read", "project_id": mine})).await;
     let (other, _) = ada.project("other").await;
     app.settle().await;
     token.patch(&path, json!({"add": [other]})).await.problem(404, "not-found");
     token.patch(&path, json!({"me": true})).await.problem(403, "forbidden");
 
-    // As at the beginning: a removal ends the project at its position.
+    // As on an unchanged stream: a removal ends the project at its position.
     let member = format!("/v1/projects/{hers}/members/{}", ada.user_id);
     bea.put(&member, json!({"role": "viewer"})).await.expect(201);
     app.settle().await;
@@ -109,7 +112,7 @@ async fn a_stream_is_changed_by_its_person_to_what_they_may_see() {
     app.finish().await;
 }
 
-/// A sidebar learns of new projects by itself, and brings them onto the stream.
+/// A client learns of new projects from its stream, and adds them to it.
 #[tokio::test]
 async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
     let app = App::start().await;
@@ -130,7 +133,7 @@ async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
         bea.patch(&path, json!({"add": [told.data["project_id"]]})).await.expect(200);
         all.push(added["position"].as_i64().unwrap());
     }
-    // In a project that is followed, it comes once; without it, it comes on `me`, and the removal is the last.
+    // In a followed project, the event comes once; otherwise it comes on `me`, and the removal is the last.
     all.push(ada.put(&member, json!({"role": "member"})).await.expect(200)["position"].as_i64().unwrap());
     assert_eq!(stream.changes_until(all[2]).await, [all[2]]);
     bea.patch(&path, json!({"remove": [one]})).await.expect(200);
@@ -142,7 +145,7 @@ async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
     assert_eq!(stream.next().await.unwrap().event, "revoked");
     let unseen = create_in(&ada, &[&one, &two]).await;
     assert_eq!(stream.changes_until(unseen[1]).await, [unseen[1]]);
-    // Who comes back reads the same from the log.
+    // A client that resumes reads the same from the log.
     let mut again = bea.stream(&format!("/v1/stream?me=true&since={began}")).await;
     assert_eq!(again.changes_until(all[4]).await, all);
     let mut again = bea.stream(&format!("/v1/stream?me=true&projects={two}&since={began}")).await;
@@ -168,7 +171,7 @@ async fn one_person_has_so_many_streams_and_a_browser_that_comes_back_is_told_wh
     assert_eq!((drain.event.as_str(), drain.id.as_str()), ("drain", "1"));
     assert!(drain.data["retry_ms"].as_u64().unwrap() >= 1000);
     assert!(answered.next().await.is_none());
-    // Others are not concerned, and a place that is left is free.
+    // Other users are not affected, and a released slot is free.
     bea.get(&path).await.problem(404, "not-found");
     drop(first);
     crate::harness::eventually("the place is free", || async {
@@ -191,7 +194,8 @@ async fn who_opens_streams_in_a_tight_loop_is_answered_when_there_is_a_place_aga
         (ada.request(reqwest::Method::GET, &path).send().await.unwrap(), began.elapsed())
     };
     let refusal = async || loop {
-        // Streams are left as soon as they are open; several at a time, so that a busy machine is fast enough as well.
+        // Streams are closed as soon as they are open; several at a time, so that a busy machine is fast enough as
+        // well.
         let answers = join_all((0..16).map(|_| open())).await;
         if let Some(refused) = answers.into_iter().find(|(answer, _)| answer.status() == 429) {
             return refused;
@@ -201,7 +205,7 @@ async fn who_opens_streams_in_a_tight_loop_is_answered_when_there_is_a_place_aga
     assert!(took > Duration::from_millis(200), "answered after {took:?}");
     assert_eq!(refused.headers()["retry-after"], "1");
     assert_eq!(open().await.0.status(), 200, "there is a place again");
-    // Nobody else waits.
+    // No other user waits.
     let began = Instant::now();
     let mut stream = bea.stream(&path).await;
     assert_eq!(stream.next().await.unwrap().event, "hello");
@@ -210,7 +214,7 @@ async fn who_opens_streams_in_a_tight_loop_is_answered_when_there_is_a_place_aga
     app.finish().await;
 }
 
-/// Who connects and says nothing, or not all of it, has ten seconds.
+/// A connection without a complete request is closed after ten seconds.
 #[tokio::test]
 async fn a_connection_that_sends_no_whole_request_is_closed() {
     let app = App::start().await;

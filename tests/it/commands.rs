@@ -1,3 +1,5 @@
+//! Commands and their replies: keys, preconditions, roles, placements and limits.
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold_event_log::clock::new_id;
@@ -59,7 +61,7 @@ async fn the_same_key_again_answers_the_same_and_another_request_under_it_is_ref
     let other = ada.send(keyed(&ada, Method::POST, &path, key, &json!({"title": "Twice"}))).await;
     other.problem(422, "idempotency-key-reused");
 
-    // The key is its caller's own: another caller's is another command.
+    // A key belongs to its caller: the same key of another caller is another command.
     let bea = app.person("bea").await;
     let (hers, _) = bea.project("Hers").await;
     let hers = format!("/v1/projects/{hers}/tasks");
@@ -208,7 +210,7 @@ async fn a_strict_precondition_refuses_what_was_edited_and_a_lenient_one_merges(
         let request = ada.request(Method::PATCH, &path).header("if-match", version).header("prefer", prefer);
         ada.send(request.json(&body))
     };
-    // The comment has staled nobody's form.
+    // The comment does not make a form stale.
     based("\"1\"", "", json!({"title": "Mine"})).await.expect(200);
     let refused = based("\"1\"", "", json!({"description": "D"})).await;
     assert_eq!(refused.problem(412, "version-conflict")["current_version"], 3);

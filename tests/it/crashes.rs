@@ -1,4 +1,4 @@
-//! Every process is killed in turn while commands run, and nothing may be lost, doubled or skipped.
+//! Every process is killed in turn while commands run, and no event may be lost, doubled or skipped.
 
 use std::collections::{BTreeSet, HashMap};
 use std::process::{Command, Stdio};
@@ -15,10 +15,11 @@ use taskfold_event_log::clock::new_id;
 use crate::harness::{Actor, Process, Sse, data_dir, eventually};
 
 const WRITERS: usize = 6;
-/// How long each thing runs between two kills.
+/// Run time of each process between two kills.
 const BETWEEN: Duration = Duration::from_millis(1500);
 
-/// Sends commands until told to stop; each one again under its key until it is answered. Answers what was acknowledged.
+/// Sends commands until `stop` is set; each is repeated under its key until it is answered. Returns the acknowledged
+/// ones.
 async fn write(ada: Actor, project: String, stop: Arc<AtomicBool>) -> HashMap<String, i64> {
     let mut acknowledged = HashMap::new();
     let mut last_task: Option<String> = None;
@@ -53,7 +54,7 @@ async fn write(ada: Actor, project: String, stop: Arc<AtomicBool>) -> HashMap<St
     acknowledged
 }
 
-/// Follows a project over every break, as EventSource does.
+/// Follows a project and reconnects after every break, as EventSource does.
 async fn follow(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>) {
     let mut last_id = "0".to_owned();
     loop {
@@ -73,7 +74,8 @@ async fn follow(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>) {
     }
 }
 
-/// Reads again and again, and finds everything that it was told of before it asked; how often it was answered.
+/// Reads repeatedly, and checks that each response contains all events received before the request; returns the number
+/// of responses.
 async fn look(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>, stop: Arc<AtomicBool>) -> usize {
     let mut answered = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -91,7 +93,8 @@ async fn look(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>, stop: Arc
     answered
 }
 
-/// Rebuilds the read tables again and again; every other time it is killed on the way. How often it came to its end.
+/// Rebuilds the read tables repeatedly; every other rebuild is killed before its end. Returns the number of completed
+/// ones.
 async fn rebuild(settings: Vec<String>, stop: Arc<AtomicBool>) -> usize {
     let mut ended = 0;
     for round in 1.. {
@@ -177,7 +180,7 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     assert!(looked > 100, "only {looked} reads were answered");
     assert!(acknowledged.len() > 100, "only {} commands were acknowledged", acknowledged.len());
 
-    // Every acknowledged command is in the log, once, where its answer said.
+    // Every acknowledged command is in the log, once, at the position in its reply.
     let logged: Vec<(String, i64)> =
         sqlx::query_as("SELECT command_id::text, max(position) FROM events GROUP BY command_id HAVING count(*) = 1")
             .fetch_all(&owner)
@@ -188,7 +191,7 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
         assert_eq!(logged.get(key), Some(position), "command {key}");
     }
 
-    // The follower has seen every position of the project, each once, in order.
+    // The follower has received every position of the project, each once, in order.
     let expected: Vec<i64> =
         sqlx::query_scalar("SELECT position FROM events ORDER BY position").fetch_all(&owner).await.unwrap();
     eventually("the follower has seen it all", || async {
@@ -201,7 +204,7 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     assert_eq!(distinct.len(), seen.len(), "a position came twice");
     assert_eq!(seen, expected);
 
-    // And log, stream and read tables agree, as an operator would ask.
+    // Log, stream and read tables agree, checked as an operator would.
     let verified = eventually("everything is published", || async {
         let output = Command::new(env!("CARGO_BIN_EXE_taskfold"))
             .args(["verify", "--log", "error", "--database-url", &stack.database_url().unwrap()])

@@ -1,5 +1,5 @@
-//! What a tag stands for: the whole answer, and so also who asked. The reads come from the OpenAPI document: a new one
-//! fails here until its path can be filled in.
+//! ETags identify the whole response, and so also the caller. The reads come from the OpenAPI document: a new one fails
+//! here until its path can be filled in.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn reads(ids: &[(&str, &str)]) -> Vec<Read> {
     reads
 }
 
-/// What a tag must tell of: all but how far the log is.
+/// Content that the tag must identify: all but the position of the log.
 fn shown(answer: &Answer) -> Value {
     let mut body = answer.body.clone();
     for name in ["position", "head"] {
@@ -64,7 +64,7 @@ async fn nobody_is_told_that_what_others_were_shown_is_as_before() {
     let comment = cy.post(&format!("/v1/tasks/{task}/comments"), comment).await.expect(201);
     let file = ada.request(Method::POST, &format!("/v1/tasks/{task}/attachments?file_name=a.txt")).body("a");
     let file = ada.send(file.header("content-type", "text/plain")).await.expect(201);
-    // Who is to do it hears of it, unless they say otherwise.
+    // Assignees are notified, unless they unsubscribe.
     bo.delete(&format!("/v1/tasks/{task}/watch")).await.expect(200);
     bo.put(&format!("{path}/watch"), Value::Null).await.expect(200);
     app.settle().await;
@@ -129,13 +129,13 @@ async fn a_tag_tells_of_what_happens_beside_the_project() {
     for path in &paths {
         tags.push(bo.get(path).await.header("etag").to_owned());
     }
-    // Nothing happens in the project, and what one may do in it is more than before.
+    // Nothing changes in the project, and the caller's rights in it increase.
     ada.put(&format!("/v1/teams/{team}/members/{}", bo.user_id), json!({"role": "member"})).await.expect(201);
     app.settle().await;
     for (path, tag) in paths.iter().zip(&tags) {
         assert_eq!(ask(&bo, path, tag).await.status, 200, "{path}");
     }
-    // What is asked is in the tag of a list as well.
+    // The query is part of the tag of a list as well.
     let list = ada.get(&format!("{path}/tasks")).await;
     assert_eq!(ask(&ada, &format!("{path}/tasks?status=completed"), list.header("etag")).await.status, 200);
     assert_eq!(ask(&ada, &format!("{path}/tasks?min_position=1"), list.header("etag")).await.status, 304);

@@ -1,5 +1,5 @@
-//! The JSON of every event ever written. A reader of today must read what was written then, and an old reader what is
-//! written today: a line here is never changed, only added to.
+//! The JSON of every event type and version ever written. Today's reader must read old events, and an old reader
+//! today's events: a line here is never changed, lines are only added.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,7 +32,7 @@ fn again<E: DeserializeOwned + Serialize>(line: &str) -> Value {
     serde_json::to_value(event).unwrap()
 }
 
-/// Names of fields whose texts are no words of people: ids, names of the system, digests.
+/// Names of fields whose texts are not written by people: ids, names of the system, digests.
 const STRUCTURE: [&str; 17] = [
     "type",
     "id",
@@ -62,7 +62,7 @@ fn is_structure(name: &str) -> bool {
         || name.ends_with("_since")
 }
 
-/// Texts outside of fields that are structure. `field`: the name of the field around `from` and `to`.
+/// Collects texts outside of structural fields. `field`: the name of the field around `from` and `to`.
 fn texts(value: &Value, field: &str, found: &mut Vec<String>) {
     match value {
         Value::String(text) if !text.is_empty() && !is_structure(field) => found.push(format!("{field}: {text}")),

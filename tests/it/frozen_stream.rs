@@ -1,4 +1,4 @@
-//! A nats-server that answers, and whose stream takes nothing any more.
+//! A nats-server that responds, but whose stream no longer accepts messages.
 
 use serde_json::json;
 
@@ -32,7 +32,7 @@ async fn a_stream_that_a_full_disk_froze_is_published_again_when_there_is_room()
     let head = 2 + MISSED;
     says(&process.url, "embedded-nats", "ok", "restarted 1 times").await;
     says(&process.url, "publication", "ok", &format!("at {head} of {head}")).await;
-    // Nobody has missed anything, or seen it twice.
+    // No message is missing or repeated.
     let seen = stream.changes_until(head).await;
     assert_eq!(seen, (1..=head).collect::<Vec<i64>>());
 }

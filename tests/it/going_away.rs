@@ -1,4 +1,4 @@
-//! Instances that end politely while everybody works.
+//! Graceful shutdown of instances under load.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +19,10 @@ use crate::harness::{Actor, App, Process, Sse, eventually};
 
 const FOLLOWERS: usize = 12;
 const WRITERS: usize = 8;
-/// How long anybody may be without a stream: `retry:` is at most a second and a half, and the other instance is there.
+/// Longest time without a stream: `retry:` is at most a second and a half, and the other instance is available.
 const FEW_SECONDS: Duration = Duration::from_secs(4);
 
-/// Somebody who follows through a balancer: after each break through the other instance.
+/// A client that follows through a load balancer: after each break through the other instance.
 struct Follower {
     seen: Mutex<Vec<i64>>,
     /// The longest time without a stream.
@@ -141,7 +141,7 @@ async fn each_client_is_told_another_time_to_come_back() {
     assert!(greatest - least > 300 && greatest < 5000, "{times:?}");
 }
 
-/// A command on a connection of its own, of which the server has read the head and asks for the body.
+/// A command on a connection of its own; the server has read the head and requests the body.
 struct Accepted {
     key: String,
     body: String,
@@ -149,7 +149,7 @@ struct Accepted {
 }
 
 impl Accepted {
-    /// Makes a task.
+    /// Sends the head of a command that creates a task.
     async fn new(ada: &Actor, project: &str) -> Self {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
         let (key, token) = (new_id().to_string(), ada.token.as_deref().unwrap());
@@ -172,7 +172,7 @@ impl Accepted {
         self.socket.write_all(self.body.as_bytes()).await.unwrap();
     }
 
-    /// The answer, up to the end of the connection.
+    /// The response, up to the end of the connection.
     async fn answer(&mut self) -> String {
         let mut answer = String::new();
         self.socket.read_to_string(&mut answer).await.unwrap();
@@ -185,7 +185,7 @@ fn command_api(app: &App) -> Process {
     Process::start("command-api", &["--database-url", &app.database_url, "--data-dir", &data])
 }
 
-/// Count of the command's events in the log.
+/// Number of the command's events in the log.
 async fn logged(app: &App, key: &str) -> i64 {
     let events = sqlx::query_scalar("SELECT count(*) FROM events WHERE command_id = $1::uuid").bind(key);
     events.fetch_one(&app.owner).await.unwrap()
@@ -200,7 +200,7 @@ async fn commands_that_were_accepted_are_finished_after_sigterm() {
     instance.ready().await;
     let there = Actor { url: instance.url.clone(), ..ada.clone() };
 
-    // No command comes to its end before the process was told to end.
+    // No command completes before the shutdown signal.
     let mut other = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
     let mut holds_the_log = other.begin().await.unwrap();
     sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *holds_the_log).await.unwrap();
@@ -222,7 +222,8 @@ async fn commands_that_were_accepted_are_finished_after_sigterm() {
     app.finish().await;
 }
 
-/// Sends commands until the connection fails. The keys of those that were answered, and of the one that was not.
+/// Sends commands until the connection fails. Returns the keys of those that were answered, and of the one that was
+/// not.
 async fn write(ada: Actor, project: String) -> (Vec<String>, String) {
     let mut answered = Vec::new();
     loop {

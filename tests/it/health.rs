@@ -1,4 +1,4 @@
-//! Readiness while servers answer and work does not get done.
+//! Readiness while servers respond but work does not progress.
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
@@ -14,7 +14,7 @@ fn dependency<'a>(ready: &'a Value, name: &str) -> &'a Value {
     ready["dependencies"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()
 }
 
-/// Until readiness says this of a dependency; its detail, and the whole.
+/// Waits until readiness reports this state of a dependency with this detail; returns the whole report.
 pub async fn says(url: &str, name: &str, state: &str, detail: &str) -> Value {
     eventually("readiness says so", || async {
         let ready = ready(url).await;

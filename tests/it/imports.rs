@@ -1,8 +1,10 @@
+//! Imports of Trello boards.
+
 use serde_json::{Value, json};
 
 use crate::harness::{Actor, Answer, App, Place, Way, eventually};
 
-/// A small board in the shape of Trello's exports: newest action first, one card whose creation was cut off.
+/// A small board in the format of Trello's exports: newest action first, and one card whose creation is missing.
 fn board() -> Value {
     let action = |minute: u32, kind: &str, data: Value| {
         json!({"id": format!("action{minute}"), "type": kind, "date": format!("2020-01-01T10:{minute:02}:00.000Z"),
@@ -130,7 +132,7 @@ async fn imports_go_on_when_connections_fall_silent() {
     let ada = app.person("ada").await;
     let mut long = board();
     let actions = long["actions"].as_array_mut().unwrap();
-    // Takes some seconds, and says every second how far it is.
+    // The import takes some seconds, and reports its progress every second.
     for n in 0..1200 {
         let comment = json!({"id": format!("more{n}"), "type": "commentCard", "date": "2020-01-01T11:00:00.000Z",
                              "idMemberCreator": "member1", "data": {"card": {"id": "card1"}, "text": format!("{n}")}});
@@ -149,7 +151,7 @@ async fn imports_go_on_when_connections_fall_silent() {
     eventually("it goes on", || beyond(before)).await;
     let done = eventually("it ends", || async { look().await.filter(|import| import["state"] != "running") }).await;
     assert_eq!((&done["state"], &done["total"]), (&json!("done"), &json!(1206)), "{done}");
-    // And the worker takes the next one.
+    // The worker continues with the next import.
     let mut next = board();
     next["id"] = json!("5e0c7d000000000000000001");
     import(&ada, "", &next).await;

@@ -1,3 +1,5 @@
+//! Invitations: joining by a link, limits, revocation and repeated requests.
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold_event_log::clock::new_id;
@@ -45,7 +47,7 @@ async fn a_link_lets_one_person_in_and_says_to_what() {
     assert_eq!(joined["id"], project.as_str());
     bo.task(&project, "Mine").await;
 
-    // Again is no mistake, and a second person is one too many.
+    // Repeating the request is not an error, and a second person exceeds the limit.
     assert_eq!(accept(&bo, &token).await.expect(200)["events"], json!([]));
     eve.get(&format!("/v1/invitations/{token}")).await.problem(404, "not-found");
     accept(&eve, &token).await.problem(404, "not-found");
@@ -56,7 +58,7 @@ async fn a_link_lets_one_person_in_and_says_to_what() {
     );
     assert!(!listed.to_string().contains(&token));
 
-    // Who was removed does not come back by a link that is used up.
+    // A removed person cannot rejoin by a used link.
     ada.delete(&format!("/v1/projects/{project}/members/{}", bo.user_id)).await.expect(200);
     accept(&bo, &token).await.problem(404, "not-found");
     app.finish().await;
@@ -67,7 +69,7 @@ async fn of_two_at_once_one_gets_the_last_place() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
-    // On another instance: nothing in one process decides it.
+    // On another instance: the limit is not decided within one process.
     let eve = Actor { url: second.url.clone(), ..eve };
     for round in 0..10 {
         let (project, _) = ada.project(&format!("P{round}")).await;
@@ -78,7 +80,7 @@ async fn of_two_at_once_one_gets_the_last_place() {
         assert_eq!(statuses, [200, 404], "{} {}", one.body, other.body);
         assert_eq!(uses(&ada, &project).await, 1);
     }
-    // One person who clicks twice has both clicks answered, and takes one place.
+    // A person who clicks twice gets both requests answered, and uses one slot.
     let (project, _) = ada.project("Twice").await;
     let (_, token) = invite(&ada, &project, json!({"role": "viewer"})).await;
     let elsewhere = Actor { url: second.url.clone(), ..bo.clone() };
@@ -107,7 +109,7 @@ async fn links_end_by_time_by_hand_and_never_lower_a_role() {
         eve.get(&format!("/v1/invitations/{token}")).await.problem(404, "not-found");
         accept(&eve, token).await.problem(404, "not-found");
     }
-    // Whoever joined before stays.
+    // People who joined before remain members.
     bo.task(&project, "Still here").await;
 
     let (_, raise) = invite(&ada, &project, json!({"role": "admin", "max_uses": 2})).await;
@@ -117,7 +119,7 @@ async fn links_end_by_time_by_hand_and_never_lower_a_role() {
     for actor in [&ada, &bo] {
         assert_eq!(accept(actor, &lower).await.expect(200)["events"], json!([]));
     }
-    // That used nothing up.
+    // The refused attempt did not use up the invitation.
     accept(&eve, &lower).await.expect(200);
 
     let wishes = format!("/v1/projects/{project}/invitations");
@@ -150,11 +152,11 @@ async fn who_may_not_give_a_role_cannot_invite_with_it() {
     let (id, token) = invite(&ada, &project, json!({"role": "owner"})).await;
     bo.delete(&format!("{invitations}/{id}")).await.problem(403, "forbidden");
     eve.delete(&format!("{invitations}/{id}")).await.problem(404, "not-found");
-    // Of another project of the same owner: not there.
+    // In another project of the same owner: not found.
     let (other, _) = ada.project("Other").await;
     ada.delete(&format!("/v1/projects/{other}/invitations/{id}")).await.problem(404, "not-found");
 
-    // The archived project takes nobody in, and its invitations can still be revoked.
+    // An archived project accepts no members, and its invitations can still be revoked.
     ada.post(&format!("/v1/projects/{project}/archive"), json!({})).await.expect(200);
     accept(&eve, &token).await.problem(403, "forbidden");
     assert_eq!(uses(&ada, &project).await, 0);
@@ -183,7 +185,7 @@ async fn the_same_key_answers_the_same_also_when_the_link_is_used_up() {
     again("after it was revoked").await;
     ada.delete(&format!("/v1/projects/{project}/members/{}", bo.user_id)).await.expect(200);
     again("after the member was removed").await;
-    // And answers are all that the key gives.
+    // A repeated key returns the reply and grants nothing else.
     bo.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await.problem(404, "not-found");
     assert_eq!((app.head().await, uses(&ada, &project).await), (head + 1, 1));
     app.finish().await;
@@ -208,13 +210,13 @@ async fn a_crash_neither_loses_an_invitation_nor_gives_it_away_twice() {
         .await
         .unwrap();
     };
-    // The process died before the append: the place is held for a while, and free again.
+    // The process died before the append: the slot is reserved for a while, and then free again.
     let lost = new_id().to_string();
     reserved(&lost, "1 minute").await;
     accept(&eve, &token).await.problem(404, "not-found");
     reserved(&lost, "-1 second").await;
     eve.get(&format!("/v1/invitations/{token}")).await.expect(200);
-    // It died after the append: the log says that the place is taken.
+    // The process died after the append: the log says that the slot is used.
     let key = new_id().to_string();
     accept_with(&bo, &token, &key).await.expect(200);
     reserved(&key, "-1 second").await;

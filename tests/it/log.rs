@@ -1,3 +1,5 @@
+//! The append from several processes, and its guards.
+
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
@@ -38,7 +40,7 @@ fn comment(text: &str) -> TaskCommand {
     TaskCommand::Comment(add)
 }
 
-/// Three engines with nothing in common but the database, as three processes have.
+/// Three engines that share only the database, like three processes.
 #[tokio::test]
 async fn several_appenders_make_one_dense_log() {
     let place = Place::new().await;
@@ -61,7 +63,7 @@ async fn several_appenders_make_one_dense_log() {
                     .await
                     .unwrap();
                 positions.push(made.position);
-                // Everybody on one task: decided again when another process was faster, never lost.
+                // All on one task: decided again when another process was faster, never lost.
                 let said = engine.task(shared, comment(&format!("{n}.{i}")), envelope(actor, None)).await.unwrap();
                 positions.push(said.position);
             }
@@ -97,7 +99,8 @@ async fn the_role_of_commands_has_no_other_way_to_write_the_log() {
     }
 }
 
-/// The line of processes that append is for speed: who has stopped at its front, or is gone, stops nobody.
+/// The append queue of processes is an optimization: a process that is stopped at its head, or has ended, blocks no
+/// other.
 #[tokio::test]
 async fn a_process_that_stops_in_line_stops_no_other() {
     let place = Place::new().await;
@@ -113,7 +116,7 @@ async fn a_process_that_stops_in_line_stops_no_other() {
             assert_eq!(made.position, n);
         }
     };
-    // From here on both know of each other.
+    // After this, each engine knows that another process appends.
     in_turn(1).await;
     let mut front = db.acquire().await.unwrap().detach();
     sqlx::query("SELECT pg_advisory_lock($1)").bind(QUEUE_LOCK).execute(&mut front).await.unwrap();
@@ -124,7 +127,7 @@ async fn a_process_that_stops_in_line_stops_no_other() {
     assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&db).await.unwrap(), 0, "nobody stays in line");
 }
 
-/// A revoked member must not slip in through what another process still has in its cache.
+/// A command of a removed member must not be appended because another process has a stale cache.
 #[tokio::test]
 async fn a_stale_cache_does_not_let_a_removed_member_in() {
     let place = Place::new().await;
@@ -142,7 +145,7 @@ async fn a_stale_cache_does_not_let_a_removed_member_in() {
     let set = json!({"user_id": member, "role": "member"});
     let set = ProjectCommand::SetMember(serde_json::from_value(set).unwrap());
     here.project(project, set, envelope(owner, None)).await.unwrap();
-    // `there` keeps the project with the member in it.
+    // `there` caches the project with the member in it.
     there.task(TaskId(new_id()), create("before"), envelope(member, Some(project))).await.unwrap();
     let remove = ProjectCommand::RemoveMember(serde_json::from_value(json!({"user_id": member})).unwrap());
     here.project(project, remove, envelope(owner, None)).await.unwrap();
@@ -150,7 +153,7 @@ async fn a_stale_cache_does_not_let_a_removed_member_in() {
     assert!(refused.is_err());
 }
 
-/// The store of cqrs-es appends through the same door: numbered, checked, its conflict an `AggregateConflict`.
+/// The store of cqrs-es uses the same append: numbered, checked, its conflict an `AggregateConflict`.
 #[tokio::test]
 async fn the_event_store_of_cqrs_es_commits_through_the_append() {
     use cqrs_es::persist::PersistedEventStore;

@@ -1,14 +1,15 @@
-//! What is read of a long log: not what is of others.
+//! Reads of a long log must not read the events of other people.
 
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::harness::{Actor, App, eventually};
 
-/// Of others, before anything that is read.
+/// Number of events of other people before anything that is read.
 const OTHERS: i64 = 4_000;
 
-/// As if so many tasks like this one had been made, and others been told of them and left their teams.
+/// Inserts events and notifications as if many tasks like this one had been created, and other people had been notified
+/// of them and had left their teams.
 async fn lengthen(app: &App, task: &str) {
     let statements = [
         "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
@@ -35,15 +36,15 @@ async fn lengthen(app: &App, task: &str) {
     }
     tx.commit().await.unwrap();
     app.settle().await;
-    // What the projector read of them is not to be taken for what a reader looked at later.
+    // Entries read by the projector must not be counted with those of a later read.
     eventually("what was projected is counted", || async {
         (entries(&app.owner).await.0 >= before + OTHERS).then_some(())
     })
     .await;
 }
 
-/// How many entries of the indexes of the log and of what is told were read since the database is there, and how often
-/// one was used.
+/// Index entries read from the log and the notification tables since the creation of the database, and the number of
+/// index scans.
 async fn entries(owner: &PgPool) -> (i64, i64) {
     sqlx::query_as(
         "SELECT sum(idx_tup_read)::bigint, sum(idx_scan)::bigint FROM pg_stat_user_indexes \
@@ -54,14 +55,13 @@ async fn entries(owner: &PgPool) -> (i64, i64) {
     .unwrap()
 }
 
-/// How many entries are looked at to read something as often as it takes to have the plan that is good for all
-/// parameters.
+/// Index entries read by a read that is repeated until PostgreSQL uses its generic plan.
 async fn looked_at(app: &App, read: impl AsyncFn()) -> i64 {
     let (before, used_before) = entries(&app.owner).await;
     for _ in 0..8 {
         read().await;
     }
-    // Connections tell what they did when they have been idle for a while.
+    // Connections report their statistics after having been idle for a while.
     eventually("what was read is counted", || async {
         let (entries, used) = entries(&app.owner).await;
         (used >= used_before + 8).then_some(entries - before)
@@ -69,7 +69,7 @@ async fn looked_at(app: &App, read: impl AsyncFn()) -> i64 {
     .await
 }
 
-/// All that is new to Bea since the beginning, up to `last`, by the way that this path names.
+/// Reads all events that are new to Bea since the beginning, up to `last`, by this path.
 async fn read_on(bea: &Actor, path: &str, last: i64) {
     if path.contains("stream") {
         bea.stream(path).await.changes_until(last).await;
@@ -79,8 +79,8 @@ async fn read_on(bea: &Actor, path: &str, last: i64) {
     }
 }
 
-/// PostgreSQL counts what it looks at. A plan that is good for all parameters knows nothing of how far behind somebody
-/// is, and may go through the log of everybody from there: so each way is gone often enough to have that plan.
+/// Checked by PostgreSQL's statistics. A generic plan does not know how far behind the reader is, and may scan the log
+/// of all users from there: so each path is read often enough to get that plan.
 #[tokio::test]
 async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
     let app = App::start().await;
@@ -109,8 +109,8 @@ async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
     app.stop().await;
 }
 
-/// Each read begins with the position of the project's last event, which may be long ago: where there are few projects,
-/// planners would look for it from the end of the log on.
+/// Each read begins with the position of the project's last event, which may be far back: with few projects, planners
+/// would search for it backwards from the end of the log.
 #[tokio::test]
 async fn who_reads_a_quiet_project_does_not_look_at_what_came_since() {
     let app = App::start().await;

@@ -1,101 +1,101 @@
-//! The whole system through its doors: real PostgreSQL, real nats-server, real HTTP.
+//! Integration tests of the whole system: real PostgreSQL, real nats-server, real HTTP.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so")]
 
-/// Starting the system, and people who use it.
+/// Starts the system and its clients.
 mod harness;
 
 /// Tokens for scripts and services.
 mod api_tokens;
 /// One call of the append.
 mod append;
-/// Who may depend on whom.
+/// Dependencies between crates.
 mod architecture;
-/// Files on tasks.
+/// Attachments of tasks.
 mod attachments;
-/// Wrong requests, at every route.
+/// Invalid requests to every route.
 mod bad_input;
-/// Rows and events that nobody can read.
+/// Rows and events that cannot be read.
 mod bad_rows;
-/// Without NATS.
+/// Operation without NATS.
 mod broker;
-/// What only a browser can say.
+/// Tests in a real browser.
 mod browser;
 /// Calendars, also for programs that cannot sign in.
 mod calendar;
-/// Open streams that are changed, and how many there may be.
+/// Open streams that are changed, and limits on their number.
 mod channels;
-/// Commands and what they answer.
+/// Commands and their replies.
 mod commands;
-/// Killing every process under load.
+/// Kills of every process under load.
 mod crashes;
-/// What a tag stands for.
+/// ETags.
 mod etags;
-/// Everything fails in every way.
+/// Failures of every component.
 mod faults;
-/// The events' JSON, for good.
+/// The frozen JSON of events.
 mod frozen;
-/// A nats-server whose stream takes nothing.
+/// A nats-server whose stream accepts no messages.
 mod frozen_stream;
-/// Instances that are restarted under load.
+/// Restarts of instances under load.
 mod going_away;
 /// Readiness.
 mod health;
-/// Boards of other programs.
+/// Imports from other programs.
 mod imports;
-/// Joining by a link.
+/// Invitations by a link.
 mod invitations;
-/// The append, from several processes at once.
+/// The append from several processes.
 mod log;
-/// Reads of a log that is mostly of others.
+/// Reads of a log with mostly events of other people.
 mod long_log;
-/// What people are told, by what they were in then.
+/// Notifications and past memberships.
 mod memberships;
-/// Tokens of an outside issuer.
+/// Tokens of an external issuer.
 mod oidc;
-/// The OpenAPI files are those of the code.
+/// Check that the OpenAPI files match the code.
 mod openapi;
-/// Who is there.
+/// Presence.
 mod presence;
-/// The release before on this schema.
+/// The previous release on this schema.
 mod previous_release;
-/// Read tables, checkpoint, poison, takeover.
+/// Read tables, checkpoint, dead letters, takeover.
 mod projector;
 /// REST reads.
 mod reads;
-/// Read tables anew from the log, while everything goes on.
+/// Rebuild of the read tables from the log under load.
 mod rebuild;
-/// A log that lacks what it had.
+/// A log that is restored to an earlier state.
 mod restore;
-/// Every command and every read, by every role.
+/// Every command and every read with every role.
 mod roles;
-/// What the query-api's database role sees.
+/// Rows visible to the query-api's database role.
 mod row_security;
-/// Runbooks of the documentation, typed.
+/// Commands of the documented runbooks.
 mod runbook;
-/// What is found by its words.
+/// Full-text search.
 mod search;
 /// Accounts, sessions and tokens.
 mod sessions;
-/// Servers that do not answer.
+/// Servers that do not respond.
 mod silence;
-/// PostgreSQL as packages have it.
+/// PostgreSQL in its packaged configuration.
 mod stock;
 /// Live streams.
 mod streams;
-/// Dependencies, parts, due times, shapes of projects.
+/// Dependencies, subtasks, due times, project templates.
 mod structure;
 /// Processes that are suspended.
 mod suspended;
 /// Comments, watchers, notifications.
 mod talk;
-/// Teams and the roles they have in projects.
+/// Teams and their roles in projects.
 mod teams;
-/// PostgreSQL in trouble.
+/// Failures of PostgreSQL.
 mod trouble;
-/// Planted faults are found.
+/// Detection of planted inconsistencies.
 mod verify;
-/// Boards in windows, lists, what one is to do.
+/// Board windows, lists, and a person's own tasks.
 mod views;
-/// Tables that the append keeps beside the log.
+/// Side tables of the append.
 mod write_side;

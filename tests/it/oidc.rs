@@ -1,4 +1,4 @@
-//! An outside issuer as a small server of its own, with keys that are made here.
+//! Tokens of an external issuer, which is a small server of the test with keys made here.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::harness::{Actor, Answer, App, eventually};
 
 const AUDIENCE: &str = "taskfold-tests";
-/// The program asks for keys no more often than this.
+/// Minimum interval at which the program fetches keys.
 const FETCH_APART: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -33,7 +33,7 @@ struct Key {
 
 impl Key {
     fn rs256(kid: &'static str) -> Self {
-        // One for all tests: making it takes a while.
+        // One for all tests: generating it takes a while.
         static DER: OnceLock<Vec<u8>> = OnceLock::new();
         let der = DER.get_or_init(|| {
             let key = rsa::RsaPrivateKey::new(&mut OsRng, 2048).unwrap();
@@ -54,7 +54,7 @@ impl Key {
         Self { kid, algorithm: Algorithm::EdDSA, private: EncodingKey::from_ed_der(&der) }
     }
 
-    /// As a JWKS has it, without `alg`: that is the harder case for whoever reads it.
+    /// The public key as in a JWKS, without `alg`, which is the harder case for a reader.
     fn public(&self) -> Value {
         let jwk = Jwk::from_encoding_key(&self.private, self.algorithm).unwrap();
         let mut jwk = serde_json::to_value(jwk).unwrap();
@@ -96,7 +96,7 @@ impl Issuer {
     }
 
     fn publish(&self, keys: &[&Key]) {
-        // Among keys that nobody here can use.
+        // Among keys that the program cannot use.
         let others = [json!({"kty": "oct", "kid": "shared", "k": "c2VjcmV0"}), json!({"kty": "new", "kid": "x"})];
         let keys = keys.iter().map(|key| key.public()).chain(others);
         *self.0.keys.lock().unwrap() = keys.collect();
@@ -147,7 +147,7 @@ async fn first_sight_by_either_api_opens_an_account() {
     let app = issuer.app().await;
     app.person("ada").await;
 
-    // Seen first by the query API; the name is taken here.
+    // Seen first by the query-api; the name is taken here.
     let ada = app.anonymous().with_token(&rs256.sign(&issuer.claims("ada")));
     let account = ada.get("/v1/me").await.expect(200);
     let name = account["username"].as_str().unwrap();
@@ -156,12 +156,12 @@ async fn first_sight_by_either_api_opens_an_account() {
     let (project, _) = ada.project("P").await;
     let task = ada.task(&project, "T").await;
 
-    // Seen first by the command API, with another key.
+    // Seen first by the command-api, with another key.
     let bo = app.anonymous().with_token(&es256.sign(&issuer.claims("Bo.Finch@example.com")));
     let made = bo.post("/v1/projects", json!({"name": "Bo's"})).await.expect(201);
     let account = bo.get("/v1/me").await.expect(200);
     assert_eq!((&account["username"], &account["user_id"]), (&json!("bo-finch"), &made["events"][0]["actor_id"]));
-    // Who is one subject stays one account, whatever they are called later.
+    // A subject keeps its account, whatever its later names.
     let renamed = json!({"preferred_username": "robert"});
     let mut claims = issuer.claims("Bo.Finch@example.com");
     claims.as_object_mut().unwrap().extend(renamed.as_object().unwrap().clone());
@@ -169,7 +169,7 @@ async fn first_sight_by_either_api_opens_an_account() {
 
     app.settle().await;
     bo.get(&format!("/v1/tasks/{task}")).await.problem(404, "not-found");
-    // Such people have what sessions have: API tokens, tickets, streams; only their sign-out is elsewhere.
+    // Such users can do what sessions can: API tokens, tickets, streams; only their sign-out is at the issuer.
     ada.api_token(json!({"name": "t", "access": "read"})).await.get("/v1/me").await.expect(200);
     ada.delete("/v1/sessions/current").await.problem(403, "forbidden");
     let mut claims = issuer.claims("ada");
@@ -182,7 +182,7 @@ async fn first_sight_by_either_api_opens_an_account() {
         last = frame.event;
     }
     assert_eq!(last, "reauth");
-    // Nobody signs in with a password to an account that has none.
+    // An account without a password cannot be signed in to with one.
     let guess = json!({"username": "bo-finch", "password": ""});
     app.anonymous().post("/v1/sessions", guess).await.problem(401, "unauthenticated");
     app.finish().await;
@@ -276,7 +276,7 @@ async fn forged_and_misdirected_tokens_are_refused() {
     for token in fine {
         me(&app, &token).await.expect(200);
     }
-    // Theirs is no ticket of ours.
+    // A token of the issuer is not a valid ticket.
     let path = format!("/v1/stream?me=true&ticket={}", eddsa.sign(&good));
     app.anonymous().get(&path).await.problem(401, "unauthenticated");
     let (accounts,): (i64,) = sqlx::query_as("SELECT count(*) FROM accounts").fetch_one(&app.owner).await.unwrap();
@@ -293,7 +293,7 @@ async fn keys_rotate_the_issuer_may_be_away_and_is_not_stormed() {
     let claims = issuer.claims("ada");
     me(&app, &old.sign(&claims)).await.expect(200);
 
-    // A storm of made-up key ids.
+    // Many tokens with made-up key ids.
     let client = Actor::anonymous(&app.url);
     for _ in 0..10 {
         let storm = (0..20).map(|_| {
@@ -307,13 +307,13 @@ async fn keys_rotate_the_issuer_may_be_away_and_is_not_stormed() {
     let at_most = |since: Instant| 2 + u32::try_from(since.elapsed().as_secs() / FETCH_APART.as_secs()).unwrap();
     assert!(issuer.fetches() <= at_most(begun), "{} fetches in {:?}", issuer.fetches(), begun.elapsed());
 
-    // A new key is found by the first token that names it, once the issuer may be asked again.
+    // A new key is fetched for the first token that names it, once the fetch interval has passed.
     issuer.publish(&[&old, &new]);
     let token = new.sign(&claims);
     eventually("the new key is known", || async { (me(&app, &token).await.status == 200).then_some(()) }).await;
     me(&app, &old.sign(&claims)).await.expect(200);
 
-    // Away: what is known stays good, what is not is refused, and is no error of ours.
+    // Issuer unavailable: known keys stay valid, unknown ones are refused without a server error.
     issuer.0.away.store(true, Ordering::SeqCst);
     let fetches = issuer.fetches();
     let unknown = Key::eddsa("newest").sign(&claims);

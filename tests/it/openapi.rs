@@ -1,4 +1,6 @@
-/// `taskfold openapi` writes the files; a change of the API is a change of them, which a review sees.
+//! The committed OpenAPI and AsyncAPI documents match the code.
+
+/// `taskfold openapi` writes the files; a change of the API changes them, which a review sees.
 #[test]
 fn the_committed_documents_are_current() {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");

@@ -1,5 +1,5 @@
-//! Statements of the previous release, word by word, on the schema of this one: its processes go on while they are
-//! exchanged one by one. Whole processes of it are run by `tests/previous_release.py`.
+//! Statements of the previous release, verbatim, on the schema of this one: its processes continue during a rolling
+//! update. Whole processes of it are run by `tests/previous_release.py`.
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
@@ -17,7 +17,7 @@ const BEGIN_PROJECTING: &str = "SELECT position, generation, versions = $1 AS ou
 const ADVANCE: &str = "WITH moved AS (UPDATE projection_checkpoint SET position = $1 WHERE position = $2 RETURNING position) \
          SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($3, position::text) END FROM moved";
 
-/// A session as the previous release began it: as the owner, who then becomes the part.
+/// A session as the previous release opened it: as the owner, which then sets the role.
 async fn session(app: &App, role: &str) -> PgConnection {
     let mut db = PgConnection::connect(&app.database_url).await.unwrap();
     db.execute(format!("SET ROLE {role}").as_str()).await.unwrap();
@@ -33,7 +33,7 @@ struct Renaming<'a> {
 }
 
 impl Renaming<'_> {
-    /// One event of one command. Answers where it begins, and what is not as if all had been appended.
+    /// Appends one event of one command. Returns the position before it, and the outcomes unless all were appended.
     async fn append(&self, db: &mut PgConnection) -> (i64, Option<Value>) {
         let payload = json!({"type": "task.renamed", "changes": {"title": {"from": "T", "to": "Old"}}}).to_string();
         let (none, no_ids): ([i32; 0], [Uuid; 0]) = ([], []);
@@ -110,7 +110,7 @@ async fn its_append_and_its_checkpoint_still_work() {
     let mut db = session(&app, "taskfold_projector").await;
     let mut tx = db.begin().await.unwrap();
     let begun = sqlx::query(BEGIN_PROJECTING).bind(json!({"tasks": 1})).fetch_one(&mut *tx).await.unwrap();
-    // It stands by beside tables of a later version.
+    // It stays on standby when the tables are of a later version.
     assert_eq!((begun.get::<i64, _>("position"), begun.get::<bool, _>("ours")), (4, false));
     let moved = sqlx::query(ADVANCE).bind(4_i64).bind(4_i64).bind(Some("taskfold_projected"));
     assert!(moved.fetch_optional(&mut *tx).await.unwrap().is_some());

@@ -1,3 +1,5 @@
+//! The projector: publication, dead letters, takeover and recovery of the stream.
+
 use std::time::Duration;
 
 use serde_json::json;
@@ -50,7 +52,7 @@ async fn a_poison_event_stops_its_own_aggregate_only_and_can_be_tried_again() {
     let (project, _) = ada.project("P").await;
     let (sick, well) = (ada.task(&project, "sick").await, ada.task(&project, "well").await);
     app.settle().await;
-    // An event that no code of ours wrote: its payload says nothing that can be understood.
+    // An event that our code did not write: its payload is invalid.
     let mut tx = app.owner.begin().await.unwrap();
     sqlx::query(
         "INSERT INTO events SELECT 4, aggregate_type, aggregate_id, 2, 'task.renamed', '1', '{\"changes\": {\"title\": 7}}', \
@@ -73,7 +75,7 @@ async fn a_poison_event_stops_its_own_aggregate_only_and_can_be_tried_again() {
     let projection = ready["dependencies"].as_array().unwrap().iter().find(|d| d["name"] == "projection").unwrap();
     assert_eq!(projection["state"], "degraded", "{ready}");
 
-    // The cause is mended, and somebody asks again.
+    // The cause is repaired, and a retry is requested.
     sqlx::query("UPDATE events SET payload = '{\"changes\": {\"title\": {\"from\": \"sick\", \"to\": \"cured\"}}}' WHERE position = 4")
         .execute(&app.owner)
         .await
@@ -93,7 +95,7 @@ async fn a_standby_takes_over_within_five_seconds() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
-    // The leader is cut off from its lease, as if it hung: nobody renews in its name.
+    // The active projector loses its lease, as if it hung: no process renews it.
     sqlx::query("UPDATE projector_lease SET holder = gen_random_uuid(), expires_at = now() + interval '3 s'")
         .execute(&app.owner)
         .await

@@ -1,3 +1,5 @@
+//! REST reads: pages, filters, the feed, positions and metrics.
+
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -159,7 +161,7 @@ async fn the_feed_moves_on_past_what_is_filtered_out() {
         }
     }
     assert_eq!((seen, since), (vec![1, 3, 5, 7, 9, 11], 12));
-    // Long poll: answered as soon as there is something.
+    // Long poll: answered as soon as there is an event.
     let path = format!("/v1/projects/{one}/events?since=12");
     let waiting = ada.send(ada.request(Method::GET, &path).header("prefer", "wait=20"));
     let (answer, _) = tokio::join!(waiting, async {
@@ -207,8 +209,7 @@ async fn archived_and_deleted_tasks_are_off_the_board_but_found() {
     app.finish().await;
 }
 
-/// A catch-up page with more behind it stays as it is while the words in it do: it is asked about again, and known by
-/// its tag.
+/// A full page of the feed does not change unless its texts do: a client revalidates it by its tag.
 #[tokio::test]
 async fn a_full_page_of_the_feed_is_known_again_until_it_changes() {
     let app = App::start().await;
@@ -235,17 +236,17 @@ async fn a_full_page_of_the_feed_is_known_again_until_it_changes() {
     assert_eq!((known.status().as_u16(), known.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
     let again = ada.get(&path).await;
     assert_eq!((again.header("etag"), &again.body["events"]), (tag.as_str(), &page["events"]));
-    // Of another page, and for others, the tag says nothing.
+    // For another page or another user, the tag does not match.
     assert_eq!(ask(&ada, &format!("/v1/projects/{project}/events?since=1&limit=2")).await.status(), 200);
     assert_eq!(ask(&ada, &format!("/v1/projects/{project}/events?since=0&limit=3")).await.status(), 200);
     assert_eq!(ask(&eve, &path).await.status(), 404);
-    // Once a word in it is another, so is the page.
+    // Once a text in it changes, so does the page.
     sqlx::query("UPDATE events SET payload = jsonb_set(payload::jsonb, '{changes,title,to}', '\"erased\"')::json WHERE position = 2")
         .execute(&app.owner)
         .await
         .unwrap();
     assert_eq!(ask(&ada, &path).await.status(), 200);
-    // The stream still has what it was.
+    // The stream still has the earlier text.
     app.stop().await;
 }
 
@@ -260,8 +261,8 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     let announced = app.head().await;
     assert_eq!(stream.changes_until(announced).await, [announced]);
 
-    // As after a crash of PostgreSQL, which need not have had the projector's last rows on disk; and the projector is
-    // held up.
+    // As after a crash of PostgreSQL, in which the projector's last rows need not have been on disk; and the projector
+    // is blocked.
     let mut held = app.owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
     let mut lost = app.owner.begin().await.unwrap();
@@ -274,7 +275,7 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
         let request = ada.request(Method::GET, &format!("/v1/tasks/{task}"));
         ada.send(request.header("prefer", format!("wait={seconds}")))
     };
-    // It waits for what was announced, and not for ever.
+    // It waits for the published position, but not indefinitely.
     let began = Instant::now();
     read(1).await.problem(503, "read-model-behind");
     assert!(began.elapsed() >= Duration::from_secs(1));
@@ -289,7 +290,7 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     app.finish().await;
 }
 
-/// More wait than there are connections to the database (8), and everybody else is answered meanwhile.
+/// More requests wait than there are connections to the database (8), and all others are answered meanwhile.
 #[tokio::test]
 async fn a_long_poll_holds_no_connection_to_the_database_while_it_waits() {
     let app = App::start().await;
@@ -299,7 +300,7 @@ async fn a_long_poll_holds_no_connection_to_the_database_while_it_waits() {
     let path = format!("/v1/projects/{project}/events?since={}", app.head().await);
     let waiting: Vec<_> =
         (0..50).map(|_| tokio::spawn(ada.request(Method::GET, &path).header("prefer", "wait=20").send())).collect();
-    // Two seconds are enough for all of them to have come.
+    // Two seconds are enough for all of them to have arrived.
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(2) {
         ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);

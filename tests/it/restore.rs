@@ -1,4 +1,4 @@
-//! A log that is restored to an earlier state under a running system, or with a stream that knows more.
+//! A log that is restored to an earlier state under a running system, or with a stream that is ahead of it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -23,7 +23,7 @@ async fn rename(ada: &Actor, task: &str, title: &str) -> (u16, Value) {
     (answer.status.as_u16(), answer.body)
 }
 
-/// What an operator does about it.
+/// Runs the operator's `adopt`.
 async fn adopt(place: &Place) -> String {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
         .args(["adopt", "--log", "error", "--database-url", &place.database_url, "--nats-url", &place.nats_url])
@@ -35,7 +35,7 @@ async fn adopt(place: &Place) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Until the system answers after its connections were cut.
+/// Waits until the system responds after its connections were cut.
 async fn answers(ada: &Actor, path: &str) -> Value {
     eventually("the system answers", || async {
         let answer = ada.get(path).await;
@@ -60,7 +60,7 @@ async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_ado
     let head = app.head().await;
     backup.restore().await;
 
-    // Nothing is appended, whatever the command is about: the state that it would be decided on never was.
+    // Nothing is appended, whatever the command is about: the state that it would be decided on is void.
     eventually("the log is suspended", || async {
         let (status, body) = rename(&ada, &other, "new").await;
         assert_eq!((status, &body["code"]), (503, &json!("unavailable")), "{body}");
@@ -105,7 +105,7 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     let before = consumers(&app).await;
     backup.restore().await;
 
-    // The stream that was open sent what never was.
+    // The open stream sent events that are void now.
     loop {
         let frame = open.next().await.expect("a reset comes before the end");
         if frame.event == "reset" {
@@ -121,7 +121,7 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     })
     .await;
     assert_eq!(body["position"], fork + 1);
-    // And not what the old stream had at that position, which was there to be announced all the time.
+    // And not the old stream's event at that position, which was available for publication all the time.
     assert_eq!(fresh.next_change().await.unwrap().data["changes"]["title"]["to"], "anew");
     drop(fresh);
     for n in 0..3 {
@@ -129,7 +129,7 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     }
     app.settle().await;
 
-    // Cursors of before the fork go on, those behind it do not, though the log has such positions again.
+    // Cursors before the fork continue, those after it do not, although the log has such positions again.
     let resumed = |cursor: String| Sse::open(ada.request(Method::GET, &path).header("last-event-id", cursor));
     let mut stream = resumed(format!("{}", fork - 1)).await;
     assert_eq!(stream.changes_until(fork + 4).await, (fork..=fork + 4).collect::<Vec<_>>());
@@ -142,10 +142,10 @@ async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
     since(format!("{}&log={log}", fork - 1)).await.problem(410, "log-changed");
     since(format!("{}-0", fork - 1)).await.expect(200);
     since(format!("{}-1", fork + 1)).await.expect(200);
-    // A number alone is a position of the log of now, as every read names it.
+    // A position without a log id refers to the current log, as in every read.
     assert_eq!(since(format!("{}", fork + 1)).await.expect(200)["events"].as_array().unwrap().len(), 3);
 
-    // Whoever says of which log they speak is told.
+    // Requests that name their log are checked.
     let now = ada.get("/v1/me").await.header("taskfold-log").to_owned();
     assert_ne!(now, log);
     let refused = ada.get(&format!("/v1/me?log={log}")).await;
@@ -172,7 +172,7 @@ async fn consumers(app: &App) -> Vec<consumer::Info> {
     stream.consumers().try_collect().await.unwrap()
 }
 
-/// The live feed has another consumer than these, and has been sent all that the stream has for it.
+/// Waits until the live feed has a new consumer, to which everything on the stream was sent.
 async fn until_offered_anew(app: &App, before: &[consumer::Info]) {
     eventually("all is sent to the live feed again", || async {
         let is_new = |one: &consumer::Info| before.iter().all(|other| other.name != one.name);
@@ -219,7 +219,7 @@ async fn two_systems_that_share_a_stream_do_not_splice_their_logs() {
     let (project, _) = ada.project("P").await;
     ada.task(&project, "T").await;
     first.settle().await;
-    // The harness copies databases, and their logs' ids with them.
+    // The harness copies databases, including the ids of their logs.
     let mut db = PgConnection::connect(&other.database_url).await.unwrap();
     db.execute("UPDATE log_identities SET log_id = gen_random_uuid()").await.unwrap();
     let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
@@ -232,7 +232,7 @@ async fn two_systems_that_share_a_stream_do_not_splice_their_logs() {
         report.faults.iter().any(|fault| fault.contains("belongs to another log")).then_some(())
     })
     .await;
-    // Its own commands go on; the stream stays the first one's.
+    // Its own commands continue; the stream remains that of the first system.
     assert_eq!(taskfold_event_log::suspended(&second.owner).await.unwrap(), None);
     second.stop().await;
     first.finish().await;

@@ -1,6 +1,6 @@
-//! Every command and every read, by every role, against the one table of the domain: `TaskCommand::TABLE`,
-//! `ProjectCommand::TABLE` and `TeamCommand::TABLE`. The operations come from the OpenAPI documents, so a new one fails
-//! here until it is said who may do it.
+//! Every command and every read with every role, compared with the table of the domain: `TaskCommand::TABLE`,
+//! `ProjectCommand::TABLE` and `TeamCommand::TABLE`. The operations come from the OpenAPI documents, so that a new one
+//! fails here until its permission is declared.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ struct Operation {
     is_stream: bool,
 }
 
-/// Those that are about a project or something in it.
+/// Operations on a project or its contents.
 fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for document in [taskfold_command_api::document(), taskfold_query_api::document()] {
@@ -38,7 +38,7 @@ fn operations() -> Vec<Operation> {
     operations
 }
 
-/// A project with somebody in every role, and one of everything in it.
+/// A project with a member in every role, and one of everything in it.
 struct Scene {
     owner: Actor,
     project: String,
@@ -109,7 +109,7 @@ struct People {
     admin: Actor,
 }
 
-/// Which command an operation sends, or that it reads, or that it is answered by rules of its own, tested elsewhere.
+/// Command of an operation; or that it is a read; or that it has rules of its own, tested elsewhere.
 enum Sends {
     Command(&'static str),
     Read,
@@ -119,7 +119,7 @@ enum Sends {
 fn sends(operation: &str) -> Sends {
     let command = match operation {
         "createTask" => "task.create",
-        // Of many tasks, what it is of one.
+        // For many tasks, the same as for one.
         "bulkTasks" => "task.edit",
         "editTask" => "task.edit",
         "moveTask" => "task.move",
@@ -176,11 +176,11 @@ fn sends(operation: &str) -> Sends {
         "addFilter" => "project.add_filter",
         "editFilter" => "project.edit_filter",
         "removeFilter" => "project.remove_filter",
-        // Of one's own uploads, and in words of the protocol tus.
         // A row of the caller's own, in a project that they see.
         "createCalendarLink" => return Sends::Read,
-        // Of the caller's own device, in a project that they see.
+        // Presence of the caller's own device, in a project that they see.
         "announcePresence" | "leavePresence" => return Sends::Read,
+        // The caller's own uploads, in terms of the tus protocol.
         "createUpload" | "appendUpload" | "getUpload" | "removeUpload" | "revokeInvitation" | "revokeCalendarLink" => {
             return Sends::Elsewhere;
         }
@@ -228,7 +228,7 @@ async fn status(actor: &Actor, operation: &Operation, scene: &Scene) -> u16 {
     if let Some(body) = body(operation, scene) {
         request = request.json(&body);
     }
-    // A stream never ends: its head is answer enough.
+    // A stream never ends: its head is enough.
     let response = request.header("prefer", "wait=20").send().await.unwrap();
     response.status().as_u16()
 }
@@ -268,7 +268,7 @@ async fn every_role_may_do_what_the_table_says_and_no_more() {
         let mut done = false;
         for (role, actor) in ladder {
             let got = status(actor, &operation, &scene).await;
-            // One removes oneself whatever one's role, and edits one's own comments, not those of others.
+            // A member may remove themselves with any role, and edit their own comments, not those of others.
             let leaves = operation.id == "removeMember" && role == Role::Viewer;
             let not_the_author = operation.id == "editComment" && role > Role::Member;
             if (role < needs && !leaves) || not_the_author {

@@ -1,16 +1,16 @@
-//! What the query-api's database role sees, asked of the database itself: a table that is added without a policy fails
-//! here.
+//! Rows visible to the query-api's database role, read from the database itself: a table that is added without a policy
+//! fails here.
 
 use serde_json::json;
 use sqlx::{PgConnection, Row};
 
 use crate::harness::{Actor, App};
 
-/// Tables that say nothing of anybody.
+/// Tables that contain nothing about any user.
 const OF_NOBODY: [&str; 5] =
     ["_sqlx_migrations", "log_head", "log_identities", "projection_checkpoint", "signing_keys"];
 
-/// All tables and views that the role may read, at least a column of.
+/// All tables and views of which the role may read at least a column.
 async fn readable(db: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -23,7 +23,7 @@ async fn readable(db: &mut PgConnection) -> Vec<String> {
     .unwrap()
 }
 
-/// How many rows of a table the role sees, with this user.
+/// Number of rows of a table that the role sees, with this user.
 async fn seen(db: &mut PgConnection, table: &str, user: &str) -> i64 {
     let mut tx = sqlx::Connection::begin(db).await.unwrap();
     sqlx::query("SET LOCAL ROLE taskfold_query").execute(&mut *tx).await.unwrap();
@@ -69,7 +69,7 @@ async fn the_query_role_sees_what_its_user_may_see_and_nothing_else() {
             .unwrap();
         assert!(secured, "{table} has no row-level security: see migrations/0008_row_level_security.sql");
         assert_eq!(seen(&mut db, table, "").await, 0, "{table} by nobody");
-        // A stranger sees their own account, and that is all.
+        // A user without memberships sees only their own account.
         let own = i64::from(table.as_str() == "accounts");
         assert_eq!(seen(&mut db, table, &eve.user_id).await, own, "{table} by a stranger");
     }
@@ -94,7 +94,7 @@ async fn the_query_role_sees_what_its_user_may_see_and_nothing_else() {
     app.finish().await;
 }
 
-/// The role owns nothing, and cannot write what the log decides.
+/// The role owns nothing, and cannot write the tables that the log decides.
 #[tokio::test]
 async fn the_query_role_owns_nothing_and_writes_only_what_is_peoples_own() {
     let app = App::start().await;

@@ -1,4 +1,4 @@
-//! What docs/operating.md has an operator type, word by word, after PostgreSQL was restored from a dump.
+//! The commands of docs/operating.md, verbatim, after PostgreSQL was restored from a dump.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::harness::{App, Place, eventually, servers};
 
-/// The indented block behind `heading`, in the section about backups.
+/// The indented block after `heading`, in the section about backups.
 fn commands(heading: &str) -> String {
     let page = include_str!("../../docs/operating.md");
     let (_, section) = page.split_once("## Backups and restores").unwrap();
@@ -20,7 +20,7 @@ fn commands(heading: &str) -> String {
     lines.map(|line| format!("{}\n", line.trim())).collect()
 }
 
-/// As an operator's shell does, with `taskfold` and the tools of PostgreSQL on the path.
+/// Runs a script as an operator's shell does, with `taskfold` and the tools of PostgreSQL on the path.
 async fn shell(place: &Place, script: &str) {
     let mut db = PgConnection::connect(&servers().await.admin_url()).await.unwrap();
     let tools: String =
@@ -42,17 +42,17 @@ async fn shell(place: &Place, script: &str) {
     assert!(output.status.success(), "{script}\n{}\n{}", said(&output.stdout), said(&output.stderr));
 }
 
-/// What NATS has when PostgreSQL was restored.
+/// State of the NATS stream when PostgreSQL was restored.
 #[derive(Clone, Copy, Debug)]
 enum Stream {
-    /// More than the log.
+    /// More events than the log.
     Longer,
     Gone,
-    /// Less than the log: it was restored too.
+    /// Fewer events than the log: it was restored too.
     Shorter,
 }
 
-/// Leaves only the first messages.
+/// Keeps only the first messages.
 async fn shorten(context: &Context, name: &str, log: &LogIdentity, keep: u64) {
     let old = stream::find(context, name).await.unwrap().unwrap();
     let mut kept = Vec::new();

@@ -1,3 +1,5 @@
+//! Full-text search of tasks and comments: ranking, permissions, input and cancellation.
+
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -31,7 +33,7 @@ async fn words_are_found_where_they_weigh_most_first() {
 
     let found = find(&ada, "q=LOGIN").await;
     let found_titles: Vec<&Value> = found.iter().map(|item| &item["title"]).collect();
-    // Of equals, the one that was updated last.
+    // Among equal ranks, the last updated first.
     assert_eq!(found_titles, ["Labeled", "A login page", "Elsewhere", "Talked about"]);
     assert_eq!((&found[3]["kind"], &found[1]["kind"]), (&json!("comment"), &json!("task")));
     assert_eq!(found[1]["title_html"], "A <mark>login</mark> page");
@@ -45,7 +47,7 @@ async fn words_are_found_where_they_weigh_most_first() {
     assert_eq!(titles(&ada, "q=login&kind=task").await.len(), 3);
     assert_eq!(titles(&ada, "q=trouble").await, ["Labeled"]);
 
-    // Renamed, a label is found by its new name; removed, by none.
+    // A renamed label is found by its new name; a removed one by none.
     let path = format!("/v1/projects/{project}/labels/{}", label.as_str().unwrap());
     ada.patch(&path, json!({"name": "Doors"})).await.expect(200);
     app.settle().await;
@@ -123,7 +125,7 @@ async fn whatever_is_typed_is_words_and_nothing_else() {
     app.finish().await;
 }
 
-/// How many searches PostgreSQL is at.
+/// Number of searches that PostgreSQL is running.
 async fn searching(owner: &PgPool) -> i64 {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
@@ -141,7 +143,7 @@ async fn a_search_ends_when_its_caller_goes_or_its_time_is_over() {
     let (project, _) = ada.project("P").await;
     ada.task(&project, "T").await;
     app.settle().await;
-    // A search that cannot go on: somebody has locked the table.
+    // A search that cannot proceed, because the table is locked.
     let mut lock = PgConnection::connect(&app.database_url).await.unwrap();
     lock.execute("BEGIN; LOCK TABLE task_documents IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let began = Instant::now();

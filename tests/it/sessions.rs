@@ -1,3 +1,5 @@
+//! Accounts, sessions and tokens.
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
@@ -32,7 +34,7 @@ async fn a_refresh_token_works_once_and_a_copied_one_ends_the_session() {
     let second = refresh(&ada.refresh_token).await.expect(200);
     let second = second["refresh_token"].as_str().unwrap().to_owned();
     refresh(&ada.refresh_token).await.problem(401, "unauthenticated");
-    // Somebody had a copy: the new one is worth nothing either.
+    // The token was copied: the new one is revoked too.
     refresh(&second).await.problem(401, "unauthenticated");
 
     let again = ada.sign_in("ada").await;
@@ -68,7 +70,7 @@ async fn forged_tokens_are_refused() {
         forged(&json!({"alg": "HS256", "typ": "JWT", "kid": kid}), &decode(claims), signature),
         forged(&decode(header), &later, signature),
         forged(&json!({"alg": "EdDSA", "kid": "another"}), &decode(claims), signature),
-        // Good for streams, not for requests.
+        // Valid for streams, not for requests.
         ticket.as_str().unwrap().to_owned(),
     ];
     for token in tokens {
@@ -108,7 +110,7 @@ async fn an_expired_token_of_ours_is_refused() {
         let token = encode(&header, &claims, &key).unwrap();
         Actor { token: Some(token), ..ada.clone() }.get("/v1/me").await.status.as_u16()
     };
-    // Our signature is taken, and the clock decides.
+    // The signature is valid, and the expiry decides.
     assert_eq!((status(now + 60).await, status(now - 60).await), (200, 401));
     app.finish().await;
 }

@@ -1,4 +1,4 @@
-//! Servers and networks that do not answer, which is worse than being gone.
+//! Servers and networks that do not respond, which is worse than being unavailable.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use crate::harness::{Actor, Answer, App, Place, Process, Sse, Way, eventually};
 
-/// The deadline of a request, and what a busy machine adds.
+/// The deadline of a request, plus a margin for a busy machine.
 pub const ANSWERED: Duration = Duration::from_secs(8);
-/// Everything works again so long after the network does, and what a busy machine adds.
+/// Recovery time of the whole system after that of the network, including a margin for a busy machine.
 pub const RECOVERED: Duration = Duration::from_secs(15);
 
-/// A command, which is answered in time whatever becomes of it. Whether it was done.
+/// Sends a command, which is answered in time whatever its outcome. Returns whether it was done.
 pub async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
     let began = Instant::now();
     let answer = ada.patch(&format!("/v1/tasks/{task}"), json!({"title": title})).await;
@@ -24,7 +24,7 @@ pub async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
     taken(&answer, 200)
 }
 
-/// Tells whether a command was done; else it was unavailable, and nothing else.
+/// Returns whether a command was done; otherwise it must have been unavailable.
 fn taken(answer: &Answer, status: u16) -> bool {
     if answer.status != status {
         let problem = answer.problem(503, "unavailable");
@@ -34,7 +34,7 @@ fn taken(answer: &Answer, status: u16) -> bool {
     answer.status == status
 }
 
-/// Until a command is taken, and what it did is projected, published and delivered.
+/// Waits until a command is accepted, and its event is projected, published and delivered.
 pub async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
     let began = Instant::now();
     let title = format!("after {}", app.head().await);
@@ -45,7 +45,7 @@ pub async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
     assert!(began.elapsed() < RECOVERED, "recovered after {:?}", began.elapsed());
 }
 
-/// Ada, her task, and a stream of its project from behind it.
+/// Creates Ada with a task, and opens a stream of its project from the current position.
 pub async fn with_a_stream(app: &App) -> (Actor, String, Sse) {
     let (ada, project, task) = app.with_a_task().await;
     let stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=2")).await;
@@ -86,7 +86,7 @@ async fn a_network_to_postgresql_that_is_silent_for_a_while_is_survived() {
     assert_eq!(ready.status, 503, "{}", ready.body);
     way.mend();
     recovers(&app, &ada, &task, &mut stream).await;
-    // All connections of the owner, who proves the rest.
+    // Opens all connections of the owner, which checks the rest.
     tokio::join!(app.head(), app.head());
     drop(stream);
     app.finish().await;
@@ -141,7 +141,7 @@ async fn a_projector_that_is_frozen_holds_nobody_up() {
     let app = App::start_at(place.clone()).await;
     let (ada, _, task) = app.with_a_task().await;
     for round in 0..3 {
-        // In the middle of its work, whichever that is.
+        // In the middle of any of its work.
         rename(&ada, &task, &format!("before {round}")).await;
         first.signal(Signal::SIGSTOP);
         let began = Instant::now();
@@ -166,7 +166,7 @@ async fn a_client_that_reads_nothing_keeps_no_transaction_open() {
         ada.post(&format!("/v1/projects/{project}/tasks"), new).await.expect(201);
     }
     app.settle().await;
-    // More than the sockets take.
+    // More than the sockets buffer.
     let paths = [
         format!("/v1/tasks/{task}/attachments/{file}/content"),
         format!("/v1/projects/{project}/events?since=0&limit=1000"),

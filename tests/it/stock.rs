@@ -1,5 +1,5 @@
-//! PostgreSQL as its packages have it, 15 and 18: owned by somebody who is no superuser, with just-in-time compilation
-//! on, which the program has to switch off where it hurts.
+//! PostgreSQL in its packaged configuration, 15 and 18: owned by a role that is not a superuser, with just-in-time
+//! compilation on, which the program has to disable where it is harmful.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,10 +14,10 @@ use taskfold_projector::write_side::repair;
 
 use crate::harness::{App, Place, data_dir, skipped};
 
-/// The oldest that is taken, and that of the program.
+/// The oldest supported version, and that of the program.
 const MAJORS: [u32; 2] = [15, 18];
 
-/// A server of this version whose owner is `plain`; none where it is not installed, which is said.
+/// Starts a server of this version whose owner is `plain`; `None` with a message if it is not installed.
 async fn server(major: u32, name: &str, rights: &str) -> Option<(Stack, String)> {
     let data_dir = data_dir(&format!("{name}-{major}"));
     let options = Options { data_dir, postgres: true, nats: false, durability: Durability::TestsOnly };
@@ -44,7 +44,7 @@ async fn part(app: &App, role: DatabaseRole, role_urls: &RoleUrls) -> PgPool {
     taskfold::connections::pool(options, role, 2)
 }
 
-/// Commands, reads, `migrate` again, `verify`, and a rebuild.
+/// Runs commands, reads, `migrate` again, `verify`, and a rebuild.
 async fn works(place: Place, role_urls: &RoleUrls) {
     let app = App::start_at(place).await;
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&app.owner).await.unwrap();

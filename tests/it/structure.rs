@@ -1,3 +1,5 @@
+//! Dependencies, subtasks, project templates, filters, bulk commands and column limits.
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold_event_log::clock::new_id;
@@ -35,18 +37,18 @@ async fn a_task_waits_for_others_and_never_for_itself() {
     let tag = ada.get(&format!("/v1/tasks/{a}")).await.header("etag").to_owned();
     ada.post(&format!("/v1/tasks/{b}/complete"), json!({})).await.expect(200);
     assert_eq!(blocked(a.clone()).await, json!(false));
-    // What is shown has changed though the task itself has not, and the tag is good for a command all the same.
+    // The representation has changed although the task itself has not, and the tag is valid for a command all the same.
     let now = ada.get(&format!("/v1/tasks/{a}")).await;
     assert_ne!(now.header("etag"), tag);
     let based = ada.request(reqwest::Method::PATCH, &format!("/v1/tasks/{a}")).header("if-match", tag);
     ada.send(based.json(&json!({"title": "A"}))).await.expect(200);
-    // Once it no longer waits, the other way round is no circle.
+    // Once the first dependency is removed, the reverse one is not a cycle.
     ada.delete(&waits(&a, &b)).await.expect(200);
     ada.put(&waits(&c, &a), Value::Null).await.expect(200);
     app.finish().await;
 }
 
-/// Two dependencies that are harmless one by one close a circle together: whichever comes second is refused.
+/// Two dependencies that are valid one by one form a cycle together: the second is refused.
 #[tokio::test]
 async fn of_two_that_close_a_circle_at_once_one_is_refused() {
     let place = Place::new().await;
@@ -167,7 +169,7 @@ async fn one_command_goes_to_many_tasks_after_a_look_at_how_many() {
     assert_eq!(outcomes(&first), [json!("applied"), json!("applied")]);
     assert_eq!(send().await, first);
     assert_eq!(app.head().await, head + 2);
-    // One refusal keeps no other from being done; tasks of other projects are not there.
+    // A refusal does not stop the others; tasks of other projects are not found.
     ada.post(&format!("/v1/tasks/{}/start", tasks[1]), json!({})).await.expect(200);
     let (other, _) = ada.project("Other").await;
     let stray = ada.task(&other, "s").await;
@@ -202,7 +204,7 @@ async fn a_bulk_command_sent_again_is_for_the_tasks_of_the_first_time_and_answer
     assert_eq!(first.header("idempotency-replayed"), "");
     let first = first.expect(200);
     assert_eq!(first["matched"], 3);
-    // What the filter matches by now is not touched, by whichever process.
+    // Tasks that match the filter only now are not changed, by any process.
     let late = ada.task(&project, "late").await;
     let head = app.head().await;
     for actor in [&ada, &elsewhere] {
@@ -212,7 +214,7 @@ async fn a_bulk_command_sent_again_is_for_the_tasks_of_the_first_time_and_answer
     }
     let other = json!({"command": {"type": "task.start", "data": {}}, "filter": {"status": "paused"}});
     send(&ada, other).await.problem(422, "idempotency-key-reused");
-    // As after a kill in the middle: the tasks are known, one of them was not reached, and there is no answer.
+    // As after a kill in the middle: the tasks are recorded, one of them was not reached, and there is no reply.
     let two = Uuid::parse_str(first["results"][1]["task_id"].as_str().unwrap()).unwrap();
     sqlx::query("UPDATE bulk_commands SET answer = NULL").execute(&app.owner).await.unwrap();
     assert_eq!(send(&elsewhere, body.clone()).await.expect(200), first);
@@ -233,7 +235,7 @@ async fn a_bulk_command_sent_again_is_for_the_tasks_of_the_first_time_and_answer
     assert_eq!((&resumed["matched"], &resumed["results"][1]["outcome"]), (&json!(2), &json!("applied")));
     assert_eq!(resumed["results"][0]["problem"]["code"], "illegal-transition", "it runs already");
     let head = app.head().await;
-    // Of two that come at once, one answers for both.
+    // Of two concurrent requests, one replies for both.
     let key = new_id().to_string();
     let body = json!({"command": {"type": "task.pause", "data": {}}, "filter": {"status": "running"}});
     let send = async |actor: &Actor| {
@@ -280,7 +282,7 @@ async fn a_key_is_for_many_tasks_or_for_one_request_and_not_for_both() {
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM bulk_commands").fetch_one(&app.owner).await.unwrap();
     assert_eq!(rows, 1);
 
-    // Of two at once, one has it.
+    // Of two concurrent requests, one gets the key.
     for _ in 0..5 {
         let key = new_id().to_string();
         let (one, other) = tokio::join!(bulk(&key), plain(&key));
@@ -289,7 +291,7 @@ async fn a_key_is_for_many_tasks_or_for_one_request_and_not_for_both() {
     app.finish().await;
 }
 
-/// An enforced limit holds when two moves race for the last place.
+/// An enforced limit holds when two moves race for the last free slot.
 #[tokio::test]
 async fn an_enforced_limit_holds_when_moves_race() {
     let place = Place::new().await;

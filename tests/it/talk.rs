@@ -1,3 +1,5 @@
+//! Comments, watchers, notifications and reminders.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ async fn shared(ada: &Actor, others: &[&Actor]) -> String {
     project
 }
 
-/// Kind, task and actor of what somebody is told, oldest first.
+/// Kind, task and actor of a person's notifications, oldest first.
 async fn told(actor: &Actor, position: i64) -> Vec<(String, String, String)> {
     let body = actor.get_at("/v1/me/notifications?limit=200", position).await.expect(200);
     let text = |v: &Value| v.as_str().unwrap().to_owned();
@@ -85,7 +87,7 @@ async fn notifications_are_read_one_by_one_or_all_at_once_and_kinds_can_be_muted
         async move { bo.post("/v1/me/notifications/read", body).await.expect(200)["unread_count"].as_i64().unwrap() }
     };
     assert_eq!(read(json!({"ids": [all["items"][0]["id"]]})).await, 4);
-    // Those of others are not there to be marked.
+    // Notifications of other people cannot be marked.
     let theirs = ada.post("/v1/me/notifications/read", json!({"ids": [all["items"][1]["id"]]})).await.expect(200);
     assert_eq!(theirs["unread_count"], 0);
     assert_eq!(read(json!({"up_to": page["items"][0]["position"]})).await, 1);
@@ -93,7 +95,7 @@ async fn notifications_are_read_one_by_one_or_all_at_once_and_kinds_can_be_muted
     assert_eq!(unread["items"].as_array().unwrap().len(), 1);
     assert_eq!(unread["items"][0]["task_title"], "T3");
     assert_eq!(read(json!({"up_to": 1_000_000})).await, 0);
-    // What comes later than that is unread all the same.
+    // A later notification is unread all the same.
     ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "New", "assignee_ids": [bo.user_id]}))
         .await
         .expect(201);
@@ -126,7 +128,7 @@ async fn the_channel_me_tells_of_each_once_also_when_the_stream_breaks_in_betwee
     assert_eq!((change.event.as_str(), change.id.as_str()), ("task.created", position.to_string().as_str()));
     drop(stream);
 
-    // From between the two: the Change, and not the notification again. From before: both.
+    // From between the two frames: the Change, and not the notification again. From before: both.
     let again = |id: String| {
         let (bo, path) = (bo.clone(), path.clone());
         async move {
@@ -139,14 +141,14 @@ async fn the_channel_me_tells_of_each_once_also_when_the_stream_breaks_in_betwee
     assert_eq!(again(notification.id.clone()).await.0, "task.created");
     let (first, mut stream) = again((position - 1).to_string()).await;
     assert_eq!((first.as_str(), stream.next().await.unwrap().event.as_str()), ("notification", "task.created"));
-    // Muted kinds are not told; one's own doing never is.
+    // Muted kinds are not delivered; one's own actions never are.
     bo.put("/v1/me/notification-preferences", json!({"muted": ["assigned"]})).await.expect(200);
     ada.post(&format!("/v1/projects/{project}/tasks"), task.clone()).await.expect(201);
     bo.post(&format!("/v1/projects/{project}/tasks"), task).await.expect(201);
     for _ in 0..2 {
         assert_eq!(stream.next().await.unwrap().event, "task.created");
     }
-    // Nobody listened in between: what they are told meanwhile is not lost with it.
+    // Without an open stream, notifications are kept.
     drop(stream);
     let since = app.head().await;
     let other = ada.task(&project, "other").await;
@@ -159,7 +161,7 @@ async fn the_channel_me_tells_of_each_once_also_when_the_stream_breaks_in_betwee
     }
     assert_eq!(events, ["hello", "task.created", "notification", "task.commented"]);
     drop(stream);
-    // Without a project: only what is told.
+    // Without a project: only notifications.
     let mut alone = bo.stream("/v1/stream?me=true").await;
     assert_eq!(alone.next().await.unwrap().event, "hello");
     let task = ada.task(&project, "other").await;
@@ -190,7 +192,7 @@ async fn comments_have_reactions_and_a_history() {
     let thumbs = |user: &Actor| json!({"emoji": "\u{1f44d}", "user_id": user.user_id});
     assert_eq!(shown["items"][0]["reactions"], json!([thumbs(&bo), thumbs(&ada)]));
     bo.delete(&up).await.expect(200);
-    // Reactions and watching are no edits: a form based on an older version is not stale.
+    // Reactions and watching are not edits: a form based on an older version is not stale.
     let based =
         ada.request(reqwest::Method::PATCH, &format!("/v1/tasks/{task}")).header("if-match", format!("\"{version}\""));
     ada.send(based.json(&json!({"title": "U"}))).await.expect(200);
@@ -220,7 +222,7 @@ async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
     let done =
         ada.post(&format!("/v1/projects/{project}/tasks"), done).await.expect(201)["id"].as_str().unwrap().to_owned();
     ada.post(&format!("/v1/tasks/{done}/complete"), json!({})).await.expect(200);
-    // Another instance reminds too, and nobody hears of anything twice.
+    // Another instance sends reminders too, and no reminder is sent twice.
     let second = App::start_at(place).await;
     eventually("it is overdue", || async {
         (ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["due_stage"] == "overdue").then_some(())
@@ -234,9 +236,9 @@ async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
     assert_eq!(heard, [of_clock("due_soon", &task), of_clock("overdue", &task)]);
     let heard: Vec<_> = told(&ada, position).await.into_iter().filter(|(_, t, _)| *t == past).collect();
     assert_eq!(heard, [of_clock("overdue", &past)]);
-    // What is done by then is not overdue.
+    // A task that is completed by then is not overdue.
     assert!(!told(&ada, position).await.contains(&of_clock("overdue", &done)));
-    // Another due time is another matter.
+    // A new due time has reminders of its own.
     ada.patch(&format!("/v1/tasks/{task}"), json!({"due_at": now + seconds(3600)})).await.expect(200);
     eventually("it is due soon again", || async {
         (ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["due_stage"] == "due_soon").then_some(())
@@ -245,7 +247,7 @@ async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
     app.finish().await;
 }
 
-/// What is due while nothing runs is told of when something runs again, and then once.
+/// A due time that passes while no process runs is notified when one runs again, and then once.
 #[tokio::test]
 async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it_is_back() {
     let place = Place::new().await;
@@ -258,7 +260,8 @@ async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it
     let task = task["id"].as_str().unwrap().to_owned();
     app.settle().await;
     app.stop().await;
-    // A day before it is due is in two seconds: wait for the schedule's own clock, which is the database's row.
+    // The reminder a day before the due time is in two seconds: wait for the schedule's own clock, which is the
+    // database's row.
     let until = due - Duration::from_secs(86_400);
     eventually("it is due soon", || async { (taskfold_event_log::clock::now().utc() > until).then_some(()) }).await;
     for restart in 0..2 {

@@ -1,3 +1,5 @@
+//! Teams, and the roles that they give their members in projects.
+
 use serde_json::{Value, json};
 
 use crate::harness::{Actor, App, Place, eventually};
@@ -19,7 +21,7 @@ async fn a_team_gives_its_members_a_role_and_the_highest_counts() {
     let path = format!("/v1/projects/{project}");
     let team = team(&ada, &[&bo]).await;
     bo.post(&format!("{path}/tasks"), json!({"title": "T"})).await.problem(404, "not-found");
-    // Only who is in a team brings it along.
+    // Only a member of a team can add it to a project.
     let foreign = eve.post("/v1/teams", json!({"name": "Eve's"})).await.expect(201)["id"].as_str().unwrap().to_owned();
     ada.put(&format!("{path}/teams/{foreign}"), json!({"role": "member"})).await.problem(404, "not-found");
     let reply = ada.put(&format!("{path}/teams/{team}"), json!({"role": "member"})).await.expect(201);
@@ -32,7 +34,7 @@ async fn a_team_gives_its_members_a_role_and_the_highest_counts() {
     assert_eq!(seen["my_role"], "member");
     let may = seen["allowed_commands"].as_array().unwrap();
     assert!(may.contains(&json!("create_task")) && !may.contains(&json!("edit")), "{may:?}");
-    // Of their own a viewer, through the team a member: a member.
+    // A viewer by their own role, and a member through the team: a member.
     ada.put(&format!("{path}/members/{}", bo.user_id), json!({"role": "viewer"})).await.expect(201);
     let last = bo.post(&format!("{path}/tasks"), json!({"title": "U"})).await.expect(201)["position"].as_i64().unwrap();
     let members = ada.get_at(&format!("{path}/members"), last).await.expect(200);
@@ -68,7 +70,7 @@ async fn a_team_keeps_an_owner_and_is_its_owners_to_change() {
     let kinds: Vec<&str> = feed["events"].as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["team.member_added", "team.renamed"]);
     eve.get(&format!("{path}/events")).await.problem(404, "not-found");
-    // Live on the channel `me`, and up to one's own leaving.
+    // Live on the channel `me`, up to the person's own leaving.
     let mut stream = bo.stream("/v1/stream?me=true&since=1").await;
     assert_eq!(stream.next().await.unwrap().event, "hello");
     assert_eq!(stream.next().await.unwrap().event, "team.member_added");
@@ -85,7 +87,7 @@ async fn a_team_keeps_an_owner_and_is_its_owners_to_change() {
     app.finish().await;
 }
 
-/// Whoever loses sight of a project because a team changes is told so, and sees nothing of it afterwards.
+/// A person who loses access to a project because a team changes receives the revocation, and no later event.
 #[tokio::test]
 async fn a_stream_ends_when_a_team_takes_its_project_away() {
     let app = App::start().await;
@@ -98,7 +100,7 @@ async fn a_stream_ends_when_a_team_takes_its_project_away() {
     let mut seen_by_bo = given["position"].as_i64().unwrap();
     for lose in ["leaves", "is deleted"] {
         bo.get_at(&format!("/v1/projects/{project}"), seen_by_bo).await.expect(200);
-        // What can be read may still be on its way to the streams.
+        // An event that can be read may not yet have been delivered to the streams.
         let mut stream = bo.stream(&format!("/v1/stream?projects={project},{kept}&since={seen_by_bo}")).await;
         assert_eq!(stream.next().await.unwrap().event, "hello");
         ada.task(&project, "seen").await;
@@ -128,8 +130,7 @@ async fn a_stream_ends_when_a_team_takes_its_project_away() {
     app.finish().await;
 }
 
-/// A decision made on a team as it was is refused by the append when the team has changed since: on another instance,
-/// whose cache knows nothing of it.
+/// A decision on an outdated state of a team is refused by the append: on another instance, with a stale cache.
 #[tokio::test]
 async fn a_stale_team_lets_nobody_in() {
     let place = Place::new().await;

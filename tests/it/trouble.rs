@@ -1,5 +1,5 @@
-//! PostgreSQL in trouble: a full disk, no connections, read-only, deadlocks, files that are gone. Each is answered 503,
-//! health says why, and all goes on by itself when it is over.
+//! Failures of PostgreSQL: a full disk, no connections, read-only, deadlocks, missing files. Each is answered with 503,
+//! health reports the cause, and the system recovers without intervention.
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::json;
@@ -9,8 +9,7 @@ use taskfold_embedded::{Durability, Options, Stack};
 use crate::harness::{Actor, Answer, App, Disk, Place, data_dir, eventually, servers};
 use crate::health::says;
 
-/// A PostgreSQL of a test's own, whose files may be tampered with: checkpoints of the shared one would stumble over
-/// them.
+/// A PostgreSQL for one test, whose files may be tampered with: checkpoints of the shared one would fail on them.
 async fn server(name: &str) -> Stack {
     let options = Options { data_dir: data_dir(name), postgres: true, nats: false, durability: Durability::TestsOnly };
     Stack::start(options).await.unwrap()
@@ -22,7 +21,7 @@ async fn run(database_url: &str, sql: &str) {
     db.close().await.unwrap();
 }
 
-/// Ends all other sessions of the database, as an operator does so that they notice.
+/// Ends all other sessions of the database, as an operator does to make a setting effective.
 async fn end_sessions(app: &App) {
     let mut db = PgConnection::connect(&app.database_url).await.unwrap();
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -31,7 +30,7 @@ async fn end_sessions(app: &App) {
     db.close().await.unwrap();
 }
 
-/// Tells whether a request was served; else it was not available, with a time to come back, and nothing else.
+/// Returns whether a request was served; otherwise it must be a 503 with `Retry-After`.
 fn served(answer: &Answer) -> bool {
     if answer.status.is_success() {
         return true;
@@ -50,12 +49,12 @@ async fn refused(ada: &Actor, task: &str) {
     eventually("commands are refused", || async { (!rename(ada, task).await).then_some(()) }).await;
 }
 
-/// Commands are taken, and what they do is projected and published.
+/// Waits until commands are accepted, and their events are projected and published.
 async fn recovers(app: &App, ada: &Actor, task: &str) {
     eventually("commands are taken", || async { rename(ada, task).await.then_some(()) }).await;
     let ready = says(&app.url, "log", "ok", "").await;
     assert_eq!(ready["commands"], "ok", "{ready}");
-    // Whatever session a request gets.
+    // With any session that a request may get.
     for n in 0..20 {
         assert!(rename(ada, task).await);
         let account =
@@ -113,7 +112,7 @@ async fn a_database_that_becomes_read_only_is_named_and_read() {
         (ada.get(&format!("/v1/tasks/{task}")).await.status == 200).then_some(())
     })
     .await;
-    // Sessions that began meanwhile stay as they are, and nobody ends them.
+    // Sessions that began meanwhile keep the setting, and nobody ends them.
     let reset = format!("ALTER DATABASE {database} RESET default_transaction_read_only");
     run(&servers().await.admin_url(), &reset).await;
     recovers(&app, &ada, &task).await;
@@ -153,7 +152,7 @@ async fn a_deadlock_costs_the_append_another_attempt_and_the_caller_nothing() {
             .unwrap()
     };
     let before = deadlocks().await;
-    // The append has the log and wants the task, the other one has the task and wants the log.
+    // The append has the log and waits for the task, the other one has the task and waits for the log.
     let mut tx = other.begin().await.unwrap();
     tx.execute("SET LOCAL deadlock_timeout = '20s'").await.unwrap();
     tx.execute("SELECT FROM task_places FOR UPDATE").await.unwrap();
@@ -174,12 +173,12 @@ async fn a_deadlock_costs_the_append_another_attempt_and_the_caller_nothing() {
     app.finish().await;
 }
 
-/// Runs with the file of a table out of the way.
+/// Runs `meanwhile` with the file of a table moved away.
 async fn without_its_file(app: &App, postgres: &Stack, table: &str, meanwhile: impl AsyncFnOnce()) {
     let mut db = PgConnection::connect(&app.database_url).await.unwrap();
     let path = sqlx::query_scalar::<_, String>("SELECT pg_relation_filepath($1::regclass)").bind(table);
     let file = postgres.data_dir().join("postgres").join(path.fetch_one(&mut db).await.unwrap());
-    // What is to be written is written, so that nobody misses the file but for reading it.
+    // All pages are written, so that the file is missed only by reads.
     db.execute("CHECKPOINT").await.unwrap();
     db.close().await.unwrap();
     let aside = file.with_extension("aside");

@@ -1,10 +1,12 @@
+//! `taskfold verify` detects every kind of planted inconsistency.
+
 use reqwest::Method;
 use serde_json::json;
 use taskfold_projector::stream;
 
 use crate::harness::App;
 
-/// A system with something in each read table, at rest.
+/// A system with a row in each read table, idle.
 async fn filled() -> (App, String) {
     let app = App::start().await;
     let ada = app.person("ada").await;
@@ -16,7 +18,7 @@ async fn filled() -> (App, String) {
     (app, task)
 }
 
-/// Plants a fault and says what `verify` must name.
+/// Plants a fault and checks that `verify` reports this.
 async fn planted(sql: &str, named: &str) {
     let (app, _) = filled().await;
     for statement in sql.split(';') {
@@ -70,7 +72,7 @@ async fn rows_that_differ_are_missing_or_are_too_many() {
     planted("UPDATE column_counts SET tasks = 7", "column_counts").await;
 }
 
-/// What the projector writes, and is no read table.
+/// Tables that the projector writes and that are not read tables.
 const ITS_OWN: [&str; 3] = ["projection_checkpoint", "projector_lease", "set_aside_events"];
 
 #[tokio::test]
@@ -86,7 +88,7 @@ async fn a_row_that_is_missing_from_any_table_that_the_projector_writes() {
     ada.put(&grant, json!({"role": "viewer"})).await.expect(201);
     let team_member = format!("/v1/teams/{team}/members/{}", bea.user_id);
     ada.put(&team_member, json!({"role": "member"})).await.expect(201);
-    // What has ended is kept, too.
+    // Ended memberships are kept, too.
     ada.put(&member, json!({"role": "admin"})).await.expect(200);
     ada.put(&grant, json!({"role": "member"})).await.expect(200);
     ada.delete(&team_member).await.expect(200);
@@ -128,7 +130,7 @@ async fn a_stream_that_is_not_the_log() {
     let nats = app.nats().await;
     let context = stream::context(&nats);
     context.delete_stream(&app.stream).await.unwrap();
-    // A stream of the same name and length with something else in it.
+    // A stream of the same name and length with other contents.
     let log = taskfold_event_log::identity(&app.owner).await.unwrap();
     let foreign = stream::ensure(&context, &app.stream, &log, 1).await.unwrap();
     let prefix = stream::prefix(&app.stream);

@@ -1,3 +1,5 @@
+//! Board windows, lists, filters and a person's own tasks, and the query plans of all reads.
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
@@ -51,7 +53,7 @@ async fn a_board_is_read_in_windows_that_join() {
     assert_eq!(seen, ids(&whole["columns"][0]["tasks"]));
     ada.get(&format!("{board}?cursor=x")).await.problem(422, "validation-failed");
 
-    // Counts follow what leaves the board and comes back.
+    // Counts follow tasks that leave the board and return.
     for (path, count) in [("archive", 6), ("unarchive", 7)] {
         ada.post(&format!("/v1/tasks/{extra}/{path}"), json!({})).await.expect(200);
         app.settle().await;
@@ -93,7 +95,7 @@ async fn lists_are_filtered_by_what_tasks_have_to_do_with_each_other_and_with_th
     assert_eq!(titles("status=running,completed").await, ["first"]);
     assert_eq!(titles("priority=urgent,high&status=todo").await, ["part"]);
     assert_eq!(titles("due_stage=overdue").await.len(), 0);
-    // Whoever makes a task watches it, until they ask not to.
+    // The creator of a task watches it, until they unsubscribe.
     assert_eq!(titles("watching=true").await, ["first", "part", "waits", "whole"]);
     let unwatched = ada.delete(&format!("/v1/tasks/{whole}/watch")).await.expect(200);
     let label = json!({"name": "bug", "color": "red"});
@@ -135,7 +137,7 @@ async fn everybody_has_the_tasks_that_are_theirs_in_all_their_projects() {
     ada.put(&format!("/v1/tasks/{}/dependencies/{}", made[1].1, made[0].1), Value::Null).await.expect(200);
     app.settle().await;
     let mine = async |query: &str| ids(&bea.get(&format!("/v1/me/tasks{query}")).await.expect(200)["items"]);
-    // Never due comes last, by id.
+    // Tasks without a due time come last, by id.
     let all = vec![made[0].1.clone(), made[2].1.clone(), made[1].1.clone(), made[3].1.clone()];
     assert_eq!(mine("").await, all);
     assert_eq!(mine("?view=overdue").await, [made[0].1.clone()]);
@@ -190,7 +192,7 @@ async fn filters_of_ones_own_are_seen_by_oneself_in_projects_that_one_is_in() {
     app.finish().await;
 }
 
-/// 20,000 tasks in one project and as many in 200 others, written past the log.
+/// Inserts 20,000 tasks in one project and as many in 200 others, directly into the tables.
 async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
     let statements = [
         "INSERT INTO projects (project_id, name, description, columns, labels, archived, created_at, created_by, updated_at, \
@@ -208,7 +210,7 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
              now() - n * interval '1 minute', $1, now() - (n * 7919 % 20000) * interval '1 minute', 1, 0 \
          FROM (SELECT $2::uuid AS p, n FROM generate_series(1, 20000) n UNION ALL \
                SELECT project_id, n FROM projects, generate_series(1, 100) n WHERE project_id <> $2) AS of_projects",
-        // Before the log, where no projector looks for them.
+        // Before the log, where no projector reads them.
         "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
              actor_id, command_id, occurred_at, recorded_at) \
          SELECT -row_number() OVER (), 'task', task_id::text || '?', 1, 'task.created', '1', '{}', project_id, $1::uuid, task_id, now(), \
@@ -232,13 +234,13 @@ async fn fill(owner: &PgPool, ada: &Actor, project: &str, column: &str) {
             .await
             .unwrap();
     }
-    // And what the projector derives of it.
+    // And the rows that the projector derives from them.
     sqlx::query("TRUNCATE task_documents, column_counts, label_documents").execute(owner).await.unwrap();
     derived::write_all(owner).await.unwrap();
     sqlx::query("VACUUM ANALYZE").execute(owner).await.unwrap();
 }
 
-/// How often each table was read as a whole, and how often all were by an index, since the database is there.
+/// Number of sequential scans of each table, and of all index scans, since the creation of the database.
 async fn scans(owner: &PgPool) -> (HashMap<String, i64>, i64) {
     let counted: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT relname::text, seq_scan, coalesce(idx_scan, 0) FROM pg_stat_user_tables \
@@ -251,9 +253,8 @@ async fn scans(owner: &PgPool) -> (HashMap<String, i64>, i64) {
     (counted.into_iter().map(|(table, whole, _)| (table, whole)).collect(), by_index)
 }
 
-/// PostgreSQL counts how it reads tables: so it is the statements of the program, with the plans that they get as
-/// the role of the query-api, that are looked at, and those within functions too. Each is sent often enough to get the
-/// plan that is good for all parameters.
+/// Checked by PostgreSQL's statistics: they cover the statements of the program, with the plans of the query-api's
+/// role, and those within functions too. Each statement is sent often enough to get the generic plan.
 #[tokio::test]
 async fn no_read_reads_a_table_as_a_whole() {
     let app = App::start().await;
@@ -282,12 +283,13 @@ async fn no_read_reads_a_table_as_a_whole() {
         "/v1/me/notifications?unread=false".to_owned(),
     ]);
     for read in reads {
-        // What runs beside the reads (the projector, the janitor) is counted too: a plan that scans does so every time.
+        // Background work during the reads (the projector, the janitor) is counted too: a plan that scans does so every
+        // time.
         let mut scanned = Vec::new();
         for _ in 0..3 {
             let before = scans(&app.owner).await;
             read_pages(&ada, &read).await;
-            // Connections tell what they did when they have been idle for a while.
+            // Connections report their statistics after having been idle for a while.
             let after = eventually("the scans are counted", || async {
                 let after = scans(&app.owner).await;
                 (after.1 > before.1).then_some(after)
@@ -306,7 +308,7 @@ async fn no_read_reads_a_table_as_a_whole() {
     app.stop().await;
 }
 
-/// Often enough to get the plan that is good for all parameters, and behind cursors too.
+/// Reads pages often enough to get the generic plan, and with cursors too.
 async fn read_pages(actor: &Actor, read: &str) {
     let mut next = read.to_owned();
     for _ in 0..8 {

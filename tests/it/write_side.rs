@@ -1,5 +1,5 @@
-//! Tables that the append keeps beside the log: proved by `verify`, made again by `taskfold rebuild --write-side`, and
-//! never decided on when it is known to lack something.
+//! Side tables of the append: checked by `verify`, rebuilt by `taskfold rebuild --write-side`, and never decided on
+//! when they are known to be incomplete.
 
 use serde_json::{Value, json};
 use taskfold_event_log::clock::new_id;
@@ -24,7 +24,7 @@ async fn rows(app: &App) -> Vec<String> {
     .unwrap()
 }
 
-/// Output of the program, which must end well.
+/// Output of the program, which must exit successfully.
 async fn taskfold(app: &App, arguments: &[&str]) -> String {
     let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"));
     let output =
@@ -37,7 +37,7 @@ fn id_of(made: &Value) -> String {
     made["id"].as_str().unwrap().to_owned()
 }
 
-/// Two tasks, of which one waits for the other, is a part of it and is due; a comment under a key.
+/// Creates two tasks, one of which depends on the other, is its subtask and is due; and a comment under a key.
 async fn filled(app: &App, ada: &Actor) -> (String, String, String) {
     let (project, _) = ada.project("P").await;
     let whole = ada.task(&project, "whole").await;
@@ -64,7 +64,7 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
             "INSERT INTO task_places SELECT gen_random_uuid(), project_id, column_id, rank || 'x', state FROM task_places",
             "exists, but the log does not have it",
         ),
-        // Each has the place of the other.
+        // The two tasks with their ranks exchanged.
         (
             "UPDATE task_places SET rank = '-' || rank; \
              UPDATE task_places t SET rank = substr(o.rank, 2) FROM task_places o WHERE o.task_id <> t.task_id",
@@ -104,7 +104,7 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
         assert_eq!(rows(&app).await, before, "{sql}");
     }
 
-    // As an operator does it.
+    // As an operator does.
     run(&app, "DELETE FROM task_places").await;
     let rebuild = taskfold(&app, &["rebuild", "--write-side"]).await;
     assert!(rebuild.contains("2 tasks repaired"), "{rebuild}");
@@ -202,7 +202,7 @@ async fn a_command_on_what_is_not_complete_waits_for_a_rebuild_and_no_other_does
     app.finish().await;
 }
 
-/// Pseudo-random, the same in every run.
+/// A pseudo-random generator, the same in every run.
 struct Dice(u32);
 
 impl Dice {
@@ -301,7 +301,7 @@ async fn what_many_commands_wrote_is_what_the_log_comes_to() {
     assert!(repaired.not_placed.is_empty() && repaired.commands_lost == 0, "{repaired:?}");
     assert_eq!(rows(&app).await, before);
 
-    // What an earlier release appended says nothing of its commands: what is there is kept, and what is not is counted.
+    // Events of an earlier release do not name their commands: existing rows are kept, and missing ones are counted.
     run(&app, "UPDATE events SET metadata = '{}'").await;
     let report = app.verify().await;
     assert!(report.is_clean(), "{report}");

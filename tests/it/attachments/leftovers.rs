@@ -1,3 +1,5 @@
+//! Removal of stored bytes that belong to no attachment.
+
 use bytes::Bytes;
 use serde_json::json;
 use taskfold_event_log::clock::new_id;
@@ -28,8 +30,8 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 async fn what_a_killed_process_leaves_is_taken_away_after_a_day() {
     let (app, ada, task) = scene().await;
     let (_, kept) = attached(&ada, attach(&ada, &task, "kept", "text/plain", file(10))).await;
-    // As after a kill: bytes and the row that says they may be there; one is fresh, one old, one was appended after
-    // all.
+    // As after a kill: bytes, and the row that says that they may exist; one is recent, one old, and one was appended
+    // after all.
     for (id, state, age) in [
         (new_id().to_string(), "receiving", "23 hours"),
         (new_id().to_string(), "receiving", "25 hours"),
@@ -74,12 +76,13 @@ async fn with_an_attachment_its_bytes_go() {
     let position = removed["position"].as_i64().unwrap();
     assert_eq!(ada.get_at(&format!("/v1/tasks/{task}/attachments"), position).await.expect(200)["items"], json!([]));
     ada.get(&format!("{location}/content")).await.problem(404, "not-found");
-    // Removed already: nothing to do. Never there: not found.
+    // Already removed: nothing to do. Never present: not found.
     assert_eq!(ada.delete(&location).await.expect(200)["events"], json!([]));
     ada.delete(&format!("/v1/tasks/{task}/attachments/{}", new_id())).await.problem(404, "not-found");
     assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["attachment_count"], 0);
 
-    // The process died between the event and the bytes: the log is followed from where it was.
+    // The process died between the event and the removal of the bytes: the janitor continues from its last log
+    // position.
     let (location, reply) = attached(&ada, attach(&ada, &task, "b.txt", "text/plain", file(7))).await;
     ada.delete(&location).await.expect(200);
     nothing_is_left(&app).await;

@@ -1,3 +1,5 @@
+//! Attachments: upload, download, permissions and storage.
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -11,14 +13,14 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Actor, App, eventually};
 
-/// What is taken away again.
+/// Removal of unused bytes.
 mod leftovers;
-/// Uploads that are resumed.
+/// Resumable uploads.
 mod resumable;
 /// The library that browsers upload with.
 mod tus_client;
 
-/// Of a part, as it is stored.
+/// Size of a stored part.
 const PART: usize = 4 * 1024 * 1024;
 
 fn file(size: usize) -> Vec<u8> {
@@ -29,7 +31,7 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Somebody's task.
+/// Starts a system with a person and a task.
 async fn scene() -> (App, Actor, String) {
     let app = App::start().await;
     let ada = app.person("ada").await;
@@ -44,7 +46,7 @@ fn attach(actor: &Actor, task: &str, name: &str, content_type: &str, bytes: Vec<
     request.header("content-disposition", format!("attachment; filename=\"{name}\"")).body(bytes)
 }
 
-/// Its address, and the reply.
+/// Sends an upload; returns the attachment's address and the reply.
 async fn attached(actor: &Actor, request: RequestBuilder) -> (String, Value) {
     let answer = actor.send(request).await;
     let (location, position) = (answer.header("location").to_owned(), answer.header("taskfold-position").to_owned());
@@ -71,7 +73,7 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers().get(name).map(|v| v.to_str().unwrap()).unwrap_or_default()
 }
 
-/// What is stored, once the janitor has been there.
+/// Stored objects after a run of the janitor.
 async fn stored(app: &App) -> Vec<String> {
     while janitor::step(&app.owner, &app.attachments).await.unwrap() == janitor::Outcome::Cleaned {}
     app.attachments.names().await.unwrap()
@@ -110,7 +112,7 @@ async fn what_is_attached_is_listed_counted_and_read_back() {
     let project = task_now["project_id"].as_str().unwrap();
     let board = ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);
     assert_eq!(board["columns"][0]["tasks"][0]["attachment_count"], 1);
-    // No edit: a form that was opened before is not stale.
+    // Not an edit: a form that was opened before is not stale.
     let edit = ada.request(Method::PATCH, &format!("/v1/tasks/{task}")).header("if-match", "\"1\"");
     ada.send(edit.json(&json!({"title": "U"}))).await.expect(200);
 
@@ -134,7 +136,7 @@ async fn a_video_is_played_by_ranges() {
     let bytes = file(PART + 1000);
     let (location, reply) = attached(&ada, attach(&ada, &task, "clip.mp4", "video/mp4", bytes.clone())).await;
     let size = bytes.len();
-    // As Chrome and Safari ask: all from the start, the first two bytes, a seek, the index at the end.
+    // The requests of Chrome and Safari: all from the start, the first two bytes, a seek, the index at the end.
     let cases = [
         ("bytes=0-".to_owned(), 0..size),
         ("bytes=0-1".to_owned(), 0..2),
@@ -167,7 +169,7 @@ async fn a_video_is_played_by_ranges() {
     let head = sent(ada.request(Method::HEAD, &format!("{location}/content")).header("range", "bytes=0-1"), 200).await;
     assert_eq!(header(&head, "content-length"), size.to_string());
 
-    // A video element cannot send headers; the same address goes on working while it plays.
+    // A video element cannot send headers; the same address works for the whole playback.
     let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let nobody = app.anonymous();
     for range in ["bytes=0-1", "bytes=7-8"] {
@@ -200,7 +202,7 @@ async fn nothing_in_a_file_runs_and_its_name_survives() {
     let disposition = "inline; filename=\"_ Gr__e.png\"; filename*=UTF-8''%E2%82%AC%20Gr%C3%BC%C3%9Fe.png";
     assert_eq!(header(&response, "content-disposition"), disposition);
 
-    // As a browser sends a form, and by the query.
+    // As a browser sends a form, and with query parameters.
     let part = reqwest::multipart::Part::bytes(b"hello".to_vec()).file_name("Ünter lagen.txt").mime_str("text/plain");
     let form = reqwest::multipart::Form::new().text("note", "read over").part("file", part.unwrap());
     let (location, reply) = attached(&ada, ada.request(Method::POST, &path).multipart(form)).await;
@@ -238,7 +240,7 @@ async fn a_digest_is_checked_and_another_leaves_nothing() {
     app.finish().await;
 }
 
-/// The head of an upload, and this much of its body.
+/// Sends the head of an upload, and these bytes of its body.
 async fn begin(app: &App, actor: &Actor, path: &str, announced: u64, bytes: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
     let head = format!(
@@ -274,7 +276,8 @@ async fn who_may_not_attach_is_refused_before_a_byte_is_taken() {
     let n = socket.read(&mut answer).await.unwrap();
     assert!(String::from_utf8_lossy(&answer[..n]).starts_with("HTTP/1.1 413"));
 
-    // A stranger does not learn of a file; a viewer reads it and may not remove it; a member removes only their own.
+    // A non-member does not learn that a file exists; a viewer reads it and may not remove it; a member removes only
+    // their own.
     let (location, reply) = attached(&ada, attach(&ada, &task, "a.txt", "text/plain", file(10))).await;
     sent(content(&bea, &location, &reply), 200).await;
     eve.get(&format!("{location}/content")).await.problem(404, "not-found");
@@ -307,12 +310,12 @@ async fn the_same_upload_again_is_answered_again_and_stored_once() {
     let other_name = attach(&ada, &task, "b.txt", "text/plain", bytes.clone()).header("idempotency-key", &key);
     ada.send(other_name).await.problem(422, "idempotency-key-reused");
     assert_eq!(stored(&app).await, stored_once);
-    // One that is sent while nobody needs it still finds its answer.
+    // A repeated upload whose body is not needed also gets the first reply.
     let late = ask(file(40 * PART))
         .header("repr-digest", format!("sha-256=:{}:", BASE64_STANDARD.encode(Sha256::digest(&bytes))));
     assert_eq!(ada.send(late).await.expect(201), first);
 
-    // At the same time, when neither knows of the other.
+    // Two uploads at the same time, when neither has been recorded yet.
     let key = new_id().to_string();
     let ask = || attach(&ada, &task, "c.txt", "text/plain", bytes.clone()).header("idempotency-key", &key);
     let (one, two) = tokio::join!(ada.send(ask()), ada.send(ask()));
@@ -321,7 +324,7 @@ async fn the_same_upload_again_is_answered_again_and_stored_once() {
     app.finish().await;
 }
 
-/// The most memory this process has ever had, in KiB.
+/// Peak memory of this process in KiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -351,7 +354,7 @@ async fn a_large_file_needs_little_memory_either_way() {
     assert_eq!(hash.finalize(), expected.finalize());
     let grown = (peak() - before) / 1024;
     println!("{MIB} MiB up and down: {grown} MiB more at the peak");
-    // Tests beside this one, in the same process, need some too.
+    // Other tests in the same process need memory too.
     assert!(grown < MIB as u64 / 2, "{grown} MiB");
     app.finish().await;
 }

@@ -1,3 +1,5 @@
+//! Resumable uploads with the tus protocol.
+
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -40,7 +42,7 @@ async fn an_upload_goes_on_where_it_broke_off() {
     assert_eq!(offset(&ada, &upload).await, 1000);
     ada.send(patch(&ada, &upload, 0, bytes[..10].to_vec())).await.problem(409, "upload-offset");
 
-    // The connection breaks in the second part: what came in is there.
+    // The connection breaks in the second part: the received bytes are kept.
     let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
     let head = format!(
         "PATCH {upload} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\nupload-offset: 1000\r\n\
@@ -69,7 +71,7 @@ async fn an_upload_goes_on_where_it_broke_off() {
     assert_eq!(header(&response, "content-type"), "video/mp4");
     assert!(header(&response, "content-disposition").ends_with("filename*=UTF-8''Gr%C3%BC%C3%9Fe.mp4"));
     assert!(response.bytes().await.unwrap() == bytes);
-    // Whoever has missed the answer finds it.
+    // A client that missed the response finds the result.
     let after = sent(tus(&ada, Method::HEAD, &upload), 200).await;
     assert_eq!(header(&after, "upload-offset"), bytes.len().to_string());
     assert_eq!(header(&after, "taskfold-attachment-id"), id);
@@ -106,7 +108,7 @@ async fn an_upload_that_was_complete_when_the_process_died_is_attached_by_who_as
     app.finish().await;
 }
 
-/// A command-api as a process of its own, on the same log and the same store.
+/// Starts a command-api as a process of its own, on the same log and the same store.
 async fn another_process(app: &App) -> (std::process::Child, String) {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let url = std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", app.stream)).unwrap_or_default();
@@ -142,7 +144,7 @@ async fn a_killed_process_loses_no_part_of_an_upload_that_was_whole() {
     eventually("two parts are stored", || async { (offset(&ada, &upload).await == 2 * PART).then_some(()) }).await;
     child.kill().unwrap();
     child.wait().unwrap();
-    // Another instance goes on.
+    // Another instance continues the upload.
     assert_eq!(offset(&ada, &upload).await, 2 * PART);
     let last = sent(patch(&ada, &upload, 2 * PART, bytes[2 * PART..].to_vec()), 204).await;
     let location = format!("/v1/tasks/{task}/attachments/{}", header(&last, "taskfold-attachment-id"));
@@ -174,7 +176,7 @@ async fn uploads_are_their_callers_own_and_end_when_they_say_so() {
     ada.get(&upload).await.problem(404, "not-found");
     nothing_is_left(&app).await;
 
-    // An empty file is attached at once. The same key is the same upload.
+    // An empty file is attached immediately. The same key is the same upload.
     let request = || tus(&ada, Method::POST, &path).header("upload-length", 0);
     assert!(!header(&sent(request(), 201).await, "taskfold-attachment-id").is_empty());
     let key = new_id().to_string();
@@ -227,7 +229,7 @@ async fn what_is_offered_is_said_and_what_is_not_is_refused() {
         ] {
             assert_eq!(header(&offered, name), value, "{name}");
         }
-        // Preflights are answered as everywhere.
+        // Preflights are answered as on all other routes.
         let preflight = nobody.request(Method::OPTIONS, &path).header("origin", "https://example.com");
         let preflight = sent(preflight.header("access-control-request-method", "PATCH"), 200).await;
         assert_eq!(header(&preflight, "access-control-allow-methods"), "*");
@@ -261,7 +263,7 @@ async fn bytes_that_do_not_come_to_their_checksum_are_not_kept() {
     let with = |offset: usize, end: usize, sum: &str| {
         patch(&ada, &upload, offset, bytes[offset..end].to_vec()).header("upload-checksum", sum)
     };
-    // More than a part, so that some of it was stored before its end was seen.
+    // More than a part, so that some of it was stored before the checksum could be verified.
     ada.send(with(0, PART + 7, &sha256(b"other"))).await.problem(460, "checksum-mismatch");
     assert_eq!(offset(&ada, &upload).await, 0);
     sent(with(0, 1000, &sha256(&bytes[..1000])), 204).await;

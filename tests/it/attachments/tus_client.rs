@@ -1,4 +1,4 @@
-//! The library that browsers upload with, on Node.
+//! Uploads with tus-js-client, the library that browsers upload with, on Node.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use tokio::process::Command;
 use super::*;
 use crate::harness::data_dir;
 
-/// Where the library is installed, for all tests of this run. `None` where there is no Node to run it with, which is an
-/// error with TASKFOLD_REQUIRE_NODE.
+/// Folder in which the library is installed, for all tests of this run. `None` without Node, which is an error with
+/// TASKFOLD_REQUIRE_NODE.
 async fn installed() -> Option<&'static Path> {
     static INSTALLED: tokio::sync::OnceCell<Option<PathBuf>> = tokio::sync::OnceCell::const_new();
     INSTALLED
@@ -25,7 +25,7 @@ async fn installed() -> Option<&'static Path> {
                     std::env::var_os("TASKFOLD_REQUIRE_NODE").is_none(),
                     "node and npm are required, and not there"
                 );
-                // Not by a macro, whose words are kept back while a test passes.
+                // Written directly, because the output of macros is captured while a test passes.
                 std::io::stderr().write_all(b"SKIPPED: uploads with tus-js-client need node and npm\n").unwrap();
                 return None;
             }
@@ -45,7 +45,7 @@ async fn installed() -> Option<&'static Path> {
         .as_deref()
 }
 
-/// What came of an upload with these options of the library.
+/// Result of an upload with these options of the library.
 async fn upload(dir: &Path, ada: &Actor, task: &str, what: Value) -> Value {
     let mut wanted = json!({"endpoint": format!("{}/v1/tasks/{task}/uploads", ada.url), "token": ada.token});
     wanted.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
@@ -73,7 +73,7 @@ async fn tus_js_client_uploads_resumes_and_is_told_what_is_not_offered() {
         let response = sent(content(&ada, &location, &reply), 200).await;
         assert!(response.bytes().await.unwrap() == file(usize::try_from(what["bytes"].as_u64().unwrap()).unwrap()));
     }
-    // Parts of a file are not offered, and do not become files.
+    // Uploads of parts of a file are not offered, and do not become files.
     let head = app.head().await;
     let parallel = upload(dir, &ada, &task, json!({"bytes": bytes, "options": {"parallelUploads": 3}})).await;
     assert_eq!((&parallel["ok"], &parallel["status"]), (&json!(false), &json!(400)), "{parallel}");

@@ -1,4 +1,4 @@
-//! Without NATS, or without one server of its cluster.
+//! Operation without NATS, or without one server of its cluster.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anyt
     app.finish().await;
 }
 
-/// Limit for everything after the servers of the cluster have another leader: the goal, and what a busy machine adds.
+/// Time limit for full recovery after the cluster has a new leader: the goal, plus a margin for a busy machine.
 const AFTER_ELECTION: Duration = Duration::from_secs(3 + 3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

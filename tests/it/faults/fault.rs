@@ -1,4 +1,4 @@
-//! Faults, and how each is caused.
+//! Faults, and the way in which each is caused.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep};
 use super::system::{System, throttle};
 use crate::harness::{Disk, Process, Way};
 
-/// For each piece of data that a slow network carries.
+/// Delay of each piece of data on a slow network.
 const DELAY: Duration = Duration::from_millis(100);
-/// Between a killed process and the next in its place.
+/// Pause between the kill of a process and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Time between a backup and its restore.
 const SINCE_BACKUP: Duration = Duration::from_secs(3);
@@ -22,16 +22,16 @@ const SINCE_BACKUP: Duration = Duration::from_secs(3);
 pub enum Target {
     Postgres,
     Nats,
-    /// Where the bytes of attachments are.
+    /// The storage of attachments.
     Attachments,
     CommandApi,
     QueryApi,
-    /// The one that leads.
+    /// The active projector.
     Projector,
     Network(Pair),
 }
 
-/// Two sides of a network.
+/// Endpoints of a network connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pair {
     CommandApiPostgres,
@@ -45,21 +45,22 @@ pub enum Pair {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// SIGKILL, and a new one. For a network, all connections are closed and none can be opened for some seconds.
+    /// SIGKILL and a restart. For a network, all connections are closed and none can be opened for some seconds.
     Killed,
-    /// SIGSTOP for so many seconds. For a network, all arrives later.
+    /// SIGSTOP for this number of seconds. For a network, all data arrives later.
     Frozen(u64),
-    /// Connections stay open, and nothing gets through for so many seconds; those that were open stay so for good.
+    /// Connections stay open, and no data gets through for this number of seconds; those that were open stay so
+    /// permanently.
     Silent(u64),
-    /// For so many seconds, a fifth of the time to run. For a network, every piece is late.
+    /// A fifth of the run time, for this number of seconds. For a network, every piece is late.
     Slow(u64),
-    /// Its disk, for so many seconds.
+    /// A full disk, for this number of seconds.
     Full(u64),
-    /// For so many seconds.
+    /// A read-only disk or server, for this number of seconds.
     ReadOnly(u64),
-    /// To what it was some seconds ago.
+    /// Restored to its state of some seconds ago.
     Restored,
-    /// The clock of its machine, by so many minutes.
+    /// The clock of its machine is changed by this number of minutes.
     Clock(i64),
 }
 
@@ -73,7 +74,7 @@ pub const fn fault(target: Target, how: How) -> Fault {
     Fault { target, how }
 }
 
-/// All of them.
+/// All faults.
 pub fn all() -> Vec<Fault> {
     use How::*;
     use Pair::*;
@@ -111,7 +112,7 @@ pub struct Inflicted {
 }
 
 impl Fault {
-    /// What is missing here to cause it.
+    /// Requirement that is missing on this machine for causing the fault.
     pub fn lacks(self, system: &System) -> Option<&'static str> {
         match (self.target, self.how) {
             (_, How::Full(_)) | (Target::Attachments, _) if system.disks.is_none() => {
@@ -139,7 +140,7 @@ impl Fault {
         }
     }
 
-    /// Until it is over. When that was.
+    /// Causes the fault until it is over; returns the time at which it ended.
     async fn cause(self, system: &mut System) -> Instant {
         let time = self.time();
         match self.target {
@@ -177,10 +178,10 @@ impl Fault {
             _ => ("nats", &[Pair::QueryApiNats, Pair::ProjectorNats]),
         };
         match self.how {
-            // Its supervisor starts it again.
+            // Its supervisor restarts it.
             How::Killed => system.signal_server(name, Signal::SIGKILL),
             How::Frozen(_) => {
-                // New children of a server that runs would be missed.
+                // SIGSTOP to a running server would miss new children.
                 system.signal_server(name, Signal::SIGSTOP);
                 system.signal_server(name, Signal::SIGSTOP);
                 sleep(time).await;
@@ -196,8 +197,8 @@ impl Fault {
                 let disk = if name == "postgres" { &disks.postgres } else { &disks.nats };
                 disk.full(time).await;
                 if name == "nats" {
-                    // It does not write again by itself, which readiness says: an operator, or the supervisor of the
-                    // all-in-one, starts it again.
+                    // It does not resume writing by itself, which readiness reports: an operator, or the supervisor of
+                    // the all-in-one, restarts it.
                     system.until_publication_is_degraded().await;
                     system.signal_server(name, Signal::SIGTERM);
                 }
@@ -274,7 +275,7 @@ fn ways(pair: Pair, system: &System) -> Vec<Way> {
     }
 }
 
-/// As an operator does it, under a running system.
+/// Restores PostgreSQL as an operator does, under a running system.
 async fn restore_postgres(system: &System) -> Inflicted {
     let backup = system.backup().await;
     sleep(SINCE_BACKUP).await;
@@ -304,7 +305,7 @@ async fn restore_nats(system: &System) -> Inflicted {
     Inflicted { began, ended: Instant::now() }
 }
 
-/// They run on machines whose clocks are wrong, and then on others again.
+/// Runs the processes on machines with wrong clocks, and then on others again.
 async fn shift_clocks(processes: &mut [&mut Process], minutes: i64) -> Inflicted {
     let library = faketime().unwrap().display().to_string();
     let offset = format!("{minutes:+}m");
@@ -323,7 +324,7 @@ async fn shift_clocks(processes: &mut [&mut Process], minutes: i64) -> Inflicted
     Inflicted { began, ended: Instant::now() }
 }
 
-/// The library that gives a program another time, of the package of the same name.
+/// Path of the library that changes the time of a program, from the package of the same name.
 fn faketime() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
     folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.exists())

@@ -1,5 +1,5 @@
-//! Work that never stops, and what becomes of it: writers, readers, followers and health checks, each with the moment
-//! at which something came.
+//! Continuous load and its outcomes: writers, readers, followers and health checks, each with the time at which a
+//! response or event was received.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,29 +15,29 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::harness::{Actor, Sse};
 
-/// Between two requests of one client.
+/// Pause between two requests of one client.
 const PACE: Duration = Duration::from_millis(100);
-/// Files of one task, below its limit.
+/// Number of files of one task, below its limit.
 const FILES: usize = 400;
-/// For an answer. Longer than any deadline of the servers.
+/// Time limit of a response, longer than any deadline of the servers.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 /// Longer than the pause between two heartbeats: the connection is dead.
 const STREAM_LIMIT: Duration = Duration::from_secs(20);
-/// For the next message, while there always is one.
+/// Time limit for the next message while messages are published continuously.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Outcome of a request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// With this position.
+    /// Success, with this position.
     Done(i64),
     /// 503 with `Retry-After`.
     Refused,
-    /// No answer: the connection broke, or nothing came in time.
+    /// No response: the connection broke, or the time limit passed.
     None,
-    /// With an earlier position than was announced before.
+    /// Success, with an earlier position than one that was published before.
     Behind(String),
-    /// What no client should see.
+    /// A response that no client should receive.
     Wrong(String),
 }
 
@@ -52,28 +52,28 @@ pub struct Reply {
 #[derive(Clone, Default)]
 pub struct Followed {
     pub received: Vec<(String, Instant)>,
-    /// How often it was told to start over.
+    /// Number of resets received.
     pub resets: usize,
 }
 
 #[derive(Clone)]
 pub struct Said {
     pub at: Instant,
-    /// `None`: no answer.
+    /// `None`: no response.
     pub ready: Option<Value>,
 }
 
-/// All that was observed.
+/// All observations.
 #[derive(Default)]
 pub struct Observed {
     pub commands: Vec<Reply>,
     pub uploads: Vec<Reply>,
     pub reads: Vec<Reply>,
-    /// Keys of commands and the positions of their answers.
+    /// Keys of commands and the positions in their replies.
     pub acknowledged: Vec<(String, i64)>,
-    /// A member, who sees the project.
+    /// Stream of a member of the project.
     pub project: Followed,
-    /// Another, who also hears what is for them.
+    /// Stream of another member, with the person's own channel.
     pub person: Followed,
     pub messages: Followed,
     pub health_of_commands: Vec<Said>,
@@ -92,13 +92,13 @@ impl Record {
 
 /// Clients, and the project that they work on.
 pub struct World {
-    /// To the command-api, and to the query-api.
+    /// Ada's clients for the command-api and for the query-api.
     pub ada: [Actor; 2],
     pub bo: [Actor; 2],
     pub project: String,
-    /// One for each writer.
+    /// One task for each writer.
     pub tasks: Vec<String>,
-    /// That files are attached to, one after the other.
+    /// Tasks that files are attached to, one after the other.
     pub with_files: Vec<String>,
     pub projectors: [String; 2],
     pub nats_url: String,
@@ -106,7 +106,7 @@ pub struct World {
 }
 
 impl World {
-    /// Until it is dropped.
+    /// Runs the load until the result is dropped.
     pub fn start(&self, record: &Record) -> JoinSet<()> {
         let mut work = JoinSet::new();
         for task in &self.tasks {
@@ -130,7 +130,8 @@ impl World {
     }
 }
 
-/// Makes tasks for somebody and renames its own, in turns; each command again under its key until it is done.
+/// Creates tasks for an assignee and renames its own task, alternately; each command is repeated under its key until it
+/// is done.
 async fn write(ada: Actor, project: String, own: String, assignee: String, record: Record) {
     for round in 0.. {
         let key = new_id().to_string();
@@ -159,7 +160,7 @@ async fn upload(ada: Actor, tasks: Vec<String>, record: Record) {
     }
 }
 
-/// Sends a command, again under its key until it is done.
+/// Sends a command, repeated under its key until it is done.
 async fn until_done(
     record: &Record,
     of: fn(&mut Observed) -> &mut Vec<Reply>,
@@ -181,7 +182,7 @@ async fn until_done(
     }
 }
 
-/// Reads again and again. A read that has less than what was announced before it was asked is wrong.
+/// Reads repeatedly. A response that lacks events published before the request is wrong.
 async fn read(ada: Actor, project: String, record: Record) {
     loop {
         let (announced, resets) = record.with(|observed| {
@@ -225,7 +226,7 @@ pub fn position_of(id: &str) -> Option<i64> {
     id.split('-').next()?.parse().ok()
 }
 
-/// Follows over every break, as EventSource does, and starts over when it is told to.
+/// Follows a stream and reconnects after every break, as EventSource does; starts over on a reset.
 async fn follow(actor: Actor, path: String, record: Record, of: fn(&mut Observed) -> &mut Followed) {
     let mut cursor = "0".to_owned();
     loop {
@@ -255,8 +256,8 @@ async fn follow(actor: Actor, path: String, record: Record, of: fn(&mut Observed
     }
 }
 
-/// Reads the stream on NATS from where it was, on new connections when nothing comes; from the beginning when it was
-/// made anew.
+/// Reads the stream on NATS from the last sequence, on a new connection when no message comes; from the beginning when
+/// the stream was recreated.
 async fn subscribe(nats_url: String, name: String, record: Record) {
     let mut made = None;
     loop {
@@ -278,7 +279,7 @@ async fn subscribe(nats_url: String, name: String, record: Record) {
             loop {
                 let message = tokio::select! {
                     message = timeout(MESSAGE_LIMIT, messages.next()) => message.ok()??.ok()?,
-                    // The stream was made anew.
+                    // The stream was recreated.
                     _ = adopted.next() => return Some(()),
                 };
                 let sequence = message.info().ok()?.stream_sequence;

@@ -1,12 +1,12 @@
-//! Everything that the system is made of, and depends on, fails in every way, under work and with followers.
+//! Every component of the system and every dependency fails in every way, under load and with followers.
 
-/// Faults, and how each is caused.
+/// Faults, and the way in which each is caused.
 mod fault;
-/// Work that never stops.
+/// Continuous load.
 mod load;
-/// The system that fails.
+/// The system under test.
 mod system;
-/// Judgement of each fault.
+/// Verdict on each fault.
 mod verdict;
 
 use std::time::Duration;
@@ -14,10 +14,10 @@ use std::time::Duration;
 use self::fault::{Fault, How, Pair, Target, fault};
 use self::system::System;
 
-/// Work that goes on between two faults.
+/// Run time of the load between two faults.
 const BETWEEN: Duration = Duration::from_secs(2);
 
-/// Causes them one after the other, and prints a table; at the end nothing may have been wrong.
+/// Causes the faults one after the other, and prints a table; at the end no check may have failed.
 async fn survive(name: &str, faults: &[Fault]) {
     let mut system = System::start(name).await;
     let world = system.world().await;
@@ -60,7 +60,7 @@ async fn the_commonest_faults_are_survived() {
 }
 
 /// `cargo test --test it every_fault -- --ignored --nocapture` prints the table of docs/operating.md. With
-/// TASKFOLD_FAULTS in the environment, such as `NATS`, those only whose names begin so.
+/// TASKFOLD_FAULTS in the environment, such as `NATS`, only the faults whose names begin with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes half an hour"]
 async fn every_fault_is_survived() {

@@ -22,14 +22,14 @@ pub struct System {
     pub owner: PgPool,
     pub commands: Process,
     pub reads: Process,
-    /// One leads, the other stands by.
+    /// An active projector and a standby.
     pub projectors: [Process; 2],
     pub ways: Ways,
-    /// Those of the servers, where there could be one.
+    /// Disks of the servers, where they can be mounted.
     pub disks: Option<Disks>,
 }
 
-/// The network, pair by pair.
+/// The network connections, pair by pair.
 pub struct Ways {
     pub commands_to_postgres: Way,
     pub reads_to_postgres: Way,
@@ -40,7 +40,7 @@ pub struct Ways {
     pub clients_to_reads: Way,
 }
 
-/// The inner ones are unmounted first.
+/// Disks of the servers; the inner ones are unmounted first.
 pub struct Disks {
     pub attachments: Disk,
     pub nats: Disk,
@@ -50,7 +50,7 @@ pub struct Disks {
 impl System {
     pub async fn start(name: &str) -> Self {
         let data = data_dir(name);
-        // PostgreSQL needs room for its WAL; what is stored on NATS is small.
+        // PostgreSQL needs space for its WAL; the data stored on NATS is small.
         let disks = Disk::mount(&data, 1500).map(|postgres| {
             let nats = Disk::mount(&data.join("nats").join("store"), 300).expect("a second disk, after the first");
             let attachments = Disk::mount(&data.join("attachments"), 300).expect("a third disk, after the first");
@@ -77,7 +77,7 @@ impl System {
             let data = data.display().to_string();
             Process::start(role, &["--database-url", &database, "--nats-url", &nats, "--data-dir", &data])
         };
-        // It has no use for NATS, and is given one as the others are.
+        // It does not use NATS, and gets an address as the others do.
         let commands = start("command-api", &commands_to_postgres, &reads_to_nats);
         let reads = start("query-api", &reads_to_postgres, &reads_to_nats);
         let projectors = [0, 1].map(|n| start("projector", &projectors_to_postgres[n], &projectors_to_nats[n]));
@@ -96,11 +96,11 @@ impl System {
         Self { stack, owner, commands, reads, projectors, ways, disks }
     }
 
-    /// Two people, a project, and a task for each writer.
+    /// Creates two people, a project, and a task for each writer.
     pub async fn world(&self) -> World {
         let both = async |name: &str| {
             let session = Actor::sign_up(&self.ways.clients_to_commands.http_url(), name).await;
-            // A token that outlives the longest run.
+            // A token that is valid for longer than the longest run.
             let one = session.api_token(json!({"name": "faults", "access": "write"})).await;
             [one.clone(), Actor { url: self.ways.clients_to_reads.http_url(), ..one }]
         };
@@ -127,7 +127,7 @@ impl System {
         World { projectors, ada, bo, project, tasks, with_files, nats_url, stream: "TASKFOLD".to_owned() }
     }
 
-    /// Which of the projectors leads.
+    /// Index of the active projector.
     pub async fn leader(&self) -> usize {
         eventually("a projector leads", || async {
             for (n, projector) in self.projectors.iter().enumerate() {
@@ -151,7 +151,7 @@ impl System {
         .await;
     }
 
-    /// An embedded server with all its children.
+    /// Process ids of an embedded server and all its children.
     pub fn pids_of(&self, server: &str) -> Vec<Pid> {
         let found = self.stack.servers().into_iter().find(|found| found.name == server).unwrap();
         let Some(pid) = found.pid else { return Vec::new() };
@@ -162,7 +162,7 @@ impl System {
 
     pub fn signal_server(&self, server: &str, signal: Signal) {
         for pid in self.pids_of(server) {
-            // One that ended meanwhile needs none.
+            // A process that has ended in the meantime needs no signal.
             let _ = kill(pid, signal);
         }
     }
@@ -172,7 +172,7 @@ impl System {
         Backup::of(&self.stack.database_url().unwrap(), &admin_url).await
     }
 
-    /// As a failover to a server that only reads.
+    /// Makes the server read-only, as a failover to a replica does.
     pub async fn set_read_only(&self, read_only: bool) {
         let mut db = PgConnection::connect(&self.stack.database_url_for("postgres").unwrap()).await.unwrap();
         let set = format!("ALTER DATABASE taskfold SET default_transaction_read_only = {read_only}");
@@ -182,7 +182,7 @@ impl System {
         db.close().await.unwrap();
     }
 
-    /// What `taskfold` says when it is given this to do; whether it was done.
+    /// Runs a `taskfold` command; returns its success and its output.
     pub async fn run(&self, command: &str) -> (bool, String) {
         let (database, nats) = (self.stack.database_url().unwrap(), self.stack.nats_url().unwrap());
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
@@ -203,7 +203,7 @@ impl System {
     }
 }
 
-/// Runs a fifth of the time.
+/// Lets a process run for a fifth of the time.
 pub async fn throttle(time: Duration, signal: impl Fn(Signal)) {
     for _ in 0..time.as_millis() / 100 {
         signal(Signal::SIGSTOP);

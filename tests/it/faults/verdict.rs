@@ -1,4 +1,5 @@
-//! Judgement of a fault: its effects, and whether anything was lost, doubled, skipped, hung or kept silent about.
+//! Verdict on a fault: its effects, and whether any event was lost, doubled or skipped, a request hung, or a failure
+//! was not reported.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,16 +12,16 @@ use super::fault::{Fault, How, Inflicted, Pair, Target};
 use super::load::{Followed, Observed, Outcome, Record, Reply, Said, World, position_of};
 use super::system::System;
 
-/// The deadline of a request, and what a busy machine adds.
+/// The deadline of a request, plus a margin for a busy machine.
 const ANSWERED: Duration = Duration::from_secs(9);
-/// Readiness must have noticed what lasts so long: longer than it waits, and than what it puts up with.
+/// Readiness must have reported a fault of this duration: longer than its timeout and its tolerance.
 const NOTICED: Duration = Duration::from_secs(9);
 const NOTICED_LATE: Duration = Duration::from_secs(14);
-/// Everything works again so long after the cause is gone, and what a busy machine adds.
+/// Recovery time of the whole system after the end of the cause, including a margin for a busy machine.
 const RECOVERED: Duration = Duration::from_secs(20);
-/// Clients of a dead connection wait so long, longer than the servers.
+/// Recovery time for clients with a dead connection, whose timeouts are longer than those of the servers.
 const RECOVERED_CLIENTS: Duration = Duration::from_secs(45);
-/// For what is waited for, however late it is.
+/// Time limit for waiting, however late the recovery is.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Recovery times, from the end of the cause: until a command was done, a read was answered, and that command's event
@@ -41,11 +42,11 @@ pub struct Verdict {
     reads: Answers,
     health: String,
     back: Back,
-    /// What must not be.
+    /// Violations that were found.
     pub wrong: Vec<String>,
 }
 
-/// Between the beginning of a fault and the recovery.
+/// Responses between the beginning of a fault and the recovery.
 struct Answers {
     done: usize,
     refused: usize,
@@ -66,7 +67,7 @@ impl Answers {
     }
 }
 
-/// Waits until everything works again, and judges what happened.
+/// Waits until everything works again, and evaluates the observations.
 pub async fn of(fault: Fault, inflicted: Inflicted, system: &System, world: &World, record: &Record) -> Verdict {
     let until = Instant::now() + PATIENCE;
     let back = loop {
@@ -93,7 +94,7 @@ impl Back {
         [self.commands, self.uploads, self.reads, self.live, self.messages]
     }
 
-    /// `None` while anything is missing.
+    /// The longest recovery time; `None` while any is missing.
     fn longest(&self) -> Option<Duration> {
         self.all().into_iter().try_fold(Duration::ZERO, |longest, after| Some(longest.max(after?)))
     }
@@ -136,7 +137,7 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
         for reply in replies {
             let took = reply.answered - reply.asked;
             match &reply.outcome {
-                // What was announced is gone, until the stream says so.
+                // Published events are lost, until the stream sends the reset.
                 Outcome::Behind(_) if restored => {}
                 Outcome::Behind(answer) | Outcome::Wrong(answer) => wrong.push(format!("{what}: answered {answer}")),
                 Outcome::None if reachable => wrong.push(format!("{what}: not answered for {took:.1?}")),
@@ -164,7 +165,7 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
     for (what, moments, health, condition, limit) in watched {
         let Some((from, to)) = longest_pause(&moments, inflicted.began, end) else { continue };
         let noticed = said_between(health, from, to).any(|said| said.condition(condition) != "ok");
-        // Where nothing was done, there is nothing to hear of.
+        // Without completed commands there is nothing to receive.
         let due = what != "live streams" && what != "NATS"
             || commands_done.iter().any(|at| (from..).contains(at) && *at + limit < to);
         if to - from > limit && due && !noticed && !fault.keeps_from_clients(what) {
@@ -197,8 +198,8 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
 }
 
 impl Fault {
-    /// Tells whether the servers of these are themselves away, or the network to them: clients get no answer, and a
-    /// balancer asks in vain.
+    /// Returns whether these servers themselves, or the network to them, are unavailable: clients get no response, nor
+    /// do the health checks of a load balancer.
     fn keeps_from_clients(self, what: &str) -> bool {
         match self.target {
             Target::CommandApi | Target::Network(Pair::ClientsCommandApi) => matches!(what, "commands" | "uploads"),
@@ -208,7 +209,7 @@ impl Fault {
     }
 }
 
-/// The longest time between two of these moments, or the ends.
+/// The longest interval between two of these times, or the ends.
 fn longest_pause(moments: &[Instant], began: Instant, ended: Instant) -> Option<(Instant, Instant)> {
     let inside = moments.iter().copied().filter(|at| (began..ended).contains(at));
     let mut last = began;
@@ -220,7 +221,7 @@ fn said_between(health: &[Said], from: Instant, to: Instant) -> impl Iterator<It
 }
 
 impl Said {
-    /// What was said of a service, or of a dependency.
+    /// Reported state of a service, or of a dependency.
     fn condition(&self, service: &str) -> &str {
         match &self.ready {
             None => "no answer",
@@ -233,7 +234,7 @@ impl Said {
     }
 }
 
-/// The worst that was said of a service, and of which dependencies.
+/// The worst reported state of a service, with the dependencies named in it.
 fn worst<'a>(service: &str, said: impl Iterator<Item = &'a Said>) -> String {
     const ORDER: [&str; 4] = ["ok", "degraded", "no answer", "down"];
     let rank = |condition: &str| ORDER.iter().position(|one| *one == condition);
@@ -293,7 +294,7 @@ async fn complete(
     })
 }
 
-/// Ids of the frames that tell of these events on a project's stream, with those for the person or without.
+/// Ids of the frames for these events on a project's stream, with or without those for the person.
 fn ids(logged: &[Logged], person: bool) -> Vec<String> {
     let of_project = logged.iter().filter(|event| event.of_project);
     let of_event = |event: &Logged| {
@@ -331,7 +332,7 @@ fn acknowledged(acknowledged: &[(String, i64)], logged: &[Logged], head: i64) ->
     Ok(())
 }
 
-/// Exactly these first, in this order.
+/// Checks that the follower received exactly these first, in this order.
 fn same(who: &str, followed: &Followed, expected: &[String]) -> Result<(), String> {
     let without_epoch = |id: &String| id.split('-').next().unwrap_or_default().to_owned();
     let received: Vec<String> = followed.received.iter().map(|(id, _)| without_epoch(id)).collect();
@@ -347,7 +348,7 @@ fn same(who: &str, followed: &Followed, expected: &[String]) -> Result<(), Strin
 }
 
 impl Observed {
-    /// What a backup did not have is lost with it, and everybody must have been told to start over.
+    /// Events that are not in the backup are lost with the restore, and every follower must have received a reset.
     fn forget_what_was_lost(&mut self, logged: &[Logged], adopted: Instant) -> Result<(), String> {
         let places: HashMap<&str, i64> = logged.iter().map(|e| (e.command_id.as_str(), e.position)).collect();
         let lost = |reply: &Reply| match reply.outcome {

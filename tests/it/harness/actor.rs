@@ -1,3 +1,5 @@
+//! A client of the HTTP APIs, and its responses.
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -5,7 +7,7 @@ use super::Sse;
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Somebody who sends requests, or, without a token, nobody.
+/// A person or service that sends requests; without a token, an anonymous one.
 #[derive(Clone)]
 pub struct Actor {
     pub url: String,
@@ -23,14 +25,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body, when the status is this.
+    /// The body, if the status is this.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self.body
     }
 
-    /// A problem with this status and code.
+    /// Checks for a problem with this status and code.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> &Value {
         assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
@@ -77,13 +79,13 @@ impl Actor {
         }
     }
 
-    /// An API token, made with this body, as somebody who sends requests with it.
+    /// Creates an API token with this body; returns a client that uses it.
     pub async fn api_token(&self, body: Value) -> Self {
         let made = self.post("/v1/api-tokens", body).await.expect(201);
         self.with_token(made["token"].as_str().unwrap())
     }
 
-    /// The same client with another token: the person behind it is whoever the server takes it for.
+    /// The same client with another token: the server determines the user from the token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
@@ -107,7 +109,7 @@ impl Actor {
         self.send(self.request(Method::GET, path)).await
     }
 
-    /// A read that has this position.
+    /// A read with `Taskfold-Min-Position`, which waits for this position.
     pub async fn get_at(&self, path: &str, position: i64) -> Answer {
         let request = self.request(Method::GET, path).header("taskfold-min-position", position);
         self.send(request.header("prefer", "wait=20")).await
@@ -130,7 +132,7 @@ impl Actor {
         self.send(self.request(Method::DELETE, path)).await
     }
 
-    /// A project with the default columns; its id and the ids of the columns.
+    /// Creates a project with the default columns; returns its id and the ids of the columns.
     pub async fn project(&self, name: &str) -> (String, [String; 3]) {
         let body = self.post("/v1/projects", json!({"name": name})).await.expect(201);
         let columns = &body["events"][0]["changes"]["columns"]["to"];

@@ -1,11 +1,13 @@
+//! Backup and restore of a test's database.
+
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::eventually;
 
-/// A database, to be put back to an earlier state as an operator's restore would.
+/// A database that can be restored to an earlier state, as an operator would.
 pub struct Backup {
     name: String,
-    /// In another database.
+    /// URL of another database on the server.
     admin_url: String,
     admin: PgConnection,
 }
@@ -25,7 +27,7 @@ impl Backup {
         self.alone(&[statements[0].as_str(), statements[1].as_str()]).await;
     }
 
-    /// While nobody is connected to the database.
+    /// Runs the statements while no session is connected to the database.
     async fn alone(&mut self, statements: &[&str]) {
         let allow = |allow: bool| format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allow}", self.name);
         let (open, closed) = (allow(true), allow(false));

@@ -1,3 +1,5 @@
+//! A cluster of three nats-servers.
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -8,18 +10,18 @@ use async_nats::jetstream::stream::Info;
 
 use super::{data_dir, servers};
 
-/// For an answer of one server. One that has no leader to ask does not give any.
+/// Response timeout of one server. A server without a leader does not respond.
 const ANSWERS: Duration = Duration::from_millis(500);
 
-/// Three nats-servers that are one cluster with JetStream. They end with it.
+/// Three nats-servers in one cluster with JetStream. They end when this is dropped.
 pub struct Cluster {
     nodes: Vec<Node>,
     binary: PathBuf,
-    /// Of all of them.
+    /// URLs of all nodes.
     pub nats_url: String,
 }
 
-/// One of them.
+/// One server of the cluster.
 struct Node {
     settings: PathBuf,
     url: String,
@@ -27,13 +29,13 @@ struct Node {
 }
 
 impl Cluster {
-    /// With the binary that the shared server runs.
+    /// Starts a cluster with the binary of the shared server.
     pub async fn start(name: &str) -> Self {
         let binary = binary().await;
         let dir = data_dir(name);
         std::fs::create_dir_all(&dir).unwrap();
         let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        // All at once, so that they differ.
+        // All at once, so that the ports differ.
         let listeners: Vec<_> = (0..6).map(|_| free()).collect();
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         drop(listeners);
@@ -59,7 +61,7 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until they have a leader, who answers for JetStream.
+    /// Waits until they have a leader, which responds for JetStream.
     async fn elected(&self) {
         let servers: Vec<&str> = self.nats_url.split(',').collect();
         let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
@@ -71,7 +73,7 @@ impl Cluster {
         .await;
     }
 
-    /// Which node leads the stream, as one says that is not `gone`, and not that one.
+    /// Number of the node that leads the stream, as reported by another node than `gone`; never `gone` itself.
     pub async fn leader(&self, stream: &str, gone: Option<usize>) -> Option<usize> {
         let asked = (0..self.nodes.len()).find(|n| Some(*n) != gone)?;
         let leader = self.nodes[asked].info(stream).await?.cluster?.leader?;
@@ -79,7 +81,7 @@ impl Cluster {
         (Some(leader) != gone).then_some(leader)
     }
 
-    /// The sequence of the stream's last message, asked of this node.
+    /// The sequence of the stream's last message, as reported by this node.
     pub async fn last_sequence(&self, stream: &str, asked: usize) -> Option<i64> {
         i64::try_from(self.nodes[asked].info(stream).await?.state.last_sequence).ok()
     }
@@ -89,7 +91,7 @@ impl Cluster {
         self.nodes[node].end();
     }
 
-    /// Waits until it is one of the cluster again.
+    /// Restarts a node and waits until it has joined the cluster.
     pub async fn start_again(&mut self, node: usize) {
         let node = &mut self.nodes[node];
         node.child = spawn(&self.binary, &node.settings);
@@ -98,7 +100,7 @@ impl Cluster {
 }
 
 impl Node {
-    /// On a connection to this one alone.
+    /// JetStream on a connection to this node alone.
     async fn jetstream(&self) -> Option<Context> {
         let client = ConnectOptions::new().ignore_discovered_servers().connect(&self.url).await.ok()?;
         Some(ContextBuilder::new().timeout(ANSWERS).build(client))

@@ -1,4 +1,4 @@
-//! A small file system, to be filled.
+//! A small file system that can be filled or made read-only.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -11,11 +11,11 @@ use nix::unistd::{Gid, Uid, chown};
 
 use super::{eventually, skipped};
 
-/// Unmounted when it is dropped.
+/// A mounted file system, unmounted when it is dropped.
 pub struct Disk(PathBuf);
 
 impl Disk {
-    /// `None` where this user may not mount anything.
+    /// Mounts a file system; `None` without the right to mount.
     pub fn mount(place: &Path, mebibytes: u32) -> Option<Self> {
         std::fs::create_dir_all(place).unwrap();
         let size = format!("size={mebibytes}m,mode=755");
@@ -23,7 +23,7 @@ impl Disk {
         mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
     }
 
-    /// The same for a test that cannot do without, which says so.
+    /// Mounts a file system for a test that requires one; prints a message if it cannot.
     pub fn needed(place: &Path, mebibytes: u32) -> Option<Self> {
         let mounted = Self::mount(place, mebibytes);
         if mounted.is_none() {
@@ -36,7 +36,7 @@ impl Disk {
         &self.0
     }
 
-    /// Hands it to whoever owns that.
+    /// Gives it the owner of the other path.
     pub fn belongs_with(&self, other: &Path) {
         let owner = std::fs::metadata(other).unwrap();
         chown(&self.0, Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid()))).unwrap();
@@ -46,7 +46,7 @@ impl Disk {
         self.0.join("ballast")
     }
 
-    /// Up to its last byte.
+    /// Fills the disk to its last byte.
     pub fn fill(&self) {
         let mut file = File::create(self.ballast()).unwrap();
         for size in [1 << 20, 1 << 12, 1] {
@@ -64,7 +64,7 @@ impl Disk {
         self.clear();
     }
 
-    /// Waits for what is being written.
+    /// Sets the mode after pending writes have finished.
     pub async fn set_read_only(&self, read_only: bool) {
         let options = if read_only { "remount,ro" } else { "remount,rw" };
         eventually("it is mounted again", || async {
@@ -77,7 +77,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // At once for everybody else, and for those who still use it when they are done.
+        // Detached immediately for new users, and for current ones when they close it.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }

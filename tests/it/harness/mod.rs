@@ -1,21 +1,21 @@
-//! One PostgreSQL and one nats-server for the whole run, by the same launcher as the program's; a database and a stream
-//! for each test.
+//! One PostgreSQL and one nats-server for the whole run, started by the launcher of the program; a database and a
+//! stream for each test.
 
-/// People who use the system.
+/// Clients of the HTTP APIs.
 mod actor;
-/// A database that is put back to an earlier state.
+/// A database that is restored to an earlier state.
 mod backup;
 /// A cluster of nats-servers.
 mod cluster;
-/// A disk that can be full.
+/// A small disk that can be filled.
 mod disk;
-/// A role as a process, to be killed.
+/// A role as a process that can be killed.
 mod process;
 /// The servers that all tests share.
 mod servers;
 /// Reading an SSE stream.
 mod sse;
-/// The network between the system and its servers.
+/// A network between the system and its servers that can fail.
 mod way;
 
 use std::path::PathBuf;
@@ -40,25 +40,25 @@ pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
 pub use way::Way;
 
-/// How long a test waits for what must come.
+/// Time limit for an expected result.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A whole system of its own: all roles on one port.
+/// A complete system: all roles on one port.
 pub struct App {
     pub url: String,
     pub database_url: String,
     pub nats_url: String,
     pub stream: String,
-    /// As the owner of the tables.
+    /// Connections as the owner of the tables.
     pub owner: PgPool,
     pub data_dir: PathBuf,
-    /// Where the bytes of attachments are.
+    /// Storage of attachments.
     pub attachments: taskfold_attachments::Store,
     shutdown: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
-/// A database and a stream that nobody else uses.
+/// Test environment: a database and a stream that no other test uses.
 #[derive(Clone)]
 pub struct Place {
     pub database_url: String,
@@ -66,7 +66,7 @@ pub struct Place {
     pub stream: String,
     /// More settings, as on the command line.
     pub flags: Vec<String>,
-    /// For attachments.
+    /// Folder for attachments.
     pub data_dir: PathBuf,
 }
 
@@ -84,8 +84,8 @@ impl Place {
         }
     }
 
-    /// A program as the command line would make it. With TASKFOLD_ATTACHMENTS_URL in the environment, as for running
-    /// the tests on an S3-compatible store, each test has a place of its own below it.
+    /// Builds a program as the command line would. With TASKFOLD_ATTACHMENTS_URL in the environment, as for running the
+    /// tests on an S3-compatible store, each test has a prefix of its own below it.
     pub fn program(&self) -> Program {
         let url =
             std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", self.stream)).unwrap_or_default();
@@ -120,7 +120,7 @@ impl App {
         Self::start_at(Place::new().await).await
     }
 
-    /// With these settings besides.
+    /// Starts a system with these additional settings.
     pub async fn start_with(flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         Self::start_at(Place { flags, ..Place::new().await }).await
@@ -155,12 +155,12 @@ impl App {
         app
     }
 
-    /// Somebody with an account, signed in.
+    /// Creates an account and signs in.
     pub async fn person(&self, username: &str) -> Actor {
         Actor::sign_up(&self.url, username).await
     }
 
-    /// Ada, with a project and a task in it, all of it projected and published at position 2.
+    /// Creates Ada with a project and a task in it, all of it projected and published at position 2.
     pub async fn with_a_task(&self) -> (Actor, String, String) {
         let ada = self.person("ada").await;
         let (project, _) = ada.project("P").await;
@@ -177,7 +177,7 @@ impl App {
         async_nats::connect(self.nats_url.split(',').collect::<Vec<_>>()).await.unwrap()
     }
 
-    /// Also when the connections were cut just before.
+    /// Last position of the log, also when the connections were cut just before.
     pub async fn head(&self) -> i64 {
         eventually("the log has a head", || async { taskfold_event_log::head(&self.owner).await.ok() }).await
     }
@@ -199,7 +199,7 @@ impl App {
         stream::last_sequence(&stream).await.ok()
     }
 
-    /// What `taskfold verify` finds. Again while connections that fell silent are being replaced, one a second.
+    /// Report of `taskfold verify`. Repeated while dead connections are being replaced, one per second.
     pub async fn verify(&self) -> taskfold_projector::verify::Report {
         let nats = self.nats().await;
         eventually("there is a connection to verify by", || async {
@@ -212,7 +212,7 @@ impl App {
         .await
     }
 
-    /// Ends the test: nothing may be left over, and log, stream and read tables must agree.
+    /// Ends the test: log, stream and read tables must agree, and `verify` must find nothing else.
     pub async fn finish(self) {
         self.settle().await;
         let report = self.verify().await;
@@ -220,7 +220,7 @@ impl App {
         self.stop().await;
     }
 
-    /// Stops the system politely; it must end well.
+    /// Stops the system gracefully; it must end without an error.
     pub async fn stop(self) {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(PATIENCE, self.running).await;
@@ -229,13 +229,13 @@ impl App {
     }
 }
 
-/// Says that a test is left out. Not by a macro, whose words are kept back while a test passes.
+/// Prints that a test is skipped. Written directly, because the output of macros is captured while a test passes.
 pub fn skipped(why: &str) {
     use std::io::Write as _;
     std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
 }
 
-/// Asks again and again until there is an answer; never longer than [`PATIENCE`].
+/// Polls until there is a result, for at most [`PATIENCE`].
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let asking = async {
         loop {

@@ -1,3 +1,5 @@
+//! A role of the program as a process that can be killed, stopped and restarted.
+
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::eventually;
 
-/// One role as a process of its own, to be killed.
+/// One role as a process of its own.
 pub struct Process {
     role: String,
     pub url: String,
@@ -18,12 +20,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// On a port that was free a moment ago, with these settings.
+    /// Starts the role on a port that was free just before, with these settings.
     pub fn start(role: &str, settings: &[&str]) -> Self {
         Self::start_with(role, &[&["--log", "error"], settings].concat(), Stdio::inherit())
     }
 
-    /// The same, with a log of what is worth knowing in this file, a JSON object a line.
+    /// Like `start`, with a log at info level in this file, one JSON object per line.
     pub fn start_logging(role: &str, settings: &[&str], log: &Path) -> Self {
         let log = File::create(log).unwrap();
         Self::start_with(role, &[&["--log", "info", "--log-format", "json"], settings].concat(), log.into())
@@ -66,19 +68,19 @@ impl Process {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    /// SIGSTOP and SIGCONT, and whatever else.
+    /// Sends a signal, such as SIGSTOP and SIGCONT.
     pub fn signal(&self, signal: Signal) {
         nix::sys::signal::kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    /// Waits for the end of a process that was asked to end: it must end well.
+    /// Waits for the end of a process that was asked to end: it must exit successfully.
     pub async fn ends(&mut self) {
         let ended =
             eventually(&format!("{} ends", self.role), || std::future::ready(self.child.try_wait().unwrap())).await;
         assert!(ended.success(), "{ended}");
     }
 
-    /// SIGTERM: it must end well, and a new one takes its place.
+    /// Sends SIGTERM, waits for a successful exit, and restarts the process.
     pub async fn end_and_restart(&mut self) {
         self.signal(Signal::SIGTERM);
         self.ends().await;
@@ -86,7 +88,7 @@ impl Process {
         self.ready().await;
     }
 
-    /// SIGKILL, and a new one in its place.
+    /// Kills the process with SIGKILL and restarts it.
     pub async fn kill_and_restart(&mut self) {
         self.kill();
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -94,12 +96,12 @@ impl Process {
         self.ready().await;
     }
 
-    /// A new one in the place of one that ended.
+    /// Restarts a process that has ended.
     pub fn start_again(&mut self) {
         self.child = Self::spawn(&self.arguments, &self.environment, Stdio::inherit());
     }
 
-    /// Variables of the environment for those that are started from now on.
+    /// Sets environment variables for processes that are started from now on.
     pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
         self.environment = environment.iter().map(owned).collect();

@@ -1,3 +1,5 @@
+//! The PostgreSQL and nats-server that all tests of a run share.
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -7,13 +9,13 @@ use taskfold_embedded::{Durability, Options, Stack};
 use tokio::sync::{Mutex, OnceCell};
 
 const TEMPLATE: &str = "taskfold_template";
-/// The owner of the tables, where that is no superuser.
+/// Owner of the tables, if that is not a superuser.
 const PLAIN: &str = "plain_owner";
 
 pub struct Servers {
     pub nats_url: String,
     postgres: String,
-    /// PostgreSQL copies a template only while nobody else does.
+    /// PostgreSQL copies a template only while nothing else copies it.
     copying: Mutex<()>,
 }
 
@@ -31,8 +33,8 @@ pub async fn servers() -> &'static Servers {
         .await
 }
 
-/// Where the servers of one run keep their data: outside the checkout, because root hands PostgreSQL to another user
-/// who must be able to get there. What runs before this one left behind is removed.
+/// Data folder of the servers of a run: outside the checkout, because root starts PostgreSQL as another user, who must
+/// be able to read the path. Data of earlier runs is removed.
 pub fn data_dir(name: &str) -> PathBuf {
     const PREFIX: &str = "taskfold-test-";
     let parent = std::env::temp_dir();
@@ -48,13 +50,14 @@ pub fn data_dir(name: &str) -> PathBuf {
     parent.join(format!("{PREFIX}{}-{name}", std::process::id()))
 }
 
-/// The version of PostgreSQL that TASKFOLD_TEST_POSTGRES names, such as 15; without it, the one of the program.
+/// The version of PostgreSQL in TASKFOLD_TEST_POSTGRES, such as 15; otherwise that of the program.
 fn major() -> Option<u32> {
     let named = std::env::var("TASKFOLD_TEST_POSTGRES").ok()?;
     Some(named.parse().expect("TASKFOLD_TEST_POSTGRES is a major version, such as 15"))
 }
 
-/// Tells whether TASKFOLD_TEST_OWNER=plain has the tables owned by a role that may make roles, and is no superuser.
+/// Returns whether TASKFOLD_TEST_OWNER=plain sets the owner of the tables to a role that may create roles and is not a
+/// superuser.
 fn owner_is_plain() -> bool {
     match std::env::var("TASKFOLD_TEST_OWNER").as_deref() {
         Err(_) => false,
@@ -115,7 +118,7 @@ impl Servers {
         self.url(name)
     }
 
-    /// As a superuser, in no test's database.
+    /// URL of a superuser, in no test's database.
     pub fn admin_url(&self) -> String {
         self.postgres.clone()
     }

@@ -1,3 +1,5 @@
+//! A client for SSE streams.
+
 use std::pin::Pin;
 
 use eventsource_stream::Eventsource as _;
@@ -6,7 +8,7 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// One frame, as a parser that is not ours reads it.
+/// One frame, as read by a third-party parser.
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub id: String,
@@ -24,13 +26,13 @@ impl Sse {
         Self::try_open(request).await.expect("the stream opens")
     }
 
-    /// `None` when the server is not there, or answers something else than a stream.
+    /// Opens a stream; `None` if the server is unavailable, or the response is not a stream.
     pub async fn try_open(request: reqwest::RequestBuilder) -> Option<Self> {
         let response = request.header("accept", "text/event-stream").send().await.ok()?;
         (response.status() == 200).then(|| Self::of(response))
     }
 
-    /// What comes in this answer.
+    /// Reads the frames of this response.
     pub fn of(response: reqwest::Response) -> Self {
         let frames = response.bytes_stream().eventsource().map(|event| {
             let event = event.ok()?;
@@ -55,7 +57,7 @@ impl Sse {
         }
     }
 
-    /// Changes up to this position.
+    /// Positions of Changes up to this position.
     pub async fn changes_until(&mut self, position: i64) -> Vec<i64> {
         let mut seen = Vec::new();
         while seen.last() != Some(&position) {

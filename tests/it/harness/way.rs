@@ -1,3 +1,5 @@
+//! A proxy on the way to a server, as a network that can fail.
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-/// The network on the way to a server, which can be cut, fall silent, stand still, be slow, and be mended.
+/// The network to a server, which can be cut, drop data, hold data, be slow, and be repaired.
 #[derive(Clone)]
 pub struct Way {
     port: u16,
@@ -20,11 +22,11 @@ pub struct Way {
 struct State {
     /// Connections are closed, and no new ones are served.
     cut: bool,
-    /// Connections with a lower number are open, and nothing gets through.
+    /// Connections with a lower number are open, and no data gets through.
     silent_below: u64,
-    /// What is sent arrives when this is over.
+    /// Sent data arrives when this is over.
     held: bool,
-    /// For each piece that is sent, either way.
+    /// Delay of each piece in both directions.
     delay: Duration,
 }
 
@@ -43,7 +45,7 @@ impl Way {
         Self::to(Target::Tcp(url.trim_start_matches("http://").to_owned())).await
     }
 
-    /// To a PostgreSQL on a socket.
+    /// A way to a PostgreSQL on a Unix socket.
     pub async fn to_postgres(database_url: &str) -> Self {
         let options: PgConnectOptions = database_url.parse().unwrap();
         let folder = options.get_socket().expect("the tests' PostgreSQL is on a socket").display();
@@ -91,7 +93,7 @@ impl Way {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// The same database, this way.
+    /// URL of the same database through this proxy.
     pub fn database_url(&self, database_url: &str) -> String {
         let options: PgConnectOptions = database_url.parse().unwrap();
         let (user, database) = (options.get_username(), options.get_database().unwrap());
@@ -102,7 +104,7 @@ impl Way {
         self.state.send_modify(|state| state.cut = true);
     }
 
-    /// Connections that fell silent stay so.
+    /// Repairs the network. Connections that were silenced stay dead.
     pub fn mend(&self) {
         let opened = self.opened();
         self.state.send_modify(|state| {
@@ -110,7 +112,7 @@ impl Way {
         });
     }
 
-    /// What is sent waits until it is mended.
+    /// Holds sent data until the repair.
     pub fn hold(&self) {
         self.state.send_modify(|state| state.held = true);
     }
@@ -119,12 +121,12 @@ impl Way {
         self.state.send_modify(|state| state.delay = delay);
     }
 
-    /// Nothing gets through any more on the connections that are open; new ones work.
+    /// Drops all data on the open connections; new ones work.
     pub fn silence_open_connections(&self) {
         self.state.send_modify(|state| state.silent_below = self.opened());
     }
 
-    /// Nothing gets through any more, on new connections neither, until it is mended.
+    /// Drops all data, also on new connections, until the repair.
     pub fn silence(&self) {
         self.state.send_modify(|state| state.silent_below = u64::MAX);
     }
@@ -147,11 +149,11 @@ async fn between(client: TcpStream, server: impl AsyncRead + AsyncWrite, number:
         _ = cut.wait_for(|state| state.cut) => return,
         _ = silenced.wait_for(|state| number < state.silent_below) => {}
     }
-    // Both ends stay open, and hear nothing, also when the way is mended: what was sent is lost.
+    // Both ends stay open and receive nothing, also after the repair: the sent data is lost.
     let _ = cut.wait_for(|state| state.cut).await;
 }
 
-/// Passes on what comes, up to its end.
+/// Forwards data until the end of the connection.
 async fn pass(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),

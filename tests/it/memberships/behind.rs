@@ -1,10 +1,12 @@
+//! Memberships while the read tables are behind the log.
+
 use serde_json::json;
 use sqlx::{Postgres, Transaction};
 
 use super::{in_project, next_told, position_of, reconnected};
 use crate::harness::App;
 
-/// Nothing is projected until this ends.
+/// Blocks the projector until the transaction ends.
 async fn held_back(app: &App) -> Transaction<'static, Postgres> {
     let mut held = app.owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE projection_checkpoint IN EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
@@ -19,7 +21,7 @@ async fn a_project_that_is_not_projected_yet_is_waited_for_and_not_revoked() {
     let held = held_back(&app).await;
     let (project, _) = ada.project("P").await;
     let path = format!("/v1/projects/{project}/events/stream");
-    // The wait has an end, which is not said to be that of the membership.
+    // The wait ends with its own error, and not with a revocation.
     ada.get(&path).await.problem(503, "read-model-behind");
     let mut stream = reconnected(&ada, &path, "0").await;
     assert_eq!(stream.next().await.unwrap().event, "drain");

@@ -1,9 +1,9 @@
-//! Everybody is told exactly once of what concerned them when it happened, live as well as from the log, whatever their
-//! memberships have become since.
+//! Every person is notified exactly once of each event that concerned them when it happened, live as well as from the
+//! log, whatever their memberships have become since.
 
 /// Read tables that are behind the log.
 mod behind;
-/// What somebody should be told.
+/// Expected notifications of a person.
 mod model;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -32,7 +32,7 @@ async fn next_told(stream: &mut Sse) -> Option<Told> {
     }
 }
 
-/// What comes up to the frame with this position.
+/// Frames up to the one with this position.
 async fn told_until(stream: &mut Sse, last: i64) -> Vec<Told> {
     let mut told: Vec<Told> = Vec::new();
     while told.last().is_none_or(|(id, _)| *id != last.to_string()) {
@@ -69,7 +69,7 @@ fn position_of(reply: &Value) -> i64 {
     reply["position"].as_i64().unwrap()
 }
 
-/// People, teams and projects, among which Ada does something at random again and again.
+/// People, teams and projects that Ada changes at random.
 struct Play {
     ada: Actor,
     others: [Actor; 2],
@@ -79,7 +79,7 @@ struct Play {
 }
 
 impl Play {
-    /// Something that is refused, because it is so already or nobody is there, does no harm.
+    /// Makes one random change. A change that is refused, because it is already so or has no target, has no effect.
     async fn step(&mut self, random: &mut StdRng) {
         let who = self.others.choose(random).unwrap();
         let team = self.teams.choose(random).unwrap().clone();
@@ -124,7 +124,7 @@ impl Play {
     }
 }
 
-/// Reads some frames, breaks off, and goes on where it was, until the last position, which is told when it is known.
+/// Reads some frames, disconnects, and resumes at its cursor, until the last position, which is set when it is known.
 async fn read_in_pieces(actor: Actor, mut at: String, last: &AtomicI64, seed: u64) -> Vec<Told> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut told: Vec<Told> = Vec::new();
@@ -156,7 +156,7 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
         for _ in 0..150 {
             play.step(&mut random).await;
         }
-        // Who comes last in all three.
+        // An event for Bo that is the last one on all three streams.
         let project = play.projects[0].clone();
         ada.put(&in_project(&project, &bo), json!({"role": "admin"})).await;
         let end = ada.put(&in_project(&project, &bo), json!({"role": "viewer"})).await.expect(200);
@@ -170,7 +170,7 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
     assert_eq!(in_pieces, expected.frames(began), "in pieces, seed {seed}");
     let mut anew = bo.stream("/v1/stream?me=true&since=0").await;
     assert_eq!(told_until(&mut anew, end).await, expected.frames(0), "from the log, seed {seed}");
-    // With a project that one is in today, all of it comes, and each event once.
+    // With a project that the person is a member of today, all of its events come, and each once.
     let mut both = bo.stream(&format!("/v1/stream?me=true&projects={project}&since=0")).await;
     let mut positions: Vec<f64> = expected.frames(0).iter().map(|(id, _)| id.parse().unwrap()).collect();
     positions.extend(expected.of_project[&project].iter().map(|position| *position as f64));
@@ -178,7 +178,7 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
     positions.dedup();
     let seen: Vec<f64> = told_until(&mut both, end).await.iter().map(|(id, _)| id.parse().unwrap()).collect();
     assert_eq!(seen, positions, "with a project, seed {seed}");
-    // Of one that is lost, everything up to the last loss.
+    // For a project without access today, everything up to the last revocation.
     for lost in &play.projects {
         let Some((at, _)) = expected.losses.iter().rfind(|(_, project)| project == lost) else { continue };
         if bo.get(&format!("/v1/projects/{lost}")).await.status == 200 {
@@ -218,7 +218,7 @@ async fn sixty_removals_from_a_team_and_returns_to_it_are_told_one_by_one() {
         let rename = async |name: String| {
             position_of(&ada.patch(&format!("/v1/teams/{team}"), json!({"name": name})).await.expect(200))
         };
-        // Told, because it comes before the removal; and one that is not.
+        // One that is delivered, because it comes before the removal; and one that is not.
         expected.push((rename(format!("in {n}")).await, "team.renamed"));
         let removed = ada.delete(&in_team(&team, &bo)).await.expect(200);
         rename(format!("out {n}")).await;
@@ -234,7 +234,7 @@ async fn sixty_removals_from_a_team_and_returns_to_it_are_told_one_by_one() {
     app.finish().await;
 }
 
-/// What happened to teams that one is not in any more, while one was away.
+/// Events of teams that a person left while disconnected.
 #[tokio::test]
 async fn who_comes_back_hears_of_the_end_of_their_teams() {
     let app = App::start().await;
@@ -271,7 +271,7 @@ async fn who_comes_back_hears_of_the_end_of_their_teams() {
     app.finish().await;
 }
 
-/// Of their own and through a team: whoever loses one of the two sees on, live and when they come back.
+/// A user with a role of their own and one through a team keeps access when one of the two ends, live and on resuming.
 #[tokio::test]
 async fn who_keeps_sight_in_another_way_is_not_revoked() {
     let app = App::start().await;
@@ -290,7 +290,7 @@ async fn who_keeps_sight_in_another_way_is_not_revoked() {
         ada.delete(path).await.expect(200);
         ada.put(path, json!({"role": "viewer"})).await.expect(201);
     }
-    // Not in the log of the project.
+    // This is not in the log of the project.
     ada.delete(&in_team(&team, &bo)).await.expect(200);
     ada.task(&project, "T").await;
     let expected = [
@@ -304,7 +304,7 @@ async fn who_keeps_sight_in_another_way_is_not_revoked() {
     assert_eq!(events(&told_until(&mut live, last).await), expected);
     let mut again = reconnected(&bo, &path, &began.to_string()).await;
     assert_eq!(events(&told_until(&mut again, last).await), expected);
-    // And the last way is the last event.
+    // The end of the last role is the last event.
     ada.delete(&own).await.expect(200);
     ada.task(&project, "unseen").await;
     for stream in [&mut live, &mut again] {
@@ -317,7 +317,7 @@ async fn who_keeps_sight_in_another_way_is_not_revoked() {
     app.finish().await;
 }
 
-/// Told is what one could see then; listed is what one may see today.
+/// Events are delivered by the access at their time; lists are filtered by today's access.
 #[tokio::test]
 async fn notifications_are_told_to_who_was_there_and_listed_for_who_is() {
     let app = App::start().await;
@@ -344,7 +344,7 @@ async fn notifications_are_told_to_who_was_there_and_listed_for_who_is() {
     app.finish().await;
 }
 
-/// An installation whose read tables know no intervals gets them from the log when the new program starts.
+/// A system whose read tables lack membership intervals gets them from the log when the new program starts.
 #[tokio::test]
 async fn intervals_of_before_are_made_when_the_program_is_new() {
     let place = Place::new().await;

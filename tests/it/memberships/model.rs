@@ -1,4 +1,4 @@
-//! What somebody should be told on the channel `me`, worked out from the log by itself: sets of who is where, event by
+//! Model of the expected frames on the channel `me`, computed from the log alone: sets of members, updated event by
 //! event.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,18 +22,18 @@ pub struct Model {
     members: BTreeSet<(String, String)>,
     in_team: BTreeSet<(String, String)>,
     grants: BTreeSet<(String, String)>,
-    /// Tasks by who watches them.
+    /// Sets of watched tasks.
     watched: BTreeMap<String, BTreeSet<String>>,
-    /// Id and event of all frames.
+    /// Id and event of all expected frames.
     told: Vec<(String, String)>,
     /// Positions of each project.
     pub of_project: BTreeMap<String, Vec<i64>>,
-    /// Where sight of a project was lost.
+    /// Positions and projects of all revocations.
     pub losses: Vec<(i64, String)>,
 }
 
 impl Model {
-    /// Of one person, by all events there are.
+    /// Model for one user, from all events of the log.
     pub async fn of(user: &str, log: &PgPool) -> Self {
         let events: Vec<Logged> = sqlx::query_as(
             "SELECT position, event_type, aggregate_id, project_id::text, actor_id::text, (payload -> 'changes')::jsonb AS changes \
@@ -49,7 +49,7 @@ impl Model {
         model
     }
 
-    /// The frames of a stream behind a position that carries no project.
+    /// Expected frames after a position, on a stream without projects.
     pub fn frames(&self, behind: i64) -> Vec<(String, String)> {
         let is_behind = |id: &str| id.parse::<f64>().unwrap() > behind as f64;
         self.told.iter().filter(|(id, _)| is_behind(id)).cloned().collect()

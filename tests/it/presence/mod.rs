@@ -1,4 +1,4 @@
-//! Who is there: on several devices and instances, through kills and outages, and never at the cost of events.
+//! Presence on several devices and instances, through kills and outages, and without loss of events.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use taskfold_event_log::clock::new_id;
 
 use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually};
 
-/// What goes away: instances, NATS, the bucket.
+/// Outages of instances, NATS and the bucket.
 mod outages;
-/// Replicas of its bucket.
+/// Replicas of the presence bucket.
 mod replicas;
 /// Clients that do not read.
 mod slow;
@@ -20,14 +20,14 @@ mod slow;
 const TTL: Duration = Duration::from_secs(2);
 const SHORT: &str = "--presence-seconds=2";
 
-/// What a slow machine may add to a time.
+/// Margin for a slow machine.
 const SLOW: Duration = Duration::from_secs(6);
 
 fn path(project: &str) -> String {
     format!("/v1/projects/{project}/presence")
 }
 
-/// Once NATS has been found after the start.
+/// Announces presence, repeated until NATS is connected after the start.
 async fn announce(actor: &Actor, project: &str, body: Value) {
     eventually("presence is taken", || async {
         let answer = actor.put(&path(project), body.clone()).await;
@@ -41,7 +41,7 @@ async fn leave(actor: &Actor, project: &str, device: &str) {
     actor.delete(&format!("{}/{device}", path(project))).await.expect(204);
 }
 
-/// The names of those who are there.
+/// Usernames of the members who are present.
 async fn present(actor: &Actor, project: &str) -> BTreeSet<String> {
     let page = actor.get(&path(project)).await.expect(200);
     let items = page["items"].as_array().unwrap();
@@ -53,7 +53,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// What the stream says next of who is there: how, who, at which tasks.
+/// The next presence frame of the stream: kind, user and viewed tasks.
 async fn told(stream: &mut Sse) -> (String, String, Vec<String>) {
     loop {
         let frame = stream.next().await.expect("the stream goes on");
@@ -68,14 +68,14 @@ fn tells(kind: &str, who: &Actor, focus: &[&String]) -> (String, String, Vec<Str
 }
 
 async fn open(actor: &Actor, path: &str) -> Sse {
-    // A connection of its own, as a first request: the stream is then on the bare socket.
+    // A new connection whose first request is the stream: it is then served on the bare socket.
     let actor = Actor { client: reqwest::Client::new(), ..actor.clone() };
     let mut stream = actor.stream(path).await;
     assert_eq!(stream.next().await.unwrap().event, "hello");
     stream
 }
 
-/// A project with these members beside its owner.
+/// Creates a project with these members and its owner.
 async fn project(app: &App, owner: &Actor, members: &[(&Actor, &str)]) -> String {
     let (project, _) = owner.project("P").await;
     for (member, role) in members {
@@ -92,12 +92,12 @@ async fn people_join_focus_and_leave_with_all_their_devices_together() {
     let (ada, bea, eve) = (app.person("ada").await, app.person("bea").await, app.person("eve").await);
     let project = project(&app, &ada, &[(&bea, "viewer")]).await;
     let stream_path = format!("/v1/projects/{project}/events/stream");
-    // NATS has been found when it is taken elsewhere.
+    // NATS is connected once presence is accepted in another project.
     let (elsewhere, _) = ada.project("Q").await;
     app.settle().await;
     announce(&ada, &elsewhere, json!({"device_id": "desk"})).await;
     let mut on_socket = open(&ada, &stream_path).await;
-    // Over a connection that has been used before: this one is the body of an answer.
+    // On a connection that has been used before: this stream is the body of an HTTP response.
     let mut as_body = bea.stream(&format!("/v1/stream?projects={project}")).await;
     let mut without = open(&bea, &format!("{stream_path}?presence=false")).await;
 
@@ -110,13 +110,14 @@ async fn people_join_focus_and_leave_with_all_their_devices_together() {
     for stream in [&mut on_socket, &mut as_body] {
         assert_eq!(told(stream).await, tells("joined", &bea, &[two]));
     }
-    // One's own word is read at once, and names are as they are in every list of people.
+    // One's own presence can be read immediately, and names are as in every list of people.
     let there = ada.get(&path(&project)).await.expect(200);
     assert_eq!(there["total"], 1);
     assert_eq!(there["items"][0]["username"], "bea");
     assert_eq!((&there["items"][0]["display_name"], &there["items"][0]["focus"]), (&json!("BEA"), &json!([two])));
     assert_eq!(there["items"][0]["devices"], 1);
-    // A second device, a mere heartbeat, and the first one that goes: each word is told once, or not at all.
+    // A second device, a heartbeat without change, and the end of the first device: each change is sent once, or not at
+    // all.
     announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
     for stream in [&mut on_socket, &mut as_body] {
         assert_eq!(told(stream).await, tells("focused", &bea, &[one, two]));
@@ -140,7 +141,7 @@ async fn people_join_focus_and_leave_with_all_their_devices_together() {
     ] {
         answer.problem(404, "not-found");
     }
-    // Events come as ever, and who does not want presence has heard of nothing else.
+    // Events continue, and a stream without presence received nothing else.
     ada.task(&project, "T").await;
     assert_eq!(without.next().await.unwrap().event, "task.created");
     assert_eq!(on_socket.next_change().await.unwrap().event, "task.created");
@@ -193,7 +194,7 @@ async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
         assert_eq!(told(stream).await, tells("joined", &bea, &[]));
     }
     assert_eq!(present(&elsewhere, &project).await, names(&["bea"]));
-    // Each heartbeat is worth its time, and the last one too.
+    // Each heartbeat extends the presence by its time, and the last one too.
     for _ in 0..3 {
         tokio::time::sleep(TTL / 2).await;
         announce(&bea, &project, json!({"device_id": "phone"})).await;
@@ -206,7 +207,7 @@ async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
         assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
     }
     assert!(present(&elsewhere, &project).await.is_empty());
-    // An instance that comes later knows who is there, and how long yet.
+    // An instance that starts later knows who is present, and until when.
     announce(&bea, &project, json!({"device_id": "phone"})).await;
     let third = App::start_at(place).await;
     let late = Actor { url: third.url.clone(), ..ada.clone() };
@@ -252,7 +253,7 @@ async fn who_is_removed_is_gone_at_once_and_hears_no_more() {
     }
     assert_eq!(last, ["project.member_removed", "revoked"]);
 
-    // Through a team, whose role ends: those with a role of their own are not even disturbed.
+    // Access through a team whose role ends: members with a role of their own are not affected.
     ada.delete(&of_project).await.expect(200);
     assert_eq!(told(&mut stream).await, tells("left", &cid, &[]));
     ada.put(&of_project, json!({"role": "viewer"})).await.expect(201);
@@ -287,7 +288,7 @@ async fn more_than_a_hundred_are_counted_and_read_page_by_page() {
     app.settle().await;
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     let mut stream = open(&ada, &format!("/v1/projects/{project}/events/stream")).await;
-    // As an instance writes it when they say that they are there; and somebody who is no member.
+    // Written as an instance does for a heartbeat; and for a user who is not a member.
     let jetstream = async_nats::jetstream::new(app.nats().await);
     let bucket = jetstream.get_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
     let said = json!({"focus": null, "member_at": app.head().await}).to_string();

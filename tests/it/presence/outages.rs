@@ -1,3 +1,5 @@
+//! Presence through kills of instances, and outages of NATS and of the bucket.
+
 use super::*;
 
 #[tokio::test]
@@ -22,7 +24,7 @@ async fn an_instance_that_is_killed_takes_nobody_along_and_keeps_nobody() {
     let listener = Actor { url: stays.url.clone(), ..ada.clone() };
     let mut stream = open(&listener, &format!("/v1/projects/{project}/events/stream")).await;
     let _hers = open(&there, &format!("/v1/projects/{project}/events/stream")).await;
-    // Both are heard by the one that stays, one of them through each.
+    // The remaining instance receives both, one of them through each instance.
     announce(&listener, &project, json!({"device_id": "desk"})).await;
     assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
     announce(&there, &project, json!({"device_id": "phone"})).await;
@@ -35,7 +37,7 @@ async fn an_instance_that_is_killed_takes_nobody_along_and_keeps_nobody() {
     let after = before.elapsed();
     assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
     assert_eq!(gone, [tells("left", &ada, &[]), tells("left", &bea, &[])].into());
-    // She goes on elsewhere, and leaves at once when she says so.
+    // She continues on the other instance, and is removed immediately when she leaves.
     let back = Actor { url: stays.url.clone(), ..bea };
     announce(&back, &project, json!({"device_id": "phone"})).await;
     assert_eq!(told(&mut stream).await, tells("joined", &back, &[]));
@@ -73,7 +75,7 @@ async fn without_nats_presence_is_refused_and_all_else_goes_on_until_it_is_back(
     ada.task(&project, "T").await;
     assert_eq!(stream.next_change().await.unwrap().event, "task.created");
 
-    // The bucket was in memory: it is made anew, and nobody has left meanwhile.
+    // The bucket was in memory: it is created again, and nobody was reported as absent meanwhile.
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     announce(&bea, &project, json!({"device_id": "desk"})).await;
     assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
@@ -94,7 +96,8 @@ async fn a_bucket_that_is_lost_is_made_anew() {
     let mut stream = open(&elsewhere, &format!("/v1/projects/{project}/events/stream")).await;
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
-    // As when the one server goes that had it in memory, and not the one that the instances are connected to.
+    // As after the loss of the one server that had it in memory, which is not the one that the instances are connected
+    // to.
     let jetstream = async_nats::jetstream::new(app.nats().await);
     jetstream.delete_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
     ada.put(&path(&project), json!({"device_id": "desk"})).await.problem(503, "unavailable");

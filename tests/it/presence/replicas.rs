@@ -1,8 +1,10 @@
+//! Replicas of the stream and of its presence bucket.
+
 use super::*;
 
 use crate::harness::Cluster;
 
-/// Replicas of the stream and of its bucket.
+/// Numbers of replicas of the stream and of its bucket.
 async fn replicas(client: &async_nats::Client, stream: &str) -> Option<(usize, usize)> {
     let context = taskfold_projector::stream::context(client);
     let bucket = context.get_stream(format!("KV_{stream}_PRESENCE")).await.ok()?;
@@ -22,7 +24,7 @@ async fn what_a_cluster_keeps_of_stream_and_bucket_is_never_lowered() {
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     app.stop().await;
 
-    // An operator makes the stream smaller, and writes something on the bucket.
+    // An operator reduces the stream to one replica, and sets a description on the bucket.
     let context = taskfold_projector::stream::context(&client);
     let bucket = format!("KV_{}_PRESENCE", place.stream);
     let config = |info: &async_nats::jetstream::stream::Info| info.config.clone();
@@ -33,7 +35,7 @@ async fn what_a_cluster_keeps_of_stream_and_bucket_is_never_lowered() {
     described.description = Some("theirs".to_owned());
     context.update_stream(described).await.unwrap();
 
-    // One with other settings, and with another time of presence, which is the bucket's too.
+    // A process with other settings, of which the presence time is also a setting of the bucket.
     let flags = ["--stream-replicas=3", "--presence-seconds=7"].map(str::to_owned).into();
     let app = App::start_at(Place { flags, ..place.clone() }).await;
     let ada = crate::harness::Actor { url: app.url.clone(), ..ada };

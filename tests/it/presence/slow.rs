@@ -1,9 +1,11 @@
+//! Presence for a client that does not read its stream.
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::*;
 
-/// A client that may stop reading.
+/// A raw client that may stop reading.
 struct Raw {
     socket: TcpStream,
     text: String,
@@ -21,11 +23,11 @@ impl Raw {
         Self { socket, text: String::new() }
     }
 
-    /// Reads until a frame has this in it.
+    /// Reads until the received text contains this.
     async fn until(&mut self, what: &str) {
         let reading = async {
             let mut read = vec![0; 64 * 1024];
-            // The text is long: only what is new is looked at.
+            // The text is long: only the new part is searched.
             let mut from = 0;
             while !self.text[from..].contains(what) {
                 from = self.text.len().saturating_sub(what.len());
@@ -50,7 +52,7 @@ async fn a_client_that_does_not_read_goes_without_presence_and_misses_no_event()
     let mut slow = Raw::open(&ada, &stream_path).await;
     slow.until("event: hello").await;
     let begun = app.head().await;
-    // More than the kernel keeps for a client.
+    // More than the kernel buffers for a client.
     for n in 0..80 {
         let description = char::from(b'a' + n % 26).to_string().repeat(60 * 1024);
         ada.patch(&format!("/v1/tasks/{task}"), json!({"description": description})).await.expect(200);
@@ -75,7 +77,7 @@ async fn a_client_that_does_not_read_goes_without_presence_and_misses_no_event()
     for focus in &missed {
         assert!(!slow.text.contains(focus.as_str()), "kept for a client that does not read");
     }
-    // And now that it reads, it hears of people again.
+    // Once it reads again, it receives presence again.
     let focus = new_id().to_string();
     announce(&bea, &project, json!({"device_id": "desk", "focus": focus})).await;
     slow.until(&focus).await;

@@ -1,7 +1,7 @@
-//! A new generation of the read tables beside the one that is read: what it has, how it takes its place, and what goes
-//! on meanwhile.
+//! Rebuild of the read tables as a new generation: its contents, the switch to it, and reads and writes during the
+//! rebuild.
 
-/// What is killed, refused or of another version.
+/// Rebuilds that are killed or refused, and tables of another version.
 mod refusals;
 
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ use taskfold_projector::rebuild::{Rebuilt, Stage, Then, back, rebuild};
 
 use crate::harness::{Actor, App, Sse};
 
-/// As `taskfold rebuild` does.
+/// Rebuilds as `taskfold rebuild` does.
 async fn rebuilt(app: &App, then: Then) -> Rebuilt {
     let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     rebuild(&projector, then, &|_, _, _| {}).await.unwrap()
 }
 
-/// Something in every table.
+/// Creates data in every table.
 async fn full_house(app: &App) -> (Actor, String) {
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, [_, doing, _]) = ada.project("P").await;
@@ -97,7 +97,7 @@ async fn a_rebuild_comes_to_the_same_rows_and_to_tables_of_the_same_shape() {
     app.finish().await;
 }
 
-/// A table that the projector writes and that is in no generation would be left as it is.
+/// A table that the projector writes and that is in no generation would not be rebuilt.
 #[tokio::test]
 async fn every_table_of_the_projector_is_in_a_generation() {
     let app = App::start().await;
@@ -112,7 +112,7 @@ async fn every_table_of_the_projector_is_in_a_generation() {
         sqlx::query_scalar("SELECT unnest(taskfold_generation_tables())").fetch_all(&app.owner).await.unwrap();
     of_generation.sort();
     assert_eq!(tables, of_generation);
-    // And each is folded, or derived, or keeps account of both.
+    // Each table is folded from events, derived from other tables, or bookkeeping.
     let versions = taskfold_projector::versions::ours();
     of_generation.retain(|table| !["set_aside_events", "projection_checkpoint"].contains(&table.as_str()));
     assert_eq!(of_generation, versions.into_keys().collect::<Vec<_>>());
@@ -155,7 +155,7 @@ async fn what_is_wrong_is_named_and_then_right() {
     app.finish().await;
 }
 
-/// Asks for the board until told to stop. Every answer must be there, and no older than the one before.
+/// Reads the board until `stop` is set. Every response must be successful, and no older than the one before.
 async fn read(ada: Actor, project: String, stop: Arc<AtomicBool>) -> usize {
     let (mut last, mut answered) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
@@ -185,7 +185,7 @@ async fn commands_reads_and_streams_go_on_while_generations_come_and_go() {
             let task = writer.task(&into, "more").await;
             let moved = writer.patch(&format!("/v1/tasks/{task}"), json!({"title": "moved"})).await.expect(200);
             last = moved["position"].as_i64().unwrap();
-            // One's own write is read, whichever generation answers.
+            // A caller reads their own write, whichever generation serves the read.
             let seen = writer.get_at(&format!("/v1/tasks/{task}"), last).await.expect(200);
             assert_eq!(seen["title"], "moved");
         }
@@ -212,7 +212,7 @@ async fn commands_reads_and_streams_go_on_while_generations_come_and_go() {
 async fn going_back_brings_the_rows_of_before_with_all_that_happened_since() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
-    // Not what the log says, so that one sees which generation it is.
+    // Differs from the log, to identify the generation.
     sqlx::query("UPDATE projects SET description = 'of before'").execute(&app.owner).await.unwrap();
     rebuilt(&app, Then::Switch).await;
     let path = format!("/v1/projects/{project}");
@@ -224,7 +224,7 @@ async fn going_back_brings_the_rows_of_before_with_all_that_happened_since() {
     assert_eq!(gone_back.differences.len(), 1, "{:?}", gone_back.differences);
     assert_eq!(ada.get(&path).await.expect(200)["description"], "of before");
     assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["title"], "since");
-    // And forth again, to the one that is right.
+    // And forward again, to the one that matches the log.
     back(&projector, &|_, _, _| {}).await.unwrap();
     app.finish().await;
 }
@@ -240,7 +240,7 @@ async fn what_cannot_be_folded_or_stored_is_dead_lettered_alike() {
         ada.patch(&format!("/v1/tasks/{mute}"), json!({"title": format!("mute {i}")})).await.expect(200);
     }
     app.settle().await;
-    // The one says nothing that can be understood, the other nothing that PostgreSQL can store.
+    // One payload is invalid, the other cannot be stored by PostgreSQL.
     for (task, event, changes) in [
         (&sick, "task.renamed", json!({"title": 7})),
         (&mute, "task.estimated", json!({"estimate_minutes": {"from": null, "to": 4_000_000_000_u32}})),
@@ -285,7 +285,7 @@ async fn what_cannot_be_folded_or_stored_is_dead_lettered_alike() {
     assert_eq!(stages.len(), 4, "{stages:?}");
     assert!(stages.values().all(|(done, total)| done == total), "{stages:?}");
 
-    // The cause is mended, and they are taken back.
+    // The cause is repaired, and the dead letters are retried.
     sqlx::query(
         "UPDATE events SET event_type = 'task.renamed', payload = $1 WHERE sequence = 3 AND aggregate_type = 'task'",
     )

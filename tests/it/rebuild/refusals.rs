@@ -1,3 +1,5 @@
+//! Rebuilds that are killed or refused, and read tables of another version.
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use crate::harness::{App, eventually};
 async fn a_rebuild_that_is_killed_changes_nothing_and_the_next_one_works() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
-    // Somebody reads for long: the switch has to wait, and is killed while it does.
+    // A long read: the switch has to wait, and is killed while it does.
     let mut reading = app.owner.begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM tasks").execute(&mut *reading).await.unwrap();
     let mut process = Command::new(env!("CARGO_BIN_EXE_taskfold"))
@@ -28,7 +30,7 @@ async fn a_rebuild_that_is_killed_changes_nothing_and_the_next_one_works() {
         sqlx::query_scalar::<_, bool>(waits).fetch_one(&app.owner).await.unwrap().then_some(())
     })
     .await;
-    // Meanwhile nobody else waits long: neither who reads nor who writes.
+    // No other session waits long meanwhile: neither readers nor writers.
     let began = std::time::Instant::now();
     let task = ada.task(&project, "meanwhile").await;
     let path = format!("/v1/tasks/{task}");
@@ -88,7 +90,7 @@ async fn there_is_no_going_back_to_nothing_or_to_what_another_version_wrote() {
 async fn tables_of_an_earlier_version_are_rebuilt_before_anything_is_projected_into_them() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
-    // As an earlier program would have left them: with another idea of what a task's title is.
+    // As left by an earlier program: with another definition of a task's title.
     let mut earlier = app.owner.begin().await.unwrap();
     sqlx::query("UPDATE tasks SET title = 'earlier'").execute(&mut *earlier).await.unwrap();
     sqlx::query(
@@ -118,7 +120,7 @@ async fn tables_of_a_later_version_are_left_alone() {
         .await
         .unwrap();
     let at = taskfold_event_log::projected_position(&app.owner).await.unwrap();
-    // Commands go on; what they come to is for a later version to show.
+    // Commands continue; a later version has to project them.
     ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await.expect(201);
     let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let refused = rebuild(&projector, Then::Switch, &|_, _, _| {}).await.expect_err("it is not ours to rebuild");

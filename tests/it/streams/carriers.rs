@@ -1,8 +1,10 @@
+//! Connections that carry streams: the bare socket, HTTP/1 and HTTP/2.
+
 use reqwest::{ClientBuilder, Response, Version};
 
 use super::*;
 
-/// The same person with a client of their own, and so with connections of their own.
+/// The same person with a client and connections of their own.
 fn with_client(actor: &Actor, client: ClientBuilder) -> Actor {
     Actor { client: client.build().unwrap(), ..actor.clone() }
 }
@@ -63,7 +65,7 @@ async fn many_streams_and_requests_go_over_one_connection_of_http2() {
         assert_eq!(stream.next().await.unwrap().event, "hello");
         streams.push(stream);
     }
-    // In the midst of them, on the same connection.
+    // During these streams, on the same connection.
     let first = app.head().await + 1;
     for n in 0..50 {
         ada.task(&project, &format!("T{n}")).await;
@@ -72,7 +74,7 @@ async fn many_streams_and_requests_go_over_one_connection_of_http2() {
     for stream in &mut streams {
         assert_eq!(stream.changes_until(head).await, (first..=head).collect::<Vec<i64>>());
     }
-    // A client that is done with one of them loses no other.
+    // A client that closes one of them keeps the others.
     streams.truncate(5);
     ada.task(&project, "after").await;
     for stream in &mut streams {

@@ -1,10 +1,12 @@
+//! Clients that close the sending side of their connection.
+
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use super::*;
 use crate::harness::eventually;
 
-/// Sends this, and then closes its side, as `nc -N` does.
+/// Sends this, and then closes the sending side, as `nc -N` does.
 async fn said_all(app: &App, said: &str) -> TcpStream {
     let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
     socket.write_all(said.as_bytes()).await.unwrap();
@@ -35,7 +37,7 @@ async fn who_has_closed_their_side_is_answered() {
     let (project, _) = ada.project("P").await;
     app.settle().await;
     let path = format!("/v1/projects/{project}");
-    // One that is answered at once, and one for which something has to happen first.
+    // One that is answered immediately, and one that has to wait for an event.
     let head = app.head().await;
     let slow = request(&ada, &format!("{path}/events?since={head}")).replace("\r\n\r\n", "\r\nprefer: wait=30\r\n\r\n");
     for (said, shows) in [(request(&ada, "/v1/me"), "\"username\":\"ada\""), (slow, "task.created")] {
@@ -78,7 +80,7 @@ async fn a_stream_ends_as_soon_as_its_client_is_gone() {
     let (project, _) = ada.project("P").await;
     app.settle().await;
     for said in streams(&ada, &project) {
-        // A stream that is open; `None` while another has the place.
+        // An open stream; `None` while another has the slot.
         let open = || async {
             let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
             socket.write_all(said.as_bytes()).await.unwrap();
@@ -87,7 +89,7 @@ async fn a_stream_ends_as_soon_as_its_client_is_gone() {
                 if line == "event: hello" {
                     return Some(lines);
                 }
-                // The body of an answer before it ends without a line break.
+                // The body of an error response, which ends without a line break.
                 if line.contains("HTTP/1.1 429 ") {
                     return None;
                 }
@@ -98,7 +100,7 @@ async fn a_stream_ends_as_soon_as_its_client_is_gone() {
         let began = std::time::Instant::now();
         drop(lines);
         drop(eventually("the place is free again", open).await);
-        // Long before it is sent anything.
+        // Long before anything is sent on it.
         assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
     }
     app.finish().await;

@@ -1,8 +1,10 @@
+//! Reads and streams of tasks and projects that are in the log and not yet projected.
+
 use sqlx::{Postgres, Transaction};
 
 use super::*;
 
-/// Holds up the projector until it is dropped.
+/// Blocks the projector until it is dropped.
 async fn hold(app: &App) -> Transaction<'static, Postgres> {
     let mut held = app.owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
@@ -43,13 +45,13 @@ async fn what_the_log_has_is_waited_for_and_is_not_said_to_be_missing() {
         let answer = ada.send(at_once(&ada, path)).await;
         answer.problem(503, "read-model-behind");
         assert_eq!(answer.header("retry-after"), "1");
-        // Nobody learns of what is not theirs.
+        // Nobody learns of tasks that they may not see.
         eve.send(at_once(&eve, path)).await.problem(404, "not-found");
         eve.get(path).await.problem(404, "not-found");
     }
     bea.send(at_once(&bea, &path)).await.problem(503, "read-model-behind");
     bea.send(at_once(&bea, &format!("/v1/tasks/{task}"))).await.problem(503, "read-model-behind");
-    // What is nowhere is not waited for.
+    // An id that exists nowhere is not waited for.
     let nowhere = uuid::Uuid::nil();
     ada.get(&format!("/v1/projects/{nowhere}")).await.problem(404, "not-found");
     ada.get(&format!("/v1/tasks/{nowhere}")).await.problem(404, "not-found");
@@ -57,13 +59,13 @@ async fn what_the_log_has_is_waited_for_and_is_not_said_to_be_missing() {
     let filter = json!({"project_id": project, "name": "F", "query": ""});
     ada.post("/v1/me/filters", filter).await.problem(503, "read-model-behind");
     ada.put(&format!("{path}/presence"), json!({"device_id": "desk"})).await.problem(503, "read-model-behind");
-    // Streams wait too, and say so at last.
+    // Streams wait too, and end the wait with an error.
     ada.get(&format!("{path}/events/stream")).await.problem(503, "read-model-behind");
     eve.get(&format!("{path}/events/stream")).await.problem(404, "not-found");
     let back = ada.request(Method::GET, &format!("{path}/events/stream")).header("last-event-id", "1");
     assert_eq!(last_event(&mut Sse::open(back).await).await, "drain");
 
-    // Who asks before it is there is answered when it is.
+    // A request before the projection is answered after it.
     let waiting = paths.iter().map(|path| {
         let request = ada.request(Method::GET, path).header("prefer", "wait=30");
         async { ada.send(request).await }

@@ -1,17 +1,19 @@
+//! Live streams: opening, resuming, tickets, revocation and drain.
+
 use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::{Actor, App, PATIENCE, Sse};
 
-/// What carries a stream: the bare socket, HTTP/1, HTTP/2.
+/// Connections that carry a stream: the bare socket, HTTP/1, HTTP/2.
 mod carriers;
 /// Ends and refusals of streams, in the log and in the metrics.
 mod ends;
-/// Clients that have said all they will.
+/// Clients that close their sending side.
 mod half_closed;
-/// What the log has and the read tables have not.
+/// Objects in the log that are not yet in the read tables.
 mod just_made;
-/// Where a stream goes on.
+/// Cursors from which a stream resumes.
 mod resuming;
 
 #[tokio::test]
@@ -87,14 +89,14 @@ async fn a_ticket_opens_a_stream_and_strangers_stay_outside() {
     let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let mut stream = app.anonymous().stream(&format!("{path}?since=0&ticket={ticket}")).await;
     assert_eq!(stream.next().await.unwrap().event, "hello");
-    // It opens one stream; a browser that comes back with it hears that it needs another.
+    // It opens one stream; a browser that reconnects with it is told to get another.
     app.anonymous().get(&format!("{path}?ticket={ticket}")).await.problem(401, "unauthenticated");
     let back = app.anonymous().request(Method::GET, &format!("{path}?ticket={ticket}")).header("last-event-id", "1");
     assert_eq!(last_event(&mut Sse::open(back).await).await, "reauth");
     eve.get(&path).await.problem(404, "not-found");
     app.anonymous().get(&path).await.problem(401, "unauthenticated");
     app.anonymous().get(&format!("{path}?ticket=x")).await.problem(401, "unauthenticated");
-    // On a reconnect the answer comes inside the stream, where EventSource can read it.
+    // On a reconnect the error is a frame in the stream, which EventSource can read.
     let mut stream = Sse::open(eve.request(Method::GET, &path).header("last-event-id", "1")).await;
     assert_eq!(last_event(&mut stream).await, "revoked");
     let mut stream = Sse::open(ada.request(Method::GET, &path).header("last-event-id", "999")).await;

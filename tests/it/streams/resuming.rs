@@ -1,3 +1,5 @@
+//! Cursors in the `Last-Event-ID` header and in the address.
+
 use super::*;
 
 /// event-source-polyfill sends the cursor in the address.
@@ -30,7 +32,7 @@ async fn a_cursor_comes_as_a_header_or_in_the_address_and_the_header_wins() {
             assert_eq!(stream.changes_until(5).await[0], first, "{path} {header:?}");
         }
     }
-    // It is a reconnect: what is wrong is said in the stream. `since` keeps its statuses.
+    // It is a reconnect: errors are sent as frames in the stream. `since` keeps its statuses.
     for cursor in ["x", "-1", "1.4", "99999999999999999999", "999"] {
         let header = ada.request(Method::GET, &path).header("last-event-id", cursor);
         assert_eq!(last_event(&mut Sse::open(header).await).await, "reset", "{cursor}");

@@ -1,6 +1,6 @@
-//! Processes that are suspended in the middle of their work, ours and those of PostgreSQL: nobody waits long for them.
+//! Processes that are suspended in the middle of their work, ours and those of PostgreSQL, block nobody for long.
 
-/// PostgreSQL's processes.
+/// Suspended processes of PostgreSQL.
 mod postgres;
 
 use std::process::Stdio;
@@ -17,14 +17,14 @@ use tokio::time::Instant;
 use crate::harness::{App, Place, Process, eventually};
 use crate::silence::{RECOVERED, rename};
 
-/// Time for which a projector holds its lease, and what a busy machine adds.
+/// Time for which a projector holds its lease, plus a margin for a busy machine.
 const LEASE: Duration = Duration::from_secs(3 + 3);
 
 fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
-/// A command of the program that works on the database.
+/// Starts a command of the program that works on the database.
 fn taskfold(app: &App, arguments: &[&str]) -> (Child, i32) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_taskfold"));
     program.args(arguments).args(["--database-url", &app.database_url, "--log", "error"]);
@@ -33,13 +33,13 @@ fn taskfold(app: &App, arguments: &[&str]) -> (Child, i32) {
     (child, pid)
 }
 
-/// The process ends well.
+/// Checks that the process exits successfully.
 async fn ends_well(child: &mut Child) {
     let ended = eventually("it ends", || std::future::ready(child.try_wait().unwrap())).await;
     assert!(ended.success(), "{ended}");
 }
 
-/// Suspends a process while one of its sessions is as `condition` says, an expression on `pg_stat_activity`.
+/// Suspends a process while one of its sessions meets `condition`, an expression on `pg_stat_activity`.
 async fn suspend_while(app: &App, pid: i32, condition: &str) {
     let sessions = format!(
         "SELECT count(*) FROM pg_stat_activity a WHERE datname = current_database() AND pid <> pg_backend_pid() AND {condition}"
@@ -58,7 +58,7 @@ async fn suspend_while(app: &App, pid: i32, condition: &str) {
     .await;
 }
 
-/// A condition of a session that waits for a table.
+/// Condition of a session that waits for a table.
 fn waits_for(table: &str, application: &str) -> String {
     format!(
         "application_name LIKE '{application}%' AND EXISTS (SELECT FROM pg_locks l \
@@ -66,7 +66,7 @@ fn waits_for(table: &str, application: &str) -> String {
     )
 }
 
-/// All that was appended is projected.
+/// Waits until all appended events are projected.
 async fn projected(app: &App) {
     let head = app.head().await;
     eventually("all is projected", || async {
@@ -79,7 +79,7 @@ async fn projected(app: &App) {
 async fn a_rebuild_that_is_suspended_holds_nobody_up_and_ends_well_when_it_goes_on() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
-    // Somebody reads: the switch waits for them, with projections held.
+    // A reader blocks the switch, which holds back projections.
     let mut reader = PgConnection::connect(&app.database_url).await.unwrap();
     let mut reading = reader.begin().await.unwrap();
     for sql in ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT FROM log_head"] {
@@ -108,7 +108,7 @@ async fn a_rebuild_of_the_write_side_that_is_suspended_holds_no_command_up() {
         .execute(&app.owner)
         .await
         .unwrap();
-    // It comes to this table with the log held.
+    // It waits for this table while it holds the lock of the log.
     let mut other = PgConnection::connect(&app.database_url).await.unwrap();
     let mut locking = other.begin().await.unwrap();
     sqlx::query("LOCK TABLE task_places IN SHARE MODE").execute(&mut *locking).await.unwrap();
@@ -119,19 +119,19 @@ async fn a_rebuild_of_the_write_side_that_is_suspended_holds_no_command_up() {
     eventually("commands are taken", || async { rename(&ada, &task, "again").await.then_some(()) }).await;
     assert!(began.elapsed() < LEASE, "taken after {:?}", began.elapsed());
     signal(pid, Signal::SIGCONT);
-    // Its transaction was ended: it says so, and may be called again.
+    // Its transaction was ended: it reports that, and can be started again.
     assert!(!rebuild.wait().await.unwrap().success());
     let (mut again, _) = taskfold(&app, &["rebuild", "--write-side"]);
     ends_well(&mut again).await;
     app.finish().await;
 }
 
-/// PostgreSQL waits for no timeout of its own while a client does not take its answer.
+/// PostgreSQL applies no timeout of its own while a client does not read its result.
 #[tokio::test]
 async fn a_projector_that_is_suspended_while_it_is_answered_loses_its_sessions_with_the_lease() {
     let place = Place::new().await;
     let owner = taskfold::connections::owner_pool(&place.database_url, 2).unwrap();
-    // The logins of this database, that all projectors have in common.
+    // The logins of this database, which all projectors share.
     taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();
     let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
     let first = Process::start("projector", &settings);
@@ -167,7 +167,7 @@ async fn a_projector_that_is_suspended_while_it_is_answered_loses_its_sessions_w
     app.finish().await;
 }
 
-/// As one of an earlier release, whose sessions had no limit.
+/// Like one of an earlier release, whose sessions had no limit.
 #[tokio::test]
 async fn a_session_that_keeps_the_checkpoint_and_does_nothing_is_ended() {
     let app = App::start().await;

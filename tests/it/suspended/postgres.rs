@@ -1,3 +1,5 @@
+//! Suspended sessions and a suspended server of PostgreSQL.
+
 use nix::sys::signal::Signal;
 use taskfold_embedded::{Durability, Options, Stack};
 
@@ -5,7 +7,7 @@ use super::signal;
 use crate::harness::{Actor, App, Place, data_dir, eventually};
 use crate::silence::{ANSWERED, recovers, rename, with_a_stream};
 
-/// A PostgreSQL that no other test waits for.
+/// A PostgreSQL that no other test uses.
 struct Own {
     stack: Stack,
     place: Place,
@@ -42,7 +44,7 @@ impl Suspended {
 impl Drop for Suspended {
     fn drop(&mut self) {
         for &pid in &self.0 {
-            // One that was ended meanwhile is gone by now.
+            // A process that was ended meanwhile no longer exists.
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGCONT);
         }
     }
@@ -53,8 +55,7 @@ async fn backends(app: &App, condition: &str) -> Vec<i32> {
     sqlx::query_scalar(&sql).fetch_all(&app.owner).await.unwrap()
 }
 
-/// Suspends all sessions of a part, none of them in the middle of a transaction: what that has locked, nobody could
-/// take from it.
+/// Suspends all sessions of a role, none of them in the middle of a transaction, whose locks could not be released.
 async fn suspend_sessions(app: &App, part: &str) -> Suspended {
     let of_part = format!("application_name LIKE '{part}%'");
     eventually(&format!("all of {part} are idle"), || async {
@@ -65,7 +66,7 @@ async fn suspend_sessions(app: &App, part: &str) -> Suspended {
     .await
 }
 
-/// A read, which is answered in time whatever becomes of it.
+/// A read, which is answered in time whatever its outcome.
 async fn read(ada: &Actor, task: &str) {
     let began = tokio::time::Instant::now();
     let answer = ada.get(&format!("/v1/tasks/{task}")).await;
@@ -85,7 +86,7 @@ async fn sessions_that_are_suspended_are_replaced() {
         app.settle().await;
         let suspended = suspend_sessions(&app, part).await;
         tokio::join!(rename(&ada, &task, part), read(&ada, &task));
-        // While they are suspended still.
+        // They are still suspended.
         recovers(&app, &ada, &task, &mut stream).await;
         eventually(&format!("reads without those of {part}"), || async {
             (ada.get(&format!("/v1/tasks/{task}")).await.status == 200).then_some(())
@@ -105,7 +106,7 @@ async fn a_server_that_is_suspended_has_everything_answered_in_time_and_goes_on_
     let app = App::start_at(own.place.clone()).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
     let postmaster = Suspended::new(vec![own.postmaster()]);
-    // Sessions that are open know nothing of it.
+    // Open sessions are not affected.
     assert!(rename(&ada, &task, "no new sessions").await);
     let all = Suspended::new(backends(&app, "true").await);
     for round in 0..2 {
