@@ -11,7 +11,7 @@ CREATE TABLE aggregate_heads
     command_id     uuid   NOT NULL,
     PRIMARY KEY (aggregate_id, aggregate_type)
     -- Every command updates a head, in place as long as its page has room.
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 85);
 INSERT INTO aggregate_heads (aggregate_type, aggregate_id, version, position, command_id)
 SELECT DISTINCT ON (e.aggregate_type, e.aggregate_id) e.aggregate_type, e.aggregate_id::uuid, e.sequence, e.position, e.command_id
 FROM events e

@@ -58,7 +58,8 @@ BEGIN
     SELECT array_agg(DISTINCT ROW (r.aggregate_type, r.aggregate_id, r.version, NULL)::taskfold_version) INTO reads FROM (
         SELECT s_type[s] AS aggregate_type, s_aggregate[s]::uuid AS aggregate_id, s_version[s] AS version
         FROM generate_series(1, cardinality(s_type)) AS s
-        UNION SELECT c_type[c], c_aggregate[c]::uuid, c_expected[c] FROM generate_series(1, cardinality(c_command)) AS c) AS r;
+        UNION SELECT c_type[c], c_aggregate[c]::uuid, c_expected[c] FROM generate_series(1, cardinality(c_command)) AS c
+        WHERE c_expected[c] > 0) AS r;
     SELECT a.start, a.recorded_at, a.outcomes INTO start, now_at, answers
         FROM taskfold_append_v2(sent, made, reads, NULL, NULL, NULL) AS a;
     IF line IS NOT NULL THEN

@@ -117,7 +117,7 @@ $$;
 -- of them. (If they did meet, in a command id, a rank or a guard, the call is refused as a whole.)
 --
 --   events          of all commands, in order
---   expected        each aggregate that a command is on or was decided on, once, as it was seen before the call
+--   expected        each existing aggregate that a command is on or was decided on, once, as it was seen before the call
 --   log_id          the log that the commands are for
 --   seen_position, seen_command   the last event of it that the caller has seen; null: none. A log without it was restored.
 --
@@ -164,7 +164,9 @@ DECLARE
     has_moves      boolean;
     has_links      boolean;
     has_reminders  boolean;
-    guards_n       integer;
+    -- Commands on what others may have been decided on.
+    has_others     boolean;
+    command_ids    uuid[];
     -- Of each refused command; null for those that are appended.
     refusals       text[] := '{}';
     -- Of each command that was looked at by itself: where the log has its command id, or else its aggregate; and how many events the
@@ -183,8 +185,8 @@ DECLARE
 BEGIN
     SELECT sum(c.event_count), bool_or(c.event_count = 0), bool_or(cardinality(c.checks) > 0),
            bool_or(c.is_new), bool_or(NOT c.is_new), bool_or(NOT c.is_new AND (c.placement).rank IS NOT NULL),
-           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder)
-        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders
+           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder), bool_or(c.aggregate_type <> 'task'), array_agg(c.command_id)
+        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders, has_others, command_ids
         FROM unnest(commands) AS c;
     UPDATE log_head h SET position = h.position + events_n, recorded_at = greatest(clock_timestamp(), h.recorded_at)
         RETURNING h.position - events_n, h.recorded_at, h.suspended, h.words_apart INTO start, taskfold_append_v2.recorded_at, reason, apart;
@@ -197,7 +199,7 @@ BEGIN
            coalesce(bool_or(coalesce(h.version, 0) < s.version OR h.version = s.version AND h.command_id <> s.command_id), false)
                OR seen_position IS NOT NULL AND NOT EXISTS (
                    SELECT FROM events e WHERE e.position = seen_position AND e.command_id = seen_command),
-           coalesce(bool_or(h.command_id = ANY (ARRAY(SELECT c.command_id FROM unnest(commands) AS c))), false)
+           coalesce(bool_or(h.command_id = ANY (command_ids)), false)
         INTO other_log, changed, forked, repeated
         FROM unnest(expected) AS s
             LEFT JOIN aggregate_heads h ON h.aggregate_id = s.aggregate_id AND h.aggregate_type = s.aggregate_type;
@@ -226,7 +228,7 @@ BEGIN
         END IF;
     END IF;
     -- A command on what another was decided on. The caller tries one by one then.
-    IF cardinality(commands) > 1 THEN
+    IF has_others AND cardinality(commands) > 1 THEN
         IF EXISTS (
             SELECT FROM unnest(commands) AS c
             WHERE c.aggregate_type <> 'task' AND EXISTS (
@@ -252,14 +254,14 @@ BEGIN
         BEGIN
             INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, words, salts,
                                 metadata, project_id, actor_id, command_id, occurred_at, recorded_at, traceparent)
-            SELECT start + coalesce(offsets[e.command], c.events_before) + e.nth, c.aggregate_type, c.aggregate_id::text,
-                   c.expected_version + e.nth, e.event_type, e.event_version,
+            SELECT start + coalesce(offsets[e.command], (x.c).events_before) + e.nth, (x.c).aggregate_type, (x.c).aggregate_id::text,
+                   (x.c).expected_version + e.nth, e.event_type, e.event_version,
                    CASE WHEN apart THEN e.payload ELSE taskfold_with_words(e.payload, e.words) END::json,
                    CASE WHEN apart THEN nullif(e.words, '{}') END, CASE WHEN apart THEN nullif(e.salts, '') END,
-                   e.metadata::json, c.project_id, c.actor_id, c.command_id,
-                   coalesce(c.occurred_at, taskfold_append_v2.recorded_at), taskfold_append_v2.recorded_at, c.traceparent
-            -- The command is found by its number: a join of the two would compare each with each.
-            FROM unnest(events) AS e CROSS JOIN LATERAL unnest(commands[e.command:e.command]) AS c
+                   e.metadata::json, (x.c).project_id, (x.c).actor_id, (x.c).command_id,
+                   coalesce((x.c).occurred_at, taskfold_append_v2.recorded_at), taskfold_append_v2.recorded_at, (x.c).traceparent
+            -- The command is taken by its number: a join of the two would compare each with each.
+            FROM unnest(events) AS e CROSS JOIN LATERAL (SELECT commands[e.command] AS c OFFSET 0) AS x
             WHERE refusals[e.command] IS NULL;
 
             -- Of several commands on one aggregate, the last that is accepted counts.

@@ -1,6 +1,7 @@
 //! The database call of the append, whose parameters and outcomes are those of `migrations/append.sql`.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
@@ -12,20 +13,22 @@ use uuid::Uuid;
 use super::effects::{Check, ExpectedVersion, Guard};
 use super::log_tail::LogState;
 use super::metadata::metadata;
-use super::{Append, NewEvent, Outcome, Recorded};
+use super::{Append, Outcome, Recorded};
 
 /// Names the composite type of the database that a struct is sent as.
 macro_rules! composite {
-    ($name:ident as $type_name:literal) => {
-        impl Type<Postgres> for $name {
+    ($name:ident$(<$lifetime:lifetime>)? as $type_name:literal) => {
+        impl Type<Postgres> for $name$(<$lifetime>)? {
             fn type_info() -> PgTypeInfo {
                 PgTypeInfo::with_name($type_name)
             }
         }
 
-        impl PgHasArrayType for $name {
+        impl PgHasArrayType for $name$(<$lifetime>)? {
             fn array_type_info() -> PgTypeInfo {
-                PgTypeInfo::array_of($type_name)
+                // Shared, because each command has arrays of its own.
+                static ARRAY: LazyLock<PgTypeInfo> = LazyLock::new(|| PgTypeInfo::array_of($type_name));
+                ARRAY.clone()
             }
         }
     };
@@ -41,17 +44,17 @@ struct VersionRecord {
 composite!(VersionRecord as "taskfold_version");
 
 #[derive(Encode)]
-struct EventRecord {
+struct EventRecord<'a> {
     command: i32,
     nth: i32,
-    event_type: String,
-    event_version: String,
-    payload: String,
+    event_type: &'a str,
+    event_version: &'a str,
+    payload: &'a str,
     metadata: String,
-    words: Vec<String>,
-    salts: Vec<u8>,
+    words: &'a [String],
+    salts: &'a [u8],
 }
-composite!(EventRecord as "taskfold_event");
+composite!(EventRecord<'_> as "taskfold_event");
 
 #[derive(Encode)]
 struct CheckRecord {
@@ -62,12 +65,12 @@ struct CheckRecord {
 composite!(CheckRecord as "taskfold_check");
 
 #[derive(Clone, Encode)]
-struct PlacementRecord {
+struct PlacementRecord<'a> {
     column_id: Uuid,
-    rank: String,
+    rank: &'a str,
     state: i16,
 }
-composite!(PlacementRecord as "taskfold_placement");
+composite!(PlacementRecord<'_> as "taskfold_placement");
 
 #[derive(Encode)]
 struct LinkRecord {
@@ -78,10 +81,10 @@ struct LinkRecord {
 composite!(LinkRecord as "taskfold_link");
 
 #[derive(Encode)]
-struct CommandRecord {
+struct CommandRecord<'a> {
     actor_id: Uuid,
     command_id: Uuid,
-    fingerprint: Vec<u8>,
+    fingerprint: &'a [u8],
     aggregate_type: &'static str,
     aggregate_id: Uuid,
     project_id: Option<Uuid>,
@@ -95,13 +98,13 @@ struct CommandRecord {
     created_id: Option<Uuid>,
     created: bool,
     occurred_at: Option<DateTime<Utc>>,
-    traceparent: Option<String>,
-    placement: Option<PlacementRecord>,
+    traceparent: Option<&'a str>,
+    placement: Option<PlacementRecord<'a>>,
     link: Option<LinkRecord>,
     sets_reminder: bool,
     reminder_at: Option<DateTime<Utc>>,
 }
-composite!(CommandRecord as "taskfold_command");
+composite!(CommandRecord<'_> as "taskfold_command");
 
 impl VersionRecord {
     fn new(aggregate_type: &'static str, aggregate_id: Uuid, expected: ExpectedVersion) -> Self {
@@ -137,7 +140,7 @@ impl From<Link> for LinkRecord {
     }
 }
 
-impl CommandRecord {
+impl<'a> CommandRecord<'a> {
     /// Takes over what an earlier command on the same aggregate leaves, unless this one changes it again.
     fn follow(&mut self, earlier: &Self) {
         self.is_new = earlier.is_new;
@@ -149,12 +152,12 @@ impl CommandRecord {
         }
     }
 
-    fn new(append: &Append, events_before: i32) -> Self {
+    fn new(append: &'a Append, events_before: i32) -> Self {
         let effects = &append.effects;
         Self {
             actor_id: append.actor.0,
             command_id: append.command_id,
-            fingerprint: append.fingerprint.clone(),
+            fingerprint: &append.fingerprint,
             aggregate_type: append.aggregate_type,
             aggregate_id: append.aggregate,
             project_id: append.project.map(|project| project.0),
@@ -168,10 +171,10 @@ impl CommandRecord {
             created_id: effects.created_id,
             created: effects.created,
             occurred_at: append.occurred_at,
-            traceparent: append.traceparent.clone(),
+            traceparent: append.traceparent.as_deref(),
             placement: effects.placement.as_ref().map(|place| PlacementRecord {
                 column_id: place.column.0,
-                rank: place.rank.as_str().to_owned(),
+                rank: place.rank.as_str(),
                 state: place.state as i16,
             }),
             link: effects.link.map(Into::into),
@@ -183,9 +186,9 @@ impl CommandRecord {
 
 /// Commands with the number of events before each. One that follows another on its aggregate takes over what that one
 /// leaves in the append's tables.
-fn commands(appends: &[Append]) -> Vec<CommandRecord> {
+fn commands(appends: &[Append]) -> Vec<CommandRecord<'_>> {
     let mut events_before = 0;
-    let mut records: Vec<CommandRecord> = Vec::with_capacity(appends.len());
+    let mut records: Vec<CommandRecord<'_>> = Vec::with_capacity(appends.len());
     let mut last: HashMap<(&'static str, Uuid), usize> = HashMap::with_capacity(appends.len());
     for append in appends {
         let mut record = CommandRecord::new(append, events_before);
@@ -201,31 +204,30 @@ fn commands(appends: &[Append]) -> Vec<CommandRecord> {
 }
 
 /// Events of all commands, in order.
-fn events(appends: &[Append]) -> Vec<EventRecord> {
-    let record = |command: i32, append: &Append, nth: i32, event: &NewEvent| EventRecord {
-        command,
-        nth,
-        event_type: event.event_type.clone(),
-        event_version: event.event_version.clone(),
-        payload: event.payload.clone(),
-        metadata: metadata(append, nth == 1),
-        words: event.words.clone(),
-        salts: event.salts.clone(),
-    };
+fn events(appends: &[Append]) -> Vec<EventRecord<'_>> {
     let mut records = Vec::new();
     for (command, append) in (1..).zip(appends) {
-        records.extend((1..).zip(&append.events).map(|(nth, event)| record(command, append, nth, event)));
+        records.extend((1..).zip(&append.events).map(|(nth, event)| EventRecord {
+            command,
+            nth,
+            event_type: &event.event_type,
+            event_version: &event.event_version,
+            payload: &event.payload,
+            metadata: metadata(append, nth == 1),
+            words: &event.words,
+            salts: &event.salts,
+        }));
     }
     records
 }
 
-/// Aggregates that the commands are on or were decided on, as they were before the call: of several commands on one,
-/// the first says that.
+/// Existing aggregates that the commands are on or were decided on, as they were before the call: of several commands
+/// on one, the first says that. New ones need no look, because the key of their heads refuses a second one.
 fn expected(appends: &[Append]) -> Vec<VersionRecord> {
     let mut own = HashSet::new();
     let own = appends
         .iter()
-        .filter(|append| own.insert((append.aggregate_type, append.aggregate)))
+        .filter(|append| own.insert((append.aggregate_type, append.aggregate)) && append.expected.version > 0)
         .map(|append| VersionRecord::new(append.aggregate_type, append.aggregate, append.expected));
     let guards = appends.iter().flat_map(|append| &append.effects.guards).map(Into::into);
     own.chain(guards).collect::<HashSet<_>>().into_iter().collect()
