@@ -224,6 +224,6 @@ impl Environment {
     /// Adds the HTTP server as a component.
     pub fn serve(&self, listener: TcpListener, router: Router, components: &mut Components) {
         let Program { settings, shutdown, .. } = &self.program;
-        components.spawn("http", server::serve(listener, router, settings.limits.clone(), shutdown.clone()));
+        components.spawn("http", server::serve(listener, router, settings.limits.connections, shutdown.clone()));
     }
 }

@@ -12,6 +12,7 @@ use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_attachments::uploads::{Uploads, janitor};
 use taskfold_commands::{Engine, reminders};
+use taskfold_domain::limits::Configured;
 use taskfold_event_log::{LogIdentity, Writes};
 use taskfold_imports::worker;
 use taskfold_web::auth::{Signer, Verifier};
@@ -30,8 +31,7 @@ pub struct Deps {
     pub verifier: Verifier,
     /// Store of the bytes of attachments.
     pub attachments: Store,
-    /// Limit of an attachment, in bytes.
-    pub attachment_bytes: u64,
+    pub limits: Configured,
     /// Outcome of the last appends.
     pub writes: Writes,
     /// Identity of the log.
@@ -43,7 +43,7 @@ pub struct Deps {
 pub fn service(deps: Deps) -> Service {
     let (engine, committing) = Engine::new(deps.pool.clone(), deps.log, deps.writes);
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let uploads = Uploads::new(deps.pool.clone(), deps.attachments, deps.attachment_bytes);
+    let uploads = Uploads::new(deps.pool.clone(), deps.attachments, &deps.limits);
     let cleaning = janitor::work(uploads.clone(), deps.shutdown.clone());
     let app = App::from(AppState {
         engine,
@@ -53,6 +53,7 @@ pub fn service(deps: Deps) -> Service {
         hashing: Arc::new(Semaphore::new(cores)),
         imports: Arc::default(),
         uploads,
+        limits: deps.limits,
     });
     let importing = worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown.clone());
     let reminding = reminders::work(app.engine.clone(), deps.shutdown);

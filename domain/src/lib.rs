@@ -22,6 +22,8 @@ mod events;
 pub mod ids;
 /// Texts and numbers of commands, checked when they are read.
 pub mod input;
+/// Limits that callers meet.
+pub mod limits;
 /// Changes that touch the same thing, for merging edits made at the same time.
 pub mod merge;
 /// Reasons for which people are notified.

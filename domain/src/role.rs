@@ -20,6 +20,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// From the least to the most powerful.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",

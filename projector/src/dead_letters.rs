@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool};
-use taskfold_domain::SubjectKind;
-use taskfold_event_log::LoggedEvent;
+use taskfold_domain::{Event, SubjectKind};
+use taskfold_event_log::{LoggedEvent, metrics};
 use uuid::Uuid;
 
 use crate::ProjectorError;
@@ -41,6 +41,8 @@ pub async fn known(db: &mut PgConnection, events: &[LoggedEvent]) -> sqlx::Resul
 
 pub async fn put(db: &mut PgConnection, event: &LoggedEvent, reason: &str) -> sqlx::Result<()> {
     tracing::error!(position = event.position, event_type = event.event_type, reason, "event dead-lettered");
+    let event_type = Event::types().find(|known| *known == event.event_type).unwrap_or("unknown");
+    metrics::dead_lettered(event_type).increment(1);
     sqlx::query!(
         r#"
         INSERT INTO set_aside_events (position, aggregate_type, aggregate_id, reason) VALUES ($1, $2, $3, $4)

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::wait;
 use crate::stream::Label;
+use tracing::Instrument as _;
+
 use crate::{Deps, ProjectorError, message, stream};
 
 /// Events read at once, and publishes in flight at once.
@@ -174,7 +176,9 @@ impl Publisher {
     }
 
     async fn page(&mut self, events: &[LoggedEvent]) -> Result<(), ProjectorError> {
-        self.last = publish_page(&self.context, (&self.prefix, &self.log), events, self.last).await?;
+        let span = tracing::info_span!("publication", after = self.last, events = events.len());
+        let publishing = publish_page(&self.context, (&self.prefix, &self.log), events, self.last);
+        self.last = publishing.instrument(span).await?;
         metrics::published_position().set(self.last as f64);
         Ok(())
     }

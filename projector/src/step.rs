@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use taskfold_event_log::deadline::{BATCH as BATCH_LIMIT, REQUEST, within};
-use taskfold_event_log::{LoggedEvent, StickyConnection, WatchedPosition};
+use taskfold_event_log::{LoggedEvent, StickyConnection, WatchedPosition, metrics};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::dead_letters::{self, aggregate_of};
@@ -104,6 +105,7 @@ async fn batch(db: &mut PgConnection, memory: &mut Memory, reach: Reach) -> Resu
         match take(db, memory, limit, reach).await {
             Err(error) if limit > 1 && !error.is_of_the_whole() => {
                 limit = (limit / SMALLER).max(1);
+                metrics::projection_retries().increment(1);
                 tracing::warn!(%error, limit, "a batch could not be projected, trying a smaller one");
             }
             outcome => return outcome,
@@ -147,23 +149,27 @@ async fn take(db: &mut PgConnection, memory: &mut Memory, limit: i64, reach: Rea
         tx.rollback().await?;
         return Ok(Outcome::Idle);
     };
+    let span = tracing::info_span!("batch", after = at.position, last = position);
     // Nothing is kept in memory until the commit is certain.
     let kept = std::mem::take(memory);
     let mut tables = if kept.at == Some(at) { kept.tables } else { Tables::default() };
     match events.as_slice() {
         [one] if limit == 1 => {
             let mut attempt = tx.begin().await?;
-            match project(&mut attempt, &mut tables, &events, dead_letters).await {
+            match project(&mut attempt, &mut tables, &events, dead_letters).instrument(span.clone()).await {
                 Ok(()) => attempt.commit().await?,
                 Err(error) if error.is_of_the_whole() => return Err(error),
                 Err(error) => {
                     attempt.rollback().await?;
                     tables = Tables::default();
-                    dead_letters::put(&mut tx, one, &error.to_string()).await?;
+                    dead_letters::put(&mut tx, one, &error.to_string()).instrument(span).await?;
                 }
             }
         }
-        events => reach.soon(events.len(), Box::pin(project(&mut tx, &mut tables, events, dead_letters))).await?,
+        events => {
+            let projecting = Box::pin(project(&mut tx, &mut tables, events, dead_letters)).instrument(span);
+            reach.soon(events.len(), projecting).await?;
+        }
     }
     let channel = match reach {
         Reach::Live => Some(WatchedPosition::Projected.channel()),

@@ -3,13 +3,13 @@
 /// HTTP routes.
 mod http;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::middleware::from_fn;
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
+use taskfold_domain::limits::Configured;
 use taskfold_event_log::{LogIdentity, WatchedPosition, watch_positions};
 use taskfold_web::auth::Verifier;
 use taskfold_web::layers;
@@ -33,10 +33,8 @@ pub struct Deps {
     /// Name of the JetStream stream, such as `TASKFOLD`.
     pub stream: String,
     pub verifier: Verifier,
-    /// Time from the last heartbeat until a device expires; the same on every instance.
-    pub presence_ttl: Duration,
-    /// Streams that one user may have open on this instance.
-    pub streams_per_user: NonZeroU32,
+    /// The same on every instance.
+    pub limits: Configured,
     /// Store of the content of attachments.
     pub attachments: Store,
     /// Identity of the log.
@@ -50,13 +48,18 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     // Cancelled when the streams have ended: the tasks that feed them run until then.
     let drained = CancellationToken::new();
     let watching = watch_positions(deps.pool.clone(), WatchedPosition::Projected, projected_sender, drained.clone());
-    let hub =
-        Hub::new(deps.feed_pool, deps.log.clone(), StreamQuotas::new(deps.streams_per_user), WriterThreads::start()?);
-    let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), deps.presence_ttl);
+    let hub = Hub::new(
+        deps.feed_pool,
+        deps.log.clone(),
+        StreamQuotas::new(deps.limits.streams_per_user),
+        WriterThreads::start()?,
+    );
+    let presence_ttl = Duration::from_secs(deps.limits.presence_seconds.into());
+    let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), presence_ttl);
     let keeping = presence.clone().run(hub.clone(), drained.clone());
     let prefix = deps.stream.to_ascii_lowercase();
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
-    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.log, deps.nats, deps.stream, drained.clone());
+    let feeder = Feeder::new(hub.clone(), projected.clone(), deps.log.clone(), deps.nats, deps.stream, drained.clone());
     let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
     let app = App::from(AppState {
         pool: deps.pool,
@@ -66,6 +69,8 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         presence,
         peers,
         attachments: deps.attachments,
+        limits: deps.limits,
+        log: deps.log,
         shutdown: deps.shutdown,
     });
     let changing = remote::serve(app.clone());

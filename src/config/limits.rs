@@ -1,10 +1,10 @@
-//! Settings of limits: connections, streams and presence.
+//! Settings of limits.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
+use taskfold_domain::limits::Configured;
 
 /// File descriptors reserved for purposes other than client connections: connections to the servers, and attachments.
 const OTHER_FILES: u32 = 500;
@@ -14,6 +14,16 @@ const MIN_CONNECTIONS: u32 = 100;
 const MAX_CONNECTIONS: u32 = 100_000;
 /// Default duration of presence.
 const PRESENCE_SECONDS: u32 = 30;
+/// Default lifetime of a session without a refresh.
+const SESSION_DAYS: u32 = 60;
+/// Upper bound of the lifetime of a session.
+const MAX_SESSION_DAYS: u32 = 3650;
+/// Default number of concurrent uploads.
+const CONCURRENT_UPLOADS: u32 = 128;
+/// Default size of the file of an import.
+const IMPORT_BYTES: u32 = 64 * 1024 * 1024;
+/// Upper bound of the size of the file of an import.
+const MAX_IMPORT_BYTES: u32 = 1024 * 1024 * 1024;
 
 /// Flags as they were given.
 #[derive(Debug, Args)]
@@ -31,34 +41,48 @@ pub(super) struct LimitFlags {
     /// Seconds for which a person stays present after a heartbeat [default: 30]
     #[arg(long, env = "TASKFOLD_PRESENCE_SECONDS", global = true)]
     presence_seconds: Option<String>,
+    /// Days for which a session lasts without a refresh, at most 3650 [default: 60]
+    #[arg(long, env = "TASKFOLD_SESSION_DAYS", global = true)]
+    session_days: Option<String>,
+    /// Maximum number of uploads at one time on one command-api; each holds up to 8 MiB in memory [default: 128]
+    #[arg(long, env = "TASKFOLD_CONCURRENT_UPLOADS", global = true)]
+    concurrent_uploads: Option<String>,
+    /// Maximum size of the file of an import in bytes, at most 1 GiB; it is read into memory [default: 67108864]
+    #[arg(long, env = "TASKFOLD_IMPORT_BYTES", global = true)]
+    import_bytes: Option<String>,
 }
 
 /// Checked settings.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Maximum number of client connections.
-    pub connections: NonZeroU32,
-    /// Maximum number of connections from one address.
+    pub connections: ConnectionLimits,
+    /// Limits that callers meet.
+    pub callers: Configured,
+}
+
+/// Limits of client connections.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    pub total: NonZeroU32,
     pub per_address: NonZeroU32,
-    /// Maximum number of streams of one person.
-    pub streams_per_user: NonZeroU32,
-    /// Time for which a person stays present after a heartbeat.
-    pub presence: Duration,
 }
 
 impl LimitFlags {
     /// Checks the flags. `note` receives each mistake: the flag, its value, and the error.
-    pub(super) fn check(&self, note: &mut impl FnMut(&str, &str, &str)) -> Option<Limits> {
-        let mut number = |flag: &str, value: &Option<String>, default: u32| match value.as_deref().map(str::trim) {
-            None | Some("") => NonZeroU32::new(default),
-            Some(text) => {
-                let number = text.parse().ok().filter(|number: &NonZeroU32| number.get() <= 1_000_000);
-                if number.is_none() {
-                    note(flag, text, "must be a number from 1 to 1000000");
-                }
-                number
+    pub(super) fn check(&self, attachment_bytes: u64, note: &mut impl FnMut(&str, &str, &str)) -> Option<Limits> {
+        let mut bounded = |flag: &str, value: &Option<String>, default: u32, max: u32| {
+            let Some(text) = value.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
+                return NonZeroU32::new(default);
+            };
+            let number = text.parse().ok().filter(|number: &NonZeroU32| number.get() <= max);
+            if number.is_none() {
+                note(flag, text, &format!("must be a number from 1 to {max}"));
             }
+            number
         };
+        let import_bytes = bounded("import-bytes", &self.import_bytes, IMPORT_BYTES, MAX_IMPORT_BYTES);
+        let session_days = bounded("session-days", &self.session_days, SESSION_DAYS, MAX_SESSION_DAYS);
+        let mut number = |flag: &str, value: &Option<String>, default: u32| bounded(flag, value, default, 1_000_000);
         let connections = number("max-connections", &self.max_connections, default_connections());
         // No single client can use all connections.
         let max = connections.map_or(MAX_CONNECTIONS, NonZeroU32::get);
@@ -66,11 +90,17 @@ impl LimitFlags {
         let per_address = number("max-connections-per-address", &self.max_connections_per_address, share);
         let streams_per_user = number("max-streams-per-user", &self.max_streams_per_user, share);
         let presence_seconds = number("presence-seconds", &self.presence_seconds, PRESENCE_SECONDS);
+        let concurrent_uploads = number("concurrent-uploads", &self.concurrent_uploads, CONCURRENT_UPLOADS);
         Some(Limits {
-            connections: connections?,
-            per_address: per_address?,
-            streams_per_user: streams_per_user?,
-            presence: Duration::from_secs(presence_seconds?.get().into()),
+            connections: ConnectionLimits { total: connections?, per_address: per_address? },
+            callers: Configured {
+                attachment_bytes,
+                concurrent_uploads: concurrent_uploads?,
+                import_bytes: import_bytes?.get().into(),
+                session_days: session_days?.get().cast_signed(),
+                streams_per_user: streams_per_user?,
+                presence_seconds: presence_seconds?.get(),
+            },
         })
     }
 }
@@ -92,20 +122,26 @@ mod tests {
             max_connections_per_address: text(per_address),
             max_streams_per_user: None,
             presence_seconds: None,
+            session_days: None,
+            concurrent_uploads: None,
+            import_bytes: None,
         };
         let mut mistakes = Vec::new();
-        let checked = flags.check(&mut |flag, value, _| mistakes.push(format!("{flag}={value}")));
+        let checked = flags.check(1, &mut |flag, value, _| mistakes.push(format!("{flag}={value}")));
         checked.filter(|_| mistakes.is_empty()).ok_or(mistakes)
     }
 
     #[test]
     fn no_client_can_use_all_connections_by_default() {
         let given = limits(Some("1000"), None).expect("right");
-        assert_eq!((given.connections.get(), given.per_address.get(), given.streams_per_user.get()), (1000, 800, 800));
+        assert_eq!(
+            (given.connections.total.get(), given.connections.per_address.get(), given.callers.streams_per_user.get()),
+            (1000, 800, 800)
+        );
         let given = limits(Some("1"), Some("5")).expect("right");
-        assert_eq!((given.per_address.get(), given.streams_per_user.get()), (5, 1));
+        assert_eq!((given.connections.per_address.get(), given.callers.streams_per_user.get()), (5, 1));
         let none = limits(None, Some("")).expect("right");
-        assert!(none.per_address < none.connections);
+        assert!(none.connections.per_address < none.connections.total);
         assert_eq!(
             limits(Some("0"), Some("x")).expect_err("wrong"),
             ["max-connections=0", "max-connections-per-address=x"]

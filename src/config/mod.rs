@@ -256,7 +256,8 @@ impl Cli {
         }
         let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
         let attachments = flags.attachments.check(&flags.data_dir, &mut note);
-        let limits = flags.limits.check(&mut note);
+        let attachment_bytes = attachments.as_ref().map_or(0, |attachments| attachments.bytes);
+        let limits = flags.limits.check(attachment_bytes, &mut note);
         match (listen, pool_size, stream_replicas, limits, log_format, attachments) {
             (
                 Some(listen),

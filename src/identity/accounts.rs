@@ -5,7 +5,7 @@ use moka::future::Cache;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
-use taskfold_domain::input::NAME_CHARS;
+use taskfold_domain::limits::NAME_CHARS;
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 

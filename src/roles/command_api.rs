@@ -44,7 +44,7 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
         signer,
         verifier,
         attachments: store,
-        attachment_bytes: environment.program.settings.attachments.bytes,
+        limits: environment.program.settings.limits.callers,
         writes,
         log: log.clone(),
         shutdown,

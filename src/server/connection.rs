@@ -17,6 +17,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use taskfold_domain::limits::{FIRST_HEADERS_SECONDS, IDLE_CONNECTION_SECONDS, STALLED_RESPONSE_SECONDS};
 use taskfold_event_log::metrics;
 use taskfold_live::{SocketStream, Takeover};
 use tokio::io::AsyncWriteExt as _;
@@ -26,17 +27,18 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::Slots;
+use super::connection_error;
 use super::header_timeout::{HeadReceived, HeaderTimeout, PREFACE};
 use super::shared_socket::{SharedSocket, SocketWatch};
 use super::write_timeout::WriteTimeout;
 
 /// Limit from the start of a connection to the end of its first request head.
-const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(10);
+const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(FIRST_HEADERS_SECONDS);
 /// Limit of each later head, from the end of the previous response. Longer than load balancers keep an idle connection
 /// (usually 60 s), so that they close it, and not the server while they send a request.
-const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(75);
+const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(IDLE_CONNECTION_SECONDS);
 /// Limit of a write that makes no progress.
-const STALL_LIMIT: Duration = Duration::from_secs(60);
+const STALL_LIMIT: Duration = Duration::from_secs(STALLED_RESPONSE_SECONDS);
 /// Maximum size of a request head.
 const HEAD_BYTES: usize = 64 * 1024;
 /// Interval of looking for the rest of an incomplete preface.
@@ -66,25 +68,30 @@ impl ConnectionContext {
     /// Serves the connection in a task of its own, which holds its slots.
     pub(super) fn accept(&self, stream: TcpStream, peer: SocketAddr, slots: Slots) {
         let (context, guard) = (self.clone(), ConnectionGuard::new(slots));
-        self.spawn(async move {
+        self.spawn(peer, async move {
             let Some((Handover { stream, head }, socket)) = context.serve(stream, peer).await? else { return Ok(()) };
             // A new task, so that the memory of HTTP is freed; boxed, because the future would else be stored several
             // times.
-            context.spawn(Box::pin(async move {
-                let served = stream.serve(socket, head).await;
-                drop(guard);
-                Ok(served?)
-            }));
+            context.spawn(
+                peer,
+                Box::pin(async move {
+                    let served = stream.serve(socket, head).await;
+                    drop(guard);
+                    Ok(served?)
+                }),
+            );
             Ok(())
         });
     }
 
-    fn spawn(&self, serving: impl Future<Output = Result<(), Error>> + Send + 'static) {
+    fn spawn(&self, peer: SocketAddr, serving: impl Future<Output = Result<(), Error>> + Send + 'static) {
         let abort = self.abort.clone();
         self.open.spawn(async move {
             if let Some(Err(error)) = abort.run_until_cancelled(serving).await {
+                let reason = connection_error::reason(&*error);
+                metrics::http_connection_errors(reason).increment(1);
                 // Clients disconnect all the time.
-                tracing::debug!(error, "connection ended with an error");
+                tracing::debug!(%peer, reason, error, "connection ended with an error");
             }
         });
     }

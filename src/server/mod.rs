@@ -18,12 +18,14 @@ use tokio_util::task::TaskTracker;
 use self::address_limit::{AddressSlot, Addresses};
 use self::connection::ConnectionContext;
 use self::rejection::Rejections;
-use crate::config::limits::Limits;
+use crate::config::limits::ConnectionLimits;
 
 /// Limit of connections by address.
 mod address_limit;
 /// One connection, of HTTP/1 or HTTP/2.
 mod connection;
+/// Reasons of failed connections.
+mod connection_error;
 /// Time limit of a connection's first request head.
 mod header_timeout;
 /// Answers to connections beyond the limit.
@@ -56,10 +58,10 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let slots = Arc::new(Semaphore::new(limits.connections.get() as usize));
+    let slots = Arc::new(Semaphore::new(limits.total.get() as usize));
     let addresses = Addresses::new(limits.per_address.get() as usize);
     let rejections = Rejections::new();
     let open = TaskTracker::new();
@@ -131,10 +133,10 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-    fn limits(connections: u32, per_address: u32) -> Limits {
+    fn limits(total: u32, per_address: u32) -> ConnectionLimits {
         let number = |n| std::num::NonZeroU32::new(n).expect("not zero");
-        let (connections, per_address) = (number(connections), number(per_address));
-        Limits { connections, per_address, streams_per_user: connections, presence: Duration::ZERO }
+        let (total, per_address) = (number(total), number(per_address));
+        ConnectionLimits { total, per_address }
     }
 
     #[tokio::test]

@@ -31,7 +31,7 @@ impl Rejections {
     /// Sends 429 without reading the request, and closes the connection.
     pub(super) fn reject(&self, mut stream: TcpStream, peer: SocketAddr) {
         metrics::http_rejected().increment(1);
-        tracing::debug!(address = %peer.ip(), "connection rejected: its address has too many");
+        tracing::debug!(%peer, reason = "too many connections of the address", "connection rejected");
         let Ok(lingering) = Arc::clone(&self.0).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _lingering = lingering;

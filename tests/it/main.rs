@@ -47,10 +47,14 @@ mod imports;
 mod invitations;
 /// The append from several processes.
 mod log;
+/// Spans, access lines and request ids.
+mod logs;
 /// Reads of a log with mostly events of other people.
 mod long_log;
 /// Notifications and past memberships.
 mod memberships;
+/// Limits, roles and event types as clients read them.
+mod meta;
 /// Tokens of an external issuer.
 mod oidc;
 /// Check that the OpenAPI files match the code.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use taskfold_attachments::uploads::Uploads;
 use taskfold_commands::Engine;
+use taskfold_domain::limits::Configured;
 use taskfold_web::auth::{Signer, Verifier};
 use taskfold_web::shared::SharedState;
 use tokio::sync::{Notify, Semaphore};
@@ -21,6 +22,7 @@ pub struct AppState {
     /// Wakes the worker that runs imports.
     pub imports: Arc<Notify>,
     pub uploads: Uploads,
+    pub limits: Configured,
 }
 
 impl AsRef<Verifier> for AppState {

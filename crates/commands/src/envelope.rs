@@ -121,6 +121,24 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Name of the kind of error, for metrics and logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Conflict(_) => "conflict",
+            Self::KeyReused => "key_reused",
+            Self::Contended => "contended",
+            Self::Unavailable(_) => "unavailable",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Suspended => "suspended",
+            Self::OtherLog => "other_log",
+            Self::Forked => "forked",
+            Self::Incomplete => "incomplete",
+            Self::Broken(_) => "broken",
+            Self::OutOfScope => "out_of_scope",
+        }
+    }
+
     /// Returns `true` if the log may contain the command nevertheless, or may take it later; otherwise it was refused.
     pub fn is_open(&self) -> bool {
         match self {

@@ -10,6 +10,7 @@ use taskfold_domain::{Change, Creation, Refusal, Subject, SubjectKind, words};
 use taskfold_event_log::clock;
 use taskfold_event_log::deadline::within;
 use taskfold_event_log::metrics;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::aggregate_cache::{AggregateCache, Versioned};
@@ -75,6 +76,30 @@ pub async fn run<D: CommandHandler>(
     deciding: &D,
 ) -> Result<Done, CommandError> {
     engine.drop_state_of_other_log();
+    let span = tracing::debug_span!("command", command_id = %envelope.command_id, kind = kind.as_str(), %id);
+    let answer = answer(engine, aggregates, kind, id, envelope, deciding).instrument(span.clone()).await;
+    match &answer {
+        Ok(done) => {
+            let _entered = span.enter();
+            tracing::debug!(position = done.position, events = done.events.len(), replayed = done.replayed, "done");
+        }
+        Err(error) => {
+            let _entered = span.enter();
+            metrics::command_failures(kind.as_str(), error.kind()).increment(1);
+            tracing::debug!(reason = error.kind(), %error, "not done");
+        }
+    }
+    answer
+}
+
+async fn answer<D: CommandHandler>(
+    engine: &Engine,
+    aggregates: &AggregateCache<D::Aggregate>,
+    kind: SubjectKind,
+    id: Uuid,
+    envelope: &Envelope,
+    deciding: &D,
+) -> Result<Done, CommandError> {
     match within(ANSWER, decide_and_append(engine, aggregates, kind, id, envelope, deciding)).await {
         Err(CommandError::Unavailable(cause)) => {
             Err(CommandError::Unanswered { command_id: envelope.command_id, cause })
@@ -171,7 +196,7 @@ async fn decide_and_append<D: CommandHandler>(
             }
             outcome => outcome?,
         };
-        match outcome {
+        let conflict = match outcome {
             Outcome::Appended(recorded) => {
                 let mut state = (*loaded.state).clone();
                 for event in &decision.events {
@@ -187,10 +212,18 @@ async fn decide_and_append<D: CommandHandler>(
             Outcome::Wip => return Err(Refusal::WipLimitReached.into()),
             Outcome::NotEmpty => return Err(Refusal::ColumnNotEmpty.into()),
             // Decided again with another jitter.
-            Outcome::Rank => {}
-            Outcome::Conflict | Outcome::Guard => fresh = true,
-        }
-        metrics::command_retries(kind.as_str()).increment(1);
+            Outcome::Rank => "rank",
+            Outcome::Conflict => {
+                fresh = true;
+                "version"
+            }
+            Outcome::Guard => {
+                fresh = true;
+                "other_aggregate"
+            }
+        };
+        metrics::command_retries(kind.as_str(), conflict).increment(1);
+        tracing::debug!(conflict, attempt, "deciding again");
     }
     Err(CommandError::Contended)
 }

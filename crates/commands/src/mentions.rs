@@ -3,9 +3,7 @@
 use sqlx::PgPool;
 use taskfold_domain::Access;
 use taskfold_domain::ids::UserId;
-
-/// Limit of people that one comment can mention.
-const MOST: usize = 50;
+use taskfold_domain::limits::MENTIONS_PER_COMMENT;
 
 /// Members named with `@username` in `text`. An address (`ada@example.org`) mentions nobody.
 pub async fn members_named(pool: &PgPool, access: Access<'_>, text: &str) -> sqlx::Result<Vec<UserId>> {
@@ -31,7 +29,7 @@ fn names(text: &str) -> Vec<String> {
         if (2..=39).contains(&name.len()) && !names.contains(&name) {
             names.push(name);
         }
-        if names.len() == MOST {
+        if names.len() == MENTIONS_PER_COMMENT {
             break;
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use futures::{StreamExt, TryStreamExt};
 use taskfold_domain::Refusal;
 use taskfold_domain::ids::{ProjectId, TaskId};
+use taskfold_domain::limits::BULK_FILTER_TASKS;
 use taskfold_domain::task::side_tables::PlacementState;
 use taskfold_domain::task::{Filter, Situation};
 use uuid::Uuid;
@@ -12,8 +13,6 @@ use uuid::Uuid;
 use super::Engine;
 use super::envelope::CommandError;
 
-/// Limit of tasks that a filter examines: each is loaded from the log.
-const LOOKED_THROUGH: i64 = 20_000;
 const AT_ONCE: usize = 16;
 
 impl Engine {
@@ -29,12 +28,12 @@ impl Engine {
             project.0,
             filter.column_id.map(|column| column.0),
             state as i16,
-            LOOKED_THROUGH + 1,
+            BULK_FILTER_TASKS + 1,
         )
         .fetch_all(&self.pool)
         .await?;
-        if i64::try_from(candidates.len()).unwrap_or(i64::MAX) > LOOKED_THROUGH {
-            let detail = format!("the project has more than {LOOKED_THROUGH} tasks to look through: name a column");
+        if i64::try_from(candidates.len()).unwrap_or(i64::MAX) > BULK_FILTER_TASKS {
+            let detail = format!("the project has more than {BULK_FILTER_TASKS} tasks to look through: name a column");
             return Err(Refusal::invalid("/filter", detail).into());
         }
         futures::stream::iter(candidates)

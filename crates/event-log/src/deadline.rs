@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use taskfold_domain::limits::REQUEST_SECONDS;
 use tokio::time::Instant;
 
 /// Limit of a call that a client waits for.
-pub const REQUEST: Duration = Duration::from_secs(5);
+pub const REQUEST: Duration = Duration::from_secs(REQUEST_SECONDS);
 /// Limit of a batch in the background.
 pub const BATCH: Duration = Duration::from_secs(30);
 /// Limit of the ping that tests a connection.

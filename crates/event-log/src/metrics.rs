@@ -61,6 +61,10 @@ registry! {
     gauge projector_leads() = "taskfold_projector_leads", Count;
     /// Events that could not be applied to the read tables.
     gauge dead_letters() = "taskfold_dead_letters", Count;
+    /// Events that this process dead-lettered, by type.
+    counter dead_lettered(event_type) = "taskfold_dead_lettered_events_total", Count;
+    /// Batches tried again in smaller parts, because an event of them could not be projected.
+    counter projection_retries() = "taskfold_projection_retries_total", Count;
     /// Unix time at which the worker last succeeded, even if it had nothing to do.
     gauge worker_last_success(worker) = "taskfold_worker_last_success_timestamp_seconds", Seconds;
 
@@ -68,8 +72,13 @@ registry! {
     histogram append_batch_commands() = "taskfold_append_batch_commands", Count;
     /// Commands refused because rows are missing in the side tables of the append.
     counter append_incomplete() = "taskfold_append_incomplete_total", Count;
-    /// Commands decided again because another process had changed the aggregate first.
-    counter command_retries(kind) = "taskfold_command_retries_total", Count;
+    /// Append calls sent again because the database did not answer.
+    counter append_retries() = "taskfold_append_retries_total", Count;
+    /// Commands decided again, by kind of aggregate and conflict: the version of the aggregate, that of another one that
+    /// was read, or the rank.
+    counter command_retries(kind, conflict) = "taskfold_command_retries_total", Count;
+    /// Commands that were not applied, by kind of aggregate and reason.
+    counter command_failures(kind, reason) = "taskfold_command_failures_total", Count;
     /// Locks of the log for a single command that had lost several times to other processes.
     counter log_holds() = "taskfold_log_holds_total", Count;
     /// Aggregates loaded for a command, by kind and source.
@@ -112,6 +121,8 @@ registry! {
     gauge http_connections() = "taskfold_http_connections", Count;
     /// Connections rejected because their address had too many.
     counter http_rejected() = "taskfold_http_rejected_total", Count;
+    /// Connections that ended with an error, by reason.
+    counter http_connection_errors(reason) = "taskfold_http_connection_errors_total", Count;
     /// Failures to accept a connection.
     counter http_accept_errors() = "taskfold_http_accept_errors_total", Count;
 

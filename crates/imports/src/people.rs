@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 use taskfold_domain::Timestamp;
-use taskfold_domain::input::NAME_CHARS;
+use taskfold_domain::limits::NAME_CHARS;
 use taskfold_event_log::deadline::{REQUEST, within};
 
 use crate::source::{Format, Person};

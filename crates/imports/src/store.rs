@@ -7,14 +7,13 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use taskfold_domain::Timestamp;
 use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::limits::IMPORTS_PER_USER;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::skipped::Skip;
 use crate::source::{Format, Watermark};
 
-/// Limit of the imports of one user that are waiting or running. Each may have an upload of 64 MiB.
-const MAX_WAITING: i64 = 20;
 /// Number of attempts for an import that ends its process.
 const MAX_ATTEMPTS: i32 = 5;
 
@@ -77,7 +76,7 @@ pub async fn insert(pool: &PgPool, new: NewImport<'_>) -> sqlx::Result<InsertOut
     )
     .fetch_one(pool)
     .await?;
-    if waiting >= MAX_WAITING {
+    if waiting >= IMPORTS_PER_USER {
         return Ok(InsertOutcome::TooManyWaiting);
     }
     let inserted = sqlx::query!(

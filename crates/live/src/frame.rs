@@ -5,13 +5,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use taskfold_domain::Subject;
+use taskfold_domain::limits::STREAM_HEARTBEAT_SECONDS;
 use taskfold_event_log::{LogError, LoggedEvent};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::revocations::Revocation;
 
-pub const HEARTBEAT_SECONDS: u64 = 15;
 /// `retry:` for clients that reconnect although their stream has ended for good.
 const RETRY_ENDED_MS: u32 = 10_000;
 
@@ -136,7 +136,7 @@ impl ControlFrame {
                 "hello",
                 None,
                 json!({
-                    "position": from.position(), "head": head, "heartbeat_seconds": HEARTBEAT_SECONDS, "stream_id": stream,
+                    "position": from.position(), "head": head, "heartbeat_seconds": STREAM_HEARTBEAT_SECONDS, "stream_id": stream,
                     "log": log,
                 }),
             ),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use socket2::SockRef;
+use taskfold_domain::limits::STALLED_RESPONSE_SECONDS;
 use tokio::net::TcpStream;
 use tracing::Instrument as _;
 
@@ -19,7 +20,7 @@ use super::stream_end::EndReason;
 use super::subscriber::Subscriber;
 
 /// Time for a client to accept some of the data that is ready. The client has its cursor, and can reconnect.
-const STALL_LIMIT: Duration = Duration::from_secs(60);
+const STALL_LIMIT: Duration = Duration::from_secs(STALLED_RESPONSE_SECONDS);
 /// Send buffer of a socket (the kernel doubles it). By default it grows to megabytes for a client that reads nothing;
 /// this size is enough to keep a client busy during a catch-up.
 const SEND_BUFFER: usize = 64 * 1024;

@@ -15,8 +15,7 @@ use http::HeaderValue;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
-
-use crate::read::MAX_BODY_BYTES;
+use taskfold_domain::limits::BODY_BYTES;
 
 /// Limit of the time for the rest of a body.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
@@ -32,8 +31,8 @@ pub async fn read_rest(request: Request, next: Next) -> Response {
     let body = RequestBody(Arc::new(Mutex::new(body)));
     let mut response = next.run(Request::from_parts(parts, Body::new(body.clone()))).await;
     if !body.is_end_stream() {
-        let is_small = declared.is_none_or(|length| length <= MAX_BODY_BYTES as u64);
-        let rest = Limited::new(body, MAX_BODY_BYTES).collect();
+        let is_small = declared.is_none_or(|length| length <= BODY_BYTES as u64);
+        let rest = Limited::new(body, BODY_BYTES).collect();
         if !is_small || !matches!(tokio::time::timeout(TIME_LIMIT, rest).await, Ok(Ok(_))) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -1,9 +1,9 @@
-//! Layers around every router: fallbacks, panics, cross-origin access, limits, metrics.
+//! Layers around every router: fallbacks, panics, cross-origin access, limits, and tracing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{
@@ -11,7 +11,8 @@ use http::header::{
     LINK, LOCATION, RETRY_AFTER, VARY,
 };
 use http::{HeaderValue, Method, StatusCode};
-use taskfold_event_log::{LogIdentity, metrics};
+use taskfold_domain::limits::HEADER_BYTES;
+use taskfold_event_log::LogIdentity;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
@@ -19,11 +20,8 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::headers;
 use crate::problem::{Code, Problem};
 
-/// Limit of all header names and values of a request together.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
-
 /// Adds the layers of every role to a router: problems for unknown paths and methods, for panics and for large headers,
-/// cross-origin access, and metrics. With a log, every response names it.
+/// cross-origin access, and tracing. With a log, every response names it.
 pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Router {
     let router = router
         .fallback(|| async { Problem::new(Code::NotFound, "The path does not exist") })
@@ -47,7 +45,7 @@ pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Rout
         .layer(from_fn(restore_options))
         .layer(cross_origin())
         .layer(from_fn(mark_plain_options))
-        .layer(from_fn(measure))
+        .layer(from_fn(crate::trace::trace))
         .layer(from_fn(crate::drain::read_rest))
 }
 
@@ -71,6 +69,7 @@ fn cross_origin() -> CorsLayer {
             HeaderName::from_static(headers::LOG),
             HeaderName::from_static(headers::IDEMPOTENCY_REPLAYED),
             HeaderName::from_static(headers::ATTACHMENT_ID),
+            HeaderName::from_static(crate::trace::REQUEST_ID),
             // Headers of the tus protocol.
             HeaderName::from_static("tus-checksum-algorithm"),
             HeaderName::from_static("tus-extension"),
@@ -121,21 +120,9 @@ pub async fn vary_by_caller(request: Request, next: Next) -> Response {
 
 async fn limit_headers(request: Request, next: Next) -> Response {
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes > MAX_HEADER_BYTES {
-        let detail = format!("The headers may have at most {MAX_HEADER_BYTES} bytes in total");
+    if bytes > HEADER_BYTES {
+        let detail = format!("The headers may have at most {HEADER_BYTES} bytes in total");
         return Problem::new(Code::HeadersTooLarge, detail).into_response();
     }
     next.run(request).await
-}
-
-async fn measure(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().as_str().to_owned();
-    // The route and not the path, whose ids would create a series each.
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
-    metrics::http_requests(method.clone(), route.clone(), status).increment(1);
-    metrics::http_request_seconds(method, route).record(started.elapsed().as_secs_f64());
-    response
 }

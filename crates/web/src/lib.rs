@@ -8,7 +8,7 @@ pub mod deadline;
 mod drain;
 /// Request headers.
 pub mod headers;
-/// Layers around every router: fallbacks, panics, cross-origin access, limits, metrics.
+/// Layers around every router: fallbacks, panics, cross-origin access, limits, and tracing.
 pub mod layers;
 /// The log that a request and its response belong to.
 pub mod log;
@@ -28,6 +28,8 @@ pub mod service;
 pub mod shared;
 /// Entity tags that name their log.
 pub mod tags;
+/// A span and an access line for each request.
+pub mod trace;
 
 pub use auth::Caller;
 pub use problem::{Code, Problem};

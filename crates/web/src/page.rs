@@ -2,12 +2,10 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use taskfold_domain::limits::{PAGE_DEFAULT, PAGE_MAX};
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
-
-const DEFAULT_LIMIT: i64 = 50;
-const MAX_LIMIT: i64 = 200;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,7 +37,7 @@ impl<T> Page<T> {
 
 /// Number of items of a page.
 pub fn limit(requested: Option<i64>) -> Result<i64, Problem> {
-    bounded("/limit", requested, DEFAULT_LIMIT, MAX_LIMIT)
+    bounded("/limit", requested, PAGE_DEFAULT, PAGE_MAX)
 }
 
 /// A number from 1 to `max`, or the default. `pointer`: the parameter, for the problem.

@@ -7,15 +7,14 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use taskfold_domain::limits::{BODY_BYTES, BODY_SECONDS};
 
 use crate::deadline;
 use crate::parse_errors::field_error;
 use crate::problem::{Code, Problem};
 
-/// Limit of a JSON body.
-pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Limit of the time in which a JSON body must arrive.
-const MAX_BODY_TIME: Duration = Duration::from_secs(20);
+const MAX_BODY_TIME: Duration = Duration::from_secs(BODY_SECONDS);
 
 /// A JSON body (`application/json`, `application/merge-patch+json`). An absent body is an empty object.
 #[derive(Clone, Debug)]
@@ -26,7 +25,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(CONTENT_TYPE).cloned();
-        let bytes = body_bytes(request, MAX_BODY_BYTES, MAX_BODY_TIME).await?;
+        let bytes = body_bytes(request, BODY_BYTES, MAX_BODY_TIME).await?;
         if bytes.is_empty() && content_type.is_none() {
             return parse_json(b"{}").map(Self);
         }

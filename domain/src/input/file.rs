@@ -1,6 +1,7 @@
 //! Names, types and digests of files.
 
-use super::{CONTENT_TYPE_BYTES, ContentType, FILE_NAME_BYTES, FileName, InvalidInput};
+use super::{ContentType, FileName, InvalidInput};
+use crate::limits::{CONTENT_TYPE_BYTES, FILE_NAME_BYTES};
 
 /// Name of a file without a usable name.
 const NAMELESS: &str = "file";

@@ -8,32 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Timestamp;
-
-pub const TITLE_CHARS: usize = 500;
-pub const NAME_CHARS: usize = 500;
-pub const DESCRIPTION_BYTES: usize = 64 * 1024;
-pub const COMMENT_BYTES: usize = 16 * 1024;
-pub const REASON_CHARS: usize = 2000;
-/// Characters of a checklist item. With the maximum of items it bounds the largest Change, a checklist's removal, to
-/// what NATS carries in one message.
-pub const ITEM_CHARS: usize = 2000;
-pub const LABELS_PER_TASK: usize = 50;
-pub const ASSIGNEES_PER_TASK: usize = 50;
-pub const COLUMNS_PER_PROJECT: usize = 50;
-pub const LABELS_PER_PROJECT: usize = 500;
-pub const CHECKLISTS_PER_TASK: usize = 50;
-pub const ITEMS_PER_CHECKLIST: usize = 500;
-pub const DEPENDENCIES_PER_TASK: usize = 50;
-pub const REACTIONS_PER_COMMENT: usize = 500;
-pub const TEAMS_PER_PROJECT: usize = 20;
-pub const MEMBERS_PER_TEAM: usize = 1_000;
-pub const FILTERS_PER_PROJECT: usize = 100;
-/// Comments of one task, removed ones included: a task is folded as a whole.
-pub const COMMENTS_PER_TASK: usize = 10_000;
-/// Attachments of one task at one time.
-pub const ATTACHMENTS_PER_TASK: usize = 500;
-pub const FILE_NAME_BYTES: usize = 255;
-pub const CONTENT_TYPE_BYTES: usize = 255;
+use crate::limits::{
+    COLOR_BYTES, COMMENT_BYTES, DESCRIPTION_BYTES, EMOJI_BYTES, FILE_NAME_BYTES, FILTER_QUERY_CHARS, ITEM_CHARS,
+    NAME_CHARS, REASON_CHARS, TITLE_CHARS,
+};
 
 /// Reason for which an input is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,9 +22,9 @@ pub enum InvalidInput {
     Bytes { max: usize },
     #[error("must not contain the character U+0000")]
     Nul,
-    #[error("must be a colour name of at most 30 characters, or #rrggbb")]
+    #[error("must be a colour name of at most {COLOR_BYTES} characters, or #rrggbb")]
     Color,
-    #[error("must be an emoji: 1 to 32 bytes of UTF-8 without white space")]
+    #[error("must be an emoji: 1 to {EMOJI_BYTES} bytes of UTF-8 without white space")]
     Emoji,
     #[error("must be {min} to {max}")]
     Range { min: i64, max: i64 },
@@ -126,7 +104,7 @@ texts! {
     /// Reason of a cancellation or failure: at most 2,000 characters.
     Reason: |t| chars(t, 1, REASON_CHARS);
     /// Query parameters, at most 2,000 characters.
-    FilterQuery: |t| chars(t, 0, 2_000);
+    FilterQuery: |t| chars(t, 0, FILTER_QUERY_CHARS);
     /// One emoji, or a short word instead: at most 32 bytes without white space.
     Emoji: emoji;
     /// A colour name, or `#rrggbb`.
@@ -140,7 +118,7 @@ texts! {
 }
 
 fn emoji(text: &str) -> Result<(), InvalidInput> {
-    let fits = (1..=32).contains(&text.len()) && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let fits = (1..=EMOJI_BYTES).contains(&text.len()) && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     if fits { Ok(()) } else { Err(InvalidInput::Emoji) }
 }
 
@@ -149,7 +127,8 @@ fn color(text: &str) -> Result<(), InvalidInput> {
     let ok = match hex {
         Some(hex) => hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()),
         None => {
-            (1..=30).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            (1..=COLOR_BYTES).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
         }
     };
     if ok { Ok(()) } else { Err(InvalidInput::Color) }

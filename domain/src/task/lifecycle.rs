@@ -32,6 +32,9 @@ pub enum Action {
 }
 
 impl Status {
+    pub const ALL: [Self; 6] =
+        [Self::Todo, Self::Running, Self::Paused, Self::Completed, Self::Cancelled, Self::Failed];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Todo => "todo",

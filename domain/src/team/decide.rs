@@ -6,7 +6,7 @@ use super::state::{Team, TeamMembers};
 use super::values::{TeamMember, TeamRole};
 use crate::delta::Delta;
 use crate::ids::{TeamId, UserId};
-use crate::input::MEMBERS_PER_TEAM;
+use crate::limits::MEMBERS_PER_TEAM;
 use crate::refusal::Refusal;
 
 /// Facts that a decision depends on besides the team and the command.

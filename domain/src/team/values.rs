@@ -16,6 +16,9 @@ pub enum TeamRole {
 }
 
 impl TeamRole {
+    /// From the less to the more powerful.
+    pub const ALL: [Self; 2] = [Self::Member, Self::Owner];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 use taskfold_attachments::Store;
+use taskfold_domain::limits::Configured;
+use taskfold_event_log::LogIdentity;
 use taskfold_live::{Hub, Presence};
 use taskfold_web::auth::Verifier;
 use taskfold_web::shared::SharedState;
@@ -24,6 +26,9 @@ pub struct AppState {
     /// `None` without NATS: this is then the only instance.
     pub peers: Option<Peers>,
     pub attachments: Store,
+    pub limits: Configured,
+    /// Identity of the log.
+    pub log: watch::Receiver<LogIdentity>,
     pub shutdown: CancellationToken,
 }
 

@@ -16,6 +16,8 @@ mod feed;
 pub mod me;
 /// Membership of the caller in a project.
 mod membership;
+/// Limits, roles, event types, and the id of the log.
+mod meta;
 /// Notifications of the caller.
 pub mod notifications;
 /// Lists in pages.
@@ -65,6 +67,7 @@ use app::App;
                        streams continue from there."
     ),
     tags(
+        (name = "meta", description = "Limits, roles and what they permit"),
         (name = "me", description = "The caller's account, tasks, filters and notifications"),
         (name = "search", description = "Full-text search over the caller's projects"),
         (name = "calendars", description = "Calendars by link, for programs that cannot sign in"),
@@ -86,6 +89,7 @@ pub fn router() -> OpenApiRouter<App> {
     problem::add_to(&mut document);
     OpenApiRouter::with_openapi(document)
         .merge(me::router())
+        .routes(routes!(meta::handler))
         .routes(routes!(search::handler))
         .merge(calendars::router())
         .merge(projects::router())

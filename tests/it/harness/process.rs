@@ -25,10 +25,10 @@ impl Process {
         Self::start_with(role, &[&["--log", "error"], settings].concat(), Stdio::inherit())
     }
 
-    /// Like `start`, with a log at info level in this file, one JSON object per line.
-    pub fn start_logging(role: &str, settings: &[&str], log: &Path) -> Self {
+    /// Like `start`, with a log at these levels in this file, one JSON object per line.
+    pub fn start_logging(role: &str, levels: &str, settings: &[&str], log: &Path) -> Self {
         let log = File::create(log).unwrap();
-        Self::start_with(role, &[&["--log", "info", "--log-format", "json"], settings].concat(), log.into())
+        Self::start_with(role, &[&["--log", levels, "--log-format", "json"], settings].concat(), log.into())
     }
 
     fn start_with(role: &str, settings: &[&str], stderr: Stdio) -> Self {

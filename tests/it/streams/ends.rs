@@ -29,7 +29,7 @@ async fn ends_and_refusals_state_their_reason_once() {
     ];
     std::fs::create_dir_all(&place.data_dir).unwrap();
     let log = place.data_dir.join("log.jsonl");
-    let mut process = Process::start_logging("all", settings.concat().as_slice(), &log);
+    let mut process = Process::start_logging("all", "info", settings.concat().as_slice(), &log);
     process.ready().await;
     let (ada, bea) = (Actor::sign_up(&process.url, "ada").await, Actor::sign_up(&process.url, "bea").await);
     let (project, _) = ada.project("P").await;

@@ -5,15 +5,12 @@ use std::sync::LazyLock;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use serde::Deserialize;
+use taskfold_domain::limits::{PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS};
 use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
 
 use crate::http::app::App;
 use crate::http::error::ApiError;
-
-const MIN_CHARS: usize = 10;
-/// Limit of the time that a hash takes.
-const MAX_BYTES: usize = 1024;
 
 /// A new password, of at least 10 characters. It has no `Debug`, so that it is never logged.
 #[derive(Clone, Deserialize, ToSchema)]
@@ -25,9 +22,9 @@ impl TryFrom<String> for NewPassword {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.chars().count() < MIN_CHARS {
+        if text.chars().count() < PASSWORD_MIN_CHARS {
             Err("must have at least 10 characters")
-        } else if text.len() > MAX_BYTES {
+        } else if text.len() > PASSWORD_MAX_BYTES {
             Err("must have at most 1024 bytes")
         } else {
             Ok(Self(text))
@@ -53,7 +50,7 @@ pub async fn hash(app: &App, password: NewPassword) -> Result<String, ApiError> 
 
 /// True if the password is right. Without a hash, false after the same amount of work.
 pub async fn verify(app: &App, password: String, stored: Option<String>) -> Result<bool, ApiError> {
-    if password.len() > MAX_BYTES {
+    if password.len() > PASSWORD_MAX_BYTES {
         return Ok(false);
     }
     on_blocking_thread(app, move || {

@@ -8,7 +8,7 @@ use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
 
-use super::tokens::{SESSION_DAYS, Tokens, digest, new_secret, unavailable};
+use super::tokens::{Tokens, digest, new_secret, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
@@ -37,7 +37,7 @@ pub async fn handler(State(app): State<App>, Body(body): Body<Refresh>) -> Resul
         "#,
         spent,
         digest(&refresh_token),
-        SESSION_DAYS,
+        app.limits.session_days,
     )
     .fetch_optional(&mut *tx)
     .await

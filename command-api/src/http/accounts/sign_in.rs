@@ -10,7 +10,7 @@ use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
 
 use super::password;
-use super::tokens::{SESSION_DAYS, Tokens, digest, new_secret, unavailable};
+use super::tokens::{Tokens, digest, new_secret, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
@@ -51,7 +51,7 @@ pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> R
         session,
         user,
         digest(&refresh_token),
-        SESSION_DAYS,
+        app.limits.session_days,
     )
     .execute(&app.pool)
     .await

@@ -9,16 +9,13 @@ use http::header::CACHE_CONTROL;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::UserId;
+use taskfold_domain::limits::ACCESS_TOKEN_SECONDS;
 use taskfold_web::Problem;
-use taskfold_web::auth::ACCESS_TOKEN_SECONDS;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app::App;
 use crate::http::error::ApiError;
-
-/// Lifetime of a session without a refresh, in days.
-pub const SESSION_DAYS: i32 = 60;
 
 /// The tokens of a session. A refresh token can be used once: each refresh returns a new one.
 #[derive(Serialize, ToSchema)]

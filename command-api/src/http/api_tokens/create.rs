@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::{Name, Time};
+use taskfold_domain::limits::API_TOKENS_PER_USER;
 use taskfold_event_log::clock;
 use taskfold_web::auth::API_TOKEN_PREFIX;
 use taskfold_web::problem::TokenProblems;
@@ -21,8 +22,6 @@ use uuid::Uuid;
 use crate::http::accounts::tokens::{digest, new_secret, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
-
-const MAX_TOKENS_PER_USER: i64 = 100;
 
 /// A new API token.
 #[derive(Deserialize, ToSchema)]
@@ -91,13 +90,13 @@ pub async fn handler(
         body.project_id.map(|project| project.0),
         now,
         expires_at,
-        MAX_TOKENS_PER_USER,
+        API_TOKENS_PER_USER,
     )
     .execute(&app.pool)
     .await
     .map_err(unavailable)?;
     if inserted.rows_affected() == 0 {
-        let detail = format!("a user has at most {MAX_TOKENS_PER_USER} API tokens: revoke some first");
+        let detail = format!("a user has at most {API_TOKENS_PER_USER} API tokens: revoke some first");
         return Err(Problem::invalid_field("", detail).into());
     }
     Ok(CreatedApiToken {

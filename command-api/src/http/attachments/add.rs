@@ -11,6 +11,7 @@ use taskfold_attachments::uploads::{AttachRequest, File, UploadError};
 use taskfold_commands::{CommandError, Done};
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::input::Sha256Hex;
+use taskfold_domain::limits::FORM_BYTES;
 use taskfold_web::Problem;
 use taskfold_web::problem::UploadProblems;
 use taskfold_web::read::{Path, Query};
@@ -24,9 +25,6 @@ use crate::http::app::App;
 use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 use crate::http::reply::{CommandReply, Reply};
-
-/// Limit of everything in a form except its file.
-const FORM_BYTES: u64 = 64 * 1024;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -6,10 +6,11 @@ use axum::body::{Body, Bytes};
 use futures::Stream;
 use http_body_util::BodyExt;
 use taskfold_attachments::uploads::BodyError;
+use taskfold_domain::limits::UPLOAD_IDLE_SECONDS;
 use taskfold_web::{Code, Problem, deadline};
 
 /// Limit of the time between two chunks of a body. An upload as a whole has no time limit.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(UPLOAD_IDLE_SECONDS);
 
 /// Problem for a body that did not end.
 pub fn problem(error: BodyError) -> Problem {

@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::limits::IMPORT_UPLOAD_SECONDS;
 use taskfold_domain::{Refusal, Role};
 use taskfold_event_log::clock;
 use taskfold_imports::source::{Format, InvalidUpload};
@@ -23,10 +24,8 @@ use super::parameters::Parameters;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// Limit of an upload.
-const MAX_UPLOAD_BYTES: usize = 64 * 1024 * 1024;
 /// Limit of the time in which an upload must arrive.
-const MAX_UPLOAD_TIME: Duration = Duration::from_secs(300);
+const MAX_UPLOAD_TIME: Duration = Duration::from_secs(IMPORT_UPLOAD_SECONDS);
 
 /// Import a board of another program, of at most 64 MiB. The import continues after the response. Importing the same, a
 /// newer or an older export of the board again repeats nothing and reverts nothing.
@@ -60,7 +59,8 @@ pub async fn handler(
         must_be_admin(&app, ProjectId(project), user).await?;
     }
     must_be_json(request.headers().get(CONTENT_TYPE))?;
-    let document = body_bytes(request, MAX_UPLOAD_BYTES, MAX_UPLOAD_TIME).await?;
+    let max = usize::try_from(app.limits.import_bytes).unwrap_or(usize::MAX);
+    let document = body_bytes(request, max, MAX_UPLOAD_TIME).await?;
     let (document, checked) = check(format, document).await?;
     let (source_id, digest) = checked.map_err(|invalid| match invalid {
         InvalidUpload::NotJson => Problem::new(Code::Malformed, "The body is not JSON"),

@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::Time;
+use taskfold_domain::limits::{INVITATION_DEFAULT_DAYS, INVITATION_MAX_DAYS, INVITATION_USES};
 use taskfold_domain::{Role, Timestamp, patch};
 use taskfold_event_log::clock;
 use taskfold_web::problem::TokenProblems;
@@ -23,10 +24,8 @@ use crate::http::accounts::tokens::{new_secret, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(7);
-const MAX_LIFETIME: TimeDelta = TimeDelta::days(90);
-const MAX_USES: i64 = 10_000;
-
+const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(INVITATION_DEFAULT_DAYS);
+const MAX_LIFETIME: TimeDelta = TimeDelta::days(INVITATION_MAX_DAYS);
 /// A new invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -81,8 +80,8 @@ pub async fn handler(
         return Err(Problem::invalid_field("/expires_at", "must be within the next 90 days").into());
     }
     let max_uses = body.max_uses.unwrap_or(Some(1));
-    if max_uses.is_some_and(|uses| !(1..=MAX_USES).contains(&uses)) {
-        return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {MAX_USES}, or null")).into());
+    if max_uses.is_some_and(|uses| !(1..=INVITATION_USES).contains(&uses)) {
+        return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {INVITATION_USES}, or null")).into());
     }
     let (id, token) = (clock::new_id(), new_secret());
     let new = NewInvitation {

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use taskfold_attachments::uploads::{AttachRequest, UploadError, rows};
 use taskfold_commands::CommandError;
 use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_domain::limits::UPLOADS_PER_USER;
 use taskfold_event_log::clock;
 use taskfold_web::headers::one;
 use taskfold_web::problem::UploadProblems;
@@ -18,9 +19,6 @@ use crate::http::app::App;
 use crate::http::attachments::commit::{finish, may_attach};
 use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
-
-/// Limit of the incomplete uploads of a user. Each may use as much space as the largest attachment, until it expires.
-const MAX_INCOMPLETE: i64 = 100;
 
 /// Create an upload, for a file that is sent in one or more requests, each of which may break off (the tus protocol
 /// 1.0.0, which upload libraries such as Uppy and tus-js-client support; `OPTIONS` lists the supported extensions). It
@@ -56,8 +54,8 @@ pub async fn handler(
     if length > app.uploads.limit {
         return Err(UploadError::TooLarge { limit: app.uploads.limit }.into());
     }
-    if rows::unfinished(&app.uploads.pool, attach).await.map_err(UploadError::from)? >= MAX_INCOMPLETE {
-        let detail = format!("A user has at most {MAX_INCOMPLETE} incomplete uploads: complete or delete some first");
+    if rows::unfinished(&app.uploads.pool, attach).await.map_err(UploadError::from)? >= UPLOADS_PER_USER {
+        let detail = format!("A user has at most {UPLOADS_PER_USER} incomplete uploads: complete or delete some first");
         return Err(Problem::new(Code::RateLimited, detail).retry_after(60).into());
     }
     let id = AttachmentId(clock::new_id());

@@ -6,6 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use taskfold_domain::input::{ContentType, FileName};
+use taskfold_domain::limits::UPLOAD_METADATA_BYTES;
 use taskfold_web::headers::{ATTACHMENT_ID, POSITION, one};
 use taskfold_web::{Code, Problem};
 use uuid::Uuid;
@@ -26,9 +27,6 @@ const EXTENSIONS: &str = "creation,expiration,termination,checksum";
 /// Headers of unsupported extensions. They must be refused, because their clients expect another kind of upload.
 const UNSUPPORTED: [(&str, &str); 2] =
     [("upload-concat", "concatenation"), ("upload-defer-length", "creation-defer-length")];
-/// Limit of the metadata: enough for the name and the type of a file in base64, and for the additions of libraries.
-const MAX_METADATA_BYTES: usize = 4096;
-
 /// Adds the protocol version to a response, and the supported versions to the refusal of another version.
 pub async fn add_version(mut response: Response) -> Response {
     let refused = response.status() == StatusCode::PRECONDITION_FAILED;
@@ -101,10 +99,10 @@ pub fn bytes(headers: &HeaderMap, name: &str) -> Result<u64, Problem> {
 pub fn file(metadata: Option<&str>) -> Result<File, Problem> {
     let bad = || Problem::invalid_field("/upload-metadata", "must be a list of keys, each with a value in base64");
     let metadata = metadata.unwrap_or_default();
-    if metadata.len() > MAX_METADATA_BYTES {
+    if metadata.len() > UPLOAD_METADATA_BYTES {
         return Err(Problem::invalid_field(
             "/upload-metadata",
-            format!("must have at most {MAX_METADATA_BYTES} bytes"),
+            format!("must have at most {UPLOAD_METADATA_BYTES} bytes"),
         ));
     }
     let mut pairs = Vec::new();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use taskfold_domain::Event;
 use taskfold_domain::ids::AttachmentId;
+use taskfold_domain::limits::UPLOAD_RETENTION_DAYS;
 use taskfold_domain::task::{Aspect, AttachmentChange};
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{EventRow, LoggedEvent, Worker};
@@ -140,7 +141,7 @@ async fn remove_expired(pool: &PgPool, store: &Store) -> Result<bool, JanitorErr
         RETURNING u.attachment_id, in_log AS "in_log!"
         "#,
         UPLOADS_PER_STEP,
-        rows::RETENTION_DAYS,
+        UPLOAD_RETENTION_DAYS,
     );
     let expired = within(BATCH, expired.fetch_all(pool)).await?;
     for upload in &expired {

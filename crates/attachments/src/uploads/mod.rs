@@ -16,13 +16,11 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::input::{ContentType, FileName};
+use taskfold_domain::limits::Configured;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{Store, StoreError};
-
-/// Uploads in progress at one time. Each holds at most two parts in memory.
-const MAX_CONCURRENT: usize = 128;
 
 /// State that uploads share. Cheap to clone.
 #[derive(Clone)]
@@ -84,8 +82,10 @@ pub enum UploadError {
 }
 
 impl Uploads {
-    pub fn new(pool: PgPool, store: Store, limit: u64) -> Self {
-        Self { pool, store, limit, slots: Arc::new(Semaphore::new(MAX_CONCURRENT)), removed: Arc::default() }
+    /// Each upload in progress holds at most two parts in memory.
+    pub fn new(pool: PgPool, store: Store, limits: &Configured) -> Self {
+        let slots = Arc::new(Semaphore::new(limits.concurrent_uploads.get() as usize));
+        Self { pool, store, limit: limits.attachment_bytes, slots, removed: Arc::default() }
     }
 
     /// A slot for one upload, held while it is received.

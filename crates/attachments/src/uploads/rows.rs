@@ -4,13 +4,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use taskfold_domain::ids::{AttachmentId, TaskId, UserId};
 use taskfold_domain::input::{ContentType, FileName};
+use taskfold_domain::limits::UPLOAD_RETENTION_DAYS;
 use uuid::Uuid;
 
 use super::{AttachRequest, File};
 use crate::Progress;
-
-/// Time after which an upload that has received nothing expires.
-pub const RETENTION_DAYS: i32 = 1;
 
 /// Records that there may be bytes under this id, before there are any.
 pub async fn begin(pool: &PgPool, id: AttachmentId, task: TaskId, request: AttachRequest) -> sqlx::Result<()> {
@@ -116,7 +114,7 @@ impl Upload {
     }
 
     pub fn expires_at(&self) -> DateTime<Utc> {
-        self.touched_at + chrono::Duration::days(RETENTION_DAYS.into())
+        self.touched_at + chrono::Duration::days(UPLOAD_RETENTION_DAYS.into())
     }
 }
 

@@ -220,6 +220,7 @@ async fn commit_with_patience(
             Err(CommandError::Unavailable(cause)) if Instant::now() < until => {
                 tracing::warn!(cause, retries, "appending again");
                 retries += 1;
+                metrics::append_retries().increment(1);
                 tokio::time::sleep(RETRY_AFTER * retries).await;
             }
             Ok(outcomes) => {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use taskfold_domain::Timestamp;
-use taskfold_domain::input::{COMMENT_BYTES, DESCRIPTION_BYTES, ITEM_CHARS, NAME_CHARS, TITLE_CHARS};
+use taskfold_domain::limits::{COMMENT_BYTES, DESCRIPTION_BYTES, ITEM_CHARS, NAME_CHARS, TITLE_CHARS};
 
 use crate::skipped::Skipped;
 

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::hub::Hub;
 
 pub use self::frames::{PresenceFrame, stale};
-pub use self::service::{MAX_DEVICES, Presence, PresenceUnavailable};
+pub use self::service::{Presence, PresenceUnavailable};
 pub use self::state::DeviceKey;
 
 impl Presence {

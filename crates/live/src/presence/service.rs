@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::Error as BoxError;
 use async_nats::connection::State;
 use async_nats::jetstream::kv::Store;
+use taskfold_domain::limits::DEVICES_PER_USER;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -14,8 +15,6 @@ use super::bucket::{self, DeviceValue};
 use super::nats_clock::NatsClock;
 use super::state::{DeviceKey, PresenceState, UserView};
 
-/// Devices that a user may have in a project at once.
-pub const MAX_DEVICES: usize = 20;
 /// Limit for NATS to accept a write.
 const WRITE_LIMIT: Duration = Duration::from_secs(2);
 /// Limit for a write to come back through the watch, so that the caller reads its own write.
@@ -75,7 +74,7 @@ impl Presence {
     /// Returns whether this would be a device more than a user may have.
     pub fn exceeds_limit(&self, key: &DeviceKey) -> bool {
         let state = &self.local().state;
-        !state.has(key) && state.devices_of(key.project, key.user) >= MAX_DEVICES
+        !state.has(key) && state.devices_of(key.project, key.user) >= DEVICES_PER_USER
     }
 
     /// Writes a heartbeat of the device, whose user was a member as of `member_at`.

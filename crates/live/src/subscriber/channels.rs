@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use taskfold_domain::limits::PROJECTS_PER_STREAM;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -15,9 +16,6 @@ use crate::membership::Memberships;
 use crate::parked_socket::ParkedSocket;
 use crate::permission::ProjectPermission;
 use crate::registry::{ChangeRefusal, StreamChange};
-
-/// Projects that one stream may carry.
-pub const MAX_PROJECTS_PER_STREAM: usize = 100;
 
 pub(super) struct Channels {
     pub(super) user: Uuid,
@@ -117,7 +115,7 @@ impl Channels {
         let added: Vec<ProjectPermission> = added.copied().collect();
         let count = self.projects().filter(|project| is_kept(*project)).count() + added.len();
         let personal = change.me.unwrap_or(self.is_personal());
-        if count > MAX_PROJECTS_PER_STREAM {
+        if count > PROJECTS_PER_STREAM {
             return Err(ChangeRefusal::TooManyProjects);
         }
         if count == 0 && !personal {

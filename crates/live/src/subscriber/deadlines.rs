@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use taskfold_domain::limits::STREAM_HEARTBEAT_SECONDS;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::token_lifetime::TokenLifetime;
-use crate::frame::HEARTBEAT_SECONDS;
 
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(STREAM_HEARTBEAT_SECONDS);
 
 pub(super) struct Deadlines {
     heartbeat: Pin<Box<Sleep>>,

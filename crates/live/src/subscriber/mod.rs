@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use uuid::Uuid;
 
-pub use self::channels::MAX_PROJECTS_PER_STREAM;
 use self::channels::{Channels, Disposition};
 use self::deadlines::Deadlines;
 use self::delivery::Delivery;

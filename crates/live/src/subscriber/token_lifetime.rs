@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use taskfold_domain::limits::STREAM_SECONDS;
 use taskfold_event_log::clock;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::stream_end::EndReason;
 /// Time before the expiry at which the client is warned, so that it can renew the stream.
 const WARNING_BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 /// Upper bound on the lifetime of a stream, whatever its token says.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(STREAM_SECONDS);
 
 pub(super) struct TokenLifetime {
     /// Expiry in the token, in seconds since 1970.

@@ -11,6 +11,7 @@ use super::claims::Claims;
 use super::verifier::Verifier;
 use crate::problem::{Code, Problem};
 use crate::scope::Scope;
+use crate::trace;
 
 /// The caller of a request, as an extractor: a handler that has it cannot be reached without a valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?
             .ok_or_else(|| Problem::new(Code::Unauthenticated, "Send `Authorization: Bearer <access token>`"))?;
-        Ok(Verifier::from_ref(state).verify(token).await?)
+        let caller = Verifier::from_ref(state).verify(token).await?;
+        trace::record_caller(&caller);
+        Ok(caller)
     }
 }

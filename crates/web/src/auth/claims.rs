@@ -3,10 +3,11 @@
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::UserId;
+use taskfold_domain::limits::{ACCESS_TOKEN_SECONDS, TICKET_SECONDS};
 use taskfold_event_log::clock;
 use uuid::Uuid;
 
-use super::{ACCESS_TOKEN_SECONDS, Rejected, TICKET_SECONDS};
+use super::Rejected;
 
 pub(super) const ISSUER: &str = "taskfold";
 /// Tolerance for differences between clocks.

@@ -24,11 +24,6 @@ use crate::problem::{Code, Problem};
 
 /// Prefix of API tokens, by which people and secret scanners recognize them.
 pub const API_TOKEN_PREFIX: &str = "tfp_";
-/// Lifetime of an access token.
-pub const ACCESS_TOKEN_SECONDS: i64 = 900;
-/// Lifetime of a ticket.
-pub const TICKET_SECONDS: i64 = 60;
-
 /// The reason why a token was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {

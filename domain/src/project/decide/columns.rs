@@ -3,7 +3,7 @@
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::ColumnId;
-use crate::input::COLUMNS_PER_PROJECT;
+use crate::limits::COLUMNS_PER_PROJECT;
 use crate::project::commands::{AddColumn, ColumnPatch};
 use crate::project::events::{ColumnAdded, ColumnChanged, ColumnDiff, ColumnRemoved, ProjectEvent};
 use crate::project::state::Board;

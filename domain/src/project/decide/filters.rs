@@ -3,7 +3,7 @@
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::FilterId;
-use crate::input::FILTERS_PER_PROJECT;
+use crate::limits::FILTERS_PER_PROJECT;
 use crate::project::commands::{AddFilter, FilterPatch};
 use crate::project::events::{FilterAdded, FilterChanged, FilterRemoved, ProjectEvent};
 use crate::project::state::Board;

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::LabelId;
-use crate::input::LABELS_PER_PROJECT;
+use crate::limits::LABELS_PER_PROJECT;
 use crate::project::commands::{AddLabel, LabelPatch};
 use crate::project::events::{LabelAdded, LabelChanged, LabelRemoved, ProjectEvent};
 use crate::project::state::Board;

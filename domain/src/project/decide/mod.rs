@@ -21,7 +21,7 @@ use crate::Timestamp;
 use crate::access::Access;
 use crate::delta::Delta;
 use crate::ids::{ColumnId, LabelId, ProjectId, UserId};
-use crate::input::COLUMNS_PER_PROJECT;
+use crate::limits::COLUMNS_PER_PROJECT;
 use crate::rank::Rank;
 use crate::refusal::Refusal;
 use crate::role::Role;

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::delta::Delta;
 use crate::ids::{TeamId, UserId};
-use crate::input::TEAMS_PER_PROJECT;
+use crate::limits::TEAMS_PER_PROJECT;
 use crate::project::events::{
     MemberAdded, MemberRemoved, MemberRoleChanged, ProjectEvent, TeamAdded, TeamRemoved, TeamRoleChanged,
 };

@@ -3,7 +3,7 @@
 use super::{Context, Origin};
 use crate::delta::Delta;
 use crate::ids::{AttachmentId, ChecklistId, CommentId, ItemId, UserId};
-use crate::input::{
+use crate::limits::{
     ATTACHMENTS_PER_TASK, CHECKLISTS_PER_TASK, COMMENTS_PER_TASK, ITEMS_PER_CHECKLIST, REACTIONS_PER_COMMENT,
 };
 use crate::project::Board;

@@ -4,7 +4,7 @@ use super::Context;
 use super::sets::{with, without};
 use crate::delta::Delta;
 use crate::ids::TaskId;
-use crate::input::DEPENDENCIES_PER_TASK;
+use crate::limits::DEPENDENCIES_PER_TASK;
 use crate::refusal::Refusal;
 use crate::task::commands::EditTask;
 use crate::task::events::{Dependencies, Reparented, TaskEvent};

@@ -26,7 +26,7 @@ use crate::Timestamp;
 use crate::access::Access;
 use crate::delta::Delta;
 use crate::ids::{TaskId, UserId};
-use crate::input::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
+use crate::limits::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
 use crate::project::{Board, Category, Project};
 use crate::rank::Rank;
 use crate::refusal::Refusal;

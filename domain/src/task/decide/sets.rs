@@ -3,7 +3,7 @@
 use super::{Context, Origin};
 use crate::delta::Delta;
 use crate::ids::{LabelId, UserId};
-use crate::input::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
+use crate::limits::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
 use crate::project::Board;
 use crate::refusal::Refusal;
 use crate::task::events::{Assignees, Labels, TaskEvent};

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
-use taskfold_live::MAX_DEVICES;
+use taskfold_domain::limits::DEVICES_PER_USER;
 use taskfold_web::problem::PresenceProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Code, Problem};
@@ -54,7 +54,7 @@ pub async fn handler(
     let key = body.device_id.key(project_id, &caller);
     let expires_in = app.presence.ttl().as_secs();
     if app.presence.exceeds_limit(&key) {
-        let detail = format!("A user may be present in a project with at most {MAX_DEVICES} devices");
+        let detail = format!("A user may be present in a project with at most {DEVICES_PER_USER} devices");
         let seconds = u32::try_from(expires_in).unwrap_or(u32::MAX);
         return Err(Problem::new(Code::RateLimited, detail).retry_after(seconds).into());
     }

@@ -5,7 +5,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
-use taskfold_live::{CarriedChannels, MAX_PROJECTS_PER_STREAM};
+use taskfold_domain::limits::PROJECTS_PER_STREAM;
+use taskfold_live::CarriedChannels;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Code, Problem};
@@ -81,8 +82,8 @@ fn validated(caller: &Caller, stream_id: Uuid, body: ChangeStream) -> Result<Str
     let add = body.projects.or(body.add).unwrap_or_default();
     let remove = body.remove.unwrap_or_default();
     for (pointer, list) in [(if only_these { "/projects" } else { "/add" }, &add), ("/remove", &remove)] {
-        if list.len() > MAX_PROJECTS_PER_STREAM {
-            let detail = format!("must have at most {MAX_PROJECTS_PER_STREAM} projects");
+        if list.len() > PROJECTS_PER_STREAM {
+            let detail = format!("must have at most {PROJECTS_PER_STREAM} projects");
             return Err(Problem::invalid_field(pointer, detail));
         }
     }
@@ -97,7 +98,7 @@ fn problem(refusal: ChangeRefusal) -> Problem {
     match refusal {
         ChangeRefusal::NotFound => Problem::not_found(),
         ChangeRefusal::TooManyProjects => {
-            let detail = format!("a stream carries at most {MAX_PROJECTS_PER_STREAM} projects");
+            let detail = format!("a stream carries at most {PROJECTS_PER_STREAM} projects");
             Problem::invalid_field("/projects", detail)
         }
         ChangeRefusal::NothingLeft => {

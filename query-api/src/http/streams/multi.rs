@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use taskfold_live::MAX_PROJECTS_PER_STREAM;
+use taskfold_domain::limits::PROJECTS_PER_STREAM;
 use taskfold_web::Problem;
 use taskfold_web::problem::StreamProblems;
 use taskfold_web::read::Query;
@@ -55,8 +55,8 @@ fn project_ids(list: &str) -> Result<Vec<Uuid>, ReadError> {
         if !ids.contains(&id) {
             ids.push(id);
         }
-        if ids.len() > MAX_PROJECTS_PER_STREAM {
-            let detail = format!("must have at most {MAX_PROJECTS_PER_STREAM} projects");
+        if ids.len() > PROJECTS_PER_STREAM {
+            let detail = format!("must have at most {PROJECTS_PER_STREAM} projects");
             return Err(Problem::invalid_field("/projects", detail).into());
         }
     }

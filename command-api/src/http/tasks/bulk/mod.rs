@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use taskfold_commands::{CommandError, Done, Envelope, fingerprint};
 use taskfold_domain::ids::{ProjectId, TaskId};
+use taskfold_domain::limits::{BULK_SECONDS, BULK_TASKS};
 use taskfold_domain::task::Filter;
 use taskfold_domain::{Refusal, TaskCommand};
 use taskfold_web::headers::IDEMPOTENCY_REPLAYED;
@@ -28,10 +29,8 @@ use crate::http::app::App;
 use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 
-/// Number of tasks that one request may change.
-const MAX_TASKS: usize = 500;
 /// Limit of the time for all of them.
-const TIME_LIMIT: Duration = Duration::from_secs(25);
+const TIME_LIMIT: Duration = Duration::from_secs(BULK_SECONDS);
 /// Number of concurrent commands. They are committed in batches.
 const CONCURRENT_COMMANDS: usize = 64;
 
@@ -158,10 +157,10 @@ async fn selected_tasks(app: &App, project: ProjectId, body: &Bulk) -> Result<Ve
         }
     };
     let matched = tasks.len();
-    if matched > MAX_TASKS && !body.preview {
+    if matched > BULK_TASKS && !body.preview {
         return Err(Problem::invalid_field(
             "",
-            format!("matches {matched} tasks, but at most {MAX_TASKS} can be changed at once"),
+            format!("matches {matched} tasks, but at most {BULK_TASKS} can be changed at once"),
         )
         .with("matched", matched)
         .into());

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use taskfold_domain::input::{
+use taskfold_domain::limits::{
     ASSIGNEES_PER_TASK, CHECKLISTS_PER_TASK, ITEMS_PER_CHECKLIST, LABELS_PER_PROJECT, LABELS_PER_TASK,
 };
 

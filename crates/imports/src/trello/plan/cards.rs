@@ -1,7 +1,8 @@
 //! Commands on cards.
 
 use taskfold_domain::TaskCommand;
-use taskfold_domain::input::{ASSIGNEES_PER_TASK, ItemText, LABELS_PER_TASK, Time};
+use taskfold_domain::input::{ItemText, Time};
+use taskfold_domain::limits::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
 use taskfold_domain::task::commands::{
     AddChecklist, AddComment, AddItem, Assignee, ChangeItem, CreateTask, EditComment, EditTask, MoveTask,
     RemoveChecklist, RemoveComment, RemoveItem, RenameChecklist, TaskLabel,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use taskfold_domain::ids::ColumnId;
-use taskfold_domain::input::COLUMNS_PER_PROJECT;
+use taskfold_domain::limits::COLUMNS_PER_PROJECT;
 use taskfold_domain::project::{Board, Category};
 
 use crate::trello::category;

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use jsonwebtoken::{DecodingKey, dangerous};
 use moka::future::Cache;
 use serde::Deserialize;
+use taskfold_domain::limits::{ACCESS_TOKEN_SECONDS, TICKET_SECONDS};
 use taskfold_event_log::{clock, metrics};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::caller::{Caller, Means};
 use super::claims::{Claims, ISSUER, Purpose};
 use super::signer::KeyError;
-use super::{ACCESS_TOKEN_SECONDS, API_TOKEN_PREFIX, Rejected, TICKET_SECONDS, jws};
+use super::{API_TOKEN_PREFIX, Rejected, jws};
 
 /// Time for which a stream may outlive its ticket: it may last as long as with a new access token.
 const TICKET_GRACE_SECONDS: u64 = (ACCESS_TOKEN_SECONDS - TICKET_SECONDS).unsigned_abs();

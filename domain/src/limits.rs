@@ -1,0 +1,294 @@
+//! Limits that callers meet, in one place: `GET /v1/meta` and docs/limits.md list what stands here. Sizes of batches,
+//! buffers and intervals that only the program itself knows stay beside the code that they tune.
+
+use std::num::NonZeroU32;
+
+/// A limit as callers read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Name in upper case, such as `TITLE_CHARS`.
+    constant: &'static str,
+    pub value: u64,
+    pub unit: Unit,
+    documentation: &'static str,
+}
+
+/// Unit of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Unicode scalar values.
+    Characters,
+    /// Bytes; of text, in UTF-8.
+    Bytes,
+    /// A number of things.
+    Count,
+    Seconds,
+    Days,
+}
+
+impl Unit {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Characters => "characters",
+            Self::Bytes => "bytes",
+            Self::Count => "count",
+            Self::Seconds => "seconds",
+            Self::Days => "days",
+        }
+    }
+}
+
+/// Limits that the operator sets. Every role receives the same, whether it enforces them or only reports them.
+#[derive(Clone, Copy, Debug)]
+pub struct Configured {
+    pub attachment_bytes: u64,
+    pub concurrent_uploads: NonZeroU32,
+    pub import_bytes: u64,
+    pub session_days: i32,
+    pub streams_per_user: NonZeroU32,
+    pub presence_seconds: u32,
+}
+
+impl Configured {
+    /// The limits in the form of the fixed ones.
+    pub fn list(&self) -> [Limit; 6] {
+        let limit = |constant, value, unit, documentation| Limit { constant, value, unit, documentation };
+        [
+            limit("ATTACHMENT_BYTES", self.attachment_bytes, Unit::Bytes, "An attachment"),
+            limit(
+                "CONCURRENT_UPLOADS",
+                self.concurrent_uploads.get().into(),
+                Unit::Count,
+                "Uploads at one time, of everybody",
+            ),
+            limit("IMPORT_BYTES", self.import_bytes, Unit::Bytes, "The file of an import"),
+            limit(
+                "SESSION_DAYS",
+                self.session_days.unsigned_abs().into(),
+                Unit::Days,
+                "Lifetime of a session that is not refreshed",
+            ),
+            limit(
+                "STREAMS_PER_USER",
+                self.streams_per_user.get().into(),
+                Unit::Count,
+                "Streams of a person on one instance",
+            ),
+            limit(
+                "PRESENCE_SECONDS",
+                self.presence_seconds.into(),
+                Unit::Seconds,
+                "Time for which a device stays present after a heartbeat",
+            ),
+        ]
+    }
+}
+
+impl Limit {
+    /// Name in JSON, such as `title_chars`.
+    pub fn name(&self) -> String {
+        self.constant.to_ascii_lowercase()
+    }
+
+    /// Object of the limit, in a few words.
+    pub fn description(&self) -> &'static str {
+        self.documentation.trim_start()
+    }
+}
+
+/// Declares limits: a constant for each, with the text that callers read as its documentation, and the list of all.
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $value:expr, $unit:ident;)*) => {
+        $($(#[doc = $doc])+ pub const $name: $type = $value;)*
+
+        /// All limits that no setting changes.
+        pub const FIXED: &[Limit] = &[$(
+            Limit { constant: stringify!($name), value: $name as u64, unit: Unit::$unit, documentation: concat!($($doc),+) },
+        )*];
+    };
+}
+
+limits! {
+    /// Title of a task
+    TITLE_CHARS: usize = 500, Characters;
+    /// Name of a project, column, label, checklist or team, and display name of a person
+    NAME_CHARS: usize = 500, Characters;
+    /// Description of a task or project, in Markdown
+    DESCRIPTION_BYTES: usize = 64 * 1024, Bytes;
+    /// Text of a comment, in Markdown
+    COMMENT_BYTES: usize = 16 * 1024, Bytes;
+    /// Reason of a cancellation or failure
+    REASON_CHARS: usize = 2000, Characters;
+    // With the maximum of items this bounds the largest Change, a checklist's removal, to what NATS carries in one
+    // message.
+    /// Text of a checklist item
+    ITEM_CHARS: usize = 2000, Characters;
+    /// Emoji of a reaction
+    EMOJI_BYTES: usize = 32, Bytes;
+    /// Name of a colour, where it is not `#rrggbb`
+    COLOR_BYTES: usize = 30, Bytes;
+    /// Labels of a task
+    LABELS_PER_TASK: usize = 50, Count;
+    /// Assignees of a task
+    ASSIGNEES_PER_TASK: usize = 50, Count;
+    /// Checklists of a task
+    CHECKLISTS_PER_TASK: usize = 50, Count;
+    /// Items of a checklist
+    ITEMS_PER_CHECKLIST: usize = 500, Count;
+    /// Tasks that one task waits for
+    DEPENDENCIES_PER_TASK: usize = 50, Count;
+    // A task is folded as a whole.
+    /// Comments of a task, deleted ones included
+    COMMENTS_PER_TASK: usize = 10_000, Count;
+    /// Attachments of a task at one time
+    ATTACHMENTS_PER_TASK: usize = 500, Count;
+    /// Reactions to a comment
+    REACTIONS_PER_COMMENT: usize = 500, Count;
+    /// People whom the mentions of one comment notify
+    MENTIONS_PER_COMMENT: usize = 50, Count;
+    /// Columns of a project, archived ones included
+    COLUMNS_PER_PROJECT: usize = 50, Count;
+    /// Labels of a project
+    LABELS_PER_PROJECT: usize = 500, Count;
+    /// Teams with a role in a project
+    TEAMS_PER_PROJECT: usize = 20, Count;
+    /// Saved filters that the members of a project share
+    FILTERS_PER_PROJECT: usize = 100, Count;
+    /// Members of a team
+    MEMBERS_PER_TEAM: usize = 1_000, Count;
+    /// Highest limit of tasks in a column
+    WIP_LIMIT: u32 = 10_000, Count;
+    /// Query parameters of a saved filter
+    FILTER_QUERY_CHARS: usize = 2_000, Characters;
+    /// Name of an attachment
+    FILE_NAME_BYTES: usize = 255, Bytes;
+    /// Media type of an attachment
+    CONTENT_TYPE_BYTES: usize = 255, Bytes;
+
+    /// Body of a request in JSON
+    BODY_BYTES: usize = 1024 * 1024, Bytes;
+    /// Time in which the body of a request in JSON arrives
+    BODY_SECONDS: u64 = 20, Seconds;
+    /// Headers of a request, beyond which it is answered with 431
+    HEADER_BYTES: usize = 16 * 1024, Bytes;
+    /// Time in which the headers of the first request on a connection arrive
+    FIRST_HEADERS_SECONDS: u64 = 10, Seconds;
+    /// Time without a further request after which a connection is closed
+    IDLE_CONNECTION_SECONDS: u64 = 75, Seconds;
+    /// Time without progress after which the connection of a client that reads nothing is closed
+    STALLED_RESPONSE_SECONDS: u64 = 60, Seconds;
+    /// Time in which a request is answered, waiting for a position excepted
+    REQUEST_SECONDS: u64 = 5, Seconds;
+    /// Items of a page where `limit` is absent
+    PAGE_DEFAULT: i64 = 50, Count;
+    /// Items of a page at most
+    PAGE_MAX: i64 = 200, Count;
+    /// Time that a read waits for its minimum position where `Prefer: wait` is absent
+    WAIT_DEFAULT_SECONDS: u64 = 2, Seconds;
+    /// Time that a read waits at most
+    WAIT_MAX_SECONDS: u64 = 30, Seconds;
+
+    /// Shortest password
+    PASSWORD_MIN_CHARS: usize = 10, Characters;
+    /// Longest password
+    PASSWORD_MAX_BYTES: usize = 1024, Bytes;
+    /// Lifetime of an access token
+    ACCESS_TOKEN_SECONDS: i64 = 900, Seconds;
+    /// Lifetime of a ticket until a stream is opened with it
+    TICKET_SECONDS: i64 = 60, Seconds;
+    /// API tokens of a person
+    API_TOKENS_PER_USER: i64 = 100, Count;
+    /// Lifetime of an invitation where `expires_at` is absent
+    INVITATION_DEFAULT_DAYS: i64 = 7, Days;
+    /// Lifetime of an invitation at most
+    INVITATION_MAX_DAYS: i64 = 90, Days;
+    /// Uses of an invitation at most
+    INVITATION_USES: i64 = 10_000, Count;
+
+    /// Tasks of a bulk command
+    BULK_TASKS: usize = 500, Count;
+    /// Tasks of a project that the filter of a bulk command is compared with
+    BULK_FILTER_TASKS: i64 = 20_000, Count;
+    /// Time of a bulk command
+    BULK_SECONDS: u64 = 25, Seconds;
+    /// Unfinished uploads of a person
+    UPLOADS_PER_USER: i64 = 100, Count;
+    /// Time for which an unfinished upload is kept
+    UPLOAD_RETENTION_DAYS: i32 = 1, Days;
+    /// Header `Upload-Metadata` of a resumable upload
+    UPLOAD_METADATA_BYTES: usize = 4096, Bytes;
+    /// Time without a byte after which an upload is ended
+    UPLOAD_IDLE_SECONDS: u64 = 60, Seconds;
+    /// Parts of a multipart form beside the file
+    FORM_BYTES: u64 = 64 * 1024, Bytes;
+    /// Time in which the file of an import arrives
+    IMPORT_UPLOAD_SECONDS: u64 = 300, Seconds;
+    /// Imports of a person that wait or run
+    IMPORTS_PER_USER: i64 = 20, Count;
+
+    /// Cards of a column in one response
+    BOARD_CARDS: i64 = 200, Count;
+    /// Tasks of a calendar in one response
+    CALENDAR_TASKS: i64 = 2000, Count;
+    /// Days of a calendar in one response
+    CALENDAR_DAYS: i64 = 366, Days;
+    /// Calendar links of a project and person
+    CALENDAR_LINKS: i64 = 50, Count;
+    /// Tasks of a calendar by link
+    CALENDAR_LINK_TASKS: i64 = 5000, Count;
+    /// Saved filters of a person
+    FILTERS_PER_USER: i64 = 200, Count;
+    /// Search text
+    QUERY_CHARS: usize = 200, Characters;
+    /// Words of a search text that count
+    QUERY_WORDS: usize = 20, Count;
+    /// Changes of a page of the catch-up where `limit` is absent
+    CHANGES_DEFAULT: i64 = 500, Count;
+    /// Changes of a page of the catch-up at most
+    CHANGES_MAX: i64 = 1000, Count;
+    /// Versions of a comment in one response
+    COMMENT_VERSIONS: i64 = 200, Count;
+    /// Notifications marked as read by one request
+    NOTIFICATIONS_PER_REQUEST: usize = 500, Count;
+    /// Highest number of unread notifications that is counted
+    UNREAD_COUNTED: i64 = 1_000, Count;
+    /// Projects of a stream
+    PROJECTS_PER_STREAM: usize = 100, Count;
+    /// Interval of heartbeats of a stream
+    STREAM_HEARTBEAT_SECONDS: u64 = 15, Seconds;
+    /// Time after which a stream ends and the client opens another
+    STREAM_SECONDS: u64 = 24 * 60 * 60, Seconds;
+    /// Devices of a person that are present in a project
+    DEVICES_PER_USER: usize = 20, Count;
+    /// Id of a device
+    DEVICE_ID_CHARS: usize = 64, Characters;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_name_of_its_own_and_a_description() {
+        let mut names: Vec<String> = FIXED.iter().map(Limit::name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), FIXED.len());
+        for limit in FIXED {
+            assert!(limit.value > 0 && limit.description().len() > 5, "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_every_limit_with_its_value() -> std::io::Result<()> {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/limits.md"))?;
+        for limit in FIXED {
+            let unit = if limit.unit == Unit::Count { String::new() } else { format!(" {}", limit.unit.as_str()) };
+            let row = format!("| `{}` | {}{unit} | {} |", limit.name(), limit.value, limit.description());
+            assert!(page.contains(&row), "docs/limits.md lacks {row}");
+        }
+        let fixed = page.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4).count();
+        assert_eq!(fixed, FIXED.len());
+        Ok(())
+    }
+}
