@@ -40,7 +40,9 @@ pub use fields::Fields;
 pub use filter::Filter;
 pub use lifecycle::{Action, Status};
 pub use state::{Card, CommentDigest, Situation, Task};
-pub use values::{Attachment, Checklist, Comment, DueStage, Item, Priority, Reaction};
+pub use values::{
+    Attachment, Checklist, ChecklistTitle, Comment, CommentBody, DueStage, Item, PlacedItem, Priority, Reaction,
+};
 pub use watching::Watchers;
 
 /// `aggregate_type` in the log.

@@ -14,6 +14,10 @@ use taskfold_domain::{
 };
 use uuid::Uuid;
 
+/// The project, task and team that the rules are stated on.
+mod fixtures;
+/// Rules of teams.
+mod team;
 /// Several people, teams and tasks, and what they have to do with one another.
 mod together;
 /// A walk of random commands.

@@ -3,16 +3,11 @@
 use std::sync::Arc;
 
 use taskfold_domain::ids::TeamId;
-use taskfold_domain::{Access, Team, TeamCommand, TeamEvent, team};
+use taskfold_domain::{Access, Team, TeamEvent};
 
 use super::*;
 
 const TEAM: TeamId = TeamId(Uuid::from_u128(40));
-
-fn team_asked(actor: UserId, kind: &str, data: Value) -> CommandWithContext<TeamCommand, team::Context> {
-    let command: TeamCommand = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
-    CommandWithContext { command, context: team::Context { actor, id: TEAM } }
-}
 
 fn team_events(events: &[Value]) -> Vec<TeamEvent> {
     events.iter().map(|event| serde_json::from_value(event.clone()).unwrap()).collect()
@@ -33,38 +28,6 @@ fn folded(events: Vec<TeamEvent>) -> Arc<Team> {
     let mut team = Team::default();
     events.into_iter().for_each(|event| team.apply(&event));
     Arc::new(team)
-}
-
-#[test]
-fn given_a_team_when_its_last_owner_leaves_then_it_is_refused() {
-    TestFramework::<Team>::with(())
-        .given(a_team())
-        .when(team_asked(OWNER, "team.remove_member", json!({"user_id": OWNER})))
-        .then_expect_error(Refusal::LastOwner);
-}
-
-#[test]
-fn given_a_team_when_a_member_decides_who_is_in_it_then_it_is_refused_but_they_may_leave() {
-    let add = json!({"user_id": STRANGER, "role": "member"});
-    TestFramework::<Team>::with(())
-        .given(a_team())
-        .when(team_asked(MEMBER, "team.set_member", add))
-        .then_expect_error(Refusal::TeamOwnersOnly);
-    TestFramework::<Team>::with(())
-        .given(a_team())
-        .when(team_asked(MEMBER, "team.remove_member", json!({"user_id": MEMBER})))
-        .then_expect_events(team_events(&[json!({"type": "team.member_removed", "changes": {
-            "member": {"from": {"user_id": MEMBER, "role": "member"}, "to": null}}})]));
-}
-
-#[test]
-fn given_a_deleted_team_when_its_id_is_asked_for_again_then_it_is_given_out_already() {
-    let mut events = a_team();
-    events.extend(team_events(&[json!({"type": "team.deleted", "changes": {"members": {"from": [], "to": null}}})]));
-    TestFramework::<Team>::with(())
-        .given(events)
-        .when(team_asked(OWNER, "team.create", json!({"name": "Again"})))
-        .then_expect_error(Refusal::AlreadyExists);
 }
 
 /// OWNER's, with the team in the role.
