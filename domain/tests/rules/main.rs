@@ -10,12 +10,14 @@ use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::task::{Action, Origin, Situation, Status};
 use taskfold_domain::{
     CommandWithContext, Project, ProjectCommand, ProjectEvent, Rank, Refusal, Role, Task, TaskCommand, TaskEvent,
-    Timestamp, project, task,
+    Timestamp, task,
 };
 use uuid::Uuid;
 
 /// The project, task and team that the rules are stated on.
 mod fixtures;
+/// Rules of projects.
+mod project;
 /// Rules of teams.
 mod team;
 /// Several people, teams and tasks, and what they have to do with one another.
@@ -40,8 +42,8 @@ const STRANGER: UserId = UserId(Uuid::from_u128(4));
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(10));
 const TASK: u128 = 20;
 
-fn project_context(actor: UserId) -> project::Context {
-    project::Context {
+fn project_context(actor: UserId) -> taskfold_domain::project::Context {
+    taskfold_domain::project::Context {
         actor,
         at: at(0),
         jitter: 7,
@@ -63,7 +65,7 @@ fn task_command(kind: &str, data: Value) -> TaskCommand {
 }
 
 fn decided(project: &Project, actor: UserId, kind: &str, data: Value) -> Result<Vec<ProjectEvent>, Refusal> {
-    project::decide(project, &project_command(kind, data), &project_context(actor))
+    taskfold_domain::project::decide(project, &project_command(kind, data), &project_context(actor))
 }
 
 fn applied(project: &mut Project, actor: UserId, kind: &str, data: Value) {
@@ -217,66 +219,6 @@ fn given_a_task_whose_column_is_gone_when_restored_then_it_comes_back_in_the_fir
     let restored = restored.inspect_result().unwrap();
     let TaskEvent::Moved(moved) = &restored[1] else { panic!("{restored:?}") };
     assert_eq!(moved.column_id.as_ref().unwrap().to.0, id(11));
-}
-
-#[test]
-fn given_a_project_when_roles_ask_then_each_gets_what_is_theirs() {
-    let project = board();
-    let rename = || json!({"name": "Q"});
-    assert_eq!(decided(&project, MEMBER, "project.edit", rename()), Err(Refusal::Forbidden { needs: Role::Admin }));
-    assert_eq!(decided(&project, STRANGER, "project.edit", rename()), Err(Refusal::NotFound));
-    let add = json!({"user_id": STRANGER, "role": "owner"});
-    assert_eq!(
-        decided(&project, MEMBER, "project.set_member", add.clone()),
-        Err(Refusal::Forbidden { needs: Role::Admin })
-    );
-    // An admin says who is in the project, and makes nobody an owner, themselves included.
-    let mut project = project;
-    applied(&mut project, OWNER, "project.set_member", json!({"user_id": MEMBER, "role": "admin"}));
-    assert!(decided(&project, MEMBER, "project.set_member", json!({"user_id": STRANGER, "role": "admin"})).is_ok());
-    assert_eq!(decided(&project, MEMBER, "project.set_member", add), Err(Refusal::OwnersOnly));
-    assert_eq!(decided(&project, MEMBER, "project.remove_member", json!({"user_id": OWNER})), Err(Refusal::OwnersOnly));
-    let leave = json!({"user_id": VIEWER});
-    assert!(decided(&project, VIEWER, "project.remove_member", leave).is_ok());
-    let last = json!({"user_id": OWNER});
-    assert_eq!(decided(&project, OWNER, "project.remove_member", last), Err(Refusal::LastOwner));
-}
-
-#[test]
-fn given_an_invitation_when_somebody_joins_then_it_only_ever_raises_their_role() {
-    let mut project = board();
-    let join = |project: &Project, actor: UserId, invited: Option<Role>| {
-        let context = project::Context { invited, ..project_context(actor) };
-        project::decide(project, &project_command("project.join", json!({})), &context)
-    };
-    assert_eq!(join(&project, STRANGER, None), Err(Refusal::NotFound));
-    assert_eq!(join(&project, OWNER, None), Err(Refusal::NotFound));
-    let joined = join(&project, STRANGER, Some(Role::Member)).unwrap();
-    let [ProjectEvent::MemberAdded(added)] = joined.as_slice() else { panic!("{joined:?}") };
-    assert_eq!((added.member.to.user_id, added.member.to.role), (STRANGER, Role::Member));
-    let raised = join(&project, VIEWER, Some(Role::Admin)).unwrap();
-    assert!(matches!(raised.as_slice(), [ProjectEvent::MemberRoleChanged(_)]), "{raised:?}");
-    for (actor, role) in [(MEMBER, Role::Member), (OWNER, Role::Viewer)] {
-        assert_eq!(join(&project, actor, Some(role)), Ok(vec![]));
-    }
-    applied(&mut project, OWNER, "project.archive", json!({}));
-    assert_eq!(join(&project, STRANGER, Some(Role::Member)), Err(Refusal::ProjectArchived));
-}
-
-#[test]
-fn given_columns_when_moved_then_their_order_is_what_was_asked() {
-    let mut project = board();
-    let move_to = |project: &mut Project, column: u128, after: Value| {
-        applied(project, OWNER, "project.edit_column", json!({"column_id": id(column), "after": after}));
-    };
-    let order =
-        |project: &Project| -> Vec<Uuid> { project.board().unwrap().fields.columns.iter().map(|c| c.id.0).collect() };
-    move_to(&mut project, 13, Value::Null);
-    assert_eq!(order(&project), [id(13), id(11), id(12)]);
-    move_to(&mut project, 13, json!(id(11)));
-    assert_eq!(order(&project), [id(11), id(13), id(12)]);
-    let itself = json!({"column_id": id(13), "after": id(13)});
-    assert!(matches!(decided(&project, OWNER, "project.edit_column", itself), Err(Refusal::Invalid(_))));
 }
 
 fn attach(id: Uuid) -> Value {

@@ -35,9 +35,9 @@ fn board(role: &str) -> Project {
     let mut project = Project::default();
     let teams = vec![folded(a_team())];
     for (kind, data) in [("create", json!({"name": "P"})), ("set_team", json!({"team_id": TEAM, "role": role}))] {
-        let context = project::Context { teams: teams.clone(), ..project_context(OWNER) };
+        let context = taskfold_domain::project::Context { teams: teams.clone(), ..project_context(OWNER) };
         let command = project_command(&format!("project.{kind}"), data);
-        for event in project::decide(&project, &command, &context).unwrap() {
+        for event in taskfold_domain::project::decide(&project, &command, &context).unwrap() {
             project.apply(&event);
         }
     }
@@ -56,17 +56,6 @@ fn given_a_team_with_a_role_when_somebody_is_in_it_then_the_highest_of_their_rol
         None,
         "a team that is not there gives nothing"
     );
-}
-
-#[test]
-fn given_a_team_that_one_is_not_in_when_it_is_brought_along_then_it_is_not_there() {
-    let project = board("member");
-    let command = project_command("project.set_team", json!({"team_id": id(41), "role": "viewer"}));
-    let others = folded(team_events(&[json!({"type": "team.created", "changes": {
-        "id": {"from": null, "to": id(41)}, "name": {"from": null, "to": "X"},
-        "members": {"from": null, "to": [{"user_id": STRANGER, "role": "owner"}]}}})]));
-    let context = project::Context { teams: vec![others], ..project_context(OWNER) };
-    assert_eq!(project::decide(&project, &command, &context), Err(Refusal::NotFound));
 }
 
 /// In the project that the team is in.

@@ -1,0 +1,154 @@
+//! Members of a project, and joining by invitation.
+
+use crate::fixtures::project::*;
+
+const ROLES: [Role; 4] = [Role::Viewer, Role::Member, Role::Admin, Role::Owner];
+
+fn set(user_id: UserId, role: Role) -> ProjectCommand {
+    ProjectCommand::SetMember(SetMember { user_id, role })
+}
+
+fn remove(user_id: UserId) -> ProjectCommand {
+    ProjectCommand::RemoveMember(MemberRef { user_id })
+}
+
+fn joins(actor: UserId, invited: Option<Role>) -> Request {
+    by(actor, ProjectCommand::Join(Empty {})).with(|facts| facts.invited = invited)
+}
+
+fn role_changed(user_id: UserId, from: Role, to: Role) -> ProjectEvent {
+    let member = |role| Member { user_id, role };
+    ProjectEvent::MemberRoleChanged(MemberRoleChanged { member: Delta::new(member(from), member(to)) })
+}
+
+fn member_removed(user_id: UserId, role: Role) -> ProjectEvent {
+    ProjectEvent::MemberRemoved(MemberRemoved { member: removed(Member { user_id, role }) })
+}
+
+#[test]
+fn an_owner_adds_somebody_in_any_role() {
+    for role in ROLES {
+        given(a_project()).when(by(OWNER, set(STRANGER, role))).then_expect_events(vec![member_added(STRANGER, role)]);
+    }
+}
+
+#[test]
+fn an_owner_changes_the_role_of_anybody() {
+    given(a_project()).when(by(OWNER, set(MEMBER, Role::Owner))).then_expect_events(vec![role_changed(
+        MEMBER,
+        Role::Member,
+        Role::Owner,
+    )]);
+    given(a_project_with([member_added(STRANGER, Role::Owner)]))
+        .when(by(OWNER, set(STRANGER, Role::Viewer)))
+        .then_expect_events(vec![role_changed(STRANGER, Role::Owner, Role::Viewer)]);
+}
+
+#[test]
+fn an_admin_gives_and_takes_the_roles_below_the_owners() {
+    given(a_project())
+        .when(by(ADMIN, set(STRANGER, Role::Admin)))
+        .then_expect_events(vec![member_added(STRANGER, Role::Admin)]);
+    given(a_project()).when(by(ADMIN, set(VIEWER, Role::Admin))).then_expect_events(vec![role_changed(
+        VIEWER,
+        Role::Viewer,
+        Role::Admin,
+    )]);
+    given(a_project()).when(by(ADMIN, remove(VIEWER))).then_expect_events(vec![member_removed(VIEWER, Role::Viewer)]);
+}
+
+#[test]
+fn an_admin_neither_makes_nor_changes_nor_removes_an_owner() {
+    let commands = [set(STRANGER, Role::Owner), set(ADMIN, Role::Owner), set(OWNER, Role::Viewer), remove(OWNER)];
+    for command in commands {
+        given(a_project()).when(by(ADMIN, command)).then_expect_error(Refusal::OwnersOnly);
+    }
+}
+
+#[test]
+fn a_member_who_has_the_role_already_keeps_it() {
+    for (user, role) in EVERYBODY {
+        if let Some(role) = role {
+            given(a_project()).when(by(OWNER, set(user, role))).then_expect_events(vec![]);
+        }
+    }
+}
+
+#[test]
+fn everybody_may_leave_a_project_whatever_their_role() {
+    for (user, role) in [(VIEWER, Role::Viewer), (MEMBER, Role::Member), (ADMIN, Role::Admin)] {
+        given(a_project()).when(by(user, remove(user))).then_expect_events(vec![member_removed(user, role)]);
+    }
+}
+
+#[test]
+fn somebody_who_is_not_a_member_cannot_be_removed() {
+    given(a_project()).when(by(OWNER, remove(STRANGER))).then_expect_error(Refusal::NotFound);
+}
+
+#[test]
+fn the_last_owner_of_a_project_stays_its_owner() {
+    for command in [remove(OWNER), set(OWNER, Role::Admin)] {
+        given(a_project()).when(by(OWNER, command)).then_expect_error(Refusal::LastOwner);
+    }
+}
+
+/// A team may be deleted, by people who have nothing to do with the project.
+#[test]
+fn an_owner_through_a_team_does_not_count_as_another_owner() {
+    given(a_project_with([team_added(Role::Owner)]))
+        .when(by(OWNER, remove(OWNER)).with(|facts| facts.teams = vec![team::team_with([])]))
+        .then_expect_error(Refusal::LastOwner);
+}
+
+#[test]
+fn one_of_two_owners_may_go() {
+    let two = || a_project_with([member_added(STRANGER, Role::Owner)]);
+    given(two()).when(by(OWNER, remove(OWNER))).then_expect_events(vec![member_removed(OWNER, Role::Owner)]);
+    given(two()).when(by(OWNER, set(OWNER, Role::Member))).then_expect_events(vec![role_changed(
+        OWNER,
+        Role::Owner,
+        Role::Member,
+    )]);
+}
+
+#[test]
+fn somebody_with_an_invitation_joins_in_its_role() {
+    for role in ROLES {
+        given(a_project()).when(joins(STRANGER, Some(role))).then_expect_events(vec![member_added(STRANGER, role)]);
+    }
+}
+
+#[test]
+fn an_invitation_raises_the_role_of_a_member_and_never_lowers_it() {
+    given(a_project()).when(joins(VIEWER, Some(Role::Admin))).then_expect_events(vec![role_changed(
+        VIEWER,
+        Role::Viewer,
+        Role::Admin,
+    )]);
+    for (actor, role) in [(MEMBER, Role::Member), (OWNER, Role::Viewer)] {
+        given(a_project()).when(joins(actor, Some(role))).then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn an_invitation_to_less_than_the_role_through_a_team_changes_nothing() {
+    given(a_project_with([team_added(Role::Admin), member_removed(MEMBER, Role::Member)]))
+        .when(joins(MEMBER, Some(Role::Member)).with(|facts| facts.teams = vec![team::team_with([])]))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn nobody_joins_without_an_invitation() {
+    for (actor, _) in EVERYBODY {
+        given(a_project()).when(joins(actor, None)).then_expect_error(Refusal::NotFound);
+    }
+}
+
+#[test]
+fn nobody_joins_an_archived_project() {
+    given(a_project_with([archived()]))
+        .when(joins(STRANGER, Some(Role::Member)))
+        .then_expect_error(Refusal::ProjectArchived);
+    given(a_project_with([archived()])).when(joins(MEMBER, Some(Role::Member))).then_expect_events(vec![]);
+}

@@ -1,0 +1,98 @@
+//! Teams that have a role in a project.
+
+use taskfold_domain::input::TEAMS_PER_PROJECT;
+
+use crate::fixtures::project::*;
+use crate::fixtures::team::team_with;
+
+/// Command about the team, which is found.
+fn knowing_the_team(actor: UserId, command: ProjectCommand) -> Request {
+    by(actor, command).with(|facts| facts.teams = vec![team_with([team::member_added(team::member(ADMIN))])])
+}
+
+fn set(role: Role) -> ProjectCommand {
+    ProjectCommand::SetTeam(SetTeam { team_id: TEAM, role })
+}
+
+fn remove() -> ProjectCommand {
+    ProjectCommand::RemoveTeam(TeamRef { team_id: TEAM })
+}
+
+fn grant(role: Role) -> TeamGrant {
+    TeamGrant { team_id: TEAM, role }
+}
+
+#[test]
+fn an_admin_gives_a_role_to_a_team_that_they_are_in() {
+    for role in [Role::Viewer, Role::Member, Role::Admin] {
+        given(a_project()).when(knowing_the_team(ADMIN, set(role))).then_expect_events(vec![team_added(role)]);
+    }
+}
+
+#[test]
+fn a_team_that_one_is_not_in_is_not_found() {
+    let without_admin = team_with([]);
+    given(a_project())
+        .when(by(ADMIN, set(Role::Viewer)).with(|facts| facts.teams = vec![without_admin]))
+        .then_expect_error(Refusal::NotFound);
+    given(a_project()).when(by(ADMIN, set(Role::Viewer))).then_expect_error(Refusal::NotFound);
+}
+
+#[test]
+fn a_deleted_team_is_not_found() {
+    let members = vec![team::owner(OWNER), team::member(MEMBER)];
+    let deleted = team_with([team::TeamEvent::Deleted(team::Deleted { members: removed(members) })]);
+    given(a_project())
+        .when(by(OWNER, set(Role::Viewer)).with(|facts| facts.teams = vec![deleted]))
+        .then_expect_error(Refusal::NotFound);
+}
+
+#[test]
+fn only_an_owner_gives_a_team_the_role_of_owners_or_takes_it() {
+    given(a_project())
+        .when(knowing_the_team(OWNER, set(Role::Owner)))
+        .then_expect_events(vec![team_added(Role::Owner)]);
+    given(a_project()).when(knowing_the_team(ADMIN, set(Role::Owner))).then_expect_error(Refusal::OwnersOnly);
+    // The team is not among the facts: its role is not what the admin decides by.
+    for command in [set(Role::Viewer), remove()] {
+        given(a_project_with([team_added(Role::Owner)]))
+            .when(by(ADMIN, command))
+            .then_expect_error(Refusal::OwnersOnly);
+    }
+}
+
+#[test]
+fn an_admin_changes_the_role_of_any_team() {
+    let changed = TeamRoleChanged { team: Delta::new(grant(Role::Viewer), grant(Role::Admin)) };
+    given(a_project_with([team_added(Role::Viewer)]))
+        .when(by(ADMIN, set(Role::Admin)))
+        .then_expect_events(vec![ProjectEvent::TeamRoleChanged(changed)]);
+}
+
+#[test]
+fn a_team_that_has_the_role_already_keeps_it() {
+    given(a_project_with([team_added(Role::Viewer)])).when(by(ADMIN, set(Role::Viewer))).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_project_has_a_maximum_of_teams() {
+    let many = (0..TEAMS_PER_PROJECT).map(|n| {
+        let team = TeamGrant { team_id: id(n as u128), role: Role::Viewer };
+        ProjectEvent::TeamAdded(TeamAdded { team: added(team) })
+    });
+    given(a_project_with(many))
+        .when(knowing_the_team(ADMIN, set(Role::Viewer)))
+        .then_expect_error(Refusal::invalid("", "a project has at most 20 teams"));
+}
+
+#[test]
+fn an_admin_removes_a_team() {
+    given(a_project_with([team_added(Role::Viewer)]))
+        .when(by(ADMIN, remove()))
+        .then_expect_events(vec![ProjectEvent::TeamRemoved(TeamRemoved { team: removed(grant(Role::Viewer)) })]);
+}
+
+#[test]
+fn a_team_without_a_role_cannot_be_removed() {
+    given(a_project()).when(by(ADMIN, remove())).then_expect_error(Refusal::NotFound);
+}
