@@ -19,7 +19,7 @@ const INNER: [&str; 3] = ["task.create", "task.remind", "task.edit_comment"];
 /// Names of the commands that somebody in this role may send now, without `task.`: for a client's buttons.
 pub fn allowed(role: Role, standing: Standing) -> Vec<&'static str> {
     let open = |name: &str| match name {
-        "task.watch" | "task.unwatch" => true,
+        "task.watch" | "task.unwatch" => !standing.deleted,
         _ if standing.project_archived => false,
         "task.restore" => standing.deleted,
         _ if standing.deleted => false,

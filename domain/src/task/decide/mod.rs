@@ -179,10 +179,10 @@ fn created(create: &CreateTask, board: &Board, context: &Context) -> Result<Vec<
     if label_ids.len() > LABELS_PER_TASK {
         return Err(Refusal::invalid("/label_ids", format!("at most {LABELS_PER_TASK}")));
     }
-    for (i, user) in assignee_ids.iter().enumerate() {
+    for (i, user) in create.assignee_ids.iter().enumerate() {
         sets::must_be_member(board, *user, context, || format!("/assignee_ids/{i}"))?;
     }
-    for (i, label) in label_ids.iter().enumerate() {
+    for (i, label) in create.label_ids.iter().enumerate() {
         sets::must_be_label(board, *label, || format!("/label_ids/{i}"))?;
     }
     let own_id = create.id.unwrap_or(TaskId(context.fresh_id));
