@@ -39,10 +39,6 @@ fn between(lower: Option<u16>, upper: Option<u16>) -> Rank {
     Rank::between(lower.as_ref(), upper.as_ref(), at(NOW), 7).unwrap()
 }
 
-fn column_added(column: Column) -> ProjectEvent {
-    ProjectEvent::ColumnAdded(ColumnAdded { column: added(column) })
-}
-
 fn review(id: ColumnId, rank: Rank) -> Column {
     Column { rank, ..column(id, "Review", Category::InProgress, 1) }
 }
@@ -84,7 +80,7 @@ fn a_new_column_may_have_a_limit_at_once() {
 }
 
 #[test]
-fn the_id_of_a_column_is_given_out_once() {
+fn two_columns_cannot_have_the_same_id() {
     given(a_project()).when(adds(AddColumn { id: Some(TODO), ..add() })).then_expect_error(Refusal::AlreadyExists);
 }
 
