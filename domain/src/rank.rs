@@ -64,7 +64,7 @@ impl Rank {
         let mut text = midpoint(low.as_bytes(), high.map(str::as_bytes))?;
         match beside_the_newer(low, high) {
             Some(beside) if beside.len() <= text.len() + SPARE => text = beside,
-            _ => {
+            Some(_) | None => {
                 // As deep as the deeper of the two: room for many that follow beside this one.
                 let deepest = low.len().max(high.map_or(0, str::len));
                 if text.len() + JITTER > deepest {
@@ -119,7 +119,7 @@ fn value(byte: u8) -> u64 {
 fn beside_the_newer(low: &str, high: Option<&str>) -> Option<String> {
     let beside = match high {
         Some(high) if high.len() >= low.len() => neighbour(high, Towards::Less)?,
-        _ => neighbour(low, Towards::More)?,
+        Some(_) | None => neighbour(low, Towards::More)?,
     };
     // With anything appended it must stay between the two.
     let above = *low < *beside && !low.starts_with(&beside);

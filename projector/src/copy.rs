@@ -56,7 +56,7 @@ fn escape(text: &mut String, value: &str) {
             Some((at, '\n')) => (&part[..at], "\\n"),
             Some((at, '\r')) => (&part[..at], "\\r"),
             Some((at, '\t')) => (&part[..at], "\\t"),
-            _ => (part, ""),
+            Some(_) | None => (part, ""),
         };
         text.push_str(plain);
         text.push_str(special);

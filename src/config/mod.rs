@@ -281,7 +281,7 @@ impl Cli {
                 attachments,
                 limits,
             }),
-            _ => Err(mistakes),
+            (Some(_) | None, ..) => Err(mistakes),
         }
     }
 }

@@ -145,7 +145,7 @@ impl Store {
             let folder = prefix.parts().fold(folder.clone(), |path, part| path.join(part.as_ref()));
             return match tokio::fs::remove_dir_all(&folder).await {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Unavailable(error.to_string())),
-                _ => Ok(()),
+                Ok(()) | Err(_) => Ok(()),
             };
         }
         let names = self.objects.list(Some(&prefix)).map_ok(|object| object.location).boxed();

@@ -182,7 +182,7 @@ impl From<sqlx::Error> for CommandError {
             Some(taskfold_event_log::OTHER_LOG) => return Self::OtherLog,
             Some(taskfold_event_log::FORKED) => return Self::Forked,
             Some(taskfold_event_log::INCOMPLETE) => return Self::Incomplete,
-            _ => {}
+            Some(_) | None => {}
         }
         let unavailable = taskfold_event_log::is_unavailable(&error);
         if unavailable { Self::Unavailable(error.to_string()) } else { Self::Broken(error.to_string()) }
@@ -200,6 +200,6 @@ pub fn fingerprint(target: Uuid, command: &impl Serialize) -> Vec<u8> {
 pub fn data_of(command: &impl Serialize) -> Value {
     match serde_json::to_value(command) {
         Ok(Value::Object(mut object)) => object.remove("data").unwrap_or_default(),
-        _ => Value::Null,
+        Ok(_) | Err(_) => Value::Null,
     }
 }

@@ -26,7 +26,7 @@ pub fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Pr
     let only = values.next().is_none();
     match value.to_str() {
         Ok(text) if only => Ok(Some(text.trim())),
-        _ => Err(Problem::new(Code::Malformed, format!("The header {name} must be one line of ASCII"))),
+        Ok(_) | Err(_) => Err(Problem::new(Code::Malformed, format!("The header {name} must be one line of ASCII"))),
     }
 }
 

@@ -33,11 +33,10 @@ pub async fn identify(State(log): State<watch::Receiver<LogIdentity>>, mut reque
                 // The stream responds with `reset`, as to any cursor of another log.
                 request.headers_mut().insert(LAST_EVENT_ID, HeaderValue::from_static("of-another-log"));
                 next.run(request).await
+            } else if matches!(*request.method(), Method::GET | Method::HEAD) {
+                problem.into_response()
             } else {
-                match *request.method() {
-                    Method::GET | Method::HEAD => problem.into_response(),
-                    _ => precondition_failed(problem),
-                }
+                precondition_failed(problem)
             }
         }
         Ok(_) => next.run(request).await,

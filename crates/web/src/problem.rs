@@ -132,7 +132,7 @@ impl Problem {
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{}: {}", one.pointer, one.detail),
-            _ => "See `errors`".to_owned(),
+            [] | [_, _, ..] => "See `errors`".to_owned(),
         };
         Self { errors: Some(errors), ..Self::new(Code::ValidationFailed, detail) }
     }

@@ -33,7 +33,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
         // serde would accept an array as the fields of an object, in their order.
         match bytes.trim_ascii_start().first() {
             Some(b'{') => parse_json(&bytes).map(Self),
-            _ => {
+            Some(_) | None => {
                 parse_json::<serde::de::IgnoredAny>(&bytes)?;
                 Err(Problem::invalid_field("", "must be an object"))
             }

@@ -36,6 +36,8 @@ pub async fn handler(
             let sent = CommandRequest::from_request_parts(&mut parts, &app.0).await?;
             get::handler(app, sent, ids, Query(NoParams {}), headers).await
         }
-        _ => Err(Problem::new(Code::MethodNotAllowed, "Send X-HTTP-Method-Override: PATCH, DELETE or HEAD").into()),
+        Some(_) | None => {
+            Err(Problem::new(Code::MethodNotAllowed, "Send X-HTTP-Method-Override: PATCH, DELETE or HEAD").into())
+        }
     }
 }

@@ -73,7 +73,7 @@ impl Receiver {
         }
         match &self.checksum {
             Some(checksum) if !checksum.clone().matches() => Err(UploadError::ChecksumMismatch),
-            _ => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -76,7 +76,7 @@ pub fn time(value: &Value) -> Option<Timestamp> {
     let time = match value {
         Value::String(text) => DateTime::parse_from_rfc3339(text.trim()).ok()?.with_timezone(&Utc),
         Value::Number(millis) => DateTime::from_timestamp_millis(millis.as_i64()?)?,
-        _ => return None,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
     Timestamp::within_bounds(time)
 }

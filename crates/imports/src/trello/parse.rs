@@ -49,7 +49,7 @@ fn clean(value: &mut Value) {
         Value::String(text) if text.contains('\0') => *text = text.replace('\0', ""),
         Value::Array(items) => items.iter_mut().for_each(clean),
         Value::Object(fields) => fields.values_mut().for_each(clean),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -245,10 +245,7 @@ impl Subscriber {
                 frames.push(bytes);
             }
         }
-        match frames.len() {
-            1 => frames.swap_remove(0),
-            _ => frames.concat().into(),
-        }
+        if frames.len() == 1 { frames.swap_remove(0) } else { frames.concat().into() }
     }
 
     /// Returns the bytes of the frame if it is for this client.

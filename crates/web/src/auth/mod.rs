@@ -35,10 +35,8 @@ pub enum Rejected {
 
 impl From<jsonwebtoken::errors::Error> for Rejected {
     fn from(error: jsonwebtoken::errors::Error) -> Self {
-        match error.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => Self::Expired,
-            _ => Self::Invalid,
-        }
+        let is_expired = matches!(error.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature);
+        if is_expired { Self::Expired } else { Self::Invalid }
     }
 }
 
@@ -58,7 +56,7 @@ pub fn bearer(headers: &http::HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(text) = headers::one(headers, AUTHORIZATION.as_str())? else { return Ok(None) };
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        _ => Err(Problem::new(Code::Unauthenticated, "Send `Authorization: Bearer <access token>`")),
+        Some(_) | None => Err(Problem::new(Code::Unauthenticated, "Send `Authorization: Bearer <access token>`")),
     }
 }
 

@@ -30,10 +30,10 @@ pub async fn change(app: &App, message: StreamChangeMessage) -> Result<CarriedCh
         let payload = serde_json::to_vec(&message).map_err(|_| ChangeRefusal::Unavailable)?;
         let request = async_nats::Request::new().payload(payload.into()).timeout(Some(REPLY_LIMIT));
         let reply = peers.client.send_request(peers.subject(&instance), request).await;
-        let reply = reply.map_err(|error| match error.kind() {
-            // The instance is gone, and its streams have ended with it.
-            RequestErrorKind::NoResponders => ChangeRefusal::NotFound,
-            _ => ChangeRefusal::Unavailable,
+        let reply = reply.map_err(|error| {
+            // Without responders, the instance is gone, and its streams have ended with it.
+            let is_gone = error.kind() == RequestErrorKind::NoResponders;
+            if is_gone { ChangeRefusal::NotFound } else { ChangeRefusal::Unavailable }
         })?;
         let changed = serde_json::from_slice::<Result<CarriedChannels, ChangeRefusal>>(&reply.payload);
         changed.map_err(|_| ChangeRefusal::Unavailable)?

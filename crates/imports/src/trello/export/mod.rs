@@ -185,7 +185,7 @@ impl Export {
                 Some("admin") => _ = roles.insert(id.to_owned(), Role::Admin),
                 Some("observer") if authors.contains(id) => active_observers += 1,
                 Some("observer") => _ = roles.insert(id.to_owned(), Role::Viewer),
-                _ => {}
+                Some(_) | None => {}
             }
         }
         self.skipped.add_many("observer", "becomes a member, as the author of imported content", active_observers);
@@ -213,7 +213,7 @@ pub(super) fn flag(value: &Value, key: &str) -> bool {
     match value.get(key) {
         Some(Value::Bool(flag)) => *flag,
         Some(Value::String(text)) => text == "true",
-        _ => false,
+        Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
     }
 }
 
@@ -222,7 +222,7 @@ pub(super) fn position(value: &Value, index: usize) -> f64 {
     let number = match value.get("pos") {
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.parse().ok(),
-        _ => None,
+        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => None,
     };
     let behind = 1e15 + f64::from(u32::try_from(index).unwrap_or(u32::MAX));
     number.filter(|n| n.is_finite()).unwrap_or(behind)

@@ -65,7 +65,7 @@ impl Reconciliation {
                     let change = LabelPatch { name, color };
                     commands.push(ProjectCommand::EditLabel(EditLabel { label_id, change }));
                 }
-                _ => {}
+                (Some(_) | None, ..) => {}
             }
         }
         for current in &board.fields.labels {

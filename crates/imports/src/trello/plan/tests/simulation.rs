@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::project::{self, Board};
 use taskfold_domain::task::{self, Card as TaskCard, Origin, Situation};
-use taskfold_domain::{Project, Rank, Task, TaskCommand, TaskEvent, Timestamp};
+use taskfold_domain::{Project, Rank, Task, TaskEvent, Timestamp};
 use uuid::Uuid;
 
 use crate::command::{Correction, ImportCommand};
@@ -109,11 +109,7 @@ impl Simulation {
             ImportCommand::Task { id, command, rank } => {
                 let task = self.tasks.entry(*id).or_default();
                 let log = self.logs.entry(*id).or_default();
-                let comment = match command {
-                    TaskCommand::EditComment(edit) => Some(edit.comment_id),
-                    TaskCommand::RemoveComment(remove) => Some(remove.comment_id),
-                    _ => None,
-                };
+                let comment = command.required_facts().comment;
                 let digest = comment.and_then(|id| task.card()?.comment(id));
                 let comment = digest.and_then(|digest| digest.read_from(log[digest.written_at as usize - 1].clone()));
                 let end = Rank::at_end(at, 5);
@@ -162,10 +158,10 @@ impl Simulation {
                 .tasks
                 .iter()
                 .filter_map(|(id, t)| match &t.situation {
-                    Situation::Present(card) if card.fields.column_id == IDS.column(&list.id) => {
-                        Some((card.fields.rank.clone(), *id))
+                    Situation::Present(card) => {
+                        (card.fields.column_id == IDS.column(&list.id)).then(|| (card.fields.rank.clone(), *id))
                     }
-                    _ => None,
+                    Situation::Absent | Situation::Deleted { .. } => None,
                 })
                 .collect();
             here.sort();
