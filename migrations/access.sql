@@ -29,7 +29,7 @@ AS $$
     ('taskfold_query', 'SELECT (kid), SELECT (public_pem), SELECT (created_at)', 'signing_keys'),
     ('taskfold_query', 'SELECT, INSERT, UPDATE, DELETE', 'notification_reads notification_settings own_filters'),
     ('taskfold_query', 'SELECT, INSERT, DELETE', 'calendar_links'),
-    ('taskfold_feed', 'SELECT', 'events log_head log_identities projection_checkpoint project_members project_teams team_members project_roles '
+    ('taskfold_feed', 'SELECT', 'events aggregate_heads log_head log_identities projection_checkpoint project_members project_teams team_members project_roles '
         'notifications notification_settings past_project_members past_team_members past_project_teams channel_events '
         'project_memberships team_memberships project_team_grants project_access _sqlx_migrations'),
     ('taskfold_feed', 'SELECT, INSERT, UPDATE, DELETE', 'used_tickets')

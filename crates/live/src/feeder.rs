@@ -58,7 +58,7 @@ pub struct Feeder {
 
 /// Position in the log, with the command of the event there: a log that has another command at this position is not the
 /// same log.
-#[derive(Clone, Copy, Default, sqlx::FromRow)]
+#[derive(Clone, Copy, Default)]
 struct LogPosition {
     position: i64,
     command_id: Option<Uuid>,
@@ -117,8 +117,12 @@ impl Feeder {
     }
 
     async fn read_checkpoint(&self) -> sqlx::Result<LogPosition> {
-        sqlx::query_as(
-            "SELECT c.position, e.command_id FROM projection_checkpoint c LEFT JOIN events e ON e.position = c.position",
+        sqlx::query_as!(
+            LogPosition,
+            r#"
+            SELECT c.position AS "position!", e.command_id AS "command_id?"
+            FROM projection_checkpoint c LEFT JOIN events e ON e.position = c.position
+            "#,
         )
         .fetch_one(self.hub.pool())
         .await
@@ -186,8 +190,12 @@ impl Feeder {
     /// restored to an earlier state, and clients were sent events that it lacks.
     async fn check_log(&mut self) {
         let LogPosition { position, command_id: Some(command_id) } = self.published else { return };
-        let exists = sqlx::query_scalar("SELECT EXISTS (SELECT FROM events WHERE position = $1 AND command_id = $2)");
-        match within(REQUEST, exists.bind(position).bind(command_id).fetch_one(self.hub.pool())).await {
+        let exists = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM events WHERE position = $1 AND command_id = $2) AS "exists!""#,
+            position,
+            command_id,
+        );
+        match within(REQUEST, exists.fetch_one(self.hub.pool())).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::error!(position, "the log lacks a published event: all streams are reset");

@@ -134,19 +134,23 @@ impl MembershipReader {
         let numbers: Vec<i32> = pairs().map(|(number, ..)| number).collect();
         let users: Vec<Uuid> = pairs().map(|(_, user, _)| user).collect();
         let projects: Vec<Uuid> = pairs().map(|(.., project)| project).collect();
-        let (checkpoint, head, numbers, projects): (i64, i64, Vec<i32>, Vec<Uuid>) = sqlx::query_as(
-            "WITH asked AS (SELECT * FROM unnest($1::integer[], $2::uuid[], $3::uuid[]) AS a(number, user_id, project_id)), \
-                  seen AS (SELECT DISTINCT number, project_id FROM asked JOIN project_roles USING (user_id, project_id)) \
-             SELECT c.position, h.position, ARRAY(SELECT number FROM seen ORDER BY number, project_id), \
-                    ARRAY(SELECT project_id FROM seen ORDER BY number, project_id) \
-             FROM projection_checkpoint c, log_head h",
+        let read = sqlx::query!(
+            r#"
+            WITH asked AS (
+                SELECT * FROM unnest($1::integer[], $2::uuid[], $3::uuid[]) AS a (number, user_id, project_id)),
+            seen AS (SELECT DISTINCT number, project_id FROM asked JOIN project_roles USING (user_id, project_id))
+            SELECT c.position AS checkpoint, h.position AS head,
+                   ARRAY(SELECT number FROM seen ORDER BY number, project_id) AS "numbers!",
+                   ARRAY(SELECT project_id FROM seen ORDER BY number, project_id) AS "projects!"
+            FROM projection_checkpoint c, log_head h
+            "#,
+            &numbers,
+            &users,
+            &projects,
         )
-        .bind(numbers)
-        .bind(users)
-        .bind(projects)
         .fetch_one(&self.pool)
         .await?;
-        Ok((checkpoint, head, numbers.into_iter().zip(projects).collect()))
+        Ok((read.checkpoint, read.head, read.numbers.into_iter().zip(read.projects).collect()))
     }
 
     fn with_waiting<T>(&self, see: impl FnOnce(&mut Vec<Lookup>) -> T) -> T {
@@ -165,18 +169,22 @@ pub struct NonMembers {
 /// Selects the pairs of project and user in which the user is not a member, directly or through a team.
 pub async fn non_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<NonMembers> {
     let (projects, users): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().copied().unzip();
-    let (checkpoint, projects, users): (i64, Vec<Uuid>, Vec<Uuid>) = sqlx::query_as(
-        "WITH gone AS (SELECT a.project_id, a.user_id FROM unnest($1::uuid[], $2::uuid[]) AS a (project_id, user_id) \
-                       WHERE NOT EXISTS (SELECT FROM project_roles r \
-                                         WHERE r.project_id = a.project_id AND r.user_id = a.user_id)) \
-         SELECT c.position, ARRAY(SELECT project_id FROM gone ORDER BY project_id, user_id), \
-                ARRAY(SELECT user_id FROM gone ORDER BY project_id, user_id) FROM projection_checkpoint c",
+    let gone = sqlx::query!(
+        r#"
+        WITH gone AS (
+            SELECT a.project_id, a.user_id FROM unnest($1::uuid[], $2::uuid[]) AS a (project_id, user_id)
+            WHERE NOT EXISTS (
+                SELECT FROM project_roles r WHERE r.project_id = a.project_id AND r.user_id = a.user_id))
+        SELECT c.position AS checkpoint, ARRAY(SELECT project_id FROM gone ORDER BY project_id, user_id) AS "projects!",
+               ARRAY(SELECT user_id FROM gone ORDER BY project_id, user_id) AS "users!"
+        FROM projection_checkpoint c
+        "#,
+        &projects,
+        &users,
     )
-    .bind(projects)
-    .bind(users)
     .fetch_one(pool)
     .await?;
-    Ok(NonMembers { checkpoint, pairs: projects.into_iter().zip(users).collect() })
+    Ok(NonMembers { checkpoint: gone.checkpoint, pairs: gone.projects.into_iter().zip(gone.users).collect() })
 }
 
 /// Position of the user's last revocation in the project, if it is after `from` and the read tables contain it.
@@ -197,10 +205,12 @@ pub enum RequiredTables {
 /// Fails unless the read tables contain everything that was published up to `position`. They do not after PostgreSQL
 /// lost their last rows (the projector restores them from the log), or until the intervals are rebuilt.
 pub async fn require_checkpoint(pool: &PgPool, tables: RequiredTables, position: i64) -> sqlx::Result<()> {
-    sqlx::query("SELECT FROM projection_checkpoint WHERE position >= $1 AND (versions ? 'channel_events' OR NOT $2)")
-        .bind(position)
-        .bind(tables == RequiredTables::Intervals)
-        .fetch_one(pool)
-        .await?;
+    sqlx::query!(
+        "SELECT FROM projection_checkpoint WHERE position >= $1 AND (versions ? 'channel_events' OR NOT $2)",
+        position,
+        tables == RequiredTables::Intervals,
+    )
+    .fetch_one(pool)
+    .await?;
     Ok(())
 }

@@ -11,9 +11,8 @@ use super::frame::{ChannelId, Frame, FrameKind, encode};
 use super::membership::{RequiredTables, require_checkpoint};
 
 /// A notification, in the JSON of frames and of lists.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize)]
 struct NotificationRow {
-    #[sqlx(rename = "notification_id")]
     id: Uuid,
     kind: String,
     position: i64,
@@ -26,19 +25,21 @@ struct NotificationRow {
     user_id: Uuid,
 }
 
-// `OFFSET 0` makes PostgreSQL look up the access of each row by index, and not that of all users.
+/// Selects the notifications that are not muted, and whose project the user could see then, with a further condition
+/// and an order. `OFFSET 0` makes PostgreSQL look up the access of each row by index, and not that of all users.
 macro_rules! select_notifications {
-    ($between:literal by $order:literal) => {
-        concat!(
-            "SELECT n.notification_id, n.kind, n.position, n.project_id, n.task_id, n.comment_id, n.actor_id, \
-                    n.occurred_at, n.user_id \
-             FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id \
-             WHERE n.kind <> ALL (coalesce(s.muted, '{}')) AND ",
-            $between,
-            " AND EXISTS (SELECT FROM project_access a WHERE a.user_id = n.user_id AND a.project_id = n.project_id \
-                  AND a.from_position <= n.position AND (a.to_position IS NULL OR a.to_position >= n.position) OFFSET 0) \
-             ORDER BY ",
-            $order
+    ($condition:literal, $order:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            NotificationRow,
+            r#"
+            SELECT n.notification_id AS id, n.kind, n.position, n.project_id, n.task_id, n.comment_id, n.actor_id,
+                   n.occurred_at, n.user_id
+            FROM notifications n LEFT JOIN notification_settings s ON s.user_id = n.user_id
+            WHERE n.kind <> ALL (coalesce(s.muted, '{}'))
+              AND EXISTS (SELECT FROM project_access a WHERE a.user_id = n.user_id AND a.project_id = n.project_id
+                  AND a.from_position <= n.position AND (a.to_position IS NULL OR a.to_position >= n.position) OFFSET 0)
+              AND "# + $condition + " ORDER BY " + $order,
+            $($argument),*
         )
     };
 }
@@ -52,25 +53,28 @@ pub async fn of_events(
     (after, upto): (i64, i64),
 ) -> sqlx::Result<Vec<Frame>> {
     require_checkpoint(pool, RequiredTables::Intervals, upto).await?;
-    let notifications = sqlx::query_as(select_notifications!("n.position > $1 AND n.position <= $2" by "n.position"));
-    let notifications = notifications.bind(after).bind(upto).fetch_all(pool);
+    let notifications =
+        select_notifications!("n.position > $1 AND n.position <= $2", "n.position", after, upto).fetch_all(pool);
     // A list, and not a range: a plan that suits all ranges reads the whole table.
     let positions: Vec<i64> = (after + 1..=upto).collect();
-    let recipients = sqlx::query_as(
-        "SELECT position, user_id FROM channel_events WHERE position = ANY ($1) AND user_id IS NOT NULL \
-         UNION \
-         SELECT c.position, m.user_id FROM channel_events c JOIN team_memberships m ON m.team_id = c.team_id \
-             AND m.from_position <= c.position AND (m.to_position IS NULL OR m.to_position >= c.position) \
-         WHERE c.position = ANY ($1)",
-    );
-    let recipients = recipients.bind(positions).fetch_all(pool);
-    let (notifications, recipients): (Vec<NotificationRow>, Vec<(i64, Uuid)>) =
-        tokio::try_join!(notifications, recipients)?;
+    let recipients = sqlx::query!(
+        r#"
+        SELECT position AS "position!", user_id AS "user_id!" FROM channel_events
+        WHERE position = ANY ($1) AND user_id IS NOT NULL
+        UNION
+        SELECT c.position, m.user_id FROM channel_events c JOIN team_memberships m ON m.team_id = c.team_id
+            AND m.from_position <= c.position AND (m.to_position IS NULL OR m.to_position >= c.position)
+        WHERE c.position = ANY ($1)
+        "#,
+        &positions,
+    )
+    .fetch_all(pool);
+    let (notifications, recipients) = tokio::try_join!(notifications, recipients)?;
     let event_at = |position| {
         let index = events.binary_search_by_key(&position, |event| event.at.position());
         index.ok().map(|index| &events[index])
     };
-    let copies = recipients.into_iter().filter_map(|(position, user)| Some(event_at(position)?.copy_for(user)));
+    let copies = recipients.into_iter().filter_map(|to| Some(event_at(to.position)?.copy_for(to.user_id)));
     Ok(notifications.iter().map(|row| row.frame(epoch)).chain(copies).collect())
 }
 
@@ -83,13 +87,14 @@ pub async fn of_user(
     (upto, limit): (i64, i64),
 ) -> sqlx::Result<Vec<Frame>> {
     // Row comparisons, here and below, admit only the index of the one user or team.
-    let notifications: Vec<NotificationRow> = sqlx::query_as(select_notifications!(
-        "n.user_id = $3 AND (n.user_id, n.position) > ($3, $1) AND (n.user_id, n.position) <= ($3, $2)" by "n.position LIMIT $4"
-    ))
-    .bind(after.personal_position())
-    .bind(upto)
-    .bind(user)
-    .bind(limit)
+    let notifications = select_notifications!(
+        "n.user_id = $3 AND (n.user_id, n.position) > ($3, $1) AND (n.user_id, n.position) <= ($3, $2)",
+        "n.position LIMIT $4",
+        after.personal_position(),
+        upto,
+        user,
+        limit
+    )
     .fetch_all(pool)
     .await?;
     let events = sqlx::query_as!(

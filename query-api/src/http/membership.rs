@@ -11,7 +11,6 @@ use super::snapshot::Snapshot;
 use super::text_enum::TextEnum;
 
 /// Role of the caller, and properties of the project that every read needs.
-#[derive(sqlx::FromRow)]
 pub struct Membership {
     role: TextEnum<Role>,
     pub archived: bool,
@@ -29,12 +28,18 @@ impl Snapshot {
             Target::Task(task) | Target::TaskPart(task) => (None, Some(task)),
             Target::Team(_) => return Ok(None),
         };
-        let member = sqlx::query_as("SELECT * FROM taskfold_membership($1, $2, $3)")
-            .bind(project.map(|project| project.0))
-            .bind(task.map(|task| task.0))
-            .bind(self.position)
-            .fetch_optional(&mut *self.db)
-            .await?;
+        let member = sqlx::query_as!(
+            Membership,
+            r#"
+            SELECT role AS "role!: _", archived AS "archived!", label_ids AS "label_ids!", changed AS "changed!"
+            FROM taskfold_membership($1, $2, $3)
+            "#,
+            project.map(|project| project.0),
+            task.map(|task| task.0),
+            self.position,
+        )
+        .fetch_optional(&mut *self.db)
+        .await?;
         Ok(member)
     }
 }

@@ -1,18 +1,14 @@
-//! Lists in pages, by keyset: the limit, the opaque cursor, and the query for the rows after it.
+//! Lists in pages, by keyset: the limit, the opaque cursor, and the key after which the rows start.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::QueryAs;
-use sqlx::{FromRow, Postgres};
 pub use taskfold_web::page::{Page, bounded, limit};
 use taskfold_web::page::{list_digest, row_limit};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::error::{ReadError, bad_cursor_or, invalid_cursor};
-use super::snapshot::Snapshot;
+use super::error::{ReadError, invalid_cursor};
 use super::values::Position;
 
 /// Query parameters of a list without filters.
@@ -87,21 +83,6 @@ impl Keyset {
     /// Rows to select: one more than the limit, which shows that there is a next page.
     pub fn row_limit(&self) -> i64 {
         row_limit(self.limit)
-    }
-
-    /// Runs a query whose last three parameters are the sort key (as text), the id, and the row limit. `start`: a key
-    /// before all others.
-    pub async fn fetch<'q, R>(
-        &'q self,
-        snapshot: &mut Snapshot,
-        query: QueryAs<'q, Postgres, R, PgArguments>,
-        start: &'q str,
-    ) -> Result<Vec<R>, ReadError>
-    where
-        R: Send + Unpin + for<'r> FromRow<'r, PgRow>,
-    {
-        let query = query.bind(self.key(start)).bind(self.id()).bind(self.row_limit());
-        query.fetch_all(&mut *snapshot.db).await.map_err(bad_cursor_or)
     }
 
     /// Makes the page from the selected rows. `key`: sort key and id of a row.

@@ -34,73 +34,85 @@ pub async fn visible_from(app: &App, user: Uuid, target: Target, at: i64) -> sql
     match target {
         Target::Project(project) => project_visible_from(log, user, project.0, at).await,
         Target::Task(task) => task_visible_from(log, user, task, at).await,
-        Target::TaskPart(task) => sqlx::query_scalar(
-            "SELECT max(position) FROM events WHERE aggregate_type = 'task' AND aggregate_id = $1 AND position > $2",
-        )
-        .bind(task.to_string())
-        .bind(at)
-        .fetch_one(log)
-        .await,
+        Target::TaskPart(task) => {
+            sqlx::query_scalar!(
+                r#"
+                SELECT position FROM aggregate_heads
+                WHERE aggregate_type = 'task' AND aggregate_id = $1 AND position > $2
+                "#,
+                task.0,
+                at,
+            )
+            .fetch_optional(log)
+            .await
+        }
         Target::Team(team) => team_visible_from(log, user, team, at).await,
     }
 }
 
 /// Considers the user's own events in the project, and those that add the user or one of their teams.
 async fn project_visible_from(log: &PgPool, user: Uuid, project: Uuid, at: i64) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
-        "SELECT max(position) FROM ( \
-             SELECT e.position FROM events e WHERE e.project_id = $1 AND e.position > $3 \
-               AND (e.actor_id = $2 OR e.payload #>> '{changes,member,to,user_id}' = $2::text \
-                    OR e.payload #>> '{changes,team,to,team_id}' \
-                        IN (SELECT m.team_id::text FROM team_members m WHERE m.user_id = $2)) \
-             UNION ALL \
-             SELECT e.position FROM project_teams t \
-                 JOIN events e ON e.aggregate_type = 'team' AND e.aggregate_id = t.team_id::text \
-             WHERE t.project_id = $1 AND e.position > $3 AND e.payload #>> '{changes,member,to,user_id}' = $2::text) AS news",
+    sqlx::query_scalar!(
+        r#"
+        SELECT max(position) FROM (
+            SELECT e.position FROM events e
+            WHERE e.project_id = $1 AND e.position > $3
+              AND (e.actor_id = $2 OR e.payload #>> '{changes,member,to,user_id}' = $2::text
+                   OR e.payload #>> '{changes,team,to,team_id}'
+                      IN (SELECT m.team_id::text FROM team_members m WHERE m.user_id = $2))
+            UNION ALL
+            SELECT e.position FROM project_teams t
+            JOIN events e ON e.aggregate_type = 'team' AND e.aggregate_id = t.team_id::text
+            WHERE t.project_id = $1 AND e.position > $3 AND e.payload #>> '{changes,member,to,user_id}' = $2::text) AS news
+        "#,
+        project,
+        user,
+        at,
     )
-    .bind(project)
-    .bind(user)
-    .bind(at)
     .fetch_one(log)
     .await
 }
 
 async fn task_visible_from(log: &PgPool, user: Uuid, task: TaskId, at: i64) -> sqlx::Result<Option<i64>> {
-    let created: Option<(Uuid, i64, bool)> = sqlx::query_as(
-        "SELECT e.project_id, e.position, \
-                EXISTS (SELECT FROM project_roles r WHERE r.project_id = e.project_id AND r.user_id = $2) \
-         FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = $1 ORDER BY e.sequence LIMIT 1",
+    let created = sqlx::query!(
+        r#"
+        SELECT e.project_id AS "project_id!", e.position,
+               EXISTS (SELECT FROM project_roles r WHERE r.project_id = e.project_id AND r.user_id = $2) AS "is_member!"
+        FROM events e WHERE e.aggregate_type = 'task' AND e.aggregate_id = $1
+        ORDER BY e.sequence LIMIT 1
+        "#,
+        task.to_string(),
+        user,
     )
-    .bind(task.to_string())
-    .bind(user)
     .fetch_optional(log)
     .await?;
-    match created {
-        None => Ok(None),
-        Some((_, position, true)) => Ok(Some(position).filter(|position| *position > at)),
-        Some((project, position, false)) => {
-            let joined = project_visible_from(log, user, project, at).await?;
-            Ok(joined.map(|joined| joined.max(position)))
-        }
+    let Some(created) = created else { return Ok(None) };
+    if created.is_member {
+        return Ok(Some(created.position).filter(|position| *position > at));
     }
+    let joined = project_visible_from(log, user, created.project_id, at).await?;
+    Ok(joined.map(|joined| joined.max(created.position)))
 }
 
 /// Considers the user's own events in the team, those that add the user, and those that give the team a role in one of
 /// the user's projects.
 async fn team_visible_from(log: &PgPool, user: Uuid, team: TeamId, at: i64) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
-        "SELECT max(position) FROM ( \
-             SELECT e.position FROM events e WHERE e.aggregate_type = 'team' AND e.aggregate_id = $1 AND e.position > $3 \
-               AND (e.actor_id = $2 OR e.payload #>> '{changes,member,to,user_id}' = $2::text) \
-             UNION ALL \
-             SELECT e.position FROM events e JOIN project_roles r ON r.project_id = e.project_id AND r.user_id = $2 \
-             WHERE e.event_type IN ('project.team_added', 'project.team_role_changed', 'project.team_removed') \
-               AND coalesce(e.payload #>> '{changes,team,to,team_id}', e.payload #>> '{changes,team,from,team_id}') = $1 \
-               AND e.position > $3) AS news",
+    sqlx::query_scalar!(
+        r#"
+        SELECT max(position) FROM (
+            SELECT e.position FROM events e
+            WHERE e.aggregate_type = 'team' AND e.aggregate_id = $1 AND e.position > $3
+              AND (e.actor_id = $2 OR e.payload #>> '{changes,member,to,user_id}' = $2::text)
+            UNION ALL
+            SELECT e.position FROM events e JOIN project_roles r ON r.project_id = e.project_id AND r.user_id = $2
+            WHERE e.event_type IN ('project.team_added', 'project.team_role_changed', 'project.team_removed')
+              AND coalesce(e.payload #>> '{changes,team,to,team_id}', e.payload #>> '{changes,team,from,team_id}') = $1
+              AND e.position > $3) AS news
+        "#,
+        team.to_string(),
+        user,
+        at,
     )
-    .bind(team.to_string())
-    .bind(user)
-    .bind(at)
     .fetch_one(log)
     .await
 }

@@ -162,10 +162,10 @@ impl ReadRequest {
         let mut lookup = self.lookup(app, min_position);
         loop {
             let mut snapshot = lookup.snapshot().await?;
-            let is_visible: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM teams WHERE team_id = $1)")
-                .bind(team.0)
-                .fetch_one(&mut *snapshot.db)
-                .await?;
+            let is_visible =
+                sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM teams WHERE team_id = $1) AS "exists!""#, team.0)
+                    .fetch_one(&mut *snapshot.db)
+                    .await?;
             if is_visible {
                 return Ok(snapshot);
             }

@@ -40,12 +40,16 @@ pub async fn begin_write(app: &App, caller: &Caller) -> Result<Transaction<'stat
 
 /// Sets the caller for row-level security. Returns the position and the generation of the read tables.
 async fn set_caller(db: &mut Transaction<'static, Postgres>, caller: &Caller) -> sqlx::Result<(i64, i64)> {
-    sqlx::query_as(
-        "SELECT position, generation FROM projection_checkpoint, set_config('taskfold.user_id', $1, true) AS u, \
-                 set_config('taskfold.project_id', $2, true) AS p",
+    sqlx::query!(
+        r#"
+        SELECT position, generation
+        FROM projection_checkpoint, set_config('taskfold.user_id', $1, true) AS u,
+             set_config('taskfold.project_id', $2, true) AS p
+        "#,
+        caller.user_id.to_string(),
+        caller.scope.project.map(|project| project.to_string()).unwrap_or_default(),
     )
-    .bind(caller.user_id.to_string())
-    .bind(caller.scope.project.map(|project| project.to_string()).unwrap_or_default())
+    .map(|checkpoint| (checkpoint.position, checkpoint.generation))
     .fetch_one(&mut **db)
     .await
 }

@@ -41,7 +41,6 @@ pub struct Params {
     min_position: Option<Position>,
 }
 
-#[derive(sqlx::FromRow)]
 struct File {
     file_name: String,
     content_type: String,
@@ -78,11 +77,12 @@ pub async fn handler(
     let mut lookup = read.lookup(&app, query.min_position);
     let (file, position) = loop {
         let (mut snapshot, _) = lookup.member(Target::Task(task_id)).await?;
-        let file: Option<File> = sqlx::query_as(
+        let file = sqlx::query_as!(
+            File,
             "SELECT file_name, content_type, size, sha256 FROM attachments WHERE task_id = $1 AND attachment_id = $2",
+            task_id.0,
+            attachment_id.0,
         )
-        .bind(task_id.0)
-        .bind(attachment_id.0)
         .fetch_optional(&mut *snapshot.db)
         .await?;
         let position = snapshot.position;

@@ -10,16 +10,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app::App;
-use crate::http::error::ReadError;
+use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{Keyset, Page, Paging};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 
 /// A file on a task.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Attachment)]
 pub struct AttachmentView {
-    #[sqlx(rename = "attachment_id")]
     id: Uuid,
     author_id: Uuid,
     #[schema(example = "notes.pdf")]
@@ -55,13 +54,23 @@ pub async fn handler(
 ) -> Result<ReadResponse, ReadError> {
     let list = Keyset::of("attachments", task_id.0, &query)?;
     let (mut snapshot, _) = request.task(&app, query.min_position, task_id).await?;
-    let select = sqlx::query_as(
-        "SELECT attachment_id, author_id, file_name, content_type, size, sha256, created_at, position::text AS sort_key \
-         FROM attachments WHERE task_id = $1 AND (position, attachment_id) > ($2::text::bigint, $3) \
-         ORDER BY position, attachment_id LIMIT $4",
+    let rows = sqlx::query_as!(
+        AttachmentView,
+        r#"
+        SELECT attachment_id AS id, author_id, file_name, content_type, size, sha256, created_at,
+               position::text AS "sort_key!"
+        FROM attachments
+        WHERE task_id = $1 AND (position, attachment_id) > ($2::text::bigint, $3)
+        ORDER BY position, attachment_id LIMIT $4
+        "#,
+        task_id.0,
+        list.key("-1"),
+        list.id(),
+        list.row_limit(),
     )
-    .bind(task_id.0);
-    let rows: Vec<AttachmentView> = list.fetch(&mut snapshot, select, "-1").await?;
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(bad_cursor_or)?;
     let page = list.page(rows, |a| (a.sort_key.clone(), a.id), |a| a);
     ReadResponse::page(&request, snapshot, &page).await
 }

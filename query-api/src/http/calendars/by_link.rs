@@ -10,7 +10,6 @@ use taskfold_web::read::{Path, Query};
 use taskfold_web::scope::{Access, Scope};
 use taskfold_web::{Caller, Problem};
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::ics::ShownAs;
 use super::{secret_hash, tasks};
@@ -48,20 +47,26 @@ pub async fn handler(
     parts: Parts,
 ) -> Result<ReadResponse, ReadError> {
     let secret = file.strip_suffix(".ics").ok_or_else(Problem::not_found)?;
-    let link: Option<(Uuid, Uuid, Uuid, TextEnum<ShownAs>)> =
-        sqlx::query_as("SELECT link_id, user_id, project_id, shown_as FROM taskfold_calendar_link($1)")
-            .bind(secret_hash(secret))
-            .fetch_optional(&app.pool)
-            .await?;
-    let (link, user, project, shown_as) = link.ok_or_else(Problem::not_found)?;
+    let link = sqlx::query!(
+        r#"
+        SELECT link_id AS "link_id!", user_id AS "user_id!", project_id AS "project_id!",
+               shown_as AS "shown_as!: TextEnum<ShownAs>"
+        FROM taskfold_calendar_link($1)
+        "#,
+        secret_hash(secret),
+    )
+    .fetch_optional(&app.pool)
+    .await?;
+    let link = link.ok_or_else(Problem::not_found)?;
+    let project = ProjectId(link.project_id);
     // The link acts as a token of its creator that may only read this project.
     let caller = Caller {
-        user_id: UserId(user),
-        means: Means::ApiToken(link),
-        scope: Scope { access: Access::Read, project: Some(ProjectId(project)) },
+        user_id: UserId(link.user_id),
+        means: Means::ApiToken(link.link_id),
+        scope: Scope { access: Access::Read, project: Some(project) },
         expires_at: i64::MAX,
     };
     let request = ReadRequest::by(caller, &parts)?;
-    let opened = request.project(&app, None, ProjectId(project)).await?;
-    tasks::respond(&request, opened, ProjectId(project), query.shown_as.unwrap_or(shown_as.0)).await
+    let opened = request.project(&app, None, project).await?;
+    tasks::respond(&request, opened, project, query.shown_as.unwrap_or(link.shown_as.0)).await
 }

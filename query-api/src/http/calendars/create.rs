@@ -65,10 +65,10 @@ pub async fn handler(
     let shown_as = body.shown_as.unwrap_or_default();
     pending::require_member(&app, &caller, project_id).await?;
     let mut db = begin_write(&app, &caller).await?;
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM calendar_links WHERE project_id = $1")
-        .bind(project_id.0)
-        .fetch_one(&mut *db)
-        .await?;
+    let count =
+        sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM calendar_links WHERE project_id = $1"#, project_id.0,)
+            .fetch_one(&mut *db)
+            .await?;
     if count >= MAX_LINKS_PER_PROJECT {
         return Err(Problem::invalid_field(
             "",
@@ -78,14 +78,16 @@ pub async fn handler(
     }
     let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let id = clock::new_id();
-    let created_at: DateTime<Utc> = sqlx::query_scalar(
-        "INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at) \
-         VALUES ($1, taskfold_user(), $2, $3, $4, now()) RETURNING created_at",
+    let created_at = sqlx::query_scalar!(
+        r#"
+        INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at)
+        VALUES ($1, taskfold_user(), $2, $3, $4, now()) RETURNING created_at
+        "#,
+        id,
+        project_id.0,
+        secret_hash(&secret),
+        shown_as.as_str(),
     )
-    .bind(id)
-    .bind(project_id.0)
-    .bind(secret_hash(&secret))
-    .bind(shown_as.as_str())
     .fetch_one(&mut *db)
     .await?;
     db.commit().await?;

@@ -34,7 +34,6 @@ impl ShownAs {
 }
 
 /// Fields of a task that the calendar contains.
-#[derive(sqlx::FromRow)]
 pub struct Entry {
     pub task_id: Uuid,
     pub title: String,

@@ -19,9 +19,8 @@ use crate::http::read_response::ReadResponse;
 use crate::http::text_enum::TextEnum;
 
 /// A calendar link, without its secret.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct CalendarLink {
-    #[sqlx(rename = "link_id")]
     id: Uuid,
     project_id: Uuid,
     #[serde(rename = "as")]
@@ -44,11 +43,15 @@ pub async fn handler(
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
     let (mut snapshot, _) = request.project(&app, query.min_position, project_id).await?;
-    let items: Vec<CalendarLink> = sqlx::query_as(
-        "SELECT link_id, project_id, shown_as, created_at FROM calendar_links \
-         WHERE user_id = taskfold_user() AND project_id = $1 ORDER BY created_at, link_id",
+    let items = sqlx::query_as!(
+        CalendarLink,
+        r#"
+        SELECT link_id AS id, project_id, shown_as AS "shown_as: _", created_at FROM calendar_links
+        WHERE user_id = taskfold_user() AND project_id = $1
+        ORDER BY created_at, link_id
+        "#,
+        project_id.0,
     )
-    .bind(project_id.0)
     .fetch_all(&mut *snapshot.db)
     .await?;
     ReadResponse::page(&request, snapshot, &Page::complete(items)).await

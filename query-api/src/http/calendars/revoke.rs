@@ -26,11 +26,10 @@ pub async fn handler(
     Path((project_id, link_id)): Path<(ProjectId, Uuid)>,
 ) -> Result<StatusCode, ReadError> {
     let mut db = begin_write(&app, &caller).await?;
-    let revoked = sqlx::query("DELETE FROM calendar_links WHERE link_id = $1 AND project_id = $2")
-        .bind(link_id)
-        .bind(project_id.0)
-        .execute(&mut *db)
-        .await?;
+    let revoked =
+        sqlx::query!("DELETE FROM calendar_links WHERE link_id = $1 AND project_id = $2", link_id, project_id.0,)
+            .execute(&mut *db)
+            .await?;
     db.commit().await?;
     if revoked.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
 }

@@ -1,7 +1,6 @@
 //! Tasks of a calendar, for members and for links.
 
 use chrono::{Months, NaiveDate};
-use sqlx::types::Json;
 use taskfold_domain::ids::ProjectId;
 use taskfold_event_log::clock;
 
@@ -31,26 +30,28 @@ pub async fn respond(
         Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
     };
-    let (name, Json(labels)): (String, Json<serde_json::Value>) =
-        sqlx::query_as("SELECT name, labels FROM projects WHERE project_id = $1")
-            .bind(project.0)
-            .fetch_one(&mut *snapshot.db)
-            .await?;
-    let entries: Vec<Entry> = sqlx::query_as(
-        "SELECT task_id, title, description, status, priority, progress, start_at, due_at, created_at, updated_at, version, \
-                ARRAY(SELECT l ->> 'name' FROM jsonb_array_elements($2) AS l WHERE (l ->> 'id')::uuid = ANY (label_ids)) \
-                    AS labels \
-         FROM tasks \
-         WHERE project_id = $1 AND NOT deleted AND NOT archived \
-           AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $4::date::timestamp AT TIME ZONE 'UTC' \
-         ORDER BY CASE WHEN due_at IS NULL THEN start_at ELSE due_at END, task_id LIMIT $3",
+    let shown = sqlx::query!("SELECT name, labels FROM projects WHERE project_id = $1", project.0)
+        .fetch_one(&mut *snapshot.db)
+        .await?;
+    let entries = sqlx::query_as!(
+        Entry,
+        r#"
+        SELECT task_id, title, description, status AS "status: _", priority AS "priority: _", progress, start_at, due_at,
+               created_at, updated_at, version,
+               ARRAY(SELECT l ->> 'name' FROM jsonb_array_elements($2) AS l WHERE (l ->> 'id')::uuid = ANY (label_ids))
+                   AS "labels!: _"
+        FROM tasks
+        WHERE project_id = $1 AND NOT deleted AND NOT archived
+          AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $4::date::timestamp AT TIME ZONE 'UTC'
+        ORDER BY CASE WHEN due_at IS NULL THEN start_at ELSE due_at END, task_id LIMIT $3
+        "#,
+        project.0,
+        shown.labels,
+        MAX_TASKS,
+        first,
     )
-    .bind(project.0)
-    .bind(Json(labels))
-    .bind(MAX_TASKS)
-    .bind(first)
     .fetch_all(&mut *snapshot.db)
     .await?;
-    let body = ics::calendar(&name, entries, shown_as);
+    let body = ics::calendar(&shown.name, entries, shown_as);
     Ok(ReadResponse::tagged(request, snapshot, etag, body.into_bytes()).await.of_type(CONTENT_TYPE))
 }

@@ -14,7 +14,7 @@ use crate::http::read_request::{MinPosition, ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 
 /// The caller's account.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct Me {
     user_id: Uuid,
     #[schema(example = "ada-lark")]
@@ -35,10 +35,13 @@ pub async fn handler(
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
-    let me: Option<Me> = sqlx::query_as("SELECT user_id, username, display_name FROM accounts WHERE user_id = $1")
-        .bind(request.caller.user_id.0)
-        .fetch_optional(&mut *snapshot.db)
-        .await?;
+    let me = sqlx::query_as!(
+        Me,
+        "SELECT user_id, username, display_name FROM accounts WHERE user_id = $1",
+        request.caller.user_id.0,
+    )
+    .fetch_optional(&mut *snapshot.db)
+    .await?;
     let me = me.ok_or_else(|| Problem::new(Code::Unauthenticated, "The account does not exist any more"))?;
     ReadResponse::new(&request, snapshot, &me).await
 }

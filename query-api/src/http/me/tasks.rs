@@ -10,12 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::http::app::App;
-use crate::http::error::ReadError;
+use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, limit};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::values::{Position, Time};
-use crate::http::view::{Card, card_fields};
+use crate::http::view::{Card, select_cards};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -64,13 +64,6 @@ impl View {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    #[sqlx(flatten)]
-    card: Card,
-    sort_key: String,
-}
-
 /// The tasks that are assigned to the caller, in all projects, by due time; tasks without one come last. Archived tasks
 /// are not included.
 #[utoipa::path(
@@ -88,32 +81,40 @@ pub async fn handler(
     let list = ListName::new("my tasks", request.caller.user_id.0, &(view, query.due_before))
         .keyset(limit(query.limit)?, query.cursor.as_deref())?;
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
-    let select = sqlx::query_as(concat!(
-        "SELECT * FROM (SELECT ",
-        card_fields!(),
-        ", coalesce(due_at, 'infinity')::text AS sort_key FROM tasks WHERE task_id IN (SELECT taskfold_my_tasks()) \
-             AND ($1 = 'all' OR status NOT IN ('completed', 'cancelled', 'failed')) \
-             AND ($1 <> 'overdue' OR due_at < now()) \
-             AND ($1 <> 'due_soon' OR (due_at >= now() AND due_at < now() + interval '24 hours')) \
-             AND ($2::timestamptz IS NULL OR due_at < $2)) AS mine \
-         WHERE ($1 <> 'blocked' OR blocked) AND (coalesce(due_at, 'infinity'), task_id) > ($3::text::timestamptz, $4) \
-         ORDER BY coalesce(due_at, 'infinity'), task_id LIMIT $5"
-    ))
-    .bind(view.as_str())
-    .bind(query.due_before.map(|time| time.0));
-    let rows: Vec<Row> = list.fetch(&mut snapshot, select, "-infinity").await?;
-    let projects: Vec<Uuid> = rows.iter().map(|row| row.card.fields.project_id).collect();
+    let rows: Vec<(Card, String)> = select_cards!(
+        card, row => (card, row.sort_key);
+        "SELECT * FROM (SELECT" CARD r#", coalesce(due_at, 'infinity')::text AS "sort_key!"
+                FROM tasks
+                WHERE task_id IN (SELECT taskfold_my_tasks())
+                  AND ($1 = 'all' OR status NOT IN ('completed', 'cancelled', 'failed'))
+                  AND ($1 <> 'overdue' OR due_at < now())
+                  AND ($1 <> 'due_soon' OR (due_at >= now() AND due_at < now() + interval '24 hours'))
+                  AND ($2::timestamptz IS NULL OR due_at < $2)) AS mine
+            WHERE ($1 <> 'blocked' OR "blocked!")
+              AND (coalesce(due_at, 'infinity'), task_id) > ($3::text::timestamptz, $4)
+            ORDER BY coalesce(due_at, 'infinity'), task_id LIMIT $5
+        "#;
+        view.as_str(),
+        query.due_before.map(|time| time.0),
+        list.key("-infinity"),
+        list.id(),
+        list.row_limit(),
+    )
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(bad_cursor_or)?;
+    let projects: Vec<Uuid> = rows.iter().map(|(card, _)| card.fields.project_id).collect();
     // Tasks keep removed labels, and they are not shown.
-    let labels: HashSet<Uuid> = sqlx::query_scalar("SELECT label_id FROM label_documents WHERE project_id = ANY ($1)")
-        .bind(projects)
-        .fetch_all(&mut *snapshot.db)
-        .await?
-        .into_iter()
-        .collect();
-    let key = |row: &Row| (row.sort_key.clone(), row.card.fields.id);
-    let page = list.page(rows, key, |mut row| {
-        row.card.fields.keep_labels(&labels);
-        row.card
+    let labels: HashSet<Uuid> =
+        sqlx::query_scalar!("SELECT label_id FROM label_documents WHERE project_id = ANY ($1)", &projects)
+            .fetch_all(&mut *snapshot.db)
+            .await?
+            .into_iter()
+            .collect();
+    let key = |(card, sort_key): &(Card, String)| (sort_key.clone(), card.fields.id);
+    let page = list.page(rows, key, |(mut card, _)| {
+        card.fields.keep_labels(&labels);
+        card
     });
     ReadResponse::page(&request, snapshot, &page).await
 }

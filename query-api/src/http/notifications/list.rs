@@ -35,9 +35,8 @@ pub struct Params {
 }
 
 /// A notification of the caller.
-#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Notification {
-    #[sqlx(rename = "notification_id")]
     id: Uuid,
     #[schema(value_type = Kind)]
     kind: TextEnum<Kind>,
@@ -83,23 +82,26 @@ pub async fn handler(
     let list = ListName::new("notifications", request.caller.user_id.0, &query.unread)
         .keyset(limit(query.limit)?, query.cursor.as_deref())?;
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
-    let rows: Vec<Notification> = sqlx::query_as(
-        "SELECT n.notification_id, n.kind, n.position, n.project_id, n.task_id, t.title AS task_title, n.comment_id, \
-                n.actor_id, n.occurred_at, \
-                n.position <= coalesce(s.read_up_to, 0) OR r.notification_id IS NOT NULL AS read \
-         FROM notifications n \
-         LEFT JOIN notification_settings s ON s.user_id = n.user_id \
-         LEFT JOIN notification_reads r ON r.user_id = n.user_id AND r.notification_id = n.notification_id \
-         LEFT JOIN tasks t ON t.task_id = n.task_id \
-         WHERE n.user_id = (SELECT taskfold_user()) AND n.kind <> ALL (coalesce(s.muted, '{}')) \
-           AND ($1::boolean IS NULL \
-                OR $1 <> (n.position <= coalesce(s.read_up_to, 0) OR r.notification_id IS NOT NULL)) \
-           AND n.position < $2::text::bigint \
-         ORDER BY n.position DESC LIMIT $3",
+    let rows = sqlx::query_as!(
+        Notification,
+        r#"
+        SELECT n.notification_id AS id, n.kind AS "kind: _", n.position, n.project_id, n.task_id,
+               t.title AS "task_title?", n.comment_id, n.actor_id, n.occurred_at,
+               n.position <= coalesce(s.read_up_to, 0) OR r.notification_id IS NOT NULL AS "read!"
+        FROM notifications n
+        LEFT JOIN notification_settings s ON s.user_id = n.user_id
+        LEFT JOIN notification_reads r ON r.user_id = n.user_id AND r.notification_id = n.notification_id
+        LEFT JOIN tasks t ON t.task_id = n.task_id
+        WHERE n.user_id = (SELECT taskfold_user()) AND n.kind <> ALL (coalesce(s.muted, '{}'))
+          AND ($1::boolean IS NULL
+               OR $1 <> (n.position <= coalesce(s.read_up_to, 0) OR r.notification_id IS NOT NULL))
+          AND n.position < $2::text::bigint
+        ORDER BY n.position DESC LIMIT $3
+        "#,
+        query.unread,
+        list.key(FIRST_KEY),
+        list.row_limit(),
     )
-    .bind(query.unread)
-    .bind(list.key(FIRST_KEY))
-    .bind(list.row_limit())
     .fetch_all(&mut *snapshot.db)
     .await
     .map_err(bad_cursor_or)?;

@@ -34,10 +34,13 @@ pub async fn handler(
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
-    let muted: Vec<TextEnum<Kind>> =
-        sqlx::query_scalar("SELECT unnest(muted) FROM notification_settings WHERE user_id = taskfold_user()")
-            .fetch_all(&mut *snapshot.db)
-            .await?;
+    let muted = sqlx::query_scalar!(
+        r#"
+        SELECT unnest(muted) AS "muted!: TextEnum<Kind>" FROM notification_settings WHERE user_id = taskfold_user()
+        "#,
+    )
+    .fetch_all(&mut *snapshot.db)
+    .await?;
     let preferences = Preferences { muted: muted.into_iter().map(|kind| kind.0).collect() };
     ReadResponse::new(&request, snapshot, &preferences).await
 }

@@ -56,29 +56,35 @@ pub async fn handler(
     }
     let mut db = begin_write(&app, &caller).await?;
     // Row-level security excludes notifications of other users.
-    sqlx::query(
-        "INSERT INTO notification_reads (user_id, notification_id) \
-         SELECT user_id, notification_id FROM notifications WHERE notification_id = ANY ($1) ON CONFLICT DO NOTHING",
+    sqlx::query!(
+        r#"
+        INSERT INTO notification_reads (user_id, notification_id)
+        SELECT user_id, notification_id FROM notifications WHERE notification_id = ANY ($1) ON CONFLICT DO NOTHING
+        "#,
+        &body.ids,
     )
-    .bind(&body.ids)
     .execute(&mut *db)
     .await?;
     if let Some(up_to) = body.up_to {
         // At most the current position: later notifications have not been seen.
-        sqlx::query(
-            "INSERT INTO notification_settings (user_id, read_up_to) \
-             SELECT taskfold_user(), least($1, position) FROM projection_checkpoint \
-             ON CONFLICT (user_id) DO UPDATE \
-             SET read_up_to = greatest(notification_settings.read_up_to, excluded.read_up_to)",
+        sqlx::query!(
+            r#"
+            INSERT INTO notification_settings (user_id, read_up_to)
+            SELECT taskfold_user(), least($1, position) FROM projection_checkpoint
+            ON CONFLICT (user_id) DO UPDATE
+            SET read_up_to = greatest(notification_settings.read_up_to, excluded.read_up_to)
+            "#,
+            i64::try_from(up_to).unwrap_or(i64::MAX),
         )
-        .bind(i64::try_from(up_to).unwrap_or(i64::MAX))
         .execute(&mut *db)
         .await?;
         // Removes the marks that `read_up_to` covers.
-        sqlx::query(
-            "DELETE FROM notification_reads r USING notifications n, notification_settings s \
-             WHERE r.user_id = taskfold_user() AND n.notification_id = r.notification_id \
-               AND s.user_id = r.user_id AND n.position <= s.read_up_to",
+        sqlx::query!(
+            r#"
+            DELETE FROM notification_reads r USING notifications n, notification_settings s
+            WHERE r.user_id = taskfold_user() AND n.notification_id = r.notification_id
+              AND s.user_id = r.user_id AND n.position <= s.read_up_to
+            "#,
         )
         .execute(&mut *db)
         .await?;

@@ -27,11 +27,13 @@ pub async fn handler(
     body.muted.sort_by_key(|kind| kind.as_str());
     body.muted.dedup();
     let mut db = begin_write(&app, &caller).await?;
-    sqlx::query(
-        "INSERT INTO notification_settings (user_id, muted) VALUES (taskfold_user(), $1) \
-         ON CONFLICT (user_id) DO UPDATE SET muted = excluded.muted",
+    sqlx::query!(
+        r#"
+        INSERT INTO notification_settings (user_id, muted) VALUES (taskfold_user(), $1)
+        ON CONFLICT (user_id) DO UPDATE SET muted = excluded.muted
+        "#,
+        &body.muted.iter().map(|kind| kind.as_str()).collect::<Vec<_>>() as _,
     )
-    .bind(body.muted.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
     .execute(&mut *db)
     .await?;
     db.commit().await?;

@@ -65,30 +65,39 @@ pub async fn handler(
     let mut present = app.presence.present(project_id.0);
     let ids: Vec<Uuid> = present.keys().copied().collect();
     // Only members are listed, with their names, as in every list of people.
-    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM taskfold_people($1) WHERE user_id = ANY ($2)")
-        .bind(project_id.0)
-        .bind(&ids)
-        .fetch_one(&mut *snapshot.db)
-        .await?;
-    let rows: Vec<(Uuid, Option<String>, Option<String>)> = sqlx::query_as(
-        "SELECT user_id, username, display_name FROM taskfold_people($1) \
-         WHERE user_id = ANY ($2) AND user_id > $3 ORDER BY user_id LIMIT $4",
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM taskfold_people($1) WHERE user_id = ANY ($2)"#,
+        project_id.0,
+        &ids,
     )
-    .bind(project_id.0)
-    .bind(&ids)
-    .bind(list.id())
-    .bind(list.row_limit())
+    .fetch_one(&mut *snapshot.db)
+    .await?;
+    let rows = sqlx::query!(
+        r#"
+        SELECT user_id AS "user_id!", username, display_name FROM taskfold_people($1)
+        WHERE user_id = ANY ($2) AND user_id > $3
+        ORDER BY user_id LIMIT $4
+        "#,
+        project_id.0,
+        &ids,
+        list.id(),
+        list.row_limit(),
+    )
+    .map(|person| {
+        let view = present.remove(&person.user_id).unwrap_or_default();
+        let at = DateTime::from_timestamp_millis(view.at).unwrap_or_default();
+        PresentView {
+            user_id: person.user_id,
+            username: person.username,
+            display_name: person.display_name,
+            focus: view.focus,
+            devices: view.devices,
+            at,
+        }
+    })
     .fetch_all(&mut *snapshot.db)
     .await?;
-    let page = list.page(
-        rows,
-        |(user, ..)| (String::new(), *user),
-        |(user_id, username, display_name)| {
-            let view = present.remove(&user_id).unwrap_or_default();
-            let at = DateTime::from_timestamp_millis(view.at).unwrap_or_default();
-            PresentView { user_id, username, display_name, focus: view.focus, devices: view.devices, at }
-        },
-    );
+    let page = list.page(rows, |person| (String::new(), person.user_id), |person| person);
     let body = PresencePage { page, total };
     ReadResponse::list(&request, snapshot, &body, body.page.next_cursor.as_deref()).await
 }

@@ -21,7 +21,7 @@ use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::snapshot::Snapshot;
 use crate::http::values::Position;
-use crate::http::view::{Card, card_fields};
+use crate::http::view::{Card, select_cards};
 
 const MAX_CARDS: i64 = 200;
 
@@ -99,17 +99,20 @@ pub async fn handler(
         Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
     };
-    let Json(mut columns): Json<Vec<Column>> = sqlx::query_scalar("SELECT columns FROM projects WHERE project_id = $1")
-        .bind(project_id.0)
-        .fetch_one(&mut *snapshot.db)
-        .await?;
+    let Json(mut columns) = sqlx::query_scalar!(
+        r#"SELECT columns AS "columns: Json<Vec<Column>>" FROM projects WHERE project_id = $1"#,
+        project_id.0,
+    )
+    .fetch_one(&mut *snapshot.db)
+    .await?;
     columns.retain(|column| !column.archived && after.as_ref().is_none_or(|cursor| cursor.column == column.id.0));
-    let counts: HashMap<Uuid, i64> = sqlx::query_as("SELECT column_id, tasks FROM column_counts WHERE project_id = $1")
-        .bind(project_id.0)
-        .fetch_all(&mut *snapshot.db)
-        .await?
-        .into_iter()
-        .collect();
+    let counts: HashMap<Uuid, i64> =
+        sqlx::query!("SELECT column_id, tasks FROM column_counts WHERE project_id = $1", project_id.0)
+            .map(|count| (count.column_id, count.tasks))
+            .fetch_all(&mut *snapshot.db)
+            .await?
+            .into_iter()
+            .collect();
     let mut by_column: HashMap<Uuid, Vec<Card>> = HashMap::new();
     for mut card in cards(&mut snapshot, project_id, &columns, after.as_ref(), limit).await? {
         card.fields.keep_labels(&labels);
@@ -165,20 +168,21 @@ async fn cards(
     limit: Option<i64>,
 ) -> Result<Vec<Card>, ReadError> {
     let columns: Vec<Uuid> = columns.iter().map(|column| column.id.0).collect();
-    Ok(sqlx::query_as(concat!(
-        "SELECT ",
-        card_fields!(),
-        " FROM unnest($2::uuid[]) WITH ORDINALITY AS on_board (id, place) CROSS JOIN LATERAL ( \
-             SELECT * FROM tasks t WHERE t.project_id = $1 AND t.column_id = on_board.id AND NOT t.archived AND NOT t.deleted \
-                 AND (t.rank, t.task_id) > ($3, $4) \
-             ORDER BY t.rank, t.task_id LIMIT $5) AS tasks \
-         ORDER BY place, rank, task_id"
-    ))
-    .bind(project.0)
-    .bind(columns)
-    .bind(after.map_or("", |cursor| cursor.rank.as_str()))
-    .bind(after.map_or(Uuid::nil(), |cursor| cursor.task))
-    .bind(limit.map(|limit| limit + 1))
-    .fetch_all(&mut *snapshot.db)
-    .await?)
+    let cards = select_cards!(
+        card, row => card;
+        "SELECT" CARD r#"
+            FROM unnest($2::uuid[]) WITH ORDINALITY AS on_board (id, place) CROSS JOIN LATERAL (
+                SELECT * FROM tasks t
+                WHERE t.project_id = $1 AND t.column_id = on_board.id AND NOT t.archived AND NOT t.deleted
+                  AND (t.rank, t.task_id) > ($3, $4)
+                ORDER BY t.rank, t.task_id LIMIT $5) AS tasks
+            ORDER BY place, rank, task_id
+        "#;
+        project.0,
+        &columns,
+        after.map_or("", |cursor| cursor.rank.as_str()),
+        after.map_or(Uuid::nil(), |cursor| cursor.task),
+        limit.map(|limit| limit + 1),
+    );
+    Ok(cards.fetch_all(&mut *snapshot.db).await?)
 }

@@ -12,12 +12,12 @@ use taskfold_web::read::{Path, Query};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::http::app::App;
-use crate::http::error::ReadError;
+use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, bounded};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::values::{Position, Time};
-use crate::http::view::{Card, card_fields};
+use crate::http::view::{Card, select_cards};
 
 const MAX_ITEMS: i64 = 2000;
 /// A leap year, and the hour that a change of clocks may add.
@@ -100,31 +100,24 @@ impl<'de> Deserialize<'de> for Zone {
 }
 
 /// A task in the calendar.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct CalendarItem {
-    #[sqlx(flatten)]
     #[serde(flatten)]
     card: Card,
     /// The day of `start_at` in the requested time zone.
-    #[sqlx(skip)]
     start_date: Option<NaiveDate>,
     /// The day of `due_at` in the requested time zone.
-    #[sqlx(skip)]
     due_date: Option<NaiveDate>,
-    #[serde(skip)]
-    sort_key: String,
 }
 
 impl CalendarItem {
-    fn in_zone(mut self, zone: Tz) -> Self {
+    fn new(card: Card, zone: Tz) -> Self {
         let day = |time: DateTime<Utc>| {
             let local = time.with_timezone(&zone).date_naive();
             // Dates have years of four digits, also at either end of the range of times.
             if (1..=9999).contains(&local.year()) { local } else { time.date_naive() }
         };
-        self.start_date = self.card.fields.start_at.map(day);
-        self.due_date = self.card.fields.due_at.map(day);
-        self
+        Self { start_date: card.fields.start_at.map(day), due_date: card.fields.due_at.map(day), card }
     }
 }
 
@@ -155,23 +148,29 @@ pub async fn handler(
         Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
     };
-    let select = sqlx::query_as(concat!(
-        "SELECT ",
-        card_fields!(),
-        ", coalesce(start_at, due_at)::text AS sort_key FROM tasks \
-         WHERE project_id = $1 AND NOT deleted AND NOT archived \
-           AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $2 AND coalesce(start_at, due_at) < $3 \
-           AND (coalesce(start_at, due_at), task_id) > ($4::text::timestamptz, $5) \
-         ORDER BY coalesce(start_at, due_at), task_id LIMIT $6"
-    ))
-    .bind(project_id.0)
-    .bind(from)
-    .bind(to);
-    let rows: Vec<CalendarItem> = list.fetch(&mut snapshot, select, "-infinity").await?;
-    let key = |item: &CalendarItem| (item.sort_key.clone(), item.card.fields.id);
-    let page = list.page(rows, key, |mut item| {
-        item.card.fields.keep_labels(&labels);
-        item.in_zone(zone)
+    let rows: Vec<(Card, String)> = select_cards!(
+        card, row => (card, row.sort_key);
+        "SELECT" CARD r#", coalesce(start_at, due_at)::text AS "sort_key!"
+            FROM tasks
+            WHERE project_id = $1 AND NOT deleted AND NOT archived
+              AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $2 AND coalesce(start_at, due_at) < $3
+              AND (coalesce(start_at, due_at), task_id) > ($4::text::timestamptz, $5)
+            ORDER BY coalesce(start_at, due_at), task_id LIMIT $6
+        "#;
+        project_id.0,
+        from,
+        to,
+        list.key("-infinity"),
+        list.id(),
+        list.row_limit(),
+    )
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(bad_cursor_or)?;
+    let key = |(card, sort_key): &(Card, String)| (sort_key.clone(), card.fields.id);
+    let page = list.page(rows, key, |(mut card, _)| {
+        card.fields.keep_labels(&labels);
+        CalendarItem::new(card, zone)
     });
     ReadResponse::tagged_page(&request, snapshot, etag, &page).await
 }

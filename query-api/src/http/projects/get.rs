@@ -43,20 +43,6 @@ pub struct Project {
     version: i64,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    name: String,
-    description: String,
-    columns: Json<Vec<Column>>,
-    labels: Json<Vec<Label>>,
-    filters: Json<Vec<SavedFilter>>,
-    watching: bool,
-    created_at: DateTime<Utc>,
-    created_by: Uuid,
-    updated_at: DateTime<Utc>,
-    version: i64,
-}
-
 /// A project with its columns and labels.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}", operation_id = "getProject", tag = "projects",
@@ -71,12 +57,15 @@ pub async fn handler(
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
     let (mut snapshot, member) = request.project(&app, query.min_position, project_id).await?;
-    let row: Row = sqlx::query_as(
-        "SELECT name, description, columns, labels, filters, taskfold_user() = ANY (watcher_ids) AS watching, \
-                created_at, created_by, updated_at, version \
-         FROM projects WHERE project_id = $1",
+    let row = sqlx::query!(
+        r#"
+        SELECT name, description, columns AS "columns: Json<Vec<Column>>", labels AS "labels: Json<Vec<Label>>",
+               filters AS "filters: Json<Vec<SavedFilter>>", taskfold_user() = ANY (watcher_ids) AS "watching!",
+               created_at, created_by, updated_at, version
+        FROM projects WHERE project_id = $1
+        "#,
+        project_id.0,
     )
-    .bind(project_id.0)
     .fetch_one(&mut *snapshot.db)
     .await?;
     let project = Project {

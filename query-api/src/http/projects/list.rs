@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::http::app::App;
-use crate::http::error::ReadError;
+use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, limit};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
@@ -32,9 +32,8 @@ pub struct Params {
 }
 
 /// A project in a list.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct ProjectSummary {
-    #[sqlx(rename = "project_id")]
     id: Uuid,
     name: String,
     description: String,
@@ -68,16 +67,24 @@ pub async fn handler(
     let user = request.caller.user_id.0;
     let list = ListName::new("projects", user, &query.archived).keyset(limit(query.limit)?, query.cursor.as_deref())?;
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
-    let select = sqlx::query_as(
-        "SELECT p.project_id, p.name, p.description, p.archived, taskfold_role(p.project_id) AS my_role, p.created_at, p.created_by, \
-                p.updated_at, p.version, p.created_at::text AS sort_key \
-         FROM projects p \
-         WHERE p.project_id = ANY (ARRAY(SELECT taskfold_projects())) AND ($1::boolean IS NULL OR p.archived = $1) \
-           AND (p.created_at, p.project_id) > ($2::text::timestamptz, $3) \
-         ORDER BY p.created_at, p.project_id LIMIT $4",
+    let rows = sqlx::query_as!(
+        ProjectSummary,
+        r#"
+        SELECT p.project_id AS id, p.name, p.description, p.archived, taskfold_role(p.project_id) AS "my_role!: _",
+               p.created_at, p.created_by, p.updated_at, p.version, p.created_at::text AS "sort_key!"
+        FROM projects p
+        WHERE p.project_id = ANY (ARRAY(SELECT taskfold_projects())) AND ($1::boolean IS NULL OR p.archived = $1)
+          AND (p.created_at, p.project_id) > ($2::text::timestamptz, $3)
+        ORDER BY p.created_at, p.project_id LIMIT $4
+        "#,
+        query.archived,
+        list.key("-infinity"),
+        list.id(),
+        list.row_limit(),
     )
-    .bind(query.archived);
-    let rows: Vec<ProjectSummary> = list.fetch(&mut snapshot, select, "-infinity").await?;
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(bad_cursor_or)?;
     let page = list.page(rows, |p| (p.sort_key.clone(), p.id), |p| p);
     ReadResponse::page(&request, snapshot, &page).await
 }

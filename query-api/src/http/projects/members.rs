@@ -10,14 +10,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app::App;
-use crate::http::error::ReadError;
+use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{Keyset, Page, Paging};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::text_enum::TextEnum;
 
 /// A member of a project.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Member)]
 pub struct MemberView {
     user_id: Uuid,
@@ -55,13 +55,23 @@ pub async fn handler(
 ) -> Result<ReadResponse, ReadError> {
     let list = Keyset::of("members", project_id.0, &query)?;
     let (mut snapshot, _) = request.project(&app, query.min_position, project_id).await?;
-    let select = sqlx::query_as(
-        "SELECT user_id, username, display_name, role, own_role, team_ids, joined_at::text AS sort_key \
-         FROM taskfold_people($1) WHERE (joined_at, user_id) > ($2::text::bigint, $3) \
-         ORDER BY joined_at, user_id LIMIT $4",
+    let rows = sqlx::query_as!(
+        MemberView,
+        r#"
+        SELECT user_id AS "user_id!", username, display_name, role AS "role!: _", own_role AS "own_role: _",
+               team_ids AS "team_ids!", joined_at::text AS "sort_key!"
+        FROM taskfold_people($1)
+        WHERE (joined_at, user_id) > ($2::text::bigint, $3)
+        ORDER BY joined_at, user_id LIMIT $4
+        "#,
+        project_id.0,
+        list.key("-1"),
+        list.id(),
+        list.row_limit(),
     )
-    .bind(project_id.0);
-    let rows: Vec<MemberView> = list.fetch(&mut snapshot, select, "-1").await?;
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(bad_cursor_or)?;
     let page = list.page(rows, |m| (m.sort_key.clone(), m.user_id), |m| m);
     ReadResponse::page(&request, snapshot, &page).await
 }

@@ -11,13 +11,12 @@ use taskfold_web::read::{Path, Query};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::tasks_sql::{self as sql, Order};
+use super::tasks_sql::{Filters, TaskList};
 use crate::http::app::App;
 use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{ListName, Page, limit};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
-use crate::http::snapshot::Snapshot;
 use crate::http::values::{CommaSeparated, Position, Time};
 use crate::http::view::Task;
 
@@ -99,35 +98,6 @@ pub enum Sort {
     RankDown,
 }
 
-impl Sort {
-    /// Returns the SQL of the order. `on_board`: only tasks that are neither archived nor deleted are listed.
-    fn order(self, on_board: bool) -> &'static Order {
-        match self {
-            Self::Rank if on_board => &sql::BOARD,
-            Self::RankDown if on_board => &sql::BOARD_DOWN,
-            Self::CreatedAt => &sql::CREATED,
-            Self::UpdatedAt => &sql::UPDATED,
-            Self::DueAt => &sql::DUE,
-            Self::Priority => &sql::PRIORITY,
-            Self::Title => &sql::TITLE,
-            Self::Rank => &sql::RANK,
-            Self::CreatedAtDown => &sql::CREATED_DOWN,
-            Self::UpdatedAtDown => &sql::UPDATED_DOWN,
-            Self::DueAtDown => &sql::DUE_DOWN,
-            Self::PriorityDown => &sql::PRIORITY_DOWN,
-            Self::TitleDown => &sql::TITLE_DOWN,
-            Self::RankDown => &sql::RANK_DOWN,
-        }
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    #[sqlx(flatten)]
-    task: Task,
-    sort_key: String,
-}
-
 /// The tasks of a project.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/tasks", operation_id = "listTasks", tag = "projects",
@@ -149,7 +119,6 @@ pub async fn handler(
     let pattern = query.q.as_deref().map(pattern).transpose()?;
     let deleted = query.deleted.unwrap_or(false);
     let archived = query.archived.or((!deleted).then_some(false));
-    let order = query.sort.unwrap_or_default().order(!deleted && archived == Some(false));
 
     let (snapshot, member) = request.project(&app, query.min_position, project_id).await?;
     let (labels, etag) = (member.labels(), request.project_etag(&member, &snapshot, ""));
@@ -161,52 +130,17 @@ pub async fn handler(
         // Tasks keep a removed label, which is not shown and matches nothing.
         return ReadResponse::tagged_page(&request, snapshot, etag, &Page::<Task>::complete(Vec::new())).await;
     }
-    let columns = if order.by_column { columns(&mut snapshot, project_id).await? } else { Vec::new() };
-    let (start, greatest) = order.start;
-    let rows: Vec<Row> = sqlx::query_as(if query.filters() { order.filtered } else { order.all })
-        .bind(project_id.0)
-        .bind(query.status.as_ref().map(|names| names.0.iter().map(|s| s.as_str()).collect::<Vec<_>>()))
-        .bind(query.assignee_id)
-        .bind(query.label_id)
-        .bind(query.column_id)
-        .bind(query.priority.as_ref().map(|names| names.0.iter().map(|p| priority_name(*p)).collect::<Vec<_>>()))
-        .bind(query.due_before.map(|t| t.0))
-        .bind(query.due_after.map(|t| t.0))
-        .bind(query.updated_since.map(|t| t.0))
-        .bind(pattern)
-        .bind(deleted)
-        .bind(archived)
-        .bind(columns)
-        .bind(list.key(start))
-        .bind(list.after.as_ref().map_or(if greatest { Uuid::max() } else { Uuid::nil() }, |c| c.id))
-        .bind(list.row_limit())
-        .bind(query.parent_id)
-        .bind(query.blocked)
-        .bind(query.watching)
-        .bind(query.unassigned)
-        .bind(query.due_stage.map(due_stage_name))
-        .fetch_all(&mut *snapshot.db)
-        .await
-        .map_err(bad_cursor_or)?;
-    let key = |row: &Row| (row.sort_key.clone(), row.task.fields.id);
-    let page = list.page(rows, key, |row| row.task.shown_to(&member, &labels));
+    let filters = Some(query.filters(pattern)).filter(|filters| *filters != Filters::default());
+    let tasks = TaskList { project: project_id.0, deleted, archived, filters, keyset: &list };
+    let rows = tasks.read(&mut snapshot.db, query.sort.unwrap_or_default()).await.map_err(bad_cursor_or)?;
+    let key = |(task, sort_key): &(Task, String)| (sort_key.clone(), task.fields.id);
+    let page = list.page(rows, key, |(task, _)| task.shown_to(&member, &labels));
     ReadResponse::tagged_page(&request, snapshot, etag, &page).await
 }
 
-/// Ids of the columns, in board order.
-async fn columns(snapshot: &mut Snapshot, project: ProjectId) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar(
-        "SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) WITH ORDINALITY AS of (c, n) \
-         WHERE project_id = $1 ORDER BY n",
-    )
-    .bind(project.0)
-    .fetch_all(&mut *snapshot.db)
-    .await
-}
-
 impl Params {
-    /// Returns whether there is any filter besides `deleted` and `archived`.
-    fn filters(&self) -> bool {
+    /// Filters besides `deleted` and `archived`. `text`: the pattern of `q`.
+    fn filters(&self, text: Option<String>) -> Filters {
         let Self {
             status,
             assignee_id,
@@ -221,7 +155,7 @@ impl Params {
             due_before,
             due_after,
             updated_since,
-            q,
+            q: _,
             deleted: _,
             archived: _,
             sort: _,
@@ -229,16 +163,22 @@ impl Params {
             cursor: _,
             min_position: _,
         } = self;
-        let ids = [assignee_id, label_id, column_id, parent_id];
-        let facts = [unassigned, blocked, watching];
-        let times = [due_before, due_after, updated_since];
-        status.is_some()
-            || ids.iter().any(|id| id.is_some())
-            || facts.iter().any(|fact| fact.is_some())
-            || priority.is_some()
-            || due_stage.is_some()
-            || times.iter().any(|time| time.is_some())
-            || q.is_some()
+        Filters {
+            status: status.as_ref().map(|names| names.0.iter().map(|status| status.as_str()).collect()),
+            assignee: *assignee_id,
+            unassigned: *unassigned,
+            label: *label_id,
+            column: *column_id,
+            parent: *parent_id,
+            priority: priority.as_ref().map(|names| names.0.iter().copied().map(priority_name).collect()),
+            blocked: *blocked,
+            watching: *watching,
+            due_stage: due_stage.map(due_stage_name),
+            due_before: due_before.map(|time| time.0),
+            due_after: due_after.map(|time| time.0),
+            updated_since: updated_since.map(|time| time.0),
+            text,
+        }
     }
 
     fn list_name(&self, project: ProjectId) -> ListName {

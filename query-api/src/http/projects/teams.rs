@@ -18,7 +18,7 @@ use crate::http::read_response::ReadResponse;
 use crate::http::text_enum::TextEnum;
 
 /// A team with a role in a project.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct ProjectTeam {
     team_id: Uuid,
     name: String,
@@ -41,12 +41,17 @@ pub async fn handler(
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
     let (mut snapshot, _) = request.project(&app, query.min_position, project_id).await?;
-    let items: Vec<ProjectTeam> = sqlx::query_as(
-        "SELECT p.team_id, t.name, p.role, \
-                (SELECT count(*) FROM team_members m WHERE m.team_id = p.team_id) AS member_count \
-         FROM project_teams p JOIN teams t ON t.team_id = p.team_id WHERE p.project_id = $1 ORDER BY p.position",
+    let items = sqlx::query_as!(
+        ProjectTeam,
+        r#"
+        SELECT p.team_id, t.name, p.role AS "role: _",
+               (SELECT count(*) FROM team_members m WHERE m.team_id = p.team_id) AS "member_count!"
+        FROM project_teams p JOIN teams t ON t.team_id = p.team_id
+        WHERE p.project_id = $1
+        ORDER BY p.position
+        "#,
+        project_id.0,
     )
-    .bind(project_id.0)
     .fetch_all(&mut *snapshot.db)
     .await?;
     ReadResponse::page(&request, snapshot, &Page::complete(items)).await

@@ -32,7 +32,7 @@ impl Drop for CancelOnDrop {
         let (pool, pid, began) = (self.pool.clone(), self.pid, self.began);
         runtime.spawn(async move {
             let cancelled =
-                sqlx::query("SELECT taskfold_cancel_own($1, $2)").bind(pid).bind(began).execute(&pool).await;
+                sqlx::query_scalar!("SELECT taskfold_cancel_own($1, $2)", pid, began).fetch_one(&pool).await;
             if let Err(error) = cancelled {
                 tracing::debug!(%error, "a search of a disconnected caller was not cancelled");
             }

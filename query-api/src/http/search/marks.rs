@@ -2,22 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-/// Builds a `ts_headline` call. Matches are marked with private-use characters, which are removed from the text before.
-/// Two more replace angle brackets, between which PostgreSQL would see HTML and omit it.
-macro_rules! headline {
-    ($text:literal, $options:literal) => {
-        concat!(
-            "ts_headline('pg_catalog.simple', translate(",
-            $text,
-            ", '<>\u{E000}\u{E001}\u{E002}\u{E003}', '\u{E002}\u{E003}'), f.terms, 'StartSel=\u{E000}, StopSel=\u{E001}, ",
-            $options,
-            "')"
-        )
-    };
-}
-pub(crate) use headline;
-
-/// Text with such marks. Its JSON is HTML: everything is escaped, and the marks become `<mark>`.
+/// Text in which private-use characters mark the matches and stand for angle brackets. Its JSON is HTML: everything is
+/// escaped, and the marks become `<mark>`.
 #[derive(Debug, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Marked(String);

@@ -8,7 +8,6 @@ mod marks;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::task::Status;
 use taskfold_web::problem::ReadProblems;
@@ -18,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use self::cancel::CancelOnDrop;
-use self::marks::{Marked, headline};
+use self::marks::Marked;
 use super::app::App;
 use super::error::{ReadError, bad_cursor_or, invalid_cursor};
 use super::page::{ListName, Page, limit};
@@ -65,10 +64,10 @@ pub enum SearchResultKind {
 }
 
 /// A search result: a task, or a comment and its task.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct SearchResult {
-    #[sqlx(skip)]
-    kind: Option<SearchResultKind>,
+    #[schema(value_type = SearchResultKind)]
+    kind: TextEnum<SearchResultKind>,
     project_id: Uuid,
     task_id: Uuid,
     comment_id: Option<Uuid>,
@@ -122,53 +121,60 @@ pub async fn handler(
         None => request.snapshot(&app, query.min_position).await?,
     };
     let cancel = limit_time(&app, &mut snapshot).await?;
-    let results: Vec<SearchResult> = sqlx::query_as(SEARCH)
-        .bind(&words)
-        .bind(query.project_id.map(|project| project.0))
-        .bind(query.kind != Some(SearchResultKind::Comment))
-        .bind(query.kind != Some(SearchResultKind::Task))
-        .bind(archived)
-        .bind(after.0)
-        .bind(after.1)
-        .bind(after.2)
-        .bind(list.row_limit())
-        .fetch_all(&mut *snapshot.db)
-        .await
-        .map_err(too_slow_or)?;
+    // Excerpts are made for the returned rows only, and from the beginning of long texts. Before, the characters of the
+    // marks are removed from the text, and angle brackets, between which PostgreSQL would see HTML and omit it, become
+    // two more such characters.
+    let results = sqlx::query_as!(
+        SearchResult,
+        r#"
+        SELECT CASE WHEN f.comment_id IS NULL THEN 'task' ELSE 'comment' END AS "kind!: _",
+               t.project_id, f.task_id AS "task_id!", f.comment_id, t.title, t.status AS "status: _", t.archived,
+               ts_headline('pg_catalog.simple',
+                   translate(t.title, U&'<>\E000\E001\E002\E003', U&'\E002\E003'), f.terms,
+                   U&'StartSel=\E000, StopSel=\E001, HighlightAll=true') AS "title_html!: _",
+               CASE WHEN f.comment_id IS NOT NULL OR t.description <> '' THEN
+                   ts_headline('pg_catalog.simple',
+                       translate(left(coalesce(c.text, t.description), 10000), U&'<>\E000\E001\E002\E003', U&'\E002\E003'),
+                       f.terms, U&'StartSel=\E000, StopSel=\E001, MaxWords=30, MinWords=10')
+               END AS "excerpt_html: _",
+               CASE WHEN c.comment_id IS NULL THEN t.updated_at ELSE coalesce(c.edited_at, c.created_at) END
+                   AS "updated_at!",
+               f.rank || ' ' || f.created_at AS "sort_key!"
+        FROM taskfold_search($1, $2, $3, $4, $5, $6::text::real, $7::text::timestamptz, $8, $9) AS f
+        JOIN tasks t ON t.task_id = f.task_id
+        LEFT JOIN comments c ON c.task_id = f.task_id AND c.comment_id = f.comment_id
+        ORDER BY f.rank DESC, f.created_at DESC, coalesce(f.comment_id, f.task_id) DESC LIMIT $9
+        "#,
+        &words,
+        query.project_id.map(|project| project.0),
+        query.kind != Some(SearchResultKind::Comment),
+        query.kind != Some(SearchResultKind::Task),
+        archived,
+        after.0,
+        after.1,
+        after.2,
+        list.row_limit(),
+    )
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(too_slow_or)?;
     cancel.disarm();
-    let page = list.page(
-        results,
-        |result| (result.sort_key.clone(), result.comment_id.unwrap_or(result.task_id)),
-        |mut result| {
-            result.kind = Some(result.comment_id.map_or(SearchResultKind::Task, |_| SearchResultKind::Comment));
-            result
-        },
-    );
+    let key = |result: &SearchResult| (result.sort_key.clone(), result.comment_id.unwrap_or(result.task_id));
+    let page = list.page(results, key, |result| result);
     ReadResponse::page(&request, snapshot, &page).await
 }
 
-/// Excerpts are made for the returned rows only, and from the beginning of long texts.
-const SEARCH: &str = concat!(
-    "SELECT t.project_id, f.task_id, f.comment_id, t.title, t.status, t.archived, \
-            CASE WHEN c.comment_id IS NULL THEN t.updated_at ELSE coalesce(c.edited_at, c.created_at) END AS updated_at, \
-            f.rank || ' ' || f.created_at AS sort_key, ",
-    headline!("t.title", "HighlightAll=true"),
-    " AS title_html, CASE WHEN f.comment_id IS NOT NULL OR t.description <> '' THEN ",
-    headline!("left(coalesce(c.text, t.description), 10000)", "MaxWords=30, MinWords=10"),
-    " END AS excerpt_html \
-     FROM taskfold_search($1, $2, $3, $4, $5, $6::text::real, $7::text::timestamptz, $8, $9) AS f \
-     JOIN tasks t ON t.task_id = f.task_id \
-     LEFT JOIN comments c ON c.task_id = f.task_id AND c.comment_id = f.comment_id \
-     ORDER BY f.rank DESC, f.created_at DESC, coalesce(f.comment_id, f.task_id) DESC LIMIT $9"
-);
-
 /// Limits the time of the next statement, which is cancelled when the caller disconnects.
 async fn limit_time(app: &App, snapshot: &mut Snapshot) -> Result<CancelOnDrop, ReadError> {
-    let row = sqlx::query("SELECT pg_backend_pid() AS pid, now() AS began, set_config('statement_timeout', $1, true)")
-        .bind(STATEMENT_TIMEOUT)
-        .fetch_one(&mut *snapshot.db)
-        .await?;
-    Ok(CancelOnDrop::new(app.pool.clone(), row.try_get("pid")?, row.try_get("began")?))
+    let transaction = sqlx::query!(
+        r#"
+        SELECT pg_backend_pid() AS "pid!", now() AS "began!", set_config('statement_timeout', $1, true) AS "limit!"
+        "#,
+        STATEMENT_TIMEOUT,
+    )
+    .fetch_one(&mut *snapshot.db)
+    .await?;
+    Ok(CancelOnDrop::new(app.pool.clone(), transaction.pid, transaction.began))
 }
 
 fn words(q: &str) -> Result<Vec<String>, ReadError> {

@@ -11,16 +11,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app::App;
-use crate::http::error::ReadError;
+use crate::http::error::{ReadError, bad_cursor_or};
 use crate::http::page::{Keyset, Page, Paging};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 
 /// A comment on a task.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Comment)]
 pub struct CommentView {
-    #[sqlx(rename = "comment_id")]
     id: Uuid,
     author_id: Uuid,
     text: String,
@@ -61,13 +60,23 @@ pub async fn handler(
 ) -> Result<ReadResponse, ReadError> {
     let list = Keyset::of("comments", task_id.0, &query)?;
     let (mut snapshot, _) = request.task(&app, query.min_position, task_id).await?;
-    let select = sqlx::query_as(
-        "SELECT comment_id, author_id, text, mentions, created_at, edited_at, reactions, position::text AS sort_key \
-         FROM comments WHERE task_id = $1 AND (position, comment_id) > ($2::text::bigint, $3) \
-         ORDER BY position, comment_id LIMIT $4",
+    let rows = sqlx::query_as!(
+        CommentView,
+        r#"
+        SELECT comment_id AS id, author_id, text, mentions, created_at, edited_at, reactions AS "reactions: _",
+               position::text AS "sort_key!"
+        FROM comments
+        WHERE task_id = $1 AND (position, comment_id) > ($2::text::bigint, $3)
+        ORDER BY position, comment_id LIMIT $4
+        "#,
+        task_id.0,
+        list.key("-1"),
+        list.id(),
+        list.row_limit(),
     )
-    .bind(task_id.0);
-    let rows: Vec<CommentView> = list.fetch(&mut snapshot, select, "-1").await?;
+    .fetch_all(&mut *snapshot.db)
+    .await
+    .map_err(bad_cursor_or)?;
     let page = list.page(rows, |c| (c.sort_key.clone(), c.id), |c| c);
     ReadResponse::page(&request, snapshot, &page).await
 }

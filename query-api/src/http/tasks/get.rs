@@ -10,7 +10,7 @@ use crate::http::error::ReadError;
 use crate::http::read_request::MinPosition;
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
-use crate::http::view::{Task, task_fields};
+use crate::http::view::{Task, select_tasks};
 
 /// A task, also if it is deleted.
 #[utoipa::path(
@@ -26,12 +26,11 @@ pub async fn handler(
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
     let (mut snapshot, member) = request.task(&app, query.min_position, task_id).await?;
-    let task: Task = sqlx::query_as(concat!(
-        "SELECT ",
-        task_fields!(),
-        ", description, checklists, watcher_ids FROM tasks WHERE task_id = $1"
-    ))
-    .bind(task_id.0)
+    let task = select_tasks!(
+        task, row => task;
+        "SELECT" TASK "FROM tasks WHERE task_id = $1";
+        task_id.0,
+    )
     .fetch_one(&mut *snapshot.db)
     .await?;
     let task = task.shown_to(&member, &member.labels());

@@ -18,32 +18,37 @@ use crate::http::read_response::ReadResponse;
 use crate::http::text_enum::TextEnum;
 
 /// A team.
-#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Team)]
 pub struct TeamView {
-    #[sqlx(rename = "team_id")]
     pub id: Uuid,
-    name: String,
+    pub name: String,
     /// Null for a caller who is not a member, and sees the team because it has a role in one of their projects.
     #[schema(value_type = Option<TeamRole>)]
-    my_role: Option<TextEnum<TeamRole>>,
-    member_count: i64,
-    created_at: DateTime<Utc>,
-    created_by: Uuid,
+    pub my_role: Option<TextEnum<TeamRole>>,
+    pub member_count: i64,
+    pub created_at: DateTime<Utc>,
+    pub created_by: Uuid,
     /// Version to send as `If-Match`.
-    version: i64,
+    pub version: i64,
     #[serde(skip)]
     pub sort_key: String,
 }
 
+/// Selects [`TeamView`]s from `teams t`, continued by the rest of the statement and its arguments.
 macro_rules! select_teams {
-    ($rest:literal) => {
-        concat!(
-            "SELECT t.team_id, t.name, \
-                    (SELECT m.role FROM team_members m WHERE m.team_id = t.team_id AND m.user_id = taskfold_user()) AS my_role, \
-                    (SELECT count(*) FROM team_members m WHERE m.team_id = t.team_id) AS member_count, \
-                    t.created_at, t.created_by, t.version, t.created_at::text AS sort_key FROM teams t ",
-            $rest
+    ($rest:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            TeamView,
+            r#"
+            SELECT t.team_id AS id, t.name,
+                   (SELECT m.role FROM team_members m WHERE m.team_id = t.team_id AND m.user_id = taskfold_user())
+                       AS "my_role: _",
+                   (SELECT count(*) FROM team_members m WHERE m.team_id = t.team_id) AS "member_count!",
+                   t.created_at, t.created_by, t.version, t.created_at::text AS "sort_key!"
+            FROM teams t
+            "# + $rest,
+            $($argument),*
         )
     };
 }
@@ -63,7 +68,6 @@ pub async fn handler(
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
     let mut snapshot = request.team(&app, query.min_position, team_id).await?;
-    let team: TeamView =
-        sqlx::query_as(select_teams!("WHERE t.team_id = $1")).bind(team_id.0).fetch_one(&mut *snapshot.db).await?;
+    let team = select_teams!("WHERE t.team_id = $1", team_id.0).fetch_one(&mut *snapshot.db).await?;
     ReadResponse::versioned(&request, snapshot, team.version, &team).await
 }

@@ -44,24 +44,27 @@ pub async fn handler(
     pending::require_member(&app, &caller, body.project_id).await?;
     let mut db = begin_write(&app, &caller).await?;
     // Serializes concurrent requests, so that they cannot exceed the limit together.
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('own_filters ' || taskfold_user()::text, 0))")
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('own_filters ' || taskfold_user()::text, 0))")
         .execute(&mut *db)
         .await?;
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM own_filters WHERE user_id = taskfold_user()")
+    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM own_filters WHERE user_id = taskfold_user()"#)
         .fetch_one(&mut *db)
         .await?;
     if count >= MAX_FILTERS {
         return Err(Problem::invalid_field("", format!("a user may have at most {MAX_FILTERS} filters")).into());
     }
-    let saved: Option<OwnFilter> = sqlx::query_as(
-        "INSERT INTO own_filters (filter_id, user_id, project_id, name, query, created_at) \
-         VALUES ($1, taskfold_user(), $2, $3, $4, now()) ON CONFLICT DO NOTHING \
-         RETURNING filter_id, project_id, name, query, created_at",
+    let saved = sqlx::query_as!(
+        OwnFilter,
+        r#"
+        INSERT INTO own_filters (filter_id, user_id, project_id, name, query, created_at)
+        VALUES ($1, taskfold_user(), $2, $3, $4, now()) ON CONFLICT DO NOTHING
+        RETURNING filter_id AS id, project_id, name, query, created_at
+        "#,
+        body.id.unwrap_or_else(clock::new_id),
+        body.project_id.0,
+        body.name.as_str(),
+        body.query.as_str(),
     )
-    .bind(body.id.unwrap_or_else(clock::new_id))
-    .bind(body.project_id.0)
-    .bind(body.name.as_str())
-    .bind(body.query.as_str())
     .fetch_optional(&mut *db)
     .await?;
     let saved = saved.ok_or_else(|| Problem::new(Code::AlreadyExists, "A filter with this id exists"))?;

@@ -39,13 +39,16 @@ pub async fn handler(
     Body(body): Body<EditFilter>,
 ) -> Result<Json<OwnFilter>, ReadError> {
     let mut db = begin_write(&app, &caller).await?;
-    let filter: Option<OwnFilter> = sqlx::query_as(
-        "UPDATE own_filters SET name = coalesce($2, name), query = coalesce($3, query) WHERE filter_id = $1 \
-         RETURNING filter_id, project_id, name, query, created_at",
+    let filter = sqlx::query_as!(
+        OwnFilter,
+        r#"
+        UPDATE own_filters SET name = coalesce($2, name), query = coalesce($3, query) WHERE filter_id = $1
+        RETURNING filter_id AS id, project_id, name, query, created_at
+        "#,
+        filter_id,
+        body.name.as_ref().map(Name::as_str),
+        body.query.as_ref().map(FilterQuery::as_str),
     )
-    .bind(filter_id)
-    .bind(body.name.as_ref().map(Name::as_str))
-    .bind(body.query.as_ref().map(FilterQuery::as_str))
     .fetch_optional(&mut *db)
     .await?;
     db.commit().await?;

@@ -39,11 +39,15 @@ pub async fn handler(
     Query(query): Query<Params>,
 ) -> Result<ReadResponse, ReadError> {
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
-    let items: Vec<OwnFilter> = sqlx::query_as(
-        "SELECT filter_id, project_id, name, query, created_at FROM own_filters \
-         WHERE user_id = taskfold_user() AND ($1::uuid IS NULL OR project_id = $1) ORDER BY created_at, filter_id",
+    let items = sqlx::query_as!(
+        OwnFilter,
+        r#"
+        SELECT filter_id AS id, project_id, name, query, created_at FROM own_filters
+        WHERE user_id = taskfold_user() AND ($1::uuid IS NULL OR project_id = $1)
+        ORDER BY created_at, filter_id
+        "#,
+        query.project_id,
     )
-    .bind(query.project_id)
     .fetch_all(&mut *snapshot.db)
     .await?;
     ReadResponse::page(&request, snapshot, &Page::complete(items)).await

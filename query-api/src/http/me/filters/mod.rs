@@ -22,9 +22,8 @@ use crate::http::app::App;
 pub const MAX_FILTERS: i64 = 200;
 
 /// A saved filter of the caller.
-#[derive(Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Serialize, ToSchema)]
 pub struct OwnFilter {
-    #[sqlx(rename = "filter_id")]
     id: Uuid,
     project_id: Uuid,
     name: String,

@@ -24,7 +24,7 @@ pub async fn handler(
     Path(filter_id): Path<Uuid>,
 ) -> Result<StatusCode, ReadError> {
     let mut db = begin_write(&app, &caller).await?;
-    let removed = sqlx::query("DELETE FROM own_filters WHERE filter_id = $1").bind(filter_id).execute(&mut *db).await?;
+    let removed = sqlx::query!("DELETE FROM own_filters WHERE filter_id = $1", filter_id).execute(&mut *db).await?;
     db.commit().await?;
     if removed.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
 }
