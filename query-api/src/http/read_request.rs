@@ -6,6 +6,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use serde::Deserialize;
 use taskfold_domain::ids::{ProjectId, TaskId, TeamId};
+use taskfold_domain::limits::{WAIT_DEFAULT_SECONDS, WAIT_MAX_SECONDS};
 use taskfold_web::auth::Verifier;
 use taskfold_web::headers::{self, Prefer};
 use taskfold_web::{Caller, Code, Problem, deadline};
@@ -21,8 +22,8 @@ use super::projection::wait_until_projected;
 use super::snapshot::Snapshot;
 use super::values::Position;
 
-const DEFAULT_WAIT: Duration = Duration::from_secs(2);
-const MAX_WAIT: Duration = Duration::from_secs(30);
+const DEFAULT_WAIT: Duration = Duration::from_secs(WAIT_DEFAULT_SECONDS);
+const MAX_WAIT: Duration = Duration::from_secs(WAIT_MAX_SECONDS);
 
 /// Caller and headers of a read.
 pub struct ReadRequest {

@@ -10,6 +10,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::CALENDAR_LINKS;
 use taskfold_event_log::clock;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::{Body, Path};
@@ -23,9 +24,6 @@ use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::pending;
 use crate::http::snapshot::begin_write;
-
-/// Links that a user may have in one project.
-const MAX_LINKS_PER_PROJECT: i64 = 50;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -69,10 +67,10 @@ pub async fn handler(
         sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM calendar_links WHERE project_id = $1"#, project_id.0,)
             .fetch_one(&mut *db)
             .await?;
-    if count >= MAX_LINKS_PER_PROJECT {
+    if count >= CALENDAR_LINKS {
         return Err(Problem::invalid_field(
             "",
-            format!("a user may have at most {MAX_LINKS_PER_PROJECT} calendar links in a project"),
+            format!("a user may have at most {CALENDAR_LINKS} calendar links in a project"),
         )
         .into());
     }

@@ -2,6 +2,7 @@
 
 use chrono::{Months, NaiveDate};
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::CALENDAR_LINK_TASKS;
 use taskfold_event_log::clock;
 
 use super::ics::{self, Entry, ShownAs};
@@ -11,8 +12,6 @@ use crate::http::read_request::ReadRequest;
 use crate::http::read_response::ReadResponse;
 use crate::http::snapshot::Snapshot;
 
-/// Tasks in a calendar: those that end first, from a year ago on.
-const MAX_TASKS: i64 = 5000;
 const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
 
 /// Responds with the project's tasks that have a time. The tag depends on the project and the day, so that polling a
@@ -47,7 +46,7 @@ pub async fn respond(
         "#,
         project.0,
         shown.labels,
-        MAX_TASKS,
+        CALENDAR_LINK_TASKS,
         first,
     )
     .fetch_all(&mut *snapshot.db)

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use taskfold_domain::limits::NOTIFICATIONS_PER_REQUEST;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Caller, Problem};
@@ -13,8 +14,6 @@ use super::unread;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::snapshot::begin_write;
-
-const MAX_IDS: usize = 500;
 
 /// Notifications to mark as read. At least one field is required.
 #[derive(Deserialize, ToSchema)]
@@ -48,8 +47,8 @@ pub async fn handler(
     caller: Caller,
     Body(body): Body<ReadNotifications>,
 ) -> Result<Json<Unread>, ReadError> {
-    if body.ids.len() > MAX_IDS {
-        return Err(Problem::invalid_field("/ids", format!("must have at most {MAX_IDS} ids")).into());
+    if body.ids.len() > NOTIFICATIONS_PER_REQUEST {
+        return Err(Problem::invalid_field("/ids", format!("must have at most {NOTIFICATIONS_PER_REQUEST} ids")).into());
     }
     if body.ids.is_empty() && body.up_to.is_none() {
         return Err(Problem::invalid_field("", "must have `ids` or `up_to`").into());

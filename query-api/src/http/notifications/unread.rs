@@ -1,11 +1,9 @@
 //! Number of the caller's unread notifications.
 
 use sqlx::PgConnection;
+use taskfold_domain::limits::UNREAD_COUNTED;
 
-/// Limit up to which notifications are counted.
-const MAX_COUNTED: i64 = 1_000;
-
-/// Counts the caller's unread notifications, without muted kinds, up to [`MAX_COUNTED`].
+/// Counts the caller's unread notifications, without muted kinds, up to [`UNREAD_COUNTED`].
 pub async fn count(db: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
@@ -17,7 +15,7 @@ pub async fn count(db: &mut PgConnection) -> sqlx::Result<i64> {
                               WHERE r.user_id = n.user_id AND r.notification_id = n.notification_id)
             LIMIT $1) AS unread
         "#,
-        MAX_COUNTED,
+        UNREAD_COUNTED,
     )
     .fetch_one(db)
     .await

@@ -10,6 +10,7 @@ pub mod list;
 use serde::Deserialize;
 use serde::de::Error as _;
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::DEVICE_ID_CHARS;
 use taskfold_web::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,8 +24,6 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list::handler, announce::handler)).routes(routes!(leave::handler))
 }
 
-const MAX_DEVICE_ID_LENGTH: usize = 64;
-
 /// Name that a client chooses for a device or a tab. It is a token of a NATS key, without characters that have a
 /// meaning there.
 struct DeviceId(String);
@@ -32,11 +31,11 @@ struct DeviceId(String);
 impl DeviceId {
     fn parse(text: String) -> Option<Self> {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        (plain && (1..=MAX_DEVICE_ID_LENGTH).contains(&text.len())).then_some(Self(text))
+        (plain && (1..=DEVICE_ID_CHARS).contains(&text.len())).then_some(Self(text))
     }
 
     fn requirement() -> String {
-        format!("must be 1 to {MAX_DEVICE_ID_LENGTH} letters, digits, `-` and `_`")
+        format!("must be 1 to {DEVICE_ID_CHARS} letters, digits, `-` and `_`")
     }
 
     fn key(self, project: ProjectId, caller: &Caller) -> DeviceKey {
@@ -69,10 +68,10 @@ mod tests {
 
     #[test]
     fn device_ids_are_plain_tokens() {
-        for good in ["a", "0190-x_Y", &"x".repeat(MAX_DEVICE_ID_LENGTH)] {
+        for good in ["a", "0190-x_Y", &"x".repeat(DEVICE_ID_CHARS)] {
             assert!(DeviceId::parse(good.to_owned()).is_some(), "{good}");
         }
-        for bad in ["", "a.b", "a b", "*", ">", "é", "a/b", "a\n", &"x".repeat(MAX_DEVICE_ID_LENGTH + 1)] {
+        for bad in ["", "a.b", "a b", "*", ">", "é", "a/b", "a\n", &"x".repeat(DEVICE_ID_CHARS + 1)] {
             assert!(DeviceId::parse(bad.to_owned()).is_none(), "{bad:?}");
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::BOARD_CARDS;
 use taskfold_domain::project::{Category, Column, WipPolicy};
 use taskfold_web::Problem;
 use taskfold_web::problem::ReadProblems;
@@ -22,8 +23,6 @@ use crate::http::read_response::ReadResponse;
 use crate::http::snapshot::Snapshot;
 use crate::http::values::Position;
 use crate::http::view::{Card, select_cards};
-
-const MAX_CARDS: i64 = 200;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +85,8 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<ReadResponse, ReadError> {
-    let limit = query.column_limit.map(|limit| bounded("/column_limit", Some(limit), limit, MAX_CARDS)).transpose()?;
+    let limit =
+        query.column_limit.map(|limit| bounded("/column_limit", Some(limit), limit, BOARD_CARDS)).transpose()?;
     let list = ListName::new("board", project_id.0, &());
     let list = list.keyset(limit.unwrap_or(i64::MAX), query.cursor.as_deref())?;
     let after = list.after.as_ref().map(BoardCursor::of).transpose()?;

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::{CALENDAR_DAYS, CALENDAR_TASKS};
 use taskfold_web::Problem;
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::{Path, Query};
@@ -19,9 +20,8 @@ use crate::http::read_response::ReadResponse;
 use crate::http::values::{Position, Time};
 use crate::http::view::{Card, select_cards};
 
-const MAX_ITEMS: i64 = 2000;
 /// A leap year, and the hour that a change of clocks may add.
-const MAX_RANGE: TimeDelta = TimeDelta::hours(366 * 24 + 1);
+const MAX_RANGE: TimeDelta = TimeDelta::hours(CALENDAR_DAYS * 24 + 1);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -135,7 +135,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<ReadResponse, ReadError> {
-    let limit = bounded("/limit", query.limit, MAX_ITEMS, MAX_ITEMS)?;
+    let limit = bounded("/limit", query.limit, CALENDAR_TASKS, CALENDAR_TASKS)?;
     let zone = query.tz.map_or(Tz::UTC, |zone| zone.0);
     let (from, to) = (query.from.at(zone), query.to.at(zone));
     if to <= from || to - from > MAX_RANGE {

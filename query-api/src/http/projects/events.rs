@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::{CHANGES_DEFAULT, CHANGES_MAX};
 use taskfold_live::{ChannelId, Cursor};
 use taskfold_web::auth::Rejected;
 use taskfold_web::problem::FeedProblems;
@@ -25,9 +26,6 @@ use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::snapshot::Snapshot;
 use crate::http::values::{Position, Since};
-
-const DEFAULT_LIMIT: i64 = 500;
-const MAX_LIMIT: i64 = 1000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -88,7 +86,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<ReadResponse, ReadError> {
-    let limit = bounded("/limit", query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let limit = bounded("/limit", query.limit, CHANGES_DEFAULT, CHANGES_MAX)?;
     let since = query.since.map_or(Ok(0), |since| since.resume(&app.hub).map(Cursor::position))?;
     deadline::allow(request.wait());
     let until = Instant::now() + request.wait();

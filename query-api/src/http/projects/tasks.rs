@@ -3,6 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::QUERY_CHARS;
 use taskfold_domain::task::Status;
 use taskfold_domain::task::{DueStage, Priority};
 use taskfold_web::Problem;
@@ -19,8 +20,6 @@ use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::values::{CommaSeparated, Position, Time};
 use crate::http::view::Task;
-
-const MAX_QUERY_CHARS: usize = 200;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -209,8 +208,8 @@ fn due_stage_name(stage: DueStage) -> &'static str {
 
 /// Builds the ILIKE pattern, with all special characters escaped.
 fn pattern(q: &str) -> Result<String, ReadError> {
-    if q.is_empty() || q.chars().count() > MAX_QUERY_CHARS {
-        return Err(Problem::invalid_field("/q", format!("must have 1 to {MAX_QUERY_CHARS} characters")).into());
+    if q.is_empty() || q.chars().count() > QUERY_CHARS {
+        return Err(Problem::invalid_field("/q", format!("must have 1 to {QUERY_CHARS} characters")).into());
     }
     let escaped = q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     Ok(format!("%{escaped}%"))

@@ -9,6 +9,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
+use taskfold_domain::limits::{QUERY_CHARS, QUERY_WORDS};
 use taskfold_domain::task::Status;
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::Query;
@@ -27,8 +28,6 @@ use super::snapshot::Snapshot;
 use super::text_enum::TextEnum;
 use super::values::Position;
 
-const MAX_QUERY_CHARS: usize = 200;
-const MAX_WORDS: usize = 20;
 /// Time limit of a search. Nobody waits longer while typing.
 const STATEMENT_TIMEOUT: &str = "2s";
 
@@ -179,8 +178,8 @@ async fn limit_time(app: &App, snapshot: &mut Snapshot) -> Result<CancelOnDrop, 
 
 fn words(q: &str) -> Result<Vec<String>, ReadError> {
     let words: Vec<String> = q.split_whitespace().map(str::to_owned).collect();
-    if words.is_empty() || q.chars().count() > MAX_QUERY_CHARS || words.len() > MAX_WORDS {
-        let detail = format!("must have 1 to {MAX_QUERY_CHARS} characters, and 1 to {MAX_WORDS} words");
+    if words.is_empty() || q.chars().count() > QUERY_CHARS || words.len() > QUERY_WORDS {
+        let detail = format!("must have 1 to {QUERY_CHARS} characters, and 1 to {QUERY_WORDS} words");
         return Err(Problem::invalid_field("/q", detail).into());
     }
     Ok(words)

@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde_json::value::RawValue;
 use taskfold_domain::Change;
 use taskfold_domain::ids::{CommentId, TaskId};
+use taskfold_domain::limits::COMMENT_VERSIONS;
 use taskfold_domain::task::TYPE;
 use taskfold_event_log::{EventRow, LoggedEvent};
 use taskfold_web::problem::ReadProblems;
@@ -17,9 +18,6 @@ use crate::http::pending::Target;
 use crate::http::read_request::MinPosition;
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
-
-/// Number of Changes in a history: the latest ones.
-const MAX_CHANGES: i64 = 200;
 
 /// The Changes of one comment, newest first, also if it is removed: at most the latest 200.
 #[utoipa::path(
@@ -58,7 +56,7 @@ pub async fn handler(
             task_id.to_string(),
             snapshot.position,
             comment_id.to_string(),
-            MAX_CHANGES,
+            COMMENT_VERSIONS,
         )
         .map(LoggedEvent::from)
         .fetch_all(&mut *snapshot.db)

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::{FilterQuery, Name};
+use taskfold_domain::limits::FILTERS_PER_USER;
 use taskfold_event_log::clock;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::Body;
@@ -13,7 +14,7 @@ use taskfold_web::{Caller, Code, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{MAX_FILTERS, OwnFilter};
+use super::OwnFilter;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::pending;
@@ -50,8 +51,8 @@ pub async fn handler(
     let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM own_filters WHERE user_id = taskfold_user()"#)
         .fetch_one(&mut *db)
         .await?;
-    if count >= MAX_FILTERS {
-        return Err(Problem::invalid_field("", format!("a user may have at most {MAX_FILTERS} filters")).into());
+    if count >= FILTERS_PER_USER {
+        return Err(Problem::invalid_field("", format!("a user may have at most {FILTERS_PER_USER} filters")).into());
     }
     let saved = sqlx::query_as!(
         OwnFilter,

@@ -18,9 +18,6 @@ use uuid::Uuid;
 
 use crate::http::app::App;
 
-/// Filters that a user may have.
-pub const MAX_FILTERS: i64 = 200;
-
 /// A saved filter of the caller.
 #[derive(Serialize, ToSchema)]
 pub struct OwnFilter {
