@@ -1,6 +1,6 @@
 //! Columns: order, limits, archiving, removal.
 
-use taskfold_domain::input::COLUMNS_PER_PROJECT;
+use taskfold_domain::limits::COLUMNS_PER_PROJECT;
 
 use crate::fixtures::project::*;
 

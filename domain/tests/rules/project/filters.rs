@@ -1,6 +1,6 @@
 //! Filters that the members of a project share.
 
-use taskfold_domain::input::FILTERS_PER_PROJECT;
+use taskfold_domain::limits::FILTERS_PER_PROJECT;
 
 use crate::fixtures::project::*;
 

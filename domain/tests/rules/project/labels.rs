@@ -1,6 +1,6 @@
 //! Labels of a project.
 
-use taskfold_domain::input::LABELS_PER_PROJECT;
+use taskfold_domain::limits::LABELS_PER_PROJECT;
 
 use crate::fixtures::project::*;
 

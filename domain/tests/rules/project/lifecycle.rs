@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use taskfold_domain::input::COLUMNS_PER_PROJECT;
+use taskfold_domain::limits::COLUMNS_PER_PROJECT;
 use taskfold_domain::project::Board;
 
 use crate::fixtures::project::*;

@@ -1,6 +1,6 @@
 //! Teams that have a role in a project.
 
-use taskfold_domain::input::TEAMS_PER_PROJECT;
+use taskfold_domain::limits::TEAMS_PER_PROJECT;
 
 use crate::fixtures::project::*;
 use crate::fixtures::team::team_with;

@@ -1,6 +1,6 @@
 //! Files on a task, whose bytes an upload has stored already.
 
-use taskfold_domain::input::ATTACHMENTS_PER_TASK;
+use taskfold_domain::limits::ATTACHMENTS_PER_TASK;
 
 use crate::fixtures::task::*;
 

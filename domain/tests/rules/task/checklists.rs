@@ -1,6 +1,6 @@
 //! Checklists and their items.
 
-use taskfold_domain::input::{CHECKLISTS_PER_TASK, ITEMS_PER_CHECKLIST};
+use taskfold_domain::limits::{CHECKLISTS_PER_TASK, ITEMS_PER_CHECKLIST};
 
 use crate::fixtures::task::*;
 

@@ -1,6 +1,6 @@
 //! Comments, which their authors edit, and reactions to them.
 
-use taskfold_domain::input::{COMMENTS_PER_TASK, REACTIONS_PER_COMMENT};
+use taskfold_domain::limits::{COMMENTS_PER_TASK, REACTIONS_PER_COMMENT};
 
 use crate::fixtures::task::*;
 

@@ -1,6 +1,6 @@
 //! Creating a task: where it goes, what it may name, and the status that its column gives it.
 
-use taskfold_domain::input::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
+use taskfold_domain::limits::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
 
 use crate::fixtures::task::*;
 

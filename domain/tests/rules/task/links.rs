@@ -1,6 +1,6 @@
 //! Parents and dependencies: the tasks that a task is a part of, or waits for.
 
-use taskfold_domain::input::DEPENDENCIES_PER_TASK;
+use taskfold_domain::limits::DEPENDENCIES_PER_TASK;
 
 use crate::fixtures::task::*;
 

@@ -1,6 +1,6 @@
 //! Assignees and labels, which are added and removed one by one.
 
-use taskfold_domain::input::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
+use taskfold_domain::limits::{ASSIGNEES_PER_TASK, LABELS_PER_TASK};
 
 use crate::fixtures::task::*;
 

@@ -1,6 +1,6 @@
 //! Members of a team and their roles in it.
 
-use taskfold_domain::input::MEMBERS_PER_TEAM;
+use taskfold_domain::limits::MEMBERS_PER_TEAM;
 
 use crate::fixtures::team::*;
 
