@@ -1,7 +1,7 @@
 -- The append. Every `taskfold migrate` applies this file, so that it shows the functions as they are. A signature is never changed: a new one is
 -- taskfold_append_v3, and the one before stays for a release, as a wrapper. Types of the parameters: migrations/0025_aggregate_heads.sql.
 
--- The version of this file before it was released.
+-- An unreleased signature.
 DROP FUNCTION IF EXISTS taskfold_append(uuid[], uuid[], bytea[], text[], text[], uuid[], bigint[], bigint[], uuid[], boolean[], timestamptz[], text[], integer[], integer[],
     text[], text[], bigint[], uuid[], integer[], integer[], text[], text[], text[], integer[], uuid[], text[], smallint[], integer[], integer,
     integer[], text[], bigint[], integer[], uuid[], integer[], smallint[], uuid[], integer[], timestamptz[], bigint, uuid, bigint, uuid);
@@ -40,9 +40,9 @@ BEGIN
 END
 $$;
 
--- The outcome of each command that is refused, where the log has each, the number of accepted events before it, and whether it is the last
--- accepted one on its aggregate. They are looked at one
--- after the other, because a command counts on those before it. `start`: the position that the accepted ones follow.
+-- For each command: the outcome if it is refused, where the log has it, the number of accepted events before it, and whether it is the last
+-- accepted one on its aggregate. Commands are checked one after the other, because each depends on those before it. `start`: the last position
+-- before the call.
 CREATE OR REPLACE FUNCTION taskfold_refusals(
     commands taskfold_command[], start bigint, OUT refusals text[], OUT known jsonb[], OUT offsets integer[],
     OUT lasts boolean[], OUT events_n integer)
@@ -56,6 +56,8 @@ DECLARE
     head    record;
     -- Of aggregates with accepted commands: the version and the position that they leave, and the number of the last one.
     left_at jsonb := '{}';
+    -- Aggregates with a command that the log has already: what follows it was decided on another state.
+    repeated text[] := '{}';
     key     text;
     refusal text;
 BEGIN
@@ -64,14 +66,22 @@ BEGIN
         key := command.aggregate_type || command.aggregate_id::text;
         SELECT k.fingerprint, k.version, k.first_position, k.last_position, k.aggregate_id, k.created_id, k.created INTO earlier
             FROM commands k WHERE k.actor_id = command.actor_id AND k.command_id = command.command_id;
-        SELECT coalesce((left_at -> key ->> 0)::bigint, h.version, 0) AS version, coalesce((left_at -> key ->> 1)::bigint, h.position, 0) AS position
+        SELECT coalesce((left_at -> key ->> 0)::bigint, h.version, 0) AS version,
+               coalesce((left_at -> key ->> 1)::bigint, h.position, 0) AS position, h.position AS stored_position, h.command_id
             INTO head
             FROM (SELECT) AS one LEFT JOIN aggregate_heads h
                 ON h.aggregate_id = command.aggregate_id AND h.aggregate_type = command.aggregate_type;
         refusal := CASE
             WHEN earlier.fingerprint = command.fingerprint THEN 'duplicate'
             WHEN earlier.fingerprint IS NOT NULL THEN 'reused'
-            WHEN head.version <> command.expected_version THEN 'conflict' END;
+            WHEN head.version <> command.expected_version OR key = ANY (repeated) THEN 'conflict' END;
+        IF refusal = 'duplicate' THEN
+            repeated := repeated || key;
+        ELSIF refusal = 'conflict' AND head.command_id = command.command_id THEN
+            IF EXISTS (SELECT FROM events e WHERE e.position = head.stored_position AND e.actor_id = command.actor_id) THEN
+                RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'commands lacks a command: run taskfold rebuild --write-side';
+            END IF;
+        END IF;
         IF refusal IS NULL AND cardinality(command.guards) > 0 THEN
             IF EXISTS (
                 SELECT FROM unnest(command.guards) AS g
@@ -113,8 +123,8 @@ $$;
 
 -- Appends commands, each wholly or not at all; the refusal of one does not touch commands on other aggregates. Several commands on one
 -- aggregate are appended in their order, each expecting the version that the one before it leaves; after a refused one, the later ones are
--- conflicts. Apart from that the commands of one call have nothing to do with each other: each was decided on the log as it was before all
--- of them. (If they did meet, in a command id, a rank or a guard, the call is refused as a whole.)
+-- conflicts. Commands on different aggregates are independent: each was decided on the log as it was before the call. Two of them must not
+-- have the same command id, take the same rank, or be guarded by each other; such a call fails as a whole.
 --
 --   events          of all commands, in order
 --   expected        each existing aggregate that a command is on or was decided on, once, as it was seen before the call
@@ -134,7 +144,7 @@ $$;
 --   not_empty   the column still holds tasks
 --
 -- Raises TF001 while the log is suspended, TF002 for another log, TF003 where the log lacks an event that was seen, and TF004 where one of the
--- append's own tables lacks a row: nothing is decided on incomplete tables.
+-- side tables of the append lacks a row: nothing is decided on incomplete tables.
 --
 -- The first event of each command has in its metadata what else of the command is written here (`fingerprint`, `created_id`,
 -- `created`, `due`), from which `taskfold rebuild --write-side` makes these tables again.
@@ -166,7 +176,6 @@ DECLARE
     has_reminders  boolean;
     -- Commands on what others may have been decided on.
     has_others     boolean;
-    command_ids    uuid[];
     -- Of each refused command; null for those that are appended.
     refusals       text[] := '{}';
     -- Of each command that was looked at by itself: where the log has its command id, or else its aggregate; and how many events the
@@ -180,13 +189,12 @@ DECLARE
     other_log      boolean;
     changed        boolean;
     forked         boolean;
-    repeated       boolean;
     rows_n         bigint;
 BEGIN
     SELECT sum(c.event_count), bool_or(c.event_count = 0), bool_or(cardinality(c.checks) > 0),
            bool_or(c.is_new), bool_or(NOT c.is_new), bool_or(NOT c.is_new AND (c.placement).rank IS NOT NULL),
-           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder), bool_or(c.aggregate_type <> 'task'), array_agg(c.command_id)
-        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders, has_others, command_ids
+           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder), bool_or(c.aggregate_type <> 'task')
+        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders, has_others
         FROM unnest(commands) AS c;
     UPDATE log_head h SET position = h.position + events_n, recorded_at = greatest(clock_timestamp(), h.recorded_at)
         RETURNING h.position - events_n, h.recorded_at, h.suspended, h.words_apart INTO start, taskfold_append_v2.recorded_at, reason, apart;
@@ -198,9 +206,8 @@ BEGIN
            coalesce(bool_or(coalesce(h.version, 0) > s.version), false),
            coalesce(bool_or(coalesce(h.version, 0) < s.version OR h.version = s.version AND h.command_id <> s.command_id), false)
                OR seen_position IS NOT NULL AND NOT EXISTS (
-                   SELECT FROM events e WHERE e.position = seen_position AND e.command_id = seen_command),
-           coalesce(bool_or(h.command_id = ANY (command_ids)), false)
-        INTO other_log, changed, forked, repeated
+                   SELECT FROM events e WHERE e.position = seen_position AND e.command_id = seen_command)
+        INTO other_log, changed, forked
         FROM unnest(expected) AS s
             LEFT JOIN aggregate_heads h ON h.aggregate_id = s.aggregate_id AND h.aggregate_type = s.aggregate_type;
     IF other_log THEN
@@ -215,17 +222,6 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'aggregate_heads lacks an event: run taskfold rebuild --write-side';
         END IF;
         RAISE EXCEPTION USING ERRCODE = 'TF003', MESSAGE = 'the log lacks an event that it had: it was restored to an earlier state';
-    END IF;
-    -- (An expression that asks tables is prepared also where its first half has decided already: hence one IF in another.)
-    IF repeated THEN
-        IF EXISTS (
-            SELECT FROM unnest(commands) AS c
-                JOIN aggregate_heads h ON h.aggregate_id = c.aggregate_id AND h.aggregate_type = c.aggregate_type
-                JOIN events e ON e.position = h.position
-            WHERE h.command_id = c.command_id AND e.actor_id = c.actor_id AND NOT EXISTS (
-                SELECT FROM commands k WHERE k.actor_id = c.actor_id AND k.command_id = c.command_id)) THEN
-            RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'commands lacks a command: run taskfold rebuild --write-side';
-        END IF;
     END IF;
     -- A command on what another was decided on. The caller tries one by one then.
     IF has_others AND cardinality(commands) > 1 THEN

@@ -37,7 +37,7 @@ macro_rules! events {
     };
 }
 
-/// Names an aggregate's commands once: the name in the offline queue, the lowest role that may send it, the variant.
+/// Names an aggregate's commands once: the name in JSON, the lowest role that may send it, the variant.
 /// Nothing else states who may do what.
 macro_rules! commands {
     ($(#[$doc:meta])* $name:ident by $role:ident { $($wire:tt $needs:ident => $variant:ident($payload:ty)),* $(,)? }) => {
@@ -57,7 +57,7 @@ macro_rules! commands {
                 match self { $(Self::$variant(_) => $role::$needs,)* }
             }
 
-            /// Name in the offline queue.
+            /// Name in JSON, such as `type` of a bulk command.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $wire,)* }
             }

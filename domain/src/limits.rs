@@ -59,7 +59,7 @@ impl Configured {
                 "CONCURRENT_UPLOADS",
                 self.concurrent_uploads.get().into(),
                 Unit::Count,
-                "Uploads at one time, of everybody",
+                "Uploads at one time on one command-api",
             ),
             limit("IMPORT_BYTES", self.import_bytes, Unit::Bytes, "The file of an import"),
             limit(
@@ -111,7 +111,7 @@ macro_rules! limits {
 limits! {
     /// Title of a task
     TITLE_CHARS: usize = 500, Characters;
-    /// Name of a project, column, label, checklist or team, and display name of a person
+    /// Name of a project, column, label, checklist, team, filter or API token, and display name of a person
     NAME_CHARS: usize = 500, Characters;
     /// Description of a task or project, in Markdown
     DESCRIPTION_BYTES: usize = 64 * 1024, Bytes;
@@ -156,6 +156,8 @@ limits! {
     FILTERS_PER_PROJECT: usize = 100, Count;
     /// Members of a team
     MEMBERS_PER_TEAM: usize = 1_000, Count;
+    /// Highest estimate of a task, in minutes
+    ESTIMATE_MINUTES: u32 = 10_000_000, Count;
     /// Highest limit of tasks in a column
     WIP_LIMIT: u32 = 10_000, Count;
     /// Query parameters of a saved filter
@@ -173,11 +175,11 @@ limits! {
     HEADER_BYTES: usize = 16 * 1024, Bytes;
     /// Time in which the headers of the first request on a connection arrive
     FIRST_HEADERS_SECONDS: u64 = 10, Seconds;
-    /// Time without a further request after which a connection is closed
+    /// Time without a further request after which a connection of HTTP/1 is closed
     IDLE_CONNECTION_SECONDS: u64 = 75, Seconds;
     /// Time without progress after which the connection of a client that reads nothing is closed
     STALLED_RESPONSE_SECONDS: u64 = 60, Seconds;
-    /// Time in which a request is answered, waiting for a position excepted
+    /// Time in which a request is answered, without the time in which its body arrives and for which it waits
     REQUEST_SECONDS: u64 = 5, Seconds;
     /// Items of a page where `limit` is absent
     PAGE_DEFAULT: i64 = 50, Count;
@@ -188,6 +190,15 @@ limits! {
     /// Time that a read waits at most
     WAIT_MAX_SECONDS: u64 = 30, Seconds;
 
+    /// Longest id in `X-Request-Id`
+    REQUEST_ID_BYTES: usize = 128, Bytes;
+    /// Request line and headers, beyond which the connection is closed
+    REQUEST_HEAD_BYTES: usize = 64 * 1024, Bytes;
+
+    /// Shortest username
+    USERNAME_MIN_CHARS: usize = 2, Characters;
+    /// Longest username
+    USERNAME_MAX_CHARS: usize = 39, Characters;
     /// Shortest password
     PASSWORD_MIN_CHARS: usize = 10, Characters;
     /// Longest password
@@ -202,18 +213,18 @@ limits! {
     INVITATION_DEFAULT_DAYS: i64 = 7, Days;
     /// Lifetime of an invitation at most
     INVITATION_MAX_DAYS: i64 = 90, Days;
-    /// Uses of an invitation at most
+    /// Highest limit of the uses of an invitation
     INVITATION_USES: i64 = 10_000, Count;
 
     /// Tasks of a bulk command
     BULK_TASKS: usize = 500, Count;
     /// Tasks of a project that the filter of a bulk command is compared with
     BULK_FILTER_TASKS: i64 = 20_000, Count;
-    /// Time of a bulk command
-    BULK_SECONDS: u64 = 25, Seconds;
+    /// Time in which a bulk command is answered
+    BULK_SECONDS: u64 = 30, Seconds;
     /// Unfinished uploads of a person
     UPLOADS_PER_USER: i64 = 100, Count;
-    /// Time for which an unfinished upload is kept
+    /// Time for which an unfinished upload is kept after its last byte
     UPLOAD_RETENTION_DAYS: i32 = 1, Days;
     /// Header `Upload-Metadata` of a resumable upload
     UPLOAD_METADATA_BYTES: usize = 4096, Bytes;
@@ -226,7 +237,7 @@ limits! {
     /// Imports of a person that wait or run
     IMPORTS_PER_USER: i64 = 20, Count;
 
-    /// Cards of a column in one response
+    /// Highest `column_limit` of a board
     BOARD_CARDS: i64 = 200, Count;
     /// Tasks of a calendar in one response
     CALENDAR_TASKS: i64 = 2000, Count;
@@ -236,11 +247,15 @@ limits! {
     CALENDAR_LINKS: i64 = 50, Count;
     /// Tasks of a calendar by link
     CALENDAR_LINK_TASKS: i64 = 5000, Count;
+    /// Description of a task in a calendar for other programs
+    CALENDAR_DESCRIPTION_CHARS: usize = 2000, Characters;
     /// Saved filters of a person
     FILTERS_PER_USER: i64 = 200, Count;
     /// Search text
     QUERY_CHARS: usize = 200, Characters;
-    /// Words of a search text that count
+    /// Time of a search, after which it is answered with 503
+    SEARCH_SECONDS: u64 = 2, Seconds;
+    /// Words of a search text
     QUERY_WORDS: usize = 20, Count;
     /// Changes of a page of the catch-up where `limit` is absent
     CHANGES_DEFAULT: i64 = 500, Count;
@@ -256,7 +271,7 @@ limits! {
     PROJECTS_PER_STREAM: usize = 100, Count;
     /// Interval of heartbeats of a stream
     STREAM_HEARTBEAT_SECONDS: u64 = 15, Seconds;
-    /// Time after which a stream ends and the client opens another
+    /// Longest time for which a stream is open without being renewed, whatever its token says
     STREAM_SECONDS: u64 = 24 * 60 * 60, Seconds;
     /// Devices of a person that are present in a project
     DEVICES_PER_USER: usize = 20, Count;
@@ -267,6 +282,7 @@ limits! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::{Minutes, WipLimit};
 
     #[test]
     fn every_limit_has_a_name_of_its_own_and_a_description() {
@@ -280,12 +296,34 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_the_limits_of_the_list() {
+        let wip = i64::from(WIP_LIMIT);
+        assert!(WipLimit::try_from(wip).is_ok() && WipLimit::try_from(wip + 1).is_err());
+        let minutes = i64::from(ESTIMATE_MINUTES);
+        assert!(Minutes::try_from(minutes).is_ok() && Minutes::try_from(minutes + 1).is_err());
+    }
+
+    #[test]
     fn the_documentation_has_every_limit_with_its_value() -> std::io::Result<()> {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/limits.md"))?;
         for limit in FIXED {
             let unit = if limit.unit == Unit::Count { String::new() } else { format!(" {}", limit.unit.as_str()) };
             let row = format!("| `{}` | {}{unit} | {} |", limit.name(), limit.value, limit.description());
             assert!(page.contains(&row), "docs/limits.md lacks {row}");
+        }
+        let one = NonZeroU32::MIN;
+        let configured = Configured {
+            attachment_bytes: 1,
+            concurrent_uploads: one,
+            import_bytes: 1,
+            session_days: 1,
+            streams_per_user: one,
+            presence_seconds: 1,
+        };
+        for limit in configured.list() {
+            let (begin, end) = (format!("| `{}` | ", limit.name()), format!(" | {} |", limit.description()));
+            let is_row = |line: &str| line.starts_with(&begin) && line.ends_with(&end);
+            assert!(page.lines().any(is_row), "docs/limits.md lacks {limit:?}");
         }
         let fixed = page.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4).count();
         assert_eq!(fixed, FIXED.len());

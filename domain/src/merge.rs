@@ -13,7 +13,7 @@ pub struct Touch {
 
 /// Bearing of an aggregate's events on edits made at the same time.
 pub trait Touches {
-    /// Things the event changes; empty for side changes (comments), which stale nobody's form.
+    /// Things the event changes; empty for side changes (comments), which do not make an open form outdated.
     fn touches(&self) -> Vec<Touch>;
 
     fn is_edit(&self) -> bool {

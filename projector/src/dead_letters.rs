@@ -1,12 +1,12 @@
 //! Dead letters: a poison event stops nothing but its own aggregate. It and the later events of the aggregate are
 //! dead-lettered, with the reason, until somebody has repaired the cause and requested a retry.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool};
-use taskfold_domain::{Event, SubjectKind};
-use taskfold_event_log::{LoggedEvent, metrics};
+use taskfold_domain::SubjectKind;
+use taskfold_event_log::LoggedEvent;
 use uuid::Uuid;
 
 use crate::ProjectorError;
@@ -41,8 +41,6 @@ pub async fn known(db: &mut PgConnection, events: &[LoggedEvent]) -> sqlx::Resul
 
 pub async fn put(db: &mut PgConnection, event: &LoggedEvent, reason: &str) -> sqlx::Result<()> {
     tracing::error!(position = event.position, event_type = event.event_type, reason, "event dead-lettered");
-    let event_type = Event::types().find(|known| *known == event.event_type).unwrap_or("unknown");
-    metrics::dead_lettered(event_type).increment(1);
     sqlx::query!(
         r#"
         INSERT INTO set_aside_events (position, aggregate_type, aggregate_id, reason) VALUES ($1, $2, $3, $4)
@@ -56,6 +54,15 @@ pub async fn put(db: &mut PgConnection, event: &LoggedEvent, reason: &str) -> sq
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Number of dead letters of each kind of aggregate that has any.
+pub async fn count_by_kind(pool: &PgPool) -> sqlx::Result<HashMap<String, i64>> {
+    let rows =
+        sqlx::query!(r#"SELECT aggregate_type, count(*) AS "count!" FROM set_aside_events GROUP BY aggregate_type"#)
+            .fetch_all(pool)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.aggregate_type, row.count)).collect())
 }
 
 /// Number of dead letters, and the reason of the first.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use taskfold_domain::SubjectKind;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{StickyConnection, Worker, metrics};
 use tokio::sync::watch;
@@ -187,9 +188,12 @@ async fn end_idle_holders(deps: &Deps) {
 }
 
 async fn check_dead_letters(deps: &Deps) -> Result<(), ProjectorError> {
-    let (count, _) = within(REQUEST, dead_letters::summary(&deps.pool)).await?;
-    metrics::dead_letters().set(count as f64);
-    if count > 0 {
+    let counts = within(REQUEST, dead_letters::count_by_kind(&deps.pool)).await?;
+    for kind in SubjectKind::ALL {
+        let count = counts.get(kind.as_str()).copied().unwrap_or_default();
+        metrics::dead_letters(kind.as_str()).set(count as f64);
+    }
+    if !counts.is_empty() {
         within(BATCH, dead_letters::retry_requested(&deps.pool)).await?;
     }
     Ok(())

@@ -14,10 +14,10 @@ pub type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
 pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Unpin + Send + 'static {
     type Key: Key;
     const TABLE: &'static str;
-    /// Version of the fold, raised when the same events come to other rows: the table is then rebuilt (see
+    /// Version of the fold, raised when the same events produce different rows: the table is then rebuilt (see
     /// [`crate::versions`]).
     const VERSION: i32;
-    /// Digest of the rows that the frozen events come to.
+    /// Digest of the rows that the frozen events produce.
     #[cfg(test)]
     const DIGEST: &'static str;
     /// Name of each column, and the type it is cast to in PostgreSQL where it is sent as text.

@@ -56,9 +56,9 @@ mod tests {
     use crate::tables::{Projection, Tables};
     use crate::testing::{digest, logged};
 
-    /// Digests of the rows of each table after every event that was ever written. When this fails, the same events come
-    /// to other rows than before: raise the version of the row, so that the table is rebuilt where the rows of before
-    /// are, and change the digest. (Only the digest, when an event was added to the frozen ones.)
+    /// Digests of the rows of each table after the frozen events. When this fails, the same events produce different
+    /// rows than before: raise the version of the row, so that existing tables are rebuilt, and change the digest. After
+    /// adding a frozen event, change only the digest.
     #[test]
     fn other_rows_are_another_version() {
         let mut tables = Tables::default();

@@ -23,7 +23,7 @@ const CONCURRENT_UPLOADS: u32 = 128;
 /// Default size of the file of an import.
 const IMPORT_BYTES: u32 = 64 * 1024 * 1024;
 /// Upper bound of the size of the file of an import.
-const MAX_IMPORT_BYTES: u32 = 1024 * 1024 * 1024;
+const MAX_IMPORT_BYTES: u32 = 256 * 1024 * 1024;
 
 /// Flags as they were given.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(super) struct LimitFlags {
     /// Maximum number of uploads at one time on one command-api; each holds up to 8 MiB in memory [default: 128]
     #[arg(long, env = "TASKFOLD_CONCURRENT_UPLOADS", global = true)]
     concurrent_uploads: Option<String>,
-    /// Maximum size of the file of an import in bytes, at most 1 GiB; it is read into memory [default: 67108864]
+    /// Maximum size of the file of an import in bytes, at most 256 MiB; it is read into memory [default: 67108864]
     #[arg(long, env = "TASKFOLD_IMPORT_BYTES", global = true)]
     import_bytes: Option<String>,
 }

@@ -19,7 +19,7 @@ impl Dependency {
                 }
                 let reading = async { write_side::incomplete(&mut *pool.acquire().await?, &found).await };
                 let lacking = answered("the write side", reading.await)?;
-                found.iter().filter(|known| !lacking.contains(known)).for_each(|known| writes.is_complete(known));
+                found.iter().filter(|known| !lacking.contains(known)).for_each(|known| writes.mark_complete(known));
                 match lacking.first() {
                     None => Ok("complete again".to_owned()),
                     Some((kind, id)) => Err(format!(

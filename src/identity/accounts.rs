@@ -5,14 +5,14 @@ use moka::future::Cache;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
-use taskfold_domain::limits::NAME_CHARS;
+use taskfold_domain::limits::{NAME_CHARS, USERNAME_MAX_CHARS, USERNAME_MIN_CHARS};
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
 /// Subjects in the cache.
 const MAX_CACHED: u64 = 100_000;
 /// Characters of a username.
-const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 2..=39;
+const USERNAME_CHARS: std::ops::RangeInclusive<usize> = USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS;
 
 /// Accounts of an issuer's subjects. The id is derived from issuer and subject, so that all instances agree on it.
 pub(super) struct Accounts {

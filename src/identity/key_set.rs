@@ -21,7 +21,7 @@ pub(super) struct Key {
 #[derive(Clone, Default)]
 pub(super) struct KeySet {
     named: HashMap<String, Key>,
-    /// The only key, if there is one only: it needs no key id.
+    /// The key, if the set has exactly one: it is used for tokens without a key id.
     single: Option<Key>,
 }
 

@@ -17,7 +17,9 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use taskfold_domain::limits::{FIRST_HEADERS_SECONDS, IDLE_CONNECTION_SECONDS, STALLED_RESPONSE_SECONDS};
+use taskfold_domain::limits::{
+    FIRST_HEADERS_SECONDS, IDLE_CONNECTION_SECONDS, REQUEST_HEAD_BYTES, STALLED_RESPONSE_SECONDS,
+};
 use taskfold_event_log::metrics;
 use taskfold_live::{SocketStream, Takeover};
 use tokio::io::AsyncWriteExt as _;
@@ -39,8 +41,6 @@ const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(FIRST_HEADERS_SECONDS);
 const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(IDLE_CONNECTION_SECONDS);
 /// Limit of a write that makes no progress.
 const STALL_LIMIT: Duration = Duration::from_secs(STALLED_RESPONSE_SECONDS);
-/// Maximum size of a request head.
-const HEAD_BYTES: usize = 64 * 1024;
 /// Interval of looking for the rest of an incomplete preface.
 const PEEK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -124,7 +124,7 @@ impl ConnectionContext {
         handover: &PendingHandover,
     ) -> Result<Option<(Handover, TcpStream)>, Error> {
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(NEXT_HEAD_LIMIT).max_buf_size(HEAD_BYTES);
+        builder.timer(TokioTimer::new()).header_read_timeout(NEXT_HEAD_LIMIT).max_buf_size(REQUEST_HEAD_BYTES);
         // A client that has closed its side after a request still waits for the response (RFC 9112, 9.6).
         builder.half_close(true);
         let mut connection = builder.serve_connection(io, service);
@@ -221,7 +221,7 @@ struct Http1 {
 
 /// Reason why HTTP sends no response.
 #[derive(Debug, thiserror::Error)]
-enum NoAnswer {
+pub(super) enum NoAnswer {
     /// A stream has taken over the connection.
     #[error("the connection is now a stream")]
     TakenOver,

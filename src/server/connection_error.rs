@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use super::connection::NoAnswer;
+
 const TIMEOUT: &str = "timeout";
 const DISCONNECTED: &str = "disconnected";
 const INVALID_REQUEST: &str = "invalid_request";
@@ -23,6 +25,9 @@ pub(super) fn reason(error: &(dyn Error + 'static)) -> &'static str {
 fn named(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if error.is::<tokio::time::error::Elapsed>() {
         return Some(TIMEOUT);
+    }
+    if error.is::<NoAnswer>() {
+        return Some(DISCONNECTED);
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return of_io(error);
@@ -47,7 +52,7 @@ fn of_io(error: &io::Error) -> Option<&'static str> {
         | io::ErrorKind::UnexpectedEof => Some(DISCONNECTED),
         // `source` of such an error skips the one inside.
         io::ErrorKind::Other => error.get_ref().and_then(|inner| named(inner)),
-        _other => None,
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use taskfold_event_log::clock::new_id;
-use taskfold_event_log::{FORKED, SUSPENDED};
+use taskfold_event_log::{FORKED, INCOMPLETE, SUSPENDED};
 use uuid::Uuid;
 
 use crate::harness::Place;
@@ -54,7 +54,9 @@ impl Log {
         }
         for command in &commands {
             let (kind, id) = (&command["aggregate_type"], &command["aggregate_id"]);
-            add(json!({"aggregate_type": kind, "aggregate_id": id, "version": command["expected_version"]}));
+            if command["expected_version"] != 0 {
+                add(json!({"aggregate_type": kind, "aggregate_id": id, "version": command["expected_version"]}));
+            }
             command["guards"].as_array().unwrap().iter().cloned().for_each(&mut add);
         }
         sqlx::query_as(
@@ -285,5 +287,38 @@ async fn two_that_both_make_an_aggregate_are_not_both_appended() {
     assert_eq!(outcomes(answers), ["appended", "conflict"]);
     let (_, answers) = log.append(&[json!({"aggregate": task}), json!({})]).await.unwrap();
     assert_eq!(outcomes(answers), ["conflict", "appended"]);
+    log.assert_dense(3).await;
+}
+
+/// What follows a command that the log has already was decided on what the command did now, which may differ from what
+/// it did then.
+#[tokio::test]
+async fn a_command_behind_a_repeated_one_on_its_aggregate_is_a_conflict() {
+    let place = Place::new().await;
+    let log = Log::new(&place).await;
+    let (task, first) = (new_id(), json!({"aggregate": new_id(), "command": new_id(), "rank": "m"}));
+    log.append(&[first.clone(), json!({"aggregate": task})]).await.unwrap();
+    let again = json!({"rank": "n", "aggregate": first["aggregate"], "command": first["command"]});
+    let behind = json!({"aggregate": first["aggregate"], "expected": 1});
+    let (_, answers) = log.append(&[again, behind, json!({"aggregate": task, "expected": 1})]).await.unwrap();
+    assert_eq!(outcomes(answers), ["duplicate", "conflict", "appended"]);
+    let rank: String =
+        sqlx::query_scalar("SELECT rank FROM task_places WHERE rank <> ''").fetch_one(&log.db).await.unwrap();
+    assert_eq!(rank, "m");
+    log.assert_dense(4).await;
+}
+
+#[tokio::test]
+async fn a_command_that_is_in_the_log_and_not_in_its_side_table_is_not_decided_again() {
+    let place = Place::new().await;
+    let log = Log::new(&place).await;
+    let creation = json!({"aggregate": new_id(), "command": new_id()});
+    log.append(std::slice::from_ref(&creation)).await.unwrap();
+    let edit = json!({"aggregate": creation["aggregate"], "command": new_id(), "expected": 1});
+    sqlx::query("DELETE FROM commands").execute(&log.db).await.unwrap();
+    assert_eq!(refusal(log.append(std::slice::from_ref(&creation)).await), INCOMPLETE);
+    log.append(std::slice::from_ref(&edit)).await.unwrap();
+    sqlx::query("DELETE FROM commands").execute(&log.db).await.unwrap();
+    assert_eq!(refusal(log.append(&[edit]).await), INCOMPLETE);
     log.assert_dense(3).await;
 }

@@ -16,7 +16,7 @@ const WITHOUT_HTTP: [&str; 7] = [
     "taskfold-projector",
 ];
 
-/// The three services share only event JSON, tables and Changes, and never code.
+/// The three services share event JSON, tables and Changes, and never import one another.
 #[test]
 fn each_crate_depends_on_what_it_may() {
     let metadata = Command::new(env!("CARGO"))
@@ -120,6 +120,7 @@ fn matches_on_our_own_enums_have_no_catch_all_arms() {
         "crates/event-log/src/error_codes.rs",
         "crates/live/src/stream_end.rs",
         "projector/src/stream.rs",
+        "src/server/connection_error.rs",
         "src/identity/key_set.rs",
     ];
     let folders = ["domain", "command-api", "projector", "query-api", "crates", "src"];

@@ -60,7 +60,7 @@ async fn one_id_leads_from_a_response_to_its_lines_its_event_and_its_message() {
     let span = &access["spans"][0];
     assert_eq!((&span["method"], &span["route"]), (&json!("POST"), &json!("/v1/projects/{project_id}/tasks")));
     assert_eq!((&span["user_id"], &span["trace_id"]), (&json!(ada.user_id), &json!(&TRACE[3..35])));
-    let done = line_of_request(&log, "from-the-client", "done").await;
+    let done = line_of_request(&log, "from-the-client", "applied").await;
     assert_eq!(done["fields"]["position"], position);
 
     let nats = jetstream::new(async_nats::connect(&place.nats_url).await.unwrap());
@@ -74,7 +74,7 @@ async fn one_id_leads_from_a_response_to_its_lines_its_event_and_its_message() {
     let id = refused.header("x-request-id").to_owned();
     refused.problem(422, "validation-failed");
     assert_eq!(id.len(), 32);
-    let failed = line_of_request(&log, &id, "not done").await;
+    let failed = line_of_request(&log, &id, "not applied").await;
     assert_eq!(failed["fields"]["reason"], "refused");
     // An id that could forge a header or fill the log is replaced.
     let long = ada.send(ada.request(reqwest::Method::GET, "/v1/me").header("x-request-id", "x".repeat(129))).await;
@@ -95,11 +95,16 @@ async fn secrets_in_paths_and_queries_are_not_logged() {
     let calendar = Actor::anonymous(&process.url).get(path).await;
     let id = calendar.header("x-request-id").to_owned();
     line_of_request(&log, &id, "answered").await;
-    let invitation =
-        ada.post(&format!("/v1/projects/{project}/invitations"), json!({"role": "member"})).await.expect(201);
+    let token = ada.post("/v1/api-tokens", json!({"name": "N", "access": "write"})).await.expect(201);
+    let invitation = ada.post(&format!("/v1/projects/{project}/invitations"), json!({"role": "member"})).await;
+    let id = invitation.header("x-request-id").to_owned();
+    let invitation = invitation.expect(201);
+    line_of_request(&log, &id, "answered").await;
     let text = std::fs::read_to_string(&log).unwrap();
     let secret = path.trim_start_matches("/v1/calendars/").trim_end_matches(".ics");
-    for secret in [secret, invitation["token"].as_str().unwrap(), "correct horse battery"] {
+    let made = [&invitation, &token].map(|made| made["token"].as_str().unwrap());
+    let own = [ada.token.as_deref().unwrap(), &ada.refresh_token, "correct horse battery"];
+    for secret in [secret].into_iter().chain(made).chain(own) {
         assert!(!text.contains(secret), "the log contains a secret");
     }
 }

@@ -1,6 +1,8 @@
 //! `GET /v1/meta`: what a client can rely on without copying it.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{Actor, App};
 
@@ -63,9 +65,35 @@ async fn roles_permit_what_reads_allow() {
         let read = person.get_at(&format!("/v1/projects/{project}"), position).await.expect(200);
         assert_eq!(read["allowed_commands"], role_of(role)["project"]["active"], "{role}");
     }
+    let position = ada.post(&format!("{task}/archive"), json!({})).await.position();
+    for (role, person) in &people {
+        let read = person.get_at(&task, position).await.expect(200);
+        assert_eq!(read["allowed_commands"], role_of(role)["archived_task"]["running"], "{role}");
+    }
     let events = ada.get_at(&format!("/v1/projects/{project}/events?since=0"), position).await.expect(200);
     for event in events["events"].as_array().unwrap() {
         assert!(meta["event_types"].as_array().unwrap().contains(&event["type"]), "{event}");
     }
+    app.finish().await;
+}
+
+/// Status line of the response to a request whose headers have this many bytes, names and values together.
+async fn status_with_headers(app: &App, bytes: usize) -> String {
+    let mut socket = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
+    let filler = "x".repeat(bytes - "hostaconnectionclosex".len());
+    let request = format!("GET /v1/meta HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: {filler}\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn headers_may_be_as_long_as_it_says() {
+    let app = App::start().await;
+    let meta = Actor::anonymous(&app.url).get("/v1/meta").await.expect(200);
+    let max = usize::try_from(meta["limits"]["header_bytes"]["value"].as_u64().unwrap()).unwrap();
+    assert_eq!(status_with_headers(&app, max).await, "HTTP/1.1 200 OK");
+    assert_eq!(status_with_headers(&app, max + 1).await, "HTTP/1.1 431 Request Header Fields Too Large");
     app.finish().await;
 }

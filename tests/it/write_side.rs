@@ -12,7 +12,7 @@ async fn run(app: &App, sql: &str) {
     sqlx::raw_sql(sql).execute(&app.owner).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// All rows of the append's own tables.
+/// All rows of the side tables of the append.
 async fn rows(app: &App) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT 'place ' || t::text FROM task_places t UNION ALL SELECT 'link ' || t::text FROM task_links t \

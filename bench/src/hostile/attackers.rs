@@ -69,7 +69,7 @@ impl Attackers {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
-        // A refused connection also counts: the server has then enforced its limit.
+        // Fewer may be connected: the server has then enforced its limit.
         let _ = came.await;
         Ok(attackers)
     }

@@ -6,7 +6,7 @@ use taskfold_commands::Envelope;
 use taskfold_domain::ids::ProjectId;
 use taskfold_event_log::clock;
 use taskfold_web::auth::Verifier;
-use taskfold_web::headers::{IdempotencyKey, IfMatch, traceparent};
+use taskfold_web::headers::{IdempotencyKey, IfMatch, Traceparent};
 use taskfold_web::{Caller, Problem};
 use utoipa::IntoParams;
 
@@ -15,7 +15,7 @@ pub struct CommandRequest {
     pub caller: Caller,
     key: IdempotencyKey,
     if_match: IfMatch,
-    traceparent: String,
+    traceparent: Option<Traceparent>,
 }
 
 /// Headers of every command.
@@ -49,7 +49,7 @@ where
             caller,
             key: IdempotencyKey::from_request_parts(parts, state).await?,
             if_match: IfMatch::from_request_parts(parts, state).await?,
-            traceparent: traceparent(&parts.headers),
+            traceparent: parts.extensions.get::<Traceparent>().cloned(),
         })
     }
 }
@@ -59,7 +59,7 @@ impl CommandRequest {
         Envelope {
             may_be_replayed: self.key.0.is_some(),
             precondition: self.if_match.0,
-            traceparent: Some(self.traceparent),
+            traceparent: self.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
             only: self.caller.scope.project,
             ..Envelope::new(self.caller.user_id, self.key.0.unwrap_or_else(clock::new_id))
         }

@@ -68,7 +68,7 @@ impl Writer {
         self.size
     }
 
-    /// Adds bytes. Waits while the part before the last one is still being written. True if a part became complete.
+    /// Adds bytes. Waits until the previous part is stored. Returns whether a part was filled.
     pub async fn push(&mut self, mut bytes: Bytes) -> Result<bool, StoreError> {
         let mut filled = false;
         while !bytes.is_empty() {
@@ -114,7 +114,7 @@ impl Writer {
         Ok(Progress { size: self.size, hash: Some(self.hash.serialize().to_vec()) })
     }
 
-    /// Removes the unfinished part that was saved at byte `at`, once more is saved.
+    /// Removes the tail that was saved at byte `at`, after a later save.
     pub async fn forget(&self, at: u64) -> Result<(), StoreError> {
         let was_unfinished = !at.is_multiple_of(PART_BYTES as u64);
         if was_unfinished && at != self.size { self.store.remove_tail(self.id, at).await } else { Ok(()) }

@@ -196,7 +196,7 @@ impl<A: Versioned> AggregateCache<A> {
         let after = usize::try_from(version).unwrap_or(usize::MAX);
         let events = self.repository.get_last_events::<A>(&id.to_string(), after).await.map_err(read_error)?;
         let Some((version, command_id)) = head.version.zip(head.command_id) else {
-            // Events without a head: the append's own tables are not complete.
+            // Events without a head: the side tables of the append are not complete.
             let is_absent = version == 0 && events.is_empty();
             return if is_absent { Ok(Cached { state, command }) } else { Err(CommandError::Incomplete) };
         };

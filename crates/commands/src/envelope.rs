@@ -110,8 +110,8 @@ pub enum CommandError {
     /// This process has seen an event that the log lacks.
     #[error("the log lacks an event that was seen here")]
     Forked,
-    /// One of the append's own tables lacks a row for the aggregate.
-    #[error("the append's own tables are not complete")]
+    /// One of the side tables of the append lacks a row for the aggregate.
+    #[error("the side tables of the append are not complete")]
     Incomplete,
     #[error("the log cannot be read: {0}")]
     Broken(String),

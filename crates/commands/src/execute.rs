@@ -81,12 +81,12 @@ pub async fn run<D: CommandHandler>(
     match &answer {
         Ok(done) => {
             let _entered = span.enter();
-            tracing::debug!(position = done.position, events = done.events.len(), replayed = done.replayed, "done");
+            tracing::debug!(position = done.position, events = done.events.len(), replayed = done.replayed, "applied");
         }
         Err(error) => {
             let _entered = span.enter();
             metrics::command_failures(kind.as_str(), error.kind()).increment(1);
-            tracing::debug!(reason = error.kind(), %error, "not done");
+            tracing::debug!(reason = error.kind(), %error, "not applied");
         }
     }
     answer
@@ -110,7 +110,7 @@ async fn answer<D: CommandHandler>(
         }
         Err(CommandError::Incomplete) => {
             metrics::append_incomplete().increment(1);
-            engine.writes.is_incomplete(kind.as_str(), id);
+            engine.writes.mark_incomplete(kind.as_str(), id);
             tracing::error!(kind = kind.as_str(), %id, "a table of the append lacks a row: run `taskfold rebuild --write-side`");
             Err(CommandError::Incomplete)
         }

@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 use taskfold_domain::Access;
 use taskfold_domain::ids::UserId;
-use taskfold_domain::limits::MENTIONS_PER_COMMENT;
+use taskfold_domain::limits::{MENTIONS_PER_COMMENT, USERNAME_MAX_CHARS, USERNAME_MIN_CHARS};
 
 /// Members named with `@username` in `text`. An address (`ada@example.org`) mentions nobody.
 pub async fn members_named(pool: &PgPool, access: Access<'_>, text: &str) -> sqlx::Result<Vec<UserId>> {
@@ -26,7 +26,7 @@ fn names(text: &str) -> Vec<String> {
         }
         let name: String = text[at + 1..].chars().take_while(|c| is_name(*c)).collect();
         let name = name.trim_end_matches('-').to_ascii_lowercase();
-        if (2..=39).contains(&name.len()) && !names.contains(&name) {
+        if (USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS).contains(&name.len()) && !names.contains(&name) {
             names.push(name);
         }
         if names.len() == MENTIONS_PER_COMMENT {

@@ -40,7 +40,7 @@ pub async fn find(
     }
     Rank::between(lower.as_ref(), upper.as_ref(), at, jitter)
         .map(Some)
-        .ok_or_else(|| Refusal::invalid("/before", "stands before `after`").into())
+        .ok_or_else(|| Refusal::invalid("/before", "must be below `after`").into())
 }
 
 /// Tasks of one column except the one that moves.

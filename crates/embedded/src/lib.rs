@@ -40,12 +40,12 @@ pub fn nats_server(data_dir: &Path) -> anyhow::Result<PathBuf> {
 
 const DATABASE: &str = "taskfold";
 
-/// Data that a power failure may destroy.
+/// What a power failure may destroy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// None that was acknowledged.
+    /// Nothing that was acknowledged.
     Full,
-    /// All of it. For tests, whose data is not needed afterwards.
+    /// Everything. For tests, whose data is not needed afterwards.
     TestsOnly,
 }
 
@@ -68,8 +68,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts the servers and waits until they are ready. This takes seconds the first time on a machine, when it
-    /// fetches the binaries, and the first time in a data dir, when it creates the database; else less than one second.
+    /// Starts the servers and waits until they are ready. Usually this takes less than a second. It takes seconds the
+    /// first time on a machine, to fetch the binaries, and the first time in a data dir, to create the database.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         Self::start_on(options, None).await
     }

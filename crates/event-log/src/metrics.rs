@@ -59,10 +59,8 @@ registry! {
     counter published_events() = "taskfold_published_events_total", Count;
     /// 1 while this process is the active projector, else 0.
     gauge projector_leads() = "taskfold_projector_leads", Count;
-    /// Events that could not be applied to the read tables.
-    gauge dead_letters() = "taskfold_dead_letters", Count;
-    /// Events that this process dead-lettered, by type.
-    counter dead_lettered(event_type) = "taskfold_dead_lettered_events_total", Count;
+    /// Events that could not be applied to the read tables, by kind of aggregate.
+    gauge dead_letters(kind) = "taskfold_dead_letters", Count;
     /// Batches tried again in smaller parts, because an event of them could not be projected.
     counter projection_retries() = "taskfold_projection_retries_total", Count;
     /// Unix time at which the worker last succeeded, even if it had nothing to do.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Time for which a failed write counts if no other write follows. A process that receives no requests because it is
-/// not ready would not notice otherwise that the cause is gone.
+/// Time for which a failed write counts if no other write follows. An instance that is not ready receives no requests,
+/// and would otherwise never notice the recovery.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 /// Maximum number of aggregates that are remembered as incomplete.
 const MAX_INCOMPLETE: usize = 20;
@@ -39,14 +39,14 @@ impl Writes {
         }
     }
 
-    /// Reason why PostgreSQL refuses writes, if the last write failed for it.
+    /// Reason why PostgreSQL refuses writes, if the last write failed for that reason.
     pub fn failure(&self) -> Option<String> {
         let state = self.state();
         state.failure.as_ref().filter(|(_, at)| at.elapsed() < COUNTS_FOR).map(|(reason, _)| reason.clone())
     }
 
     /// Records that a command was refused because the side tables of the append lack a row of this aggregate.
-    pub fn is_incomplete(&self, kind: &str, id: Uuid) {
+    pub fn mark_incomplete(&self, kind: &str, id: Uuid) {
         let aggregate = (kind.to_owned(), id);
         let mut state = self.state();
         if state.incomplete.len() < MAX_INCOMPLETE && !state.incomplete.contains(&aggregate) {
@@ -60,7 +60,7 @@ impl Writes {
     }
 
     /// Records that the rows of this aggregate are complete.
-    pub fn is_complete(&self, aggregate: &Aggregate) {
+    pub fn mark_complete(&self, aggregate: &Aggregate) {
         self.state().incomplete.retain(|known| known != aggregate);
     }
 
@@ -105,11 +105,11 @@ mod tests {
     fn incomplete_aggregates_are_remembered_once_and_not_without_end() {
         let writes = Writes::default();
         for n in (0..100).chain(0..100) {
-            writes.is_incomplete("task", Uuid::from_u128(n));
+            writes.mark_incomplete("task", Uuid::from_u128(n));
         }
         let all = writes.incomplete();
         assert_eq!(all.len(), MAX_INCOMPLETE);
-        writes.is_complete(&all[0]);
+        writes.mark_complete(&all[0]);
         assert_eq!(writes.incomplete(), all[1..]);
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 use taskfold_domain::Timestamp;
-use taskfold_domain::limits::NAME_CHARS;
+use taskfold_domain::limits::{NAME_CHARS, USERNAME_MAX_CHARS, USERNAME_MIN_CHARS};
 use taskfold_event_log::deadline::{REQUEST, within};
 
 use crate::source::{Format, Person};
@@ -43,9 +43,9 @@ pub async fn ensure(pool: &PgPool, people: &[Person], format: Format, at: Timest
 fn username(person: &Person, format: Format) -> String {
     let raw = person.username.as_deref().or(person.full_name.as_deref()).unwrap_or_default().to_lowercase();
     let letters = raw.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' });
-    let name: String = letters.take(39).collect();
+    let name: String = letters.take(USERNAME_MAX_CHARS).collect();
     let name = name.trim_matches('-');
-    if name.len() >= 2 { name.to_owned() } else { format!("{}-member", format.as_str()) }
+    if name.len() >= USERNAME_MIN_CHARS { name.to_owned() } else { format!("{}-member", format.as_str()) }
 }
 
 fn suffixed(name: &str, digits: &str) -> String {
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn usernames_fit_ours() {
         let fits = |name: &str| {
-            (2..=39).contains(&name.len())
+            (USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS).contains(&name.len())
                 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         for raw in ["ada-lark", "Ada_Lark", "", "ü", "x", &"long".repeat(30), "名前", "__"] {

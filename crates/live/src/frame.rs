@@ -25,7 +25,7 @@ pub struct Frame {
     pub bytes: Bytes,
 }
 
-/// Address of a channel. Clients choose ids too: a project and a person may have the same one.
+/// Address of a channel. Clients choose ids, so a project and a person may share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChannelId {
     Project(Uuid),
@@ -34,12 +34,12 @@ pub enum ChannelId {
     Person(Uuid),
 }
 
-/// Processing of a frame by subscribers. The order is that of frames with the same cursor.
+/// How subscribers process a frame, declared in the order of delivery at one cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FrameKind {
     /// Is sent.
     Plain,
-    /// Is sent, and may end the access of somebody to a project: the feeder reads the revocations.
+    /// Is sent, and may end somebody's access to a project: the feeder reads the revocations.
     EndsAccess,
     /// Is sent unless the stream carries this project, where the same event is delivered too.
     CopyOf(Uuid),
@@ -119,7 +119,7 @@ pub enum ControlFrame {
     Broker { unavailable: bool, served: Cursor, head: i64 },
     /// Last frame: the client's cursor is not in the log.
     Reset { head: i64 },
-    /// The token expires in this time, and can be renewed until then. Last frame at 0.
+    /// The token expires in this time, and the stream can be renewed until then. Last frame at 0.
     Reauth { seconds: u64 },
     /// The user is not a member of the project any more. Last frame if the stream carries nothing else.
     Revoked { project: Uuid },

@@ -103,9 +103,22 @@ impl Prefer {
     }
 }
 
-/// The `traceparent` (W3C Trace Context) of the request, or that of a new trace.
-pub fn traceparent(headers: &HeaderMap) -> String {
-    given_traceparent(headers).unwrap_or_else(new_traceparent)
+/// The `traceparent` (W3C Trace Context) of a request, or that of a new trace. An extension of the request.
+#[derive(Clone)]
+pub struct Traceparent(String);
+
+impl Traceparent {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self(given_traceparent(headers).unwrap_or_else(new_traceparent))
+    }
+
+    pub fn trace_id(&self) -> &str {
+        self.0.get(3..35).unwrap_or_default()
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 fn given_traceparent(headers: &HeaderMap) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Errors of parsers, in plain language: callers need not know which parser it was.
+//! Translates errors of parsers into plain language that does not reveal the parser.
 
 use taskfold_domain::FieldError;
 

@@ -5,31 +5,26 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
+use taskfold_domain::limits::REQUEST_ID_BYTES;
 use taskfold_event_log::metrics;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
 use crate::auth::Caller;
-use crate::headers;
+use crate::headers::Traceparent;
 
 /// Header with the id of a request: the one that the client sent, or else the id of its trace.
 pub const REQUEST_ID: &str = "x-request-id";
-/// Longest id that is accepted from a client.
-const MAX_ID_BYTES: usize = 128;
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Runs the request in a span, measures it, logs a line for it at debug level, and returns its id. Commands of the
 /// request are appended with the same trace.
 pub async fn trace(mut request: Request, next: Next) -> Response {
-    let traceparent = headers::traceparent(request.headers());
-    let trace_id = traceparent.get(3..35).unwrap_or_default().to_owned();
+    let traceparent = Traceparent::of(request.headers());
+    let trace_id = traceparent.trace_id().to_owned();
     let given = given_id(request.headers());
-    if let Ok(value) = HeaderValue::from_str(&traceparent) {
-        request.headers_mut().insert(TRACEPARENT, value);
-    }
-    let method = request.method().as_str().to_owned();
+    request.extensions_mut().insert(traceparent);
+    let method = known(request.method());
     // The route and not the path: paths would create a series each, and some contain secrets.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let request_id = given.as_deref().unwrap_or(&trace_id);
@@ -55,10 +50,18 @@ pub(crate) fn record_caller(caller: &Caller) {
 /// Id that the client sent, if it is short and printable.
 fn given_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
-    (!id.is_empty() && id.len() <= MAX_ID_BYTES).then(|| id.to_owned())
+    let usable = (1..=REQUEST_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    usable.then(|| id.to_owned())
 }
 
-/// The line of a request: its status, or that its client disconnected before the response.
+/// Name of a standard method. Clients may invent others, each of which would be a series of its own.
+fn known(method: &Method) -> &'static str {
+    const STANDARD: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+    STANDARD.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
+}
+
+/// The line of a request: its status, or that it ended before the response, because the client disconnected or the
+/// process was shut down.
 struct AccessLine {
     span: Span,
     started: Instant,
@@ -66,10 +69,10 @@ struct AccessLine {
 }
 
 impl AccessLine {
-    fn answered(mut self, response: &Response, method: String, route: String) {
+    fn answered(mut self, response: &Response, method: &'static str, route: String) {
         let status = response.status();
         self.status = Some(status.as_u16());
-        metrics::http_requests(method.clone(), route.clone(), status.as_u16().to_string()).increment(1);
+        metrics::http_requests(method, route.clone(), status.as_u16().to_string()).increment(1);
         metrics::http_request_seconds(method, route).record(self.started.elapsed().as_secs_f64());
     }
 }
@@ -79,7 +82,7 @@ impl Drop for AccessLine {
         let elapsed_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
         self.span.in_scope(|| match self.status {
             Some(status) => tracing::debug!(status, elapsed_ms, "answered"),
-            None => tracing::debug!(elapsed_ms, "the client disconnected before the response"),
+            None => tracing::debug!(elapsed_ms, "ended before the response"),
         });
     }
 }

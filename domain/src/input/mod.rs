@@ -91,7 +91,7 @@ macro_rules! texts {
 texts! {
     /// A task's title, 1 to 500 characters.
     Title: |t| chars(t, 1, TITLE_CHARS);
-    /// A name of a project, column, checklist or item: 1 to 500 characters.
+    /// A name of a project, column, checklist or team: 1 to 500 characters.
     Name: |t| chars(t, 1, NAME_CHARS);
     /// A label's name, which may be empty: at most 500 characters.
     LabelName: |t| chars(t, 0, NAME_CHARS);

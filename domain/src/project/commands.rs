@@ -12,7 +12,7 @@ use crate::patch;
 use crate::role::Role;
 
 commands! {
-    /// A command on one project, by the name the offline queue gives it.
+    /// A command on one project, by its name in JSON.
     ProjectCommand by Role {
         // Anybody may have a project of their own.
         "project.create" Viewer => Create(CreateProject),

@@ -16,7 +16,7 @@ use crate::patch;
 use crate::role::Role;
 
 commands! {
-    /// A command on one task, by the name the offline queue gives it.
+    /// A command on one task, by its name in JSON.
     TaskCommand by Role {
         "task.create" Member => Create(Box<CreateTask>),
         "task.edit" Member => Edit(Box<EditTask>),

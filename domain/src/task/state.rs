@@ -18,7 +18,7 @@ use crate::merge::Touches;
 pub struct Task {
     /// Number of its events.
     pub version: u64,
-    /// Version of the last event that edits it: comments do not stale anybody's form.
+    /// Version of the last event that edits it: comments do not make an open form outdated.
     pub edited_version: u64,
     pub situation: Situation,
 }

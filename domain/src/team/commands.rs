@@ -11,7 +11,7 @@ use crate::input::Name;
 use crate::patch;
 
 commands! {
-    /// A command on one team, by the name the offline queue gives it.
+    /// A command on one team, by its name in JSON.
     TeamCommand by TeamRole {
         // Anybody may make a team, and is its owner.
         "team.create" Member => Create(CreateTeam),

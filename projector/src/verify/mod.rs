@@ -1,7 +1,7 @@
 //! Proof that log, stream and read tables agree, beside a running system: everything is compared up to one position,
 //! read in one snapshot.
 
-/// Checks of the append's own tables, and that each event follows from those before it.
+/// Checks of the side tables of the append, and that each event follows from those before it.
 mod append;
 /// Comparison of the stream with the log.
 mod stream;
@@ -144,8 +144,8 @@ async fn check_numbers(db: &mut PgConnection, report: &mut Report) -> Result<(),
     Ok(())
 }
 
-/// Checks that the log was adopted once after the other, each time at a position that it has, and that times are such
-/// as the append writes.
+/// Checks that adoptions are numbered without gaps, each at a position that the log has, and that times are such as the
+/// append writes.
 async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<(), ProjectorError> {
     let identities =
         sqlx::query!("SELECT epoch, fork_position FROM log_identities ORDER BY epoch").fetch_all(&mut *db).await?;
@@ -155,7 +155,7 @@ async fn check_identities(db: &mut PgConnection, report: &mut Report) -> Result<
     for (expected, identity) in (0..).zip(identities) {
         let epoch = identity.epoch;
         if epoch != expected {
-            report.fault(format!("log_identities: epoch {epoch} stands where {expected} is to be"));
+            report.fault(format!("log_identities: found epoch {epoch} where {expected} was expected"));
         }
         if identity.fork_position.is_some_and(|fork| !(0..=report.events).contains(&fork)) {
             report.fault(format!("log_identities: epoch {epoch} forks at a position that the log does not have"));

@@ -52,12 +52,14 @@ struct RoleView {
     role: Role,
     project: ByProjectState,
     /// Commands on a task, by its status.
-    task: BTreeMap<&'static str, Vec<&'static str>>,
-    archived_task: Vec<&'static str>,
-    deleted_task: Vec<&'static str>,
+    task: ByStatus,
+    archived_task: ByStatus,
+    deleted_task: ByStatus,
     /// Commands on the tasks of an archived project.
-    task_of_archived_project: Vec<&'static str>,
+    task_of_archived_project: ByStatus,
 }
+
+type ByStatus = BTreeMap<&'static str, Vec<&'static str>>;
 
 #[derive(Serialize, ToSchema)]
 struct ByProjectState {
@@ -80,15 +82,17 @@ impl From<Limit> for LimitView {
 impl RoleView {
     fn new(role: Role) -> Self {
         let active = Standing { status: Status::Todo, archived: false, deleted: false, project_archived: false };
-        let by_status =
-            |status: &Status| (status.as_str(), task::allowed(role, Standing { status: *status, ..active }));
+        let by_status = |standing: Standing| -> ByStatus {
+            let of = |status: Status| (status.as_str(), task::allowed(role, Standing { status, ..standing }));
+            Status::ALL.into_iter().map(of).collect()
+        };
         Self {
             role,
             project: ByProjectState { active: project::allowed(role, false), archived: project::allowed(role, true) },
-            task: Status::ALL.iter().map(by_status).collect(),
-            archived_task: task::allowed(role, Standing { archived: true, ..active }),
-            deleted_task: task::allowed(role, Standing { deleted: true, ..active }),
-            task_of_archived_project: task::allowed(role, Standing { project_archived: true, ..active }),
+            task: by_status(active),
+            archived_task: by_status(Standing { archived: true, ..active }),
+            deleted_task: by_status(Standing { deleted: true, ..active }),
+            task_of_archived_project: by_status(Standing { project_archived: true, ..active }),
         }
     }
 }

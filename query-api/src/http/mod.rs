@@ -22,7 +22,7 @@ mod meta;
 pub mod notifications;
 /// Lists in pages.
 mod page;
-/// Targets that are in the log and not in the read tables yet.
+/// Projects, tasks and teams that are in the log but not yet in the read tables.
 mod pending;
 /// Presence in a project.
 pub mod presence;

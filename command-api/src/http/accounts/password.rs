@@ -19,13 +19,13 @@ use crate::http::error::ApiError;
 pub struct NewPassword(String);
 
 impl TryFrom<String> for NewPassword {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text.chars().count() < PASSWORD_MIN_CHARS {
-            Err("must have at least 10 characters")
+            Err(format!("must have at least {PASSWORD_MIN_CHARS} characters"))
         } else if text.len() > PASSWORD_MAX_BYTES {
-            Err("must have at most 1024 bytes")
+            Err(format!("must have at most {PASSWORD_MAX_BYTES} bytes"))
         } else {
             Ok(Self(text))
         }

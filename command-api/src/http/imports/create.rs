@@ -1,4 +1,4 @@
-//! `POST /v1/imports`: import a board of another program, of at most 64 MiB. The import continues after the response.
+//! `POST /v1/imports`: import a board of another program. The import continues after the response.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ use crate::http::error::ApiError;
 /// Limit of the time in which an upload must arrive.
 const MAX_UPLOAD_TIME: Duration = Duration::from_secs(IMPORT_UPLOAD_SECONDS);
 
-/// Import a board of another program, of at most `import_bytes` (see `GET /v1/meta`). The import continues after the response. Importing the same, a
-/// newer or an older export of the board again repeats nothing and reverts nothing.
+/// Import a board of another program, of at most `import_bytes` (see `GET /v1/meta`). The import continues after the
+/// response. Importing any export of the board again, newer or older, neither repeats nor reverts anything.
 #[utoipa::path(
     post, path = "/v1/imports", operation_id = "createImport", tag = "imports",
     params(

@@ -1,6 +1,6 @@
 //! Imports, one operation per file.
 
-/// Import a board of another program, of at most 64 MiB. The import continues after the response.
+/// Import a board of another program. The import continues after the response.
 pub mod create;
 /// Get the state of an import.
 pub mod get;

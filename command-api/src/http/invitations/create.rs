@@ -77,7 +77,11 @@ pub async fn handler(
     let created_at = clock::now().utc();
     let expires_at = body.expires_at.map_or(created_at + DEFAULT_LIFETIME, |time| Timestamp::from(time).utc());
     if expires_at <= created_at || expires_at > created_at + MAX_LIFETIME {
-        return Err(Problem::invalid_field("/expires_at", "must be within the next 90 days").into());
+        return Err(Problem::invalid_field(
+            "/expires_at",
+            format!("must be within the next {INVITATION_MAX_DAYS} days"),
+        )
+        .into());
     }
     let max_uses = body.max_uses.unwrap_or(Some(1));
     if max_uses.is_some_and(|uses| !(1..=INVITATION_USES).contains(&uses)) {

@@ -74,7 +74,8 @@ impl Batch {
     fn add(&mut self, append: &Append) -> bool {
         let new = Footprint::of(append);
         let follows = self.versions.get(&append.aggregate).is_none_or(|version| *version == append.expected.version);
-        // A command without events leaves no version by which the next one could tell.
+        // A command without events leaves no version by which the next one could tell: it is the only one on its
+        // aggregate.
         let joins = follows
             && (!append.events.is_empty() || !self.versions.contains_key(&append.aggregate))
             && !self.waiting.contains(&append.aggregate)
@@ -86,7 +87,8 @@ impl Batch {
             self.read.extend(new.reads);
             self.written.extend(new.writes);
             self.versions.insert(append.aggregate, append.expected.version + append.events.len() as u64);
-        } else {
+        }
+        if !joins || append.events.is_empty() {
             self.waiting.insert(append.aggregate);
         }
         joins
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn two_on_one_aggregate_or_under_one_command_id_do_not() {
+    fn two_that_expect_the_same_version_or_have_the_same_command_id_do_not() {
         assert_eq!(batches([on(10), on(10), on(11)]), [vec![10, 11], vec![10]]);
         let same = Append { command_id: id(1010), ..on(11) };
         assert_eq!(batches([on(10), same, on(12)]), [vec![10, 12], vec![11]]);

@@ -20,10 +20,11 @@ use super::{Append, CommandError, Outcome, Pending, Reply, batch, call, queue_lo
 const MAX_BATCH: usize = 256;
 /// Commands that may wait; beyond that, callers wait to enter the queue.
 const MAX_QUEUED: usize = 4096;
-/// Deadline of one call. The database's own limits (see `taskfold_command` in `src/databases.rs`) are shorter, so that
-/// they name what is waited for; this one is for a server that does not answer.
+/// Deadline of one call, for a server that does not answer. The database's own limits (`src/databases.rs`) end a call
+/// that waits for something no later, and name it.
 pub const CALL: Duration = Duration::from_secs(4);
-/// Time for which a batch is retried while the database is unavailable. Callers wait little longer.
+/// Time in which a failed call is sent again. One that took until its deadline is not: its callers, who wait 4.5 s, are
+/// told that the outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY_AFTER: Duration = Duration::from_millis(150);
 /// Age of a queued command whose caller no longer waits: it is not appended any more.

@@ -1,4 +1,4 @@
-//! Everything that a decision asks of the append beside its events: what it relied on, and what the append's own tables
+//! Everything that a decision asks of the append beside its events: what it relied on, and what the side tables of the append
 //! have to say afterwards.
 
 use chrono::{DateTime, Utc};
@@ -34,7 +34,7 @@ pub enum Check {
     Acyclic { kind: LinkKind, target: TaskId },
 }
 
-/// Effects of a decision on other aggregates and on the append's own tables.
+/// Effects of a decision on other aggregates and on the side tables of the append.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
     pub guards: Vec<Guard>,

@@ -6,9 +6,9 @@ use sqlx::Executor as _;
 use taskfold_event_log::StickyConnection;
 use taskfold_event_log::deadline::within;
 
-/// Advisory lock that processes queue for. It protects nothing, which the row lock of `log_head` does: a process that
-/// waits here goes on collecting commands, where one that waits for the row has already sent its few. Transactions hold
-/// it, not sessions, so that a pooler may stand between.
+/// Advisory lock that processes queue for. It protects nothing; the row lock of `log_head` does that. A process that
+/// waits here goes on collecting commands, while one that waits for the row has already sent its few. Transactions hold
+/// it, not sessions, so that a connection pooler may be used.
 pub const QUEUE_LOCK: i64 = 0x7461_736b_666f_6c64;
 
 /// Longer than the wait itself, for a server that does not answer.

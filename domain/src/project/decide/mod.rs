@@ -37,10 +37,10 @@ pub struct Context {
     pub jitter: u32,
     /// Id of the project.
     pub id: ProjectId,
-    /// Used where the command brings no id of its own; a UUIDv7, as are the ones counted on from it.
+    /// Used where the command brings no id of its own; a UUIDv7; further ids are counted up from it.
     pub fresh_id: Uuid,
     pub origin: Origin,
-    /// Teams that the project gives roles to, and one that is to be added.
+    /// Teams with a role in the project, and the one being added.
     pub teams: Vec<Arc<Team>>,
     /// For `Create`: the project whose columns and labels are copied.
     pub template: Option<Arc<Board>>,
@@ -115,7 +115,7 @@ fn authorize(board: &Board, command: &ProjectCommand, context: &Context) -> Resu
         return Ok(());
     }
     if matches!(command, ProjectCommand::Join(_)) {
-        // Whoever joins has no role yet: their right is the invitation, which the decision checks.
+        // Somebody who joins has no role yet; `people::join` checks the invitation.
         return Ok(());
     }
     let role = context.access(board).role_of(context.actor).ok_or(Refusal::NotFound)?;

@@ -240,7 +240,7 @@ fn restored(fields: &Fields, (by, at): (UserId, Timestamp), board: &Board, conte
         deleted_at: Delta::new(Some(at), None),
         deleted_by: Delta::new(Some(by), None),
     });
-    let homeless = board.fields.column(fields.column_id).is_none();
-    let home = homeless.then(|| board.fields.open_columns().next()).flatten();
+    let column_removed = board.fields.column(fields.column_id).is_none();
+    let home = column_removed.then(|| board.fields.open_columns().next()).flatten();
     [restored].into_iter().chain(home.map(|c| flow::move_event(fields, c.id, context.end.clone()))).collect()
 }

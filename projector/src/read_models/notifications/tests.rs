@@ -18,7 +18,7 @@ const COMMENT: Uuid = Uuid::from_u128(41);
 /// A name, events, and the notifications of the last of them.
 type Case<'a> = (&'a str, Vec<Value>, Vec<(Uuid, &'a str)>);
 
-/// Notifications of the last event: who, and why.
+/// Notifications at the highest position that has any: who, and why.
 fn notified(tables: &Tables) -> Vec<(Uuid, String)> {
     let rows = tables.notifications.iter().map(|(_, row)| row);
     let last = tables.notifications.iter().map(|(_, row)| row.position).max();

@@ -3,15 +3,13 @@
 use chrono::{DateTime, Utc};
 use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property, Todo, TodoStatus};
 use serde::{Deserialize, Serialize};
+use taskfold_domain::limits::CALENDAR_DESCRIPTION_CHARS;
 use taskfold_domain::task::Priority;
 use taskfold_domain::task::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::text_enum::TextEnum;
-
-/// Calendar programs show the beginning of a description, and folding a longer one takes more than linear time.
-const MAX_DESCRIPTION_CHARS: usize = 2000;
 
 /// The component that represents a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -117,7 +115,7 @@ impl Entry {
             .append_property(time("LAST-MODIFIED", self.updated_at))
             .append_property(Property::new("SEQUENCE", self.version.to_string()));
         if !self.description.is_empty() {
-            let mut text: String = self.description.chars().take(MAX_DESCRIPTION_CHARS).collect();
+            let mut text: String = self.description.chars().take(CALENDAR_DESCRIPTION_CHARS).collect();
             if text.len() < self.description.len() {
                 text.push('…');
             }

@@ -5,11 +5,13 @@ mod cancel;
 /// Excerpts as safe HTML.
 mod marks;
 
+use std::time::Duration;
+
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
-use taskfold_domain::limits::{QUERY_CHARS, QUERY_WORDS};
+use taskfold_domain::limits::{QUERY_CHARS, QUERY_WORDS, SEARCH_SECONDS};
 use taskfold_domain::task::Status;
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::Query;
@@ -29,7 +31,7 @@ use super::text_enum::TextEnum;
 use super::values::Position;
 
 /// Time limit of a search. Nobody waits longer while typing.
-const STATEMENT_TIMEOUT: &str = "2s";
+const TIME_LIMIT: Duration = Duration::from_secs(SEARCH_SECONDS);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -169,7 +171,7 @@ async fn limit_time(app: &App, snapshot: &mut Snapshot) -> Result<CancelOnDrop, 
         r#"
         SELECT pg_backend_pid() AS "pid!", now() AS "began!", set_config('statement_timeout', $1, true) AS "limit!"
         "#,
-        STATEMENT_TIMEOUT,
+        format!("{}s", TIME_LIMIT.as_secs()),
     )
     .fetch_one(&mut *snapshot.db)
     .await?;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use taskfold_commands::{CommandError, Done, Envelope, fingerprint};
 use taskfold_domain::ids::{ProjectId, TaskId};
-use taskfold_domain::limits::{BULK_SECONDS, BULK_TASKS};
+use taskfold_domain::limits::{BULK_SECONDS, BULK_TASKS, REQUEST_SECONDS};
 use taskfold_domain::task::Filter;
 use taskfold_domain::{Refusal, TaskCommand};
 use taskfold_web::headers::IDEMPOTENCY_REPLAYED;
@@ -30,7 +30,7 @@ use crate::http::command_request::{CommandHeaders, CommandRequest};
 use crate::http::error::ApiError;
 
 /// Limit of the time for all of them.
-const TIME_LIMIT: Duration = Duration::from_secs(BULK_SECONDS);
+const TIME_LIMIT: Duration = Duration::from_secs(BULK_SECONDS - REQUEST_SECONDS);
 /// Number of concurrent commands. They are committed in batches.
 const CONCURRENT_COMMANDS: usize = 64;
 
@@ -39,7 +39,7 @@ const CONCURRENT_COMMANDS: usize = 64;
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
-    /// As in the offline queue: `{"type": "task.assign", "data": {"user_id": "..."}}`.
+    /// The command, with its name as `type`: `{"type": "task.assign", "data": {"user_id": "..."}}`.
     #[schema(value_type = Object, example = json!({"type": "task.edit", "data": {"priority": "high"}}))]
     command: TaskCommand,
     /// At most 500. Either this or `filter`.
