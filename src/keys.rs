@@ -9,8 +9,8 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::PgPool;
-use taskfold_event_log::Worker;
 use taskfold_event_log::deadline::{REQUEST, within};
+use taskfold_event_log::{Clock, Worker};
 use taskfold_web::auth::{KeySource, Rejected, Signer, Verifier};
 use tokio_util::sync::CancellationToken;
 
@@ -23,11 +23,11 @@ const FIRST_RELOAD: Duration = Duration::from_millis(500);
 const LOCK: i64 = 0x74_66_5f_6b_65_79_73;
 
 /// Returns the newest key, and creates the first one if there is none.
-pub async fn signer(pool: &PgPool) -> anyhow::Result<Signer> {
-    within(REQUEST, newest_or_first(pool)).await
+pub async fn signer(pool: &PgPool, clock: Clock) -> anyhow::Result<Signer> {
+    within(REQUEST, newest_or_first(pool, clock)).await
 }
 
-async fn newest_or_first(pool: &PgPool) -> anyhow::Result<Signer> {
+async fn newest_or_first(pool: &PgPool, clock: Clock) -> anyhow::Result<Signer> {
     let mut transaction = pool.begin().await?;
     // Two instances that start at once must not create different keys.
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
@@ -53,7 +53,7 @@ async fn newest_or_first(pool: &PgPool) -> anyhow::Result<Signer> {
         }
     };
     transaction.commit().await?;
-    Signer::new(kid, &private_pem).context("reading the signing key")
+    Signer::new(kid, &private_pem, clock).context("reading the signing key")
 }
 
 /// Loads all public keys into the verifier.

@@ -9,9 +9,8 @@ use futures::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::{LogIdentity, Writes};
+use taskfold_event_log::{Clock, LogIdentity, Writes};
 use taskfold_projector::sessions;
 use taskfold_web::auth::Verifier;
 use tokio::net::TcpListener;
@@ -36,15 +35,18 @@ const OWNER_CONNECTIONS: u32 = 2;
 pub struct Program {
     pub settings: Settings,
     pub metrics: PrometheusHandle,
+    /// Clock of the process, which everything that needs time or ids is given.
+    pub clock: Clock,
     pub shutdown: CancellationToken,
 }
 
 impl Program {
     /// Starts telemetry and signal handling. Called once, inside the runtime.
+    #[expect(clippy::disallowed_methods, reason = "the only clock of the process")]
     pub fn start(settings: Settings) -> anyhow::Result<Self> {
         let metrics = telemetry::init(&settings)?;
         server::raise_open_files_limit();
-        Ok(Self { settings, metrics, shutdown: lifecycle::on_signals()? })
+        Ok(Self { settings, metrics, clock: Clock::system(), shutdown: lifecycle::on_signals()? })
     }
 
     /// Binds the port. Called first, so that a port in use is reported at once, and not after the servers have started.
@@ -144,8 +146,8 @@ impl Environment {
 
     /// Values for the projector.
     pub async fn projector(&self) -> anyhow::Result<taskfold_projector::Deps> {
-        let Program { settings, shutdown, .. } = &self.program;
-        let holder = clock::random_id();
+        let Program { settings, clock, shutdown, .. } = &self.program;
+        let holder = clock.random_id();
         let name = |role: DatabaseRole| sessions::application_name(role.application_name(), holder);
         Ok(taskfold_projector::Deps {
             holder,
@@ -190,25 +192,25 @@ impl Environment {
         let identity =
             within(REQUEST, taskfold_event_log::identity(pool)).await.context("reading the identity of the log")?;
         let (sender, log) = watch::channel(identity);
-        let shutdown = &self.program.shutdown;
+        let Program { clock, shutdown, .. } = &self.program;
         let watching = taskfold_event_log::watch_identity(pool.clone(), sender, shutdown.clone());
         components.spawn("identity of the log", watching.map(Ok));
-        health::measure_the_clock(pool).await.context("reading the database's clock")?;
-        components.spawn("clock", health::follow_the_clock(pool.clone(), shutdown.clone()).map(Ok));
+        health::measure_the_clock(clock, pool).await.context("reading the database's clock")?;
+        components.spawn("clock", health::follow_the_clock(clock.clone(), pool.clone(), shutdown.clone()).map(Ok));
         Ok(log)
     }
 
     /// Verifier of tokens with all known keys. Adds the components that keep them current. API tokens are read through
     /// `pool`.
     pub async fn verifier(&self, pool: &PgPool, components: &mut Components) -> anyhow::Result<Verifier> {
-        let Program { settings, shutdown, .. } = &self.program;
-        let verifier = Verifier::default()
-            .with_api_tokens(Arc::new(StoredTokens::new(pool.clone())))
+        let Program { settings, clock, shutdown, .. } = &self.program;
+        let verifier = Verifier::new(clock.clone())
+            .with_api_tokens(Arc::new(StoredTokens::new(pool.clone(), clock.clone())))
             .with_key_source(Arc::new(keys::StoredKeys(pool.clone())));
         keys::load_into(&verifier, pool).await?;
         components.spawn("keys", keys::keep_current(verifier.clone(), pool.clone(), shutdown.clone()));
         let Some(oidc) = &settings.oidc else { return Ok(verifier) };
-        let issuer = Arc::new(Issuer::new(oidc.clone(), pool.clone())?);
+        let issuer = Arc::new(Issuer::new(oidc.clone(), pool.clone(), clock.clone())?);
         components.spawn("keys of the external issuer", Arc::clone(&issuer).keep_current(shutdown.clone()));
         Ok(verifier.with_outside_issuer(issuer))
     }
@@ -223,7 +225,8 @@ impl Environment {
 
     /// Adds the HTTP server as a component.
     pub fn serve(&self, listener: TcpListener, router: Router, components: &mut Components) {
-        let Program { settings, shutdown, .. } = &self.program;
-        components.spawn("http", server::serve(listener, router, settings.limits.connections, shutdown.clone()));
+        let Program { settings, clock, shutdown, .. } = &self.program;
+        let limits = settings.limits.connections;
+        components.spawn("http", server::serve(listener, router, limits, clock.clone(), shutdown.clone()));
     }
 }

@@ -9,6 +9,8 @@ mod catch_up;
 mod client;
 /// Clients that send one request after the other.
 mod clients;
+/// Time and ids of the load programs.
+mod clock;
 /// Commands per second, compared with pgbench.
 mod commands;
 /// Commands per second without HTTP, compared with pgbench and postgres-es.

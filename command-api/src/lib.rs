@@ -13,7 +13,7 @@ use taskfold_attachments::Store;
 use taskfold_attachments::uploads::{Uploads, janitor};
 use taskfold_commands::{Engine, reminders};
 use taskfold_domain::limits::Configured;
-use taskfold_event_log::{LogIdentity, Writes};
+use taskfold_event_log::{Clock, LogIdentity, Writes};
 use taskfold_imports::worker;
 use taskfold_web::auth::{Signer, Verifier};
 use taskfold_web::layers;
@@ -36,14 +36,15 @@ pub struct Deps {
     pub writes: Writes,
     /// Identity of the log.
     pub log: watch::Receiver<LogIdentity>,
+    pub clock: Clock,
     pub shutdown: CancellationToken,
 }
 
 /// Routes and background tasks of the command API.
 pub fn service(deps: Deps) -> Service {
-    let (engine, committing) = Engine::new(deps.pool.clone(), deps.log, deps.writes);
+    let (engine, committing) = Engine::new(deps.pool.clone(), deps.log, deps.writes, deps.clock.clone());
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let uploads = Uploads::new(deps.pool.clone(), deps.attachments, &deps.limits);
+    let uploads = Uploads::new(deps.pool.clone(), deps.attachments, &deps.limits, deps.clock.clone());
     let cleaning = janitor::work(uploads.clone(), deps.shutdown.clone());
     let app = App::from(AppState {
         engine,
@@ -54,6 +55,7 @@ pub fn service(deps: Deps) -> Service {
         imports: Arc::default(),
         uploads,
         limits: deps.limits,
+        clock: deps.clock,
     });
     let importing = worker::work(app.engine.clone(), app.pool.clone(), Arc::clone(&app.imports), deps.shutdown.clone());
     let reminding = reminders::work(app.engine.clone(), deps.shutdown);

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_domain::limits::Configured;
-use taskfold_event_log::{LogIdentity, WatchedPosition, watch_positions};
+use taskfold_event_log::{Clock, LogIdentity, WatchedPosition, watch_positions};
 use taskfold_web::auth::Verifier;
 use taskfold_web::layers;
 use taskfold_web::service::Service;
@@ -39,6 +39,7 @@ pub struct Deps {
     pub attachments: Store,
     /// Identity of the log.
     pub log: watch::Receiver<LogIdentity>,
+    pub clock: Clock,
     pub shutdown: CancellationToken,
 }
 
@@ -53,6 +54,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         deps.log.clone(),
         StreamQuotas::new(deps.limits.streams_per_user),
         WriterThreads::start()?,
+        deps.clock.clone(),
     );
     let presence_ttl = Duration::from_secs(deps.limits.presence_seconds.into());
     let presence = Presence::new(deps.nats.clone(), deps.stream.clone(), presence_ttl);
@@ -71,6 +73,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         attachments: deps.attachments,
         limits: deps.limits,
         log: deps.log,
+        clock: deps.clock,
         shutdown: deps.shutdown,
     });
     let changing = remote::serve(app.clone());

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::{clock, metrics};
+use taskfold_event_log::{Clock, metrics};
 use taskfold_web::auth::{ApiTokens, Means, Rejected, TokenKey};
 use taskfold_web::{Access, Caller, Scope};
 use uuid::Uuid;
@@ -26,6 +26,7 @@ pub struct StoredTokens {
     pool: PgPool,
     /// Unknown tokens too, so that a client with a revoked token costs no more than others.
     known: Cache<Key, Option<Caller>>,
+    clock: Clock,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -35,8 +36,8 @@ enum Key {
 }
 
 impl StoredTokens {
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool, known: Cache::builder().max_capacity(MAX_CACHED).time_to_live(VALID_FOR).build() }
+    pub fn new(pool: PgPool, clock: Clock) -> Self {
+        Self { pool, known: Cache::builder().max_capacity(MAX_CACHED).time_to_live(VALID_FOR).build(), clock }
     }
 
     async fn look_up(&self, key: &Key) -> anyhow::Result<Option<Caller>> {
@@ -80,7 +81,7 @@ impl ApiTokens for StoredTokens {
                 })?;
             metrics::cache_looked_up("api_tokens", !known.is_fresh());
             let caller = known.into_value().ok_or(Rejected::Invalid)?;
-            if caller.expires_at <= clock::now().utc().timestamp() { Err(Rejected::Expired) } else { Ok(caller) }
+            if caller.expires_at <= self.clock.unix_seconds() { Err(Rejected::Expired) } else { Ok(caller) }
         }
         .boxed()
     }

@@ -11,8 +11,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
-use taskfold_event_log::Worker;
-use taskfold_event_log::clock;
+use taskfold_event_log::{Clock, Worker};
 use taskfold_web::auth::{Means, OutsideIssuer, Rejected, jws};
 use taskfold_web::{Caller, Scope};
 use tokio::sync::Mutex;
@@ -44,6 +43,7 @@ pub struct Issuer {
     /// Start of the last fetch. Locked during a fetch, so that others who miss a key wait for it.
     fetching: Mutex<Option<Instant>>,
     accounts: Accounts,
+    clock: Clock,
 }
 
 #[derive(Deserialize)]
@@ -58,11 +58,11 @@ struct Discovery {
 }
 
 impl Issuer {
-    pub fn new(settings: Oidc, pool: PgPool) -> anyhow::Result<Self> {
+    pub fn new(settings: Oidc, pool: PgPool, clock: Clock) -> anyhow::Result<Self> {
         let client =
             Client::builder().timeout(FETCH_LIMIT).build().context("creating the HTTP client for the OIDC issuer")?;
         let accounts = Accounts::new(pool, &settings.issuer);
-        Ok(Self { settings, client, keys: RwLock::default(), fetching: Mutex::default(), accounts })
+        Ok(Self { settings, client, keys: RwLock::default(), fetching: Mutex::default(), accounts, clock })
     }
 
     /// Fetches the keys periodically until `shutdown`. While the issuer is unavailable, the known keys remain valid.
@@ -146,7 +146,7 @@ impl Issuer {
         let claims = {
             let keys = self.keys();
             let claims = keys.find(kid).ok_or(Rejected::Invalid)?.verified(&header.alg, token)?;
-            self.judge(&claims, clock::now().utc().timestamp() as f64)?;
+            self.judge(&claims, self.clock.unix_seconds() as f64)?;
             claims
         };
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();

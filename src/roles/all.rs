@@ -28,10 +28,10 @@ pub async fn run(program: Program) -> anyhow::Result<()> {
 /// Migrates the schema, and serves until shutdown.
 pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::Result<()> {
     environment.migrate().await?;
-    let shutdown = environment.program.shutdown.clone();
+    let Program { clock, shutdown, .. } = environment.program.clone();
     let mut components = Components::new(shutdown.clone());
     let command_pool = environment.pool(DatabaseRole::Command).await?;
-    let signer = keys::signer(&command_pool).await?;
+    let signer = keys::signer(&command_pool, clock.clone()).await?;
     let log = environment.log(&command_pool, &mut components).await?;
     let verifier = environment.verifier(&command_pool, &mut components).await?;
     let nats = environment.nats().await?;
@@ -48,6 +48,7 @@ pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyho
         limits: environment.program.settings.limits.callers,
         writes: writes.clone(),
         log: log.clone(),
+        clock: clock.clone(),
         shutdown: shutdown.clone(),
     });
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
@@ -59,6 +60,7 @@ pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyho
         limits: environment.program.settings.limits.callers,
         attachments: attachments.clone(),
         log: log.clone(),
+        clock: clock.clone(),
         shutdown,
     })?;
     let projector = environment.projector().await?;
@@ -75,12 +77,12 @@ pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyho
             Dependency::lease(pool.clone()),
             Dependency::projection(pool.clone(), true, projector.writes.clone()),
             Dependency::publication(pool, nats, stream),
-            Dependency::clock(),
+            Dependency::clock(clock.clone()),
         ],
     );
     let projecting = taskfold_projector::run(projector);
     components.spawn("projector", async move { projecting.await.map_err(Into::into) });
-    let router = routes(vec![commands, reads], health, Some(log), &mut components);
+    let router = routes(vec![commands, reads], health, Some(log), clock, &mut components);
 
     let address = listener.local_addr()?;
     environment.serve(listener, router, &mut components);

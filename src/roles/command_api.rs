@@ -20,11 +20,11 @@ pub async fn run(program: Program) -> anyhow::Result<()> {
 }
 
 async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::Result<()> {
-    let shutdown = environment.program.shutdown.clone();
+    let Program { clock, shutdown, .. } = environment.program.clone();
     let mut components = Components::new(shutdown.clone());
     let pool = environment.pool(DatabaseRole::Command).await?;
     migrate::check(&pool).await?;
-    let signer = keys::signer(&pool).await?;
+    let signer = keys::signer(&pool, clock.clone()).await?;
     let log = environment.log(&pool, &mut components).await?;
     let verifier = environment.verifier(&pool, &mut components).await?;
     let store = attachments::store(&environment.program.settings.attachments.location)?;
@@ -36,7 +36,7 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
             Dependency::attachments(store.clone()),
             Dependency::log(pool.clone(), writes.clone()),
             Dependency::write_side(pool.clone(), writes.clone()),
-            Dependency::clock(),
+            Dependency::clock(clock.clone()),
         ],
     );
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
@@ -47,9 +47,10 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
         limits: environment.program.settings.limits.callers,
         writes,
         log: log.clone(),
+        clock: clock.clone(),
         shutdown,
     });
-    let router = routes(vec![commands], health, Some(log), &mut components);
+    let router = routes(vec![commands], health, Some(log), clock, &mut components);
     let address = listener.local_addr()?;
     environment.serve(listener, router, &mut components);
     banner::listening("command-api", address);

@@ -36,7 +36,7 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
         ],
     );
     components.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
-    let router = routes(Vec::new(), health, None, &mut components);
+    let router = routes(Vec::new(), health, None, environment.program.clock.clone(), &mut components);
     let address = listener.local_addr()?;
     environment.serve(listener, router, &mut components);
     banner::listening("projector", address);

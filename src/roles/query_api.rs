@@ -21,7 +21,7 @@ pub async fn run(program: Program) -> anyhow::Result<()> {
 }
 
 async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::Result<()> {
-    let shutdown = environment.program.shutdown.clone();
+    let Program { clock, shutdown, .. } = environment.program.clone();
     let mut components = Components::new(shutdown.clone());
     let pool = environment.pool(DatabaseRole::Query).await?;
     migrate::check(&pool).await?;
@@ -37,7 +37,7 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
             Dependency::nats(nats.clone()),
             Dependency::attachments(store.clone()),
             Dependency::projection(feed_pool.clone(), false, Writes::default()),
-            Dependency::clock(),
+            Dependency::clock(clock.clone()),
         ],
     );
     let stream = environment.program.settings.stream.clone();
@@ -50,9 +50,10 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
         limits: environment.program.settings.limits.callers,
         attachments: store,
         log: log.clone(),
+        clock: clock.clone(),
         shutdown,
     })?;
-    let router = routes(vec![reads], health, Some(log), &mut components);
+    let router = routes(vec![reads], health, Some(log), clock, &mut components);
     let address = listener.local_addr()?;
     environment.serve(listener, router, &mut components);
     banner::listening("query-api", address);

@@ -17,10 +17,11 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use taskfold_domain::Timestamp;
 use taskfold_domain::limits::{
     FIRST_HEADERS_SECONDS, IDLE_CONNECTION_SECONDS, REQUEST_HEAD_BYTES, STALLED_RESPONSE_SECONDS,
 };
-use taskfold_event_log::metrics;
+use taskfold_event_log::{Clock, metrics};
 use taskfold_live::{SocketStream, Takeover};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -48,6 +49,7 @@ const PEEK_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub(super) struct ConnectionContext {
     pub(super) router: Router,
+    pub(super) clock: Clock,
     pub(super) open: TaskTracker,
     /// Requests that connections finish.
     pub(super) shutdown: CancellationToken,
@@ -108,7 +110,7 @@ impl ConnectionContext {
             FIRST_HEAD_LIMIT,
             head_received.clone(),
         ));
-        let http1 = (!http2).then(|| Http1 { handover: handover.clone(), watch });
+        let http1 = (!http2).then(|| Http1 { handover: handover.clone(), watch, clock: self.clock.clone() });
         let service = ConnectionService { router: self.router.clone(), peer, head_received, http1 };
         if http2 {
             self.serve_http2(io, service).await?;
@@ -217,6 +219,7 @@ struct ConnectionService {
 struct Http1 {
     handover: PendingHandover,
     watch: SocketWatch,
+    clock: Clock,
 }
 
 /// Reason why HTTP sends no response.
@@ -243,7 +246,7 @@ impl Service<Request<Incoming>> for ConnectionService {
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.clone().oneshot(request.map(Body::new));
         Box::pin(async move {
-            let Some(Http1 { handover, watch }) = http1 else {
+            let Some(Http1 { handover, watch, clock }) = http1 else {
                 let Ok(answer) = answer.await;
                 return Ok(answer);
             };
@@ -258,7 +261,7 @@ impl Service<Request<Incoming>> for ConnectionService {
             }
             match stream.on_socket() {
                 Some(stream) => {
-                    handover.put(Handover { stream, head: head(&answer) });
+                    handover.put(Handover { stream, head: head(&answer, clock.now()) });
                     Err(NoAnswer::TakenOver)
                 }
                 None => Ok(answer),
@@ -267,8 +270,8 @@ impl Service<Request<Incoming>> for ConnectionService {
     }
 }
 
-/// Encodes the head of a response (RFC 9112, 4).
-pub(super) fn head(answer: &Response) -> Vec<u8> {
+/// Encodes the head of a response (RFC 9112, 4) that is sent now.
+pub(super) fn head(answer: &Response, now: Timestamp) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
     for (name, value) in answer.headers() {
         head.extend_from_slice(name.as_str().as_bytes());
@@ -276,8 +279,8 @@ pub(super) fn head(answer: &Response) -> Vec<u8> {
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
     }
-    let now = httpdate::fmt_http_date(taskfold_event_log::clock::now().utc().into());
-    head.extend_from_slice(format!("date: {now}\r\nconnection: close\r\n\r\n").as_bytes());
+    let date = httpdate::fmt_http_date(now.utc().into());
+    head.extend_from_slice(format!("date: {date}\r\nconnection: close\r\n\r\n").as_bytes());
     head
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use taskfold_event_log::metrics;
+use taskfold_event_log::{Clock, metrics};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -59,16 +59,17 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    clock: Clock,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let slots = Arc::new(Semaphore::new(limits.total.get() as usize));
     let addresses = Addresses::new(limits.per_address.get() as usize);
-    let rejections = Rejections::new();
+    let rejections = Rejections::new(clock.clone());
     let open = TaskTracker::new();
     let abort = CancellationToken::new();
     // Dropped on every return: connections that are still open have had their time.
     let _abort_at_the_end = abort.clone().drop_guard();
-    let context = ConnectionContext { router, open: open.clone(), shutdown: shutdown.clone(), abort };
+    let context = ConnectionContext { router, clock, open: open.clone(), shutdown: shutdown.clone(), abort };
     loop {
         let (stream, peer, slot) = tokio::select! {
             accepted = accept(&listener, &slots) => accepted,
@@ -126,6 +127,8 @@ pub fn raise_open_files_limit() {
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
+    use chrono::DateTime;
+    use taskfold_event_log::FixedClock;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::Notify;
 
@@ -137,6 +140,10 @@ mod tests {
         let number = |n| std::num::NonZeroU32::new(n).expect("not zero");
         let (total, per_address) = (number(total), number(per_address));
         ConnectionLimits { total, per_address }
+    }
+
+    fn clock() -> Clock {
+        FixedClock::new(DateTime::UNIX_EPOCH.into()).clock()
     }
 
     #[tokio::test]
@@ -154,7 +161,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, limits(10, 10), shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, limits(10, 10), clock(), shutdown.clone()));
 
         let mut client = TcpStream::connect(address).await?;
         client.write_all(REQUEST).await?;
@@ -176,7 +183,7 @@ mod tests {
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
         let router = Router::new().route("/", get(async || "done"));
-        let served = tokio::spawn(serve(listener, router, limits(1, 1), shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, limits(1, 1), clock(), shutdown.clone()));
 
         let first = TcpStream::connect(address).await?;
         let mut second = TcpStream::connect(address).await?;
@@ -197,7 +204,7 @@ mod tests {
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
         let router = Router::new().route("/", get(async || "done"));
-        let served = tokio::spawn(serve(listener, router, limits(10, 1), shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, limits(10, 1), clock(), shutdown.clone()));
 
         let first = TcpStream::connect(address).await?;
         let ask = async || -> anyhow::Result<String> {
@@ -209,6 +216,7 @@ mod tests {
         };
         let answer = ask().await?;
         assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 30"), "{answer}");
+        assert!(answer.contains("date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"), "{answer}");
         assert!(answer.ends_with('}') && answer.contains("\"code\":\"rate-limited\""), "{answer}");
         drop(first);
         while !ask().await?.ends_with("done") {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::IntoResponse as _;
-use taskfold_event_log::metrics;
+use taskfold_domain::Timestamp;
+use taskfold_event_log::{Clock, metrics};
 use taskfold_web::{Code, Problem};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -21,22 +22,26 @@ const RETRY_AFTER_SECONDS: u32 = 30;
 
 /// Rejected connections that are still open.
 #[derive(Clone)]
-pub(super) struct Rejections(Arc<Semaphore>);
+pub(super) struct Rejections {
+    lingering: Arc<Semaphore>,
+    clock: Clock,
+}
 
 impl Rejections {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_LINGERING)))
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { lingering: Arc::new(Semaphore::new(MAX_LINGERING)), clock }
     }
 
     /// Sends 429 without reading the request, and closes the connection.
     pub(super) fn reject(&self, mut stream: TcpStream, peer: SocketAddr) {
         metrics::http_rejected().increment(1);
         tracing::debug!(%peer, reason = "too many connections of the address", "connection rejected");
-        let Ok(lingering) = Arc::clone(&self.0).try_acquire_owned() else { return };
+        let Ok(lingering) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
+        let now = self.clock.now();
         tokio::spawn(async move {
             let _lingering = lingering;
             // The response fits into the buffer of any socket; a failure means that the client has disconnected.
-            let _ = stream.try_write(&answer());
+            let _ = stream.try_write(&answer(now));
             let read_to_the_end = async {
                 let mut ignored = [0; 1024];
                 while stream.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
@@ -46,11 +51,11 @@ impl Rejections {
     }
 }
 
-fn answer() -> Vec<u8> {
+fn answer(now: Timestamp) -> Vec<u8> {
     let problem =
         Problem::new(Code::RateLimited, "Too many connections from one address").retry_after(RETRY_AFTER_SECONDS);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut answer = head(&problem.into_response());
+    let mut answer = head(&problem.into_response(), now);
     answer.extend_from_slice(&body);
     answer
 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{Clock, LogIdentity};
 use taskfold_web::layers;
 use taskfold_web::service::Service;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ pub fn routes(
     services: Vec<Service>,
     health: Router,
     log: Option<watch::Receiver<LogIdentity>>,
+    clock: Clock,
     components: &mut Components,
 ) -> Router {
     let mut router = Router::new();
@@ -36,7 +37,7 @@ pub fn routes(
     let root = Router::new().route("/", get(async || Redirect::to("/docs/")));
     let router = router.merge(root);
     // Around everything, so that an unknown path has the same problem in each role.
-    layers::around(router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document)), log)
+    layers::around(router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document)), log, clock)
 }
 
 /// Joins the documents of both services, which are one API under one address.

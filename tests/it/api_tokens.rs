@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold::databases::{DatabaseRole, role_pool};
-use taskfold_event_log::clock::now;
 
-use crate::harness::{Actor, App, Place, Sse, eventually};
+use crate::harness::{Actor, App, Place, Sse, eventually, new_id, now};
 
 /// Time within which a revocation or expiry takes effect everywhere.
 const FELT_WITHIN: Duration = Duration::from_secs(5);
@@ -144,7 +143,7 @@ async fn a_token_for_one_project_sees_no_other_and_makes_none() {
     bot.get(&format!("/v1/stream?projects={own},{other}")).await.problem(404, "not-found");
 
     // Neither an earlier reply under the same key nor an id that is taken there reveals the other project.
-    let key = taskfold_event_log::clock::new_id().to_string();
+    let key = new_id().to_string();
     let rename = |actor: &Actor| {
         let request = actor.request(Method::PATCH, &format!("/v1/projects/{other}"));
         request.header("idempotency-key", &key).json(&json!({"name": "Renamed"}))

@@ -3,11 +3,10 @@
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use taskfold_event_log::clock::new_id;
 use taskfold_event_log::{FORKED, INCOMPLETE, SUSPENDED};
 use uuid::Uuid;
 
-use crate::harness::Place;
+use crate::harness::{Place, new_id};
 
 /// A log with a project at version 1, whose only column may hold two tasks.
 struct Log {

@@ -4,10 +4,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold_event_log::clock::new_id;
 use taskfold_web::Code;
 
-use crate::harness::{Actor, Answer, App};
+use crate::harness::{Actor, Answer, App, new_id};
 
 struct Route {
     method: Method,

@@ -2,11 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use taskfold_event_log::clock::new_id;
 use taskfold_projector::{dead_letters, stream};
 use uuid::Uuid;
 
-use crate::harness::{Actor, App, eventually};
+use crate::harness::{Actor, App, eventually, new_id};
 
 async fn run(app: &App, sql: &str) {
     sqlx::raw_sql(sql).execute(&app.owner).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

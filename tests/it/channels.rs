@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use taskfold_event_log::clock::new_id;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Actor, App, PATIENCE, Place, Sse};
+use crate::harness::{Actor, App, PATIENCE, Place, Sse, new_id};
 
 /// An open stream of these projects, and the path for changing it.
 async fn open(actor: &Actor, query: &str) -> (Sse, String) {

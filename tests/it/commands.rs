@@ -2,10 +2,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold_event_log::clock::new_id;
 use uuid::Uuid;
 
-use crate::harness::{Actor, App};
+use crate::harness::{Actor, App, new_id};
 
 #[tokio::test]
 async fn a_create_is_answered_with_its_place_in_the_log() {

@@ -10,9 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold::databases::RoleUrls;
 use taskfold_embedded::{Durability, Options, Stack};
-use taskfold_event_log::clock::new_id;
 
-use crate::harness::{Actor, Process, Sse, data_dir, eventually};
+use crate::harness::{Actor, Process, Sse, data_dir, eventually, new_id};
 
 const WRITERS: usize = 6;
 /// Run time of each process between two kills.

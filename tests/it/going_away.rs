@@ -10,12 +10,11 @@ use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::Connection as _;
-use taskfold_event_log::clock::new_id;
 use taskfold_event_log::head;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Actor, App, Process, Sse, eventually};
+use crate::harness::{Actor, App, Process, Sse, eventually, new_id};
 
 const FOLLOWERS: usize = 12;
 const WRITERS: usize = 8;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use taskfold_event_log::metrics;
 
-use crate::harness::{Actor, App, Place, Process, eventually};
+use crate::harness::{Actor, App, Place, Process, clock, eventually};
 
 async fn ready(url: &str) -> Value {
     Actor::anonymous(url).get("/health/ready").await.body
@@ -121,7 +121,7 @@ async fn every_worker_tells_when_it_last_came_through() {
         "clock",
         "keys",
     ];
-    let began = taskfold_event_log::clock::of_this_machine().timestamp() as f64 - 60.0;
+    let began = clock().machine_time().timestamp() as f64 - 60.0;
     eventually("all of them have come through", || async {
         let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
         let at = |worker: &str| -> Option<f64> {

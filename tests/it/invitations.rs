@@ -2,9 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold_event_log::clock::new_id;
 
-use crate::harness::{Actor, Answer, App, Place};
+use crate::harness::{Actor, Answer, App, Place, new_id};
 
 async fn invite(ada: &Actor, project: &str, body: Value) -> (String, String) {
     let made = ada.post(&format!("/v1/projects/{project}/invitations"), body).await.expect(201);

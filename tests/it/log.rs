@@ -9,11 +9,10 @@ use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::task::commands::{AddComment, CreateTask};
 use taskfold_domain::{ProjectCommand, TaskCommand};
-use taskfold_event_log::clock::new_id;
 use taskfold_event_log::{LogIdentity, Writes};
 use tokio::sync::watch;
 
-use crate::harness::{App, Place};
+use crate::harness::{App, Place, clock, new_id, now};
 
 fn envelope(actor: UserId, project: Option<ProjectId>) -> Envelope {
     Envelope { project_id: project, ..Envelope::new(actor, new_id()) }
@@ -25,7 +24,7 @@ async fn log_of(pool: &PgPool) -> watch::Receiver<LogIdentity> {
 
 async fn engine(place: &Place) -> (Engine, PgPool) {
     let pool = role_pool(&place.database_url, DatabaseRole::Command, 8).await.unwrap();
-    let (engine, committing) = Engine::new(pool.clone(), log_of(&pool).await, Writes::default());
+    let (engine, committing) = Engine::new(pool.clone(), log_of(&pool).await, Writes::default(), clock());
     tokio::spawn(committing);
     (engine, pool)
 }
@@ -171,7 +170,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
     let command = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
     let context = project::Context {
         actor,
-        at: taskfold_event_log::clock::now(),
+        at: now(),
         jitter: 1,
         id: ProjectId(id),
         fresh_id: new_id(),

@@ -18,7 +18,7 @@ use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rsa::rand_core::OsRng;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Answer, App, eventually};
+use crate::harness::{Actor, Answer, App, eventually, new_id, now};
 
 const AUDIENCE: &str = "taskfold-tests";
 /// Minimum interval at which the program fetches keys.
@@ -111,7 +111,7 @@ impl Issuer {
     }
 
     fn claims(&self, subject: &str) -> Value {
-        let now = taskfold_event_log::clock::now().utc().timestamp();
+        let now = now().utc().timestamp();
         json!({
             "iss": self.url(), "aud": ["other", AUDIENCE], "sub": subject, "iat": now, "nbf": now, "exp": now + 600,
             "preferred_username": subject, "name": "Ada Lark", "email": "ada@example.com",
@@ -173,7 +173,7 @@ async fn first_sight_by_either_api_opens_an_account() {
     ada.api_token(json!({"name": "t", "access": "read"})).await.get("/v1/me").await.expect(200);
     ada.delete("/v1/sessions/current").await.problem(403, "forbidden");
     let mut claims = issuer.claims("ada");
-    claims["exp"] = json!(taskfold_event_log::clock::now().utc().timestamp() + 3);
+    claims["exp"] = json!(now().utc().timestamp() + 3);
     let brief = ada.with_token(&rs256.sign(&claims));
     let ticket = brief.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let mut stream = app.anonymous().stream(&format!("/v1/projects/{project}/events/stream?ticket={ticket}")).await;
@@ -215,7 +215,7 @@ async fn forged_and_misdirected_tokens_are_refused() {
         }
         eddsa.sign(&claims)
     };
-    let now = taskfold_event_log::clock::now().utc().timestamp();
+    let now = now().utc().timestamp();
     let part = |json: Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let public = BASE64_URL_SAFE_NO_PAD.decode(eddsa.public()["x"].as_str().unwrap()).unwrap();
     let hmac = |kid: &str, secret: &[u8]| {
@@ -297,7 +297,7 @@ async fn keys_rotate_the_issuer_may_be_away_and_is_not_stormed() {
     let client = Actor::anonymous(&app.url);
     for _ in 0..10 {
         let storm = (0..20).map(|_| {
-            let kid = taskfold_event_log::clock::new_id().to_string();
+            let kid = new_id().to_string();
             let header = Header { kid: Some(kid), ..Header::new(Algorithm::EdDSA) };
             let stormer = client.with_token(&encode(&header, &claims, &old.private).unwrap());
             async move { stormer.get("/v1/me").await.problem(401, "unauthenticated").clone() }

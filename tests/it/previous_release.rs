@@ -3,10 +3,9 @@
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
-use taskfold_event_log::clock::new_id;
 use uuid::Uuid;
 
-use crate::harness::App;
+use crate::harness::{App, new_id};
 
 const APPEND: &str = "SELECT * FROM taskfold_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
          $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)";

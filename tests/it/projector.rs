@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use taskfold::databases::{DatabaseRole, role_pool};
 use taskfold_event_log::StickyConnection;
-use taskfold_event_log::clock::random_id;
 use taskfold_projector::step::{Memory, Outcome, step};
 use taskfold_projector::{Deps, dead_letters, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{App, Place, eventually};
+use crate::harness::{App, Place, clock, eventually};
 
 #[tokio::test]
 async fn what_is_on_the_stream_is_the_feed() {
@@ -102,7 +101,7 @@ async fn a_standby_takes_over_within_five_seconds() {
         .unwrap();
     let shutdown = CancellationToken::new();
     let standby = tokio::spawn(taskfold_projector::run(Deps {
-        holder: random_id(),
+        holder: clock().random_id(),
         stream_replicas: 1,
         writes: taskfold_event_log::Writes::default(),
         stuck: std::sync::Arc::default(),

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::harness::{Actor, App};
+use crate::harness::{Actor, App, now};
 
 #[tokio::test]
 async fn accounts_are_made_once_and_checked() {
@@ -102,7 +102,7 @@ async fn an_expired_token_of_ours_is_refused() {
         sqlx::query_as("SELECT kid, private_pem FROM signing_keys").fetch_one(&app.owner).await.unwrap();
     let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
     let header = Header { kid: Some(kid), ..Header::new(Algorithm::EdDSA) };
-    let now = taskfold_event_log::clock::now().utc().timestamp();
+    let now = now().utc().timestamp();
     let status = async |exp: i64| {
         let claims = json!({
             "iss": "taskfold", "aud": "taskfold", "sub": ada.user_id, "sid": uuid::Uuid::nil(), "iat": exp - 900, "exp": exp,

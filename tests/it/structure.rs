@@ -2,10 +2,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskfold_event_log::clock::new_id;
 use uuid::Uuid;
 
-use crate::harness::{Actor, App, Place};
+use crate::harness::{Actor, App, Place, new_id};
 
 async fn three(ada: &Actor) -> (String, [String; 3]) {
     let (project, _) = ada.project("P").await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, App, Place, eventually};
+use crate::harness::{Actor, App, Place, eventually, now};
 
 async fn shared(ada: &Actor, others: &[&Actor]) -> String {
     let (project, _) = ada.project("P").await;
@@ -209,7 +209,7 @@ async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
     let app = App::start_at(place.clone()).await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let project = shared(&ada, &[&bo]).await;
-    let (now, seconds) = (taskfold_event_log::clock::now().utc(), Duration::from_secs);
+    let (now, seconds) = (now().utc(), Duration::from_secs);
     let task = json!({"title": "T", "assignee_ids": [bo.user_id], "due_at": now + seconds(4)});
     let task =
         ada.post(&format!("/v1/projects/{project}/tasks"), task).await.expect(201)["id"].as_str().unwrap().to_owned();
@@ -254,7 +254,7 @@ async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it
     let app = App::start_at(place.clone()).await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
-    let due = taskfold_event_log::clock::now().utc() + Duration::from_secs(86_402);
+    let due = now().utc() + Duration::from_secs(86_402);
     let task =
         ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T", "due_at": due})).await.expect(201);
     let task = task["id"].as_str().unwrap().to_owned();
@@ -263,7 +263,7 @@ async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it
     // The reminder a day before the due time is in two seconds: wait for the schedule's own clock, which is the
     // database's row.
     let until = due - Duration::from_secs(86_400);
-    eventually("it is due soon", || async { (taskfold_event_log::clock::now().utc() > until).then_some(()) }).await;
+    eventually("it is due soon", || async { (now().utc() > until).then_some(()) }).await;
     for restart in 0..2 {
         let app = App::start_at(place.clone()).await;
         let ada = Actor { url: app.url.clone(), ..ada.clone() };

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use taskfold_domain::ids::TaskId;
 use taskfold_domain::project::Column;
 use taskfold_domain::{ProjectCommand, TaskCommand};
-use taskfold_event_log::clock::new_id;
 
 use super::{Measured, Ours, Takes, creating, engine, measure, rates};
+use crate::clock::clock;
 use crate::figures::{figure, median, spread};
 use crate::system::System;
 
@@ -21,11 +21,11 @@ const CLIENTS_OF_ALL: [usize; 2] = [CLIENTS, 128];
 /// All clients on one task, on the settings of one project, and at the top of one column.
 pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec<Value>> {
     println!("\n{CLIENTS} clients at one spot | commands/s | p99 ms");
-    let task = TaskId(new_id());
+    let task = TaskId(clock().new_id());
     ours.create(task, "the one".to_owned()).await?;
     let column = ours.engine.load_project(ours.project).await?.board().map(|board| board.fields.columns.clone());
     let column = column.and_then(|columns| columns.first().map(|column: &Column| column.id));
-    let cards: Vec<TaskId> = (0..CLIENTS + 1).map(|_| TaskId(new_id())).collect();
+    let cards: Vec<TaskId> = (0..CLIENTS + 1).map(|_| TaskId(clock().new_id())).collect();
     try_join_all(cards.iter().map(|card| ours.create(*card, "a card".to_owned()))).await?;
     let [mut tasks, mut projects, mut columns] = [const { Vec::new() }; 3];
     for _ in 0..runs {

@@ -14,11 +14,11 @@ use taskfold_commands::{Engine, Envelope};
 use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::{Project, ProjectCommand, TaskCommand};
 use taskfold_event_log::Writes;
-use taskfold_event_log::clock::new_id;
 use tokio::sync::watch;
 
 use self::postgres_es::PostgresEs;
 use crate::clients;
+use crate::clock::clock;
 use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::system::System;
@@ -49,14 +49,14 @@ impl Ours {
     /// Creates an engine with a project, and a committer that ends with the engine.
     async fn new(system: &System) -> anyhow::Result<Self> {
         let engine = engine(system).await?;
-        let ours = Self { engine, actor: UserId(new_id()), project: ProjectId(new_id()) };
+        let ours = Self { engine, actor: UserId(clock().new_id()), project: ProjectId(clock().new_id()) };
         let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "Bench"}))?);
         ours.engine.project(ours.project, new, ours.envelope(None)).await?;
         Ok(ours)
     }
 
     fn envelope(&self, project: Option<ProjectId>) -> Envelope {
-        Envelope { project_id: project, ..Envelope::new(self.actor, new_id()) }
+        Envelope { project_id: project, ..Envelope::new(self.actor, clock().new_id()) }
     }
 }
 
@@ -64,7 +64,7 @@ impl Ours {
 async fn engine(system: &System) -> anyhow::Result<Engine> {
     let pool = role_pool(&system.database_url()?, DatabaseRole::Command, CONNECTIONS).await?;
     let log = taskfold_event_log::identity(&pool).await?;
-    let (engine, committing) = Engine::new(pool, watch::channel(log).1, Writes::default());
+    let (engine, committing) = Engine::new(pool, watch::channel(log).1, Writes::default(), clock().clone());
     tokio::spawn(committing);
     Ok(engine)
 }
@@ -160,13 +160,13 @@ async fn creating(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::R
     let takes = takes.clone();
     let create = move |_| {
         let takes = takes.clone();
-        async move { takes.create(TaskId(new_id()), "created by the load program".to_owned()).await }
+        async move { takes.create(TaskId(clock().new_id()), "created by the load program".to_owned()).await }
     };
     measure(clients, seconds, create).await
 }
 
 async fn renaming(takes: &impl Takes, clients: usize, seconds: u64) -> anyhow::Result<Measured> {
-    let tasks: Vec<TaskId> = (0..clients * TASKS).map(|_| TaskId(new_id())).collect();
+    let tasks: Vec<TaskId> = (0..clients * TASKS).map(|_| TaskId(clock().new_id())).collect();
     try_join_all(tasks.iter().map(|task| takes.create(*task, "to be renamed".to_owned()))).await?;
     let takes = takes.clone();
     let rename = move |n: usize| {

@@ -10,9 +10,9 @@ use sqlx::postgres::PgPoolOptions;
 use taskfold_domain::ids::{TaskId, UserId};
 use taskfold_domain::task::{Context, Origin};
 use taskfold_domain::{CommandWithContext, Project, Rank, Task, TaskCommand};
-use taskfold_event_log::clock;
 
 use super::{Takes, create, rename};
+use crate::clock::clock;
 use crate::system::System;
 
 /// The schema that postgres-es requires, in a table of its own.
@@ -39,7 +39,7 @@ impl PostgresEs {
     }
 
     async fn execute(&self, task: TaskId, command: TaskCommand) -> anyhow::Result<()> {
-        let at = clock::now();
+        let at = clock().now();
         let context = Context {
             actor: self.actor,
             at,
@@ -47,7 +47,7 @@ impl PostgresEs {
             rank: None,
             end: Rank::at_end(at, 0),
             mentions: Vec::new(),
-            fresh_id: clock::new_id(),
+            fresh_id: clock().new_id(),
             origin: Origin::Live,
             teams: Vec::new(),
             other: None,

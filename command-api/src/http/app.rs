@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use taskfold_attachments::uploads::Uploads;
 use taskfold_commands::Engine;
 use taskfold_domain::limits::Configured;
+use taskfold_event_log::Clock;
 use taskfold_web::auth::{Signer, Verifier};
 use taskfold_web::shared::SharedState;
 use tokio::sync::{Notify, Semaphore};
@@ -23,6 +24,7 @@ pub struct AppState {
     pub imports: Arc<Notify>,
     pub uploads: Uploads,
     pub limits: Configured,
+    pub clock: Clock,
 }
 
 impl AsRef<Verifier> for AppState {

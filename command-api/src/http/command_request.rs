@@ -1,19 +1,22 @@
 //! Command requests: the caller, and the headers of every command.
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use http::request::Parts;
 use taskfold_commands::Envelope;
 use taskfold_domain::ids::ProjectId;
-use taskfold_event_log::clock;
-use taskfold_web::auth::Verifier;
 use taskfold_web::headers::{IdempotencyKey, IfMatch, Traceparent};
 use taskfold_web::{Caller, Problem};
 use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::http::app::App;
 
 /// A request with a command, from a caller who may send commands.
 pub struct CommandRequest {
     pub caller: Caller,
     key: IdempotencyKey,
+    /// Id of the command: the key, or a new id.
+    command_id: Uuid,
     if_match: IfMatch,
     traceparent: Option<Traceparent>,
 }
@@ -35,20 +38,18 @@ pub struct CommandHeaders {
     prefer: Option<String>,
 }
 
-impl<S> FromRequestParts<S> for CommandRequest
-where
-    S: Send + Sync,
-    Verifier: FromRef<S>,
-{
+impl FromRequestParts<App> for CommandRequest {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
         caller.must_write()?;
+        let key = IdempotencyKey::from_request_parts(parts, app).await?;
         Ok(Self {
             caller,
-            key: IdempotencyKey::from_request_parts(parts, state).await?,
-            if_match: IfMatch::from_request_parts(parts, state).await?,
+            command_id: key.0.unwrap_or_else(|| app.clock.new_id()),
+            key,
+            if_match: IfMatch::from_request_parts(parts, app).await?,
             traceparent: parts.extensions.get::<Traceparent>().cloned(),
         })
     }
@@ -61,7 +62,7 @@ impl CommandRequest {
             precondition: self.if_match.0,
             traceparent: self.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
             only: self.caller.scope.project,
-            ..Envelope::new(self.caller.user_id, self.key.0.unwrap_or_else(clock::new_id))
+            ..Envelope::new(self.caller.user_id, self.command_id)
         }
     }
 

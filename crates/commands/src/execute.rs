@@ -7,7 +7,6 @@ use serde_json::value::to_raw_value;
 use taskfold_domain::Event;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::{Change, Creation, Refusal, Subject, SubjectKind, words};
-use taskfold_event_log::clock;
 use taskfold_event_log::deadline::within;
 use taskfold_event_log::metrics;
 use tracing::Instrument as _;
@@ -169,7 +168,7 @@ async fn decide_and_append<D: CommandHandler>(
                 use cqrs_es::DomainEvent;
                 let (payload, words) = words::collect(|| serde_json::to_string(event));
                 let payload = payload.map_err(|e| CommandError::Broken(e.to_string()))?;
-                let salts = clock::random_bytes(SALT_BYTES * words.len());
+                let salts = engine.clock.random_bytes(SALT_BYTES * words.len());
                 let (event_type, event_version) = (event.event_type(), event.event_version());
                 Ok(NewEvent { event_type, event_version, payload, words, salts })
             })

@@ -5,7 +5,6 @@ use taskfold_domain::project::commands::SetMember;
 use taskfold_domain::project::{Context, decide};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{ProjectCommand, Refusal, Role};
-use taskfold_event_log::clock;
 
 use super::Engine;
 use super::envelope::CommandError;
@@ -15,11 +14,11 @@ impl Engine {
     /// may invite one.
     pub async fn must_let_invite(&self, id: ProjectId, actor: UserId, role: Role) -> Result<(), CommandError> {
         let project = self.load_project(id).await?;
-        let somebody = UserId(clock::new_id());
+        let somebody = UserId(self.clock.new_id());
         let teams = self.teams_of(project.board(), None, true).await?;
         let context = Context {
             actor,
-            at: clock::now(),
+            at: self.clock.now(),
             jitter: 0,
             id,
             fresh_id: somebody.0,

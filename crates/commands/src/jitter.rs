@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use taskfold_domain::Rank;
+use taskfold_event_log::Clock;
 
 /// Jitter for ranks: what distinguishes tasks created in one millisecond. Random values would collide (two of twenty
 /// about once in twenty milliseconds), and the append call would be repeated. So a process uses every value before one
@@ -13,8 +14,10 @@ pub struct Jitter {
 }
 
 impl Jitter {
-    pub fn new() -> Self {
-        Self::from(rand::random(), rand::random())
+    pub fn new(clock: &Clock) -> Self {
+        // All bits at both ends of a UUIDv4 are random.
+        let random = clock.random_id().as_u128();
+        Self::from((random >> 96) as u32, random as u32)
     }
 
     fn from(first: u32, step: u32) -> Self {

@@ -48,7 +48,7 @@ use sqlx::PgPool;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::{Project, Task, Team};
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::{LogIdentity, Writes};
+use taskfold_event_log::{Clock, LogIdentity, Writes};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -79,6 +79,7 @@ pub struct Engine {
     jitter: Arc<Jitter>,
     log: Arc<Log>,
     writes: Writes,
+    clock: Clock,
 }
 
 /// Identity of the log, and of the one that cached aggregates belong to.
@@ -89,7 +90,12 @@ struct Log {
 
 impl Engine {
     /// The engine and its committer, which ends when the last clone of the engine is dropped.
-    pub fn new(pool: PgPool, log: watch::Receiver<LogIdentity>, writes: Writes) -> (Self, impl Future<Output = ()>) {
+    pub fn new(
+        pool: PgPool,
+        log: watch::Receiver<LogIdentity>,
+        writes: Writes,
+        clock: Clock,
+    ) -> (Self, impl Future<Output = ()>) {
         let (appender, committing) = committer(pool.clone(), log.clone(), writes.clone());
         let kept_for = Mutex::new(log.borrow().id);
         let engine = Self {
@@ -97,13 +103,19 @@ impl Engine {
             projects: Arc::new(AggregateCache::new(&pool, &appender)),
             teams: Arc::new(AggregateCache::new(&pool, &appender)),
             queues: Arc::default(),
-            jitter: Arc::new(Jitter::new()),
+            jitter: Arc::new(Jitter::new(&clock)),
             log: Arc::new(Log { now: log, kept_for }),
             appender,
             pool,
             writes,
+            clock,
         };
         (engine, committing)
+    }
+
+    /// Clock of the times and ids of events.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Drops cached aggregates if the log was adopted since.

@@ -9,7 +9,6 @@ use taskfold_domain::merge::Touches;
 use taskfold_domain::project::{Board, Context, decide};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Access, Project, ProjectCommand, ProjectEvent, Refusal, SubjectKind};
-use taskfold_event_log::clock;
 use uuid::Uuid;
 
 use super::Engine;
@@ -28,8 +27,8 @@ impl Engine {
         envelope: Envelope,
     ) -> Result<Done, CommandError> {
         envelope.must_reach_project(id, &command)?;
-        let deciding =
-            ProjectHandler { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
+        let fresh_id = self.clock.new_id();
+        let deciding = ProjectHandler { engine: self, id, fresh_id, command: &command, envelope: &envelope };
         Box::pin(run(self, &self.projects, SubjectKind::Project, id.0, &envelope, &deciding)).await
     }
 }
@@ -79,7 +78,7 @@ impl ProjectHandler<'_> {
         let guards = if import { Vec::new() } else { teams.guards() };
         let context = Context {
             actor: self.envelope.actor,
-            at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(clock::now),
+            at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(|| self.engine.clock.now()),
             jitter: self.engine.jitter.next(),
             id: self.id,
             fresh_id: self.fresh_id,

@@ -10,9 +10,7 @@ use taskfold_domain::task::DueStage;
 use taskfold_domain::task::commands::Remind;
 use taskfold_domain::task::{Origin, Situation};
 use taskfold_event_log::Worker;
-use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::new_traceparent;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -46,7 +44,7 @@ pub async fn work(engine: Engine, shutdown: CancellationToken) {
 
 /// Sends the reminders that are due. Returns the number of entries that it settled.
 pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
-    let now = clock::now().utc();
+    let now = engine.clock.now().utc();
     let mut settled = 0;
     let mut after = ("-infinity".to_owned(), Uuid::nil());
     loop {
@@ -87,14 +85,14 @@ async fn remind(engine: &Engine, id: TaskId) -> Result<bool, CommandError> {
     let task = engine.load_task(id).await?;
     let Situation::Present(card) = &task.situation else { return Ok(false) };
     // With nothing to say any more, the command is decided to nothing, and takes the entry along.
-    let nothing = Remind { due_at: clock::now(), stage: DueStage::Overdue };
+    let nothing = Remind { due_at: engine.clock.now(), stage: DueStage::Overdue };
     let remind = card.fields.next_reminder().map_or(nothing, |(_, remind)| remind);
     let envelope = Envelope {
         // So that it is appended also when it says nothing.
         may_be_replayed: true,
         origin: Origin::Clock,
-        traceparent: Some(new_traceparent()),
-        ..Envelope::new(UserId(Uuid::nil()), clock::new_id())
+        traceparent: Some(engine.clock.new_traceparent()),
+        ..Envelope::new(UserId(Uuid::nil()), engine.clock.new_id())
     };
     engine.task(id, TaskCommand::Remind(remind), envelope).await.map(|_| true)
 }

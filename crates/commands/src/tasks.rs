@@ -12,7 +12,6 @@ use taskfold_domain::project::WipPolicy;
 use taskfold_domain::task::side_tables::{Link, LinkKind, Placement, PlacementState};
 use taskfold_domain::task::{Comment, Context, Origin, decide};
 use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent, Timestamp};
-use taskfold_event_log::clock;
 use uuid::Uuid;
 
 use super::append::{Check, Effects, ExpectedVersion, Guard};
@@ -26,8 +25,8 @@ impl Engine {
     /// Executes a task command. Creating one needs the envelope's project.
     pub async fn task(&self, id: TaskId, command: TaskCommand, envelope: Envelope) -> Result<Done, CommandError> {
         self.must_reach_task(id, &envelope).await?;
-        let deciding =
-            TaskHandler { engine: self, id, fresh_id: clock::new_id(), command: &command, envelope: &envelope };
+        let fresh_id = self.clock.new_id();
+        let deciding = TaskHandler { engine: self, id, fresh_id, command: &command, envelope: &envelope };
         // Boxed: the future is large, and every handler would carry it whole.
         Box::pin(run(self, &self.tasks, SubjectKind::Task, id.0, &envelope, &deciding)).await
     }
@@ -124,7 +123,7 @@ impl TaskHandler<'_> {
     async fn decide_in(&self, task: &Task, around: TaskContext) -> Result<Decision<TaskEvent>, CommandError> {
         let project = &*around.project;
         let board = project.board().ok_or(Refusal::NotFound)?;
-        let at = self.envelope.occurred_at.filter(|_| self.is_import()).unwrap_or_else(clock::now);
+        let at = self.envelope.occurred_at.filter(|_| self.is_import()).unwrap_or_else(|| self.engine.clock.now());
         let jitter = self.engine.jitter.next();
         let pool = &self.engine.pool;
         let access = Access::new(board, &around.teams.all);
@@ -215,7 +214,7 @@ impl TaskHandler<'_> {
     /// Time of the next reminder, if that changes.
     fn due(&self, before: &Task, after: &Task) -> Option<Option<DateTime<Utc>>> {
         let next = |task: &Task| task.reminder_at().map(Timestamp::utc);
-        let now = clock::now().utc();
+        let now = self.engine.clock.now().utc();
         // Nobody wants to be told of the due times of an old board.
         let wanted = next(after).filter(|at| !self.is_import() || *at > now);
         let asks = matches!(self.command, TaskCommand::Remind(_));

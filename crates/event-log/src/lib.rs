@@ -1,8 +1,10 @@
 //! The event log as all services read it: its events, its identity, and the notifications of new positions; with the
 //! clock, the deadlines and the metrics that all of them share.
 
+/// Time and ids of this machine, for code that no clock reaches.
+pub mod ambient;
 /// Current time and new ids.
-pub mod clock;
+mod clock;
 /// Deadlines of database calls.
 pub mod deadline;
 /// Classification of database errors.
@@ -30,6 +32,7 @@ mod worker;
 /// Outcome of recent writes, for readiness.
 mod writes;
 
+pub use clock::{Clock, FixedClock};
 pub use error_codes::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};
 pub use event::{EventRow, LogError, LoggedEvent, RawChange};
 pub use identity::{ASK_EVERY, LOG_HEADER, LogIdentity, identity, suspended, watch_identity};
@@ -38,7 +41,6 @@ pub use read::{
 };
 pub use sticky_connection::StickyConnection;
 pub use stored_time::StoredTime;
-pub use traceparent::new_traceparent;
 pub use wake::{WatchedPosition, watch_positions};
 pub use words::with_words;
 pub use worker::Worker;

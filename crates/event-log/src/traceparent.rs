@@ -1,9 +1,11 @@
-//! Trace context (W3C) of work that the program starts by itself.
+//! Trace context (W3C) of work that the program starts.
 
-use crate::clock;
+use crate::Clock;
 
-/// Value of a `traceparent` header that starts a new trace: random ids, not sampled.
-pub fn new_traceparent() -> String {
-    let [trace, span] = [clock::random_id(), clock::random_id()];
-    format!("00-{}-{}-00", trace.simple(), &span.simple().to_string()[..16])
+impl Clock {
+    /// Value of a `traceparent` header that starts a new trace: random ids, not sampled.
+    pub fn new_traceparent(&self) -> String {
+        let [trace, span] = [self.random_id(), self.random_id()];
+        format!("00-{}-{}-00", trace.simple(), &span.simple().to_string()[..16])
+    }
 }

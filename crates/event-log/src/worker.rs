@@ -1,6 +1,6 @@
 //! Background workers of a process, and the metric of their last success.
 
-use crate::metrics;
+use crate::{ambient, metrics};
 
 /// A background loop. One that fails tries again forever, so that only the time of its last success shows that it makes
 /// no progress.
@@ -50,7 +50,7 @@ impl Worker {
     /// Records a success, even if there was nothing to do.
     #[expect(clippy::disallowed_methods, reason = "Prometheus compares it with the time of this machine")]
     pub fn succeeded(self) {
-        let now = chrono::Utc::now().timestamp_millis() as f64 / 1000.0;
+        let now = ambient::machine_time().timestamp_millis() as f64 / 1000.0;
         metrics::worker_last_success(self.name()).set(now);
     }
 }

@@ -7,7 +7,6 @@ use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Rank, Refusal, TaskCommand, Timestamp};
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::new_traceparent;
 use uuid::Uuid;
 
 use crate::command::ImportCommand;
@@ -103,7 +102,7 @@ impl CommandSender<'_> {
         let envelope = Envelope {
             occurred_at: outgoing.at,
             origin: Origin::Import,
-            traceparent: Some(new_traceparent()),
+            traceparent: Some(self.engine.clock().new_traceparent()),
             ..Envelope::new(outgoing.actor, outgoing.command_id)
         };
         let done = match command {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use sqlx::PgPool;
 use taskfold_commands::Engine;
 use taskfold_event_log::Worker;
-use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +56,7 @@ pub async fn work(engine: Engine, pool: PgPool, wake: Arc<Notify>, shutdown: Can
 
 /// Takes one import, if one is waiting, and runs it to its end.
 pub async fn step(engine: &Engine, pool: &PgPool, shutdown: &CancellationToken) -> sqlx::Result<Outcome> {
-    let worker = clock::new_id();
+    let worker = engine.clock().new_id();
     let Some(job) = within(REQUEST, store::take(pool, worker)).await? else { return Ok(Outcome::Idle) };
     let id = job.id;
     tracing::info!(import_id = %id, project_id = %job.project_id, "importing");

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use taskfold_event_log::clock;
+use taskfold_event_log::Clock;
 
 /// Range of the random reconnect delay, in addition to the staggered ends of the streams.
 const RETRY_RANGE_MS: u32 = 1_000;
@@ -29,8 +29,8 @@ impl DrainSlots {
 }
 
 /// Random delay in milliseconds after which a client of a drained instance should reconnect.
-pub fn random_retry_ms() -> u32 {
-    let random = clock::new_id().as_u128() as u32;
+pub fn random_retry_ms(clock: &Clock) -> u32 {
+    let random = clock.random_id().as_u128() as u32;
     100 + random % RETRY_RANGE_MS
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use taskfold_event_log::clock;
+use taskfold_event_log::Clock;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ const INSTANCE_BYTES: usize = 6;
 pub struct StreamRegistry {
     instance: [u8; INSTANCE_BYTES],
     open: Arc<Mutex<HashMap<Uuid, Arc<StreamHandle>>>>,
+    clock: Clock,
 }
 
 /// Mailbox of one stream.
@@ -69,10 +70,10 @@ pub enum ChangeRefusal {
 
 impl StreamRegistry {
     /// Creates the registry of a new instance, with a random id.
-    pub fn new() -> Self {
+    pub fn new(clock: Clock) -> Self {
         let mut instance = [0; INSTANCE_BYTES];
-        instance.copy_from_slice(&clock::random_id().as_bytes()[..INSTANCE_BYTES]);
-        Self { instance, open: Arc::default() }
+        instance.copy_from_slice(&clock.random_id().as_bytes()[..INSTANCE_BYTES]);
+        Self { instance, open: Arc::default(), clock }
     }
 
     /// Name by which other instances address this one.
@@ -87,7 +88,7 @@ impl StreamRegistry {
 
     /// Registers a new stream, until the returned value is dropped.
     pub fn open(&self, user: Uuid, wake: &Arc<Notify>) -> OpenStream {
-        let mut bytes = clock::random_id().into_bytes();
+        let mut bytes = self.clock.random_id().into_bytes();
         bytes[..INSTANCE_BYTES].copy_from_slice(&self.instance);
         let id = Uuid::from_bytes(bytes);
         let handle = Arc::new(StreamHandle { user, wake: Arc::clone(wake), requests: Mutex::default() });
@@ -102,12 +103,6 @@ impl StreamRegistry {
     /// Finds a stream of this user.
     pub fn find(&self, stream: Uuid, user: Uuid) -> Option<Arc<StreamHandle>> {
         lock(&self.open).get(&stream).filter(|handle| handle.user == user).cloned()
-    }
-}
-
-impl Default for StreamRegistry {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -145,11 +140,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use taskfold_event_log::FixedClock;
+
     use super::*;
 
     #[test]
     fn a_stream_is_found_by_its_user_while_it_is_open() {
-        let (registry, other) = (StreamRegistry::new(), StreamRegistry::new());
+        let clock = FixedClock::new(DateTime::UNIX_EPOCH.into()).clock();
+        let (registry, other) = (StreamRegistry::new(clock.clone()), StreamRegistry::new(clock));
         let (ada, bea, wake) = (Uuid::from_u128(1), Uuid::from_u128(2), Arc::new(Notify::new()));
         let (one, two) = (registry.open(ada, &wake), registry.open(ada, &wake));
         assert_ne!(one.id, two.id);

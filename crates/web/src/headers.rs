@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::request::Parts;
 use taskfold_domain::Precondition;
-use taskfold_event_log::new_traceparent;
+use taskfold_event_log::Clock;
 use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
@@ -108,8 +108,8 @@ impl Prefer {
 pub struct Traceparent(String);
 
 impl Traceparent {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self(given_traceparent(headers).unwrap_or_else(new_traceparent))
+    pub(crate) fn of(headers: &HeaderMap, clock: &Clock) -> Self {
+        Self(given_traceparent(headers).unwrap_or_else(|| clock.new_traceparent()))
     }
 
     pub fn trace_id(&self) -> &str {

@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{HeaderValue, Method, StatusCode};
 use taskfold_domain::limits::HEADER_BYTES;
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{Clock, LogIdentity};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
@@ -22,7 +22,7 @@ use crate::problem::{Code, Problem};
 
 /// Adds the layers of every role to a router: problems for unknown paths and methods, for panics and for large headers,
 /// cross-origin access, and tracing. With a log, every response names it.
-pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Router {
+pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>, clock: Clock) -> Router {
     let router = router
         .fallback(|| async { Problem::new(Code::NotFound, "The path does not exist") })
         .method_not_allowed_fallback(async |method: Method| {
@@ -45,7 +45,7 @@ pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Rout
         .layer(from_fn(restore_options))
         .layer(cross_origin())
         .layer(from_fn(mark_plain_options))
-        .layer(from_fn(crate::trace::trace))
+        .layer(from_fn_with_state(clock, crate::trace::trace))
         .layer(from_fn(crate::drain::read_rest))
 }
 

@@ -157,8 +157,9 @@ impl Problem {
     }
 
     /// For unexpected errors. Logs the cause with an id, and returns only the id.
+    #[expect(clippy::disallowed_methods, reason = "any conversion of an error may create one, without a clock")]
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
-        let error_id = taskfold_event_log::clock::new_id();
+        let error_id = taskfold_event_log::ambient::new_id();
         tracing::error!(%error_id, %cause, "internal error");
         Self::new(Code::Internal, "The error was logged with this id").with("error_id", error_id.to_string())
     }

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method};
 use taskfold_domain::limits::REQUEST_ID_BYTES;
-use taskfold_event_log::metrics;
+use taskfold_event_log::{Clock, metrics};
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
@@ -19,8 +19,8 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// Runs the request in a span, measures it, logs a line for it at debug level, and returns its id. Commands of the
 /// request are appended with the same trace.
-pub async fn trace(mut request: Request, next: Next) -> Response {
-    let traceparent = Traceparent::of(request.headers());
+pub async fn trace(State(clock): State<Clock>, mut request: Request, next: Next) -> Response {
+    let traceparent = Traceparent::of(request.headers(), &clock);
     let trace_id = traceparent.trace_id().to_owned();
     let given = given_id(request.headers());
     request.extensions_mut().insert(traceparent);

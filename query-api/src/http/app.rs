@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
 use taskfold_domain::limits::Configured;
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{Clock, LogIdentity};
 use taskfold_live::{Hub, Presence};
 use taskfold_web::auth::Verifier;
 use taskfold_web::shared::SharedState;
@@ -29,6 +29,7 @@ pub struct AppState {
     pub limits: Configured,
     /// Identity of the log.
     pub log: watch::Receiver<LogIdentity>,
+    pub clock: Clock,
     pub shutdown: CancellationToken,
 }
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use serde_json::json;
-use taskfold_event_log::clock::new_id;
 
 use super::*;
+use crate::harness::new_id;
 
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing() {

@@ -7,11 +7,10 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use taskfold_attachments::uploads::janitor;
-use taskfold_event_log::clock::new_id;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Actor, App, eventually};
+use crate::harness::{Actor, App, eventually, new_id};
 
 /// Removal of unused bytes.
 mod leftovers;

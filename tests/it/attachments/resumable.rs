@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use taskfold_event_log::clock::new_id;
 
 use super::*;
+use crate::harness::new_id;
 
 fn tus(actor: &Actor, method: Method, path: &str) -> RequestBuilder {
     actor.request(method, path).header("tus-resumable", "1.0.0")

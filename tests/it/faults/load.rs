@@ -8,12 +8,11 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use futures::StreamExt as _;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use taskfold_event_log::clock::new_id;
 use taskfold_projector::stream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::harness::{Actor, Sse};
+use crate::harness::{Actor, Sse, new_id};
 
 /// Pause between two requests of one client.
 const PACE: Duration = Duration::from_millis(100);

@@ -5,6 +5,8 @@
 mod actor;
 /// A database that is restored to an earlier state.
 mod backup;
+/// Time and ids of the tests.
+mod clock;
 /// A cluster of nats-servers.
 mod cluster;
 /// A small disk that can be filled.
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use actor::{Actor, Answer};
 pub use backup::Backup;
+pub use clock::{clock, new_id, now};
 pub use cluster::Cluster;
 pub use disk::Disk;
 pub use process::Process;
@@ -110,6 +113,7 @@ impl Place {
         Program {
             settings: cli.settings().unwrap(),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            clock: clock(),
             shutdown: CancellationToken::new(),
         }
     }

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use taskfold_embedded::{Durability, Options, Stack};
-use taskfold_event_log::clock::new_id;
 
-use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually};
+use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually, new_id};
 
 /// Outages of instances, NATS and the bucket.
 mod outages;

@@ -5,7 +5,6 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::input::Name;
-use taskfold_event_log::clock;
 use taskfold_web::problem::AccountProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
@@ -42,7 +41,7 @@ pub async fn handler(
     State(app): State<App>,
     Body(body): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Account>), ApiError> {
-    let user_id = clock::new_id();
+    let user_id = app.clock.new_id();
     let hash = password::hash(&app, body.password).await?;
     let inserted = sqlx::query!(
         r#"

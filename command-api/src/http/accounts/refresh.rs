@@ -27,7 +27,7 @@ pub struct Refresh {
 )]
 pub async fn handler(State(app): State<App>, Body(body): Body<Refresh>) -> Result<Tokens, ApiError> {
     let spent = digest(&body.refresh_token);
-    let refresh_token = new_secret();
+    let refresh_token = new_secret(&app.clock);
     let mut tx = app.pool.begin().await.map_err(unavailable)?;
     let session = sqlx::query!(
         r#"

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::UserId;
-use taskfold_event_log::clock;
 use taskfold_web::problem::AccountProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
@@ -42,7 +41,7 @@ pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> R
     let is_right = password::verify(&app, body.password, account.and_then(|account| account.password_hash)).await?;
     let user = user.filter(|_| is_right).ok_or_else(wrong)?;
 
-    let (session, refresh_token) = (clock::new_id(), new_secret());
+    let (session, refresh_token) = (app.clock.new_id(), new_secret(&app.clock));
     sqlx::query!(
         r#"
         INSERT INTO sessions (session_id, user_id, refresh_hash, created_at, expires_at)

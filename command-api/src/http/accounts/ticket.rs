@@ -5,7 +5,6 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Serialize;
 use taskfold_domain::limits::TICKET_SECONDS;
-use taskfold_event_log::clock;
 use taskfold_web::auth::Means;
 use taskfold_web::problem::AccountProblems;
 use taskfold_web::{Caller, Problem};
@@ -33,7 +32,7 @@ pub struct Ticket {
 )]
 pub async fn handler(State(app): State<App>, caller: Caller) -> Result<(StatusCode, Json<Ticket>), ApiError> {
     let ticket = app.signer.ticket(&caller).map_err(|e| Problem::internal(&e))?;
-    let left = caller.expires_at.saturating_sub(clock::now().utc().timestamp());
+    let left = caller.expires_at.saturating_sub(app.clock.unix_seconds());
     let expires_in = match caller.means {
         Means::Session(_) => TICKET_SECONDS,
         Means::ApiToken(_) | Means::Outside => TICKET_SECONDS.min(left),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::UserId;
 use taskfold_domain::limits::ACCESS_TOKEN_SECONDS;
+use taskfold_event_log::Clock;
 use taskfold_web::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -52,8 +53,8 @@ impl IntoResponse for Tokens {
 }
 
 /// A new secret: 256 random bits, as text.
-pub fn new_secret() -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+pub fn new_secret(clock: &Clock) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(clock.random_bytes(32))
 }
 
 /// Digest of a secret, to be stored. It needs no salt, because nobody can guess 256 bits.

@@ -11,7 +11,6 @@ use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::{Name, Time};
 use taskfold_domain::limits::API_TOKENS_PER_USER;
-use taskfold_event_log::clock;
 use taskfold_web::auth::API_TOKEN_PREFIX;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::Body;
@@ -66,7 +65,7 @@ pub async fn handler(
 ) -> Result<CreatedApiToken, ApiError> {
     caller.must_be_person()?;
     let expires_at = body.expires_at.map(|time| Timestamp::from(time).utc());
-    let now = clock::now().utc();
+    let now = app.clock.now().utc();
     if expires_at.is_some_and(|end| end <= now) {
         return Err(Problem::invalid_field("/expires_at", "must be in the future").into());
     }
@@ -75,7 +74,7 @@ pub async fn handler(
     {
         return Err(Problem::invalid_field("/project_id", "must be a project of yours").into());
     }
-    let (id, token) = (clock::new_id(), format!("{API_TOKEN_PREFIX}{}", new_secret()));
+    let (id, token) = (app.clock.new_id(), format!("{API_TOKEN_PREFIX}{}", new_secret(&app.clock)));
     let inserted = sqlx::query!(
         r#"
         INSERT INTO api_tokens (token_id, user_id, name, secret_hash, access, project_id, created_at, expires_at)

@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::limits::IMPORT_UPLOAD_SECONDS;
 use taskfold_domain::{Refusal, Role};
-use taskfold_event_log::clock;
 use taskfold_imports::source::{Format, InvalidUpload};
 use taskfold_imports::store::{self, Import, InsertOutcome, NewImport};
 use taskfold_web::headers::{IDEMPOTENCY_REPLAYED, IdempotencyKey};
@@ -70,7 +69,7 @@ pub async fn handler(
         Some(project) => (ProjectId(project), false),
         None => (own_project(&app, format, &source_id, user).await?, true),
     };
-    let id = key.0.map_or_else(clock::new_id, |key| Uuid::new_v5(&user.0, key.as_bytes()));
+    let id = key.0.map_or_else(|| app.clock.new_id(), |key| Uuid::new_v5(&user.0, key.as_bytes()));
     let new = NewImport {
         id,
         user,
@@ -80,7 +79,7 @@ pub async fn handler(
         own,
         document: &document,
         digest: &digest,
-        at: clock::now(),
+        at: app.clock.now(),
     };
     let outcome = store::insert(&app.pool, new).await.map_err(unavailable)?;
     match outcome {
@@ -118,7 +117,7 @@ async fn must_be_admin(app: &App, project: ProjectId, user: UserId) -> Result<()
 
 /// The caller's project for this board. If they are no longer an admin of it, another project is created.
 async fn own_project(app: &App, format: Format, source_id: &str, user: UserId) -> Result<ProjectId, ApiError> {
-    let find_or_create = || store::own_project(&app.pool, format, source_id, user, clock::new_id());
+    let find_or_create = || store::own_project(&app.pool, format, source_id, user, app.clock.new_id());
     let project = find_or_create().await.map_err(unavailable)?;
     let is_new = app.engine.load_project(project).await?.board().is_none();
     if is_new || app.engine.role_in(project, user).await?.is_some_and(|role| role >= Role::Admin) {

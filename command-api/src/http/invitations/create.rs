@@ -12,7 +12,6 @@ use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::Time;
 use taskfold_domain::limits::{INVITATION_DEFAULT_DAYS, INVITATION_MAX_DAYS, INVITATION_USES};
 use taskfold_domain::{Role, Timestamp, patch};
-use taskfold_event_log::clock;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Problem};
@@ -74,7 +73,7 @@ pub async fn handler(
     caller.must_reach(project_id)?;
     caller.must_write()?;
     app.engine.must_let_invite(project_id, caller.user_id, body.role).await?;
-    let created_at = clock::now().utc();
+    let created_at = app.clock.now().utc();
     let expires_at = body.expires_at.map_or(created_at + DEFAULT_LIFETIME, |time| Timestamp::from(time).utc());
     if expires_at <= created_at || expires_at > created_at + MAX_LIFETIME {
         return Err(Problem::invalid_field(
@@ -87,7 +86,7 @@ pub async fn handler(
     if max_uses.is_some_and(|uses| !(1..=INVITATION_USES).contains(&uses)) {
         return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {INVITATION_USES}, or null")).into());
     }
-    let (id, token) = (clock::new_id(), new_secret());
+    let (id, token) = (app.clock.new_id(), new_secret(&app.clock));
     let new = NewInvitation {
         id,
         token: &token,

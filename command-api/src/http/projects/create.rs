@@ -4,7 +4,6 @@ use axum::extract::State;
 use taskfold_domain::ProjectCommand;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::project::commands::CreateProject;
-use taskfold_event_log::clock;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Body;
 
@@ -29,7 +28,7 @@ pub async fn handler(
     request: CommandRequest,
     Body(body): Body<CreateProject>,
 ) -> Result<Reply, ApiError> {
-    let id = body.id.unwrap_or_else(|| ProjectId(clock::new_id()));
+    let id = body.id.unwrap_or_else(|| ProjectId(app.clock.new_id()));
     let done = app.engine.project(id, ProjectCommand::Create(body), request.envelope()).await?;
     Ok(Reply::created_at(done, |_, created| format!("/v1/projects/{created}")))
 }

@@ -4,7 +4,6 @@ use axum::extract::State;
 use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::task::commands::CreateTask;
-use taskfold_event_log::clock;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 
@@ -30,7 +29,7 @@ pub async fn handler(
     Path(project_id): Path<ProjectId>,
     Body(body): Body<CreateTask>,
 ) -> Result<Reply, ApiError> {
-    let id = body.id.unwrap_or_else(|| TaskId(clock::new_id()));
+    let id = body.id.unwrap_or_else(|| TaskId(app.clock.new_id()));
     let command = TaskCommand::Create(Box::new(body));
     let done = app.engine.task(id, command, request.envelope_in(project_id)).await?;
     Ok(Reply::created_at(done, |_, created| format!("/v1/tasks/{created}")))

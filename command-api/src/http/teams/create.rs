@@ -4,7 +4,6 @@ use axum::extract::State;
 use taskfold_domain::TeamCommand;
 use taskfold_domain::ids::TeamId;
 use taskfold_domain::team::commands::CreateTeam;
-use taskfold_event_log::clock;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Body;
 
@@ -26,7 +25,7 @@ pub async fn handler(
     request: CommandRequest,
     Body(body): Body<CreateTeam>,
 ) -> Result<Reply, ApiError> {
-    let id = body.id.unwrap_or_else(|| TeamId(clock::new_id()));
+    let id = body.id.unwrap_or_else(|| TeamId(app.clock.new_id()));
     let done = app.engine.team(id, TeamCommand::Create(body), request.envelope()).await?;
     Ok(Reply::created_at(done, |_, created| format!("/v1/teams/{created}")))
 }

@@ -8,7 +8,6 @@ use taskfold_attachments::uploads::{AttachRequest, UploadError, rows};
 use taskfold_commands::CommandError;
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_domain::limits::UPLOADS_PER_USER;
-use taskfold_event_log::clock;
 use taskfold_web::headers::one;
 use taskfold_web::problem::UploadProblems;
 use taskfold_web::read::Path;
@@ -58,7 +57,7 @@ pub async fn handler(
         let detail = format!("A user has at most {UPLOADS_PER_USER} incomplete uploads: complete or delete some first");
         return Err(Problem::new(Code::RateLimited, detail).retry_after(60).into());
     }
-    let id = AttachmentId(clock::new_id());
+    let id = AttachmentId(app.clock.new_id());
     let created = rows::create(&app.uploads.pool, id, task_id, attach, (&file, length, metadata)).await;
     let upload = created.map_err(UploadError::from)?.ok_or(CommandError::KeyReused)?;
     let attached = if upload.is_complete() && !upload.is_attached() {

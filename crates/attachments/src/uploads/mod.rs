@@ -17,6 +17,7 @@ use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::input::{ContentType, FileName};
 use taskfold_domain::limits::Configured;
+use taskfold_event_log::Clock;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -32,6 +33,7 @@ pub struct Uploads {
     slots: Arc<Semaphore>,
     /// Wakes the janitor after a removal.
     pub removed: Arc<Notify>,
+    clock: Clock,
 }
 
 /// A file's name and type, cleaned.
@@ -83,9 +85,9 @@ pub enum UploadError {
 
 impl Uploads {
     /// Each upload in progress holds at most two parts in memory.
-    pub fn new(pool: PgPool, store: Store, limits: &Configured) -> Self {
+    pub fn new(pool: PgPool, store: Store, limits: &Configured, clock: Clock) -> Self {
         let slots = Arc::new(Semaphore::new(limits.concurrent_uploads.get() as usize));
-        Self { pool, store, limit: limits.attachment_bytes, slots, removed: Arc::default() }
+        Self { pool, store, limit: limits.attachment_bytes, slots, removed: Arc::default(), clock }
     }
 
     /// A slot for one upload, held while it is received.

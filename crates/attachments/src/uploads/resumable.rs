@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use taskfold_domain::ids::AttachmentId;
-use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
@@ -22,7 +21,7 @@ pub async fn receive(
     checksum: Option<Checksum>,
 ) -> Result<(), UploadError> {
     let (id, start) = (upload.id(), upload.progress());
-    let request = clock::new_id();
+    let request = uploads.clock.new_id();
     if !within(REQUEST, rows::take_over(&uploads.pool, id, start.size, request)).await? {
         return Err(UploadError::AtAnotherOffset);
     }

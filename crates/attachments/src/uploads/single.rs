@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use taskfold_domain::ids::{AttachmentId, TaskId};
-use taskfold_event_log::clock;
 use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant};
@@ -26,7 +25,7 @@ pub struct SingleUpload {
 impl SingleUpload {
     pub async fn begin(uploads: &Uploads, task: TaskId, request: AttachRequest) -> Result<Self, UploadError> {
         let slot = uploads.slot()?;
-        let id = AttachmentId(clock::new_id());
+        let id = AttachmentId(uploads.clock.new_id());
         within(REQUEST, rows::begin(&uploads.pool, id, task, request)).await?;
         Ok(Self {
             uploads: uploads.clone(),

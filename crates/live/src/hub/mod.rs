@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sqlx::PgPool;
 use taskfold_event_log::deadline::within;
-use taskfold_event_log::{LogIdentity, metrics};
+use taskfold_event_log::{Clock, LogIdentity, metrics};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
@@ -55,6 +55,7 @@ pub struct Hub {
     restarts: AtomicU64,
     /// Receiver of revocations outside of the streams.
     revocations: OnceLock<mpsc::UnboundedSender<Revocation>>,
+    clock: Clock,
 }
 
 /// Next frames of a subscriber.
@@ -83,12 +84,13 @@ impl Hub {
         log: watch::Receiver<LogIdentity>,
         quotas: StreamQuotas,
         writers: WriterThreads,
+        clock: Clock,
     ) -> Arc<Self> {
         Arc::new(Self {
             members: MembershipReader::new(pool.clone()),
             pool,
             quotas,
-            streams: StreamRegistry::new(),
+            streams: StreamRegistry::new(clock.clone()),
             drain_slots: DrainSlots::default(),
             channels: Mutex::default(),
             position: watch::Sender::new(None),
@@ -100,7 +102,12 @@ impl Hub {
             log,
             restarts: AtomicU64::new(0),
             revocations: OnceLock::new(),
+            clock,
         })
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     pub fn pool(&self) -> &PgPool {

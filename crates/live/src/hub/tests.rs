@@ -1,6 +1,8 @@
 //! Order, limits and cursors of frames that come from several rings.
 
 use bytes::Bytes;
+use chrono::DateTime;
+use taskfold_event_log::FixedClock;
 
 use super::*;
 
@@ -18,6 +20,7 @@ fn hub() -> Arc<Hub> {
         watch::channel(LogIdentity { id: Uuid::nil(), former: vec![], forks: vec![] }).1,
         StreamQuotas::new(std::num::NonZeroU32::MAX),
         WriterThreads::start().expect("threads"),
+        FixedClock::new(DateTime::UNIX_EPOCH.into()).clock(),
     )
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_nats::Error as BoxError;
 use async_nats::connection::State;
 use async_nats::jetstream::kv::{Entry, Operation};
-use taskfold_event_log::clock;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_stream::StreamExt;
 
@@ -36,7 +35,7 @@ struct Probe {
 
 pub async fn run(presence: &Presence, hub: &Hub) -> Infallible {
     let Some(client) = presence.client.clone() else { return std::future::pending().await };
-    let mut probe = Probe { name: format!("probe.{}", clock::new_id()), sent: 0 };
+    let mut probe = Probe { name: format!("probe.{}", hub.clock().new_id()), sent: 0 };
     while !hub.has_started(RETRY_AFTER).await {}
     let mut failures = 0;
     loop {

@@ -83,13 +83,14 @@ impl Subscriber {
         channels.start_at(from);
         let stream = hub.streams().open(user, &wake);
         let hello = ControlFrame::Hello { from, head, stream: stream.id, log: hub.log() };
+        let token = TokenLifetime::new(options.expires_at, options.revoked_token, hub.clock());
         let revoked = options.revoked.into_iter().map(|project| ControlFrame::Revoked { project });
         Self {
             wake,
             phase: Phase::CatchingUp,
             channels,
             delivery: Delivery::new(from, [hello].into_iter().chain(revoked).collect()),
-            deadlines: Deadlines::new(TokenLifetime::new(options.expires_at, options.revoked_token), shutdown),
+            deadlines: Deadlines::new(token, shutdown),
             reported: ReportedState { restarts, degraded: false },
             registration: Registration { record: StreamRecord::new(stream.id, user), stream, _slot: options.slot },
             hub,
@@ -179,7 +180,8 @@ impl Subscriber {
             return Some((EndReason::Reset, ControlFrame::Reset { head: self.hub.position() }));
         }
         if self.deadlines.is_drain_due(|| self.hub.drain_delay()) {
-            let drain = ControlFrame::Drain { served: self.delivery.served, retry_ms: random_retry_ms() };
+            let drain =
+                ControlFrame::Drain { served: self.delivery.served, retry_ms: random_retry_ms(self.hub.clock()) };
             return Some((EndReason::Drain, drain));
         }
         let reason = self.deadlines.token.end_reason()?;
@@ -200,7 +202,7 @@ impl Subscriber {
         self.channels.change(&self.hub, &self.wake, &change, self.delivery.taken)?;
         // The rings of added channels may not reach back to here, which is no lag.
         self.phase = Phase::CatchingUp;
-        self.deadlines.token.renew(change.expires_at, change.revoked_token);
+        self.deadlines.token.renew(change.expires_at, change.revoked_token, self.hub.clock());
         Ok(CarriedChannels {
             projects: self.channels.projects().collect(),
             me: self.channels.is_personal(),

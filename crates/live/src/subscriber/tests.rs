@@ -1,9 +1,10 @@
 //! Streams from the first frame to the last, with a hub and without a database.
 
+use chrono::{DateTime, TimeDelta};
 use futures::{FutureExt, Stream, StreamExt};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{FixedClock, LogIdentity};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -22,6 +23,7 @@ const USER: Uuid = Uuid::from_u128(3);
 
 struct Fixture {
     hub: Arc<Hub>,
+    time: FixedClock,
     shutdown: CancellationToken,
 }
 
@@ -29,10 +31,11 @@ impl Fixture {
     fn new() -> Self {
         let pool = PgPool::connect_lazy("postgres://nowhere.invalid/none").expect("a URL");
         let log = watch::channel(LogIdentity { id: Uuid::nil(), former: vec![], forks: vec![] }).1;
-        let hub =
-            Hub::new(pool, log, StreamQuotas::new(std::num::NonZeroU32::MAX), WriterThreads::start().expect("threads"));
+        let time = FixedClock::new(DateTime::UNIX_EPOCH.into());
+        let quotas = StreamQuotas::new(std::num::NonZeroU32::MAX);
+        let hub = Hub::new(pool, log, quotas, WriterThreads::start().expect("threads"), time.clock());
         hub.publish(vec![], 10);
-        Self { hub, shutdown: CancellationToken::new() }
+        Self { hub, time, shutdown: CancellationToken::new() }
     }
 
     fn stream(&self, projects: &[Uuid], lifetime: i64) -> impl Stream<Item = String> + use<> {
@@ -44,11 +47,10 @@ impl Fixture {
     }
 
     fn options(&self, projects: &[Uuid], lifetime: i64) -> SubscriberOptions {
-        let expires_at = taskfold_event_log::clock::now().utc().timestamp() + lifetime;
         let permissions = projects.iter().map(|project| ProjectPermission { project: *project, member_at: 10 });
         SubscriberOptions {
             user: UserId(USER),
-            expires_at,
+            expires_at: self.expiry(lifetime),
             revoked_token: None,
             projects: permissions.collect(),
             revoked: vec![],
@@ -57,6 +59,11 @@ impl Fixture {
             slot: self.hub.quotas().take(USER).expect("free"),
             presence: true,
         }
+    }
+
+    /// Expiry of a token with this lifetime in seconds.
+    fn expiry(&self, lifetime: i64) -> i64 {
+        self.hub.clock().unix_seconds() + lifetime
     }
 
     fn publish(&self, position: i64, project: Uuid, removes: Option<Uuid>) {
@@ -158,7 +165,7 @@ async fn an_expired_token_ends_the_stream() {
     while let Some(text) = stream.next().await {
         let (_, event) = named(&text);
         if event == "reauth" {
-            ends.push((begun.elapsed().as_secs().div_ceil(10) * 10, text.contains("\"expires_in\":0,")));
+            ends.push((begun.elapsed().as_secs(), text.contains("\"expires_in\":0,")));
         }
     }
     // In time to renew it, and at the expiry.
@@ -177,16 +184,17 @@ async fn a_renewed_stream_continues() {
         only_these: false,
         remove: vec![],
         me: None,
-        expires_at: taskfold_event_log::clock::now().utc().timestamp() + lifetime,
+        expires_at: fixture.expiry(lifetime),
         revoked_token: None,
     };
     while named(&stream.next().await.expect("it continues")).1 != "reauth" {}
+    fixture.time.advance(TimeDelta::seconds(240));
     let (reply, changed) = tokio::sync::oneshot::channel();
     handle.send(ChangeRequest { change: change(600), reply });
     let renewed = Instant::now();
     while named(&stream.next().await.expect("it continues")).1 != "reauth" {}
     assert_eq!(changed.await.expect("an answer").expect("renewed").projects, [A]);
-    assert_eq!(renewed.elapsed().as_secs().div_ceil(10) * 10, 540);
+    assert_eq!(renewed.elapsed().as_secs(), 540);
     // A token that expires earlier changes nothing.
     let (reply, changed) = tokio::sync::oneshot::channel();
     handle.send(ChangeRequest { change: change(1), reply });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use taskfold_domain::limits::STREAM_SECONDS;
-use taskfold_event_log::clock;
+use taskfold_event_log::Clock;
 use tokio::time::Instant;
 
 use crate::stream_end::EndReason;
@@ -26,8 +26,8 @@ pub(super) struct TokenLifetime {
 }
 
 impl TokenLifetime {
-    pub(super) fn new(expires_at: i64, revocation: Option<BoxFuture<'static, ()>>) -> Self {
-        let remaining = expires_at.saturating_sub(clock::now().utc().timestamp());
+    pub(super) fn new(expires_at: i64, revocation: Option<BoxFuture<'static, ()>>, clock: &Clock) -> Self {
+        let remaining = expires_at.saturating_sub(clock.unix_seconds());
         let remaining = Duration::from_secs(u64::try_from(remaining).unwrap_or(0)).min(MAX_LIFETIME);
         Self {
             expires_at,
@@ -39,9 +39,9 @@ impl TokenLifetime {
     }
 
     /// Extends the lifetime to that of another token. A token that expires earlier changes nothing.
-    pub(super) fn renew(&mut self, expires_at: i64, revocation: Option<BoxFuture<'static, ()>>) {
+    pub(super) fn renew(&mut self, expires_at: i64, revocation: Option<BoxFuture<'static, ()>>, clock: &Clock) {
         if expires_at > self.expires_at {
-            *self = Self::new(expires_at, revocation);
+            *self = Self::new(expires_at, revocation, clock);
         }
     }
 

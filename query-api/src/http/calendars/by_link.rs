@@ -68,5 +68,6 @@ pub async fn handler(
     };
     let request = ReadRequest::by(caller, &parts)?;
     let opened = request.project(&app, None, project).await?;
-    tasks::respond(&request, opened, project, query.shown_as.unwrap_or(link.shown_as.0)).await
+    let shown_as = query.shown_as.unwrap_or(link.shown_as.0);
+    tasks::respond(&request, opened, project, shown_as, app.clock.now()).await
 }

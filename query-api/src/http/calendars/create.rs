@@ -11,7 +11,6 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::limits::CALENDAR_LINKS;
-use taskfold_event_log::clock;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Problem};
@@ -78,8 +77,8 @@ pub async fn handler(
         )
         .into());
     }
-    let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    let id = clock::new_id();
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(app.clock.random_bytes(32));
+    let id = app.clock.new_id();
     let created_at = sqlx::query_scalar!(
         r#"
         INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at)

@@ -1,9 +1,9 @@
 //! Tasks of a calendar, for members and for links.
 
 use chrono::{Months, NaiveDate};
+use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::limits::CALENDAR_LINK_TASKS;
-use taskfold_event_log::clock;
 
 use super::ics::{self, Entry, ShownAs};
 use crate::http::error::ReadError;
@@ -21,9 +21,9 @@ pub async fn respond(
     (snapshot, member): (Snapshot, Membership),
     project: ProjectId,
     shown_as: ShownAs,
+    now: Timestamp,
 ) -> Result<ReadResponse, ReadError> {
-    // First day in the calendar, which advances without any event.
-    let first: NaiveDate = clock::now().utc().date_naive() - Months::new(12);
+    let first = first_day(now);
     let etag = request.project_etag(&member, &snapshot, &format!("{} {first}", shown_as.as_str()));
     let mut snapshot = match ReadResponse::unchanged(request, snapshot, &etag).await {
         Ok(not_modified) => return Ok(not_modified),
@@ -53,4 +53,30 @@ pub async fn respond(
     .await?;
     let body = ics::calendar(&shown.name, entries, shown_as);
     Ok(ReadResponse::tagged(request, snapshot, etag, body.into_bytes()).await.of_type(CONTENT_TYPE))
+}
+
+/// First day in the calendar, which advances without any event.
+fn first_day(now: Timestamp) -> NaiveDate {
+    now.utc().date_naive() - Months::new(12)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+    use taskfold_event_log::FixedClock;
+
+    use super::*;
+
+    #[test]
+    fn the_first_day_advances_at_midnight_utc() {
+        let time = DateTime::parse_from_rfc3339("2028-02-28T23:59:59Z").expect("a time").to_utc();
+        let fixed = FixedClock::new(time.into());
+        let first_day_in = |seconds| {
+            fixed.advance(TimeDelta::seconds(seconds));
+            first_day(fixed.clock().now()).to_string()
+        };
+        // 2028 is a leap year, and 2027 is not.
+        let days = [0, 1, 86_399, 1].map(first_day_in);
+        assert_eq!(days, ["2027-02-28", "2027-02-28", "2027-02-28", "2027-03-01"]);
+    }
 }

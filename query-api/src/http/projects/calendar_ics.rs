@@ -47,5 +47,5 @@ pub async fn handler(
     Query(query): Query<Params>,
 ) -> Result<ReadResponse, ReadError> {
     let opened = request.project(&app, query.min_position, project_id).await?;
-    tasks::respond(&request, opened, project_id, query.shown_as.unwrap_or_default()).await
+    tasks::respond(&request, opened, project_id, query.shown_as.unwrap_or_default(), app.clock.now()).await
 }

@@ -9,7 +9,7 @@ use jsonwebtoken::{DecodingKey, dangerous};
 use moka::future::Cache;
 use serde::Deserialize;
 use taskfold_domain::limits::{ACCESS_TOKEN_SECONDS, TICKET_SECONDS};
-use taskfold_event_log::{clock, metrics};
+use taskfold_event_log::{Clock, metrics};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -79,11 +79,12 @@ pub struct Verifier {
     verified: Arc<Cache<String, Claims>>,
     api_tokens: Option<Arc<dyn ApiTokens>>,
     outside: Option<Arc<dyn OutsideIssuer>>,
+    clock: Clock,
 }
 
-impl Default for Verifier {
-    /// Without keys.
-    fn default() -> Self {
+impl Verifier {
+    /// Verifier without keys.
+    pub fn new(clock: Clock) -> Self {
         Self {
             keys: Arc::default(),
             key_source: None,
@@ -91,11 +92,10 @@ impl Default for Verifier {
             verified: Arc::new(Cache::new(MAX_CACHED_TOKENS)),
             api_tokens: None,
             outside: None,
+            clock,
         }
     }
-}
 
-impl Verifier {
     #[must_use]
     pub fn with_api_tokens(self, api_tokens: Arc<dyn ApiTokens>) -> Self {
         Self { api_tokens: Some(api_tokens), ..self }
@@ -147,9 +147,9 @@ impl Verifier {
         let cached = self.verified.get(token).await;
         metrics::cache_looked_up("session_tokens", cached.is_some());
         if let Some(claims) = cached {
-            return claims.unless_expired();
+            return claims.unless_expired(0, &self.clock);
         }
-        let claims = Claims::verified(key, Purpose::Requests, token, 0)?;
+        let claims = Claims::verified(key, Purpose::Requests, token)?.unless_expired(0, &self.clock)?;
         self.verified.insert(token.to_owned(), claims.clone()).await;
         Ok(claims)
     }
@@ -169,7 +169,7 @@ impl Verifier {
 
     async fn ticket_within(&self, ticket: &str, grace_seconds: u64) -> Result<(Caller, Ticket), Rejected> {
         let key = self.key_of(ticket).await?.ok_or(Rejected::Invalid)?;
-        let claims = Claims::verified(&key, Purpose::Streams, ticket, grace_seconds)?;
+        let claims = Claims::verified(&key, Purpose::Streams, ticket)?.unless_expired(grace_seconds, &self.clock)?;
         let caller = match claims.tid {
             // The permissions of the token, and its revocation, are not in the ticket.
             Some(token) => self.api_token(TokenKey::Id(token)).await?,
@@ -178,7 +178,7 @@ impl Verifier {
         };
         let valid_until =
             claims.exp.saturating_add_unsigned(TICKET_GRACE_SECONDS).min(claims.until.unwrap_or(i64::MAX));
-        if valid_until <= clock::now().utc().timestamp() {
+        if valid_until <= self.clock.unix_seconds() {
             return Err(Rejected::Expired);
         }
         let ticket = Ticket { id: claims.jti.ok_or(Rejected::Invalid)?, expires_at: claims.exp };

@@ -1,9 +1,11 @@
 //! Tests of the verification of tokens.
 
+use chrono::{DateTime, TimeDelta};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey};
 use taskfold_domain::ids::UserId;
+use taskfold_event_log::FixedClock;
 
 use super::super::signer::Signer;
 use super::*;
@@ -12,13 +14,21 @@ const KID: &str = "a";
 const USER: UserId = UserId(Uuid::from_u128(1));
 const SESSION: Uuid = Uuid::from_u128(2);
 
+fn clock() -> FixedClock {
+    FixedClock::new(DateTime::UNIX_EPOCH.into())
+}
+
 fn signer_and_verifier() -> (Signer, Verifier) {
+    signer_and_verifier_with(&clock())
+}
+
+fn signer_and_verifier_with(time: &FixedClock) -> (Signer, Verifier) {
     let key = SigningKey::from_bytes(&[7; 32]);
     let private = key.to_pkcs8_pem(LineEnding::LF).expect("a private key");
     let public = key.verifying_key().to_public_key_pem(LineEnding::LF).expect("a public key");
-    let verifier = Verifier::default();
+    let verifier = Verifier::new(time.clock());
     verifier.replace(vec![(KID.to_owned(), public)]).expect("a key");
-    (Signer::new(KID.to_owned(), &private).expect("a key"), verifier)
+    (Signer::new(KID.to_owned(), &private, time.clock()).expect("a key"), verifier)
 }
 
 #[tokio::test]
@@ -33,14 +43,61 @@ async fn a_cached_token_is_refused_once_its_key_is_removed() {
 }
 
 #[tokio::test]
-async fn a_cached_token_expires() {
-    let (signer, verifier) = signer_and_verifier();
+async fn an_access_token_is_valid_for_its_lifetime_and_the_leeway() {
+    let time = clock();
+    let (signer, verifier) = signer_and_verifier_with(&time);
+    let without_cache = signer_and_verifier_with(&time).1;
     let token = signer.access_token(USER, SESSION).expect("a token");
-    verifier.verify(&token).await.expect("good, and seen");
-    let mut claims = verifier.verified.get(&token).await.expect("cached claims");
-    claims.exp -= 2 * ACCESS_TOKEN_SECONDS;
-    verifier.verified.insert(token.clone(), claims).await;
+    assert_eq!(verifier.verify(&token).await.map(|caller| caller.expires_at), Ok(ACCESS_TOKEN_SECONDS));
+    time.advance(TimeDelta::seconds(ACCESS_TOKEN_SECONDS + 2));
+    assert!(verifier.verify(&token).await.is_ok());
+    time.advance(TimeDelta::seconds(1));
     assert_eq!(verifier.verify(&token).await, Err(Rejected::Expired));
+    assert_eq!(without_cache.verify(&token).await, Err(Rejected::Expired));
+}
+
+/// Tokens are created and verified by the time of the database, which the clock of a machine may be far from.
+#[tokio::test]
+async fn a_token_is_valid_whatever_the_clock_of_the_machine_shows() {
+    let (behind, ahead) = (clock(), clock());
+    ahead.advance(TimeDelta::hours(3));
+    behind.clock().correct(TimeDelta::hours(3));
+    let (signer, verifier) = (signer_and_verifier_with(&ahead).0, signer_and_verifier_with(&behind).1);
+    let token = signer.access_token(USER, SESSION).expect("a token");
+    assert_eq!(verifier.verify(&token).await.map(|caller| caller.user_id), Ok(USER));
+    behind.advance(TimeDelta::seconds(ACCESS_TOKEN_SECONDS + 3));
+    assert_eq!(verifier.verify(&token).await, Err(Rejected::Expired));
+}
+
+#[tokio::test]
+async fn a_ticket_opens_streams_for_a_minute_and_is_held_for_as_long_as_an_access_token() {
+    let time = clock();
+    let (signer, verifier) = signer_and_verifier_with(&time);
+    let token = signer.access_token(USER, SESSION).expect("a token");
+    let ticket = signer.ticket(&verifier.verify(&token).await.expect("a caller")).expect("a ticket");
+    time.advance(TimeDelta::seconds(TICKET_SECONDS + 2));
+    let (caller, opened) = verifier.verify_ticket(&ticket).await.expect("within the leeway");
+    assert_eq!((caller.expires_at, opened.expires_at), (ACCESS_TOKEN_SECONDS, TICKET_SECONDS));
+    time.advance(TimeDelta::seconds(1));
+    assert_eq!(verifier.verify_ticket(&ticket).await.err(), Some(Rejected::Expired));
+    assert_eq!(verifier.verify_held_ticket(&ticket).await.map(|caller| caller.user_id), Ok(USER));
+    time.advance(TimeDelta::seconds(ACCESS_TOKEN_SECONDS - TICKET_SECONDS - 4));
+    assert!(verifier.verify_held_ticket(&ticket).await.is_ok(), "in the last second");
+    time.advance(TimeDelta::seconds(1));
+    assert_eq!(verifier.verify_held_ticket(&ticket).await, Err(Rejected::Expired));
+}
+
+#[tokio::test]
+async fn a_ticket_of_an_outside_token_ends_with_it() {
+    let time = clock();
+    let (signer, verifier) = signer_and_verifier_with(&time);
+    let caller = Caller { user_id: USER, means: Means::Outside, scope: crate::Scope::FULL, expires_at: 30 };
+    let ticket = signer.ticket(&caller).expect("a ticket");
+    time.advance(TimeDelta::seconds(29));
+    let (opener, opened) = verifier.verify_ticket(&ticket).await.expect("valid as long as the token");
+    assert_eq!((opener.means, opener.expires_at, opened.expires_at), (Means::Outside, 30, 30));
+    time.advance(TimeDelta::seconds(1));
+    assert_eq!(verifier.verify_ticket(&ticket).await.err(), Some(Rejected::Expired));
 }
 
 #[tokio::test]
@@ -72,7 +129,7 @@ impl KeySource for CountingSource {
 
 fn with_source(keys: Vec<(String, String)>) -> (Arc<CountingSource>, Verifier) {
     let source = Arc::new(CountingSource { keys, reads: Default::default() });
-    (Arc::clone(&source), Verifier::default().with_key_source(source))
+    (Arc::clone(&source), Verifier::new(clock().clock()).with_key_source(source))
 }
 
 #[tokio::test]

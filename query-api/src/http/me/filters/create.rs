@@ -7,7 +7,6 @@ use serde::Deserialize;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::{FilterQuery, Name};
 use taskfold_domain::limits::FILTERS_PER_USER;
-use taskfold_event_log::clock;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Caller, Code, Problem};
@@ -61,7 +60,7 @@ pub async fn handler(
         VALUES ($1, taskfold_user(), $2, $3, $4, now()) ON CONFLICT DO NOTHING
         RETURNING filter_id AS id, project_id, name, query, created_at
         "#,
-        body.id.unwrap_or_else(clock::new_id),
+        body.id.unwrap_or_else(|| app.clock.new_id()),
         body.project_id.0,
         body.name.as_str(),
         body.query.as_str(),
