@@ -51,9 +51,10 @@ impl Log {
             };
             events.extend((1..=command["event_count"].as_u64().unwrap()).map(event));
         }
-        for command in &commands {
+        for (number, command) in commands.iter().enumerate() {
             let (kind, id) = (&command["aggregate_type"], &command["aggregate_id"]);
-            if command["expected_version"] != 0 {
+            // As it was before the call, if it existed.
+            if command["expected_version"] != 0 && !ids[..number].contains(id) {
                 add(json!({"aggregate_type": kind, "aggregate_id": id, "version": command["expected_version"]}));
             }
             command["guards"].as_array().unwrap().iter().cloned().for_each(&mut add);

@@ -141,7 +141,7 @@ async fn verify_names_events_that_do_not_follow_and_grants_and_identities_that_a
         (
             "INSERT INTO log_identities VALUES (2, gen_random_uuid(), 1)",
             "DELETE FROM log_identities WHERE epoch = 2",
-            "epoch 2 stands where 1 is to be",
+            "found epoch 2 where 1 was expected",
         ),
         (
             "INSERT INTO log_identities VALUES (1, gen_random_uuid(), 1000)",

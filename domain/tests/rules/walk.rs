@@ -57,7 +57,7 @@ fn any(dice: &mut Dice, file_id: AttachmentId) -> TaskCommand {
         18 => TaskCommand::Unassign(Assignee { user_id: dice.one_of([OWNER, MEMBER]) }),
         19 => TaskCommand::Progress(ProgressTask { percent: number(i64::try_from(dice.below(101)).unwrap()) }),
         20 => TaskCommand::Watch(none),
-        _ => TaskCommand::Unwatch(none),
+        21.. => TaskCommand::Unwatch(none),
     }
 }
 

@@ -38,10 +38,14 @@ impl TokenLifetime {
         }
     }
 
-    /// Extends the lifetime to that of another token. A token that expires earlier changes nothing.
+    /// Extends the lifetime to that of another token, or to that of the same one if it is valid for longer than the
+    /// stream. A token that expires earlier changes nothing.
     pub(super) fn renew(&mut self, expires_at: i64, revocation: Option<BoxFuture<'static, ()>>, clock: &Clock) {
-        if expires_at > self.expires_at {
-            *self = Self::new(expires_at, revocation, clock);
+        let renewed = Self::new(expires_at, revocation, clock);
+        // A token expires at a full second, and a stream does not.
+        let lasts_longer = renewed.ends_at > self.ends_at + Duration::from_secs(1);
+        if expires_at > self.expires_at || expires_at == self.expires_at && lasts_longer {
+            *self = renewed;
         }
     }
 
@@ -77,5 +81,33 @@ impl TokenLifetime {
         self.revocation = None;
         self.ends_at = Instant::now();
         self.end_reason = EndReason::TokenRevoked;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+    use taskfold_event_log::FixedClock;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_outlasts_the_stream_renews_it_and_no_other_does_twice() {
+        let time = FixedClock::new(DateTime::UNIX_EPOCH.into());
+        let advance = async |by: Duration| {
+            time.advance(TimeDelta::from_std(by).expect("in range"));
+            tokio::time::advance(by).await;
+        };
+        let mut never_expires = TokenLifetime::new(i64::MAX, None, &time.clock());
+        let mut expires = TokenLifetime::new(300, None, &time.clock());
+        advance(Duration::from_secs(241)).await;
+        assert!(expires.due_warning().is_some());
+        expires.renew(300, None, &time.clock());
+        assert!(expires.due_warning().is_none(), "the client was warned of this expiry");
+        advance(MAX_LIFETIME - Duration::from_secs(271)).await;
+        assert!(expires.end_reason().is_some() && never_expires.due_warning().is_some());
+        never_expires.renew(i64::MAX, None, &time.clock());
+        advance(MAX_LIFETIME - Duration::from_secs(1)).await;
+        assert!(never_expires.end_reason().is_none() && never_expires.due_warning().is_some());
     }
 }
