@@ -189,6 +189,26 @@ fn every_handler_and_every_router_is_routed() {
     assert!(handlers > 100, "only {handlers} handlers were found");
 }
 
+/// Tests wait for a condition, which is as fast as the machine and never too short. Time itself is tested, or paces a
+/// client, where a comment says so. The harness polls, and the faults last for a time by definition.
+#[test]
+fn a_sleep_in_a_test_has_a_comment_that_says_why() {
+    let call = concat!("sleep", "(");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for path in sources(std::slice::from_ref(&root)) {
+        if path.starts_with(root.join("harness")) || path.starts_with(root.join("faults")) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut line_before = "";
+        for (n, line) in text.lines().enumerate() {
+            let has_reason = [line_before, line].iter().any(|line| line.contains("// Time: "));
+            assert!(!line.contains(call) || has_reason, "{}:{} sleeps without a reason", path.display(), n + 1);
+            line_before = line;
+        }
+    }
+}
+
 /// All Rust files in these folders.
 fn sources(folders: &[PathBuf]) -> Vec<PathBuf> {
     let (mut folders, mut files) = (folders.to_vec(), Vec::new());

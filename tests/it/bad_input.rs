@@ -340,18 +340,22 @@ async fn a_body_of_two_gib_is_refused_by_its_announcement() {
 }
 
 /// A refusal before the body is read leaves the connection usable for a client that sends the body after the headers.
+/// The server asks for the body when the request is refused and the rest of it is to be read.
 #[tokio::test]
 async fn an_early_refusal_does_not_break_the_connection() {
+    const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let address = scene.app.url.strip_prefix("http://").unwrap();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     for _ in 0..3 {
-        let headers =
-            "POST /v1/projects HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\ncontent-length: 2000\r\n\r\n";
+        let headers = "POST /v1/projects HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\ncontent-length: 2000\r\n\
+                       expect: 100-continue\r\n\r\n";
         socket.write_all(headers.as_bytes()).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let mut asked = [0; CONTINUE.len()];
+        socket.read_exact(&mut asked).await.unwrap();
+        assert_eq!(asked, CONTINUE, "{}", String::from_utf8_lossy(&asked));
         socket.write_all(&[b' '; 2000]).await.unwrap();
         let mut answer = vec![0; 4096];
         let n = socket.read(&mut answer).await.unwrap();

@@ -16,6 +16,8 @@ use crate::harness::{Actor, Process, Sse, data_dir, eventually, new_id};
 const WRITERS: usize = 6;
 /// Run time of each process between two kills.
 const BETWEEN: Duration = Duration::from_millis(1500);
+/// Pause of a client after a failed request.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Sends commands until `stop` is set; each is repeated under its key until it is answered. Returns the acknowledged
 /// ones.
@@ -32,7 +34,8 @@ async fn write(ada: Actor, project: String, stop: Arc<AtomicBool>) -> HashMap<St
         let answer = loop {
             let request = ada.request(Method::POST, &path).header("idempotency-key", &key).json(&body);
             let Ok(response) = request.timeout(Duration::from_secs(20)).send().await else {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // Time: pause before another attempt.
+                tokio::time::sleep(RETRY_PAUSE).await;
                 continue;
             };
             let status = response.status().as_u16();
@@ -41,7 +44,8 @@ async fn write(ada: Actor, project: String, stop: Arc<AtomicBool>) -> HashMap<St
                     Ok(body) => break body,
                     Err(_) => continue,
                 },
-                503 => tokio::time::sleep(Duration::from_millis(50)).await,
+                // Time: pause before another attempt.
+                503 => tokio::time::sleep(RETRY_PAUSE).await,
                 _ => panic!("{status}: {}", response.text().await.unwrap_or_default()),
             }
         };
@@ -69,7 +73,8 @@ async fn follow(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>) {
                 }
             }
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Time: pause before the client connects again.
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -86,7 +91,8 @@ async fn look(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>, stop: Arc
                 assert!(position >= told, "announced was {told}, read is {position}");
                 answered += 1;
             }
-            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            // Time: pause before another attempt.
+            _ => tokio::time::sleep(RETRY_PAUSE).await,
         }
     }
     answered
@@ -113,6 +119,12 @@ async fn rebuild(settings: Vec<String>, stop: Arc<AtomicBool>) -> usize {
         ended += usize::from(status.is_ok_and(|status| status.unwrap().success()));
     }
     ended
+}
+
+/// Lets clients and processes run. A kill comes at any time, also before the recovery from the one before it.
+async fn run_between_kills() {
+    // Time: the schedule of the kills.
+    tokio::time::sleep(BETWEEN).await;
 }
 
 fn kill_server(stack: &Stack, name: &str) {
@@ -157,17 +169,17 @@ async fn nothing_acknowledged_is_lost_when_anything_is_killed() {
     let rebuilding = tokio::spawn(rebuild(settings, Arc::clone(&stop)));
 
     for _ in 0..2 {
-        tokio::time::sleep(BETWEEN).await;
+        run_between_kills().await;
         commands.kill_and_restart().await;
-        tokio::time::sleep(BETWEEN).await;
+        run_between_kills().await;
         projector.kill_and_restart().await;
-        tokio::time::sleep(BETWEEN).await;
+        run_between_kills().await;
         reads.kill_and_restart().await;
-        tokio::time::sleep(BETWEEN).await;
+        run_between_kills().await;
         kill_server(&stack, "nats");
-        tokio::time::sleep(BETWEEN).await;
+        run_between_kills().await;
         kill_server(&stack, "postgres");
-        tokio::time::sleep(BETWEEN * 2).await;
+        run_between_kills().await;
     }
     stop.store(true, Ordering::Relaxed);
     let mut acknowledged = HashMap::new();

@@ -54,8 +54,16 @@ async fn follow(ada: Actor, project: String, instances: [String; 2], first: usiz
             }
         }
         lost.get_or_insert_with(Instant::now);
+        // Time: the pause that the server asks for.
         tokio::time::sleep(retry).await;
     }
+}
+
+/// Waits until the log has gained more events.
+async fn more_events(app: &App) {
+    const MORE: i64 = 40;
+    let before = app.head().await;
+    eventually("there are more events", || async { (app.head().await >= before + MORE).then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,14 +99,15 @@ async fn a_rolling_restart_under_load_loses_nothing_and_nobody_waits_long() {
     let writing = tokio::spawn(async move {
         while !until.load(Ordering::Relaxed) {
             writer.task(&into, "more").await;
+            // Time: the pace of the writer.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
     for instance in &mut instances {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        more_events(&app).await;
         instance.end_and_restart().await;
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    more_events(&app).await;
     stop.store(true, Ordering::Relaxed);
     writing.await.unwrap();
     let expected: Vec<i64> = (1..=head(&app.owner).await.unwrap()).collect();

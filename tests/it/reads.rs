@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, App, Place, Process};
+use crate::harness::{Actor, App, Place, Process, eventually};
 
 #[tokio::test]
 async fn one_reads_what_one_wrote() {
@@ -161,14 +161,6 @@ async fn the_feed_moves_on_past_what_is_filtered_out() {
         }
     }
     assert_eq!((seen, since), (vec![1, 3, 5, 7, 9, 11], 12));
-    // Long poll: answered as soon as there is an event.
-    let path = format!("/v1/projects/{one}/events?since=12");
-    let waiting = ada.send(ada.request(Method::GET, &path).header("prefer", "wait=20"));
-    let (answer, _) = tokio::join!(waiting, async {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        ada.task(&one, "late").await
-    });
-    assert_eq!(answer.expect(200)["events"][0]["changes"]["title"]["to"], "late");
     app.finish().await;
 }
 
@@ -279,8 +271,17 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     let began = Instant::now();
     read(1).await.problem(503, "read-model-behind");
     assert!(began.elapsed() >= Duration::from_secs(1));
+    let now: String = sqlx::query_scalar("SELECT clock_timestamp()::text").fetch_one(&app.owner).await.unwrap();
     let release = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        eventually("the read has found the tables behind", || async {
+            let closed_snapshot = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+                   AND application_name = 'taskfold query-api' AND query = 'ROLLBACK' AND state = 'idle' \
+                   AND state_change > $1::timestamptz)",
+            );
+            closed_snapshot.bind(&now).fetch_one(&app.owner).await.unwrap_or(false).then_some(())
+        })
+        .await;
         held.rollback().await.unwrap();
     };
     let (answer, ()) = tokio::join!(read(20), release);
@@ -290,35 +291,59 @@ async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
     app.finish().await;
 }
 
-/// More requests wait than there are connections to the database (8), and all others are answered meanwhile.
+/// More requests wait than there are connections to the database (4), and all others are answered meanwhile. The log
+/// of the query-api has every query: a request waits after its second look at the feed.
 #[tokio::test]
-async fn a_long_poll_holds_no_connection_to_the_database_while_it_waits() {
+async fn a_long_poll_waits_for_the_next_event_without_a_database_connection() {
+    const WAITING: usize = 50;
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
+    std::fs::create_dir_all(&app.data_dir).unwrap();
+    let (data_dir, log) = (app.data_dir.display().to_string(), app.data_dir.join("log.jsonl"));
+    let settings = [
+        ["--database-url", &app.database_url],
+        ["--nats-url", &app.nats_url],
+        ["--stream", &app.stream],
+        ["--data-dir", &data_dir],
+        ["--pool-size", "4"],
+    ];
+    let query_api = Process::start_logging("query-api", "error,sqlx=debug", settings.concat().as_slice(), &log);
+    query_api.ready().await;
+    let reader = Actor { url: query_api.url.clone(), ..ada.clone() };
     let path = format!("/v1/projects/{project}/events?since={}", app.head().await);
-    let waiting: Vec<_> =
-        (0..50).map(|_| tokio::spawn(ada.request(Method::GET, &path).header("prefer", "wait=20").send())).collect();
-    // Two seconds are enough for all of them to have arrived.
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(2) {
-        ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);
+    let waiting: Vec<_> = (0..WAITING)
+        .map(|_| tokio::spawn(reader.request(Method::GET, &path).header("prefer", "wait=30").send()))
+        .collect();
+    eventually("all requests wait", || async {
+        let queries = std::fs::read_to_string(&log).unwrap();
+        (queries.matches("AS project (id) CROSS JOIN LATERAL").count() >= 2 * WAITING).then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        reader.get(&format!("/v1/projects/{project}/board")).await.expect(200);
     }
-    let held: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-           AND application_name = 'taskfold query-api' AND state LIKE 'idle in transaction%'",
-    )
-    .fetch_one(&app.owner)
-    .await
-    .unwrap();
-    assert_eq!(held, 0);
+    eventually("no transaction is open", || async {
+        let open: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+               AND application_name = 'taskfold query-api' AND xact_start IS NOT NULL",
+        )
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+        (open == 0).then_some(())
+    })
+    .await;
     assert!(waiting.iter().all(|answer| !answer.is_finished()), "they still wait");
-    ada.task(&project, "T").await;
+    ada.task(&project, "late").await;
     for answer in waiting {
         let page: Value = answer.await.unwrap().unwrap().json().await.unwrap();
-        assert_eq!(page["events"].as_array().unwrap().len(), 1, "{page}");
+        assert_eq!(page["events"][0]["changes"]["title"]["to"], "late", "{page}");
     }
+    assert!(began.elapsed() < Duration::from_secs(30), "answered at the end of the wait and not at the event");
+    drop(query_api);
     app.finish().await;
 }
 

@@ -183,6 +183,7 @@ async fn a_client_that_reads_nothing_keeps_no_transaction_open() {
         assert_eq!(&head, b"HTTP/1.1 200");
         clients.push(client);
     }
+    // A transaction that waits for a client would be open for as long as the client reads nothing.
     let until = Instant::now() + Duration::from_secs(2);
     while Instant::now() < until {
         let held: i64 = sqlx::query_scalar(
@@ -193,6 +194,7 @@ async fn a_client_that_reads_nothing_keeps_no_transaction_open() {
         .await
         .unwrap();
         assert_eq!(held, 0);
+        // Time: the client reads nothing for longer than any transaction may be open.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     drop(clients);

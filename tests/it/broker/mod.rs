@@ -82,6 +82,7 @@ async fn the_leader_of_the_stream_is_killed_under_load_and_publishing_goes_on_in
     let writing = tokio::spawn(async move {
         while !until.load(Ordering::Relaxed) {
             writer.task(&into, "T").await;
+            // Time: the pace of the writer.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });

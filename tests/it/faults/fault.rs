@@ -15,6 +15,8 @@ use crate::harness::{Disk, Process, Way};
 const DELAY: Duration = Duration::from_millis(100);
 /// Pause between the kill of a process and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Run time of a process with a wrong clock.
+const CLOCK_TIME: Duration = Duration::from_secs(10);
 /// Time between a backup and its restore.
 const SINCE_BACKUP: Duration = Duration::from_secs(3);
 
@@ -318,7 +320,7 @@ async fn shift_clocks(processes: &mut [&mut Process], minutes: i64) -> Inflicted
             process.start_again();
         }
         if !environment.is_empty() {
-            sleep(Duration::from_secs(10)).await;
+            sleep(CLOCK_TIME).await;
         }
     }
     Inflicted { began, ended: Instant::now() }

@@ -10,6 +10,9 @@ use nix::unistd::Pid;
 
 use super::eventually;
 
+/// Pause between the kill of a process and its restart.
+const RESTART_PAUSE: Duration = Duration::from_millis(300);
+
 /// One role as a process of its own.
 pub struct Process {
     role: String,
@@ -88,10 +91,11 @@ impl Process {
         self.ready().await;
     }
 
-    /// Kills the process with SIGKILL and restarts it.
+    /// Kills the process with SIGKILL and restarts it after a moment, as a supervisor does.
     pub async fn kill_and_restart(&mut self) {
         self.kill();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Time: clients meet a closed port meanwhile.
+        tokio::time::sleep(RESTART_PAUSE).await;
         self.start_again();
         self.ready().await;
     }

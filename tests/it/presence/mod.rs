@@ -195,6 +195,7 @@ async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
     assert_eq!(present(&elsewhere, &project).await, names(&["bea"]));
     // Each heartbeat extends the presence by its time, and the last one too.
     for _ in 0..3 {
+        // Time: heartbeats come within the time for which a device is present.
         tokio::time::sleep(TTL / 2).await;
         announce(&bea, &project, json!({"device_id": "phone"})).await;
     }
