@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_part_that_ends_by_itself_ends_the_others_and_is_the_failure() {
+    async fn a_component_that_ends_unexpectedly_stops_the_others_and_is_the_failure() {
         let shutdown = CancellationToken::new();
         let mut components = Components::new(shutdown.clone());
         let token = shutdown.clone();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn parts_that_end_when_asked_are_a_success() {
+    async fn components_that_end_on_request_are_a_success() {
         let shutdown = CancellationToken::new();
         let mut components = Components::new(shutdown.clone());
         let token = shutdown.clone();

@@ -285,7 +285,7 @@ mod tests {
     use crate::input::{Minutes, WipLimit};
 
     #[test]
-    fn every_limit_has_a_name_of_its_own_and_a_description() {
+    fn every_limit_has_a_unique_name_and_a_description() {
         let mut names: Vec<String> = FIXED.iter().map(Limit::name).collect();
         names.sort();
         names.dedup();

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_always_fits_between_neighbours() {
+    fn a_rank_always_exists_between_neighbours() {
         let mut ranks = vec![Rank::at_end(at(1_000), 5), Rank::at_end(at(1_001), 5)];
         let mut seed = 7_u32;
         for _ in 0..2_000 {

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_the_second_behind_it() {
+    fn a_leap_second_is_read_as_the_next_second() {
         assert_eq!(written("2016-12-31T23:59:60Z").as_deref(), Some("2017-01-01T00:00:00Z"));
         assert_eq!(written("2016-12-31T23:59:60.25Z").as_deref(), Some("2017-01-01T00:00:00.250Z"));
         assert_eq!(written("2016-12-31T22:59:60-01:00"), written("2016-12-31T23:59:60Z"));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_has_beyond_the_bounds_is_read_as_the_bound() {
+    fn logged_times_beyond_the_bounds_are_read_as_the_bound() {
         let last = Timestamp::from_micros(i64::MAX);
         assert_eq!(last.utc().to_rfc3339(), "9999-12-31T23:59:59.999999+00:00");
         assert_eq!(serde_json::from_str::<Timestamp>("\"9999-12-31T23:59:60Z\"").ok(), Some(last));

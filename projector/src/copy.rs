@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_end_a_field_or_a_row_is_escaped() {
+    fn delimiters_of_fields_and_rows_are_escaped() {
         let mut text = String::new();
         let row = json!({"a": "tab\there\\ \r\n", "b": null, "c": ["x", "y"], "d": [{"k": "l\n"}], "e": true, "f": 7});
         let columns = ["a", "b", "c", "d", "e", "f"].map(|column| (column, (column == "c").then_some("uuid[]")));

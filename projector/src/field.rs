@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_sent_as_json_has_them() {
+    fn texts_are_sent_as_in_json() {
         use NotificationKind as Kind;
         fn check<'a, T: Field<Sent<'a> = &'static str> + serde::Serialize + 'a>(
             words: impl IntoIterator<Item = &'a T>,
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_arrays_is_sent_as_text() {
+    fn types_without_arrays_are_sent_as_text() {
         let [a, b] = [1, 2].map(Uuid::from_u128);
         assert_eq!(vec![UserId(a), UserId(b)].sent(), format!("{{{a},{b}}}"));
         assert_eq!(Vec::<UserId>::new().sent(), "{}");

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_a_reason_like_any_other() {
+    fn a_panic_becomes_the_reason_of_a_dead_letter() {
         let reason = |fold: fn() -> Result<(), NoRow>| caught(fold).map_err(|e| e.to_string());
         assert_eq!(reason(|| Ok(())), Ok(()));
         assert_eq!(reason(|| Err(NoRow("task"))), Err("it is about a task that has no row".to_owned()));

@@ -60,7 +60,7 @@ mod tests {
     /// rows than before: raise the version of the row, so that existing tables are rebuilt, and change the digest. After
     /// adding a frozen event, change only the digest.
     #[test]
-    fn other_rows_are_another_version() {
+    fn different_rows_need_a_different_version() {
         let mut tables = Tables::default();
         let mut history: BTreeMap<Projection, String> = BTreeMap::new();
         for (position, line) in (1..).zip(include_str!("../../tests/it/frozen.jsonl").lines()) {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_earlier_and_what_is_unknown_is_later() {
+    fn missing_versions_are_earlier_and_unknown_ones_are_later() {
         let versions = |of: &[(&str, i32)]| of.iter().map(|(t, v)| ((*t).to_owned(), *v)).collect::<Versions>();
         let ours = versions(&[("a", 2), ("b", 1)]);
         assert_eq!(compare(&ours, &ours), Written::Current);

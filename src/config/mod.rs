@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_at_once_and_no_password_is_repeated() -> anyhow::Result<()> {
+    fn all_configuration_errors_are_reported_together_without_passwords() -> anyhow::Result<()> {
         let cli = Cli::try_parse_from([
             "taskfold",
             "projector",
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_external_issuer_is_given_wholly_or_not_at_all() -> anyhow::Result<()> {
+    fn the_settings_of_an_external_issuer_are_complete_or_absent() -> anyhow::Result<()> {
         let settings = |flags: &[&str]| Cli::try_parse_from(["taskfold"].iter().chain(flags)).map(|cli| cli.settings());
         let issuer = "--oidc-issuer=https://id.example.com/work/";
         let oidc = settings(&[issuer, "--oidc-audience=taskfold"])?.map_err(|e| anyhow::anyhow!("{e:?}"))?.oidc;

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_there_is_ok() {
+    async fn available_dependencies_are_ok() {
         let found = judged(BOTH, dependency(Ok("fine")).required_by(BOTH)).await;
         assert_eq!(found, (true, Some(Condition::Ok), Some(Condition::Ok)));
     }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_role_that_serves_nobody_is_ready_with_all_that_it_requires() {
+    async fn a_role_without_clients_is_ready_with_all_its_dependencies() {
         assert!(judged(&[], dependency(Err("failed")).degrades(BOTH)).await.0);
         assert!(!judged(&[], dependency(Err("failed")).required_by(BOTH)).await.0);
     }

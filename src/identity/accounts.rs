@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_an_issuer_calls_people_fits_our_usernames() {
+    fn any_name_from_an_issuer_becomes_a_valid_username() {
         let cases = [
             (json!({"preferred_username": "ada-lark"}), "ada-lark"),
             (json!({"preferred_username": "Ada.Lark@example.com"}), "ada-lark"),

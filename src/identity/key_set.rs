@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_be_used_are_left_out_and_the_algorithm_is_the_keys() {
+    fn unusable_keys_are_left_out_and_the_algorithm_is_that_of_the_key() {
         let with = |name: &str, value: &str| {
             let mut key = okp(value);
             key[name] = value.into();

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_and_half_a_head_end_the_connection() -> io::Result<()> {
+    async fn silence_and_an_incomplete_head_end_the_connection() -> io::Result<()> {
         for sent in [&b""[..], b"P", b"GET /v1/me HTTP/1.1\r\nHost: a\r\n", &PREFACE[..20]] {
             let (_client, server, _) = after(sent).await?;
             assert!(is_cut_off(server).await, "{sent:?}");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_request_or_with_http2_it_may_rest() -> io::Result<()> {
+    async fn connections_may_idle_after_a_request_or_with_http2() -> io::Result<()> {
         let (_client, server, head_received) = after(b"GET / HTTP/1.1\r\n\r\n").await?;
         head_received.set();
         assert!(!is_cut_off(server).await);

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_under_way_at_the_end_is_finished() -> anyhow::Result<()> {
+    async fn requests_in_progress_at_shutdown_are_completed() -> anyhow::Result<()> {
         let (asked, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (tell, wait) = (Arc::clone(&asked), Arc::clone(&finish));
         let router = Router::new().route(
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_too_many_waits_for_a_place() -> anyhow::Result<()> {
+    async fn a_connection_above_the_limit_waits_for_a_slot() -> anyhow::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_with_too_many_connections_is_told_so_and_may_come_again() -> anyhow::Result<()> {
+    async fn an_address_with_too_many_connections_is_refused_and_can_retry() -> anyhow::Result<()> {
         let listener = listen("127.0.0.1:0".parse()?)?;
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();

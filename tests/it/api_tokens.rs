@@ -31,7 +31,7 @@ async fn last_event(stream: &mut Sse) -> String {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once_and_does_on_both_apis_what_its_maker_may() {
+async fn an_api_token_is_shown_once_and_has_the_permissions_of_its_creator_on_both_apis() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -72,7 +72,7 @@ async fn a_token_is_shown_once_and_does_on_both_apis_what_its_maker_may() {
 }
 
 #[tokio::test]
-async fn the_query_role_reads_no_secrets_and_writes_no_accounts() {
+async fn the_query_role_cannot_read_secrets_or_write_accounts() {
     let app = App::start().await;
     let pool = role_pool(&app.database_url, DatabaseRole::Query, 1).await.unwrap();
     for statement in [
@@ -91,7 +91,7 @@ async fn the_query_role_reads_no_secrets_and_writes_no_accounts() {
 }
 
 #[tokio::test]
-async fn wishes_that_do_not_fit_are_named_and_lists_have_pages() {
+async fn invalid_token_requests_are_refused_and_lists_are_paged() {
     let app = App::start().await;
     let (ada, eve) = (app.person("ada").await, app.person("eve").await);
     let (hers, _) = eve.project("Eve's").await;
@@ -123,7 +123,7 @@ async fn wishes_that_do_not_fit_are_named_and_lists_have_pages() {
 }
 
 #[tokio::test]
-async fn a_token_for_one_project_sees_no_other_and_makes_none() {
+async fn a_token_limited_to_a_project_cannot_read_others_or_create_one() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let ((own, _), (other, _)) = (ada.project("Own").await, ada.project("Other").await);
@@ -200,7 +200,7 @@ async fn a_revoked_token_is_refused_on_every_instance_and_its_streams_end() {
 }
 
 #[tokio::test]
-async fn an_expiring_token_ends_itself_and_what_was_opened_with_it() {
+async fn an_expired_token_ends_with_its_streams() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

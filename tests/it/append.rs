@@ -131,7 +131,7 @@ fn outcomes(answers: Option<Value>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn one_call_refuses_what_must_be_and_appends_the_rest_densely() {
+async fn a_batch_refuses_conflicts_and_appends_the_rest_without_gaps() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let (there, sent) = (new_id(), new_id());
@@ -172,7 +172,7 @@ async fn one_call_refuses_what_must_be_and_appends_the_rest_densely() {
 }
 
 #[tokio::test]
-async fn what_was_decided_on_an_earlier_project_is_refused_and_nothing_else_is() {
+async fn only_decisions_on_an_outdated_project_are_refused() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let project = json!({"type": "project", "aggregate": log.project, "expected": 1});
@@ -183,7 +183,7 @@ async fn what_was_decided_on_an_earlier_project_is_refused_and_nothing_else_is()
 }
 
 #[tokio::test]
-async fn a_command_without_events_is_checked_and_remembered() {
+async fn a_command_without_events_is_checked_and_its_key_is_stored() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let task = new_id();
@@ -201,7 +201,7 @@ async fn a_command_without_events_is_checked_and_remembered() {
 /// A failover to a server that lacks the last transactions of the previous one: the state cached by processes is ahead
 /// of the log.
 #[tokio::test]
-async fn a_decision_on_more_than_the_log_has_leaves_no_hole_in_an_aggregate() {
+async fn a_decision_on_a_version_ahead_of_the_log_is_refused_without_a_gap() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let task = new_id();
@@ -218,7 +218,7 @@ fn refusal(refused: sqlx::Result<(i64, Option<Value>)>) -> String {
 }
 
 #[tokio::test]
-async fn whoever_has_seen_another_event_than_the_log_has_appends_nothing() {
+async fn a_decision_on_an_event_that_the_log_does_not_have_is_refused() {
     let place = Place::new().await;
     let mut log = Log::new(&place).await;
     let command = new_id();
@@ -236,7 +236,7 @@ async fn whoever_has_seen_another_event_than_the_log_has_appends_nothing() {
 }
 
 #[tokio::test]
-async fn what_meets_in_one_call_is_refused_with_all_of_it() {
+async fn commands_that_conflict_within_a_batch_fail_the_batch() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let same = new_id();
@@ -252,7 +252,7 @@ async fn what_meets_in_one_call_is_refused_with_all_of_it() {
 }
 
 #[tokio::test]
-async fn commands_on_one_aggregate_are_appended_in_their_order() {
+async fn commands_on_one_aggregate_are_appended_in_order() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let (task, other) = (new_id(), new_id());
@@ -279,7 +279,7 @@ async fn commands_on_one_aggregate_are_appended_in_their_order() {
 }
 
 #[tokio::test]
-async fn two_that_both_make_an_aggregate_are_not_both_appended() {
+async fn only_one_of_two_creations_of_an_aggregate_is_appended() {
     let place = Place::new().await;
     let log = Log::new(&place).await;
     let task = new_id();

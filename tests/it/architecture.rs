@@ -18,7 +18,7 @@ const WITHOUT_HTTP: [&str; 7] = [
 
 /// The three services share event JSON, tables and Changes, and never import one another.
 #[test]
-fn each_crate_depends_on_what_it_may() {
+fn crates_have_only_allowed_dependencies() {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -147,7 +147,7 @@ fn is_on_text(before: &[&str], arm: &str) -> bool {
 }
 
 #[test]
-fn catch_all_arms_of_matches_on_text_are_told_from_others() {
+fn catch_all_arms_are_only_recognized_in_matches_on_text() {
     let is_allowed = |text: &str| {
         let lines: Vec<&str> = text.lines().collect();
         let at = lines.iter().position(|line| line.contains("_ =>")).unwrap();

@@ -106,7 +106,7 @@ fn is_a_problem(answer: &Answer, what: &str) {
 }
 
 #[tokio::test]
-async fn without_or_with_a_bad_token_nothing_is_told() {
+async fn requests_without_a_valid_token_reveal_nothing() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     for route in routes().iter().filter(|r| r.needs_token) {
@@ -123,7 +123,7 @@ async fn without_or_with_a_bad_token_nothing_is_told() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_others_does_not_exist() {
+async fn resources_of_other_users_are_not_found() {
     let scene = Scene::new().await;
     // Ada's own token for another project has no access here.
     let (other, _) = scene.ada.project("Another").await;
@@ -141,7 +141,7 @@ async fn what_belongs_to_others_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_token_that_may_only_read_changes_nothing_anywhere() {
+async fn a_read_only_token_cannot_change_anything() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let reader = scene.ada.api_token(json!({"name": "reader", "access": "read"})).await;
@@ -191,7 +191,7 @@ fn plausible_body(route: &Route) -> Value {
 }
 
 #[tokio::test]
-async fn bodies_that_cannot_be_read_are_refused() {
+async fn unreadable_bodies_are_refused() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let deep = "[".repeat(10_000);
@@ -225,7 +225,7 @@ async fn bodies_that_cannot_be_read_are_refused() {
 }
 
 #[tokio::test]
-async fn values_that_do_not_fit_are_named() {
+async fn invalid_values_are_refused_at_their_pointer() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let tasks = format!("/v1/projects/{}/tasks", scene.project);
@@ -261,7 +261,7 @@ async fn values_that_do_not_fit_are_named() {
 }
 
 #[tokio::test]
-async fn queries_that_do_not_fit_are_refused() {
+async fn invalid_query_parameters_are_refused() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     for route in routes().iter().filter(|r| r.method == Method::GET && r.needs_token) {
@@ -304,7 +304,7 @@ async fn queries_that_do_not_fit_are_refused() {
 }
 
 #[tokio::test]
-async fn unknown_paths_methods_and_giant_headers_have_their_problems() {
+async fn unknown_paths_and_methods_and_oversized_headers_have_their_problems() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let ada = &scene.ada;
@@ -319,7 +319,7 @@ async fn unknown_paths_methods_and_giant_headers_have_their_problems() {
 
 /// A declared length of two GiB is refused before the body is sent.
 #[tokio::test]
-async fn a_body_of_two_gib_is_refused_by_its_announcement() {
+async fn a_body_of_two_gib_is_refused_by_its_declared_length() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let scene = Scene::new().await;
     let head = scene.app.head().await;
@@ -366,7 +366,7 @@ async fn an_early_refusal_does_not_break_the_connection() {
 }
 
 #[tokio::test]
-async fn mistakes_are_explained_at_their_place() {
+async fn validation_errors_have_a_pointer_and_a_detail() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let tasks = format!("/v1/projects/{}/tasks", scene.project);

@@ -76,7 +76,7 @@ async fn retried(app: &App) {
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_read_stop_their_own_aggregates_until_they_are_tried_again() {
+async fn unreadable_rows_stop_only_their_own_aggregates_until_a_retry() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -136,7 +136,7 @@ async fn rows_that_cannot_be_read_stop_their_own_aggregates_until_they_are_tried
 }
 
 #[tokio::test]
-async fn events_that_cannot_be_read_stop_their_own_aggregates_until_they_are_mended() {
+async fn unreadable_events_stop_only_their_own_aggregates_until_they_are_repaired() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -199,7 +199,7 @@ async fn events_that_cannot_be_read_stop_their_own_aggregates_until_they_are_men
 }
 
 #[tokio::test]
-async fn times_of_events_beyond_all_bounds_are_read_and_named() {
+async fn event_times_beyond_the_bounds_are_read_and_reported() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -223,7 +223,7 @@ async fn times_of_events_beyond_all_bounds_are_read_and_named() {
 
 /// Events as stored by an earlier release.
 #[tokio::test]
-async fn a_leap_second_in_the_log_is_the_second_behind_it() {
+async fn a_leap_second_in_the_log_is_read_as_the_next_second() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -239,7 +239,7 @@ async fn a_leap_second_in_the_log_is_the_second_behind_it() {
 }
 
 #[tokio::test]
-async fn times_are_taken_within_their_bounds_and_refused_beyond_them() {
+async fn times_within_the_bounds_are_accepted_and_others_are_refused() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

@@ -151,7 +151,7 @@ const ODD: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn event_source_reads_every_frame_as_it_was_and_comes_back_where_it_was() {
+async fn event_source_reads_every_frame_unchanged_and_resumes_at_its_cursor() {
     if !is_there() {
         return;
     }
@@ -239,7 +239,7 @@ async fn attached(ada: &Actor, task: &str, name: &str, content_type: &str, bytes
 }
 
 #[tokio::test]
-async fn a_recording_seeks() {
+async fn a_recording_can_be_sought() {
     if !is_there() {
         return;
     }
@@ -264,7 +264,7 @@ async fn a_recording_seeks() {
 }
 
 #[tokio::test]
-async fn an_uploaded_page_does_not_run() {
+async fn scripts_of_an_uploaded_page_are_not_executed() {
     if !is_there() {
         return;
     }

@@ -65,7 +65,7 @@ async fn tasks_are_on_the_days_of_the_callers_time_zone() {
 }
 
 #[tokio::test]
-async fn a_calendar_program_reads_a_link_for_as_long_as_its_maker_may() {
+async fn a_calendar_link_works_while_its_creator_has_access() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P, Q").await;

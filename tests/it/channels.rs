@@ -33,7 +33,7 @@ fn behind(changed: &Value, position: i64) -> Option<i64> {
 }
 
 #[tokio::test]
-async fn a_stream_goes_from_one_board_to_another_without_being_opened_anew() {
+async fn an_open_stream_is_switched_to_another_project() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let ada = app.person("ada").await;
@@ -70,7 +70,7 @@ async fn a_stream_goes_from_one_board_to_another_without_being_opened_anew() {
 }
 
 #[tokio::test]
-async fn a_stream_is_changed_by_its_person_to_what_they_may_see() {
+async fn a_stream_can_only_be_changed_by_its_user_to_readable_projects() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let ((mine, _), (hers, _)) = (ada.project("mine").await, bea.project("hers").await);
@@ -113,7 +113,7 @@ async fn a_stream_is_changed_by_its_person_to_what_they_may_see() {
 
 /// A client learns of new projects from its stream, and adds them to it.
 #[tokio::test]
-async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
+async fn a_new_membership_appears_on_the_personal_channel_and_can_be_subscribed_to() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let ((one, _), (two, _)) = (ada.project("1").await, ada.project("2").await);
@@ -154,7 +154,7 @@ async fn a_new_membership_appears_on_me_and_is_followed_from_there() {
 }
 
 #[tokio::test]
-async fn one_person_has_so_many_streams_and_a_browser_that_comes_back_is_told_when() {
+async fn streams_per_user_are_limited_and_a_refused_browser_learns_when_to_retry() {
     let app = App::start_with(&["--max-streams-per-user", "2"]).await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P").await;
@@ -181,7 +181,7 @@ async fn one_person_has_so_many_streams_and_a_browser_that_comes_back_is_told_wh
 }
 
 #[tokio::test]
-async fn who_opens_streams_in_a_tight_loop_is_answered_when_there_is_a_place_again() {
+async fn a_client_in_a_tight_loop_is_answered_when_a_stream_slot_is_free() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P").await;
@@ -215,7 +215,7 @@ async fn who_opens_streams_in_a_tight_loop_is_answered_when_there_is_a_place_aga
 
 /// A connection without a complete request is closed after ten seconds.
 #[tokio::test]
-async fn a_connection_that_sends_no_whole_request_is_closed() {
+async fn a_connection_without_a_complete_request_is_closed() {
     let app = App::start().await;
     let address = app.url.trim_start_matches("http://").to_owned();
     let half_open = ["", "P", "GET /v1/me HTTP/1.1\r\nHost: a\r\n"].map(|said| {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::harness::{Actor, App, new_id};
 
 #[tokio::test]
-async fn a_create_is_answered_with_its_place_in_the_log() {
+async fn a_create_returns_its_position_in_the_log() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, [todo, ..]) = ada.project("Website").await;
@@ -29,7 +29,7 @@ async fn a_create_is_answered_with_its_place_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_clients_own_ids_are_kept_and_taken_ids_refused() {
+async fn client_generated_ids_are_kept_and_used_ids_are_refused() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -45,7 +45,7 @@ fn keyed(actor: &Actor, method: Method, path: &str, key: Uuid, body: &Value) -> 
 }
 
 #[tokio::test]
-async fn the_same_key_again_answers_the_same_and_another_request_under_it_is_refused() {
+async fn a_repeated_key_gets_the_same_reply_and_a_different_request_is_refused() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -75,7 +75,7 @@ async fn the_same_key_again_answers_the_same_and_another_request_under_it_is_ref
 }
 
 #[tokio::test]
-async fn a_command_done_before_is_answered_even_when_it_would_be_refused_now() {
+async fn a_repeated_command_gets_its_reply_even_if_it_would_be_refused_now() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -94,7 +94,7 @@ async fn a_command_done_before_is_answered_even_when_it_would_be_refused_now() {
 }
 
 #[tokio::test]
-async fn a_refused_command_may_be_sent_again_with_its_key() {
+async fn a_refused_command_can_be_sent_again_with_its_key() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -110,7 +110,7 @@ async fn a_refused_command_may_be_sent_again_with_its_key() {
 }
 
 #[tokio::test]
-async fn a_command_that_changes_nothing_says_so_and_is_remembered_under_its_key() {
+async fn a_command_without_a_change_says_so_and_its_key_is_stored() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -129,7 +129,7 @@ async fn a_command_that_changes_nothing_says_so_and_is_remembered_under_its_key(
 }
 
 #[tokio::test]
-async fn a_patch_leaves_absent_fields_and_clears_nulls() {
+async fn a_patch_keeps_absent_fields_and_clears_null_ones() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -149,7 +149,7 @@ async fn a_patch_leaves_absent_fields_and_clears_nulls() {
 }
 
 #[tokio::test]
-async fn entering_a_column_of_another_category_steps_the_lifecycle_and_stepping_moves() {
+async fn columns_and_lifecycle_follow_each_other() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, [todo, doing, done]) = ada.project("P").await;
@@ -170,7 +170,7 @@ async fn entering_a_column_of_another_category_steps_the_lifecycle_and_stepping_
 }
 
 #[tokio::test]
-async fn moves_land_between_their_neighbours() {
+async fn a_moved_task_is_between_its_neighbours() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, [todo, ..]) = ada.project("P").await;
@@ -198,7 +198,7 @@ async fn moves_land_between_their_neighbours() {
 }
 
 #[tokio::test]
-async fn a_strict_precondition_refuses_what_was_edited_and_a_lenient_one_merges() {
+async fn a_strict_precondition_refuses_an_edited_task_and_a_lenient_one_merges() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -226,7 +226,7 @@ async fn a_strict_precondition_refuses_what_was_edited_and_a_lenient_one_merges(
 }
 
 #[tokio::test]
-async fn roles_permit_what_they_should() {
+async fn roles_have_their_permissions() {
     let app = App::start().await;
     let (ada, bea, cal, eve) =
         (app.person("ada").await, app.person("bea").await, app.person("cal").await, app.person("eve").await);
@@ -250,7 +250,7 @@ async fn roles_permit_what_they_should() {
 }
 
 #[tokio::test]
-async fn a_full_column_refuses_when_its_limit_is_enforced_also_in_a_race() {
+async fn a_full_column_with_an_enforced_limit_refuses_even_in_a_race() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let columns = json!([
@@ -280,7 +280,7 @@ async fn a_full_column_refuses_when_its_limit_is_enforced_also_in_a_race() {
 }
 
 #[tokio::test]
-async fn a_deleted_task_says_who_and_when_and_can_be_restored() {
+async fn a_deleted_task_names_who_deleted_it_and_can_be_restored() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -295,7 +295,7 @@ async fn a_deleted_task_says_who_and_when_and_can_be_restored() {
 }
 
 #[tokio::test]
-async fn comments_and_checklists_are_kept_in_their_order() {
+async fn comments_and_checklists_keep_their_order() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P").await;
@@ -323,7 +323,7 @@ async fn comments_and_checklists_are_kept_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_may_call_with_a_token() {
+async fn a_page_of_another_origin_can_send_requests_with_a_token() {
     let app = App::start().await;
     let nobody = app.anonymous();
     let preflight = nobody

@@ -49,7 +49,7 @@ async fn ask(actor: &Actor, path: &str, tag: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn nobody_is_told_that_what_others_were_shown_is_as_before() {
+async fn a_tag_of_another_user_never_matches() {
     let app = App::start().await;
     let (ada, bo, cy) = (app.person("ada").await, app.person("bo").await, app.person("cy").await);
     let (project, _) = ada.project("P").await;
@@ -114,7 +114,7 @@ async fn nobody_is_told_that_what_others_were_shown_is_as_before() {
 }
 
 #[tokio::test]
-async fn a_tag_tells_of_what_happens_beside_the_project() {
+async fn a_tag_changes_with_the_callers_role_and_the_query() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
@@ -145,7 +145,7 @@ async fn a_tag_tells_of_what_happens_beside_the_project() {
 }
 
 #[tokio::test]
-async fn the_tag_of_a_read_is_taken_as_if_match_and_so_is_a_version_by_hand() {
+async fn if_match_accepts_the_tag_of_a_read_and_a_version() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

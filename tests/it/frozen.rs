@@ -9,7 +9,7 @@ use taskfold_domain::{ProjectEvent, TaskEvent, TeamEvent};
 const WRITTEN: &str = include_str!("frozen.jsonl");
 
 #[test]
-fn every_event_ever_written_is_read_and_written_back_alike() {
+fn every_frozen_event_is_read_and_written_unchanged() {
     let mut seen = std::collections::HashSet::new();
     for line in WRITTEN.lines() {
         let written: Value = serde_json::from_str(line).unwrap();
@@ -77,7 +77,7 @@ fn texts(value: &Value, field: &str, found: &mut Vec<String>) {
 }
 
 #[test]
-fn words_are_stored_apart_from_the_structure_of_every_event() {
+fn the_texts_of_every_event_are_stored_separately() {
     for line in WRITTEN.lines() {
         let (structure, words) = match line.split('"').nth(3).unwrap().split_once('.').unwrap().0 {
             "task" => apart::<TaskEvent>(line),

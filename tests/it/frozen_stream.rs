@@ -6,7 +6,7 @@ use crate::harness::{Actor, Disk, Place, Process, data_dir};
 use crate::health::says;
 
 #[tokio::test]
-async fn a_stream_that_a_full_disk_froze_is_published_again_when_there_is_room() {
+async fn a_stream_that_stalled_on_a_full_disk_is_published_again_when_space_is_free() {
     let dir = data_dir("frozen");
     let Some(disk) = Disk::needed(&dir.join("nats/store"), 64) else { return };
     let place = Place::new().await;

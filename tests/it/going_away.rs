@@ -67,7 +67,7 @@ async fn more_events(app: &App) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_restart_under_load_loses_nothing_and_nobody_waits_long() {
+async fn a_rolling_restart_under_load_loses_nothing_and_interrupts_streams_briefly() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -127,7 +127,7 @@ async fn a_rolling_restart_under_load_loses_nothing_and_nobody_waits_long() {
 }
 
 #[tokio::test]
-async fn each_client_is_told_another_time_to_come_back() {
+async fn draining_clients_get_distinct_retry_times() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -200,7 +200,7 @@ async fn logged(app: &App, key: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn commands_that_were_accepted_are_finished_after_sigterm() {
+async fn accepted_commands_are_completed_after_sigterm() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -246,7 +246,7 @@ async fn write(ada: Actor, project: String) -> (Vec<String>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_under_load_refuses_no_command_and_leaves_none_unanswered() {
+async fn sigterm_under_load_leaves_no_command_refused_or_unanswered() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

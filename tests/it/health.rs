@@ -26,7 +26,7 @@ pub async fn says(url: &str, name: &str, state: &str, detail: &str) -> Value {
 }
 
 #[tokio::test]
-async fn all_is_well() {
+async fn a_complete_system_is_ready() {
     let app = App::start().await;
     app.with_a_task().await;
     let ready = ready(&app.url).await;
@@ -35,7 +35,7 @@ async fn all_is_well() {
 }
 
 #[tokio::test]
-async fn a_suspended_log_takes_no_commands_and_is_read() {
+async fn a_suspended_log_accepts_no_commands_and_can_be_read() {
     let app = App::start().await;
     app.with_a_task().await;
     sqlx::query("SELECT taskfold_suspend_log('for a test')").execute(&app.owner).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_suspended_log_takes_no_commands_and_is_read() {
 }
 
 #[tokio::test]
-async fn a_projection_that_does_not_get_on_is_named_with_its_age() {
+async fn a_stalled_projection_is_reported_with_its_age() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
     let mut tx = app.owner.begin().await.unwrap();
@@ -60,7 +60,7 @@ async fn a_projection_that_does_not_get_on_is_named_with_its_age() {
 }
 
 #[tokio::test]
-async fn a_stream_of_another_log_is_named() {
+async fn a_stream_of_another_log_is_reported() {
     let (one, other) = (Place::new().await, Place::new().await);
     let first = App::start_at(one.clone()).await;
     first.with_a_task().await;
@@ -73,7 +73,7 @@ async fn a_stream_of_another_log_is_named() {
 }
 
 #[tokio::test]
-async fn a_message_that_somebody_else_published_is_named() {
+async fn a_message_published_by_another_program_is_reported() {
     let app = App::start().await;
     app.with_a_task().await;
     let nats = app.nats().await;
@@ -84,7 +84,7 @@ async fn a_message_that_somebody_else_published_is_named() {
 }
 
 #[tokio::test]
-async fn an_incomplete_write_side_is_named_until_it_is_made_again() {
+async fn incomplete_side_tables_are_reported_until_they_are_rebuilt() {
     let app = App::start().await;
     let (ada, project, task) = app.with_a_task().await;
     let columns = ada.get(&format!("/v1/projects/{project}")).await.expect(200)["columns"].clone();
@@ -102,7 +102,7 @@ async fn an_incomplete_write_side_is_named_until_it_is_made_again() {
 }
 
 #[tokio::test]
-async fn every_worker_tells_when_it_last_came_through() {
+async fn every_worker_reports_its_last_success() {
     let place = Place::new().await;
     let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
     let process = Process::start("all", &settings);
@@ -134,7 +134,7 @@ async fn every_worker_tells_when_it_last_came_through() {
 }
 
 #[tokio::test]
-async fn every_metric_that_is_served_is_declared_and_has_a_help_text() {
+async fn every_served_metric_is_declared_and_has_a_help_text() {
     let place = Place::new().await;
     let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
     let process = Process::start("all", &settings);
@@ -158,7 +158,7 @@ async fn every_metric_that_is_served_is_declared_and_has_a_help_text() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_connection_is_measured() {
+async fn the_wait_for_a_database_connection_is_measured() {
     let place = Place::new().await;
     let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
     let process = Process::start("all", &settings);

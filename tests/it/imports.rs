@@ -49,7 +49,7 @@ async fn import(actor: &Actor, query: &str, board: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_board_is_imported_with_its_times_and_authors_and_only_once() {
+async fn a_board_is_imported_once_with_its_times_and_authors() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let done = import(&ada, "", &board()).await;
@@ -90,7 +90,7 @@ async fn a_board_is_imported_with_its_times_and_authors_and_only_once() {
 }
 
 #[tokio::test]
-async fn an_import_is_its_callers_own_and_into_a_project_needs_the_role() {
+async fn an_import_is_private_to_its_caller_and_needs_a_role_in_the_project() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, columns) = ada.project("Mine").await;
@@ -110,7 +110,7 @@ async fn an_import_is_its_callers_own_and_into_a_project_needs_the_role() {
 }
 
 #[tokio::test]
-async fn what_is_no_board_is_refused() {
+async fn a_document_that_is_not_a_board_is_refused() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let path = "/v1/imports?format=trello";
@@ -125,7 +125,7 @@ async fn what_is_no_board_is_refused() {
 }
 
 #[tokio::test]
-async fn imports_go_on_when_connections_fall_silent() {
+async fn imports_continue_when_connections_stop_responding() {
     let place = Place::new().await;
     let way = Way::to_postgres(&place.database_url).await;
     let app = App::start_at(Place { database_url: way.database_url(&place.database_url), ..place }).await;

@@ -27,7 +27,7 @@ async fn uses(ada: &Actor, project: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_link_lets_one_person_in_and_says_to_what() {
+async fn an_invitation_names_its_project_and_admits_one_person() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     let (project, _) = ada.project("Website").await;
@@ -64,7 +64,7 @@ async fn a_link_lets_one_person_in_and_says_to_what() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_gets_the_last_place() {
+async fn only_one_of_two_concurrent_guests_gets_the_last_use() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
@@ -91,7 +91,7 @@ async fn of_two_at_once_one_gets_the_last_place() {
 }
 
 #[tokio::test]
-async fn links_end_by_time_by_hand_and_never_lower_a_role() {
+async fn invitations_expire_can_be_revoked_and_never_lower_a_role() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;
@@ -136,7 +136,7 @@ async fn links_end_by_time_by_hand_and_never_lower_a_role() {
 }
 
 #[tokio::test]
-async fn who_may_not_give_a_role_cannot_invite_with_it() {
+async fn an_invitation_needs_the_permission_to_give_its_role() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;
@@ -164,7 +164,7 @@ async fn who_may_not_give_a_role_cannot_invite_with_it() {
 }
 
 #[tokio::test]
-async fn the_same_key_answers_the_same_also_when_the_link_is_used_up() {
+async fn a_repeated_key_gets_the_same_reply_after_the_last_use() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
@@ -191,7 +191,7 @@ async fn the_same_key_answers_the_same_also_when_the_link_is_used_up() {
 }
 
 #[tokio::test]
-async fn a_crash_neither_loses_an_invitation_nor_gives_it_away_twice() {
+async fn a_crash_neither_loses_nor_doubles_a_use_of_an_invitation() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;

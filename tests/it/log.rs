@@ -41,7 +41,7 @@ fn comment(text: &str) -> TaskCommand {
 
 /// Three engines that share only the database, like three processes.
 #[tokio::test]
-async fn several_appenders_make_one_dense_log() {
+async fn concurrent_appenders_write_one_log_without_gaps() {
     let place = Place::new().await;
     let (first, db) = engine(&place).await;
     let engines = [first, engine(&place).await.0, engine(&place).await.0];
@@ -81,7 +81,7 @@ async fn several_appenders_make_one_dense_log() {
 }
 
 #[tokio::test]
-async fn the_role_of_commands_has_no_other_way_to_write_the_log() {
+async fn the_command_role_can_only_write_the_log_by_the_append() {
     let place = Place::new().await;
     let pool = role_pool(&place.database_url, DatabaseRole::Command, 1).await.unwrap();
     for sql in [
@@ -101,7 +101,7 @@ async fn the_role_of_commands_has_no_other_way_to_write_the_log() {
 /// The append queue of processes is an optimization: a process that is stopped at its head, or has ended, blocks no
 /// other.
 #[tokio::test]
-async fn a_process_that_stops_in_line_stops_no_other() {
+async fn a_process_that_stops_in_the_queue_blocks_no_other() {
     let place = Place::new().await;
     let (here, db) = engine(&place).await;
     let (there, _) = engine(&place).await;
@@ -128,7 +128,7 @@ async fn a_process_that_stops_in_line_stops_no_other() {
 
 /// A command of a removed member must not be appended because another process has a stale cache.
 #[tokio::test]
-async fn a_stale_cache_does_not_let_a_removed_member_in() {
+async fn a_stale_cache_does_not_admit_a_removed_member() {
     let place = Place::new().await;
     let (here, db) = engine(&place).await;
     let (there, _) = engine(&place).await;
@@ -194,7 +194,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
 }
 
 #[tokio::test]
-async fn many_clients_on_one_task_are_all_served() {
+async fn many_concurrent_clients_of_one_task_are_all_answered() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

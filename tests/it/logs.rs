@@ -42,7 +42,7 @@ async fn line_of_request(log: &Path, request_id: &str, message: &str) -> Value {
 }
 
 #[tokio::test]
-async fn one_id_leads_from_a_response_to_its_lines_its_event_and_its_message() {
+async fn a_request_id_is_in_the_log_lines_the_event_and_the_message() {
     let place = Place::new().await;
     let (process, log) = start(&place, "info,taskfold_web=debug,taskfold_commands=debug").await;
     let ada = Actor::sign_up(&process.url, "ada").await;

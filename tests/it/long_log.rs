@@ -82,7 +82,7 @@ async fn read_on(bea: &Actor, path: &str, last: i64) {
 /// Checked by PostgreSQL's statistics. A generic plan does not know how far behind the reader is, and may scan the log
 /// of all users from there: so each path is read often enough to get that plan.
 #[tokio::test]
-async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
+async fn catching_up_reads_only_events_of_the_subscribed_channels() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (of_ada, _) = ada.project("of Ada").await;
@@ -112,7 +112,7 @@ async fn who_reads_on_looks_at_what_is_theirs_and_at_nothing_else() {
 /// Each read begins with the position of the project's last event, which may be far back: with few projects, planners
 /// would search for it backwards from the end of the log.
 #[tokio::test]
-async fn who_reads_a_quiet_project_does_not_look_at_what_came_since() {
+async fn reading_a_quiet_project_skips_later_events_of_others() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (quiet, _) = bea.project("of Bea").await;

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use crate::harness::{Actor, App};
 
 #[tokio::test]
-async fn limits_are_those_that_are_enforced() {
+async fn published_limits_are_enforced() {
     let app = App::start().await;
     let meta = Actor::anonymous(&app.url).get("/v1/meta").await;
     let log = meta.header("taskfold-log").to_owned();
@@ -38,7 +38,7 @@ async fn limits_are_those_that_are_enforced() {
 }
 
 #[tokio::test]
-async fn roles_permit_what_reads_allow() {
+async fn allowed_actions_of_reads_match_the_roles() {
     let app = App::start().await;
     let people = [
         ("owner", app.person("ada").await),

@@ -141,7 +141,7 @@ async fn me(app: &App, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn first_sight_by_either_api_opens_an_account() {
+async fn the_first_request_to_either_api_creates_an_account() {
     let (rs256, es256) = (Key::rs256("one"), Key::es256("two"));
     let issuer = Issuer::start(&[&rs256, &es256]).await;
     let app = issuer.app().await;
@@ -189,7 +189,7 @@ async fn first_sight_by_either_api_opens_an_account() {
 }
 
 #[tokio::test]
-async fn many_first_sights_at_once_open_one_account() {
+async fn concurrent_first_requests_create_one_account() {
     let key = Key::eddsa("one");
     let issuer = Issuer::start(&[&key]).await;
     let app = issuer.app().await;
@@ -201,7 +201,7 @@ async fn many_first_sights_at_once_open_one_account() {
 }
 
 #[tokio::test]
-async fn forged_and_misdirected_tokens_are_refused() {
+async fn forged_tokens_and_those_of_other_audiences_are_refused() {
     let (rs256, eddsa, stranger) = (Key::rs256("rsa"), Key::eddsa("ed"), Key::eddsa("ed"));
     let issuer = Issuer::start(&[&rs256, &eddsa]).await;
     let app = issuer.app().await;
@@ -285,7 +285,7 @@ async fn forged_and_misdirected_tokens_are_refused() {
 }
 
 #[tokio::test]
-async fn keys_rotate_the_issuer_may_be_away_and_is_not_stormed() {
+async fn keys_rotate_and_an_unavailable_issuer_is_not_flooded_with_requests() {
     let (old, new) = (Key::eddsa("old"), Key::es256("new"));
     let issuer = Issuer::start(&[&old]).await;
     let app = issuer.app().await;

@@ -8,7 +8,7 @@ fn the_committed_documents_are_current() {
 }
 
 #[test]
-fn every_operation_has_an_id_of_its_own() {
+fn every_operation_has_a_unique_id() {
     let mut ids = std::collections::HashSet::new();
     for document in [taskfold_command_api::document(), taskfold_query_api::document()] {
         let document = serde_json::to_value(document).unwrap();

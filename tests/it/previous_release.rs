@@ -84,7 +84,7 @@ impl Renaming<'_> {
 }
 
 #[tokio::test]
-async fn its_append_and_its_checkpoint_still_work() {
+async fn the_append_and_the_checkpoint_of_the_previous_release_work() {
     let app = App::start().await;
     let (ada, project, task) = app.with_a_task().await;
     let mut db = session(&app, "taskfold_command").await;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{App, Place, clock, eventually};
 
 #[tokio::test]
-async fn what_is_on_the_stream_is_the_feed() {
+async fn the_nats_stream_equals_the_feed() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -45,7 +45,7 @@ async fn what_is_on_the_stream_is_the_feed() {
 }
 
 #[tokio::test]
-async fn a_poison_event_stops_its_own_aggregate_only_and_can_be_tried_again() {
+async fn a_dead_letter_stops_only_its_own_aggregate_and_can_be_retried() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -136,7 +136,7 @@ async fn a_lost_stream_is_published_again_from_the_log() {
 }
 
 #[tokio::test]
-async fn a_step_that_finds_nothing_holds_nothing_open() {
+async fn a_step_without_events_leaves_no_transaction_open() {
     let place = Place::new().await;
     let projector = role_pool(&place.database_url, DatabaseRole::Projector, 1).await.unwrap();
     taskfold_projector::rebuild::bring_up_to_date(&projector).await.unwrap();

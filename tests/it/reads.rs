@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Actor, App, Place, Process, eventually};
 
 #[tokio::test]
-async fn one_reads_what_one_wrote() {
+async fn a_read_at_the_position_of_a_reply_has_the_write() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -72,7 +72,7 @@ async fn a_task_has_the_fields_of_the_contract() {
 }
 
 #[tokio::test]
-async fn pages_join_without_gap_or_overlap_in_every_order() {
+async fn pages_have_no_gaps_or_overlaps_in_any_order() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, [_, doing, _]) = ada.project("P").await;
@@ -117,7 +117,7 @@ async fn pages_join_without_gap_or_overlap_in_every_order() {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_304() {
+async fn unchanged_resources_are_not_modified() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -141,7 +141,7 @@ async fn what_has_not_changed_is_304() {
 }
 
 #[tokio::test]
-async fn the_feed_moves_on_past_what_is_filtered_out() {
+async fn the_feed_advances_past_events_of_other_projects() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (one, _) = ada.project("One").await;
@@ -165,7 +165,7 @@ async fn the_feed_moves_on_past_what_is_filtered_out() {
 }
 
 #[tokio::test]
-async fn history_tells_who_changed_what_newest_first() {
+async fn history_lists_changes_with_their_actors_newest_first() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -180,7 +180,7 @@ async fn history_tells_who_changed_what_newest_first() {
 }
 
 #[tokio::test]
-async fn archived_and_deleted_tasks_are_off_the_board_but_found() {
+async fn archived_and_deleted_tasks_are_not_on_the_board_but_can_be_read() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -203,7 +203,7 @@ async fn archived_and_deleted_tasks_are_off_the_board_but_found() {
 
 /// A full page of the feed does not change unless its texts do: a client revalidates it by its tag.
 #[tokio::test]
-async fn a_full_page_of_the_feed_is_known_again_until_it_changes() {
+async fn a_full_page_of_the_feed_keeps_its_tag() {
     let app = App::start().await;
     let (ada, eve) = (app.person("ada").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;
@@ -243,7 +243,7 @@ async fn a_full_page_of_the_feed_is_known_again_until_it_changes() {
 }
 
 #[tokio::test]
-async fn what_was_announced_is_read_also_when_read_tables_have_lost_it() {
+async fn published_events_are_read_even_after_the_read_tables_lost_them() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -348,7 +348,7 @@ async fn a_long_poll_waits_for_the_next_event_without_a_database_connection() {
 }
 
 #[tokio::test]
-async fn metrics_tell_of_memory_and_of_what_caches_earn() {
+async fn metrics_include_memory_and_cache_hits() {
     let place = Place::new().await;
     let data = place.data_dir.display().to_string();
     let process = Process::start(

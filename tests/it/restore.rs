@@ -45,7 +45,7 @@ async fn answers(ada: &Actor, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_adopted() {
+async fn a_log_restored_under_a_running_system_accepts_no_commands_until_adopted() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let ada = app.person("ada").await;
@@ -84,7 +84,7 @@ async fn a_log_restored_under_a_running_system_takes_no_commands_until_it_is_ado
 }
 
 #[tokio::test]
-async fn what_clients_know_of_a_log_that_was_restored_is_refused() {
+async fn cursors_and_tags_of_the_log_before_a_restore_are_refused() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let (ada, project, task) = app.with_a_task().await;
@@ -182,7 +182,7 @@ async fn until_offered_anew(app: &App, before: &[consumer::Info]) {
 }
 
 #[tokio::test]
-async fn a_stream_that_knows_more_than_the_log_suspends_it_when_no_process_is_left() {
+async fn a_stream_ahead_of_the_log_suspends_it_at_start() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let (ada, _, task) = app.with_a_task().await;
@@ -212,7 +212,7 @@ async fn a_stream_that_knows_more_than_the_log_suspends_it_when_no_process_is_le
 }
 
 #[tokio::test]
-async fn two_systems_that_share_a_stream_do_not_splice_their_logs() {
+async fn two_systems_that_share_a_stream_do_not_mix_their_logs() {
     let (one, other) = (Place::new().await, Place::new().await);
     let first = App::start_at(one.clone()).await;
     let ada = first.person("ada").await;
@@ -249,7 +249,7 @@ async fn lines_until(lines: &mut Lines<BufReader<ChildStdout>>, words: &str) -> 
 }
 
 #[tokio::test]
-async fn a_downstream_service_takes_back_what_never_was_and_goes_on() {
+async fn a_downstream_service_reverts_lost_events_and_continues() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let (ada, project, task) = app.with_a_task().await;
@@ -282,7 +282,7 @@ async fn a_downstream_service_takes_back_what_never_was_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_deleted_comes_back_by_itself() {
+async fn a_deleted_stream_is_recreated() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     ada.project("P").await;
@@ -292,7 +292,7 @@ async fn a_stream_that_is_deleted_comes_back_by_itself() {
 }
 
 #[tokio::test]
-async fn what_is_published_names_its_log() {
+async fn messages_name_their_log() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     ada.project("P").await;

@@ -234,7 +234,7 @@ async fn status(actor: &Actor, operation: &Operation, scene: &Scene) -> u16 {
 }
 
 #[tokio::test]
-async fn every_role_may_do_what_the_table_says_and_no_more() {
+async fn every_role_has_exactly_the_permissions_of_the_table() {
     let app = App::start().await;
     let owner = app.person("owner").await;
     let people = People {

@@ -47,7 +47,7 @@ async fn full_house(ada: &Actor, bo: &Actor) -> String {
 }
 
 #[tokio::test]
-async fn the_query_role_sees_what_its_user_may_see_and_nothing_else() {
+async fn the_query_role_reads_only_rows_of_its_user() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     let project = full_house(&ada, &bo).await;
@@ -96,7 +96,7 @@ async fn the_query_role_sees_what_its_user_may_see_and_nothing_else() {
 
 /// The role owns nothing, and cannot write the tables that the log decides.
 #[tokio::test]
-async fn the_query_role_owns_nothing_and_writes_only_what_is_peoples_own() {
+async fn the_query_role_owns_nothing_and_writes_only_personal_rows() {
     let app = App::start().await;
     let owned: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM pg_class WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = 'taskfold_query')",

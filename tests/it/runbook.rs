@@ -67,7 +67,7 @@ async fn shorten(context: &Context, name: &str, log: &LogIdentity, keep: u64) {
     }
 }
 
-async fn a_restore_goes_as_the_page_says(running: bool, left: Stream) {
+async fn a_restore_works_as_documented(running: bool, left: Stream) {
     let place = Place::new().await;
     std::fs::create_dir_all(&place.data_dir).unwrap();
     let app = App::start_at(place.clone()).await;
@@ -108,21 +108,21 @@ async fn a_restore_goes_as_the_page_says(running: bool, left: Stream) {
 }
 
 #[tokio::test]
-async fn a_restore_under_a_running_system_goes_as_the_page_says() {
-    a_restore_goes_as_the_page_says(true, Stream::Longer).await;
+async fn a_restore_under_a_running_system_works_as_documented() {
+    a_restore_works_as_documented(true, Stream::Longer).await;
 }
 
 #[tokio::test]
-async fn a_restore_with_a_stream_that_knows_more_goes_as_the_page_says() {
-    a_restore_goes_as_the_page_says(false, Stream::Longer).await;
+async fn a_restore_with_a_stream_ahead_works_as_documented() {
+    a_restore_works_as_documented(false, Stream::Longer).await;
 }
 
 #[tokio::test]
-async fn a_restore_without_a_stream_goes_as_the_page_says() {
-    a_restore_goes_as_the_page_says(false, Stream::Gone).await;
+async fn a_restore_without_a_stream_works_as_documented() {
+    a_restore_works_as_documented(false, Stream::Gone).await;
 }
 
 #[tokio::test]
-async fn a_restore_with_a_stream_that_knows_less_goes_as_the_page_says() {
-    a_restore_goes_as_the_page_says(false, Stream::Shorter).await;
+async fn a_restore_with_a_stream_behind_works_as_documented() {
+    a_restore_works_as_documented(false, Stream::Shorter).await;
 }

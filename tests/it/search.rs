@@ -17,7 +17,7 @@ async fn titles(actor: &Actor, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn words_are_found_where_they_weigh_most_first() {
+async fn results_are_ordered_by_the_weight_of_their_matches() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -62,7 +62,7 @@ async fn words_are_found_where_they_weigh_most_first() {
 }
 
 #[tokio::test]
-async fn only_what_the_caller_may_see_is_found_and_nothing_that_is_deleted() {
+async fn only_readable_tasks_that_are_not_deleted_are_found() {
     let app = App::start().await;
     let (ada, eve) = (app.person("ada").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;
@@ -90,7 +90,7 @@ async fn only_what_the_caller_may_see_is_found_and_nothing_that_is_deleted() {
 }
 
 #[tokio::test]
-async fn whatever_is_typed_is_words_and_nothing_else() {
+async fn any_query_text_is_searched_as_words() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -137,7 +137,7 @@ async fn searching(owner: &PgPool) -> i64 {
 }
 
 #[tokio::test]
-async fn a_search_ends_when_its_caller_goes_or_its_time_is_over() {
+async fn a_search_ends_when_its_client_disconnects_or_at_its_deadline() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

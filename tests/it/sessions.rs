@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Actor, App, now};
 
 #[tokio::test]
-async fn accounts_are_made_once_and_checked() {
+async fn an_account_is_created_once_and_validated() {
     let app = App::start().await;
     let nobody = app.anonymous();
     let new = |username: &str, password: &str| json!({"username": username, "display_name": "N", "password": password});
@@ -27,7 +27,7 @@ async fn accounts_are_made_once_and_checked() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_works_once_and_a_copied_one_ends_the_session() {
+async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let refresh = async |token: &str| ada.post("/v1/sessions/refresh", json!({"refresh_token": token})).await;
@@ -94,7 +94,7 @@ async fn the_public_keys_are_published() {
 }
 
 #[tokio::test]
-async fn an_expired_token_of_ours_is_refused() {
+async fn an_expired_access_token_is_refused() {
     use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
     let app = App::start().await;
     let ada = app.person("ada").await;

@@ -58,7 +58,7 @@ async fn through(way: &Way, place: &Place) -> App {
 }
 
 #[tokio::test]
-async fn connections_to_postgresql_that_fall_silent_are_replaced() {
+async fn unresponsive_connections_to_postgresql_are_replaced() {
     let place = Place::new().await;
     let way = Way::to_postgres(&place.database_url).await;
     let app = through(&way, &place).await;
@@ -73,7 +73,7 @@ async fn connections_to_postgresql_that_fall_silent_are_replaced() {
 }
 
 #[tokio::test]
-async fn a_network_to_postgresql_that_is_silent_for_a_while_is_survived() {
+async fn a_temporarily_unresponsive_network_to_postgresql_is_survived() {
     let place = Place::new().await;
     let way = Way::to_postgres(&place.database_url).await;
     let app = through(&way, &place).await;
@@ -93,7 +93,7 @@ async fn a_network_to_postgresql_that_is_silent_for_a_while_is_survived() {
 }
 
 #[tokio::test]
-async fn nats_that_falls_silent_is_done_without_and_found_again() {
+async fn unresponsive_nats_is_bypassed_and_reconnected() {
     let place = Place::new().await;
     let way = Way::to_nats(&place.nats_url).await;
     let app = App::start_at(Place { nats_url: way.nats_url(), ..place.clone() }).await;
@@ -111,7 +111,7 @@ async fn nats_that_falls_silent_is_done_without_and_found_again() {
 }
 
 #[tokio::test]
-async fn a_table_that_somebody_locks_has_commands_refused_in_time() {
+async fn commands_are_refused_in_time_while_a_table_is_locked() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -133,7 +133,7 @@ async fn a_table_that_somebody_locks_has_commands_refused_in_time() {
 }
 
 #[tokio::test]
-async fn a_projector_that_is_frozen_holds_nobody_up() {
+async fn a_frozen_projector_blocks_no_command_and_is_replaced() {
     let place = Place::new().await;
     let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
     let first = Process::start("projector", &settings);

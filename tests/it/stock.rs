@@ -78,7 +78,7 @@ async fn works(place: Place, role_urls: &RoleUrls) {
 }
 
 #[tokio::test]
-async fn an_owner_who_may_make_roles_needs_nothing_else() {
+async fn an_owner_with_createrole_needs_no_other_right() {
     for major in MAJORS {
         let Some((stack, database_url)) = server(major, "createrole", "CREATEROLE").await else { continue };
         works(Place { database_url, ..Place::new().await }, &RoleUrls::default()).await;
@@ -87,7 +87,7 @@ async fn an_owner_who_may_make_roles_needs_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_owner_who_may_not_has_an_administrator_make_the_roles() {
+async fn an_owner_without_createrole_needs_an_administrator_to_create_the_roles() {
     for major in MAJORS {
         let Some((stack, database_url)) = server(major, "administered", "").await else { continue };
         let admin = stack.database_url().unwrap();

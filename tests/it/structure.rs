@@ -13,7 +13,7 @@ async fn three(ada: &Actor) -> (String, [String; 3]) {
 }
 
 #[tokio::test]
-async fn a_task_waits_for_others_and_never_for_itself() {
+async fn a_task_depends_on_others_and_never_on_itself() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (_, [a, b, c]) = three(&ada).await;
@@ -49,7 +49,7 @@ async fn a_task_waits_for_others_and_never_for_itself() {
 
 /// Two dependencies that are valid one by one form a cycle together: the second is refused.
 #[tokio::test]
-async fn of_two_that_close_a_circle_at_once_one_is_refused() {
+async fn one_of_two_commands_that_together_close_a_cycle_is_refused() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let ada = app.person("ada").await;
@@ -67,7 +67,7 @@ async fn of_two_that_close_a_circle_at_once_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_task_has_parts_and_tells_how_many_are_done() {
+async fn a_task_counts_its_subtasks_and_those_completed() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, [whole, part, deeper]) = three(&ada).await;
@@ -93,7 +93,7 @@ async fn a_task_has_parts_and_tells_how_many_are_done() {
 }
 
 #[tokio::test]
-async fn a_project_takes_over_the_shape_of_another() {
+async fn a_project_is_created_from_a_template() {
     let app = App::start().await;
     let (ada, eve) = (app.person("ada").await, app.person("eve").await);
     let columns = json!([{"name": "Idea", "category": "todo"}, {"name": "Live", "category": "done", "wip_limit": 3}]);
@@ -119,7 +119,7 @@ async fn a_project_takes_over_the_shape_of_another() {
 }
 
 #[tokio::test]
-async fn a_filter_is_shared_by_the_members_of_a_project() {
+async fn a_project_filter_is_shared_by_the_members() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -135,7 +135,7 @@ async fn a_filter_is_shared_by_the_members_of_a_project() {
 }
 
 #[tokio::test]
-async fn one_command_goes_to_many_tasks_after_a_look_at_how_many() {
+async fn a_bulk_command_has_a_dry_run() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, columns) = ada.project("P").await;
@@ -184,7 +184,7 @@ async fn one_command_goes_to_many_tasks_after_a_look_at_how_many() {
 }
 
 #[tokio::test]
-async fn a_bulk_command_sent_again_is_for_the_tasks_of_the_first_time_and_answers_the_same() {
+async fn a_repeated_bulk_command_has_the_same_tasks_and_the_same_reply() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let ada = app.person("ada").await;
@@ -248,7 +248,7 @@ async fn a_bulk_command_sent_again_is_for_the_tasks_of_the_first_time_and_answer
 }
 
 #[tokio::test]
-async fn a_key_is_for_many_tasks_or_for_one_request_and_not_for_both() {
+async fn a_key_cannot_be_shared_by_a_bulk_command_and_a_single_one() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -292,7 +292,7 @@ async fn a_key_is_for_many_tasks_or_for_one_request_and_not_for_both() {
 
 /// An enforced limit holds when two moves race for the last free slot.
 #[tokio::test]
-async fn an_enforced_limit_holds_when_moves_race() {
+async fn an_enforced_limit_holds_under_concurrent_moves() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let ada = app.person("ada").await;

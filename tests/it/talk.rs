@@ -24,7 +24,7 @@ async fn told(actor: &Actor, position: i64) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn everybody_hears_once_of_what_concerns_them_and_nobody_of_their_own_doing() {
+async fn notifications_reach_each_person_once_and_never_the_actor() {
     let app = App::start().await;
     let (ada, bo, cy) = (app.person("ada").await, app.person("bo").await, app.person("cy").await);
     let project = shared(&ada, &[&bo, &cy]).await;
@@ -50,7 +50,7 @@ async fn everybody_hears_once_of_what_concerns_them_and_nobody_of_their_own_doin
 }
 
 #[tokio::test]
-async fn a_watched_project_tells_of_all_its_tasks() {
+async fn watchers_of_a_project_are_notified_of_all_its_tasks() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let project = shared(&ada, &[&bo]).await;
@@ -68,7 +68,7 @@ async fn a_watched_project_tells_of_all_its_tasks() {
 }
 
 #[tokio::test]
-async fn notifications_are_read_one_by_one_or_all_at_once_and_kinds_can_be_muted() {
+async fn notifications_are_marked_as_read_singly_or_together_and_kinds_can_be_muted() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let project = shared(&ada, &[&bo]).await;
@@ -110,7 +110,7 @@ async fn notifications_are_read_one_by_one_or_all_at_once_and_kinds_can_be_muted
 }
 
 #[tokio::test]
-async fn the_channel_me_tells_of_each_once_also_when_the_stream_breaks_in_between() {
+async fn the_personal_channel_delivers_each_notification_once_across_reconnects() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let project = shared(&ada, &[&bo]).await;
@@ -204,7 +204,7 @@ async fn comments_have_reactions_and_a_history() {
 }
 
 #[tokio::test]
-async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
+async fn reminders_are_sent_once_before_and_once_after_the_due_time() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
@@ -249,7 +249,7 @@ async fn due_times_are_told_of_once_when_they_come_near_and_when_they_pass() {
 
 /// A due time that passes while no process runs is notified when one runs again, and then once.
 #[tokio::test]
-async fn a_due_time_that_passes_while_the_system_is_down_is_told_of_once_when_it_is_back() {
+async fn a_reminder_missed_while_the_system_was_down_is_sent_once() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let ada = app.person("ada").await;

@@ -14,7 +14,7 @@ async fn team(owner: &Actor, members: &[&Actor]) -> String {
 }
 
 #[tokio::test]
-async fn a_team_gives_its_members_a_role_and_the_highest_counts() {
+async fn a_member_has_the_highest_of_their_own_role_and_those_of_their_teams() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;
@@ -54,7 +54,7 @@ async fn a_team_gives_its_members_a_role_and_the_highest_counts() {
 }
 
 #[tokio::test]
-async fn a_team_keeps_an_owner_and_is_its_owners_to_change() {
+async fn a_team_keeps_an_owner_and_only_owners_change_it() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     let team = team(&ada, &[&bo]).await;
@@ -89,7 +89,7 @@ async fn a_team_keeps_an_owner_and_is_its_owners_to_change() {
 
 /// A person who loses access to a project because a team changes receives the revocation, and no later event.
 #[tokio::test]
-async fn a_stream_ends_when_a_team_takes_its_project_away() {
+async fn a_project_is_revoked_on_a_stream_when_access_by_a_team_ends() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
@@ -132,7 +132,7 @@ async fn a_stream_ends_when_a_team_takes_its_project_away() {
 
 /// A decision on an outdated state of a team is refused by the append: on another instance, with a stale cache.
 #[tokio::test]
-async fn a_stale_team_lets_nobody_in() {
+async fn a_stale_team_cache_admits_nobody() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);

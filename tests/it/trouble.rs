@@ -65,7 +65,7 @@ async fn recovers(app: &App, ada: &Actor, task: &str) {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_named_and_commands_go_on_when_there_is_room() {
+async fn a_full_disk_is_reported_and_commands_resume_when_space_is_free() {
     let Some(disk) = Disk::needed(&data_dir("full"), 96) else { return };
     let postgres = server("full-postgres").await;
     disk.belongs_with(&postgres.data_dir().join("postgres"));
@@ -95,7 +95,7 @@ async fn a_full_disk_is_named_and_commands_go_on_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_database_that_becomes_read_only_is_named_and_read() {
+async fn a_read_only_database_is_reported_and_can_be_read() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
     let mut db = PgConnection::connect(&app.database_url).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_database_that_becomes_read_only_is_named_and_read() {
 }
 
 #[tokio::test]
-async fn a_database_that_has_no_connections_left_is_waited_for() {
+async fn commands_wait_for_a_database_without_free_connections() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
     let mut db = PgConnection::connect(&app.database_url).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_database_that_has_no_connections_left_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_deadlock_costs_the_append_another_attempt_and_the_caller_nothing() {
+async fn a_deadlocked_append_is_retried_without_an_error() {
     let app = App::start().await;
     let (ada, project, task) = app.with_a_task().await;
     let columns = ada.get(&format!("/v1/projects/{project}")).await.expect(200)["columns"].clone();
@@ -189,7 +189,7 @@ async fn without_its_file(app: &App, postgres: &Stack, table: &str, meanwhile: i
 }
 
 #[tokio::test]
-async fn a_file_of_the_database_that_is_gone_stops_what_needs_it_until_it_is_back() {
+async fn a_missing_database_file_stops_only_what_needs_it() {
     let postgres = server("files").await;
     let database_url = postgres.database_url().unwrap();
     let app = App::start_at(Place { database_url, ..Place::new().await }).await;

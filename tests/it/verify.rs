@@ -30,22 +30,22 @@ async fn planted(sql: &str, named: &str) {
 }
 
 #[tokio::test]
-async fn a_gap_in_the_positions() {
+async fn a_gap_in_the_positions_is_reported() {
     planted("DELETE FROM events WHERE position = 2", "positions 2 to 2 are missing").await;
 }
 
 #[tokio::test]
-async fn a_head_that_is_not_the_last_event() {
+async fn a_head_that_is_not_the_last_event_is_reported() {
     planted("UPDATE log_head SET position = 9", "the head says 9").await;
 }
 
 #[tokio::test]
-async fn a_version_out_of_order() {
+async fn a_version_out_of_order_is_reported() {
     planted("UPDATE events SET sequence = 7 WHERE position = 3", "has version 7 at position 3").await;
 }
 
 #[tokio::test]
-async fn a_payload_that_was_changed() {
+async fn a_changed_payload_is_reported() {
     let changed = "sequence 3 is not the Change";
     planted("UPDATE events SET words = array_replace(words, 'hello', 'hullo') WHERE position = 3", changed).await;
     let mentions = "replace(payload::text, '\"mentions\":[]', format('\"mentions\":[\"%s\"]', actor_id))::json";
@@ -53,12 +53,12 @@ async fn a_payload_that_was_changed() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_folded() {
+async fn an_event_that_cannot_be_folded_is_reported() {
     planted("UPDATE events SET payload = '{\"changes\": {}}' WHERE position = 2", "position 2 cannot be folded").await;
 }
 
 #[tokio::test]
-async fn rows_that_differ_are_missing_or_are_too_many() {
+async fn different_missing_and_additional_rows_are_reported() {
     planted("UPDATE tasks SET title = 'X'", "differs from the log in title").await;
     planted("DELETE FROM comments", "is missing").await;
     planted("UPDATE projects SET columns = '[]'", "differs from the log in columns").await;
@@ -76,7 +76,7 @@ async fn rows_that_differ_are_missing_or_are_too_many() {
 const ITS_OWN: [&str; 3] = ["projection_checkpoint", "projector_lease", "set_aside_events"];
 
 #[tokio::test]
-async fn a_row_that_is_missing_from_any_table_that_the_projector_writes() {
+async fn a_missing_row_of_any_read_table_is_reported() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P").await;
@@ -125,7 +125,7 @@ async fn a_row_that_is_missing_from_any_table_that_the_projector_writes() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_the_log() {
+async fn a_stream_that_differs_from_the_log_is_reported() {
     let (app, _) = filled().await;
     let nats = app.nats().await;
     let context = stream::context(&nats);

@@ -13,7 +13,7 @@ fn ids(items: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_board_is_read_in_windows_that_join() {
+async fn the_windows_of_a_board_have_no_gaps_or_overlaps() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, [todo, doing, done]) = ada.project("P").await;
@@ -71,7 +71,7 @@ async fn a_board_is_read_in_windows_that_join() {
 }
 
 #[tokio::test]
-async fn lists_are_filtered_by_what_tasks_have_to_do_with_each_other_and_with_the_caller() {
+async fn lists_are_filtered_by_links_and_by_relation_to_the_caller() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -118,7 +118,7 @@ async fn lists_are_filtered_by_what_tasks_have_to_do_with_each_other_and_with_th
 }
 
 #[tokio::test]
-async fn everybody_has_the_tasks_that_are_theirs_in_all_their_projects() {
+async fn my_tasks_are_those_of_all_projects_of_the_caller() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let mut made = Vec::new();
@@ -163,7 +163,7 @@ async fn everybody_has_the_tasks_that_are_theirs_in_all_their_projects() {
 }
 
 #[tokio::test]
-async fn filters_of_ones_own_are_seen_by_oneself_in_projects_that_one_is_in() {
+async fn personal_filters_are_private_and_need_a_membership() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P").await;
@@ -256,7 +256,7 @@ async fn scans(owner: &PgPool) -> (HashMap<String, i64>, i64) {
 /// Checked by PostgreSQL's statistics: they cover the statements of the program, with the plans of the query-api's
 /// role, and those within functions too. Each statement is sent often enough to get the generic plan.
 #[tokio::test]
-async fn no_read_reads_a_table_as_a_whole() {
+async fn no_read_scans_a_whole_table() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, [todo, ..]) = ada.project("P").await;

@@ -48,7 +48,7 @@ async fn filled(app: &App, ada: &Actor) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn verify_names_what_differs_and_a_rebuild_mends_it() {
+async fn verify_reports_differences_and_a_rebuild_repairs_them() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     filled(&app, &ada).await;
@@ -113,7 +113,7 @@ async fn verify_names_what_differs_and_a_rebuild_mends_it() {
 }
 
 #[tokio::test]
-async fn verify_names_events_that_do_not_follow_and_grants_and_identities_that_are_others() {
+async fn verify_reports_broken_sequences_grants_and_identities() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     filled(&app, &ada).await;
@@ -158,7 +158,7 @@ async fn verify_names_events_that_do_not_follow_and_grants_and_identities_that_a
 }
 
 #[tokio::test]
-async fn a_command_on_what_is_not_complete_waits_for_a_rebuild_and_no_other_does() {
+async fn only_commands_on_incomplete_aggregates_wait_for_a_rebuild() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, whole, part) = filled(&app, &ada).await;
@@ -216,7 +216,7 @@ impl Dice {
 }
 
 #[tokio::test]
-async fn what_many_commands_wrote_is_what_the_log_comes_to() {
+async fn side_tables_equal_the_fold_of_the_log_after_many_commands() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, columns) = ada.project("P").await;

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chunk_is_an_error() {
+    fn an_invalid_chunk_is_an_error() {
         let mut input: &[u8] = b"1\r\nab";
         let mut chunked = Chunked::default();
         assert_eq!(chunked.next(&mut input).expect("one byte"), Some(&b"a"[..]));

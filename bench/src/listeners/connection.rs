@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_byte_by_byte_is_read() -> anyhow::Result<()> {
+    fn a_response_received_byte_by_byte_is_parsed() -> anyhow::Result<()> {
         let (mut connection, _server) = connected()?;
         let frame = "id: 3\nevent: hello\ndata: {}\n\n";
         let answer = format!("{HEAD}{:x}\r\n{frame}\r\n0\r\n\r\n", frame.len());
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_comes_with_the_last_frame_is_seen() -> anyhow::Result<()> {
+    fn an_end_received_with_the_last_frame_is_detected() -> anyhow::Result<()> {
         let (mut connection, mut server) = connected()?;
         let last = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nid: 3\nevent: drain\ndata: {}\n\n";
         std::io::Write::write_all(&mut server, last.as_bytes())?;
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_an_error_that_says_why() -> anyhow::Result<()> {
+    fn a_refusal_is_an_error_with_a_reason() -> anyhow::Result<()> {
         let (mut connection, _server) = connected()?;
         let answer = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 4\r\n\r\nwhy?";
         let refused = connection.take(answer, &mut |_| {}).expect_err("no stream");

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_comes_byte_by_byte_is_the_same_frame() {
+    fn a_frame_received_byte_by_byte_is_the_same_frame() {
         let (mut frames, mut seen) = (Frames::default(), Vec::new());
         for byte in STREAM.as_bytes() {
             frames.feed(&[*byte], |frame| seen.push(frame));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_costs_a_few_dozen_bytes() {
+    fn a_stream_needs_a_few_dozen_bytes() {
         assert!(size_of::<Frames>() <= 104, "{}", size_of::<Frames>());
     }
 }

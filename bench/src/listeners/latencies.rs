@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_another_process_measured_is_the_same_here() -> anyhow::Result<()> {
+    fn a_histogram_of_another_process_is_read_unchanged() -> anyhow::Result<()> {
         let mut there = Latencies::new()?;
         (0..5000_u64).for_each(|n| there.record(Duration::from_micros(n * n)));
         let here: Latencies = serde_json::from_str(&serde_json::to_string(&there)?)?;

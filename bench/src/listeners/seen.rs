@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn who_saw_all_since_they_came_misses_nothing() {
+    fn a_listener_with_all_frames_since_it_connected_misses_none() {
         let truth = Truth::new(vec![7, 3, 5, 11]);
         assert_eq!(truth.missing(&seen(0, &[3, 5, 7, 11])), 0);
         assert_eq!(truth.missing(&seen(5, &[7, 11])), 0);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_of_another_room_is_noticed() {
+    fn missing_frames_and_those_of_other_projects_are_detected() {
         let truth = Truth::new(vec![3, 5, 7, 11]);
         assert_eq!(truth.missing(&seen(0, &[3, 7, 11])), 1);
         assert_eq!(truth.missing(&seen(0, &[3, 5, 8, 11])), 1);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_twice_or_too_late_is_counted_once_each() {
+    fn duplicate_and_late_frames_are_counted_once_each() {
         let twice = seen(0, &[3, 5, 5, 4, 7]);
         assert_eq!((twice.doubled, twice.count), (2, 3));
         let mut beyond = seen(0, &[3]);

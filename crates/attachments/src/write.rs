@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_is_read_back_whatever_it_was_cut_into() {
+    async fn data_is_read_back_unchanged_for_any_chunk_size() {
         let store = Store::new(Arc::new(InMemory::new()));
         for (n, size) in [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 17].into_iter().enumerate()
         {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_writer_goes_on_where_one_stopped() {
+    async fn another_writer_continues_where_one_stopped() {
         let (store, id) = (Store::new(Arc::new(InMemory::new())), AttachmentId(Uuid::from_u128(1)));
         let bytes = file(2 * PART_BYTES + 99);
         let mut progress = Progress::default();

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cache_holds_no_more_bytes_than_it_may_and_lets_the_longest_unused_go() {
+    async fn a_cache_is_bounded_in_bytes_and_evicts_the_least_recently_used() {
         const LIMIT: u64 = 1 << 20;
         const LARGE: usize = 64 << 10;
         let cached = cache::<Task>(LIMIT);

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_rank_of_a_millisecond_comes_twice_before_all_came_once() {
+    fn the_ranks_of_a_millisecond_repeat_only_after_all_were_used() {
         let at = Timestamp::from(chrono::DateTime::UNIX_EPOCH);
         for (first, step) in [(0, 0), (17, 2), (5, 31 * 61), (u32::MAX, u32::MAX)] {
             let jitter = Jitter::from(first, step);

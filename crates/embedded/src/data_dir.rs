@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_program_at_a_time_and_others_find_it() -> anyhow::Result<()> {
+    fn one_program_owns_a_data_folder_and_others_find_it() -> anyhow::Result<()> {
         let path = std::env::temp_dir().join(format!("taskfold-data-dir-{}", std::process::id()));
         let held = DataDir::take(&path)?;
         held.announce(&Running { pid: 1, database_url: Some("postgres://x".into()), nats_url: None })?;

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_is_kept_until_somebody_takes_it() -> anyhow::Result<()> {
+    fn the_port_is_kept_until_it_is_taken() -> anyhow::Result<()> {
         let dir = std::env::temp_dir().join(format!("taskfold-port-{}", std::process::id()));
         std::fs::create_dir_all(&dir)?;
         let file = dir.join("port");

@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_or_odd_path_is_no_place_for_a_socket() {
+    fn a_long_or_unusual_path_is_not_used_for_a_socket() {
         assert!(fits(Path::new("/srv/taskfold/.taskfold/socket")));
         assert!(!fits(&Path::new("/srv").join("x".repeat(100))));
         assert!(!fits(Path::new("/srv/one, two/socket")));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn ready_is_what_the_pid_file_of_this_very_process_says() {
+    fn readiness_is_read_from_the_pid_file_of_this_process() {
         let file = "4711\n/data\n1780000000\n5432\n/sockets\n\n  123 456\nready   \n";
         assert!(says_ready(file, 4711));
         assert!(!says_ready(file, 4712));

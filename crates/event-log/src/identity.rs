@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_of_an_earlier_epoch_are_good_up_to_every_fork_behind_it() {
+    fn positions_of_an_earlier_log_are_valid_up_to_every_later_fork() {
         let former = vec![Uuid::from_u128(1), Uuid::from_u128(2)];
         let log = LogIdentity { id: Uuid::from_u128(3), former, forks: vec![100, 80] };
         assert_eq!((log.shares(0, 80), log.shares(0, 81), log.shares(1, 81)), (Some(true), Some(false), Some(false)));

@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn words_return_to_their_places_whatever_they_say() {
+    fn texts_return_to_their_fields_whatever_they_contain() {
         let payload = r#"{"title":{"from":{"$":0},"to":{"$":1}}}"#;
         assert_eq!(
             composed(payload, &[Some("a"), Some("\"b\" {\"$\":0}")]),

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_aggregates_are_remembered_once_and_not_without_end() {
+    fn incomplete_aggregates_are_stored_once_and_bounded() {
         let writes = Writes::default();
         for n in (0..100).chain(0..100) {
             writes.mark_incomplete("task", Uuid::from_u128(n));

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lose_their_folders_and_what_does_not_belong_in_them() {
+    fn names_lose_their_folders_and_invalid_characters() {
         let cases = [
             ("notes.pdf", "notes.pdf"),
             ("../../etc/passwd", "passwd"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_type_that_is_none_is_that_of_bytes() {
+    fn an_invalid_content_type_becomes_octet_stream() {
         for good in ["image/png", "text/html; charset=utf-8", "application/vnd.api+json"] {
             assert_eq!(ContentType::cleaned(Some(good)).as_str(), good);
         }

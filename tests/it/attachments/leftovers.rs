@@ -7,7 +7,7 @@ use super::*;
 use crate::harness::new_id;
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_leaves_nothing() {
+async fn an_aborted_upload_leaves_no_data() {
     let (app, ada, task) = scene().await;
     let head = app.head().await;
     let path = format!("/v1/tasks/{task}/attachments");
@@ -27,7 +27,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_leaves_is_taken_away_after_a_day() {
+async fn data_left_by_a_killed_process_is_removed_after_a_day() {
     let (app, ada, task) = scene().await;
     let (_, kept) = attached(&ada, attach(&ada, &task, "kept", "text/plain", file(10))).await;
     // As after a kill: bytes, and the row that says that they may exist; one is recent, one old, and one was appended
@@ -64,7 +64,7 @@ async fn what_a_killed_process_leaves_is_taken_away_after_a_day() {
 }
 
 #[tokio::test]
-async fn with_an_attachment_its_bytes_go() {
+async fn removing_an_attachment_removes_its_content() {
     let (app, ada, task) = scene().await;
     let (location, _) = attached(&ada, attach(&ada, &task, "a.txt", "text/plain", file(PART + 1))).await;
     assert_eq!(stored(&app).await.len(), 2);

@@ -91,7 +91,7 @@ async fn nothing_is_left(app: &App) {
 }
 
 #[tokio::test]
-async fn what_is_attached_is_listed_counted_and_read_back() {
+async fn an_attachment_is_listed_counted_and_downloaded() {
     let (app, ada, task) = scene().await;
     let bytes = file(2 * PART + 17);
     let (location, reply) =
@@ -130,7 +130,7 @@ async fn what_is_attached_is_listed_counted_and_read_back() {
 }
 
 #[tokio::test]
-async fn a_video_is_played_by_ranges() {
+async fn a_video_is_served_in_ranges() {
     let (app, ada, task) = scene().await;
     let bytes = file(PART + 1000);
     let (location, reply) = attached(&ada, attach(&ada, &task, "clip.mp4", "video/mp4", bytes.clone())).await;
@@ -180,7 +180,7 @@ async fn a_video_is_played_by_ranges() {
 }
 
 #[tokio::test]
-async fn nothing_in_a_file_runs_and_its_name_survives() {
+async fn content_is_never_executed_and_the_file_name_is_kept() {
     let (app, ada, task) = scene().await;
     for content_type in ["text/html; charset=utf-8", "image/svg+xml"] {
         let html = b"<script>alert(1)</script>".to_vec();
@@ -220,7 +220,7 @@ async fn nothing_in_a_file_runs_and_its_name_survives() {
 }
 
 #[tokio::test]
-async fn a_digest_is_checked_and_another_leaves_nothing() {
+async fn an_upload_with_a_wrong_digest_is_refused_and_leaves_no_data() {
     let (app, ada, task) = scene().await;
     let bytes = file(PART + 5);
     let base64 = BASE64_STANDARD.encode(Sha256::digest(&bytes));
@@ -252,7 +252,7 @@ async fn begin(app: &App, actor: &Actor, path: &str, announced: u64, bytes: &[u8
 }
 
 #[tokio::test]
-async fn who_may_not_attach_is_refused_before_a_byte_is_taken() {
+async fn an_upload_without_permission_is_refused_before_its_body_is_read() {
     let (app, ada, task) = scene().await;
     let (eve, bea) = (app.person("eve").await, app.person("bea").await);
     let project =
@@ -291,7 +291,7 @@ async fn who_may_not_attach_is_refused_before_a_byte_is_taken() {
 }
 
 #[tokio::test]
-async fn the_same_upload_again_is_answered_again_and_stored_once() {
+async fn a_repeated_upload_gets_the_same_response_and_is_stored_once() {
     let (app, ada, task) = scene().await;
     let key = new_id().to_string();
     let bytes = file(PART + 3);
@@ -331,7 +331,7 @@ fn peak() -> u64 {
 }
 
 #[tokio::test]
-async fn a_large_file_needs_little_memory_either_way() {
+async fn large_uploads_and_downloads_need_little_memory() {
     const MIB: usize = 600;
     let (app, ada, task) = scene().await;
     let piece = Bytes::from(file(1024 * 1024));
@@ -359,7 +359,7 @@ async fn a_large_file_needs_little_memory_either_way() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_named_and_takes_nothing_else_along() {
+async fn an_unavailable_store_is_reported_and_affects_only_attachments() {
     let (app, ada, _) = scene().await;
     let state = async || {
         let ready = ada.get("/health/ready").await.expect(200);

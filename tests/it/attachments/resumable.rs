@@ -33,7 +33,7 @@ async fn offset(actor: &Actor, upload: &str) -> usize {
 }
 
 #[tokio::test]
-async fn an_upload_goes_on_where_it_broke_off() {
+async fn an_upload_resumes_where_it_was_interrupted() {
     let (app, ada, task) = scene().await;
     let bytes = file(2 * PART + 500);
     let upload = create(&ada, &task, bytes.len()).await;
@@ -81,7 +81,7 @@ async fn an_upload_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn an_upload_that_was_complete_when_the_process_died_is_attached_by_who_asks() {
+async fn a_complete_upload_of_a_killed_process_is_attached_by_the_next_request() {
     let (app, ada, task) = scene().await;
     let upload = create(&ada, &task, 10).await;
     sent(patch(&ada, &upload, 0, file(4)), 204).await;
@@ -127,7 +127,7 @@ async fn another_process(app: &App) -> (std::process::Child, String) {
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_no_part_of_an_upload_that_was_whole() {
+async fn a_killed_process_loses_no_complete_part_of_an_upload() {
     let (app, ada, task) = scene().await;
     let bytes = file(3 * PART);
     let upload = create(&ada, &task, bytes.len()).await;
@@ -154,7 +154,7 @@ async fn a_killed_process_loses_no_part_of_an_upload_that_was_whole() {
 }
 
 #[tokio::test]
-async fn uploads_are_their_callers_own_and_end_when_they_say_so() {
+async fn uploads_are_private_to_their_caller_and_end_at_their_expiry() {
     let (app, ada, task) = scene().await;
     let eve = app.person("eve").await;
     let path = format!("/v1/tasks/{task}/uploads");
@@ -194,7 +194,7 @@ async fn uploads_are_their_callers_own_and_end_when_they_say_so() {
 }
 
 #[tokio::test]
-async fn nobody_leaves_more_than_so_many_uploads_behind() {
+async fn the_number_of_incomplete_uploads_per_user_is_limited() {
     let (app, ada, task) = scene().await;
     let path = format!("/v1/tasks/{task}/uploads");
     let key = new_id().to_string();
@@ -212,7 +212,7 @@ async fn nobody_leaves_more_than_so_many_uploads_behind() {
 }
 
 #[tokio::test]
-async fn what_is_offered_is_said_and_what_is_not_is_refused() {
+async fn tus_capabilities_are_declared_and_unsupported_extensions_are_refused() {
     let (app, ada, task) = scene().await;
     let path = format!("/v1/tasks/{task}/uploads");
     let nobody = app.anonymous();
@@ -255,7 +255,7 @@ async fn what_is_offered_is_said_and_what_is_not_is_refused() {
 }
 
 #[tokio::test]
-async fn bytes_that_do_not_come_to_their_checksum_are_not_kept() {
+async fn a_part_with_a_wrong_checksum_is_discarded() {
     let (app, ada, task) = scene().await;
     let bytes = file(2 * PART + 500);
     let upload = create(&ada, &task, bytes.len()).await;
@@ -286,7 +286,7 @@ async fn bytes_that_do_not_come_to_their_checksum_are_not_kept() {
 }
 
 #[tokio::test]
-async fn a_method_may_stand_in_a_header() {
+async fn a_header_may_override_the_method() {
     let (app, ada, task) = scene().await;
     let upload = create(&ada, &task, 10).await;
     let over = |method: &str| tus(&ada, Method::POST, &upload).header("x-http-method-override", method);

@@ -57,7 +57,7 @@ async fn upload(dir: &Path, ada: &Actor, task: &str, what: Value) -> Value {
 }
 
 #[tokio::test]
-async fn tus_js_client_uploads_resumes_and_is_told_what_is_not_offered() {
+async fn tus_js_client_uploads_resumes_and_reports_unsupported_features() {
     let Some(dir) = installed().await else { return };
     let (app, ada, task) = scene().await;
     let bytes = 2 * PART + 500;

@@ -20,7 +20,7 @@ async fn until(stream: &mut Sse, event: &str) -> crate::harness::Frame {
 }
 
 #[tokio::test]
-async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anything() {
+async fn streams_continue_without_jetstream_as_degraded_without_loss_or_duplicates() {
     let place = Place::new().await;
     let way = Way::to_nats(&place.nats_url).await;
     let app = App::start_at(Place { nats_url: way.nats_url(), ..place }).await;
@@ -64,7 +64,7 @@ async fn streams_go_on_without_jetstream_say_so_and_neither_lose_nor_double_anyt
 const AFTER_ELECTION: Duration = Duration::from_secs(3 + 3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_leader_of_the_stream_is_killed_under_load_and_publishing_goes_on_in_order() {
+async fn publishing_continues_in_order_when_the_stream_leader_is_killed_under_load() {
     let mut cluster = Cluster::start("leader").await;
     let flags = vec!["--stream-replicas".to_owned(), "3".to_owned()];
     let app = App::start_at(Place { nats_url: cluster.nats_url.clone(), flags, ..Place::new().await }).await;

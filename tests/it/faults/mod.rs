@@ -45,7 +45,7 @@ async fn survive(name: &str, faults: &[Fault]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_commonest_faults_are_survived() {
+async fn the_most_common_faults_are_survived() {
     let faults = [
         fault(Target::Postgres, How::Frozen(6)),
         fault(Target::Postgres, How::Full(2)),

@@ -14,7 +14,7 @@ async fn held_back(app: &App) -> Transaction<'static, Postgres> {
 }
 
 #[tokio::test]
-async fn a_project_that_is_not_projected_yet_is_waited_for_and_not_revoked() {
+async fn a_stream_waits_for_a_project_that_is_not_projected_yet() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     app.settle().await;
@@ -34,7 +34,7 @@ async fn a_project_that_is_not_projected_yet_is_waited_for_and_not_revoked() {
 
 /// A cursor from a command's reply may be ahead of the read tables, and a removal before it.
 #[tokio::test]
-async fn a_removal_before_a_cursor_that_is_ahead_of_the_read_tables_is_seen_in_time() {
+async fn a_removal_before_a_cursor_ahead_of_the_read_tables_ends_the_stream() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;

@@ -196,7 +196,7 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
 }
 
 #[tokio::test]
-async fn everybody_is_told_exactly_once_whatever_becomes_of_their_memberships() {
+async fn membership_changes_are_delivered_exactly_once_to_everyone_concerned() {
     let app = App::start().await;
     let names = [["ada", "bo", "cy"], ["ann", "ben", "cat"], ["abe", "bob", "cid"]];
     for (seed, names) in (1..).zip(names) {
@@ -206,7 +206,7 @@ async fn everybody_is_told_exactly_once_whatever_becomes_of_their_memberships() 
 }
 
 #[tokio::test]
-async fn sixty_removals_from_a_team_and_returns_to_it_are_told_one_by_one() {
+async fn repeated_removals_from_and_returns_to_a_team_are_all_delivered() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let team = team(&ada, &[&bo]).await;
@@ -236,7 +236,7 @@ async fn sixty_removals_from_a_team_and_returns_to_it_are_told_one_by_one() {
 
 /// Events of teams that a person left while disconnected.
 #[tokio::test]
-async fn who_comes_back_hears_of_the_end_of_their_teams() {
+async fn a_returning_member_is_delivered_the_deletion_of_their_teams() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
@@ -273,7 +273,7 @@ async fn who_comes_back_hears_of_the_end_of_their_teams() {
 
 /// A user with a role of their own and one through a team keeps access when one of the two ends, live and on resuming.
 #[tokio::test]
-async fn who_keeps_sight_in_another_way_is_not_revoked() {
+async fn a_member_with_other_access_is_not_revoked() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
@@ -319,7 +319,7 @@ async fn who_keeps_sight_in_another_way_is_not_revoked() {
 
 /// Events are delivered by the access at their time; lists are filtered by today's access.
 #[tokio::test]
-async fn notifications_are_told_to_who_was_there_and_listed_for_who_is() {
+async fn notifications_are_delivered_to_members_of_the_time_and_listed_for_current_ones() {
     let app = App::start().await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
@@ -346,7 +346,7 @@ async fn notifications_are_told_to_who_was_there_and_listed_for_who_is() {
 
 /// A system whose read tables lack membership intervals gets them from the log when the new program starts.
 #[tokio::test]
-async fn intervals_of_before_are_made_when_the_program_is_new() {
+async fn membership_intervals_of_earlier_events_are_created_by_an_upgrade() {
     let place = Place::new().await;
     let app = App::start_at(place.clone()).await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);

@@ -86,7 +86,7 @@ async fn project(app: &App, owner: &Actor, members: &[(&Actor, &str)]) -> String
 }
 
 #[tokio::test]
-async fn people_join_focus_and_leave_with_all_their_devices_together() {
+async fn joining_focusing_and_leaving_combine_all_devices_of_a_user() {
     let app = App::start().await;
     let (ada, bea, eve) = (app.person("ada").await, app.person("bea").await, app.person("eve").await);
     let project = project(&app, &ada, &[(&bea, "viewer")]).await;
@@ -149,7 +149,7 @@ async fn people_join_focus_and_leave_with_all_their_devices_together() {
 }
 
 #[tokio::test]
-async fn a_device_has_a_plain_name_and_one_has_not_too_many() {
+async fn device_ids_are_plain_tokens_and_their_number_is_limited() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let project = project(&app, &ada, &[]).await;
@@ -178,7 +178,7 @@ async fn a_device_has_a_plain_name_and_one_has_not_too_many() {
 }
 
 #[tokio::test]
-async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
+async fn presence_is_shared_by_all_instances_and_expires() {
     let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place.clone()).await);
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
@@ -222,7 +222,7 @@ async fn what_is_said_to_one_instance_is_known_to_all_and_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn who_is_removed_is_gone_at_once_and_hears_no_more() {
+async fn a_removed_member_is_absent_at_once_and_receives_nothing_more() {
     let app = App::start().await;
     let (ada, bea, cid) = (app.person("ada").await, app.person("bea").await, app.person("cid").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
@@ -268,7 +268,7 @@ async fn who_is_removed_is_gone_at_once_and_hears_no_more() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_are_counted_and_read_page_by_page() {
+async fn more_than_a_hundred_present_members_are_counted_and_paged() {
     const CROWD: usize = 104;
     let app = App::start().await;
     let ada = app.person("ada").await;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn an_instance_that_is_killed_takes_nobody_along_and_keeps_nobody() {
+async fn members_of_a_killed_instance_expire_and_can_rejoin_another() {
     let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
     let app = App::start_at(place.clone()).await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
@@ -50,7 +50,7 @@ async fn an_instance_that_is_killed_takes_nobody_along_and_keeps_nobody() {
 }
 
 #[tokio::test]
-async fn without_nats_presence_is_refused_and_all_else_goes_on_until_it_is_back() {
+async fn without_nats_only_presence_is_refused() {
     let dir = data_dir("presence");
     let options = Options { data_dir: dir, postgres: false, nats: true, durability: Durability::TestsOnly };
     let stack = Stack::start(options).await.unwrap();
@@ -87,7 +87,7 @@ async fn without_nats_presence_is_refused_and_all_else_goes_on_until_it_is_back(
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_lost_is_made_anew() {
+async fn a_lost_bucket_is_recreated() {
     let place = Place::new().await;
     let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);

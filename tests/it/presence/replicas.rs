@@ -13,7 +13,7 @@ async fn replicas(client: &async_nats::Client, stream: &str) -> Option<(usize, u
 }
 
 #[tokio::test]
-async fn what_a_cluster_keeps_of_stream_and_bucket_is_never_lowered() {
+async fn replicas_of_stream_and_bucket_are_never_reduced() {
     let cluster = Cluster::start("cluster").await;
     let place = Place { nats_url: cluster.nats_url.clone(), ..Place::new().await };
     let of_three = Place { flags: vec!["--stream-replicas=3".to_owned()], ..place.clone() };

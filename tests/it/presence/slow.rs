@@ -41,7 +41,7 @@ impl Raw {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_goes_without_presence_and_misses_no_event() {
+async fn a_client_that_does_not_read_misses_presence_and_no_event() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;

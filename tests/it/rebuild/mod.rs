@@ -81,7 +81,7 @@ async fn shape(owner: &PgPool) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_rebuild_comes_to_the_same_rows_and_to_tables_of_the_same_shape() {
+async fn a_rebuild_produces_the_same_rows_and_the_same_tables() {
     let app = App::start().await;
     full_house(&app).await;
     let before = shape(&app.owner).await;
@@ -99,7 +99,7 @@ async fn a_rebuild_comes_to_the_same_rows_and_to_tables_of_the_same_shape() {
 
 /// A table that the projector writes and that is in no generation would not be rebuilt.
 #[tokio::test]
-async fn every_table_of_the_projector_is_in_a_generation() {
+async fn every_table_of_the_projector_belongs_to_a_generation() {
     let app = App::start().await;
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace \
@@ -120,7 +120,7 @@ async fn every_table_of_the_projector_is_in_a_generation() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_and_then_right() {
+async fn a_rebuild_repairs_differences_that_verify_reports() {
     let app = App::start().await;
     full_house(&app).await;
     for statement in [
@@ -170,7 +170,7 @@ async fn read(ada: Actor, project: String, stop: Arc<AtomicBool>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commands_reads_and_streams_go_on_while_generations_come_and_go() {
+async fn commands_reads_and_streams_continue_during_rebuilds_and_switches() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
     let since = app.head().await;
@@ -209,7 +209,7 @@ async fn commands_reads_and_streams_go_on_while_generations_come_and_go() {
 }
 
 #[tokio::test]
-async fn going_back_brings_the_rows_of_before_with_all_that_happened_since() {
+async fn a_rollback_restores_the_previous_generation_with_all_later_events() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
     // Differs from the log, to identify the generation.
@@ -230,7 +230,7 @@ async fn going_back_brings_the_rows_of_before_with_all_that_happened_since() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_folded_or_stored_is_dead_lettered_alike() {
+async fn events_that_cannot_be_folded_or_stored_become_the_same_dead_letters() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -300,7 +300,7 @@ async fn what_cannot_be_folded_or_stored_is_dead_lettered_alike() {
 }
 
 #[tokio::test]
-async fn events_of_a_kind_that_is_not_known_are_dead_lettered_too() {
+async fn events_of_an_unknown_type_become_dead_letters() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

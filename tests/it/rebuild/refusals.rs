@@ -14,7 +14,7 @@ use super::{full_house, rebuilt};
 use crate::harness::{App, eventually};
 
 #[tokio::test]
-async fn a_rebuild_that_is_killed_changes_nothing_and_the_next_one_works() {
+async fn a_killed_rebuild_changes_nothing_and_the_next_one_succeeds() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
     // A long read: the switch has to wait, and is killed while it does.
@@ -51,7 +51,7 @@ async fn a_rebuild_that_is_killed_changes_nothing_and_the_next_one_works() {
 }
 
 #[tokio::test]
-async fn one_rebuild_at_a_time() {
+async fn only_one_rebuild_runs_at_a_time() {
     let app = App::start().await;
     full_house(&app).await;
     let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
@@ -65,7 +65,7 @@ async fn one_rebuild_at_a_time() {
 }
 
 #[tokio::test]
-async fn there_is_no_going_back_to_nothing_or_to_what_another_version_wrote() {
+async fn a_rollback_needs_a_previous_generation_of_this_version() {
     let app = App::start().await;
     full_house(&app).await;
     let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
@@ -87,7 +87,7 @@ async fn there_is_no_going_back_to_nothing_or_to_what_another_version_wrote() {
 }
 
 #[tokio::test]
-async fn tables_of_an_earlier_version_are_rebuilt_before_anything_is_projected_into_them() {
+async fn tables_of_an_earlier_version_are_rebuilt_before_projecting() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
     // As left by an earlier program: with another definition of a task's title.
@@ -112,7 +112,7 @@ async fn tables_of_an_earlier_version_are_rebuilt_before_anything_is_projected_i
 }
 
 #[tokio::test]
-async fn tables_of_a_later_version_are_left_alone() {
+async fn tables_of_a_later_version_are_not_changed() {
     let app = App::start().await;
     let (ada, project) = full_house(&app).await;
     sqlx::query("UPDATE projection_checkpoint SET versions = versions || '{\"tasks\": 99}'")

@@ -21,7 +21,7 @@ async fn answer(actor: &Actor, path: &str) -> Response {
 }
 
 #[tokio::test]
-async fn http_gives_up_the_connection_of_a_stream_that_is_its_first_request_and_no_other() {
+async fn only_a_stream_that_is_the_first_request_takes_over_its_connection() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -51,7 +51,7 @@ async fn http_gives_up_the_connection_of_a_stream_that_is_its_first_request_and_
 }
 
 #[tokio::test]
-async fn many_streams_and_requests_go_over_one_connection_of_http2() {
+async fn many_streams_and_requests_share_one_http2_connection() {
     let app = App::start().await;
     let ada = with_client(&app.person("ada").await, reqwest::Client::builder().http2_prior_knowledge());
     let (project, _) = ada.project("P").await;

@@ -31,7 +31,7 @@ async fn line_with(lines: &mut tokio::io::Lines<BufReader<TcpStream>>, what: &st
 }
 
 #[tokio::test]
-async fn who_has_closed_their_side_is_answered() {
+async fn a_half_closed_client_is_answered() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -57,7 +57,7 @@ fn streams(ada: &Actor, project: &str) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn a_stream_goes_on_for_who_has_closed_their_side() {
+async fn a_stream_continues_for_a_half_closed_client() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -74,7 +74,7 @@ async fn a_stream_goes_on_for_who_has_closed_their_side() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_as_soon_as_its_client_is_gone() {
+async fn a_stream_ends_as_soon_as_its_client_disconnects() {
     let app = App::start_with(&["--max-streams-per-user", "1"]).await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

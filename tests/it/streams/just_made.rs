@@ -16,7 +16,7 @@ fn at_once(actor: &Actor, path: &str) -> reqwest::RequestBuilder {
 }
 
 #[tokio::test]
-async fn what_the_log_has_is_waited_for_and_is_not_said_to_be_missing() {
+async fn reads_wait_for_what_is_in_the_log_instead_of_not_found() {
     let app = App::start().await;
     let (ada, bea, eve) = (app.person("ada").await, app.person("bea").await, app.person("eve").await);
     let (old, _) = ada.project("Old").await;
@@ -78,7 +78,7 @@ async fn what_the_log_has_is_waited_for_and_is_not_said_to_be_missing() {
 }
 
 #[tokio::test]
-async fn a_stream_of_a_project_that_was_just_made_opens() {
+async fn a_stream_of_a_new_project_opens() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (first, _) = ada.project("First").await;

@@ -17,7 +17,7 @@ mod just_made;
 mod resuming;
 
 #[tokio::test]
-async fn a_stream_says_hello_and_goes_on_from_where_one_read() {
+async fn a_stream_begins_with_hello_and_continues_at_the_position_of_a_read() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -38,7 +38,7 @@ async fn a_stream_says_hello_and_goes_on_from_where_one_read() {
 }
 
 #[tokio::test]
-async fn a_reconnect_resumes_where_it_broke_off() {
+async fn a_reconnected_client_resumes_at_its_cursor() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -60,7 +60,7 @@ async fn a_reconnect_resumes_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn several_projects_come_on_one_stream_in_order() {
+async fn several_projects_are_delivered_on_one_stream_in_order() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (one, _) = ada.project("One").await;
@@ -80,7 +80,7 @@ async fn several_projects_come_on_one_stream_in_order() {
 }
 
 #[tokio::test]
-async fn a_ticket_opens_a_stream_and_strangers_stay_outside() {
+async fn a_ticket_opens_a_stream_and_others_are_refused() {
     let app = App::start().await;
     let (ada, eve) = (app.person("ada").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;
@@ -114,7 +114,7 @@ async fn last_event(stream: &mut Sse) -> String {
 }
 
 #[tokio::test]
-async fn the_removal_is_the_last_event_a_member_sees() {
+async fn a_removed_member_receives_the_removal_as_the_last_event() {
     let app = App::start().await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, _) = ada.project("P").await;
@@ -132,7 +132,7 @@ async fn the_removal_is_the_last_event_a_member_sees() {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_says_so() {
+async fn a_stopping_server_sends_drain() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;

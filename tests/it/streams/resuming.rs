@@ -4,7 +4,7 @@ use super::*;
 
 /// event-source-polyfill sends the cursor in the address.
 #[tokio::test]
-async fn a_cursor_comes_as_a_header_or_in_the_address_and_the_header_wins() {
+async fn the_cursor_in_the_header_takes_precedence_over_the_query() {
     let app = App::start().await;
     let (ada, eve) = (app.person("ada").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;

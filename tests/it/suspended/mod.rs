@@ -76,7 +76,7 @@ async fn projected(app: &App) {
 }
 
 #[tokio::test]
-async fn a_rebuild_that_is_suspended_holds_nobody_up_and_ends_well_when_it_goes_on() {
+async fn a_suspended_rebuild_blocks_nothing_and_completes_when_resumed() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
     // A reader blocks the switch, which holds back projections.
@@ -100,7 +100,7 @@ async fn a_rebuild_that_is_suspended_holds_nobody_up_and_ends_well_when_it_goes_
 }
 
 #[tokio::test]
-async fn a_rebuild_of_the_write_side_that_is_suspended_holds_no_command_up() {
+async fn a_suspended_rebuild_of_the_side_tables_blocks_no_command() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
     sqlx::query("INSERT INTO task_links (kind, task_id, target_id) VALUES (1, $1::uuid, gen_random_uuid())")
@@ -128,7 +128,7 @@ async fn a_rebuild_of_the_write_side_that_is_suspended_holds_no_command_up() {
 
 /// PostgreSQL applies no timeout of its own while a client does not read its result.
 #[tokio::test]
-async fn a_projector_that_is_suspended_while_it_is_answered_loses_its_sessions_with_the_lease() {
+async fn a_suspended_projector_loses_its_sessions_with_the_lease() {
     let place = Place::new().await;
     let owner = taskfold::connections::owner_pool(&place.database_url, 2).unwrap();
     // The logins of this database, which all projectors share.
@@ -169,7 +169,7 @@ async fn a_projector_that_is_suspended_while_it_is_answered_loses_its_sessions_w
 
 /// Like one of an earlier release, whose sessions had no limit.
 #[tokio::test]
-async fn a_session_that_keeps_the_checkpoint_and_does_nothing_is_ended() {
+async fn an_idle_session_that_holds_the_checkpoint_is_terminated() {
     let app = App::start().await;
     let (ada, _, task) = app.with_a_task().await;
     let pool = role_pool(&app.database_url, DatabaseRole::Maintenance, 1).await.unwrap();

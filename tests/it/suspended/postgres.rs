@@ -78,7 +78,7 @@ async fn read(ada: &Actor, task: &str) {
 }
 
 #[tokio::test]
-async fn sessions_that_are_suspended_are_replaced() {
+async fn suspended_sessions_are_replaced() {
     let own = Own::start("sessions").await;
     let app = App::start_at(own.place.clone()).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
@@ -101,7 +101,7 @@ async fn sessions_that_are_suspended_are_replaced() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_suspended_has_everything_answered_in_time_and_goes_on_afterwards() {
+async fn requests_are_answered_in_time_while_the_server_is_suspended() {
     let own = Own::start("server").await;
     let app = App::start_at(own.place.clone()).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;

@@ -166,19 +166,19 @@ mod tests {
     }
 
     #[test]
-    fn commands_on_tasks_of_one_project_go_together() {
+    fn commands_on_tasks_of_one_project_share_a_batch() {
         assert_eq!(batches([on(10), on(11), placed(12, 5, 1, None), placed(13, 5, 2, None)]), [[10, 11, 12, 13]]);
     }
 
     #[test]
-    fn two_that_expect_the_same_version_or_have_the_same_command_id_do_not() {
+    fn commands_with_the_same_expected_version_or_command_id_do_not_share_a_batch() {
         assert_eq!(batches([on(10), on(10), on(11)]), [vec![10, 11], vec![10]]);
         let same = Append { command_id: id(1010), ..on(11) };
         assert_eq!(batches([on(10), same, on(12)]), [vec![10, 12], vec![11]]);
     }
 
     #[test]
-    fn what_changes_a_project_or_a_team_goes_apart_from_what_was_decided_on_it() {
+    fn a_change_of_a_project_or_team_is_not_batched_with_decisions_on_it() {
         let project = Append { effects: Effects::default(), ..on(PROJECT) };
         assert_eq!(batches([on(10), project.clone(), on(11)]), [vec![10, 11], vec![PROJECT]]);
         assert_eq!(batches([project, on(10), on(11)]), [vec![PROJECT], vec![10, 11]]);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_taken_without_others_that_change_it() {
+    fn a_counted_limit_is_not_batched_with_commands_that_change_the_count() {
         let limited = [placed(10, 5, 1, Some(3)), placed(11, 5, 2, Some(3)), placed(12, 6, 3, None)];
         assert_eq!(batches(limited), [vec![10, 12], vec![11]]);
         let checks = vec![Check::NoTasks { column: ColumnId(id(5)) }];
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_rank_is_for_one_and_links_are_looked_at_one_by_one() {
+    fn commands_with_the_same_rank_or_with_links_do_not_share_a_batch() {
         assert_eq!(batches([placed(10, 5, 1, None), placed(11, 5, 1, None)]), [[10], [11]]);
         let linked = |task: u128, to: u128| Append {
             effects: Effects { link: Some(Link::WaitsFor(TaskId(id(to)))), ..Effects::default() },
@@ -214,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn commands_on_one_aggregate_go_together_when_each_follows_the_one_before() {
+    fn consecutive_commands_on_one_aggregate_share_a_batch() {
         assert_eq!(batches([nth(10, 1), on(11), nth(10, 2), nth(10, 3)]), [[10, 11, 10, 10]]);
         assert_eq!(batches([nth(10, 1), nth(10, 3), nth(10, 2)]), [vec![10], vec![10], vec![10]], "in order");
     }
 
     #[test]
-    fn what_follows_a_command_that_waits_waits_too() {
+    fn a_command_waits_behind_a_waiting_predecessor() {
         let rank = |n: i64, aggregate| Append { effects: placed(aggregate, 5, n, None).effects, ..nth(aggregate, 1) };
         let taken = Append { effects: placed(9, 5, 1, None).effects, ..on(9) };
         assert_eq!(batches([taken, rank(1, 10), nth(10, 2), on(11)]), [vec![9, 11], vec![10, 10]]);

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_event_says_what_is_written_beside_it_and_all_say_why() {
+    fn the_first_event_has_all_metadata_and_the_others_only_the_cause() {
         let id = Uuid::from_u128(7);
         let append = Append {
             fingerprint: vec![1, 171],

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_between_two_batches_are_of_others() {
+    fn positions_between_two_batches_belong_to_other_appenders() {
         let mut others = OtherAppenders::default();
         others.learn(Some(5..=5));
         assert!(!others.are_active(), "what came before the first batch may be of long ago");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_or_was_there_before_tells_nothing() {
+    fn refused_and_repeated_commands_say_nothing_about_other_appenders() {
         let batch = [Outcome::Duplicate(recorded(2, 2)), Outcome::Conflict, appended(6, 5)];
         assert_eq!(positions(&batch), None);
         let mut others = OtherAppenders::default();

@@ -21,7 +21,7 @@ fn a_move_within_a_column_changes_the_rank_alone() {
 }
 
 #[test]
-fn a_task_that_is_in_the_place_already_stays_there() {
+fn a_task_at_the_requested_placement_stays_there() {
     given(a_task()).when(moves(TODO)).then_expect_events(vec![]);
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::testing::{ANA, TEAM, added, event, from_to, given, project_created, removed, team_created, then};
 
 #[test]
-fn changes_of_roles_in_a_project_are_delivered_to_whom_they_are_about() {
+fn changes_of_roles_are_delivered_to_the_people_concerned() {
     let ana = |role: &str| json!({"user_id": ANA, "role": role});
     let team = |role: &str| json!({"team_id": TEAM, "role": role});
     let to_person = |position: i64| json!({"position": position, "user_id": ANA, "team_id": null});

@@ -39,7 +39,7 @@ fn commented(author: Uuid, mentions: &[Uuid]) -> Value {
 
 /// A project that CIA watches, with a task of ACTOR that is assigned to ANA; then the case's events.
 #[test]
-fn each_person_is_notified_once_for_the_reason_that_concerns_them_most() {
+fn each_person_is_notified_once_for_the_most_specific_reason() {
     let assigned =
         |from: &[Uuid], to: &[Uuid]| event("task.assigned", json!({"assignee_ids": from_to(json!(from), json!(to))}));
     let body = |mentions: &[Uuid]| json!({"id": COMMENT, "text": "c", "mentions": mentions});
@@ -86,7 +86,7 @@ fn each_person_is_notified_once_for_the_reason_that_concerns_them_most() {
 }
 
 #[test]
-fn a_notification_says_of_what_and_by_whom() {
+fn a_notification_names_its_event_and_its_actor() {
     let tables = given(&[project_created(), task_created(), commented(ANA, &[])]);
     crate::testing::then(
         &tables.notifications,
@@ -98,14 +98,14 @@ fn a_notification_says_of_what_and_by_whom() {
 }
 
 #[test]
-fn history_that_is_imported_notifies_nobody() {
+fn imported_history_notifies_nobody() {
     let mut imported = task_assigned_to(&[ANA]);
     imported["recorded_after"] = json!(8);
     assert_eq!(notified(&given(&[project_created(), watched(), imported])), []);
 }
 
 #[test]
-fn without_the_projects_row_its_watchers_are_those_of_its_history_at_the_position() {
+fn without_a_project_row_the_watchers_are_read_from_the_history() {
     let at_1 = given(&[project_created()]);
     let at_2 = given(&[project_created(), watched()]);
     let mut history = WatcherHistory::default();

@@ -260,7 +260,7 @@ fn comments_and_files_are_counted() {
 }
 
 #[test]
-fn whoever_unwatches_watches_again_when_they_comment_and_no_more_when_they_unwatch_again() {
+fn commenting_watches_a_task_again_after_unwatching() {
     let comment = json!({"id": TASK, "author_id": BEN, "text": "c", "mentions": []});
     let unwatched = || event("task.unwatched", json!({"watcher": removed(json!({"user_id": BEN}))}));
     let cases = [

@@ -160,7 +160,7 @@ fn a_newer_export_whose_older_actions_are_cut_off_adds_only_what_is_new() {
 }
 
 #[test]
-fn cards_and_lists_that_left_are_gone() {
+fn cards_and_lists_missing_from_a_newer_export_are_removed() {
     let mut simulation = Simulation::default();
     simulation.import(&board());
     let mut newer = board();
