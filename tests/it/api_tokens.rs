@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold::databases::{DatabaseRole, role_pool};
 
-use crate::harness::{Actor, App, Place, Sse, eventually, new_id, now};
+use crate::harness::{Actor, App, Sse, TestEnvironment, eventually, new_id, now};
 
 /// Time within which a revocation or expiry takes effect everywhere.
 const FELT_WITHIN: Duration = Duration::from_secs(5);
@@ -167,8 +167,8 @@ async fn a_token_limited_to_a_project_cannot_read_others_or_create_one() {
 
 #[tokio::test]
 async fn a_revoked_token_is_refused_on_every_instance_and_its_streams_end() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use taskfold_event_log::{FORKED, INCOMPLETE, SUSPENDED};
 use uuid::Uuid;
 
-use crate::harness::{Place, new_id};
+use crate::harness::{TestEnvironment, new_id};
 
 /// A log with a project at version 1, whose only column may hold two tasks.
 struct Log {
@@ -18,8 +18,8 @@ struct Log {
 }
 
 impl Log {
-    async fn new(place: &Place) -> Self {
-        let db = PgPool::connect(&place.database_url).await.unwrap();
+    async fn new(environment: &TestEnvironment) -> Self {
+        let db = PgPool::connect(&environment.database_url).await.unwrap();
         let log = Self { db, project: new_id(), column: new_id(), seen: None };
         let (start, answers) = log.append(&[json!({"type": "project", "aggregate": log.project})]).await.unwrap();
         assert_eq!((start, answers), (0, None));
@@ -132,8 +132,8 @@ fn outcomes(answers: Option<Value>) -> Vec<String> {
 
 #[tokio::test]
 async fn a_batch_refuses_conflicts_and_appends_the_rest_without_gaps() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let (there, sent) = (new_id(), new_id());
     let first = json!({"aggregate": there, "command": sent, "rank": "m", "events": 2});
     assert_eq!(log.append(&[first]).await.unwrap(), (1, None));
@@ -173,8 +173,8 @@ async fn a_batch_refuses_conflicts_and_appends_the_rest_without_gaps() {
 
 #[tokio::test]
 async fn only_decisions_on_an_outdated_project_are_refused() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let project = json!({"type": "project", "aggregate": log.project, "expected": 1});
     assert_eq!(log.append(&[project]).await.unwrap(), (1, None));
     let (_, answers) = log.append(&[json!({"guard": 1}), json!({"guard": 2})]).await.unwrap();
@@ -184,8 +184,8 @@ async fn only_decisions_on_an_outdated_project_are_refused() {
 
 #[tokio::test]
 async fn a_command_without_events_is_checked_and_its_key_is_stored() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let task = new_id();
     log.append(&[json!({"aggregate": task}), json!({})]).await.unwrap();
     let nothing = json!({"aggregate": task, "expected": 1, "events": 0, "command": new_id()});
@@ -202,8 +202,8 @@ async fn a_command_without_events_is_checked_and_its_key_is_stored() {
 /// of the log.
 #[tokio::test]
 async fn a_decision_on_a_version_ahead_of_the_log_is_refused_without_a_gap() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let task = new_id();
     log.append(&[json!({"aggregate": task})]).await.unwrap();
     for ahead in [json!({"aggregate": task, "expected": 5}), json!({"guard": 2})] {
@@ -219,8 +219,8 @@ fn refusal(refused: sqlx::Result<(i64, Option<Value>)>) -> String {
 
 #[tokio::test]
 async fn a_decision_on_an_event_that_the_log_does_not_have_is_refused() {
-    let place = Place::new().await;
-    let mut log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let mut log = Log::new(&environment).await;
     let command = new_id();
     log.append(&[json!({"command": command})]).await.unwrap();
     log.seen = Some((2, command));
@@ -237,8 +237,8 @@ async fn a_decision_on_an_event_that_the_log_does_not_have_is_refused() {
 
 #[tokio::test]
 async fn commands_that_conflict_within_a_batch_fail_the_batch() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let same = new_id();
     let both = [json!({"command": same}), json!({"command": same, "rank": "x"})];
     assert!(log.append(&both).await.is_err());
@@ -253,8 +253,8 @@ async fn commands_that_conflict_within_a_batch_fail_the_batch() {
 
 #[tokio::test]
 async fn commands_on_one_aggregate_are_appended_in_order() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let (task, other) = (new_id(), new_id());
     let nth = |expected: u64| json!({"aggregate": task, "expected": expected, "rank": format!("r{expected}")});
     let call = [nth(0), json!({"aggregate": other, "events": 2}), nth(1), nth(2)];
@@ -280,8 +280,8 @@ async fn commands_on_one_aggregate_are_appended_in_order() {
 
 #[tokio::test]
 async fn only_one_of_two_creations_of_an_aggregate_is_appended() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let task = new_id();
     let (_, answers) = log.append(&[json!({"aggregate": task}), json!({"aggregate": task})]).await.unwrap();
     assert_eq!(outcomes(answers), ["appended", "conflict"]);

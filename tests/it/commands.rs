@@ -178,9 +178,9 @@ async fn a_moved_task_is_between_its_neighbours() {
     for title in ["a", "b", "c", "d"] {
         tasks.push(ada.task(&project, title).await);
     }
-    let move_to = async |task: &str, place: Value| {
+    let move_to = async |task: &str, placement: Value| {
         let mut body = json!({"column_id": todo});
-        body.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().extend(placement.as_object().unwrap().clone());
         ada.post(&format!("/v1/tasks/{task}/move"), body).await.expect(200)
     };
     move_to(&tasks[3], json!({"after": null})).await;

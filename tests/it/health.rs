@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use taskfold_event_log::metrics;
 
-use crate::harness::{Actor, App, Place, Process, clock, eventually};
+use crate::harness::{Actor, App, Process, TestEnvironment, clock, eventually};
 
 async fn ready(url: &str) -> Value {
     Actor::anonymous(url).get("/health/ready").await.body
@@ -61,12 +61,12 @@ async fn a_stalled_projection_is_reported_with_its_age() {
 
 #[tokio::test]
 async fn a_stream_of_another_log_is_reported() {
-    let (one, other) = (Place::new().await, Place::new().await);
+    let (one, other) = (TestEnvironment::new().await, TestEnvironment::new().await);
     let first = App::start_at(one.clone()).await;
     first.with_a_task().await;
     let mut db = sqlx::PgConnection::connect(&other.database_url).await.unwrap();
     sqlx::query("UPDATE log_identities SET log_id = gen_random_uuid()").execute(&mut db).await.unwrap();
-    let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
+    let second = App::start_at(TestEnvironment { stream: one.stream.clone(), ..other }).await;
     says(&second.url, "publication", "degraded", "belongs to another log").await;
     second.stop().await;
     first.finish().await;
@@ -103,8 +103,15 @@ async fn incomplete_side_tables_are_reported_until_they_are_rebuilt() {
 
 #[tokio::test]
 async fn every_worker_reports_its_last_success() {
-    let place = Place::new().await;
-    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let environment = TestEnvironment::new().await;
+    let settings = [
+        "--database-url",
+        &environment.database_url,
+        "--nats-url",
+        &environment.nats_url,
+        "--stream",
+        &environment.stream,
+    ];
     let process = Process::start("all", &settings);
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;
@@ -135,8 +142,15 @@ async fn every_worker_reports_its_last_success() {
 
 #[tokio::test]
 async fn every_served_metric_is_declared_and_has_a_help_text() {
-    let place = Place::new().await;
-    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let environment = TestEnvironment::new().await;
+    let settings = [
+        "--database-url",
+        &environment.database_url,
+        "--nats-url",
+        &environment.nats_url,
+        "--stream",
+        &environment.stream,
+    ];
     let process = Process::start("all", &settings);
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;
@@ -159,8 +173,15 @@ async fn every_served_metric_is_declared_and_has_a_help_text() {
 
 #[tokio::test]
 async fn the_wait_for_a_database_connection_is_measured() {
-    let place = Place::new().await;
-    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let environment = TestEnvironment::new().await;
+    let settings = [
+        "--database-url",
+        &environment.database_url,
+        "--nats-url",
+        &environment.nats_url,
+        "--stream",
+        &environment.stream,
+    ];
     let process = Process::start("all", &settings);
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;
@@ -172,7 +193,7 @@ async fn the_wait_for_a_database_connection_is_measured() {
     };
     eventually("nobody waits", || async { (wait().await < 0.5).then_some(()) }).await;
     // All connections wait for the lock, and the next caller for a connection.
-    let mut owner = sqlx::PgConnection::connect(&place.database_url).await.unwrap();
+    let mut owner = sqlx::PgConnection::connect(&environment.database_url).await.unwrap();
     let mut lock = owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
     let path = format!("/v1/projects/{project}/tasks");

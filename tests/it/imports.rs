@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Answer, App, Place, Way, eventually};
+use crate::harness::{Actor, Answer, App, NetworkProxy, TestEnvironment, eventually};
 
 /// A small board in the format of Trello's exports: newest action first, and one card whose creation is missing.
 fn board() -> Value {
@@ -126,9 +126,11 @@ async fn a_document_that_is_not_a_board_is_refused() {
 
 #[tokio::test]
 async fn imports_continue_when_connections_stop_responding() {
-    let place = Place::new().await;
-    let way = Way::to_postgres(&place.database_url).await;
-    let app = App::start_at(Place { database_url: way.database_url(&place.database_url), ..place }).await;
+    let environment = TestEnvironment::new().await;
+    let proxy = NetworkProxy::to_postgres(&environment.database_url).await;
+    let app =
+        App::start_at(TestEnvironment { database_url: proxy.database_url(&environment.database_url), ..environment })
+            .await;
     let ada = app.person("ada").await;
     let mut long = board();
     let actions = long["actions"].as_array_mut().unwrap();
@@ -146,7 +148,7 @@ async fn imports_continue_when_connections_stop_responding() {
     let beyond = async |done: i64| look().await.filter(|import| import["done"].as_i64() > Some(done));
     let middle = eventually("it is in the middle", || beyond(20)).await;
     assert_eq!(middle["state"], "running");
-    way.silence_open_connections();
+    proxy.silence_open_connections();
     let before = middle["done"].as_i64().unwrap() + 400;
     eventually("it goes on", || beyond(before)).await;
     let done = eventually("it ends", || async { look().await.filter(|import| import["state"] != "running") }).await;

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Answer, App, Place, new_id};
+use crate::harness::{Actor, Answer, App, TestEnvironment, new_id};
 
 async fn invite(ada: &Actor, project: &str, body: Value) -> (String, String) {
     let made = ada.post(&format!("/v1/projects/{project}/invitations"), body).await.expect(201);
@@ -65,8 +65,8 @@ async fn an_invitation_names_its_project_and_admits_one_person() {
 
 #[tokio::test]
 async fn only_one_of_two_concurrent_guests_gets_the_last_use() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
     // On another instance: the limit is not decided within one process.
     let eve = Actor { url: second.url.clone(), ..eve };

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use async_nats::jetstream;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Place, Process, eventually};
+use crate::harness::{Actor, Process, TestEnvironment, eventually};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// Starts all roles, which log at these levels into a file.
-async fn start(place: &Place, levels: &str) -> (Process, PathBuf) {
-    std::fs::create_dir_all(&place.data_dir).unwrap();
-    let log = place.data_dir.join("log.jsonl");
+async fn start(environment: &TestEnvironment, levels: &str) -> (Process, PathBuf) {
+    std::fs::create_dir_all(&environment.data_dir).unwrap();
+    let log = environment.data_dir.join("log.jsonl");
     let settings = [
-        ["--database-url", &place.database_url],
-        ["--nats-url", &place.nats_url],
-        ["--stream", &place.stream],
-        ["--data-dir", place.data_dir.to_str().unwrap()],
+        ["--database-url", &environment.database_url],
+        ["--nats-url", &environment.nats_url],
+        ["--stream", &environment.stream],
+        ["--data-dir", environment.data_dir.to_str().unwrap()],
     ];
     let process = Process::start_logging("all", levels, settings.concat().as_slice(), &log);
     process.ready().await;
@@ -43,8 +43,8 @@ async fn line_of_request(log: &Path, request_id: &str, message: &str) -> Value {
 
 #[tokio::test]
 async fn a_request_id_is_in_the_log_lines_the_event_and_the_message() {
-    let place = Place::new().await;
-    let (process, log) = start(&place, "info,taskfold_web=debug,taskfold_commands=debug").await;
+    let environment = TestEnvironment::new().await;
+    let (process, log) = start(&environment, "info,taskfold_web=debug,taskfold_commands=debug").await;
     let ada = Actor::sign_up(&process.url, "ada").await;
     let (project, _) = ada.project("P").await;
 
@@ -63,8 +63,8 @@ async fn a_request_id_is_in_the_log_lines_the_event_and_the_message() {
     let done = line_of_request(&log, "from-the-client", "applied").await;
     assert_eq!(done["fields"]["position"], position);
 
-    let nats = jetstream::new(async_nats::connect(&place.nats_url).await.unwrap());
-    let stream = nats.get_stream(&place.stream).await.unwrap();
+    let nats = jetstream::new(async_nats::connect(&environment.nats_url).await.unwrap());
+    let stream = nats.get_stream(&environment.stream).await.unwrap();
     let sequence = u64::try_from(position).unwrap();
     let message = eventually("published", || async { stream.get_raw_message(sequence).await.ok() }).await;
     assert_eq!(message.headers.get("traceparent").unwrap().as_str(), TRACE);
@@ -83,11 +83,11 @@ async fn a_request_id_is_in_the_log_lines_the_event_and_the_message() {
 
 #[tokio::test]
 async fn secrets_in_paths_and_queries_are_not_logged() {
-    let place = Place::new().await;
+    let environment = TestEnvironment::new().await;
     // Debug for all of the program, but not for its libraries.
     let modules = ["", "_attachments", "_command_api", "_commands", "_event_log", "_live", "_query_api", "_web"];
     let levels = modules.map(|module| format!("taskfold{module}=debug")).join(",");
-    let (process, log) = start(&place, &format!("info,{levels}")).await;
+    let (process, log) = start(&environment, &format!("info,{levels}")).await;
     let ada = Actor::sign_up(&process.url, "ada").await;
     let (project, _) = ada.project("P").await;
     let link = ada.post(&format!("/v1/projects/{project}/calendar-links"), json!({})).await.expect(201);

@@ -13,40 +13,34 @@ mod append;
 mod architecture;
 /// Attachments of tasks.
 mod attachments;
-/// Invalid requests to every route.
-mod bad_input;
-/// Rows and events that cannot be read.
-mod bad_rows;
-/// Operation without NATS.
-mod broker;
 /// Tests in a real browser.
 mod browser;
 /// Calendars, also for programs that cannot sign in.
 mod calendar;
-/// Open streams that are changed, and limits on their number.
-mod channels;
 /// Commands and their replies.
 mod commands;
-/// Kills of every process under load.
-mod crashes;
+/// Comments, watchers, notifications.
+mod comments_and_notifications;
+/// The append from several processes.
+mod concurrent_appends;
 /// ETags.
 mod etags;
 /// Failures of every component.
 mod faults;
 /// The frozen JSON of events.
 mod frozen;
-/// A nats-server whose stream accepts no messages.
-mod frozen_stream;
 /// Restarts of instances under load.
-mod going_away;
+mod graceful_shutdown;
 /// Readiness.
 mod health;
 /// Imports from other programs.
 mod imports;
+/// Invalid requests to every route.
+mod invalid_requests;
 /// Invitations by a link.
 mod invitations;
-/// The append from several processes.
-mod log;
+/// Dependencies, subtasks, due times, project templates.
+mod links_templates_and_bulk;
 /// Spans, access lines and request ids.
 mod logs;
 /// Reads of a log with mostly events of other people.
@@ -55,14 +49,22 @@ mod long_log;
 mod memberships;
 /// Limits, roles and event types as clients read them.
 mod meta;
+/// Operation without NATS.
+mod nats_outages;
 /// Tokens of an external issuer.
 mod oidc;
 /// Check that the OpenAPI files match the code.
 mod openapi;
+/// PostgreSQL in its packaged configuration.
+mod packaged_postgres;
+/// Failures of PostgreSQL.
+mod postgres_failures;
 /// Presence.
 mod presence;
 /// The previous release on this schema.
 mod previous_release;
+/// Kills of every process under load.
+mod process_kills;
 /// Read tables, checkpoint, dead letters, takeover.
 mod projector;
 /// REST reads.
@@ -81,25 +83,23 @@ mod runbook;
 mod search;
 /// Accounts, sessions and tokens.
 mod sessions;
-/// Servers that do not respond.
-mod silence;
-/// PostgreSQL in its packaged configuration.
-mod stock;
+/// Side tables of the append.
+mod side_tables;
+/// A nats-server whose stream accepts no messages.
+mod stalled_stream;
+/// Open streams that are changed, and limits on their number.
+mod stream_changes;
 /// Live streams.
 mod streams;
-/// Dependencies, subtasks, due times, project templates.
-mod structure;
 /// Processes that are suspended.
 mod suspended;
-/// Comments, watchers, notifications.
-mod talk;
 /// Teams and their roles in projects.
 mod teams;
-/// Failures of PostgreSQL.
-mod trouble;
+/// Rows and events that cannot be read.
+mod unreadable_rows;
+/// Servers that do not respond.
+mod unresponsive_servers;
 /// Detection of planted inconsistencies.
 mod verify;
 /// Board windows, lists, and a person's own tasks.
 mod views;
-/// Side tables of the append.
-mod write_side;

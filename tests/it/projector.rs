@@ -9,7 +9,7 @@ use taskfold_projector::step::{Memory, Outcome, step};
 use taskfold_projector::{Deps, dead_letters, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{App, Place, clock, eventually};
+use crate::harness::{App, TestEnvironment, clock, eventually};
 
 #[tokio::test]
 async fn the_nats_stream_equals_the_feed() {
@@ -137,13 +137,13 @@ async fn a_lost_stream_is_published_again_from_the_log() {
 
 #[tokio::test]
 async fn a_step_without_events_leaves_no_transaction_open() {
-    let place = Place::new().await;
-    let projector = role_pool(&place.database_url, DatabaseRole::Projector, 1).await.unwrap();
+    let environment = TestEnvironment::new().await;
+    let projector = role_pool(&environment.database_url, DatabaseRole::Projector, 1).await.unwrap();
     taskfold_projector::rebuild::bring_up_to_date(&projector).await.unwrap();
     let mut kept = StickyConnection::new(projector);
     let outcome = step(&mut kept, &mut Memory::default()).await.unwrap();
     assert!(matches!(outcome, Outcome::Idle), "{outcome:?}");
-    let owner = taskfold::connections::owner_pool(&place.database_url, 1).unwrap();
+    let owner = taskfold::connections::owner_pool(&environment.database_url, 1).unwrap();
     let locked = sqlx::query("SELECT FROM projection_checkpoint FOR UPDATE NOWAIT").execute(&owner).await;
     locked.expect("its transaction has ended, though its connection is kept");
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, App, Place, Process, eventually};
+use crate::harness::{Actor, App, Process, TestEnvironment, eventually};
 
 #[tokio::test]
 async fn a_read_at_the_position_of_a_reply_has_the_write() {
@@ -349,17 +349,17 @@ async fn a_long_poll_waits_for_the_next_event_without_a_database_connection() {
 
 #[tokio::test]
 async fn metrics_include_memory_and_cache_hits() {
-    let place = Place::new().await;
-    let data = place.data_dir.display().to_string();
+    let environment = TestEnvironment::new().await;
+    let data = environment.data_dir.display().to_string();
     let process = Process::start(
         "all",
         &[
             "--database-url",
-            &place.database_url,
+            &environment.database_url,
             "--nats-url",
-            &place.nats_url,
+            &environment.nats_url,
             "--stream",
-            &place.stream,
+            &environment.stream,
             "--data-dir",
             &data,
         ],

@@ -12,10 +12,10 @@ use taskfold_projector::stream;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::ChildStdout;
 
-use crate::harness::{Actor, App, Backup, PATIENCE, Place, Sse, eventually, servers};
+use crate::harness::{Actor, App, Backup, PATIENCE, Sse, TestEnvironment, eventually, servers};
 
-async fn backup_of(place: &Place) -> Backup {
-    Backup::of(&place.database_url, &servers().await.admin_url()).await
+async fn backup_of(environment: &TestEnvironment) -> Backup {
+    Backup::of(&environment.database_url, &servers().await.admin_url()).await
 }
 
 async fn rename(ada: &Actor, task: &str, title: &str) -> (u16, Value) {
@@ -24,10 +24,18 @@ async fn rename(ada: &Actor, task: &str, title: &str) -> (u16, Value) {
 }
 
 /// Runs the operator's `adopt`.
-async fn adopt(place: &Place) -> String {
+async fn adopt(environment: &TestEnvironment) -> String {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
-        .args(["adopt", "--log", "error", "--database-url", &place.database_url, "--nats-url", &place.nats_url])
-        .args(["--stream", &place.stream])
+        .args([
+            "adopt",
+            "--log",
+            "error",
+            "--database-url",
+            &environment.database_url,
+            "--nats-url",
+            &environment.nats_url,
+        ])
+        .args(["--stream", &environment.stream])
         .output()
         .await
         .unwrap();
@@ -46,13 +54,13 @@ async fn answers(ada: &Actor, path: &str) -> Value {
 
 #[tokio::test]
 async fn a_log_restored_under_a_running_system_accepts_no_commands_until_adopted() {
-    let place = Place::new().await;
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     let (first, other) = (ada.task(&project, "first").await, ada.task(&project, "other").await);
     app.settle().await;
-    let backup = backup_of(&place).await;
+    let backup = backup_of(&environment).await;
     answers(&ada, "/v1/me").await;
     assert_eq!(rename(&ada, &first, "lost").await.0, 200);
     let lost = ada.task(&project, "lost").await;
@@ -70,7 +78,7 @@ async fn a_log_restored_under_a_running_system_accepts_no_commands_until_adopted
     assert_eq!(rename(&ada, &first, "on top of what was lost").await.0, 503);
     assert_eq!(app.head().await, head - 2);
 
-    let said = adopt(&place).await;
+    let said = adopt(&environment).await;
     assert!(said.contains(&format!("the first {}", head - 2)), "{said}");
     let (_, renamed) = eventually("commands are taken", || async {
         let (status, body) = rename(&ada, &first, "again").await;
@@ -85,12 +93,12 @@ async fn a_log_restored_under_a_running_system_accepts_no_commands_until_adopted
 
 #[tokio::test]
 async fn cursors_and_tags_of_the_log_before_a_restore_are_refused() {
-    let place = Place::new().await;
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
     let (ada, project, task) = app.with_a_task().await;
     let log = ada.get("/v1/me").await.header("taskfold-log").to_owned();
     let tag = ada.get(&format!("/v1/tasks/{task}")).await.header("etag").to_owned();
-    let backup = backup_of(&place).await;
+    let backup = backup_of(&environment).await;
     answers(&ada, "/v1/me").await;
     let fork = app.head().await;
     for n in 0..3 {
@@ -114,7 +122,7 @@ async fn cursors_and_tags_of_the_log_before_a_restore_are_refused() {
     }
     let mut fresh = ada.stream(&format!("{path}?since={fork}")).await;
     until_offered_anew(&app, &before).await;
-    adopt(&place).await;
+    adopt(&environment).await;
     let (_, body) = eventually("commands are taken", || async {
         let (status, body) = rename(&ada, &task, "anew").await;
         (status == 200).then_some((status, body))
@@ -183,10 +191,10 @@ async fn until_offered_anew(app: &App, before: &[consumer::Info]) {
 
 #[tokio::test]
 async fn a_stream_ahead_of_the_log_suspends_it_at_start() {
-    let place = Place::new().await;
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
     let (ada, _, task) = app.with_a_task().await;
-    let backup = backup_of(&place).await;
+    let backup = backup_of(&environment).await;
     answers(&ada, "/v1/me").await;
     for n in 0..4 {
         rename(&ada, &task, &format!("lost {n}")).await;
@@ -196,7 +204,7 @@ async fn a_stream_ahead_of_the_log_suspends_it_at_start() {
     app.stop().await;
     backup.restore().await;
 
-    let app = App::start_at(place.clone()).await;
+    let app = App::start_at(environment.clone()).await;
     let ada = Actor { url: app.url.clone(), ..ada };
     eventually("the log is suspended", || async {
         taskfold_event_log::suspended(&app.owner).await.unwrap().filter(|why| why.contains("the stream has"))
@@ -205,7 +213,7 @@ async fn a_stream_ahead_of_the_log_suspends_it_at_start() {
     assert_eq!(rename(&ada, &task, "overtaking").await.0, 503);
     let report = app.verify().await;
     assert!(report.faults.iter().any(|fault| fault.contains("beyond the end of the log")), "{report}");
-    adopt(&place).await;
+    adopt(&environment).await;
     eventually("commands are taken", || async { (rename(&ada, &task, "after").await.0 == 200).then_some(()) }).await;
     assert_eq!(app.head().await, head - 3);
     app.finish().await;
@@ -213,7 +221,7 @@ async fn a_stream_ahead_of_the_log_suspends_it_at_start() {
 
 #[tokio::test]
 async fn two_systems_that_share_a_stream_do_not_mix_their_logs() {
-    let (one, other) = (Place::new().await, Place::new().await);
+    let (one, other) = (TestEnvironment::new().await, TestEnvironment::new().await);
     let first = App::start_at(one.clone()).await;
     let ada = first.person("ada").await;
     let (project, _) = ada.project("P").await;
@@ -222,7 +230,7 @@ async fn two_systems_that_share_a_stream_do_not_mix_their_logs() {
     // The harness copies databases, including the ids of their logs.
     let mut db = PgConnection::connect(&other.database_url).await.unwrap();
     db.execute("UPDATE log_identities SET log_id = gen_random_uuid()").await.unwrap();
-    let second = App::start_at(Place { stream: one.stream.clone(), ..other }).await;
+    let second = App::start_at(TestEnvironment { stream: one.stream.clone(), ..other }).await;
     let bea = second.person("bea").await;
     for n in 0..5 {
         bea.project(&format!("{n}")).await;
@@ -250,16 +258,16 @@ async fn lines_until(lines: &mut Lines<BufReader<ChildStdout>>, words: &str) -> 
 
 #[tokio::test]
 async fn a_downstream_service_reverts_lost_events_and_continues() {
-    let place = Place::new().await;
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
     let (ada, project, task) = app.with_a_task().await;
-    let backup = backup_of(&place).await;
+    let backup = backup_of(&environment).await;
     answers(&ada, "/v1/me").await;
     let fork = app.head().await;
 
     let example = Path::new(env!("CARGO_BIN_EXE_taskfold")).with_file_name("examples").join("follow");
     let mut follower = tokio::process::Command::new(example)
-        .args([&ada.url, ada.token.as_ref().unwrap(), &project, &place.nats_url, &place.stream])
+        .args([&ada.url, ada.token.as_ref().unwrap(), &project, &environment.nats_url, &environment.stream])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -271,7 +279,7 @@ async fn a_downstream_service_reverts_lost_events_and_continues() {
     }
     lines_until(&mut lines, "lost 1").await;
     backup.restore().await;
-    adopt(&place).await;
+    adopt(&environment).await;
     let seen = lines_until(&mut lines, "following").await;
     let back: Vec<&String> = seen.iter().filter(|line| line.starts_with("taking back")).collect();
     let expected = [fork + 2, fork + 1].map(|position| format!("taking back {position} \"task.renamed\""));

@@ -9,7 +9,7 @@ use taskfold_event_log::LogIdentity;
 use taskfold_projector::stream;
 use tokio::process::Command;
 
-use crate::harness::{App, Place, eventually, servers};
+use crate::harness::{App, TestEnvironment, eventually, servers};
 
 /// The indented block after `heading`, in the section about backups.
 fn commands(heading: &str) -> String {
@@ -21,7 +21,7 @@ fn commands(heading: &str) -> String {
 }
 
 /// Runs a script as an operator's shell does, with `taskfold` and the tools of PostgreSQL on the path.
-async fn shell(place: &Place, script: &str) {
+async fn shell(environment: &TestEnvironment, script: &str) {
     let mut db = PgConnection::connect(&servers().await.admin_url()).await.unwrap();
     let tools: String =
         sqlx::query_scalar("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetch_one(&mut db).await.unwrap();
@@ -30,11 +30,11 @@ async fn shell(place: &Place, script: &str) {
     let path = format!("{}:{tools}:{}", taskfold.display(), std::env::var("PATH").unwrap());
     let output = Command::new("sh")
         .args(["-e", "-c", script])
-        .current_dir(&place.data_dir)
+        .current_dir(&environment.data_dir)
         .env("PATH", path)
-        .env("DATABASE_URL", &place.database_url)
-        .env("NATS_URL", &place.nats_url)
-        .env("TASKFOLD_STREAM", &place.stream)
+        .env("DATABASE_URL", &environment.database_url)
+        .env("NATS_URL", &environment.nats_url)
+        .env("TASKFOLD_STREAM", &environment.stream)
         .output()
         .await
         .unwrap();
@@ -68,11 +68,11 @@ async fn shorten(context: &Context, name: &str, log: &LogIdentity, keep: u64) {
 }
 
 async fn a_restore_works_as_documented(running: bool, left: Stream) {
-    let place = Place::new().await;
-    std::fs::create_dir_all(&place.data_dir).unwrap();
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    std::fs::create_dir_all(&environment.data_dir).unwrap();
+    let app = App::start_at(environment.clone()).await;
     let (ada, _, task) = app.with_a_task().await;
-    shell(&place, &commands("A backup is")).await;
+    shell(&environment, &commands("A backup is")).await;
     let fork = app.head().await;
     for n in 0..3 {
         ada.patch(&format!("/v1/tasks/{task}"), json!({"title": format!("lost {n}")})).await.expect(200);
@@ -82,19 +82,19 @@ async fn a_restore_works_as_documented(running: bool, left: Stream) {
     let (url, mut app) = (app.url.clone(), Some(app));
     if !running {
         app.take().unwrap().stop().await;
-        let context = stream::context(&async_nats::connect(&place.nats_url).await.unwrap());
+        let context = stream::context(&async_nats::connect(&environment.nats_url).await.unwrap());
         match left {
             Stream::Longer => {}
-            Stream::Gone => context.delete_stream(&place.stream).await.map(drop).unwrap(),
-            Stream::Shorter => shorten(&context, &place.stream, &log, fork as u64 - 1).await,
+            Stream::Gone => context.delete_stream(&environment.stream).await.map(drop).unwrap(),
+            Stream::Shorter => shorten(&context, &environment.stream, &log, fork as u64 - 1).await,
         }
     }
 
-    shell(&place, &commands("**Restoring it**")).await;
+    shell(&environment, &commands("**Restoring it**")).await;
 
     let app = match app {
         Some(app) => app,
-        None => App::start_at(place.clone()).await,
+        None => App::start_at(environment.clone()).await,
     };
     let ada = crate::harness::Actor { url: if running { url } else { app.url.clone() }, ..ada };
     eventually("commands are taken", || async {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, App, Place, eventually};
+use crate::harness::{Actor, App, TestEnvironment, eventually};
 
 async fn team(owner: &Actor, members: &[&Actor]) -> String {
     let id = owner.post("/v1/teams", json!({"name": "Design"})).await.expect(201)["id"].as_str().unwrap().to_owned();
@@ -133,8 +133,8 @@ async fn a_project_is_revoked_on_a_stream_when_access_by_a_team_ends() {
 /// A decision on an outdated state of a team is refused by the append: on another instance, with a stale cache.
 #[tokio::test]
 async fn a_stale_team_cache_admits_nobody() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
     let team = team(&ada, &[&bo]).await;

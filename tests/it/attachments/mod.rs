@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::harness::{Actor, App, eventually, new_id};
 
 /// Removal of unused bytes.
-mod leftovers;
+mod cleanup;
 /// Resumable uploads.
 mod resumable;
 /// The library that browsers upload with.

@@ -1,4 +1,4 @@
-//! Faults, and the way in which each is caused.
+//! Faults, and how each is caused.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::system::{System, throttle};
-use crate::harness::{Disk, Process, Way};
+use crate::harness::{Disk, NetworkProxy, Process};
 
 /// Delay of each piece of data on a slow network.
 const DELAY: Duration = Duration::from_millis(100);
@@ -156,7 +156,7 @@ impl Fault {
                 let leader = system.leader().await;
                 cause_in_role(self.how, &mut system.projectors[leader], time).await;
             }
-            Target::Network(pair) => cause_in_network(self.how, &ways(pair, system), time).await,
+            Target::Network(pair) => cause_in_network(self.how, &proxies(pair, system), time).await,
         }
         Instant::now()
     }
@@ -191,8 +191,8 @@ impl Fault {
             }
             How::Slow(_) => throttle(time, |signal| system.signal_server(name, signal)).await,
             How::Silent(_) => {
-                let ways: Vec<Way> = pairs.iter().flat_map(|&pair| ways(pair, system)).collect();
-                cause_in_network(self.how, &ways, time).await;
+                let proxies: Vec<NetworkProxy> = pairs.iter().flat_map(|&pair| proxies(pair, system)).collect();
+                cause_in_network(self.how, &proxies, time).await;
             }
             How::Full(_) => {
                 let disks = system.disks.as_ref().unwrap();
@@ -248,32 +248,32 @@ async fn cause_in_role(how: How, process: &mut Process, time: Duration) {
     }
 }
 
-async fn cause_in_network(how: How, ways: &[Way], time: Duration) {
-    for way in ways {
+async fn cause_in_network(how: How, proxies: &[NetworkProxy], time: Duration) {
+    for proxy in proxies {
         match how {
-            How::Killed => way.cut(),
-            How::Frozen(_) => way.hold(),
-            How::Silent(_) => way.silence(),
-            How::Slow(_) => way.slow_down(DELAY),
+            How::Killed => proxy.cut(),
+            How::Frozen(_) => proxy.hold(),
+            How::Silent(_) => proxy.silence(),
+            How::Slow(_) => proxy.slow_down(DELAY),
             How::Full(_) | How::ReadOnly(_) | How::Restored | How::Clock(_) => unreachable!("not of a network"),
         }
     }
     sleep(time).await;
-    for way in ways {
-        way.mend();
+    for proxy in proxies {
+        proxy.repair();
     }
 }
 
-fn ways(pair: Pair, system: &System) -> Vec<Way> {
-    let ways = &system.ways;
+fn proxies(pair: Pair, system: &System) -> Vec<NetworkProxy> {
+    let proxies = &system.proxies;
     match pair {
-        Pair::CommandApiPostgres => vec![ways.commands_to_postgres.clone()],
-        Pair::QueryApiPostgres => vec![ways.reads_to_postgres.clone()],
-        Pair::ProjectorPostgres => ways.projectors_to_postgres.to_vec(),
-        Pair::QueryApiNats => vec![ways.reads_to_nats.clone()],
-        Pair::ProjectorNats => ways.projectors_to_nats.to_vec(),
-        Pair::ClientsCommandApi => vec![ways.clients_to_commands.clone()],
-        Pair::ClientsQueryApi => vec![ways.clients_to_reads.clone()],
+        Pair::CommandApiPostgres => vec![proxies.commands_to_postgres.clone()],
+        Pair::QueryApiPostgres => vec![proxies.reads_to_postgres.clone()],
+        Pair::ProjectorPostgres => proxies.projectors_to_postgres.to_vec(),
+        Pair::QueryApiNats => vec![proxies.reads_to_nats.clone()],
+        Pair::ProjectorNats => proxies.projectors_to_nats.to_vec(),
+        Pair::ClientsCommandApi => vec![proxies.clients_to_commands.clone()],
+        Pair::ClientsQueryApi => vec![proxies.clients_to_reads.clone()],
     }
 }
 

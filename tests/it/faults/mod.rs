@@ -1,6 +1,6 @@
 //! Every component of the system and every dependency fails in every way, under load and with followers.
 
-/// Faults, and the way in which each is caused.
+/// Faults, and how each is caused.
 mod fault;
 /// Continuous load.
 mod load;

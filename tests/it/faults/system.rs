@@ -11,7 +11,7 @@ use taskfold_embedded::{Durability, Options, Stack};
 use tokio::time::sleep;
 
 use super::load::World;
-use crate::harness::{Actor, Backup, Disk, Process, Way, data_dir, eventually};
+use crate::harness::{Actor, Backup, Disk, NetworkProxy, Process, data_dir, eventually};
 
 const WRITERS: usize = 3;
 /// Enough for the longest run.
@@ -24,20 +24,20 @@ pub struct System {
     pub reads: Process,
     /// An active projector and a standby.
     pub projectors: [Process; 2],
-    pub ways: Ways,
+    pub proxies: NetworkProxies,
     /// Disks of the servers, where they can be mounted.
     pub disks: Option<Disks>,
 }
 
 /// The network connections, pair by pair.
-pub struct Ways {
-    pub commands_to_postgres: Way,
-    pub reads_to_postgres: Way,
-    pub projectors_to_postgres: [Way; 2],
-    pub reads_to_nats: Way,
-    pub projectors_to_nats: [Way; 2],
-    pub clients_to_commands: Way,
-    pub clients_to_reads: Way,
+pub struct NetworkProxies {
+    pub commands_to_postgres: NetworkProxy,
+    pub reads_to_postgres: NetworkProxy,
+    pub projectors_to_postgres: [NetworkProxy; 2],
+    pub reads_to_nats: NetworkProxy,
+    pub projectors_to_nats: [NetworkProxy; 2],
+    pub clients_to_commands: NetworkProxy,
+    pub clients_to_reads: NetworkProxy,
 }
 
 /// Disks of the servers; the inner ones are unmounted first.
@@ -62,17 +62,18 @@ impl System {
         let owner = PgPool::connect_lazy(&database).unwrap();
         taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();
 
-        let to_postgres = || Way::to_postgres(&database);
-        let to_nats = || Way::to_nats(&nats);
-        let ways = (
+        let to_postgres = || NetworkProxy::to_postgres(&database);
+        let to_nats = || NetworkProxy::to_nats(&nats);
+        let proxies = (
             to_postgres().await,
             to_postgres().await,
             [to_postgres().await, to_postgres().await],
             to_nats().await,
             [to_nats().await, to_nats().await],
         );
-        let (commands_to_postgres, reads_to_postgres, projectors_to_postgres, reads_to_nats, projectors_to_nats) = ways;
-        let start = |role: &str, postgres: &Way, nats: &Way| {
+        let (commands_to_postgres, reads_to_postgres, projectors_to_postgres, reads_to_nats, projectors_to_nats) =
+            proxies;
+        let start = |role: &str, postgres: &NetworkProxy, nats: &NetworkProxy| {
             let (database, nats) = (postgres.database_url(&database), nats.nats_url());
             let data = data.display().to_string();
             Process::start(role, &["--database-url", &database, "--nats-url", &nats, "--data-dir", &data])
@@ -84,25 +85,25 @@ impl System {
         for process in [&commands, &reads, &projectors[0], &projectors[1]] {
             process.ready().await;
         }
-        let ways = Ways {
+        let proxies = NetworkProxies {
             commands_to_postgres,
             reads_to_postgres,
             projectors_to_postgres,
             reads_to_nats,
             projectors_to_nats,
-            clients_to_commands: Way::to_http(&commands.url).await,
-            clients_to_reads: Way::to_http(&reads.url).await,
+            clients_to_commands: NetworkProxy::to_http(&commands.url).await,
+            clients_to_reads: NetworkProxy::to_http(&reads.url).await,
         };
-        Self { stack, owner, commands, reads, projectors, ways, disks }
+        Self { stack, owner, commands, reads, projectors, proxies, disks }
     }
 
     /// Creates two people, a project, and a task for each writer.
     pub async fn world(&self) -> World {
         let both = async |name: &str| {
-            let session = Actor::sign_up(&self.ways.clients_to_commands.http_url(), name).await;
+            let session = Actor::sign_up(&self.proxies.clients_to_commands.http_url(), name).await;
             // A token that is valid for longer than the longest run.
             let one = session.api_token(json!({"name": "faults", "access": "write"})).await;
-            [one.clone(), Actor { url: self.ways.clients_to_reads.http_url(), ..one }]
+            [one.clone(), Actor { url: self.proxies.clients_to_reads.http_url(), ..one }]
         };
         let (ada, bo) = (both("ada").await, both("bo").await);
         let (project, _) = ada[0].project("P").await;
@@ -195,7 +196,7 @@ impl System {
     }
 
     pub async fn stop(self) {
-        let Self { stack, owner, commands, reads, projectors, ways: _, disks } = self;
+        let Self { stack, owner, commands, reads, projectors, proxies: _, disks } = self;
         owner.close().await;
         drop((commands, reads, projectors));
         stack.stop().await;

@@ -317,15 +317,15 @@ async fn logged(owner: &PgPool, world: &World) -> sqlx::Result<Vec<Logged>> {
 }
 
 fn acknowledged(acknowledged: &[(String, i64)], logged: &[Logged], head: i64) -> Result<(), String> {
-    let mut places: HashMap<&str, Vec<i64>> = HashMap::new();
+    let mut positions: HashMap<&str, Vec<i64>> = HashMap::new();
     for event in logged {
-        places.entry(&event.command_id).or_default().push(event.position);
+        positions.entry(&event.command_id).or_default().push(event.position);
     }
     for (key, position) in acknowledged.iter().filter(|(_, position)| *position <= head) {
-        if places.get(key.as_str()) != Some(&vec![*position]) {
+        if positions.get(key.as_str()) != Some(&vec![*position]) {
             return Err(format!(
                 "command {key} was acknowledged at {position}, and is at {:?}",
-                places.get(key.as_str())
+                positions.get(key.as_str())
             ));
         }
     }
@@ -350,14 +350,15 @@ fn same(who: &str, followed: &Followed, expected: &[String]) -> Result<(), Strin
 impl Observed {
     /// Events that are not in the backup are lost with the restore, and every follower must have received a reset.
     fn forget_what_was_lost(&mut self, logged: &[Logged], adopted: Instant) -> Result<(), String> {
-        let places: HashMap<&str, i64> = logged.iter().map(|e| (e.command_id.as_str(), e.position)).collect();
+        let positions: HashMap<&str, i64> = logged.iter().map(|e| (e.command_id.as_str(), e.position)).collect();
         let lost = |reply: &Reply| match reply.outcome {
             Outcome::Done(position) if reply.answered < adopted => Some(position),
             _ => None,
         };
         let highest = self.commands.iter().filter_map(lost).max().unwrap_or_default();
         let before = self.acknowledged.len();
-        self.acknowledged.retain(|(key, position)| *position > highest || places.get(key.as_str()) == Some(position));
+        self.acknowledged
+            .retain(|(key, position)| *position > highest || positions.get(key.as_str()) == Some(position));
         let lost = before - self.acknowledged.len();
         let resets = [self.project.resets, self.person.resets, self.messages.resets];
         if lost == 0 || resets.contains(&0) {

@@ -16,16 +16,16 @@ pub struct Disk(PathBuf);
 
 impl Disk {
     /// Mounts a file system; `None` without the right to mount.
-    pub fn mount(place: &Path, mebibytes: u32) -> Option<Self> {
-        std::fs::create_dir_all(place).unwrap();
+    pub fn mount(folder: &Path, mebibytes: u32) -> Option<Self> {
+        std::fs::create_dir_all(folder).unwrap();
         let size = format!("size={mebibytes}m,mode=755");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(place).status();
-        mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder).status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(folder.to_owned()))
     }
 
     /// Mounts a file system for a test that requires one; prints a message if it cannot.
-    pub fn needed(place: &Path, mebibytes: u32) -> Option<Self> {
-        let mounted = Self::mount(place, mebibytes);
+    pub fn needed(folder: &Path, mebibytes: u32) -> Option<Self> {
+        let mounted = Self::mount(folder, mebibytes);
         if mounted.is_none() {
             skipped("a test needs root, to mount a small disk that can be full");
         }

@@ -11,14 +11,14 @@ mod clock;
 mod cluster;
 /// A small disk that can be filled.
 mod disk;
+/// A network between the system and its servers that can fail.
+mod network_proxy;
 /// A role as a process that can be killed.
 mod process;
 /// The servers that all tests share.
 mod servers;
 /// Reading an SSE stream.
 mod sse;
-/// A network between the system and its servers that can fail.
-mod way;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -38,10 +38,10 @@ pub use backup::Backup;
 pub use clock::{clock, new_id, now};
 pub use cluster::Cluster;
 pub use disk::Disk;
+pub use network_proxy::NetworkProxy;
 pub use process::Process;
 pub use servers::{data_dir, servers};
 pub use sse::{Frame, Sse};
-pub use way::Way;
 
 /// Time limit for an expected result.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ pub struct App {
 
 /// Test environment: a database and a stream that no other test uses.
 #[derive(Clone)]
-pub struct Place {
+pub struct TestEnvironment {
     pub database_url: String,
     pub nats_url: String,
     pub stream: String,
@@ -73,7 +73,7 @@ pub struct Place {
     pub data_dir: PathBuf,
 }
 
-impl Place {
+impl TestEnvironment {
     pub async fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -121,31 +121,32 @@ impl Place {
 
 impl App {
     pub async fn start() -> Self {
-        Self::start_at(Place::new().await).await
+        Self::start_at(TestEnvironment::new().await).await
     }
 
     /// Starts a system with these additional settings.
     pub async fn start_with(flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Self::start_at(Place { flags, ..Place::new().await }).await
+        Self::start_at(TestEnvironment { flags, ..TestEnvironment::new().await }).await
     }
 
-    pub async fn start_at(place: Place) -> Self {
-        let program = place.program();
+    pub async fn start_at(environment: TestEnvironment) -> Self {
+        let program = environment.program();
         let shutdown = program.shutdown.clone();
         let attachments = taskfold::attachments::store(&program.settings.attachments.location).unwrap();
-        let environment =
-            Environment::new(program, Some(place.database_url.clone()), Some(place.nats_url.clone())).unwrap();
-        let owner = environment.owner.clone().unwrap();
+        let program_environment =
+            Environment::new(program, Some(environment.database_url.clone()), Some(environment.nats_url.clone()))
+                .unwrap();
+        let owner = program_environment.owner.clone().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let running = tokio::spawn(taskfold::roles::all::serve(environment, listener));
+        let running = tokio::spawn(taskfold::roles::all::serve(program_environment, listener));
         let app = Self {
             url,
-            database_url: place.database_url,
-            nats_url: place.nats_url,
-            stream: place.stream,
-            data_dir: place.data_dir,
+            database_url: environment.database_url,
+            nats_url: environment.nats_url,
+            stream: environment.stream,
+            data_dir: environment.data_dir,
             attachments,
             owner,
             shutdown,

@@ -1,10 +1,10 @@
 //! Every person is notified exactly once of each event that concerned them when it happened, live as well as from the
 //! log, whatever their memberships have become since.
 
-/// Read tables that are behind the log.
-mod behind;
 /// Expected notifications of a person.
 mod model;
+/// Read tables that are behind the log.
+mod read_model_behind;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::model::Model;
-use crate::harness::{Actor, App, Place, Sse, eventually};
+use crate::harness::{Actor, App, Sse, TestEnvironment, eventually};
 
 /// Id and event of a frame that is not about the stream itself.
 type Told = (String, String);
@@ -347,8 +347,8 @@ async fn notifications_are_delivered_to_members_of_the_time_and_listed_for_curre
 /// A system whose read tables lack membership intervals gets them from the log when the new program starts.
 #[tokio::test]
 async fn membership_intervals_of_earlier_events_are_created_by_an_upgrade() {
-    let place = Place::new().await;
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let (project, _) = ada.project("P").await;
     ada.put(&in_project(&project, &bo), json!({"role": "viewer"})).await.expect(201);
@@ -366,7 +366,7 @@ async fn membership_intervals_of_earlier_events_are_created_by_an_upgrade() {
         sqlx::query(statement).execute(&owner).await.unwrap();
     }
     app.stop().await;
-    let app = App::start_at(place).await;
+    let app = App::start_at(environment).await;
     let bo = Actor { url: app.url.clone(), ..bo };
     let mut stream = bo.stream("/v1/stream?me=true&since=0").await;
     let told = told_until(&mut stream, end).await;

@@ -7,14 +7,14 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use taskfold_embedded::{Durability, Options, Stack};
 
-use crate::harness::{Actor, App, PATIENCE, Place, Process, Sse, data_dir, eventually, new_id};
+use crate::harness::{Actor, App, PATIENCE, Process, Sse, TestEnvironment, data_dir, eventually, new_id};
 
 /// Outages of instances, NATS and the bucket.
 mod outages;
 /// Replicas of the presence bucket.
 mod replicas;
 /// Clients that do not read.
-mod slow;
+mod slow_clients;
 
 const TTL: Duration = Duration::from_secs(2);
 const SHORT: &str = "--presence-seconds=2";
@@ -179,8 +179,8 @@ async fn device_ids_are_plain_tokens_and_their_number_is_limited() {
 
 #[tokio::test]
 async fn presence_is_shared_by_all_instances_and_expires() {
-    let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place.clone()).await);
+    let environment = TestEnvironment { flags: vec![SHORT.to_owned()], ..TestEnvironment::new().await };
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment.clone()).await);
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
     let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
@@ -209,7 +209,7 @@ async fn presence_is_shared_by_all_instances_and_expires() {
     assert!(present(&elsewhere, &project).await.is_empty());
     // An instance that starts later knows who is present, and until when.
     announce(&bea, &project, json!({"device_id": "phone"})).await;
-    let third = App::start_at(place).await;
+    let third = App::start_at(environment).await;
     let late = Actor { url: third.url.clone(), ..ada.clone() };
     eventually("the third instance lets her go in time", || async {
         present(&late, &project).await.is_empty().then_some(())

@@ -4,15 +4,15 @@ use super::*;
 
 #[tokio::test]
 async fn members_of_a_killed_instance_expire_and_can_rejoin_another() {
-    let place = Place { flags: vec![SHORT.to_owned()], ..Place::new().await };
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment { flags: vec![SHORT.to_owned()], ..TestEnvironment::new().await };
+    let app = App::start_at(environment.clone()).await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let data_dir = place.data_dir.display().to_string();
+    let data_dir = environment.data_dir.display().to_string();
     let settings = [
-        ["--database-url", &place.database_url],
-        ["--nats-url", &place.nats_url],
-        ["--stream", &place.stream],
+        ["--database-url", &environment.database_url],
+        ["--nats-url", &environment.nats_url],
+        ["--stream", &environment.stream],
         ["--data-dir", &data_dir],
         ["--pool-size", "4"],
         ["--presence-seconds", "2"],
@@ -54,8 +54,8 @@ async fn without_nats_only_presence_is_refused() {
     let dir = data_dir("presence");
     let options = Options { data_dir: dir, postgres: false, nats: true, durability: Durability::TestsOnly };
     let stack = Stack::start(options).await.unwrap();
-    let place = Place { nats_url: stack.nats_url().unwrap(), ..Place::new().await };
-    let app = App::start_at(place).await;
+    let environment = TestEnvironment { nats_url: stack.nats_url().unwrap(), ..TestEnvironment::new().await };
+    let app = App::start_at(environment).await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
     let mut stream = open(&ada, &format!("/v1/projects/{project}/events/stream")).await;
@@ -88,8 +88,8 @@ async fn without_nats_only_presence_is_refused() {
 
 #[tokio::test]
 async fn a_lost_bucket_is_recreated() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
     let elsewhere = Actor { url: second.url.clone(), ..bea.clone() };

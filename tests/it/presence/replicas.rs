@@ -15,20 +15,21 @@ async fn replicas(client: &async_nats::Client, stream: &str) -> Option<(usize, u
 #[tokio::test]
 async fn replicas_of_stream_and_bucket_are_never_reduced() {
     let cluster = Cluster::start("cluster").await;
-    let place = Place { nats_url: cluster.nats_url.clone(), ..Place::new().await };
-    let of_three = Place { flags: vec!["--stream-replicas=3".to_owned()], ..place.clone() };
+    let environment = TestEnvironment { nats_url: cluster.nats_url.clone(), ..TestEnvironment::new().await };
+    let of_three = TestEnvironment { flags: vec!["--stream-replicas=3".to_owned()], ..environment.clone() };
     let app = App::start_at(of_three).await;
     let (ada, project, _) = app.with_a_task().await;
     let client = app.nats().await;
-    eventually("both have three", || async { (replicas(&client, &place.stream).await? == (3, 3)).then_some(()) }).await;
+    eventually("both have three", || async { (replicas(&client, &environment.stream).await? == (3, 3)).then_some(()) })
+        .await;
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     app.stop().await;
 
     // An operator reduces the stream to one replica, and sets a description on the bucket.
     let context = taskfold_projector::stream::context(&client);
-    let bucket = format!("KV_{}_PRESENCE", place.stream);
+    let bucket = format!("KV_{}_PRESENCE", environment.stream);
     let config = |info: &async_nats::jetstream::stream::Info| info.config.clone();
-    let mut smaller = config(context.get_stream(&place.stream).await.unwrap().cached_info());
+    let mut smaller = config(context.get_stream(&environment.stream).await.unwrap().cached_info());
     smaller.num_replicas = 1;
     context.update_stream(smaller).await.unwrap();
     let mut described = config(context.get_stream(&bucket).await.unwrap().cached_info());
@@ -37,11 +38,11 @@ async fn replicas_of_stream_and_bucket_are_never_reduced() {
 
     // A process with other settings, of which the presence time is also a setting of the bucket.
     let flags = ["--stream-replicas=3", "--presence-seconds=7"].map(str::to_owned).into();
-    let app = App::start_at(Place { flags, ..place.clone() }).await;
+    let app = App::start_at(TestEnvironment { flags, ..environment.clone() }).await;
     let ada = crate::harness::Actor { url: app.url.clone(), ..ada };
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     let info = context.get_stream(&bucket).await.unwrap().cached_info().config.clone();
     assert_eq!((info.max_age, info.description.as_deref()), (Duration::from_secs(12), Some("theirs")));
-    assert_eq!(replicas(&client, &place.stream).await, Some((1, 3)));
+    assert_eq!(replicas(&client, &environment.stream).await, Some((1, 3)));
     app.finish().await;
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Place, Process, Sse, eventually};
+use crate::harness::{Actor, Process, Sse, TestEnvironment, eventually};
 
 /// Log lines with this message.
 fn logged(log: &std::path::Path, message: &str) -> Vec<Value> {
@@ -19,16 +19,16 @@ fn reasons(lines: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn ends_and_refusals_state_their_reason_once() {
-    let place = Place::new().await;
-    let data = place.data_dir.display().to_string();
+    let environment = TestEnvironment::new().await;
+    let data = environment.data_dir.display().to_string();
     let settings = [
-        ["--database-url", &place.database_url],
-        ["--nats-url", &place.nats_url],
-        ["--stream", &place.stream],
+        ["--database-url", &environment.database_url],
+        ["--nats-url", &environment.nats_url],
+        ["--stream", &environment.stream],
         ["--data-dir", &data],
     ];
-    std::fs::create_dir_all(&place.data_dir).unwrap();
-    let log = place.data_dir.join("log.jsonl");
+    std::fs::create_dir_all(&environment.data_dir).unwrap();
+    let log = environment.data_dir.join("log.jsonl");
     let mut process = Process::start_logging("all", "info", settings.concat().as_slice(), &log);
     process.ready().await;
     let (ada, bea) = (Actor::sign_up(&process.url, "ada").await, Actor::sign_up(&process.url, "bea").await);

@@ -96,10 +96,10 @@ async fn a_stream_ends_as_soon_as_its_client_disconnects() {
             }
             None
         };
-        let lines = eventually("the place is free", open).await;
+        let lines = eventually("the slot is free", open).await;
         let began = std::time::Instant::now();
         drop(lines);
-        drop(eventually("the place is free again", open).await);
+        drop(eventually("the slot is free again", open).await);
         // Long before anything is sent on it.
         assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
     }

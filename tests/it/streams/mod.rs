@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::harness::{Actor, App, PATIENCE, Sse};
 
 /// Connections that carry a stream: the bare socket, HTTP/1, HTTP/2.
-mod carriers;
+mod connections;
 /// Ends and refusals of streams, in the log and in the metrics.
 mod ends;
 /// Clients that close their sending side.
 mod half_closed;
 /// Objects in the log that are not yet in the read tables.
-mod just_made;
+mod new_projects;
 /// Cursors from which a stream resumes.
 mod resuming;
 

@@ -14,8 +14,8 @@ use taskfold::databases::{DatabaseRole, RoleUrls, role_pool};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use crate::harness::{App, Place, Process, eventually};
-use crate::silence::{RECOVERED, rename};
+use crate::harness::{App, Process, TestEnvironment, eventually};
+use crate::unresponsive_servers::{RECOVERED, rename};
 
 /// Time for which a projector holds its lease, plus a margin for a busy machine.
 const LEASE: Duration = Duration::from_secs(3 + 3);
@@ -129,18 +129,25 @@ async fn a_suspended_rebuild_of_the_side_tables_blocks_no_command() {
 /// PostgreSQL applies no timeout of its own while a client does not read its result.
 #[tokio::test]
 async fn a_suspended_projector_loses_its_sessions_with_the_lease() {
-    let place = Place::new().await;
-    let owner = taskfold::connections::owner_pool(&place.database_url, 2).unwrap();
+    let environment = TestEnvironment::new().await;
+    let owner = taskfold::connections::owner_pool(&environment.database_url, 2).unwrap();
     // The logins of this database, which all projectors share.
     taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();
-    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let settings = [
+        "--database-url",
+        &environment.database_url,
+        "--nats-url",
+        &environment.nats_url,
+        "--stream",
+        &environment.stream,
+    ];
     let first = Process::start("projector", &settings);
     eventually("it leads", || async {
         let leads = "SELECT EXISTS (SELECT FROM projector_lease)";
         sqlx::query_scalar::<_, bool>(leads).fetch_one(&owner).await.unwrap().then_some(())
     })
     .await;
-    let app = App::start_at(place.clone()).await;
+    let app = App::start_at(environment.clone()).await;
     let (ada, project, task) = app.with_a_task().await;
     let mut checkpoint = owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE projection_checkpoint IN EXCLUSIVE MODE").execute(&mut *checkpoint).await.unwrap();

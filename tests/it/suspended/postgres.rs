@@ -4,13 +4,13 @@ use nix::sys::signal::Signal;
 use taskfold_embedded::{Durability, Options, Stack};
 
 use super::signal;
-use crate::harness::{Actor, App, Place, data_dir, eventually};
-use crate::silence::{ANSWERED, recovers, rename, with_a_stream};
+use crate::harness::{Actor, App, TestEnvironment, data_dir, eventually};
+use crate::unresponsive_servers::{ANSWERED, recovers, rename, with_a_stream};
 
 /// A PostgreSQL that no other test uses.
 struct Own {
     stack: Stack,
-    place: Place,
+    environment: TestEnvironment,
 }
 
 impl Own {
@@ -19,8 +19,8 @@ impl Own {
             Options { data_dir: data_dir(name), postgres: true, nats: false, durability: Durability::TestsOnly };
         let stack = Stack::start(options).await.unwrap();
         let database_url = stack.database_url().unwrap();
-        let shared = Place::new().await;
-        Self { stack, place: Place { database_url, ..shared } }
+        let shared = TestEnvironment::new().await;
+        Self { stack, environment: TestEnvironment { database_url, ..shared } }
     }
 
     fn postmaster(&self) -> i32 {
@@ -80,7 +80,7 @@ async fn read(ada: &Actor, task: &str) {
 #[tokio::test]
 async fn suspended_sessions_are_replaced() {
     let own = Own::start("sessions").await;
-    let app = App::start_at(own.place.clone()).await;
+    let app = App::start_at(own.environment.clone()).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
     for part in ["taskfold command-api", "taskfold projector", "taskfold query-api", "taskfold live feed"] {
         app.settle().await;
@@ -103,7 +103,7 @@ async fn suspended_sessions_are_replaced() {
 #[tokio::test]
 async fn requests_are_answered_in_time_while_the_server_is_suspended() {
     let own = Own::start("server").await;
-    let app = App::start_at(own.place.clone()).await;
+    let app = App::start_at(own.environment.clone()).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
     let postmaster = Suspended::new(vec![own.postmaster()]);
     // Open sessions are not affected.

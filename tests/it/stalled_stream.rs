@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use crate::harness::{Actor, Disk, Place, Process, data_dir};
+use crate::harness::{Actor, Disk, Process, TestEnvironment, data_dir};
 use crate::health::says;
 
 #[tokio::test]
 async fn a_stream_that_stalled_on_a_full_disk_is_published_again_when_space_is_free() {
     let dir = data_dir("frozen");
     let Some(disk) = Disk::needed(&dir.join("nats/store"), 64) else { return };
-    let place = Place::new().await;
+    let environment = TestEnvironment::new().await;
     let dir = dir.to_str().unwrap();
-    let settings = ["--database-url", &place.database_url, "--stream", &place.stream, "--data-dir", dir];
+    let settings = ["--database-url", &environment.database_url, "--stream", &environment.stream, "--data-dir", dir];
     let process = Process::start("all", &settings);
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Actor, App, PATIENCE, Place, Sse, new_id};
+use crate::harness::{Actor, App, PATIENCE, Sse, TestEnvironment, new_id};
 
 /// An open stream of these projects, and the path for changing it.
 async fn open(actor: &Actor, query: &str) -> (Sse, String) {
@@ -34,8 +34,8 @@ fn behind(changed: &Value, position: i64) -> Option<i64> {
 
 #[tokio::test]
 async fn an_open_stream_is_switched_to_another_project() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
     let [(one, _), (two, _), (three, _)] = [ada.project("1").await, ada.project("2").await, ada.project("3").await];
     app.settle().await;
@@ -124,8 +124,8 @@ async fn a_new_membership_appears_on_the_personal_channel_and_can_be_subscribed_
     let (mut stream, path) = open(&bea, &format!("me=true&since={began}")).await;
     let member = format!("/v1/projects/{one}/members/{}", bea.user_id);
     let mut all = Vec::new();
-    for place in [member.clone(), format!("/v1/projects/{two}/teams/{team}")] {
-        let added = ada.put(&place, json!({"role": "viewer"})).await.expect(201);
+    for grant in [member.clone(), format!("/v1/projects/{two}/teams/{team}")] {
+        let added = ada.put(&grant, json!({"role": "viewer"})).await.expect(201);
         let told = stream.next_change().await.unwrap();
         assert_eq!(told.data, added["events"][0]);
         assert_eq!(told.id, added["position"].to_string());
@@ -173,7 +173,7 @@ async fn streams_per_user_are_limited_and_a_refused_browser_learns_when_to_retry
     // Other users are not affected, and a released slot is free.
     bea.get(&path).await.problem(404, "not-found");
     drop(first);
-    crate::harness::eventually("the place is free", || async {
+    crate::harness::eventually("the stream slot is free", || async {
         Sse::try_open(ada.request(reqwest::Method::GET, &path)).await
     })
     .await;
@@ -203,7 +203,7 @@ async fn a_client_in_a_tight_loop_is_answered_when_a_stream_slot_is_free() {
     let (refused, took) = tokio::time::timeout(PATIENCE, refusal()).await.unwrap();
     assert!(took > Duration::from_millis(200), "answered after {took:?}");
     assert_eq!(refused.headers()["retry-after"], "1");
-    assert_eq!(open().await.0.status(), 200, "there is a place again");
+    assert_eq!(open().await.0.status(), 200, "a slot is free again");
     // No other user waits.
     let began = Instant::now();
     let mut stream = bea.stream(&path).await;

@@ -12,7 +12,7 @@ use taskfold_domain::{ProjectCommand, TaskCommand};
 use taskfold_event_log::{LogIdentity, Writes};
 use tokio::sync::watch;
 
-use crate::harness::{App, Place, clock, new_id, now};
+use crate::harness::{App, TestEnvironment, clock, new_id, now};
 
 fn envelope(actor: UserId, project: Option<ProjectId>) -> Envelope {
     Envelope { project_id: project, ..Envelope::new(actor, new_id()) }
@@ -22,8 +22,8 @@ async fn log_of(pool: &PgPool) -> watch::Receiver<LogIdentity> {
     watch::channel(taskfold_event_log::identity(pool).await.unwrap()).1
 }
 
-async fn engine(place: &Place) -> (Engine, PgPool) {
-    let pool = role_pool(&place.database_url, DatabaseRole::Command, 8).await.unwrap();
+async fn engine(environment: &TestEnvironment) -> (Engine, PgPool) {
+    let pool = role_pool(&environment.database_url, DatabaseRole::Command, 8).await.unwrap();
     let (engine, committing) = Engine::new(pool.clone(), log_of(&pool).await, Writes::default(), clock());
     tokio::spawn(committing);
     (engine, pool)
@@ -42,9 +42,9 @@ fn comment(text: &str) -> TaskCommand {
 /// Three engines that share only the database, like three processes.
 #[tokio::test]
 async fn concurrent_appenders_write_one_log_without_gaps() {
-    let place = Place::new().await;
-    let (first, db) = engine(&place).await;
-    let engines = [first, engine(&place).await.0, engine(&place).await.0];
+    let environment = TestEnvironment::new().await;
+    let (first, db) = engine(&environment).await;
+    let engines = [first, engine(&environment).await.0, engine(&environment).await.0];
     let actor = UserId(new_id());
     let project = ProjectId(new_id());
     let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
@@ -82,8 +82,8 @@ async fn concurrent_appenders_write_one_log_without_gaps() {
 
 #[tokio::test]
 async fn the_command_role_can_only_write_the_log_by_the_append() {
-    let place = Place::new().await;
-    let pool = role_pool(&place.database_url, DatabaseRole::Command, 1).await.unwrap();
+    let environment = TestEnvironment::new().await;
+    let pool = role_pool(&environment.database_url, DatabaseRole::Command, 1).await.unwrap();
     for sql in [
         "INSERT INTO events SELECT * FROM events",
         "UPDATE events SET payload = '{}'",
@@ -102,9 +102,9 @@ async fn the_command_role_can_only_write_the_log_by_the_append() {
 /// other.
 #[tokio::test]
 async fn a_process_that_stops_in_the_queue_blocks_no_other() {
-    let place = Place::new().await;
-    let (here, db) = engine(&place).await;
-    let (there, _) = engine(&place).await;
+    let environment = TestEnvironment::new().await;
+    let (here, db) = engine(&environment).await;
+    let (there, _) = engine(&environment).await;
     let (actor, project) = (UserId(new_id()), ProjectId(new_id()));
     let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
     here.project(project, new, envelope(actor, None)).await.unwrap();
@@ -129,9 +129,9 @@ async fn a_process_that_stops_in_the_queue_blocks_no_other() {
 /// A command of a removed member must not be appended because another process has a stale cache.
 #[tokio::test]
 async fn a_stale_cache_does_not_admit_a_removed_member() {
-    let place = Place::new().await;
-    let (here, db) = engine(&place).await;
-    let (there, _) = engine(&place).await;
+    let environment = TestEnvironment::new().await;
+    let (here, db) = engine(&environment).await;
+    let (there, _) = engine(&environment).await;
     let (owner, member) = (UserId(new_id()), UserId(new_id()));
     sqlx::query("INSERT INTO accounts VALUES ($1, 'member', 'M', NULL, now())")
         .bind(member.0)
@@ -160,8 +160,8 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
     use taskfold_commands::{LogRepository, committer};
     use taskfold_domain::{Project, project};
 
-    let place = Place::new().await;
-    let pool = role_pool(&place.database_url, DatabaseRole::Command, 4).await.unwrap();
+    let environment = TestEnvironment::new().await;
+    let pool = role_pool(&environment.database_url, DatabaseRole::Command, 4).await.unwrap();
     let (appender, committing) = committer(pool.clone(), log_of(&pool).await, Writes::default());
     tokio::spawn(committing);
     let store: PersistedEventStore<_, Project> =

@@ -12,7 +12,7 @@ use taskfold_projector::rebuild::{Then, rebuild};
 use taskfold_projector::verify::verify;
 use taskfold_projector::write_side::repair;
 
-use crate::harness::{App, Place, data_dir, skipped};
+use crate::harness::{App, TestEnvironment, data_dir, skipped};
 
 /// The oldest supported version, and that of the program.
 const MAJORS: [u32; 2] = [15, 18];
@@ -45,8 +45,8 @@ async fn part(app: &App, role: DatabaseRole, role_urls: &RoleUrls) -> PgPool {
 }
 
 /// Runs commands, reads, `migrate` again, `verify`, and a rebuild.
-async fn works(place: Place, role_urls: &RoleUrls) {
-    let app = App::start_at(place).await;
+async fn works(environment: TestEnvironment, role_urls: &RoleUrls) {
+    let app = App::start_at(environment).await;
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&app.owner).await.unwrap();
     let (ada, project, task) = app.with_a_task().await;
     let path = format!("/v1/tasks/{task}");
@@ -81,7 +81,7 @@ async fn works(place: Place, role_urls: &RoleUrls) {
 async fn an_owner_with_createrole_needs_no_other_right() {
     for major in MAJORS {
         let Some((stack, database_url)) = server(major, "createrole", "CREATEROLE").await else { continue };
-        works(Place { database_url, ..Place::new().await }, &RoleUrls::default()).await;
+        works(TestEnvironment { database_url, ..TestEnvironment::new().await }, &RoleUrls::default()).await;
         stack.stop().await;
     }
 }
@@ -113,7 +113,7 @@ async fn an_owner_without_createrole_needs_an_administrator_to_create_the_roles(
         let flags = flags.map(|(part, url)| format!("--{part}-database-url={url}")).collect();
         let urls =
             RoleUrls { command: Some(command), query: Some(query), feed: Some(feed), projector: Some(projector) };
-        works(Place { database_url, flags, ..Place::new().await }, &urls).await;
+        works(TestEnvironment { database_url, flags, ..TestEnvironment::new().await }, &urls).await;
         stack.stop().await;
     }
 }

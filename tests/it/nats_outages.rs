@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::harness::{App, Cluster, Place, Sse, Way, eventually};
+use crate::harness::{App, Cluster, NetworkProxy, Sse, TestEnvironment, eventually};
 
 async fn until(stream: &mut Sse, event: &str) -> crate::harness::Frame {
     loop {
@@ -21,9 +21,9 @@ async fn until(stream: &mut Sse, event: &str) -> crate::harness::Frame {
 
 #[tokio::test]
 async fn streams_continue_without_jetstream_as_degraded_without_loss_or_duplicates() {
-    let place = Place::new().await;
-    let way = Way::to_nats(&place.nats_url).await;
-    let app = App::start_at(Place { nats_url: way.nats_url(), ..place }).await;
+    let environment = TestEnvironment::new().await;
+    let proxy = NetworkProxy::to_nats(&environment.nats_url).await;
+    let app = App::start_at(TestEnvironment { nats_url: proxy.nats_url(), ..environment }).await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
@@ -37,7 +37,7 @@ async fn streams_continue_without_jetstream_as_degraded_without_loss_or_duplicat
     };
     let mut seen = stream.changes_until(make(5).await).await;
     for _ in 0..2 {
-        way.cut();
+        proxy.cut();
         let head = make(5).await;
         seen.extend(stream.changes_until(head).await);
         let degraded = until(&mut stream, "degraded").await;
@@ -47,7 +47,7 @@ async fn streams_continue_without_jetstream_as_degraded_without_loss_or_duplicat
         let nats = ready["dependencies"].as_array().unwrap().iter().find(|d| d["name"] == "nats").unwrap().clone();
         assert_eq!(nats["state"], "degraded");
 
-        way.mend();
+        proxy.repair();
         until(&mut stream, "recovered").await;
         eventually("what was missed is published", || async {
             (app.published(&app.nats().await).await? == app.head().await).then_some(())
@@ -67,7 +67,9 @@ const AFTER_ELECTION: Duration = Duration::from_secs(3 + 3);
 async fn publishing_continues_in_order_when_the_stream_leader_is_killed_under_load() {
     let mut cluster = Cluster::start("leader").await;
     let flags = vec!["--stream-replicas".to_owned(), "3".to_owned()];
-    let app = App::start_at(Place { nats_url: cluster.nats_url.clone(), flags, ..Place::new().await }).await;
+    let app =
+        App::start_at(TestEnvironment { nats_url: cluster.nats_url.clone(), flags, ..TestEnvironment::new().await })
+            .await;
     let (ada, project, _) = app.with_a_task().await;
     let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=0")).await;
     let seen = tokio::spawn(async move {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, App, Place, eventually, now};
+use crate::harness::{Actor, App, TestEnvironment, eventually, now};
 
 async fn shared(ada: &Actor, others: &[&Actor]) -> String {
     let (project, _) = ada.project("P").await;
@@ -205,8 +205,8 @@ async fn comments_have_reactions_and_a_history() {
 
 #[tokio::test]
 async fn reminders_are_sent_once_before_and_once_after_the_due_time() {
-    let place = Place::new().await;
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
     let (ada, bo) = (app.person("ada").await, app.person("bo").await);
     let project = shared(&ada, &[&bo]).await;
     let (now, seconds) = (now().utc(), Duration::from_secs);
@@ -223,7 +223,7 @@ async fn reminders_are_sent_once_before_and_once_after_the_due_time() {
         ada.post(&format!("/v1/projects/{project}/tasks"), done).await.expect(201)["id"].as_str().unwrap().to_owned();
     ada.post(&format!("/v1/tasks/{done}/complete"), json!({})).await.expect(200);
     // Another instance sends reminders too, and no reminder is sent twice.
-    let second = App::start_at(place).await;
+    let second = App::start_at(environment).await;
     eventually("it is overdue", || async {
         (ada.get(&format!("/v1/tasks/{task}")).await.expect(200)["due_stage"] == "overdue").then_some(())
     })
@@ -250,8 +250,8 @@ async fn reminders_are_sent_once_before_and_once_after_the_due_time() {
 /// A due time that passes while no process runs is notified when one runs again, and then once.
 #[tokio::test]
 async fn a_reminder_missed_while_the_system_was_down_is_sent_once() {
-    let place = Place::new().await;
-    let app = App::start_at(place.clone()).await;
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     let due = now().utc() + Duration::from_secs(86_402);
@@ -265,7 +265,7 @@ async fn a_reminder_missed_while_the_system_was_down_is_sent_once() {
     let until = due - Duration::from_secs(86_400);
     eventually("it is due soon", || async { (now().utc() > until).then_some(()) }).await;
     for restart in 0..2 {
-        let app = App::start_at(place.clone()).await;
+        let app = App::start_at(environment.clone()).await;
         let ada = Actor { url: app.url.clone(), ..ada.clone() };
         let path = format!("/v1/tasks/{task}");
         eventually("it is told of", || async {

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use taskfold_embedded::{Durability, Options, Stack};
 
-use crate::harness::{Actor, Answer, App, Disk, Place, data_dir, eventually, servers};
+use crate::harness::{Actor, Answer, App, Disk, TestEnvironment, data_dir, eventually, servers};
 use crate::health::says;
 
 /// A PostgreSQL for one test, whose files may be tampered with: checkpoints of the shared one would fail on them.
@@ -73,7 +73,7 @@ async fn a_full_disk_is_reported_and_commands_resume_when_space_is_free() {
     run(&admin, &format!("CREATE TABLESPACE tiny LOCATION '{}'", disk.path().display())).await;
     run(&admin, "CREATE DATABASE tiny TABLESPACE tiny").await;
     let database_url = postgres.database_url_for("tiny").unwrap();
-    let app = App::start_at(Place { database_url, ..Place::new().await }).await;
+    let app = App::start_at(TestEnvironment { database_url, ..TestEnvironment::new().await }).await;
     let (ada, _, task) = app.with_a_task().await;
 
     for round in 0..2 {
@@ -192,7 +192,7 @@ async fn without_its_file(app: &App, postgres: &Stack, table: &str, meanwhile: i
 async fn a_missing_database_file_stops_only_what_needs_it() {
     let postgres = server("files").await;
     let database_url = postgres.database_url().unwrap();
-    let app = App::start_at(Place { database_url, ..Place::new().await }).await;
+    let app = App::start_at(TestEnvironment { database_url, ..TestEnvironment::new().await }).await;
     let (ada, project, task) = app.with_a_task().await;
     without_its_file(&app, &postgres, "commands", async || {
         refused(&ada, &task).await;

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Actor, App, Place, new_id};
+use crate::harness::{Actor, App, TestEnvironment, new_id};
 
 async fn three(ada: &Actor) -> (String, [String; 3]) {
     let (project, _) = ada.project("P").await;
@@ -50,8 +50,8 @@ async fn a_task_depends_on_others_and_never_on_itself() {
 /// Two dependencies that are valid one by one form a cycle together: the second is refused.
 #[tokio::test]
 async fn one_of_two_commands_that_together_close_a_cycle_is_refused() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
     let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
     for round in 0..10 {
@@ -185,8 +185,8 @@ async fn a_bulk_command_has_a_dry_run() {
 
 #[tokio::test]
 async fn a_repeated_bulk_command_has_the_same_tasks_and_the_same_reply() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
     let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
     let (project, _) = ada.project("P").await;
@@ -293,8 +293,8 @@ async fn a_key_cannot_be_shared_by_a_bulk_command_and_a_single_one() {
 /// An enforced limit holds when two moves race for the last free slot.
 #[tokio::test]
 async fn an_enforced_limit_holds_under_concurrent_moves() {
-    let place = Place::new().await;
-    let (app, second) = (App::start_at(place.clone()).await, App::start_at(place).await);
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
     let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
     for round in 0..5 {

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::harness::{Actor, Answer, App, Place, Process, Sse, Way, eventually};
+use crate::harness::{Actor, Answer, App, NetworkProxy, Process, Sse, TestEnvironment, eventually};
 
 /// The deadline of a request, plus a margin for a busy machine.
 pub const ANSWERED: Duration = Duration::from_secs(8);
@@ -52,19 +52,19 @@ pub async fn with_a_stream(app: &App) -> (Actor, String, Sse) {
     (ada, task, stream)
 }
 
-async fn through(way: &Way, place: &Place) -> App {
-    let database_url = way.database_url(&place.database_url);
-    App::start_at(Place { database_url, ..place.clone() }).await
+async fn through(proxy: &NetworkProxy, environment: &TestEnvironment) -> App {
+    let database_url = proxy.database_url(&environment.database_url);
+    App::start_at(TestEnvironment { database_url, ..environment.clone() }).await
 }
 
 #[tokio::test]
 async fn unresponsive_connections_to_postgresql_are_replaced() {
-    let place = Place::new().await;
-    let way = Way::to_postgres(&place.database_url).await;
-    let app = through(&way, &place).await;
+    let environment = TestEnvironment::new().await;
+    let proxy = NetworkProxy::to_postgres(&environment.database_url).await;
+    let app = through(&proxy, &environment).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
     for round in 0..2 {
-        way.silence_open_connections();
+        proxy.silence_open_connections();
         rename(&ada, &task, &format!("silent {round}")).await;
         recovers(&app, &ada, &task, &mut stream).await;
     }
@@ -74,17 +74,17 @@ async fn unresponsive_connections_to_postgresql_are_replaced() {
 
 #[tokio::test]
 async fn a_temporarily_unresponsive_network_to_postgresql_is_survived() {
-    let place = Place::new().await;
-    let way = Way::to_postgres(&place.database_url).await;
-    let app = through(&way, &place).await;
+    let environment = TestEnvironment::new().await;
+    let proxy = NetworkProxy::to_postgres(&environment.database_url).await;
+    let app = through(&proxy, &environment).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
-    way.silence();
+    proxy.silence();
     for attempt in 0..2 {
         assert!(!rename(&ada, &task, &format!("silent {attempt}")).await);
     }
     let ready = app.anonymous().get("/health/ready").await;
     assert_eq!(ready.status, 503, "{}", ready.body);
-    way.mend();
+    proxy.repair();
     recovers(&app, &ada, &task, &mut stream).await;
     // Opens all connections of the owner, which checks the rest.
     tokio::join!(app.head(), app.head());
@@ -94,15 +94,15 @@ async fn a_temporarily_unresponsive_network_to_postgresql_is_survived() {
 
 #[tokio::test]
 async fn unresponsive_nats_is_bypassed_and_reconnected() {
-    let place = Place::new().await;
-    let way = Way::to_nats(&place.nats_url).await;
-    let app = App::start_at(Place { nats_url: way.nats_url(), ..place.clone() }).await;
+    let environment = TestEnvironment::new().await;
+    let proxy = NetworkProxy::to_nats(&environment.nats_url).await;
+    let app = App::start_at(TestEnvironment { nats_url: proxy.nats_url(), ..environment.clone() }).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
-    way.silence_open_connections();
+    proxy.silence_open_connections();
     assert!(rename(&ada, &task, "commands know nothing of it").await);
     let head = app.head().await;
     assert_eq!(stream.next_change().await.unwrap().data["position"], head);
-    let direct = async_nats::connect(&place.nats_url).await.unwrap();
+    let direct = async_nats::connect(&environment.nats_url).await.unwrap();
     let began = Instant::now();
     eventually("it is published", || async { (app.published(&direct).await? == head).then_some(()) }).await;
     assert!(began.elapsed() < RECOVERED, "recovered after {:?}", began.elapsed());
@@ -134,11 +134,18 @@ async fn commands_are_refused_in_time_while_a_table_is_locked() {
 
 #[tokio::test]
 async fn a_frozen_projector_blocks_no_command_and_is_replaced() {
-    let place = Place::new().await;
-    let settings = ["--database-url", &place.database_url, "--nats-url", &place.nats_url, "--stream", &place.stream];
+    let environment = TestEnvironment::new().await;
+    let settings = [
+        "--database-url",
+        &environment.database_url,
+        "--nats-url",
+        &environment.nats_url,
+        "--stream",
+        &environment.stream,
+    ];
     let first = Process::start("projector", &settings);
     first.ready().await;
-    let app = App::start_at(place.clone()).await;
+    let app = App::start_at(environment.clone()).await;
     let (ada, _, task) = app.with_a_task().await;
     for round in 0..3 {
         // In the middle of any of its work.

@@ -1,4 +1,4 @@
-//! A proxy on the way to a server, as a network that can fail.
+//! A proxy in front of a server, as a network that can fail.
 
 use std::io;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-/// The network to a server, which can be cut, drop data, hold data, be slow, and be repaired.
+/// A proxy for a server: a network that can be cut, drop data, hold data, be slow, and be repaired.
 #[derive(Clone)]
-pub struct Way {
+pub struct NetworkProxy {
     port: u16,
     state: Arc<watch::Sender<State>>,
     opened: Arc<AtomicU64>,
@@ -36,7 +36,7 @@ enum Target {
     Socket(String),
 }
 
-impl Way {
+impl NetworkProxy {
     pub async fn to_nats(nats_url: &str) -> Self {
         Self::to(Target::Tcp(nats_url.trim_start_matches("nats://").to_owned())).await
     }
@@ -45,7 +45,7 @@ impl Way {
         Self::to(Target::Tcp(url.trim_start_matches("http://").to_owned())).await
     }
 
-    /// A way to a PostgreSQL on a Unix socket.
+    /// A proxy for a PostgreSQL on a Unix socket.
     pub async fn to_postgres(database_url: &str) -> Self {
         let options: PgConnectOptions = database_url.parse().unwrap();
         let folder = options.get_socket().expect("the tests' PostgreSQL is on a socket").display();
@@ -56,15 +56,15 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(watch::Sender::new(State::default()));
-        let way = Self { port, state, opened: Arc::default() };
-        let serving = way.clone();
+        let proxy = Self { port, state, opened: Arc::default() };
+        let serving = proxy.clone();
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 tokio::spawn(serving.clone().carry(client, target.clone()));
             }
         });
-        way
+        proxy
     }
 
     async fn carry(self, client: TcpStream, target: Target) {
@@ -105,7 +105,7 @@ impl Way {
     }
 
     /// Repairs the network. Connections that were silenced stay dead.
-    pub fn mend(&self) {
+    pub fn repair(&self) {
         let opened = self.opened();
         self.state.send_modify(|state| {
             *state = State { silent_below: state.silent_below.min(opened), ..State::default() };
