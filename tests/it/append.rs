@@ -117,17 +117,17 @@ impl Log {
 }
 
 /// Outcome, first and last position, and version of each command.
-fn told(answers: Option<Value>) -> Vec<(String, i64, i64, i64)> {
-    let told = |answer: &Value| {
+fn results(answers: Option<Value>) -> Vec<(String, i64, i64, i64)> {
+    let result = |answer: &Value| {
         let number = |name: &str| answer[name].as_i64().unwrap();
         let outcome = answer["outcome"].as_str().unwrap().to_owned();
         (outcome, number("first_position"), number("last_position"), number("version"))
     };
-    answers.unwrap().as_array().unwrap().iter().map(told).collect()
+    answers.unwrap().as_array().unwrap().iter().map(result).collect()
 }
 
 fn outcomes(answers: Option<Value>) -> Vec<String> {
-    told(answers).into_iter().map(|(outcome, ..)| outcome).collect()
+    results(answers).into_iter().map(|(outcome, ..)| outcome).collect()
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_batch_refuses_conflicts_and_appends_the_rest_without_gaps() {
         ("appended", 6, 6, 1),
     ];
     assert_eq!(
-        told(answers),
+        results(answers),
         expected.map(|(outcome, first, last, version)| (outcome.to_owned(), first, last, version))
     );
     assert_eq!(log.events_of(made).await, [(4, 1), (5, 2)]);
@@ -190,9 +190,9 @@ async fn a_command_without_events_is_checked_and_its_key_is_stored() {
     log.append(&[json!({"aggregate": task}), json!({})]).await.unwrap();
     let nothing = json!({"aggregate": task, "expected": 1, "events": 0, "command": new_id()});
     let (_, answers) = log.append(std::slice::from_ref(&nothing)).await.unwrap();
-    assert_eq!(told(answers), [("appended".to_owned(), 3, 2, 1)]);
+    assert_eq!(results(answers), [("appended".to_owned(), 3, 2, 1)]);
     let (_, answers) = log.append(&[nothing]).await.unwrap();
-    assert_eq!(told(answers), [("duplicate".to_owned(), 3, 2, 1)]);
+    assert_eq!(results(answers), [("duplicate".to_owned(), 3, 2, 1)]);
     let (_, answers) = log.append(&[json!({"aggregate": task, "expected": 0, "events": 0})]).await.unwrap();
     assert_eq!(outcomes(answers), ["conflict"]);
     log.assert_dense(3).await;
@@ -294,8 +294,8 @@ async fn only_one_of_two_creations_of_an_aggregate_is_appended() {
 /// it did then.
 #[tokio::test]
 async fn a_command_behind_a_repeated_one_on_its_aggregate_is_a_conflict() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let (task, first) = (new_id(), json!({"aggregate": new_id(), "command": new_id(), "rank": "m"}));
     log.append(&[first.clone(), json!({"aggregate": task})]).await.unwrap();
     let again = json!({"rank": "n", "aggregate": first["aggregate"], "command": first["command"]});
@@ -310,8 +310,8 @@ async fn a_command_behind_a_repeated_one_on_its_aggregate_is_a_conflict() {
 
 #[tokio::test]
 async fn a_command_that_is_in_the_log_and_not_in_its_side_table_is_not_decided_again() {
-    let place = Place::new().await;
-    let log = Log::new(&place).await;
+    let environment = TestEnvironment::new().await;
+    let log = Log::new(&environment).await;
     let creation = json!({"aggregate": new_id(), "command": new_id()});
     log.append(std::slice::from_ref(&creation)).await.unwrap();
     let edit = json!({"aggregate": creation["aggregate"], "command": new_id(), "expected": 1});

@@ -21,7 +21,7 @@ fn is_there() -> bool {
     let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = version.is_ok_and(|status| status.success());
     if !there {
-        assert!(std::env::var_os("TASKFOLD_REQUIRE_BROWSER").is_none(), "chromium is required, and not there");
+        assert!(std::env::var_os("TASKFOLD_REQUIRE_BROWSER").is_none(), "chromium is required and missing");
         skipped("a test needs chromium (`apt-get install chromium`)");
     }
     there
@@ -30,13 +30,13 @@ fn is_there() -> bool {
 /// A page in Chromium that reports to the test.
 struct Browser {
     chromium: Child,
-    said: mpsc::UnboundedReceiver<Value>,
+    messages: mpsc::UnboundedReceiver<Value>,
 }
 
 impl Browser {
     /// Opens a page. `script` runs in it, where `say(value)` sends a value to the test.
     async fn open(name: &str, script: &str) -> Self {
-        let (sender, said) = mpsc::unbounded_channel();
+        let (sender, messages) = mpsc::unbounded_channel();
         let page = format!(
             "<!doctype html><meta charset=utf-8><script>\
              let said = Promise.resolve();\
@@ -66,13 +66,14 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { chromium, said }
+        Self { chromium, messages }
     }
 
-    async fn says(&mut self) -> Value {
-        let said = tokio::time::timeout(PATIENCE, self.said.recv()).await.expect("the page says something").unwrap();
-        assert!(said.get("error").is_none(), "{said}");
-        said
+    async fn message(&mut self) -> Value {
+        let message =
+            tokio::time::timeout(PATIENCE, self.messages.recv()).await.expect("the page sends a message").unwrap();
+        assert!(message.get("error").is_none(), "{message}");
+        message
     }
 }
 
@@ -166,7 +167,7 @@ async fn event_source_reads_every_frame_unchanged_and_resumes_at_its_cursor() {
     let script = FOLLOW.replace("SITE", &way_to(&app.url, Arc::clone(&whole)).await);
     let script = script.replace("TOKEN", bea.token.as_ref().unwrap()).replace("PROJECT", &project);
     let mut browser = Browser::open("events", &script.replace("SINCE", &since.to_string())).await;
-    let hello = browser.says().await;
+    let hello = browser.message().await;
     assert_eq!((&hello["type"], &hello["id"]), (&json!("hello"), &json!(since.to_string())));
 
     let mut expected = Vec::new();
@@ -176,23 +177,23 @@ async fn event_source_reads_every_frame_unchanged_and_resumes_at_its_cursor() {
         let reply = comment(format!("@bea {text}.")).await.expect(201);
         expected.push(reply["events"][0].clone());
     }
-    let (mut seen, mut told, mut last_open) = (Vec::new(), Vec::new(), 0);
+    let (mut seen, mut notifications, mut last_open) = (Vec::new(), Vec::new(), 0);
     while seen.len() < 2 * ODD.len() {
-        let said = browser.says().await;
-        last_open = said["open"].as_u64().unwrap();
-        match said["type"].as_str().unwrap() {
+        let message = browser.message().await;
+        last_open = message["open"].as_u64().unwrap();
+        match message["type"].as_str().unwrap() {
             "notification" => {
                 // The fractional id before its event.
-                assert_eq!(said["id"], json!(format!("{}.5", said["data"]["position"].as_i64().unwrap() - 1)));
-                assert_eq!(said["data"]["kind"], "mentioned");
-                if !told.contains(&said["data"]["id"]) {
-                    told.push(said["data"]["id"].clone());
+                assert_eq!(message["id"], json!(format!("{}.5", message["data"]["position"].as_i64().unwrap() - 1)));
+                assert_eq!(message["data"]["kind"], "mentioned");
+                if !notifications.contains(&message["data"]["id"]) {
+                    notifications.push(message["data"]["id"].clone());
                 }
             }
             "hello" => {}
             _ => {
-                assert_eq!(said["id"], json!(said["data"]["position"].to_string()));
-                seen.push(said["data"].clone());
+                assert_eq!(message["id"], json!(message["data"]["position"].to_string()));
+                seen.push(message["data"].clone());
             }
         }
         if seen.len() == ODD.len() && last_open == 1 && *whole.borrow() {
@@ -206,8 +207,8 @@ async fn event_source_reads_every_frame_unchanged_and_resumes_at_its_cursor() {
     }
     let positions = |changes: &[Value]| changes.iter().map(|c| c["position"].as_i64().unwrap()).collect::<Vec<_>>();
     assert_eq!(positions(&seen), positions(&expected));
-    assert!(seen == expected, "a frame was read as something else");
-    assert_eq!(told.len(), expected.len());
+    assert!(seen == expected, "a frame was read differently");
+    assert_eq!(notifications.len(), expected.len());
     assert_eq!(last_open, 2);
     drop(browser);
     app.finish().await;
@@ -258,7 +259,7 @@ async fn a_recording_can_be_sought() {
         video.onseeked = () => say({at: video.currentTime, of: video.duration});
     "#;
     let mut browser = Browser::open("media", &script.replace("SRC", &url)).await;
-    assert_eq!(browser.says().await, json!({"at": 1500, "of": 1800}));
+    assert_eq!(browser.message().await, json!({"at": 1500, "of": 1800}));
     drop(browser);
     app.finish().await;
 }
@@ -296,7 +297,7 @@ async fn scripts_of_an_uploaded_page_are_not_executed() {
     let script = script.replace("PAGE", &inline).replace("SRC", &url).replace("SVG", &svg);
     let mut browser = Browser::open("page", &script).await;
     // The same page runs from a blob URL, without the headers of attachments.
-    assert_eq!(browser.says().await, json!({"bare": 2, "uploaded": 0}));
+    assert_eq!(browser.message().await, json!({"bare": 2, "uploaded": 0}));
     drop(browser);
     app.finish().await;
 }

@@ -21,8 +21,8 @@ async fn tasks_are_on_the_days_of_the_callers_time_zone() {
     dated(&ada, &project, "long", Some("2026-10-01T00:00:00Z"), Some("2026-12-24T00:00:00Z")).await;
     dated(&ada, &project, "begins", Some("2026-11-05T08:00:00Z"), None).await;
     dated(&ada, &project, "before", None, Some("2026-10-30T12:00:00Z")).await;
-    let gone = dated(&ada, &project, "gone", None, Some("2026-11-10T12:00:00Z")).await;
-    ada.delete(&format!("/v1/tasks/{gone}")).await.expect(200);
+    let deleted = dated(&ada, &project, "gone", None, Some("2026-11-10T12:00:00Z")).await;
+    ada.delete(&format!("/v1/tasks/{deleted}")).await.expect(200);
     ada.task(&project, "never").await;
     app.settle().await;
     let base = format!("/v1/projects/{project}/calendar");

@@ -16,7 +16,7 @@ async fn shared(ada: &Actor, others: &[&Actor]) -> String {
 }
 
 /// Kind, task and actor of a person's notifications, oldest first.
-async fn told(actor: &Actor, position: i64) -> Vec<(String, String, String)> {
+async fn notifications_of(actor: &Actor, position: i64) -> Vec<(String, String, String)> {
     let body = actor.get_at("/v1/me/notifications?limit=200", position).await.expect(200);
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let items = body["items"].as_array().unwrap().iter().rev();
@@ -40,9 +40,9 @@ async fn notifications_reach_each_person_once_and_never_the_actor() {
     let position = last["position"].as_i64().unwrap();
 
     let one = |kind: &str, by: &Actor| (kind.to_owned(), task.clone(), by.user_id.clone());
-    assert_eq!(told(&bo, position).await, [one("assigned", &ada), one("commented", &ada)]);
-    assert_eq!(told(&cy, position).await, [one("mentioned", &bo), one("completed", &bo)]);
-    assert_eq!(told(&ada, position).await, [one("commented", &bo), one("completed", &bo)]);
+    assert_eq!(notifications_of(&bo, position).await, [one("assigned", &ada), one("commented", &ada)]);
+    assert_eq!(notifications_of(&cy, position).await, [one("mentioned", &bo), one("completed", &bo)]);
+    assert_eq!(notifications_of(&ada, position).await, [one("commented", &bo), one("completed", &bo)]);
     let watchers = ada.get_at(&path, position).await.expect(200);
     assert_eq!(watchers["watcher_ids"], json!([ada.user_id, bo.user_id]));
     assert_eq!(watchers["watching"], true);
@@ -58,12 +58,12 @@ async fn watchers_of_a_project_are_notified_of_all_its_tasks() {
     let task = ada.task(&project, "T").await;
     let position =
         ada.post(&format!("/v1/tasks/{task}/complete"), json!({})).await.expect(200)["position"].as_i64().unwrap();
-    let kinds: Vec<String> = told(&bo, position).await.into_iter().map(|(kind, ..)| kind).collect();
+    let kinds: Vec<String> = notifications_of(&bo, position).await.into_iter().map(|(kind, ..)| kind).collect();
     assert_eq!(kinds, ["created", "completed"]);
     assert_eq!(bo.get(&format!("/v1/projects/{project}")).await.expect(200)["watching"], true);
     bo.delete(&format!("/v1/projects/{project}/watch")).await.expect(200);
     ada.task(&project, "U").await;
-    assert_eq!(told(&bo, app.head().await).await.len(), 2);
+    assert_eq!(notifications_of(&bo, app.head().await).await.len(), 2);
     app.finish().await;
 }
 
@@ -166,8 +166,8 @@ async fn the_personal_channel_delivers_each_notification_once_across_reconnects(
     assert_eq!(alone.next().await.unwrap().event, "hello");
     let task = ada.task(&project, "other").await;
     ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "hi @bo"})).await.expect(201);
-    let told = alone.next().await.unwrap();
-    assert_eq!((told.event.as_str(), &told.data["kind"]), ("notification", &json!("mentioned")));
+    let notification = alone.next().await.unwrap();
+    assert_eq!((notification.event.as_str(), &notification.data["kind"]), ("notification", &json!("mentioned")));
     app.finish().await;
 }
 
@@ -232,12 +232,13 @@ async fn reminders_are_sent_once_before_and_once_after_the_due_time() {
     let position = app.head().await;
     let nobody = "00000000-0000-0000-0000-000000000000".to_owned();
     let of_clock = |kind: &str, task: &str| (kind.to_owned(), task.to_owned(), nobody.clone());
-    let heard: Vec<_> = told(&bo, position).await.into_iter().filter(|(_, _, by)| *by == nobody).collect();
-    assert_eq!(heard, [of_clock("due_soon", &task), of_clock("overdue", &task)]);
-    let heard: Vec<_> = told(&ada, position).await.into_iter().filter(|(_, t, _)| *t == past).collect();
-    assert_eq!(heard, [of_clock("overdue", &past)]);
+    let received: Vec<_> =
+        notifications_of(&bo, position).await.into_iter().filter(|(_, _, by)| *by == nobody).collect();
+    assert_eq!(received, [of_clock("due_soon", &task), of_clock("overdue", &task)]);
+    let received: Vec<_> = notifications_of(&ada, position).await.into_iter().filter(|(_, t, _)| *t == past).collect();
+    assert_eq!(received, [of_clock("overdue", &past)]);
     // A task that is completed by then is not overdue.
-    assert!(!told(&ada, position).await.contains(&of_clock("overdue", &done)));
+    assert!(!notifications_of(&ada, position).await.contains(&of_clock("overdue", &done)));
     // A new due time has reminders of its own.
     ada.patch(&format!("/v1/tasks/{task}"), json!({"due_at": now + seconds(3600)})).await.expect(200);
     eventually("it is due soon again", || async {
@@ -268,12 +269,12 @@ async fn a_reminder_missed_while_the_system_was_down_is_sent_once() {
         let app = App::start_at(environment.clone()).await;
         let ada = Actor { url: app.url.clone(), ..ada.clone() };
         let path = format!("/v1/tasks/{task}");
-        eventually("it is told of", || async {
+        eventually("the reminder is delivered", || async {
             (ada.get(&path).await.expect(200)["due_stage"] == "due_soon").then_some(())
         })
         .await;
-        let heard = told(&ada, app.head().await).await;
-        assert_eq!(heard.iter().filter(|(kind, ..)| kind == "due_soon").count(), 1, "after restart {restart}");
+        let received = notifications_of(&ada, app.head().await).await;
+        assert_eq!(received.iter().filter(|(kind, ..)| kind == "due_soon").count(), 1, "after restart {restart}");
         app.finish().await;
     }
 }

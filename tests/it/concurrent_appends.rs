@@ -63,8 +63,8 @@ async fn concurrent_appenders_write_one_log_without_gaps() {
                     .unwrap();
                 positions.push(made.position);
                 // All on one task: decided again when another process was faster, never lost.
-                let said = engine.task(shared, comment(&format!("{n}.{i}")), envelope(actor, None)).await.unwrap();
-                positions.push(said.position);
+                let reply = engine.task(shared, comment(&format!("{n}.{i}")), envelope(actor, None)).await.unwrap();
+                positions.push(reply.position);
             }
             positions
         }
@@ -123,7 +123,7 @@ async fn a_process_that_stops_in_the_queue_blocks_no_other() {
     drop(front);
     in_turn(13).await;
     let left = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&db).await.unwrap(), 0, "nobody stays in line");
+    assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&db).await.unwrap(), 0, "no queue lock is left");
 }
 
 /// A command of a removed member must not be appended because another process has a stale cache.

@@ -23,7 +23,7 @@ fn reads(ids: &[(&str, &str)]) -> Vec<Read> {
             continue;
         }
         let path = ids.iter().fold(path.clone(), |path, (name, id)| path.replace(name, id));
-        assert!(!path.contains('{'), "{operation} is new: say here what {path} is filled in with");
+        assert!(!path.contains('{'), "{operation} is new: state here the values for {path}");
         let query = match operation.as_str() {
             "getCalendar" => "?from=2099-11-01&to=2099-12-01&tz=Europe/Berlin",
             "search" => "?q=write",
@@ -96,10 +96,10 @@ async fn a_tag_of_another_user_never_matches() {
             assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
             let tag = answer.header("etag");
             assert!(!tag.is_empty(), "{operation} has no tag");
-            assert_eq!(ask(person, &path, tag).await.status, 304, "{operation} by who was shown it");
+            assert_eq!(ask(person, &path, tag).await.status, 304, "{operation} by the same user");
             for (theirs, other) in answers.iter().zip(people) {
                 if shown(theirs) != shown(answer) {
-                    assert_eq!(ask(other, &path, tag).await.status, 200, "{operation} with the tag of somebody else");
+                    assert_eq!(ask(other, &path, tag).await.status, 200, "{operation} with the tag of another user");
                     differ.push(operation.clone());
                 }
             }
@@ -108,7 +108,7 @@ async fn a_tag_of_another_user_never_matches() {
     for operation in
         ["getBoard", "getTask", "getProject", "listTasks", "getCalendar", "getTeam", "listProjects", "getMe"]
     {
-        assert!(differ.iter().any(|o| o == operation), "{operation} shows everybody the same: the test has no teeth");
+        assert!(differ.iter().any(|o| o == operation), "{operation} returns the same to everyone, which tests nothing");
     }
     app.finish().await;
 }

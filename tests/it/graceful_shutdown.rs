@@ -31,8 +31,8 @@ struct Follower {
 async fn follow(ada: Actor, project: String, instances: [String; 2], first: usize, follower: Arc<Follower>) {
     let mut last_id = "0".to_owned();
     let mut lost: Option<Instant> = None;
-    for turn in first.. {
-        let ada = Actor { url: instances[turn % 2].clone(), ..ada.clone() };
+    for attempt in first.. {
+        let ada = Actor { url: instances[attempt % 2].clone(), ..ada.clone() };
         let path = format!("/v1/projects/{project}/events/stream?since=0");
         let request = ada.request(Method::GET, &path).header("last-event-id", &last_id);
         let mut retry = Duration::from_millis(100);
@@ -113,7 +113,7 @@ async fn a_rolling_restart_under_load_loses_nothing_and_interrupts_streams_brief
     let expected: Vec<i64> = (1..=head(&app.owner).await.unwrap()).collect();
     assert!(expected.len() > 100, "only {} events", expected.len());
     for follower in &followers {
-        eventually("a follower has seen it all", || async {
+        eventually("a follower has received every event", || async {
             (follower.seen.lock().unwrap().last() == expected.last()).then_some(())
         })
         .await;
@@ -136,7 +136,7 @@ async fn draining_clients_get_distinct_retry_times() {
     let streams = join_all((0..40).map(|_| Sse::open(ada.request(Method::GET, &path)))).await;
     let ended = join_all(streams.into_iter().map(|mut stream| async move {
         loop {
-            let frame = stream.next().await.expect("it says when to come back before it ends");
+            let frame = stream.next().await.expect("`drain` comes before the end");
             if frame.event == "drain" {
                 return frame.data["retry_ms"].as_u64().unwrap();
             }
@@ -217,7 +217,7 @@ async fn accepted_commands_are_completed_after_sigterm() {
     join_all(whole.iter_mut().map(Accepted::send_body)).await;
     instance.signal(Signal::SIGTERM);
     let address = there.url.trim_start_matches("http://");
-    eventually("no connection is taken any more", || async { TcpStream::connect(address).await.err() }).await;
+    eventually("no connection is accepted", || async { TcpStream::connect(address).await.err() }).await;
     join_all(halves.iter_mut().map(Accepted::send_body)).await;
     holds_the_log.rollback().await.unwrap();
 
@@ -256,7 +256,7 @@ async fn sigterm_under_load_leaves_no_command_refused_or_unanswered() {
     for _ in 0..3 {
         let before = app.head().await;
         let writing: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(there.clone(), project.clone()))).collect();
-        eventually("commands are taken", || async { (app.head().await > before + 100).then_some(()) }).await;
+        eventually("commands are accepted", || async { (app.head().await > before + 100).then_some(()) }).await;
         instance.end_and_restart().await;
         for writer in writing {
             let (answered, unanswered) = writer.await.unwrap();
@@ -265,7 +265,7 @@ async fn sigterm_under_load_leaves_no_command_refused_or_unanswered() {
                 assert_eq!(logged(&app, key).await, 1);
             }
             // Its request was not read, then.
-            assert_eq!(logged(&app, &unanswered).await, 0, "a command was done and not answered");
+            assert_eq!(logged(&app, &unanswered).await, 0, "a command was executed and not answered");
         }
     }
     drop(instance);

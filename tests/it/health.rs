@@ -15,8 +15,8 @@ fn dependency<'a>(ready: &'a Value, name: &str) -> &'a Value {
 }
 
 /// Waits until readiness reports this state of a dependency with this detail; returns the whole report.
-pub async fn says(url: &str, name: &str, state: &str, detail: &str) -> Value {
-    eventually("readiness says so", || async {
+pub async fn reports(url: &str, name: &str, state: &str, detail: &str) -> Value {
+    eventually("readiness reports it", || async {
         let ready = ready(url).await;
         let found = dependency(&ready, name);
         let so = found["state"] == state && found["detail"].as_str().unwrap().contains(detail);
@@ -39,7 +39,7 @@ async fn a_suspended_log_accepts_no_commands_and_can_be_read() {
     let app = App::start().await;
     app.with_a_task().await;
     sqlx::query("SELECT taskfold_suspend_log('for a test')").execute(&app.owner).await.unwrap();
-    let ready = says(&app.url, "log", "down", "for a test").await;
+    let ready = reports(&app.url, "log", "down", "for a test").await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("down"), &json!("ok")), "{ready}");
     sqlx::query("UPDATE log_head SET suspended = NULL").execute(&app.owner).await.unwrap();
     app.finish().await;
@@ -52,10 +52,10 @@ async fn a_stalled_projection_is_reported_with_its_age() {
     let mut tx = app.owner.begin().await.unwrap();
     sqlx::query("SELECT 1 FROM projection_checkpoint FOR UPDATE").execute(&mut *tx).await.unwrap();
     ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "not projected"})).await.expect(200);
-    let ready = says(&app.url, "projection", "degraded", "the oldest event has waited for 1").await;
+    let ready = reports(&app.url, "projection", "degraded", "the oldest event has waited for 1").await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("degraded")), "{ready}");
     tx.rollback().await.unwrap();
-    says(&app.url, "projection", "ok", "at 3 of 3").await;
+    reports(&app.url, "projection", "ok", "at 3 of 3").await;
     app.finish().await;
 }
 
@@ -67,7 +67,7 @@ async fn a_stream_of_another_log_is_reported() {
     let mut db = sqlx::PgConnection::connect(&other.database_url).await.unwrap();
     sqlx::query("UPDATE log_identities SET log_id = gen_random_uuid()").execute(&mut db).await.unwrap();
     let second = App::start_at(TestEnvironment { stream: one.stream.clone(), ..other }).await;
-    says(&second.url, "publication", "degraded", "belongs to another log").await;
+    reports(&second.url, "publication", "degraded", "belongs to another log").await;
     second.stop().await;
     first.finish().await;
 }
@@ -79,7 +79,7 @@ async fn a_message_published_by_another_program_is_reported() {
     let nats = app.nats().await;
     let subject = format!("{}.events.x", app.stream.to_lowercase());
     taskfold_projector::stream::context(&nats).publish(subject, "junk".into()).await.unwrap().await.unwrap();
-    says(&app.url, "publication", "degraded", "has events that the log lacks").await;
+    reports(&app.url, "publication", "degraded", "has events that the log lacks").await;
     app.stop().await;
 }
 
@@ -88,14 +88,14 @@ async fn incomplete_side_tables_are_reported_until_they_are_rebuilt() {
     let app = App::start().await;
     let (ada, project, task) = app.with_a_task().await;
     let columns = ada.get(&format!("/v1/projects/{project}")).await.expect(200)["columns"].clone();
-    says(&app.url, "write-side", "ok", "").await;
+    reports(&app.url, "write-side", "ok", "").await;
     sqlx::query("DELETE FROM task_places").execute(&app.owner).await.unwrap();
     let to = json!({"column_id": columns[1]["id"]});
     ada.post(&format!("/v1/tasks/{task}/move"), to.clone()).await.problem(503, "unavailable");
-    let ready = says(&app.url, "write-side", "degraded", &task).await;
+    let ready = reports(&app.url, "write-side", "degraded", &task).await;
     assert_eq!((&ready["commands"], &ready["reads"]), (&json!("degraded"), &json!("ok")), "{ready}");
     taskfold_projector::write_side::repair(&app.owner).await.unwrap();
-    let ready = says(&app.url, "write-side", "ok", "").await;
+    let ready = reports(&app.url, "write-side", "ok", "").await;
     assert_eq!(ready["commands"], json!("ok"), "{ready}");
     ada.post(&format!("/v1/tasks/{task}/move"), to).await.expect(200);
     app.finish().await;
@@ -129,7 +129,7 @@ async fn every_worker_reports_its_last_success() {
         "keys",
     ];
     let began = clock().machine_time().timestamp() as f64 - 60.0;
-    eventually("all of them have come through", || async {
+    eventually("all of them have succeeded", || async {
         let metrics = reqwest::get(format!("{}/metrics", process.url)).await.unwrap().text().await.unwrap();
         let at = |worker: &str| -> Option<f64> {
             let name = format!("taskfold_worker_last_success_timestamp_seconds{{worker=\"{worker}\"}} ");
@@ -191,7 +191,7 @@ async fn the_wait_for_a_database_connection_is_measured() {
         let name = "taskfold_database_connection_wait_seconds{role=\"taskfold query-api\"} ";
         metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse::<f64>().unwrap()
     };
-    eventually("nobody waits", || async { (wait().await < 0.5).then_some(()) }).await;
+    eventually("no session waits", || async { (wait().await < 0.5).then_some(()) }).await;
     // All connections wait for the lock, and the next caller for a connection.
     let mut owner = sqlx::PgConnection::connect(&environment.database_url).await.unwrap();
     let mut lock = owner.begin().await.unwrap();
@@ -199,8 +199,8 @@ async fn the_wait_for_a_database_connection_is_measured() {
     let path = format!("/v1/projects/{project}/tasks");
     let reading = futures::future::join_all(std::iter::repeat_with(|| ada.get(&path)).take(24));
     let (_, ()) = tokio::join!(reading, async {
-        eventually("somebody waits", || async { (wait().await > 0.9).then_some(()) }).await;
+        eventually("a session waits", || async { (wait().await > 0.9).then_some(()) }).await;
         lock.rollback().await.unwrap();
     });
-    eventually("nobody waits again", || async { (wait().await < 0.5).then_some(()) }).await;
+    eventually("no session waits again", || async { (wait().await < 0.5).then_some(()) }).await;
 }

@@ -70,9 +70,9 @@ async fn a_board_is_imported_once_with_its_times_and_authors() {
     let heron = members["items"].as_array().unwrap().iter().find(|m| m["username"] == "noisy-heron").unwrap();
     let paint = &columns[1]["tasks"][0];
     assert_eq!(paint["assignee_ids"], json!([heron["user_id"]]));
-    let told = |field: &str| &paint[field];
+    let value = |field: &str| &paint[field];
     assert_eq!(
-        (told("status"), told("comment_count"), told("checklist_done")),
+        (value("status"), value("comment_count"), value("checklist_done")),
         (&json!("completed"), &json!(1), &json!(1))
     );
 
@@ -141,17 +141,17 @@ async fn imports_continue_when_connections_stop_responding() {
         actions.insert(0, comment);
     }
     let location = ada.post("/v1/imports?format=trello", long).await.header("location").to_owned();
-    let look = async || {
+    let progress = async || {
         let answer = ada.get(&location).await;
         (answer.status == 200).then_some(answer.body)
     };
-    let beyond = async |done: i64| look().await.filter(|import| import["done"].as_i64() > Some(done));
+    let beyond = async |done: i64| progress().await.filter(|import| import["done"].as_i64() > Some(done));
     let middle = eventually("it is in the middle", || beyond(20)).await;
     assert_eq!(middle["state"], "running");
     proxy.silence_open_connections();
     let before = middle["done"].as_i64().unwrap() + 400;
-    eventually("it goes on", || beyond(before)).await;
-    let done = eventually("it ends", || async { look().await.filter(|import| import["state"] != "running") }).await;
+    eventually("it continues", || beyond(before)).await;
+    let done = eventually("it ends", || async { progress().await.filter(|import| import["state"] != "running") }).await;
     assert_eq!((&done["state"], &done["total"]), (&json!("done"), &json!(1206)), "{done}");
     // The worker continues with the next import.
     let mut next = board();

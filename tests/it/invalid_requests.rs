@@ -85,7 +85,7 @@ impl Scene {
 
     /// Checks that the requests appended nothing.
     async fn finish(self, head: i64) {
-        assert_eq!(self.app.head().await, head, "a refused request was half done");
+        assert_eq!(self.app.head().await, head, "a refused request was executed in part");
         self.app.finish().await;
     }
 }
@@ -353,9 +353,9 @@ async fn an_early_refusal_does_not_break_the_connection() {
         let headers = "POST /v1/projects HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\ncontent-length: 2000\r\n\
                        expect: 100-continue\r\n\r\n";
         socket.write_all(headers.as_bytes()).await.unwrap();
-        let mut asked = [0; CONTINUE.len()];
-        socket.read_exact(&mut asked).await.unwrap();
-        assert_eq!(asked, CONTINUE, "{}", String::from_utf8_lossy(&asked));
+        let mut interim = [0; CONTINUE.len()];
+        socket.read_exact(&mut interim).await.unwrap();
+        assert_eq!(interim, CONTINUE, "{}", String::from_utf8_lossy(&interim));
         socket.write_all(&[b' '; 2000]).await.unwrap();
         let mut answer = vec![0; 4096];
         let n = socket.read(&mut answer).await.unwrap();
@@ -370,28 +370,28 @@ async fn validation_errors_have_a_pointer_and_a_detail() {
     let scene = Scene::new().await;
     let head = scene.app.head().await;
     let tasks = format!("/v1/projects/{}/tasks", scene.project);
-    let told = async |body: Value| {
+    let first_error = async |body: Value| {
         let answer = scene.ada.post(&tasks, body).await;
         let error = answer.problem(422, "validation-failed")["errors"][0].clone();
         (error["pointer"].as_str().unwrap().to_owned(), error["detail"].as_str().unwrap().to_owned())
     };
     let at = |pointer: &str, detail: &str| (pointer.to_owned(), detail.to_owned());
-    assert_eq!(told(json!({})).await, at("/title", "is required"));
-    assert_eq!(told(json!([])).await, at("", "must be an object"));
-    assert_eq!(told(json!({"title": "T", "id": "nope"})).await, at("/id", "must be a UUID"));
+    assert_eq!(first_error(json!({})).await, at("/title", "is required"));
+    assert_eq!(first_error(json!([])).await, at("", "must be an object"));
+    assert_eq!(first_error(json!({"title": "T", "id": "nope"})).await, at("/id", "must be a UUID"));
     assert_eq!(
-        told(json!({"title": "T", "estimate_minutes": 1.5})).await,
+        first_error(json!({"title": "T", "estimate_minutes": 1.5})).await,
         at("/estimate_minutes", "must be a whole number")
     );
-    let (pointer, detail) = told(json!({"title": "T", "colour": "red"})).await;
+    let (pointer, detail) = first_error(json!({"title": "T", "colour": "red"})).await;
     assert_eq!(pointer, "/colour");
     assert!(detail.starts_with("unknown field `colour`; expected one of `id`, "), "{detail}");
     assert_eq!(
-        told(json!({"title": "T", "priority": "hot"})).await,
+        first_error(json!({"title": "T", "priority": "hot"})).await,
         at("/priority", "must be one of `none`, `low`, `medium`, `high`, `urgent`")
     );
     let other = scene.eve.project("Eve's").await.0;
     let elsewhere = scene.eve.task(&other, "T").await;
-    assert_eq!(told(json!({"title": "T", "parent_id": elsewhere})).await.0, "/parent_id");
+    assert_eq!(first_error(json!({"title": "T", "parent_id": elsewhere})).await.0, "/parent_id");
     scene.finish(head + 2).await;
 }

@@ -121,7 +121,7 @@ async fn invitations_expire_can_be_revoked_and_never_lower_a_role() {
     // The refused attempt did not use up the invitation.
     accept(&eve, &lower).await.expect(200);
 
-    let wishes = format!("/v1/projects/{project}/invitations");
+    let invitations = format!("/v1/projects/{project}/invitations");
     for (body, pointer) in [
         (json!({}), "/role"),
         (json!({"role": "king"}), "/role"),
@@ -129,7 +129,7 @@ async fn invitations_expire_can_be_revoked_and_never_lower_a_role() {
         (json!({"role": "member", "expires_at": "2020-01-01T00:00:00Z"}), "/expires_at"),
         (json!({"role": "member", "expires_at": "2999-01-01T00:00:00Z"}), "/expires_at"),
     ] {
-        let answer = ada.post(&wishes, body).await;
+        let answer = ada.post(&invitations, body).await;
         assert_eq!(answer.problem(422, "validation-failed")["errors"][0]["pointer"], pointer);
     }
     app.finish().await;
@@ -215,7 +215,7 @@ async fn a_crash_neither_loses_nor_doubles_a_use_of_an_invitation() {
     accept(&eve, &token).await.problem(404, "not-found");
     reserved(&lost, "-1 second").await;
     eve.get(&format!("/v1/invitations/{token}")).await.expect(200);
-    // The process died after the append: the log says that the slot is used.
+    // The process died after the append: the log has the use.
     let key = new_id().to_string();
     accept_with(&bo, &token, &key).await.expect(200);
     reserved(&key, "-1 second").await;

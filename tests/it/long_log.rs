@@ -37,7 +37,7 @@ async fn lengthen(app: &App, task: &str) {
     tx.commit().await.unwrap();
     app.settle().await;
     // Entries read by the projector must not be counted with those of a later read.
-    eventually("what was projected is counted", || async {
+    eventually("projected events are counted", || async {
         (entries(&app.owner).await.0 >= before + OTHERS).then_some(())
     })
     .await;
@@ -56,13 +56,13 @@ async fn entries(owner: &PgPool) -> (i64, i64) {
 }
 
 /// Index entries read by a read that is repeated until PostgreSQL uses its generic plan.
-async fn looked_at(app: &App, read: impl AsyncFn()) -> i64 {
+async fn entries_read(app: &App, read: impl AsyncFn()) -> i64 {
     let (before, used_before) = entries(&app.owner).await;
     for _ in 0..8 {
         read().await;
     }
     // Connections report their statistics after having been idle for a while.
-    eventually("what was read is counted", || async {
+    eventually("reads are counted", || async {
         let (entries, used) = entries(&app.owner).await;
         (used >= used_before + 8).then_some(entries - before)
     })
@@ -103,8 +103,8 @@ async fn catching_up_reads_only_events_of_the_subscribed_channels() {
         (format!("/v1/stream?me=true&projects={project}&since=0"), last),
         (format!("/v1/teams/{team}/events?since=0"), in_team),
     ] {
-        let looked_at = looked_at(&app, async || read_on(&bea, &path, last).await).await;
-        assert!(looked_at < OTHERS, "{path} looked at {looked_at} entries");
+        let entries_read = entries_read(&app, async || read_on(&bea, &path, last).await).await;
+        assert!(entries_read < OTHERS, "{path} read {entries_read} entries");
     }
     app.stop().await;
 }
@@ -121,7 +121,8 @@ async fn reading_a_quiet_project_skips_later_events_of_others() {
     app.settle().await;
     lengthen(&app, &task).await;
     sqlx::query("ANALYZE").execute(&app.owner).await.unwrap();
-    let looked_at = looked_at(&app, async || drop(bea.get(&format!("/v1/projects/{quiet}")).await.expect(200))).await;
-    assert!(looked_at < OTHERS, "looked at {looked_at} entries");
+    let entries_read =
+        entries_read(&app, async || drop(bea.get(&format!("/v1/projects/{quiet}")).await.expect(200))).await;
+    assert!(entries_read < OTHERS, "read {entries_read} entries");
     app.stop().await;
 }

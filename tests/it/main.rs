@@ -1,6 +1,6 @@
 //! Integration tests of the whole system: real PostgreSQL, real nats-server, real HTTP.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot continue panics")]
 
 /// Starts the system and its clients.
 mod harness;

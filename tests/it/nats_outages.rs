@@ -49,7 +49,7 @@ async fn streams_continue_without_jetstream_as_degraded_without_loss_or_duplicat
 
         proxy.repair();
         until(&mut stream, "recovered").await;
-        eventually("what was missed is published", || async {
+        eventually("missed events are published", || async {
             (app.published(&app.nats().await).await? == app.head().await).then_some(())
         })
         .await;
@@ -94,17 +94,17 @@ async fn publishing_continues_in_order_when_the_stream_leader_is_killed_under_lo
         cluster.kill(leader);
         let next = eventually("it has another", || cluster.leader(&app.stream, Some(leader))).await;
         let elected = Instant::now();
-        eventually("publishing goes on", || async {
+        eventually("publishing continues", || async {
             cluster.last_sequence(&app.stream, next).await.filter(|last| *last > before + 10)
         })
         .await;
         let resumed = elected.elapsed();
         let head = app.head().await;
-        eventually("what waited is published", || async {
+        eventually("waiting events are published", || async {
             cluster.last_sequence(&app.stream, next).await.filter(|last| *last >= head)
         })
         .await;
-        assert!(resumed < AFTER_ELECTION, "publishing went on {resumed:?} after the election");
+        assert!(resumed < AFTER_ELECTION, "publishing resumed {resumed:?} after the election");
         cluster.start_again(leader).await;
     }
     stop.store(true, Ordering::Relaxed);

@@ -317,7 +317,7 @@ async fn keys_rotate_and_an_unavailable_issuer_is_not_flooded_with_requests() {
     issuer.0.away.store(true, Ordering::SeqCst);
     let fetches = issuer.fetches();
     let unknown = Key::eddsa("newest").sign(&claims);
-    eventually("the issuer is asked in vain", || async {
+    eventually("the issuer is queried without success", || async {
         me(&app, &unknown).await.problem(401, "unauthenticated");
         (issuer.fetches() > fetches).then_some(())
     })

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use taskfold_embedded::{Durability, Options, Stack};
 
 use crate::harness::{Actor, Answer, App, Disk, TestEnvironment, data_dir, eventually, servers};
-use crate::health::says;
+use crate::health::reports;
 
 /// A PostgreSQL for one test, whose files may be tampered with: checkpoints of the shared one would fail on them.
 async fn server(name: &str) -> Stack {
@@ -51,8 +51,8 @@ async fn refused(ada: &Actor, task: &str) {
 
 /// Waits until commands are accepted, and their events are projected and published.
 async fn recovers(app: &App, ada: &Actor, task: &str) {
-    eventually("commands are taken", || async { rename(ada, task).await.then_some(()) }).await;
-    let ready = says(&app.url, "log", "ok", "").await;
+    eventually("commands are accepted", || async { rename(ada, task).await.then_some(()) }).await;
+    let ready = reports(&app.url, "log", "ok", "").await;
     assert_eq!(ready["commands"], "ok", "{ready}");
     // With any session that a request may get.
     for n in 0..20 {
@@ -78,13 +78,13 @@ async fn a_full_disk_is_reported_and_commands_resume_when_space_is_free() {
 
     for round in 0..2 {
         disk.fill();
-        eventually("a comment finds no room", || async {
+        eventually("a comment finds the disk full", || async {
             let text = Alphanumeric.sample_string(&mut rand::rng(), 16_000);
             let answer = ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": text})).await;
             (!served(&answer)).then_some(())
         })
         .await;
-        let ready = says(&app.url, "log", "down", "the disk of PostgreSQL is full").await;
+        let ready = reports(&app.url, "log", "down", "the disk of PostgreSQL is full").await;
         assert_eq!((&ready["commands"], ready["reads"] != "down"), (&json!("down"), true), "{ready}");
         assert_eq!(ada.get(&format!("/v1/tasks/{task}")).await.status, 200, "round {round}");
         disk.clear();
@@ -104,7 +104,7 @@ async fn a_read_only_database_is_reported_and_can_be_read() {
     run(&app.database_url, &format!("ALTER DATABASE {database} SET default_transaction_read_only = on")).await;
     end_sessions(&app).await;
     refused(&ada, &task).await;
-    let ready = says(&app.url, "log", "down", "read-only").await;
+    let ready = reports(&app.url, "log", "down", "read-only").await;
     assert_eq!(ready["commands"], "down", "{ready}");
     let account = json!({"username": "late", "display_name": "L", "password": "correct horse battery"});
     assert!(!served(&app.anonymous().post("/v1/accounts", account).await));
@@ -129,7 +129,7 @@ async fn commands_wait_for_a_database_without_free_connections() {
     end_sessions(&app).await;
     refused(&ada, &task).await;
     assert!(!served(&ada.get(&format!("/v1/tasks/{task}")).await));
-    eventually("readiness says so", || async {
+    eventually("readiness reports it", || async {
         let ready = app.anonymous().get("/health/ready").await;
         (ready.status == 503).then_some(())
     })
@@ -196,19 +196,19 @@ async fn a_missing_database_file_stops_only_what_needs_it() {
     let (ada, project, task) = app.with_a_task().await;
     without_its_file(&app, &postgres, "commands", async || {
         refused(&ada, &task).await;
-        let ready = says(&app.url, "log", "down", "PostgreSQL cannot use its files (58P01)").await;
+        let ready = reports(&app.url, "log", "down", "PostgreSQL cannot use its files (58P01)").await;
         assert_eq!(ready["commands"], "down", "{ready}");
     })
     .await;
     recovers(&app, &ada, &task).await;
     without_its_file(&app, &postgres, "tasks", async || {
-        eventually("commands are taken", || async { rename(&ada, &task).await.then_some(()) }).await;
+        eventually("commands are accepted", || async { rename(&ada, &task).await.then_some(()) }).await;
         eventually("reads are refused", || async {
             let list = ada.get(&format!("/v1/projects/{project}/tasks")).await;
             (!served(&list)).then_some(())
         })
         .await;
-        let ready = says(&app.url, "projection", "degraded", "PostgreSQL cannot use its files (58P01)").await;
+        let ready = reports(&app.url, "projection", "degraded", "PostgreSQL cannot use its files (58P01)").await;
         assert_eq!((&ready["commands"], &ready["reads"]), (&json!("ok"), &json!("degraded")), "{ready}");
     })
     .await;

@@ -80,15 +80,15 @@ async fn follow(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>) {
 
 /// Reads repeatedly, and checks that each response contains all events received before the request; returns the number
 /// of responses.
-async fn look(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>, stop: Arc<AtomicBool>) -> usize {
+async fn read_repeatedly(ada: Actor, project: String, seen: Arc<Mutex<Vec<i64>>>, stop: Arc<AtomicBool>) -> usize {
     let mut answered = 0;
     while !stop.load(Ordering::Relaxed) {
-        let told = seen.lock().unwrap().last().copied().unwrap_or_default();
+        let received = seen.lock().unwrap().last().copied().unwrap_or_default();
         let request = ada.request(Method::GET, &format!("/v1/projects/{project}"));
         match request.timeout(Duration::from_secs(20)).send().await {
             Ok(response) if response.status() == 200 => {
                 let position: i64 = response.headers()["taskfold-position"].to_str().unwrap().parse().unwrap();
-                assert!(position >= told, "announced was {told}, read is {position}");
+                assert!(position >= received, "received was {received}, read is {position}");
                 answered += 1;
             }
             // Time: pause before another attempt.
@@ -161,7 +161,7 @@ async fn no_acknowledged_command_is_lost_when_processes_are_killed() {
     let reader = Actor { url: reads.url.clone(), ..ada.clone() };
     let following = tokio::spawn(follow(reader.clone(), project.clone(), Arc::clone(&seen)));
     let stop = Arc::new(AtomicBool::new(false));
-    let looking = tokio::spawn(look(reader, project.clone(), Arc::clone(&seen), Arc::clone(&stop)));
+    let reading = tokio::spawn(read_repeatedly(reader, project.clone(), Arc::clone(&seen), Arc::clone(&stop)));
     let writing: Vec<_> =
         (0..WRITERS).map(|_| tokio::spawn(write(ada.clone(), project.clone(), Arc::clone(&stop)))).collect();
 
@@ -186,9 +186,9 @@ async fn no_acknowledged_command_is_lost_when_processes_are_killed() {
     for writer in writing {
         acknowledged.extend(writer.await.unwrap());
     }
-    let (looked, rebuilt) = (looking.await.unwrap(), rebuilding.await.unwrap());
-    assert!(rebuilt > 2, "only {rebuilt} rebuilds came to their end");
-    assert!(looked > 100, "only {looked} reads were answered");
+    let (reads_answered, rebuilt) = (reading.await.unwrap(), rebuilding.await.unwrap());
+    assert!(rebuilt > 2, "only {rebuilt} rebuilds completed");
+    assert!(reads_answered > 100, "only {reads_answered} reads were answered");
     assert!(acknowledged.len() > 100, "only {} commands were acknowledged", acknowledged.len());
 
     // Every acknowledged command is in the log, once, at the position in its reply.
@@ -205,14 +205,14 @@ async fn no_acknowledged_command_is_lost_when_processes_are_killed() {
     // The follower has received every position of the project, each once, in order.
     let expected: Vec<i64> =
         sqlx::query_scalar("SELECT position FROM events ORDER BY position").fetch_all(&owner).await.unwrap();
-    eventually("the follower has seen it all", || async {
+    eventually("the follower has received every event", || async {
         (seen.lock().unwrap().last() == expected.last()).then_some(())
     })
     .await;
     following.abort();
     let seen = seen.lock().unwrap().clone();
     let distinct: BTreeSet<i64> = seen.iter().copied().collect();
-    assert_eq!(distinct.len(), seen.len(), "a position came twice");
+    assert_eq!(distinct.len(), seen.len(), "a position was received twice");
     assert_eq!(seen, expected);
 
     // Log, stream and read tables agree, checked as an operator would.

@@ -80,7 +80,7 @@ async fn a_dead_letter_stops_only_its_own_aggregate_and_can_be_retried() {
         .await
         .unwrap();
     dead_letters::request_retry(&app.owner).await.unwrap();
-    eventually("the task is taken back", || async {
+    eventually("the task is retried", || async {
         let task = ada.get(&format!("/v1/tasks/{sick}")).await;
         (task.body["title"] == "cured").then_some(())
     })
@@ -113,7 +113,7 @@ async fn a_standby_takes_over_within_five_seconds() {
     }));
     let began = std::time::Instant::now();
     let task = ada.task(&project, "T").await;
-    eventually("somebody projects", || async {
+    eventually("a projector is active", || async {
         (ada.get(&format!("/v1/tasks/{task}")).await.status == 200).then_some(())
     })
     .await;

@@ -184,9 +184,9 @@ async fn archived_and_deleted_tasks_are_not_on_the_board_but_can_be_read() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
-    let (old, gone) = (ada.task(&project, "old").await, ada.task(&project, "gone").await);
+    let (old, deleted) = (ada.task(&project, "old").await, ada.task(&project, "gone").await);
     ada.post(&format!("/v1/tasks/{old}/archive"), json!({})).await.expect(200);
-    ada.delete(&format!("/v1/tasks/{gone}")).await.expect(200);
+    ada.delete(&format!("/v1/tasks/{deleted}")).await.expect(200);
     app.settle().await;
     let board = ada.get(&format!("/v1/projects/{project}/board")).await.expect(200);
     assert_eq!(board["columns"][0]["tasks"], json!([]));
@@ -197,7 +197,7 @@ async fn archived_and_deleted_tasks_are_not_on_the_board_but_can_be_read() {
     assert_eq!(titles("").await, Vec::<Value>::new());
     assert_eq!(titles("?archived=true").await, ["old"]);
     assert_eq!(titles("?deleted=true").await, ["gone"]);
-    assert_eq!(ada.get(&format!("/v1/tasks/{gone}")).await.expect(200)["deleted"], true);
+    assert_eq!(ada.get(&format!("/v1/tasks/{deleted}")).await.expect(200)["deleted"], true);
     app.finish().await;
 }
 
@@ -292,7 +292,7 @@ async fn published_events_are_read_even_after_the_read_tables_lost_them() {
 }
 
 /// More requests wait than there are connections to the database (4), and all others are answered meanwhile. The log
-/// of the query-api has every query: a request waits after its second look at the feed.
+/// of the query-api has every query: a request waits after its second read of the feed.
 #[tokio::test]
 async fn a_long_poll_waits_for_the_next_event_without_a_database_connection() {
     const WAITING: usize = 50;

@@ -78,9 +78,9 @@ async fn a_log_restored_under_a_running_system_accepts_no_commands_until_adopted
     assert_eq!(rename(&ada, &first, "on top of what was lost").await.0, 503);
     assert_eq!(app.head().await, head - 2);
 
-    let said = adopt(&environment).await;
-    assert!(said.contains(&format!("the first {}", head - 2)), "{said}");
-    let (_, renamed) = eventually("commands are taken", || async {
+    let output = adopt(&environment).await;
+    assert!(output.contains(&format!("the first {}", head - 2)), "{output}");
+    let (_, renamed) = eventually("commands are accepted", || async {
         let (status, body) = rename(&ada, &first, "again").await;
         (status == 200).then_some((status, body))
     })
@@ -123,7 +123,7 @@ async fn cursors_and_tags_of_the_log_before_a_restore_are_refused() {
     let mut fresh = ada.stream(&format!("{path}?since={fork}")).await;
     until_offered_anew(&app, &before).await;
     adopt(&environment).await;
-    let (_, body) = eventually("commands are taken", || async {
+    let (_, body) = eventually("commands are accepted", || async {
         let (status, body) = rename(&ada, &task, "anew").await;
         (status == 200).then_some((status, body))
     })
@@ -182,7 +182,7 @@ async fn consumers(app: &App) -> Vec<consumer::Info> {
 
 /// Waits until the live feed has a new consumer, to which everything on the stream was sent.
 async fn until_offered_anew(app: &App, before: &[consumer::Info]) {
-    eventually("all is sent to the live feed again", || async {
+    eventually("all is published again", || async {
         let is_new = |one: &consumer::Info| before.iter().all(|other| other.name != one.name);
         consumers(app).await.iter().any(|one| is_new(one) && one.num_pending == 0).then_some(())
     })
@@ -214,7 +214,7 @@ async fn a_stream_ahead_of_the_log_suspends_it_at_start() {
     let report = app.verify().await;
     assert!(report.faults.iter().any(|fault| fault.contains("beyond the end of the log")), "{report}");
     adopt(&environment).await;
-    eventually("commands are taken", || async { (rename(&ada, &task, "after").await.0 == 200).then_some(()) }).await;
+    eventually("commands are accepted", || async { (rename(&ada, &task, "after").await.0 == 200).then_some(()) }).await;
     assert_eq!(app.head().await, head - 3);
     app.finish().await;
 }
@@ -235,7 +235,7 @@ async fn two_systems_that_share_a_stream_do_not_mix_their_logs() {
     for n in 0..5 {
         bea.project(&format!("{n}")).await;
     }
-    eventually("the second says so", || async {
+    eventually("the second reports it", || async {
         let report = second.verify().await;
         report.faults.iter().any(|fault| fault.contains("belongs to another log")).then_some(())
     })
@@ -251,7 +251,7 @@ async fn lines_until(lines: &mut Lines<BufReader<ChildStdout>>, words: &str) -> 
     let mut seen = Vec::new();
     while seen.last().is_none_or(|line: &String| !line.contains(words)) {
         let next = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-        seen.push(next.unwrap_or_else(|_| panic!("no {words} in {seen:?}")).unwrap().expect("it goes on"));
+        seen.push(next.unwrap_or_else(|_| panic!("no {words} in {seen:?}")).unwrap().expect("it continues"));
     }
     seen
 }
@@ -284,7 +284,7 @@ async fn a_downstream_service_reverts_lost_events_and_continues() {
     let back: Vec<&String> = seen.iter().filter(|line| line.starts_with("taking back")).collect();
     let expected = [fork + 2, fork + 1].map(|position| format!("taking back {position} \"task.renamed\""));
     assert_eq!(back, expected.iter().collect::<Vec<_>>(), "{seen:?}");
-    eventually("commands are taken", || async { (rename(&ada, &task, "anew").await.0 == 200).then_some(()) }).await;
+    eventually("commands are accepted", || async { (rename(&ada, &task, "anew").await.0 == 200).then_some(()) }).await;
     lines_until(&mut lines, "anew").await;
     app.finish().await;
 }

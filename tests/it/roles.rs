@@ -187,7 +187,7 @@ fn sends(operation: &str) -> Sends {
         read if read.starts_with("get") || read.starts_with("list") || read.starts_with("stream") => {
             return Sends::Read;
         }
-        new => panic!("{new} is new: say here which command it sends"),
+        new => panic!("{new} is new: state here which command it sends"),
     };
     Sends::Command(command)
 }

@@ -38,8 +38,8 @@ async fn shell(environment: &TestEnvironment, script: &str) {
         .output()
         .await
         .unwrap();
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{script}\n{}\n{}", said(&output.stdout), said(&output.stderr));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{script}\n{}\n{}", text(&output.stdout), text(&output.stderr));
 }
 
 /// State of the NATS stream when PostgreSQL was restored.
@@ -97,7 +97,7 @@ async fn a_restore_works_as_documented(running: bool, left: Stream) {
         None => App::start_at(environment.clone()).await,
     };
     let ada = crate::harness::Actor { url: if running { url } else { app.url.clone() }, ..ada };
-    eventually("commands are taken", || async {
+    eventually("commands are accepted", || async {
         let answer = ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "anew"})).await;
         (answer.status == 200).then_some(())
     })

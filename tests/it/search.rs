@@ -41,7 +41,7 @@ async fn results_are_ordered_by_the_weight_of_their_matches() {
     assert_eq!((&found[3]["excerpt_html"], &found[3]["task_id"]), (&json!("<mark>login</mark> again"), &json!(talked)));
     assert_eq!(titles(&ada, "q=log").await.len(), 4);
     assert_eq!(titles(&ada, "q=page%20log").await, ["A login page"]);
-    assert_eq!(titles(&ada, "q=log%20page").await, Vec::<String>::new(), "only the last word may be a beginning");
+    assert_eq!(titles(&ada, "q=log%20page").await, Vec::<String>::new(), "only the last word may be a prefix");
     assert_eq!(titles(&ada, "q=zo%C3%AB").await, ["Elsewhere"]);
     assert_eq!(titles(&ada, "q=login&kind=comment").await, ["Talked about"]);
     assert_eq!(titles(&ada, "q=login&kind=task").await.len(), 3);
@@ -67,14 +67,14 @@ async fn only_readable_tasks_that_are_not_deleted_are_found() {
     let (ada, eve) = (app.person("ada").await, app.person("eve").await);
     let (project, _) = ada.project("P").await;
     let (other, _) = ada.project("Other").await;
-    let (old, gone) = (ada.task(&project, "secret old").await, ada.task(&project, "secret gone").await);
+    let (old, deleted) = (ada.task(&project, "secret old").await, ada.task(&project, "secret gone").await);
     ada.task(&project, "secret kept").await;
     ada.task(&other, "secret elsewhere").await;
-    for task in [&old, &gone] {
+    for task in [&old, &deleted] {
         ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "secret"})).await.expect(201);
     }
     ada.post(&format!("/v1/tasks/{old}/archive"), json!({})).await.expect(200);
-    ada.delete(&format!("/v1/tasks/{gone}")).await.expect(200);
+    ada.delete(&format!("/v1/tasks/{deleted}")).await.expect(200);
     app.settle().await;
     assert_eq!(titles(&ada, "q=secret").await.len(), 2);
     assert_eq!(titles(&ada, &format!("q=secret&project_id={project}")).await, ["secret kept"]);
@@ -83,7 +83,7 @@ async fn only_readable_tasks_that_are_not_deleted_are_found() {
     eve.get(&format!("/v1/search?q=secret&project_id={project}")).await.problem(404, "not-found");
     let token = ada.api_token(json!({"name": "one", "access": "read", "project_id": other})).await;
     assert_eq!(titles(&token, "q=secret").await, ["secret elsewhere"]);
-    ada.post(&format!("/v1/tasks/{gone}/restore"), json!({})).await.expect(200);
+    ada.post(&format!("/v1/tasks/{deleted}/restore"), json!({})).await.expect(200);
     app.settle().await;
     assert_eq!((titles(&ada, "q=gone").await.len(), titles(&ada, "q=secret").await.len()), (1, 4));
     app.finish().await;
@@ -125,7 +125,7 @@ async fn any_query_text_is_searched_as_words() {
     app.finish().await;
 }
 
-/// Number of searches that PostgreSQL is running. It tells the beginning of a long statement only.
+/// Number of searches that PostgreSQL is running. PostgreSQL reports only the beginning of a long statement.
 async fn searching(owner: &PgPool) -> i64 {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \

@@ -117,7 +117,7 @@ async fn verify_reports_broken_sequences_grants_and_identities() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     filled(&app, &ada).await;
-    for (breaks, heals, named) in [
+    for (damage, repair, expected) in [
         (
             "UPDATE events SET payload = replace(payload::text, '\"from\":[]', format('\"from\":[\"%s\"]', gen_random_uuid()))::json WHERE position = 4",
             "UPDATE events SET payload = regexp_replace(payload::text, '\"from\":\\[[^]]*\\]', '\"from\":[]')::json WHERE position = 4",
@@ -149,10 +149,10 @@ async fn verify_reports_broken_sequences_grants_and_identities() {
             "forks at a position that the log does not have",
         ),
     ] {
-        run(&app, breaks).await;
+        run(&app, damage).await;
         let report = app.verify().await;
-        assert!(report.faults.iter().any(|fault| fault.contains(named)), "{breaks}:\n{report}");
-        run(&app, heals).await;
+        assert!(report.faults.iter().any(|fault| fault.contains(expected)), "{damage}:\n{report}");
+        run(&app, repair).await;
     }
     app.finish().await;
 }
@@ -189,7 +189,7 @@ async fn only_commands_on_incomplete_aggregates_wait_for_a_rebuild() {
     ada.patch(&format!("/v1/tasks/{whole}"), json!({"title": "headless"})).await.problem(503, "unavailable");
     let suspended: Option<String> =
         sqlx::query_scalar("SELECT suspended FROM log_head").fetch_one(&app.owner).await.unwrap();
-    assert_eq!(suspended, None, "a head that is missing is no restored log");
+    assert_eq!(suspended, None, "a missing head is not a restored log");
     assert_eq!(app.head().await, head + 2, "nothing is done twice, and nothing by half");
 
     let Repaired { tasks, commands, heads, .. } = repair(&app.owner).await.unwrap();

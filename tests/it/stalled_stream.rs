@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{Actor, Disk, Process, TestEnvironment, data_dir};
-use crate::health::says;
+use crate::health::reports;
 
 #[tokio::test]
 async fn a_stream_that_stalled_on_a_full_disk_is_published_again_when_space_is_free() {
@@ -17,7 +17,7 @@ async fn a_stream_that_stalled_on_a_full_disk_is_published_again_when_space_is_f
     let ada = Actor::sign_up(&process.url, "ada").await;
     let (project, _) = ada.project("P").await;
     let task = ada.task(&project, "T").await;
-    says(&process.url, "publication", "ok", "at 2 of 2").await;
+    reports(&process.url, "publication", "ok", "at 2 of 2").await;
     let mut stream = ada.stream(&format!("/v1/projects/{project}/events/stream?since=0")).await;
 
     disk.fill();
@@ -26,12 +26,12 @@ async fn a_stream_that_stalled_on_a_full_disk_is_published_again_when_space_is_f
         let body = json!({"description": format!("{n}").repeat(2_000)});
         ada.patch(&format!("/v1/tasks/{task}"), body).await.expect(200);
     }
-    says(&process.url, "publication", "ok", "the oldest event has waited for").await;
+    reports(&process.url, "publication", "ok", "the oldest event has waited for").await;
     disk.clear();
 
     let head = 2 + MISSED;
-    says(&process.url, "embedded-nats", "ok", "restarted 1 times").await;
-    says(&process.url, "publication", "ok", &format!("at {head} of {head}")).await;
+    reports(&process.url, "embedded-nats", "ok", "restarted 1 times").await;
+    reports(&process.url, "publication", "ok", &format!("at {head} of {head}")).await;
     // No message is missing or repeated.
     let seen = stream.changes_until(head).await;
     assert_eq!(seen, (1..=head).collect::<Vec<i64>>());

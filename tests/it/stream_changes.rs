@@ -101,8 +101,8 @@ async fn a_stream_can_only_be_changed_by_its_user_to_readable_projects() {
     bea.put(&member, json!({"role": "viewer"})).await.expect(201);
     app.settle().await;
     ada.patch(&path, json!({"add": [hers]})).await.expect(200);
-    let gone = bea.delete(&member).await.expect(200)["position"].as_i64().unwrap();
-    assert_eq!(stream.changes_until(gone).await.last(), Some(&gone));
+    let removed = bea.delete(&member).await.expect(200)["position"].as_i64().unwrap();
+    assert_eq!(stream.changes_until(removed).await.last(), Some(&removed));
     assert_eq!(stream.next().await.unwrap().event, "revoked");
     let seen = create_in(&ada, &[&mine]).await;
     assert_eq!(stream.changes_until(seen[0]).await, seen);
@@ -126,10 +126,10 @@ async fn a_new_membership_appears_on_the_personal_channel_and_can_be_subscribed_
     let mut all = Vec::new();
     for grant in [member.clone(), format!("/v1/projects/{two}/teams/{team}")] {
         let added = ada.put(&grant, json!({"role": "viewer"})).await.expect(201);
-        let told = stream.next_change().await.unwrap();
-        assert_eq!(told.data, added["events"][0]);
-        assert_eq!(told.id, added["position"].to_string());
-        bea.patch(&path, json!({"add": [told.data["project_id"]]})).await.expect(200);
+        let frame = stream.next_change().await.unwrap();
+        assert_eq!(frame.data, added["events"][0]);
+        assert_eq!(frame.id, added["position"].to_string());
+        bea.patch(&path, json!({"add": [frame.data["project_id"]]})).await.expect(200);
         all.push(added["position"].as_i64().unwrap());
     }
     // In a followed project, the event comes once; otherwise it comes on `me`, and the removal is the last.
@@ -218,14 +218,14 @@ async fn a_client_in_a_tight_loop_is_answered_when_a_stream_slot_is_free() {
 async fn a_connection_without_a_complete_request_is_closed() {
     let app = App::start().await;
     let address = app.url.trim_start_matches("http://").to_owned();
-    let half_open = ["", "P", "GET /v1/me HTTP/1.1\r\nHost: a\r\n"].map(|said| {
+    let half_open = ["", "P", "GET /v1/me HTTP/1.1\r\nHost: a\r\n"].map(|sent| {
         let address = address.clone();
         async move {
             let mut socket = TcpStream::connect(&address).await.unwrap();
-            socket.write_all(said.as_bytes()).await.unwrap();
+            socket.write_all(sent.as_bytes()).await.unwrap();
             let began = Instant::now();
             let closed = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut Vec::new())).await;
-            assert!(closed.is_ok(), "{said:?} is still open");
+            assert!(closed.is_ok(), "{sent:?} is still open");
             began.elapsed()
         }
     });

@@ -72,7 +72,7 @@ async fn projection(app: &App) -> Value {
 
 async fn retried(app: &App) {
     dead_letters::request_retry(&app.owner).await.unwrap();
-    eventually("all are taken back", || async { aside(app).await.is_empty().then_some(()) }).await;
+    eventually("all are retried", || async { aside(app).await.is_empty().then_some(()) }).await;
 }
 
 #[tokio::test]
@@ -98,8 +98,8 @@ async fn unreadable_rows_stop_only_their_own_aggregates_until_a_retry() {
     let mut tasks = Vec::new();
     for _ in sick {
         let task = ada.task(&project, "sick").await;
-        let said = ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "hello"})).await.expect(201);
-        tasks.push((task, said["created_id"].as_str().unwrap().to_owned()));
+        let reply = ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "hello"})).await.expect(201);
+        tasks.push((task, reply["created_id"].as_str().unwrap().to_owned()));
     }
     app.settle().await;
     for (sql, (task, _)) in sick.iter().zip(&tasks) {
@@ -185,7 +185,7 @@ async fn unreadable_events_stop_only_their_own_aggregates_until_they_are_repaire
         run(&app, &format!("{mend}{position}")).await;
     }
     dead_letters::request_retry(&app.owner).await.unwrap();
-    eventually("those that are mended are taken back", || async { (aside(&app).await.len() == 2).then_some(()) }).await;
+    eventually("repaired dead letters are retried", || async { (aside(&app).await.len() == 2).then_some(()) }).await;
     run(&app, &format!("{mend}{}", last.0)).await;
     run(&app, &format!("{}{position}", mend.replace("\"sick\"", "\"of no kind\""))).await;
     retried(&app).await;

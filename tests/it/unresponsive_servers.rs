@@ -38,9 +38,9 @@ fn taken(answer: &Answer, status: u16) -> bool {
 pub async fn recovers(app: &App, ada: &Actor, task: &str, stream: &mut Sse) {
     let began = Instant::now();
     let title = format!("after {}", app.head().await);
-    eventually("commands are taken", || async { rename(ada, task, &title).await.then_some(()) }).await;
+    eventually("commands are accepted", || async { rename(ada, task, &title).await.then_some(()) }).await;
     let head = app.head().await;
-    while stream.next_change().await.expect("the stream goes on").data["position"] != head {}
+    while stream.next_change().await.expect("the stream continues").data["position"] != head {}
     app.settle().await;
     assert!(began.elapsed() < RECOVERED, "recovered after {:?}", began.elapsed());
 }
@@ -99,7 +99,7 @@ async fn unresponsive_nats_is_bypassed_and_reconnected() {
     let app = App::start_at(TestEnvironment { nats_url: proxy.nats_url(), ..environment.clone() }).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
     proxy.silence_open_connections();
-    assert!(rename(&ada, &task, "commands know nothing of it").await);
+    assert!(rename(&ada, &task, "commands are not affected").await);
     let head = app.head().await;
     assert_eq!(stream.next_change().await.unwrap().data["position"], head);
     let direct = async_nats::connect(&environment.nats_url).await.unwrap();
@@ -127,7 +127,7 @@ async fn commands_are_refused_in_time_while_a_table_is_locked() {
         assert!(!create().await, "{table}");
         assert!(began.elapsed() < ANSWERED, "{table}: answered after {:?}", began.elapsed());
         tx.rollback().await.unwrap();
-        eventually("commands are taken", || async { create().await.then_some(()) }).await;
+        eventually("commands are accepted", || async { create().await.then_some(()) }).await;
     }
     app.finish().await;
 }

@@ -113,11 +113,11 @@ async fn a_missing_row_of_any_read_table_is_reported() {
     let run = async |sql: String| sqlx::query(&sql).execute(&app.owner).await.unwrap().rows_affected();
     for (table, columns) in tables {
         run(format!("CREATE TABLE kept AS SELECT * FROM {table} LIMIT 1")).await;
-        let gone = run(format!("DELETE FROM {table} AS t USING kept WHERE t.* IS NOT DISTINCT FROM kept.*")).await;
-        assert_eq!(gone, 1, "{table} is empty: fill it above");
+        let deleted = run(format!("DELETE FROM {table} AS t USING kept WHERE t.* IS NOT DISTINCT FROM kept.*")).await;
+        assert_eq!(deleted, 1, "{table} is empty: fill it above");
         let report = app.verify().await;
         let named = format!("{table}: ");
-        assert!(report.faults.iter().any(|fault| fault.starts_with(&named)), "{table} is not looked at:\n{report}");
+        assert!(report.faults.iter().any(|fault| fault.starts_with(&named)), "{table} is not compared:\n{report}");
         run(format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM kept ON CONFLICT DO NOTHING")).await;
         run("DROP TABLE kept".to_owned()).await;
     }

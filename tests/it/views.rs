@@ -300,7 +300,7 @@ async fn no_read_scans_a_whole_table() {
                 break;
             }
         }
-        assert!(scanned.is_empty(), "{read} reads as a whole: {scanned:?}");
+        assert!(scanned.is_empty(), "{read} scans whole tables: {scanned:?}");
     }
     let distinct: HashSet<String> =
         ids(&ada.get(&format!("{list}rank")).await.expect(200)["items"]).into_iter().collect();

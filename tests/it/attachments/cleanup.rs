@@ -13,7 +13,7 @@ async fn an_aborted_upload_leaves_no_data() {
     let path = format!("/v1/tasks/{task}/attachments");
     for bytes in [file(2 * PART + 9), file(100)] {
         let socket = begin(&app, &ada, &path, 1 << 30, &bytes).await;
-        eventually("some of it has come in", || async {
+        eventually("a part is stored", || async {
             let rows: i64 =
                 sqlx::query_scalar("SELECT count(*) FROM attachment_uploads").fetch_one(&app.owner).await.unwrap();
             (rows == 1 && (bytes.len() < PART || !app.attachments.names().await.unwrap().is_empty())).then_some(())
@@ -30,7 +30,7 @@ async fn an_aborted_upload_leaves_no_data() {
 async fn data_left_by_a_killed_process_is_removed_after_a_day() {
     let (app, ada, task) = scene().await;
     let (_, kept) = attached(&ada, attach(&ada, &task, "kept", "text/plain", file(10))).await;
-    // As after a kill: bytes, and the row that says that they may exist; one is recent, one old, and one was appended
+    // As after a kill: bytes, and the row that announces them; one is recent, one old, and one was appended
     // after all.
     for (id, state, age) in [
         (new_id().to_string(), "receiving", "23 hours"),
@@ -55,7 +55,7 @@ async fn data_left_by_a_killed_process_is_removed_after_a_day() {
         .await
         .unwrap();
     }
-    eventually("what is dead is gone", || async { (stored(&app).await.len() == 2).then_some(()) }).await;
+    eventually("abandoned data is removed", || async { (stored(&app).await.len() == 2).then_some(()) }).await;
     assert!(stored(&app).await.iter().any(|name| name.starts_with(kept["created_id"].as_str().unwrap())));
     let rows: Vec<String> =
         sqlx::query_scalar("SELECT state FROM attachment_uploads").fetch_all(&app.owner).await.unwrap();

@@ -54,7 +54,7 @@ async fn an_upload_resumes_where_it_was_interrupted() {
     socket.write_all(&bytes[1000..PART + 2000]).await.unwrap();
     eventually("the first part is stored", || async { (offset(&ada, &upload).await >= PART).then_some(()) }).await;
     drop(socket);
-    eventually("what came in is stored", || async { (offset(&ada, &upload).await > PART).then_some(()) }).await;
+    eventually("received data is stored", || async { (offset(&ada, &upload).await > PART).then_some(()) }).await;
     let at = offset(&ada, &upload).await;
 
     let mut other = sent(patch(&ada, &upload, at, bytes[at..bytes.len() - 1].to_vec()), 204).await;

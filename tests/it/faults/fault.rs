@@ -284,8 +284,8 @@ async fn restore_postgres(system: &System) -> Inflicted {
     let began = Instant::now();
     backup.restore().await;
     sleep(SINCE_BACKUP).await;
-    let (done, said) = system.run("adopt").await;
-    assert!(done, "{said}");
+    let (done, output) = system.run("adopt").await;
+    assert!(done, "{output}");
     Inflicted { began, ended: Instant::now() }
 }
 
@@ -343,7 +343,7 @@ impl fmt::Display for Fault {
             How::Silent(seconds) => write!(f, "silent for {seconds} s"),
             How::Slow(seconds) => write!(f, "slow for {seconds} s"),
             How::Full(seconds) if self.target == Target::Nats => {
-                write!(f, "disk full for {seconds} s, then started again when readiness says that it is stuck")
+                write!(f, "disk full for {seconds} s, then started again when readiness reports that it is stuck")
             }
             How::Full(seconds) => write!(f, "disk full for {seconds} s"),
             How::ReadOnly(seconds) => write!(f, "read-only for {seconds} s"),

@@ -42,7 +42,7 @@ pub enum Outcome {
 
 #[derive(Clone, Debug)]
 pub struct Reply {
-    pub asked: Instant,
+    pub sent: Instant,
     pub answered: Instant,
     pub outcome: Outcome,
 }
@@ -56,7 +56,7 @@ pub struct Followed {
 }
 
 #[derive(Clone)]
-pub struct Said {
+pub struct ReadinessReport {
     pub at: Instant,
     /// `None`: no response.
     pub ready: Option<Value>,
@@ -75,17 +75,17 @@ pub struct Observed {
     /// Stream of another member, with the person's own channel.
     pub person: Followed,
     pub messages: Followed,
-    pub health_of_commands: Vec<Said>,
-    pub health_of_reads: Vec<Said>,
-    pub health_of_projectors: Vec<Said>,
+    pub health_of_commands: Vec<ReadinessReport>,
+    pub health_of_reads: Vec<ReadinessReport>,
+    pub health_of_projectors: Vec<ReadinessReport>,
 }
 
 #[derive(Clone, Default)]
 pub struct Record(Arc<Mutex<Observed>>);
 
 impl Record {
-    pub fn with<T>(&self, look: impl FnOnce(&mut Observed) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn with<T>(&self, access: impl FnOnce(&mut Observed) -> T) -> T {
+        access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -204,7 +204,7 @@ async fn read(ada: Actor, project: String, record: Record) {
 }
 
 async fn ask(request: RequestBuilder, position: impl Fn(&reqwest::header::HeaderMap, &Value) -> Option<i64>) -> Reply {
-    let asked = Instant::now();
+    let sent = Instant::now();
     let outcome = async {
         let Ok(response) = request.timeout(REQUEST_LIMIT).send().await else { return Outcome::None };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -217,7 +217,7 @@ async fn ask(request: RequestBuilder, position: impl Fn(&reqwest::header::Header
         }
     };
     let outcome = outcome.await;
-    Reply { asked, answered: Instant::now(), outcome }
+    Reply { sent, answered: Instant::now(), outcome }
 }
 
 /// The position in an SSE id of a Change.
@@ -291,12 +291,12 @@ async fn subscribe(nats_url: String, name: String, record: Record) {
     }
 }
 
-async fn ask_health(url: String, record: Record, of: fn(&mut Observed) -> &mut Vec<Said>) {
+async fn ask_health(url: String, record: Record, of: fn(&mut Observed) -> &mut Vec<ReadinessReport>) {
     let client = reqwest::Client::new();
     loop {
         let request = client.get(format!("{url}/health/ready")).timeout(Duration::from_secs(5));
         let ready = async { request.send().await.ok()?.json::<Value>().await.ok() }.await;
-        record.with(|observed| of(observed).push(Said { at: Instant::now(), ready }));
+        record.with(|observed| of(observed).push(ReadinessReport { at: Instant::now(), ready }));
         sleep(PACE * 5).await;
     }
 }

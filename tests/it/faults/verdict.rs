@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use super::fault::{Fault, How, Inflicted, Pair, Target};
-use super::load::{Followed, Observed, Outcome, Record, Reply, Said, World, position_of};
+use super::load::{Followed, Observed, Outcome, ReadinessReport, Record, Reply, World, position_of};
 use super::system::System;
 
 /// The deadline of a request, plus a margin for a busy machine.
@@ -62,7 +62,7 @@ impl Answers {
             done: count(|outcome| matches!(outcome, Outcome::Done(_))),
             refused: count(|outcome| matches!(outcome, Outcome::Refused)),
             unanswered: count(|outcome| matches!(outcome, Outcome::None)),
-            slowest: answered.map(|reply| reply.answered - reply.asked).max().unwrap_or_default(),
+            slowest: answered.map(|reply| reply.answered - reply.sent).max().unwrap_or_default(),
         }
     }
 }
@@ -82,9 +82,9 @@ pub async fn of(fault: Fault, inflicted: Inflicted, system: &System, world: &Wor
     if let Err(wrong) = complete(fault, &inflicted, system, world, record).await {
         verdict.wrong.push(wrong);
     }
-    let (clean, said) = system.run("verify").await;
+    let (clean, output) = system.run("verify").await;
     if !clean {
-        verdict.wrong.push(format!("verify: {said}"));
+        verdict.wrong.push(format!("verify: {output}"));
     }
     verdict
 }
@@ -126,7 +126,7 @@ fn back(observed: &Observed, ended: Instant) -> Back {
 fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, observed: &Observed) -> Verdict {
     let mut wrong = Vec::new();
     let during = |replies: &[Reply]| -> Vec<Reply> {
-        let all = replies.iter().filter(|reply| reply.answered >= inflicted.began && reply.asked <= recovered);
+        let all = replies.iter().filter(|reply| reply.answered >= inflicted.began && reply.sent <= recovered);
         all.cloned().collect()
     };
     let [commands, uploads, reads] =
@@ -135,7 +135,7 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
     for (what, replies) in [("commands", &commands), ("uploads", &uploads), ("reads", &reads)] {
         let reachable = !fault.keeps_from_clients(what);
         for reply in replies {
-            let took = reply.answered - reply.asked;
+            let took = reply.answered - reply.sent;
             match &reply.outcome {
                 // Published events are lost, until the stream sends the reset.
                 Outcome::Behind(_) if restored => {}
@@ -152,8 +152,8 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
     let done = |replies: &[Reply]| -> Vec<Instant> {
         replies.iter().filter(|r| matches!(r.outcome, Outcome::Done(_))).map(|r| r.answered).collect()
     };
-    let moments = |followed: &Followed| followed.received.iter().map(|(_, at)| *at).collect::<Vec<_>>();
-    let (frames, messages) = (moments(&observed.project), moments(&observed.messages));
+    let times = |followed: &Followed| followed.received.iter().map(|(_, at)| *at).collect::<Vec<_>>();
+    let (frames, messages) = (times(&observed.project), times(&observed.messages));
     let commands_done = done(&observed.commands);
     let watched = [
         ("commands", commands_done.clone(), &observed.health_of_commands, "commands", NOTICED),
@@ -162,14 +162,14 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
         ("live streams", frames, &observed.health_of_reads, "reads", NOTICED_LATE),
         ("NATS", messages, &observed.health_of_projectors, "publication", NOTICED_LATE),
     ];
-    for (what, moments, health, condition, limit) in watched {
-        let Some((from, to)) = longest_pause(&moments, inflicted.began, end) else { continue };
-        let noticed = said_between(health, from, to).any(|said| said.condition(condition) != "ok");
+    for (what, times, health, condition, limit) in watched {
+        let Some((from, to)) = longest_pause(&times, inflicted.began, end) else { continue };
+        let noticed = reports_between(health, from, to).any(|report| report.condition(condition) != "ok");
         // Without completed commands there is nothing to receive.
         let due = what != "live streams" && what != "NATS"
             || commands_done.iter().any(|at| (from..).contains(at) && *at + limit < to);
         if to - from > limit && due && !noticed && !fault.keeps_from_clients(what) {
-            wrong.push(format!("nothing came of {what} for {:.1?}, and readiness said ok", to - from));
+            wrong.push(format!("no {what} for {:.1?}, and readiness reported ok", to - from));
         }
     }
     let of_clients = ["commands", "reads"].into_iter().any(|what| fault.keeps_from_clients(what));
@@ -184,7 +184,8 @@ fn judge(fault: Fault, inflicted: &Inflicted, recovered: Instant, back: Back, ob
         ("reads", &observed.health_of_reads),
         ("publication", &observed.health_of_projectors),
     ];
-    let health = health.map(|(condition, health)| worst(condition, said_between(health, inflicted.began, recovered)));
+    let health =
+        health.map(|(condition, health)| worst(condition, reports_between(health, inflicted.began, recovered)));
     wrong.dedup();
     Verdict {
         fault,
@@ -210,17 +211,17 @@ impl Fault {
 }
 
 /// The longest interval between two of these times, or the ends.
-fn longest_pause(moments: &[Instant], began: Instant, ended: Instant) -> Option<(Instant, Instant)> {
-    let inside = moments.iter().copied().filter(|at| (began..ended).contains(at));
+fn longest_pause(times: &[Instant], began: Instant, ended: Instant) -> Option<(Instant, Instant)> {
+    let inside = times.iter().copied().filter(|at| (began..ended).contains(at));
     let mut last = began;
     inside.chain([ended]).map(|at| (std::mem::replace(&mut last, at), at)).max_by_key(|(from, to)| *to - *from)
 }
 
-fn said_between(health: &[Said], from: Instant, to: Instant) -> impl Iterator<Item = &Said> {
-    health.iter().filter(move |said| (from..=to).contains(&said.at))
+fn reports_between(health: &[ReadinessReport], from: Instant, to: Instant) -> impl Iterator<Item = &ReadinessReport> {
+    health.iter().filter(move |report| (from..=to).contains(&report.at))
 }
 
-impl Said {
+impl ReadinessReport {
     /// Reported state of a service, or of a dependency.
     fn condition(&self, service: &str) -> &str {
         match &self.ready {
@@ -235,14 +236,15 @@ impl Said {
 }
 
 /// The worst reported state of a service, with the dependencies named in it.
-fn worst<'a>(service: &str, said: impl Iterator<Item = &'a Said>) -> String {
+fn worst<'a>(service: &str, reports: impl Iterator<Item = &'a ReadinessReport>) -> String {
     const ORDER: [&str; 4] = ["ok", "degraded", "no answer", "down"];
     let rank = |condition: &str| ORDER.iter().position(|one| *one == condition);
-    let said: Vec<&Said> = said.collect();
-    let worst = said.iter().map(|said| said.condition(service)).max_by_key(|condition| rank(condition)).unwrap_or("ok");
-    let mut causes: Vec<&str> = said
+    let reports: Vec<&ReadinessReport> = reports.collect();
+    let worst =
+        reports.iter().map(|report| report.condition(service)).max_by_key(|condition| rank(condition)).unwrap_or("ok");
+    let mut causes: Vec<&str> = reports
         .iter()
-        .filter_map(|said| said.ready.as_ref()?["dependencies"].as_array())
+        .filter_map(|report| report.ready.as_ref()?["dependencies"].as_array())
         .flatten()
         .filter(|dependency| dependency["state"] != "ok")
         .filter_map(|dependency| dependency["name"].as_str())
@@ -282,7 +284,7 @@ async fn complete(
         if (fault.target, fault.how) == (Target::Postgres, How::Restored) {
             observed.forget_what_was_lost(&logged, inflicted.ended)?;
         } else if [observed.project.resets, observed.person.resets] != [0, 0] {
-            return Err("a follower was told to start over".to_owned());
+            return Err("a follower received a reset".to_owned());
         }
         for followed in [&mut observed.project, &mut observed.person, &mut observed.messages] {
             followed.resets = 0;
@@ -374,7 +376,7 @@ impl Observed {
     }
 }
 
-pub const TABLE_HEAD: &str = "| fault | commands: done, refused, slowest answer | uploads | reads | readiness said | back after: commands, uploads, reads, live, NATS |\n|---|---|---|---|---|---|";
+pub const TABLE_HEAD: &str = "| fault | commands: done, refused, slowest answer | uploads | reads | readiness reported | back after: commands, uploads, reads, live, NATS |\n|---|---|---|---|---|---|";
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -33,7 +33,7 @@ impl Backup {
         let (open, closed) = (allow(true), allow(false));
         self.admin.execute(closed.as_str()).await.unwrap();
         let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
-        eventually("nobody is connected", || async {
+        eventually("no client is connected", || async {
             let mut db = PgConnection::connect(&self.admin_url).await.unwrap();
             let left: i64 = sqlx::query_scalar(others).bind(&self.name).fetch_one(&mut db).await.unwrap();
             db.close().await.unwrap();

@@ -73,17 +73,17 @@ impl Cluster {
         .await;
     }
 
-    /// Number of the node that leads the stream, as reported by another node than `gone`; never `gone` itself.
-    pub async fn leader(&self, stream: &str, gone: Option<usize>) -> Option<usize> {
-        let asked = (0..self.nodes.len()).find(|n| Some(*n) != gone)?;
-        let leader = self.nodes[asked].info(stream).await?.cluster?.leader?;
+    /// Number of the node that leads the stream, as reported by another node than `except`; never `except` itself.
+    pub async fn leader(&self, stream: &str, except: Option<usize>) -> Option<usize> {
+        let reporter = (0..self.nodes.len()).find(|n| Some(*n) != except)?;
+        let leader = self.nodes[reporter].info(stream).await?.cluster?.leader?;
         let leader = leader.strip_prefix('n')?.parse().ok()?;
-        (Some(leader) != gone).then_some(leader)
+        (Some(leader) != except).then_some(leader)
     }
 
     /// The sequence of the stream's last message, as reported by this node.
-    pub async fn last_sequence(&self, stream: &str, asked: usize) -> Option<i64> {
-        i64::try_from(self.nodes[asked].info(stream).await?.state.last_sequence).ok()
+    pub async fn last_sequence(&self, stream: &str, node: usize) -> Option<i64> {
+        i64::try_from(self.nodes[node].info(stream).await?.state.last_sequence).ok()
     }
 
     /// SIGKILL.

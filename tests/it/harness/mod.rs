@@ -207,7 +207,7 @@ impl App {
     /// Report of `taskfold verify`. Repeated while dead connections are being replaced, one per second.
     pub async fn verify(&self) -> taskfold_projector::verify::Report {
         let nats = self.nats().await;
-        eventually("there is a connection to verify by", || async {
+        eventually("a connection for the verification is available", || async {
             match taskfold_projector::verify::verify(&self.owner, Some((&nats, &self.stream))).await {
                 Ok(report) => Some(report),
                 Err(ProjectorError::Database(sqlx::Error::PoolTimedOut)) => None,
@@ -229,7 +229,7 @@ impl App {
     pub async fn stop(self) {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(PATIENCE, self.running).await;
-        ended.expect("the system stops when it is asked to").unwrap().unwrap();
+        ended.expect("the system stops in time").unwrap().unwrap();
         self.owner.close().await;
     }
 }

@@ -73,7 +73,7 @@ fn owner() -> &'static str {
 fn start() -> (String, String) {
     static URLS: OnceLock<(String, String)> = OnceLock::new();
     URLS.get_or_init(|| {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async move {
@@ -84,11 +84,11 @@ fn start() -> (String, String) {
                     durability: Durability::TestsOnly,
                 };
                 let stack = Stack::start_on(options, major()).await.expect("the embedded servers start");
-                tell.send((stack.database_url().unwrap(), stack.nats_url().unwrap())).unwrap();
+                sender.send((stack.database_url().unwrap(), stack.nats_url().unwrap())).unwrap();
                 std::future::pending::<()>().await;
             });
         });
-        told.recv().expect("the embedded servers start")
+        receiver.recv().expect("the embedded servers start")
     })
     .clone()
 }

@@ -61,7 +61,7 @@ impl Sse {
     pub async fn changes_until(&mut self, position: i64) -> Vec<i64> {
         let mut seen = Vec::new();
         while seen.last() != Some(&position) {
-            let frame = self.next_change().await.expect("the stream goes on");
+            let frame = self.next_change().await.expect("the stream continues");
             seen.push(frame.data["position"].as_i64().unwrap());
         }
         seen

@@ -18,12 +18,12 @@ use self::model::Model;
 use crate::harness::{Actor, App, Sse, TestEnvironment, eventually};
 
 /// Id and event of a frame that is not about the stream itself.
-type Told = (String, String);
+type Delivered = (String, String);
 
 const OF_THE_STREAM: [&str; 8] =
     ["hello", "heartbeat", "lagging", "degraded", "recovered", "reauth", "drain", "presence.stale"];
 
-async fn next_told(stream: &mut Sse) -> Option<Told> {
+async fn next_delivered(stream: &mut Sse) -> Option<Delivered> {
     loop {
         let frame = stream.next().await?;
         if !OF_THE_STREAM.contains(&frame.event.as_str()) {
@@ -33,20 +33,20 @@ async fn next_told(stream: &mut Sse) -> Option<Told> {
 }
 
 /// Frames up to the one with this position.
-async fn told_until(stream: &mut Sse, last: i64) -> Vec<Told> {
-    let mut told: Vec<Told> = Vec::new();
-    while told.last().is_none_or(|(id, _)| *id != last.to_string()) {
-        told.push(next_told(stream).await.expect("the stream goes on"));
+async fn delivered_until(stream: &mut Sse, last: i64) -> Vec<Delivered> {
+    let mut delivered: Vec<Delivered> = Vec::new();
+    while delivered.last().is_none_or(|(id, _)| *id != last.to_string()) {
+        delivered.push(next_delivered(stream).await.expect("the stream continues"));
     }
-    told
+    delivered
 }
 
 async fn reconnected(actor: &Actor, path: &str, last_id: &str) -> Sse {
     Sse::open(actor.request(Method::GET, path).header("last-event-id", last_id)).await
 }
 
-fn events(told: &[Told]) -> Vec<&str> {
-    told.iter().map(|(_, event)| event.as_str()).collect()
+fn events(delivered: &[Delivered]) -> Vec<&str> {
+    delivered.iter().map(|(_, event)| event.as_str()).collect()
 }
 
 async fn team(owner: &Actor, members: &[&Actor]) -> String {
@@ -125,17 +125,17 @@ impl Play {
 }
 
 /// Reads some frames, disconnects, and resumes at its cursor, until the last position, which is set when it is known.
-async fn read_in_pieces(actor: Actor, mut at: String, last: &AtomicI64, seed: u64) -> Vec<Told> {
+async fn read_in_pieces(actor: Actor, mut at: String, last: &AtomicI64, seed: u64) -> Vec<Delivered> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut told: Vec<Told> = Vec::new();
+    let mut delivered: Vec<Delivered> = Vec::new();
     loop {
         let mut stream = reconnected(&actor, "/v1/stream?me=true", &at).await;
         for _ in 0..random.random_range(1..5) {
-            let one = next_told(&mut stream).await.expect("the stream goes on");
+            let one = next_delivered(&mut stream).await.expect("the stream continues");
             at.clone_from(&one.0);
-            told.push(one);
+            delivered.push(one);
             if at == last.load(Ordering::SeqCst).to_string() {
-                return told;
+                return delivered;
             }
         }
     }
@@ -165,18 +165,18 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
     };
     let ((project, end), in_pieces) = tokio::join!(playing, read_in_pieces(bo.clone(), began.to_string(), &last, seed));
     let expected = Model::of(&bo.user_id, &app.owner).await;
-    assert!(expected.frames(began).len() > 20, "seed {seed} tells of too little");
-    assert_eq!(told_until(&mut live, end).await, expected.frames(began), "live, seed {seed}");
+    assert!(expected.frames(began).len() > 20, "seed {seed} delivers too few frames");
+    assert_eq!(delivered_until(&mut live, end).await, expected.frames(began), "live, seed {seed}");
     assert_eq!(in_pieces, expected.frames(began), "in pieces, seed {seed}");
     let mut anew = bo.stream("/v1/stream?me=true&since=0").await;
-    assert_eq!(told_until(&mut anew, end).await, expected.frames(0), "from the log, seed {seed}");
+    assert_eq!(delivered_until(&mut anew, end).await, expected.frames(0), "from the log, seed {seed}");
     // With a project that the person is a member of today, all of its events come, and each once.
     let mut both = bo.stream(&format!("/v1/stream?me=true&projects={project}&since=0")).await;
     let mut positions: Vec<f64> = expected.frames(0).iter().map(|(id, _)| id.parse().unwrap()).collect();
     positions.extend(expected.of_project[&project].iter().map(|position| *position as f64));
     positions.sort_by(f64::total_cmp);
     positions.dedup();
-    let seen: Vec<f64> = told_until(&mut both, end).await.iter().map(|(id, _)| id.parse().unwrap()).collect();
+    let seen: Vec<f64> = delivered_until(&mut both, end).await.iter().map(|(id, _)| id.parse().unwrap()).collect();
     assert_eq!(seen, positions, "with a project, seed {seed}");
     // For a project without access today, everything up to the last revocation.
     for lost in &play.projects {
@@ -186,7 +186,7 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
         }
         let mut stream = reconnected(&bo, &format!("/v1/projects/{lost}/events/stream"), "0").await;
         let mut seen = Vec::new();
-        while let Some((id, event)) = next_told(&mut stream).await {
+        while let Some((id, event)) = next_delivered(&mut stream).await {
             seen.push(if event == "revoked" { event } else { id });
         }
         let of_project = expected.of_project[lost].iter().filter(|position| *position <= at);
@@ -225,11 +225,11 @@ async fn repeated_removals_from_and_returns_to_a_team_are_all_delivered() {
         let added = ada.put(&in_team(&team, &bo), json!({"role": "member"})).await.expect(201);
         expected.extend([(position_of(&removed), "team.member_removed"), (position_of(&added), "team.member_added")]);
     }
-    let expected: Vec<Told> = expected.into_iter().map(|(p, event)| (p.to_string(), event.to_owned())).collect();
+    let expected: Vec<Delivered> = expected.into_iter().map(|(p, event)| (p.to_string(), event.to_owned())).collect();
     let last = app.head().await;
-    assert_eq!(told_until(&mut live, last).await, expected);
+    assert_eq!(delivered_until(&mut live, last).await, expected);
     let mut again = reconnected(&bo, "/v1/stream?me=true", &began.to_string()).await;
-    assert_eq!(told_until(&mut again, last).await, expected);
+    assert_eq!(delivered_until(&mut again, last).await, expected);
     drop((live, again));
     app.finish().await;
 }
@@ -255,7 +255,7 @@ async fn a_returning_member_is_delivered_the_deletion_of_their_teams() {
     let end = position_of(&ada.delete(&format!("/v1/teams/{deleted}")).await.expect(200));
     app.settle().await;
     let mut stream = reconnected(&bo, "/v1/stream?me=true", &began.to_string()).await;
-    let told = told_until(&mut stream, end).await;
+    let delivered = delivered_until(&mut stream, end).await;
     let expected = [
         "project.team_added",
         "project.team_role_changed",
@@ -266,7 +266,7 @@ async fn a_returning_member_is_delivered_the_deletion_of_their_teams() {
         "team.member_removed",
         "team.deleted",
     ];
-    assert_eq!(events(&told), expected);
+    assert_eq!(events(&delivered), expected);
     drop(stream);
     app.finish().await;
 }
@@ -301,15 +301,15 @@ async fn a_member_with_other_access_is_not_revoked() {
         "task.created",
     ];
     let last = app.head().await;
-    assert_eq!(events(&told_until(&mut live, last).await), expected);
+    assert_eq!(events(&delivered_until(&mut live, last).await), expected);
     let mut again = reconnected(&bo, &path, &began.to_string()).await;
-    assert_eq!(events(&told_until(&mut again, last).await), expected);
+    assert_eq!(events(&delivered_until(&mut again, last).await), expected);
     // The end of the last role is the last event.
     ada.delete(&own).await.expect(200);
     ada.task(&project, "unseen").await;
     for stream in [&mut live, &mut again] {
         let mut rest = Vec::new();
-        while let Some((_, event)) = next_told(stream).await {
+        while let Some((_, event)) = next_delivered(stream).await {
             rest.push(event);
         }
         assert_eq!(rest, ["project.member_removed", "revoked"]);
@@ -334,8 +334,8 @@ async fn notifications_are_delivered_to_members_of_the_time_and_listed_for_curre
     let end = position_of(&ada.patch(&format!("/v1/teams/{team}"), json!({"name": "U"})).await.expect(200));
     let path = format!("/v1/stream?me=true&since={}", position_of(&made) - 1);
     let mut stream = bo.stream(&path).await;
-    let told = told_until(&mut stream, end).await;
-    assert_eq!(events(&told), ["notification", "project.team_removed", "team.renamed"]);
+    let delivered = delivered_until(&mut stream, end).await;
+    assert_eq!(events(&delivered), ["notification", "project.team_removed", "team.renamed"]);
     assert_eq!(bo.get_at("/v1/me/notifications", end).await.expect(200)["items"], json!([]));
     ada.put(&in_project(&project, &bo), json!({"role": "viewer"})).await.expect(201);
     let listed = bo.get_at("/v1/me/notifications", app.head().await).await.expect(200);
@@ -369,9 +369,9 @@ async fn membership_intervals_of_earlier_events_are_created_by_an_upgrade() {
     let app = App::start_at(environment).await;
     let bo = Actor { url: app.url.clone(), ..bo };
     let mut stream = bo.stream("/v1/stream?me=true&since=0").await;
-    let told = told_until(&mut stream, end).await;
+    let delivered = delivered_until(&mut stream, end).await;
     assert_eq!(
-        events(&told),
+        events(&delivered),
         ["project.member_added", "team.member_added", "team.member_removed", "project.member_removed"]
     );
     eventually("it is verified", || async { app.verify().await.is_clean().then_some(()) }).await;

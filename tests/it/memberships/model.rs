@@ -25,7 +25,7 @@ pub struct Model {
     /// Sets of watched tasks.
     watched: BTreeMap<String, BTreeSet<String>>,
     /// Id and event of all expected frames.
-    told: Vec<(String, String)>,
+    delivered: Vec<(String, String)>,
     /// Positions of each project.
     pub of_project: BTreeMap<String, Vec<i64>>,
     /// Positions and projects of all revocations.
@@ -52,7 +52,7 @@ impl Model {
     /// Expected frames after a position, on a stream without projects.
     pub fn frames(&self, behind: i64) -> Vec<(String, String)> {
         let is_behind = |id: &str| id.parse::<f64>().unwrap() > behind as f64;
-        self.told.iter().filter(|(id, _)| is_behind(id)).cloned().collect()
+        self.delivered.iter().filter(|(id, _)| is_behind(id)).cloned().collect()
     }
 
     fn sees(&self, user: &str, project: &str) -> bool {
@@ -72,7 +72,7 @@ impl Model {
         }
         let saw: Vec<String> = self.of_project.keys().filter(|p| self.sees(user, p)).cloned().collect();
         let was_in = self.in_team.clone();
-        let mut hears = false;
+        let mut is_delivered = false;
         match event.event_type.as_str() {
             "project.created" => {
                 for member in event.changes["members"]["to"].as_array().unwrap() {
@@ -81,7 +81,7 @@ impl Model {
             }
             "project.member_added" | "project.member_role_changed" | "project.member_removed" => {
                 let who = either("member", "user_id");
-                hears = who == user;
+                is_delivered = who == user;
                 match event.event_type.ends_with("removed") {
                     true => self.members.remove(&(id, who)),
                     false => self.members.insert((id, who)),
@@ -89,7 +89,7 @@ impl Model {
             }
             "project.team_added" | "project.team_role_changed" | "project.team_removed" => {
                 let team = either("team", "team_id");
-                hears = self.in_team.contains(&(team.clone(), user.to_owned()));
+                is_delivered = self.in_team.contains(&(team.clone(), user.to_owned()));
                 match event.event_type.ends_with("removed") {
                     true => self.grants.remove(&(id, team)),
                     false => self.grants.insert((id, team)),
@@ -127,10 +127,10 @@ impl Model {
         }
         if event.event_type.starts_with("team.") {
             let pair = (event.aggregate_id.clone(), user.to_owned());
-            hears = was_in.contains(&pair) || self.in_team.contains(&pair);
+            is_delivered = was_in.contains(&pair) || self.in_team.contains(&pair);
         }
-        if hears {
-            self.told.push((position.to_string(), event.event_type.clone()));
+        if is_delivered {
+            self.delivered.push((position.to_string(), event.event_type.clone()));
         }
         let lost: Vec<String> = saw.into_iter().filter(|project| !self.sees(user, project)).collect();
         self.losses.extend(lost.into_iter().map(|project| (position, project)));
@@ -138,7 +138,7 @@ impl Model {
 
     fn notify(&mut self, user: &str, event: &Logged) {
         if event.actor_id != user && self.sees(user, event.project_id.as_ref().unwrap()) {
-            self.told.push((format!("{}.5", event.position - 1), "notification".to_owned()));
+            self.delivered.push((format!("{}.5", event.position - 1), "notification".to_owned()));
         }
     }
 }

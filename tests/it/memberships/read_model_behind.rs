@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{Postgres, Transaction};
 
-use super::{in_project, next_told, position_of, reconnected};
+use super::{in_project, next_delivered, position_of, reconnected};
 use crate::harness::App;
 
 /// Blocks the projector until the transaction ends.
@@ -27,7 +27,7 @@ async fn a_stream_waits_for_a_project_that_is_not_projected_yet() {
     assert_eq!(stream.next().await.unwrap().event, "drain");
     let (mut stream, _) = tokio::join!(reconnected(&ada, &path, "0"), held.rollback());
     assert_eq!(stream.next().await.unwrap().event, "hello");
-    assert_eq!(next_told(&mut stream).await.unwrap().1, "project.created");
+    assert_eq!(next_delivered(&mut stream).await.unwrap().1, "project.created");
     drop(stream);
     app.finish().await;
 }
@@ -47,7 +47,7 @@ async fn a_removal_before_a_cursor_ahead_of_the_read_tables_ends_the_stream() {
     assert_eq!(stream.next().await.unwrap().event, "hello");
     ada.task(&project, "unseen").await;
     held.rollback().await.unwrap();
-    assert_eq!(next_told(&mut stream).await.unwrap().1, "revoked");
-    assert!(next_told(&mut stream).await.is_none());
+    assert_eq!(next_delivered(&mut stream).await.unwrap().1, "revoked");
+    assert!(next_delivered(&mut stream).await.is_none());
     app.finish().await;
 }

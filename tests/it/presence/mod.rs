@@ -28,7 +28,7 @@ fn path(project: &str) -> String {
 
 /// Announces presence, repeated until NATS is connected after the start.
 async fn announce(actor: &Actor, project: &str, body: Value) {
-    eventually("presence is taken", || async {
+    eventually("presence is accepted", || async {
         let answer = actor.put(&path(project), body.clone()).await;
         assert!([200, 503].contains(&answer.status.as_u16()), "{}", answer.body);
         (answer.status == 200).then_some(())
@@ -53,16 +53,16 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 /// The next presence frame of the stream: kind, user and viewed tasks.
-async fn told(stream: &mut Sse) -> (String, String, Vec<String>) {
+async fn next_presence(stream: &mut Sse) -> (String, String, Vec<String>) {
     loop {
-        let frame = stream.next().await.expect("the stream goes on");
+        let frame = stream.next().await.expect("the stream continues");
         let Some(kind) = frame.event.strip_prefix("presence.").filter(|kind| *kind != "stale") else { continue };
         let focus = frame.data["focus"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
         return (kind.to_owned(), frame.data["user_id"].as_str().unwrap().to_owned(), focus.collect());
     }
 }
 
-fn tells(kind: &str, who: &Actor, focus: &[&String]) -> (String, String, Vec<String>) {
+fn presence_of(kind: &str, who: &Actor, focus: &[&String]) -> (String, String, Vec<String>) {
     (kind.to_owned(), who.user_id.clone(), focus.iter().map(|&id| id.clone()).collect())
 }
 
@@ -103,11 +103,11 @@ async fn joining_focusing_and_leaving_combine_all_devices_of_a_user() {
     let mut ids = [new_id().to_string(), new_id().to_string()];
     ids.sort();
     let [one, two] = &ids;
-    let said = bea.put(&path(&project), json!({"device_id": "phone", "focus": two})).await.expect(200);
-    let heard = json!({"user_id": bea.user_id, "device_id": "phone", "focus": two, "expires_in": 30});
-    assert_eq!(said, heard);
+    let reply = bea.put(&path(&project), json!({"device_id": "phone", "focus": two})).await.expect(200);
+    let expected = json!({"user_id": bea.user_id, "device_id": "phone", "focus": two, "expires_in": 30});
+    assert_eq!(reply, expected);
     for stream in [&mut on_socket, &mut as_body] {
-        assert_eq!(told(stream).await, tells("joined", &bea, &[two]));
+        assert_eq!(next_presence(stream).await, presence_of("joined", &bea, &[two]));
     }
     // One's own presence can be read immediately, and names are as in every list of people.
     let there = ada.get(&path(&project)).await.expect(200);
@@ -119,17 +119,17 @@ async fn joining_focusing_and_leaving_combine_all_devices_of_a_user() {
     // all.
     announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
     for stream in [&mut on_socket, &mut as_body] {
-        assert_eq!(told(stream).await, tells("focused", &bea, &[one, two]));
+        assert_eq!(next_presence(stream).await, presence_of("focused", &bea, &[one, two]));
     }
     announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
     leave(&bea, &project, "phone").await;
     for stream in [&mut on_socket, &mut as_body] {
-        assert_eq!(told(stream).await, tells("focused", &bea, &[one]));
+        assert_eq!(next_presence(stream).await, presence_of("focused", &bea, &[one]));
     }
     leave(&bea, &project, "phone").await;
     leave(&bea, &project, "desk").await;
     for stream in [&mut on_socket, &mut as_body] {
-        assert_eq!(told(stream).await, tells("left", &bea, &[]));
+        assert_eq!(next_presence(stream).await, presence_of("left", &bea, &[]));
     }
     assert!(present(&ada, &project).await.is_empty());
 
@@ -190,7 +190,7 @@ async fn presence_is_shared_by_all_instances_and_expires() {
     ];
     announce(&bea, &project, json!({"device_id": "phone"})).await;
     for stream in &mut streams {
-        assert_eq!(told(stream).await, tells("joined", &bea, &[]));
+        assert_eq!(next_presence(stream).await, presence_of("joined", &bea, &[]));
     }
     assert_eq!(present(&elsewhere, &project).await, names(&["bea"]));
     // Each heartbeat extends the presence by its time, and the last one too.
@@ -202,7 +202,7 @@ async fn presence_is_shared_by_all_instances_and_expires() {
     let before = Instant::now();
     announce(&bea, &project, json!({"device_id": "phone"})).await;
     for stream in &mut streams {
-        assert_eq!(told(stream).await, tells("left", &bea, &[]));
+        assert_eq!(next_presence(stream).await, presence_of("left", &bea, &[]));
         let after = before.elapsed();
         assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
     }
@@ -211,7 +211,7 @@ async fn presence_is_shared_by_all_instances_and_expires() {
     announce(&bea, &project, json!({"device_id": "phone"})).await;
     let third = App::start_at(environment).await;
     let late = Actor { url: third.url.clone(), ..ada.clone() };
-    eventually("the third instance lets her go in time", || async {
+    eventually("her presence expires on the third instance", || async {
         present(&late, &project).await.is_empty().then_some(())
     })
     .await;
@@ -236,17 +236,17 @@ async fn a_removed_member_is_absent_at_once_and_receives_nothing_more() {
     let mut stream = open(&ada, &stream_path).await;
     for person in [&ada, &bea, &cid] {
         announce(person, &project, json!({"device_id": "desk"})).await;
-        assert_eq!(told(&mut stream).await, tells("joined", person, &[]));
+        assert_eq!(next_presence(&mut stream).await, presence_of("joined", person, &[]));
     }
     let mut hers = open(&bea, &stream_path).await;
     assert_eq!(present(&ada, &project).await, names(&["ada", "bea", "cid"]));
 
     ada.delete(&format!("/v1/projects/{project}/members/{}", bea.user_id)).await.expect(200);
-    assert_eq!(told(&mut stream).await, tells("left", &bea, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("left", &bea, &[]));
     assert_eq!(present(&ada, &project).await, names(&["ada", "cid"]));
     bea.put(&path(&project), json!({"device_id": "desk"})).await.problem(404, "not-found");
     announce(&ada, &project, json!({"device_id": "desk", "focus": new_id()})).await;
-    told(&mut stream).await;
+    next_presence(&mut stream).await;
     let mut last = Vec::new();
     while let Some(frame) = hers.next().await {
         last.push(frame.event);
@@ -255,13 +255,13 @@ async fn a_removed_member_is_absent_at_once_and_receives_nothing_more() {
 
     // Access through a team whose role ends: members with a role of their own are not affected.
     ada.delete(&of_project).await.expect(200);
-    assert_eq!(told(&mut stream).await, tells("left", &cid, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("left", &cid, &[]));
     ada.put(&of_project, json!({"role": "viewer"})).await.expect(201);
     app.settle().await;
     announce(&cid, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &cid, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &cid, &[]));
     ada.delete(&in_team).await.expect(200);
-    assert_eq!(told(&mut stream).await, tells("left", &cid, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("left", &cid, &[]));
     assert_eq!(present(&ada, &project).await, names(&["ada"]));
     drop(stream);
     app.finish().await;
@@ -291,14 +291,14 @@ async fn more_than_a_hundred_present_members_are_counted_and_paged() {
     // Written as an instance does for a heartbeat; and for a user who is not a member.
     let jetstream = async_nats::jetstream::new(app.nats().await);
     let bucket = jetstream.get_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
-    let said = json!({"focus": null, "member_at": app.head().await}).to_string();
+    let heartbeat = json!({"focus": null, "member_at": app.head().await}).to_string();
     let stranger = new_id().to_string();
     for user in users.iter().chain([&stranger]) {
-        bucket.put(format!("{project}.{user}.phone"), said.clone().into()).await.unwrap();
+        bucket.put(format!("{project}.{user}.phone"), heartbeat.clone().into()).await.unwrap();
     }
     let mut joined = BTreeSet::new();
     while !users.iter().chain([&stranger]).all(|user| joined.contains(user)) {
-        let (kind, user, _) = told(&mut stream).await;
+        let (kind, user, _) = next_presence(&mut stream).await;
         assert_eq!(kind, "joined");
         joined.insert(user);
     }

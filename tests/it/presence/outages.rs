@@ -26,24 +26,24 @@ async fn members_of_a_killed_instance_expire_and_can_rejoin_another() {
     let _hers = open(&there, &format!("/v1/projects/{project}/events/stream")).await;
     // The remaining instance receives both, one of them through each instance.
     announce(&listener, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &ada, &[]));
     announce(&there, &project, json!({"device_id": "phone"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &bea, &[]));
     let before = Instant::now();
     announce(&there, &project, json!({"device_id": "phone"})).await;
     announce(&listener, &project, json!({"device_id": "desk"})).await;
     doomed.kill();
-    let gone: BTreeSet<_> = [told(&mut stream).await, told(&mut stream).await].into();
+    let expired: BTreeSet<_> = [next_presence(&mut stream).await, next_presence(&mut stream).await].into();
     let after = before.elapsed();
     assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
-    assert_eq!(gone, [tells("left", &ada, &[]), tells("left", &bea, &[])].into());
+    assert_eq!(expired, [presence_of("left", &ada, &[]), presence_of("left", &bea, &[])].into());
     // She continues on the other instance, and is removed immediately when she leaves.
     let back = Actor { url: stays.url.clone(), ..bea };
     announce(&back, &project, json!({"device_id": "phone"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &back, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &back, &[]));
     let before = Instant::now();
     leave(&back, &project, "phone").await;
-    assert_eq!(told(&mut stream).await, tells("left", &back, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("left", &back, &[]));
     assert!(before.elapsed() < TTL, "{:?}", before.elapsed());
     drop(stream);
     app.finish().await;
@@ -60,7 +60,7 @@ async fn without_nats_only_presence_is_refused() {
     let project = project(&app, &ada, &[(&bea, "member")]).await;
     let mut stream = open(&ada, &format!("/v1/projects/{project}/events/stream")).await;
     announce(&ada, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &ada, &[]));
 
     let pid = stack.servers()[0].pid.unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.try_into().unwrap()), nix::sys::signal::SIGKILL).unwrap();
@@ -78,9 +78,9 @@ async fn without_nats_only_presence_is_refused() {
     // The bucket was in memory: it is created again, and nobody was reported as absent meanwhile.
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     announce(&bea, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &bea, &[]));
     leave(&ada, &project, "desk").await;
-    assert_eq!(told(&mut stream).await, tells("left", &ada, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("left", &ada, &[]));
     drop(stream);
     app.finish().await;
     stack.stop().await;
@@ -95,15 +95,15 @@ async fn a_lost_bucket_is_recreated() {
     let elsewhere = Actor { url: second.url.clone(), ..bea.clone() };
     let mut stream = open(&elsewhere, &format!("/v1/projects/{project}/events/stream")).await;
     announce(&ada, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &ada, &[]));
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &ada, &[]));
     // As after the loss of the one server that had it in memory, which is not the one that the instances are connected
     // to.
     let jetstream = async_nats::jetstream::new(app.nats().await);
     jetstream.delete_key_value(format!("{}_PRESENCE", app.stream)).await.unwrap();
     ada.put(&path(&project), json!({"device_id": "desk"})).await.problem(503, "unavailable");
     announce(&bea, &project, json!({"device_id": "desk"})).await;
-    assert_eq!(told(&mut stream).await, tells("joined", &bea, &[]));
-    assert_eq!(present(&elsewhere, &project).await, names(&["ada", "bea"]), "she is there for the rest of her time");
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &bea, &[]));
+    assert_eq!(present(&elsewhere, &project).await, names(&["ada", "bea"]), "her presence lasts until it expires");
     drop(stream);
     second.stop().await;
     app.finish().await;

@@ -20,8 +20,10 @@ async fn replicas_of_stream_and_bucket_are_never_reduced() {
     let app = App::start_at(of_three).await;
     let (ada, project, _) = app.with_a_task().await;
     let client = app.nats().await;
-    eventually("both have three", || async { (replicas(&client, &environment.stream).await? == (3, 3)).then_some(()) })
-        .await;
+    eventually("both have three replicas", || async {
+        (replicas(&client, &environment.stream).await? == (3, 3)).then_some(())
+    })
+    .await;
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     app.stop().await;
 

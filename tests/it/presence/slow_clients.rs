@@ -62,7 +62,7 @@ async fn a_client_that_does_not_read_misses_presence_and_no_event() {
     let missed: Vec<String> = (0..5).map(|_| new_id().to_string()).collect();
     for focus in &missed {
         announce(&bea, &project, json!({"device_id": "desk", "focus": focus})).await;
-        assert_eq!(told(&mut listener).await, tells("focused", &bea, &[focus]));
+        assert_eq!(next_presence(&mut listener).await, presence_of("focused", &bea, &[focus]));
     }
     slow.until("event: presence.stale").await;
     let head = app.head().await;
@@ -75,7 +75,7 @@ async fn a_client_that_does_not_read_misses_presence_and_no_event() {
     assert_eq!(events, (begun + 1..=head).collect::<Vec<i64>>());
     assert!(slow.text.contains(&format!("event: presence.stale\ndata: {{\"project_id\":\"{project}\"}}\n\n")));
     for focus in &missed {
-        assert!(!slow.text.contains(focus.as_str()), "kept for a client that does not read");
+        assert!(!slow.text.contains(focus.as_str()), "queued for a client that does not read");
     }
     // Once it reads again, it receives presence again.
     let focus = new_id().to_string();

@@ -294,7 +294,7 @@ async fn events_that_cannot_be_folded_or_stored_become_the_same_dead_letters() {
     .await
     .unwrap();
     dead_letters::request_retry(&app.owner).await.unwrap();
-    crate::harness::eventually("they are taken back", || async { aside().await.is_empty().then_some(()) }).await;
+    crate::harness::eventually("they are retried", || async { aside().await.is_empty().then_some(()) }).await;
     assert_eq!(rebuild(&projector, Then::Compare, &|_, _, _| {}).await.unwrap().differences, []);
     app.stop().await;
 }

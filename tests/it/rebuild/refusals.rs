@@ -25,7 +25,7 @@ async fn a_killed_rebuild_changes_nothing_and_the_next_one_succeeds() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("it would switch", || async {
+    eventually("it is about to switch", || async {
         let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted)";
         sqlx::query_scalar::<_, bool>(waits).fetch_one(&app.owner).await.unwrap().then_some(())
     })
@@ -42,7 +42,7 @@ async fn a_killed_rebuild_changes_nothing_and_the_next_one_succeeds() {
     assert_eq!(ada.get(&path).await.expect(200)["title"], "meanwhile");
     app.settle().await;
     assert!(app.verify().await.is_clean());
-    eventually("the killed one has let go", || async {
+    eventually("the locks of the killed process are released", || async {
         let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
         rebuild(&projector, Then::Switch, &|_, _, _| {}).await.ok()
     })

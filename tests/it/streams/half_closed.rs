@@ -7,9 +7,9 @@ use super::*;
 use crate::harness::eventually;
 
 /// Sends this, and then closes the sending side, as `nc -N` does.
-async fn said_all(app: &App, said: &str) -> TcpStream {
+async fn send_and_half_close(app: &App, request_text: &str) -> TcpStream {
     let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
-    socket.write_all(said.as_bytes()).await.unwrap();
+    socket.write_all(request_text.as_bytes()).await.unwrap();
     socket.shutdown().await.unwrap();
     socket
 }
@@ -40,8 +40,8 @@ async fn a_half_closed_client_is_answered() {
     // One that is answered immediately, and one that has to wait for an event.
     let head = app.head().await;
     let slow = request(&ada, &format!("{path}/events?since={head}")).replace("\r\n\r\n", "\r\nprefer: wait=30\r\n\r\n");
-    for (said, shows) in [(request(&ada, "/v1/me"), "\"username\":\"ada\""), (slow, "task.created")] {
-        let mut socket = said_all(&app, &said).await;
+    for (request_text, shows) in [(request(&ada, "/v1/me"), "\"username\":\"ada\""), (slow, "task.created")] {
+        let mut socket = send_and_half_close(&app, &request_text).await;
         ada.task(&project, "T").await;
         let mut answer = String::new();
         tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
@@ -62,8 +62,8 @@ async fn a_stream_continues_for_a_half_closed_client() {
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
-    for said in streams(&ada, &project) {
-        let mut lines = BufReader::new(said_all(&app, &said).await).lines();
+    for request_text in streams(&ada, &project) {
+        let mut lines = BufReader::new(send_and_half_close(&app, &request_text).await).lines();
         line_with(&mut lines, "event: hello").await;
         for _ in 0..3 {
             ada.task(&project, "T").await;
@@ -79,11 +79,11 @@ async fn a_stream_ends_as_soon_as_its_client_disconnects() {
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
-    for said in streams(&ada, &project) {
+    for request_text in streams(&ada, &project) {
         // An open stream; `None` while another has the slot.
         let open = || async {
             let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
-            socket.write_all(said.as_bytes()).await.unwrap();
+            socket.write_all(request_text.as_bytes()).await.unwrap();
             let mut lines = BufReader::new(socket).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if line == "event: hello" {

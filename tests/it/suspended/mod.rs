@@ -90,7 +90,7 @@ async fn a_suspended_rebuild_blocks_nothing_and_completes_when_resumed() {
                      AND query LIKE 'SELECT pg_backend_pid()%'";
     suspend_while(&app, pid, switching).await;
     let began = Instant::now();
-    assert!(rename(&ada, &task, "commands know nothing of it").await);
+    assert!(rename(&ada, &task, "commands are not affected").await);
     projected(&app).await;
     assert!(began.elapsed() < LEASE, "projected after {:?}", began.elapsed());
     reading.rollback().await.unwrap();
@@ -116,7 +116,7 @@ async fn a_suspended_rebuild_of_the_side_tables_blocks_no_command() {
     suspend_while(&app, pid, &waits_for("task_places", "taskfold")).await;
     locking.rollback().await.unwrap();
     let began = Instant::now();
-    eventually("commands are taken", || async { rename(&ada, &task, "again").await.then_some(()) }).await;
+    eventually("commands are accepted", || async { rename(&ada, &task, "again").await.then_some(()) }).await;
     assert!(began.elapsed() < LEASE, "taken after {:?}", began.elapsed());
     signal(pid, Signal::SIGCONT);
     // Its transaction was ended: it reports that, and can be started again.
@@ -161,7 +161,7 @@ async fn a_suspended_projector_loses_its_sessions_with_the_lease() {
     suspend_while(&app, first.pid(), &waits_for("events", "taskfold projector")).await;
     events.rollback().await.unwrap();
     let began = Instant::now();
-    eventually("its session waits for it to take the answer", || async {
+    eventually("its session waits for the client to read", || async {
         let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
                      AND application_name LIKE 'taskfold projector%' AND wait_event = 'ClientWrite')";
         sqlx::query_scalar::<_, bool>(waits).fetch_one(&app.owner).await.unwrap().then_some(())
@@ -186,9 +186,9 @@ async fn an_idle_session_that_holds_the_checkpoint_is_terminated() {
         sqlx::query(sql).execute(&mut session).await.unwrap();
     }
     let began = Instant::now();
-    assert!(rename(&ada, &task, "commands know nothing of it").await);
+    assert!(rename(&ada, &task, "commands are not affected").await);
     projected(&app).await;
     assert!(began.elapsed() < RECOVERED, "projected after {:?}", began.elapsed());
-    assert!(session.ping().await.is_err(), "its session goes on");
+    assert!(session.ping().await.is_err(), "its session is still open");
     app.finish().await;
 }
