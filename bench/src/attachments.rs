@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::io::ReaderStream;
 
 use crate::client::text;
-use crate::figures::{median, spread};
+use crate::statistics::{median, spread};
 use crate::system::System;
 
 const RUNS: usize = 3;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::client::text;
 use crate::clients::{Measured, through_http};
-use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::Floor;
+use crate::statistics::{figure, median, millis, percentile, spread};
 use crate::system::System;
 
 /// Number of tasks that are updated: more than clients, so that two clients rarely update the same one.
@@ -55,7 +55,7 @@ async fn of_role(role: &str, clients: &[usize], seconds: u64, runs: usize) -> an
             updates.push(through_http(&api.address, &someone.token, clients, seconds, update).await?);
         }
         print!("{clients} | {}", spread(&floors, 0));
-        let (create, update) = (tell(&creates, &floors), tell(&updates, &floors));
+        let (create, update) = (print_row(&creates, &floors), print_row(&updates, &floors));
         println!();
         by_clients.push(json!({
             "clients": clients, "pgbench_rows_per_second": figure(&floors), "create": create, "update": update,
@@ -68,7 +68,7 @@ async fn of_role(role: &str, clients: &[usize], seconds: u64, runs: usize) -> an
 }
 
 /// Prints the results on the same line as the floor.
-fn tell(measured: &[Measured], floors: &[f64]) -> Value {
+fn print_row(measured: &[Measured], floors: &[f64]) -> Value {
     let rates: Vec<f64> = measured.iter().map(|m| m.rate).collect();
     let ratios: Vec<f64> = rates.iter().zip(floors).map(|(rate, floor)| rate / floor).collect();
     let at = |share| -> Vec<f64> { measured.iter().map(|m| millis(percentile(&m.latencies, share))).collect() };

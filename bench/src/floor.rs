@@ -51,7 +51,7 @@ pub async fn transactions(mut pgbench: Command, url: &str, clients: usize, secon
     let output = tokio::task::spawn_blocking(move || pgbench.output()).await?.context("running pgbench")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
-    let line = text.lines().find(|line| line.starts_with("tps = ")).context("pgbench told no tps")?;
+    let line = text.lines().find(|line| line.starts_with("tps = ")).context("pgbench reported no tps")?;
     Ok(line.trim_start_matches("tps = ").split(' ').next().unwrap_or_default().parse()?)
 }
 

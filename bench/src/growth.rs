@@ -7,12 +7,12 @@ use sqlx::PgPool;
 
 use crate::client::{Client, text};
 use crate::clients::{Measured, Request, measure, through_http};
-use crate::figures::{figure, millis, percentile, spread};
 use crate::floor::Floor;
 use crate::multiply;
+use crate::statistics::{figure, millis, percentile, spread};
 use crate::system::System;
 use crate::views::pgbench;
-use crate::views::questions::{CARD, as_read};
+use crate::views::queries::{CARD, as_read};
 
 /// Number of tasks that are changed and read.
 const TASKS: usize = 512;
@@ -20,7 +20,7 @@ const EVENT: &str = "position, aggregate_type, aggregate_id, sequence, event_typ
     actor_id, command_id, occurred_at, recorded_at, traceparent";
 
 /// An operation that is repeated.
-struct Doing {
+struct Operation {
     what: &'static str,
     request: Request,
     /// SQL of the same read for pgbench; `None` for writes, which are compared with inserting.
@@ -51,20 +51,21 @@ async fn with(events: i64, clients: usize, seconds: u64, runs: usize) -> anyhow:
     let pool = PgPool::connect(&url).await?;
     multiply::until_projected(&pool).await?;
     someone = Client::connect(&api.address, &someone.token).await?;
-    let doings = doings(&mut someone, &project).await?;
+    let operations = operations(&mut someone, &project).await?;
     println!("a log of {head} events, {clients} clients; median (least to greatest) of {runs} runs of {seconds} s");
     println!("what | a second | ratio to pgbench inserting, or reading the same | p99 ms");
-    let mut measured: Vec<Vec<(Measured, f64)>> = doings.iter().map(|_| Vec::new()).collect();
+    let mut measured: Vec<Vec<(Measured, f64)>> = operations.iter().map(|_| Vec::new()).collect();
     for _ in 0..runs {
-        for (doing, results) in doings.iter().zip(&mut measured) {
-            let beside = match &doing.sql {
+        for (operation, results) in operations.iter().zip(&mut measured) {
+            let beside = match &operation.sql {
                 Some(sql) => pgbench(&system, sql, Some("taskfold_query"), clients, seconds).await?,
                 None => floor.measure(clients, seconds).await?,
             };
-            results.push((ask(&api.address, &someone.token, clients, seconds, doing).await?, beside));
+            results.push((ask(&api.address, &someone.token, clients, seconds, operation).await?, beside));
         }
     }
-    let rows: Vec<Value> = doings.iter().zip(&measured).map(|(doing, results)| tell(doing.what, results)).collect();
+    let rows: Vec<Value> =
+        operations.iter().zip(&measured).map(|(operation, results)| print_row(operation.what, results)).collect();
     let sizes = disk(&pool, head).await?;
     pool.close().await;
     drop((api, floor));
@@ -72,13 +73,19 @@ async fn with(events: i64, clients: usize, seconds: u64, runs: usize) -> anyhow:
     Ok(json!({"events": head, "measured": rows, "disk": sizes}))
 }
 
-async fn ask(address: &str, token: &str, clients: usize, seconds: u64, doing: &Doing) -> anyhow::Result<Measured> {
-    if !doing.known {
-        return through_http(address, token, clients, seconds, &doing.request).await;
+async fn ask(
+    address: &str,
+    token: &str,
+    clients: usize,
+    seconds: u64,
+    operation: &Operation,
+) -> anyhow::Result<Measured> {
+    if !operation.known {
+        return through_http(address, token, clients, seconds, &operation.request).await;
     }
     let connect = async || {
         let mut client = Client::connect(address, token).await?;
-        let (method, path, body) = (doing.request)(0);
+        let (method, path, body) = (operation.request)(0);
         let answer = client.open(method, &path, body).await?;
         let tag = answer.headers().get("etag").context("no tag")?.to_str()?.to_owned();
         answer.into_body().collect().await?;
@@ -86,14 +93,14 @@ async fn ask(address: &str, token: &str, clients: usize, seconds: u64, doing: &D
         Ok(client)
     };
     let send = async |client: &mut Client, n| {
-        let (method, path, body) = (doing.request)(n);
+        let (method, path, body) = (operation.request)(n);
         client.send(method, &path, body).await?;
         Ok(())
     };
     measure(clients, seconds, connect, send).await
 }
 
-async fn doings(someone: &mut Client, project: &str) -> anyhow::Result<Vec<Doing>> {
+async fn operations(someone: &mut Client, project: &str) -> anyhow::Result<Vec<Operation>> {
     let me = someone.json("GET", "/v1/me", String::new()).await?;
     let user = text(&me, "user_id")?;
     let path = format!("/v1/projects/{project}");
@@ -110,13 +117,13 @@ async fn doings(someone: &mut Client, project: &str) -> anyhow::Result<Vec<Doing
         let ids = ids.clone();
         Box::new(move |n| ("GET", format!("/v1/tasks/{}{rest}", ids[n % TASKS]), String::new()))
     };
-    let reading = |what, request, sql: String| Doing {
+    let reading = |what, request, sql: String| Operation {
         what,
         request,
         sql: Some(as_read(user, Some(project), &sql)),
         known: false,
     };
-    let writing = |what, request| Doing { what, request, sql: None, known: false };
+    let writing = |what, request| Operation { what, request, sql: None, known: false };
     let (create, update) = (format!("{path}/tasks"), ids.clone());
     let page = format!(
         "SELECT {CARD}, description FROM tasks WHERE project_id = '{project}' AND NOT archived AND NOT deleted \
@@ -143,7 +150,7 @@ async fn doings(someone: &mut Client, project: &str) -> anyhow::Result<Vec<Doing
             ),
         ),
         reading("list of 50", get(list.clone()), page.clone()),
-        Doing { known: true, ..reading("list of 50, unchanged: 304", get(list), page) },
+        Operation { known: true, ..reading("list of 50, unchanged: 304", get(list), page) },
         reading(
             "catch-up page of 500",
             get(format!("{path}/events?since=0&limit=500")),
@@ -156,7 +163,7 @@ async fn doings(someone: &mut Client, project: &str) -> anyhow::Result<Vec<Doing
     ])
 }
 
-fn tell(what: &str, results: &[(Measured, f64)]) -> Value {
+fn print_row(what: &str, results: &[(Measured, f64)]) -> Value {
     let rates: Vec<f64> = results.iter().map(|(m, _)| m.rate).collect();
     let ratios: Vec<f64> = results.iter().map(|(m, floor)| m.rate / floor).collect();
     let p99: Vec<f64> = results.iter().map(|(m, _)| millis(percentile(&m.latencies, 0.99))).collect();

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::client::{Client, text};
-use crate::rooms::Rooms;
+use crate::projects::Projects;
 use crate::system::Process;
 
 /// Number of tasks in each project, so that no aggregate gets an unrealistically long history.
@@ -41,10 +41,10 @@ pub async fn write(
     database_url: &str,
     commands: &Process,
     projector: &Process,
-    rooms: &Rooms,
+    projects: &Projects,
     events: i64,
 ) -> anyhow::Result<History> {
-    rename_tasks(&commands.address, rooms).await?;
+    rename_tasks(&commands.address, projects).await?;
     let began = Instant::now();
     let pool = PgPool::connect(database_url).await?;
     let head = fill(&pool, events).await?;
@@ -54,10 +54,10 @@ pub async fn write(
     Ok(History { head, writing, projecting: began.elapsed() - writing })
 }
 
-async fn rename_tasks(commands: &str, rooms: &Rooms) -> anyhow::Result<()> {
-    let mut owner = Client::connect(commands, &rooms.tokens[0]).await?;
-    for number in 0..TASKS * rooms.rooms.len() {
-        let path = format!("/v1/projects/{}/tasks", rooms.rooms[number % rooms.rooms.len()].project);
+async fn rename_tasks(commands: &str, projects: &Projects) -> anyhow::Result<()> {
+    let mut owner = Client::connect(commands, &projects.tokens[0]).await?;
+    for number in 0..TASKS * projects.list.len() {
+        let path = format!("/v1/projects/{}/tasks", projects.list[number % projects.list.len()].id);
         let task = owner.json("POST", &path, json!({"title": format!("Task {number}")}).to_string()).await?;
         let path = format!("/v1/tasks/{}", text(&task, "id")?);
         owner.send("PATCH", &path, json!({"title": format!("A better name for task {number}")}).to_string()).await?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use sqlx::PgPool;
 
 use crate::client::text;
-use crate::figures::spread;
+use crate::statistics::spread;
 use crate::system::System;
 
 const RUNS: usize = 3;

@@ -15,8 +15,6 @@ mod clock;
 mod commands;
 /// Commands per second without HTTP, compared with pgbench and postgres-es.
 mod engine;
-/// Medians, percentiles and ranges.
-mod figures;
 /// The floor: pgbench inserting one row at a time.
 mod floor;
 /// The same operations with a short and with a long log.
@@ -36,21 +34,23 @@ mod memory;
 /// Live streams from memory, without a database.
 mod memory_server;
 /// A clock that all processes share.
-mod moment;
+mod monotonic;
 /// A long log made by copying a short one.
 mod multiply;
 /// Live streams by nginx.
 mod nchan;
+/// Projects and their listeners.
+mod projects;
 /// Commands at a constant rate.
 mod publisher;
 /// Rebuild of the read tables while a person works.
 mod rebuild;
-/// Projects and their listeners.
-mod rooms;
 /// Stages between a command and its frame.
 mod stages;
 /// A client that was disconnected for a million events.
 mod stale;
+/// Medians, percentiles and ranges.
+mod statistics;
 /// Instances that stop, and listeners that reconnect.
 mod storm;
 /// The system under test.
@@ -170,7 +170,7 @@ enum What {
     },
     /// Holds the listeners of one server
     #[command(hide = true)]
-    Holder,
+    ListenerProcess,
     /// The floor of `live`
     #[command(hide = true)]
     MemoryServer {
@@ -204,7 +204,7 @@ fn runtime(what: &What) -> std::io::Result<Runtime> {
     }
 }
 
-/// Runs a measurement and prints it; returns the figures as JSON.
+/// Runs a measurement and prints it; returns the statistics as JSON.
 async fn measure(what: What) -> anyhow::Result<Value> {
     match what {
         What::Engine { clients, seconds, runs } => engine::run(&clients, seconds, runs).await,
@@ -220,7 +220,7 @@ async fn measure(what: What) -> anyhow::Result<Value> {
         What::Growth { events, clients, seconds, runs } => growth::run(&events, clients, seconds, runs).await,
         What::Import { file } => import::run(&file).await.map(|()| Value::Null),
         What::Attachments { mebibytes } => attachments::run(mebibytes).await.map(|()| Value::Null),
-        What::Holder => listeners::holder::run().map(|()| Value::Null),
+        What::ListenerProcess => listeners::child_process::run().map(|()| Value::Null),
         What::MemoryServer { listen } => memory_server::run(&listen).await.map(|()| Value::Null),
     }
 }

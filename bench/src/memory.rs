@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::clients::through_http;
-use crate::figures::{figure, median, spread};
+use crate::statistics::{figure, median, spread};
 use crate::system::{Process, System};
 use crate::usage::{memory, peak_memory};
 

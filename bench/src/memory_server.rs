@@ -26,33 +26,33 @@ use crate::system::{Process, free_address};
 const BEHIND: usize = 1024;
 
 #[derive(Clone, Default)]
-struct Rooms(Arc<Mutex<All>>);
+struct Channels(Arc<Mutex<All>>);
 
 #[derive(Default)]
 struct All {
     position: u64,
-    rooms: HashMap<String, broadcast::Sender<Bytes>>,
+    channels: HashMap<String, broadcast::Sender<Bytes>>,
 }
 
-impl Rooms {
+impl Channels {
     fn lock(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl All {
-    fn room(&mut self, name: &str) -> &broadcast::Sender<Bytes> {
-        self.rooms.entry(name.to_owned()).or_insert_with(|| broadcast::Sender::new(BEHIND))
+    fn channel(&mut self, name: &str) -> &broadcast::Sender<Bytes> {
+        self.channels.entry(name.to_owned()).or_insert_with(|| broadcast::Sender::new(BEHIND))
     }
 }
 
 /// Serves until it is killed.
 pub async fn run(address: &str) -> anyhow::Result<()> {
     let router = Router::new()
-        .route("/publish/{room}", post(publish))
-        .route("/v1/projects/{room}/events/stream", get(one))
+        .route("/publish/{project}", post(publish))
+        .route("/v1/projects/{project}/events/stream", get(one))
         .route("/v1/stream", get(several))
-        .with_state(Rooms::default());
+        .with_state(Channels::default());
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address.parse()?)?;
@@ -73,29 +73,29 @@ pub async fn start() -> anyhow::Result<Process> {
     Process::other(address, child).listening().await
 }
 
-async fn publish(State(rooms): State<Rooms>, Path(room): Path<String>, data: String) -> Json<Value> {
-    let mut all = rooms.lock();
+async fn publish(State(channels): State<Channels>, Path(project): Path<String>, data: String) -> Json<Value> {
+    let mut all = channels.lock();
     all.position += 1;
     let position = all.position;
     let frame = format!("id: {position}\nevent: task.renamed\ndata: {data}\n\n");
     // An error means that the channel has no subscribers.
-    let _ = all.room(&room).send(Bytes::from(frame));
+    let _ = all.channel(&project).send(Bytes::from(frame));
     Json(json!({"position": position}))
 }
 
-async fn one(State(rooms): State<Rooms>, Path(room): Path<String>) -> Response {
-    stream(&rooms, &[&room])
+async fn one(State(channels): State<Channels>, Path(project): Path<String>) -> Response {
+    stream(&channels, &[&project])
 }
 
-async fn several(State(rooms): State<Rooms>, Query(query): Query<HashMap<String, String>>) -> Response {
+async fn several(State(channels): State<Channels>, Query(query): Query<HashMap<String, String>>) -> Response {
     let names = query.get("projects").map(String::as_str).unwrap_or_default();
-    stream(&rooms, &names.split(',').collect::<Vec<_>>())
+    stream(&channels, &names.split(',').collect::<Vec<_>>())
 }
 
-fn stream(rooms: &Rooms, names: &[&str]) -> Response {
-    let mut all = rooms.lock();
+fn stream(channels: &Channels, names: &[&str]) -> Response {
+    let mut all = channels.lock();
     let from = all.position;
-    let receivers = names.iter().map(|name| BroadcastStream::new(all.room(name).subscribe()));
+    let receivers = names.iter().map(|name| BroadcastStream::new(all.channel(name).subscribe()));
     let frames = select_all(receivers.collect::<Vec<_>>()).take_while(|frame| std::future::ready(frame.is_ok()));
     let frames = frames.filter_map(|frame| std::future::ready(frame.ok()));
     let hello = Bytes::from(format!("id: {from}\nevent: hello\ndata: {{}}\n\n"));

@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use nix::sys::signal::Signal;
 
 use crate::client::Client;
-use crate::rooms::Rooms;
+use crate::projects::Projects;
 use crate::system::{Folder, Process, free_address};
 
 const MODULE: &str = "ngx_nchan_module.so";
@@ -41,14 +41,14 @@ http {
   nchan_max_reserved_memory 256M;
   server {
     listen {address} backlog=4096;
-    location ~ ^/publish/(?<room>[^/]+)$ {
+    location ~ ^/publish/(?<project>[^/]+)$ {
       nchan_publisher http;
-      nchan_channel_id $room;
+      nchan_channel_id $project;
       nchan_message_buffer_length 1024;
     }
-    location ~ ^/v1/projects/(?<room>[^/]+)/events/stream$ {
+    location ~ ^/v1/projects/(?<project>[^/]+)/events/stream$ {
       nchan_subscriber http-raw-stream;
-      nchan_channel_id $room;
+      nchan_channel_id $project;
       nchan_subscriber_first_message -1;
     }
   }
@@ -99,11 +99,11 @@ impl Nchan {
     }
 
     /// Publishes a `hello` in each channel, for listeners that connect later.
-    pub async fn greet(&self, rooms: &Rooms) -> anyhow::Result<()> {
+    pub async fn greet(&self, projects: &Projects) -> anyhow::Result<()> {
         let mut client = Client::connect(&self.process.address, "").await?;
-        for room in &rooms.rooms {
+        for project in &projects.list {
             let hello = format!("id: {}\nevent: hello\ndata: {{}}\n", self.numbers.next());
-            client.send("POST", &format!("/publish/{}", room.project), hello).await?;
+            client.send("POST", &format!("/publish/{}", project.id), hello).await?;
         }
         Ok(())
     }
@@ -111,9 +111,9 @@ impl Nchan {
 
 /// Path of the Nchan module for the nginx on the PATH.
 fn module() -> anyhow::Result<PathBuf> {
-    let told = Command::new("nginx").arg("-V").output().context(MISSING)?;
-    let told = String::from_utf8_lossy(&told.stderr).into_owned();
-    let folder = told.split_whitespace().find_map(|flag| flag.strip_prefix("--modules-path="));
+    let output = Command::new("nginx").arg("-V").output().context(MISSING)?;
+    let output = String::from_utf8_lossy(&output.stderr).into_owned();
+    let folder = output.split_whitespace().find_map(|flag| flag.strip_prefix("--modules-path="));
     let module = PathBuf::from(folder.unwrap_or(MODULES)).join(MODULE);
     ensure!(module.exists(), "{MISSING}");
     Ok(module)

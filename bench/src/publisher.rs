@@ -11,9 +11,9 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
-use crate::moment;
+use crate::monotonic;
 use crate::nchan::Numbers;
-use crate::rooms::{Room, position_of};
+use crate::projects::{Project, position_of};
 
 /// Number of publishers so far: setting a title that a task already has would append no event.
 static PUBLISHERS: AtomicUsize = AtomicUsize::new(0);
@@ -22,14 +22,14 @@ static PUBLISHERS: AtomicUsize = AtomicUsize::new(0);
 pub struct Publisher {
     address: String,
     token: String,
-    rooms: Vec<Room>,
+    projects: Vec<Project>,
     how: How,
     number: usize,
     /// Last position in a reply, for each project.
     pub heads: Vec<AtomicU64>,
     idle: Mutex<Vec<Client>>,
     /// A lock for each project, held from numbering a frame until it is sent.
-    turns: Vec<tokio::sync::Mutex<()>>,
+    numbering: Vec<tokio::sync::Mutex<()>>,
 }
 
 /// Form in which a command is sent.
@@ -46,24 +46,24 @@ pub enum How {
 /// A command that was answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Published {
-    pub room: usize,
+    pub project: usize,
     pub position: u64,
-    /// Send time as returned by `moment::now`, which the frame contains.
+    /// Send time as returned by `monotonic::now`, which the frame contains.
     pub sent: u64,
     pub replied: u64,
 }
 
 impl Publisher {
-    pub fn new(address: &str, token: &str, rooms: &[Room], how: How) -> Arc<Self> {
+    pub fn new(address: &str, token: &str, projects: &[Project], how: How) -> Arc<Self> {
         Arc::new(Self {
             address: address.to_owned(),
             token: token.to_owned(),
-            rooms: rooms.to_vec(),
+            projects: projects.to_vec(),
             how,
             number: PUBLISHERS.fetch_add(1, Ordering::Relaxed),
-            heads: rooms.iter().map(|_| AtomicU64::new(0)).collect(),
+            heads: projects.iter().map(|_| AtomicU64::new(0)).collect(),
             idle: Mutex::default(),
-            turns: rooms.iter().map(|_| tokio::sync::Mutex::default()).collect(),
+            numbering: projects.iter().map(|_| tokio::sync::Mutex::default()).collect(),
         })
     }
 
@@ -92,11 +92,11 @@ impl Publisher {
     }
 
     async fn publish(&self, command: usize) -> anyhow::Result<Published> {
-        let room = command % self.rooms.len();
+        let project = command % self.projects.len();
         // Includes the time spent waiting for a connection, because that is caused by the server's response times.
-        let sent = moment::now();
+        let sent = monotonic::now();
         let title = format!("#{sent}# {}.{command}", self.number);
-        let Room { project, task } = &self.rooms[room];
+        let Project { id, task } = &self.projects[project];
         let position = match &self.how {
             How::Rename => {
                 let body = json!({"title": title}).to_string();
@@ -104,18 +104,18 @@ impl Publisher {
             }
             How::Frame(change) => {
                 let data = titled(change, &title);
-                position_in(&self.send("POST", &format!("/publish/{project}"), data).await?)?
+                position_in(&self.send("POST", &format!("/publish/{id}"), data).await?)?
             }
             How::Numbered(change, numbers) => {
-                let _turn = self.turns[room].lock().await;
+                let _guard = self.numbering[project].lock().await;
                 let number = numbers.next();
                 let frame = format!("id: {number}\nevent: task.renamed\ndata: {}\n", titled(change, &title));
-                self.send("POST", &format!("/publish/{project}"), frame).await?;
+                self.send("POST", &format!("/publish/{id}"), frame).await?;
                 number
             }
         };
-        self.heads[room].fetch_max(position, Ordering::Relaxed);
-        Ok(Published { room, position, sent, replied: moment::now() })
+        self.heads[project].fetch_max(position, Ordering::Relaxed);
+        Ok(Published { project, position, sent, replied: monotonic::now() })
     }
 
     async fn send(&self, method: &str, path: &str, body: String) -> anyhow::Result<Bytes> {
@@ -141,9 +141,9 @@ fn position_in(reply: &[u8]) -> anyhow::Result<u64> {
 }
 
 /// The Change of a command, as a stream carries it.
-pub async fn sample(address: &str, token: &str, room: &Room) -> anyhow::Result<Value> {
+pub async fn sample(address: &str, token: &str, project: &Project) -> anyhow::Result<Value> {
     let mut client = Client::connect(address, token).await?;
     let title = json!({"title": "A sample"}).to_string();
-    let reply = client.json("PATCH", &format!("/v1/tasks/{}", room.task), title).await?;
+    let reply = client.json("PATCH", &format!("/v1/tasks/{}", project.task), title).await?;
     Ok(reply["events"][0].clone())
 }

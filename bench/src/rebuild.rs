@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use crate::client::{Client, text};
 use crate::multiply;
-use crate::rooms::position_of;
+use crate::projects::position_of;
 use crate::system::System;
 use crate::usage::{kib, peak_memory};
 
@@ -72,7 +72,7 @@ pub async fn run(events: i64, runs: usize) -> anyhow::Result<Value> {
         );
         results.push(json!({
             "seconds": took.as_secs_f64(), "peak_bytes": peak,
-            "calm_ms": figures(&calm), "meanwhile_ms": figures(&meanwhile),
+            "calm_ms": statistics(&calm), "meanwhile_ms": statistics(&meanwhile),
         }));
     }
     drop((commands, reads));
@@ -107,11 +107,11 @@ async fn work(
     Ok(latencies)
 }
 
-fn figures(latencies: &Histogram<u64>) -> [f64; 3] {
+fn statistics(latencies: &Histogram<u64>) -> [f64; 3] {
     let ms = |micros: u64| micros as f64 / 1000.0;
     [ms(latencies.value_at_quantile(0.5)), ms(latencies.value_at_quantile(0.99)), ms(latencies.max())]
 }
 
 fn said(latencies: &Histogram<u64>) -> String {
-    figures(latencies).map(|ms| format!("{ms:.1}")).join(" / ")
+    statistics(latencies).map(|ms| format!("{ms:.1}")).join(" / ")
 }

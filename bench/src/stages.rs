@@ -7,7 +7,7 @@ use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 
 use crate::listeners::{Latencies, Report};
-use crate::moment;
+use crate::monotonic;
 use crate::publisher::Published;
 use crate::system::System;
 
@@ -30,7 +30,7 @@ pub struct Stages {
 
 /// Times from sending a command to each stage.
 #[derive(Clone)]
-pub struct Told(pub Vec<(&'static str, Latencies)>);
+pub struct StageLatencies(pub Vec<(&'static str, Latencies)>);
 
 impl Stages {
     pub async fn watch(system: &System) -> anyhow::Result<Self> {
@@ -59,7 +59,7 @@ impl Stages {
     }
 
     /// Percentiles of each stage, measured from the send times of the commands.
-    pub fn tell(mut self, published: &[Published], report: &Report) -> anyhow::Result<Told> {
+    pub fn latencies(mut self, published: &[Published], report: &Report) -> anyhow::Result<StageLatencies> {
         self.watching.abort_all();
         let replied = published.iter().map(|p| (p.sent, p.replied));
         let frame = |p: &Published| report.reached.get(&p.sent).copied().unwrap_or_default();
@@ -71,7 +71,7 @@ impl Stages {
             since(committed.iter().zip(reached).map(|((_, committed), (_, at))| (*committed, *at)))
         };
         let (read_tables, stream) = (behind_the_log(&projected)?, behind_the_log(&sent_on)?);
-        Ok(Told(vec![
+        Ok(StageLatencies(vec![
             ("commit visible", since(committed)?),
             ("append replied", since(replied)?),
             ("projected", since(projected)?),
@@ -86,7 +86,7 @@ impl Stages {
 
 fn note(reached: &Reached, position: Option<u64>) {
     if let Some(position) = position {
-        reached.lock().unwrap_or_else(PoisonError::into_inner).push((position, moment::now()));
+        reached.lock().unwrap_or_else(PoisonError::into_inner).push((position, monotonic::now()));
     }
 }
 
@@ -102,7 +102,7 @@ fn when(reached: &Reached, published: &[Published]) -> Vec<(u64, u64)> {
 fn since(times: impl IntoIterator<Item = (u64, u64)>) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::new()?;
     for (from, at) in times.into_iter().filter(|(from, at)| *from > 0 && *at > 0) {
-        latencies.record(moment::between(from, at));
+        latencies.record(monotonic::between(from, at));
     }
     Ok(latencies)
 }

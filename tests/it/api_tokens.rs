@@ -127,7 +127,7 @@ async fn a_token_limited_to_a_project_cannot_read_others_or_create_one() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let ((own, _), (other, _)) = (ada.project("Own").await, ada.project("Other").await);
-    let (here, there) = (ada.task(&own, "Here").await, ada.task(&other, "There").await);
+    let (readable, foreign) = (ada.task(&own, "Readable").await, ada.task(&other, "Foreign").await);
     app.settle().await;
     let bot = ada.api_token(json!({"name": "bot", "access": "write", "project_id": own})).await;
     let projects = bot.get("/v1/projects").await.expect(200);
@@ -135,10 +135,10 @@ async fn a_token_limited_to_a_project_cannot_read_others_or_create_one() {
     bot.post("/v1/projects", json!({"name": "P"})).await.problem(403, "forbidden");
     let import = bot.request(Method::POST, "/v1/imports?format=trello").json(&json!({}));
     bot.send(import).await.problem(403, "forbidden");
-    bot.post(&format!("/v1/tasks/{here}/start"), json!({})).await.expect(200);
-    bot.get(&format!("/v1/tasks/{here}")).await.expect(200);
-    bot.post(&format!("/v1/tasks/{there}/start"), json!({})).await.problem(404, "not-found");
-    bot.get(&format!("/v1/tasks/{there}")).await.problem(404, "not-found");
+    bot.post(&format!("/v1/tasks/{readable}/start"), json!({})).await.expect(200);
+    bot.get(&format!("/v1/tasks/{readable}")).await.expect(200);
+    bot.post(&format!("/v1/tasks/{foreign}/start"), json!({})).await.problem(404, "not-found");
+    bot.get(&format!("/v1/tasks/{foreign}")).await.problem(404, "not-found");
     bot.get(&format!("/v1/projects/{other}/events/stream")).await.problem(404, "not-found");
     bot.get(&format!("/v1/stream?projects={own},{other}")).await.problem(404, "not-found");
 
@@ -150,17 +150,17 @@ async fn a_token_limited_to_a_project_cannot_read_others_or_create_one() {
     };
     ada.send(rename(&ada)).await.expect(200);
     bot.send(rename(&bot)).await.problem(404, "not-found");
-    let taken = json!({"title": "T", "id": there});
+    let taken = json!({"title": "T", "id": foreign});
     bot.post(&format!("/v1/projects/{own}/tasks"), taken).await.problem(404, "not-found");
 
     // A stream by a ticket has the same limits; a reconnect gets the error as a frame.
     let ticket = bot.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
-    let nobody = app.anonymous();
-    nobody.get(&format!("/v1/projects/{other}/events/stream?ticket={ticket}")).await.problem(404, "not-found");
-    let again = nobody.request(Method::GET, &format!("/v1/projects/{other}/events/stream?ticket={ticket}"));
+    let anonymous = app.anonymous();
+    anonymous.get(&format!("/v1/projects/{other}/events/stream?ticket={ticket}")).await.problem(404, "not-found");
+    let again = anonymous.request(Method::GET, &format!("/v1/projects/{other}/events/stream?ticket={ticket}"));
     let mut again = Sse::open(again.header("last-event-id", "0")).await;
     assert_eq!(last_event(&mut again).await, "revoked");
-    let mut stream = nobody.stream(&format!("/v1/projects/{own}/events/stream?ticket={ticket}&since=0")).await;
+    let mut stream = anonymous.stream(&format!("/v1/projects/{own}/events/stream?ticket={ticket}&since=0")).await;
     assert_eq!(stream.next_change().await.unwrap().event, "project.created");
     app.finish().await;
 }
@@ -172,15 +172,16 @@ async fn a_revoked_token_is_refused_on_every_instance_and_its_streams_end() {
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
-    let here = ada.api_token(json!({"name": "t", "access": "read"})).await;
-    let there = Actor { url: second.url.clone(), ..here.clone() };
-    here.get("/v1/me").await.expect(200);
-    there.get("/v1/me").await.expect(200);
+    let on_first = ada.api_token(json!({"name": "t", "access": "read"})).await;
+    let on_second = Actor { url: second.url.clone(), ..on_first.clone() };
+    on_first.get("/v1/me").await.expect(200);
+    on_second.get("/v1/me").await.expect(200);
     let path = format!("/v1/projects/{project}/events/stream");
-    let ticket = here.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
+    let ticket =
+        on_first.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let mut streams = [
-        here.stream(&path).await,
-        there.stream(&path).await,
+        on_first.stream(&path).await,
+        on_second.stream(&path).await,
         app.anonymous().stream(&format!("{path}?ticket={ticket}")).await,
     ];
 
@@ -188,13 +189,13 @@ async fn a_revoked_token_is_refused_on_every_instance_and_its_streams_end() {
     let revoked = Instant::now();
     assert_eq!(ada.delete(&format!("/v1/api-tokens/{id}")).await.status, 204);
     ada.delete(&format!("/v1/api-tokens/{id}")).await.problem(404, "not-found");
-    for (actor, stream) in [&here, &there, &here].into_iter().zip(&mut streams) {
+    for (actor, stream) in [&on_first, &on_second, &on_first].into_iter().zip(&mut streams) {
         assert_eq!(last_event(stream).await, "reauth");
         eventually("the token is refused", || async { (actor.get("/v1/me").await.status == 401).then_some(()) }).await;
     }
     assert!(revoked.elapsed() < FELT_WITHIN, "{:?}", revoked.elapsed());
     app.anonymous().get(&format!("{path}?ticket={ticket}")).await.problem(401, "unauthenticated");
-    here.post("/v1/projects", json!({"name": "P"})).await.problem(401, "unauthenticated");
+    on_first.post("/v1/projects", json!({"name": "P"})).await.problem(401, "unauthenticated");
     second.stop().await;
     app.finish().await;
 }

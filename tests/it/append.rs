@@ -36,7 +36,7 @@ impl Log {
                 expected.push(version);
             }
         };
-        let mut commands: Vec<Value> = commands.iter().map(|command| self.whole(command)).collect();
+        let mut commands: Vec<Value> = commands.iter().map(|command| self.with_defaults(command)).collect();
         let mut events: Vec<Value> = Vec::new();
         let ids: Vec<Value> = commands.iter().map(|command| command["aggregate_id"].clone()).collect();
         let firsts: Vec<Value> = commands.iter().map(|command| command["expected_version"].clone()).collect();
@@ -77,7 +77,7 @@ impl Log {
 
     /// Completes a command from the fields that a test gives: `command`, `fingerprint`, `type`, `aggregate`,
     /// `expected`, `guard`, `events` (their number), `rank`, `wip`.
-    fn whole(&self, command: &Value) -> Value {
+    fn with_defaults(&self, command: &Value) -> Value {
         let given = |name: &str, otherwise: Value| command.get(name).cloned().unwrap_or(otherwise);
         let kind = given("type", json!("task"));
         let guard = given("guard", if kind == "task" { json!(1) } else { Value::Null });
@@ -134,8 +134,8 @@ fn outcomes(answers: Option<Value>) -> Vec<String> {
 async fn a_batch_refuses_conflicts_and_appends_the_rest_without_gaps() {
     let environment = TestEnvironment::new().await;
     let log = Log::new(&environment).await;
-    let (there, sent) = (new_id(), new_id());
-    let first = json!({"aggregate": there, "command": sent, "rank": "m", "events": 2});
+    let (existing, sent) = (new_id(), new_id());
+    let first = json!({"aggregate": existing, "command": sent, "rank": "m", "events": 2});
     assert_eq!(log.append(&[first]).await.unwrap(), (1, None));
 
     let (made, edited) = (new_id(), new_id());
@@ -144,7 +144,7 @@ async fn a_batch_refuses_conflicts_and_appends_the_rest_without_gaps() {
             json!({"aggregate": made, "rank": "a", "events": 2}),
             json!({"command": sent, "rank": "b"}),
             json!({"command": sent, "fingerprint": "something else"}),
-            json!({"aggregate": there, "expected": 1}),
+            json!({"aggregate": existing, "expected": 1}),
             json!({"rank": "m"}),
             json!({"rank": "d", "wip": 1}),
             json!({"aggregate": edited}),
@@ -165,7 +165,7 @@ async fn a_batch_refuses_conflicts_and_appends_the_rest_without_gaps() {
         expected.map(|(outcome, first, last, version)| (outcome.to_owned(), first, last, version))
     );
     assert_eq!(log.events_of(made).await, [(4, 1), (5, 2)]);
-    assert_eq!(log.events_of(there).await, [(2, 1), (3, 2)]);
+    assert_eq!(log.events_of(existing).await, [(2, 1), (3, 2)]);
     log.assert_dense(6).await;
     // The failed attempt to append all leaves nothing behind.
     assert_eq!(log.append(&[json!({"rank": "b"})]).await.unwrap(), (6, None));

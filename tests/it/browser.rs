@@ -19,12 +19,12 @@ use crate::harness::{Actor, App, PATIENCE, data_dir, skipped};
 /// this is an error.
 fn is_there() -> bool {
     let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let there = version.is_ok_and(|status| status.success());
-    if !there {
+    let is_installed = version.is_ok_and(|status| status.success());
+    if !is_installed {
         assert!(std::env::var_os("TASKFOLD_REQUIRE_BROWSER").is_none(), "chromium is required and missing");
         skipped("a test needs chromium (`apt-get install chromium`)");
     }
-    there
+    is_installed
 }
 
 /// A page in Chromium that reports to the test.
@@ -85,7 +85,7 @@ impl Drop for Browser {
 }
 
 /// A proxy to the program that forwards responses in small pieces, and can be cut.
-async fn way_to(url: &str, whole: Arc<watch::Sender<bool>>) -> String {
+async fn cuttable_proxy(url: &str, whole: Arc<watch::Sender<bool>>) -> String {
     let target = url.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -164,7 +164,7 @@ async fn event_source_reads_every_frame_unchanged_and_resumes_at_its_cursor() {
     app.settle().await;
     let since = app.head().await;
     let whole = Arc::new(watch::Sender::new(true));
-    let script = FOLLOW.replace("SITE", &way_to(&app.url, Arc::clone(&whole)).await);
+    let script = FOLLOW.replace("SITE", &cuttable_proxy(&app.url, Arc::clone(&whole)).await);
     let script = script.replace("TOKEN", bea.token.as_ref().unwrap()).replace("PROJECT", &project);
     let mut browser = Browser::open("events", &script.replace("SINCE", &since.to_string())).await;
     let hello = browser.message().await;

@@ -325,18 +325,19 @@ async fn comments_and_checklists_keep_their_order() {
 #[tokio::test]
 async fn a_page_of_another_origin_can_send_requests_with_a_token() {
     let app = App::start().await;
-    let nobody = app.anonymous();
-    let preflight = nobody
+    let anonymous = app.anonymous();
+    let preflight = anonymous
         .request(Method::OPTIONS, "/v1/projects")
         .header("origin", "https://board.example.org")
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization,content-type,idempotency-key");
-    let answer = nobody.send(preflight).await;
+    let answer = anonymous.send(preflight).await;
     assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (200, "*"));
     // `*` would not cover Authorization.
     assert!(answer.header("access-control-allow-headers").contains("authorization"));
     assert!(!answer.header("access-control-allow-methods").is_empty());
-    let read = nobody.send(nobody.request(Method::GET, "/v1/me").header("origin", "https://board.example.org")).await;
+    let read =
+        anonymous.send(anonymous.request(Method::GET, "/v1/me").header("origin", "https://board.example.org")).await;
     assert!(read.header("access-control-expose-headers").contains("taskfold-position"));
     app.finish().await;
 }

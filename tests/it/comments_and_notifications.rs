@@ -230,10 +230,10 @@ async fn reminders_are_sent_once_before_and_once_after_the_due_time() {
     .await;
     second.stop().await;
     let position = app.head().await;
-    let nobody = "00000000-0000-0000-0000-000000000000".to_owned();
-    let of_clock = |kind: &str, task: &str| (kind.to_owned(), task.to_owned(), nobody.clone());
+    let clock_id = "00000000-0000-0000-0000-000000000000".to_owned();
+    let of_clock = |kind: &str, task: &str| (kind.to_owned(), task.to_owned(), clock_id.clone());
     let received: Vec<_> =
-        notifications_of(&bo, position).await.into_iter().filter(|(_, _, by)| *by == nobody).collect();
+        notifications_of(&bo, position).await.into_iter().filter(|(_, _, by)| *by == clock_id).collect();
     assert_eq!(received, [of_clock("due_soon", &task), of_clock("overdue", &task)]);
     let received: Vec<_> = notifications_of(&ada, position).await.into_iter().filter(|(_, t, _)| *t == past).collect();
     assert_eq!(received, [of_clock("overdue", &past)]);

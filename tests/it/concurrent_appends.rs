@@ -103,14 +103,14 @@ async fn the_command_role_can_only_write_the_log_by_the_append() {
 #[tokio::test]
 async fn a_process_that_stops_in_the_queue_blocks_no_other() {
     let environment = TestEnvironment::new().await;
-    let (here, db) = engine(&environment).await;
-    let (there, _) = engine(&environment).await;
+    let (one, db) = engine(&environment).await;
+    let (other, _) = engine(&environment).await;
     let (actor, project) = (UserId(new_id()), ProjectId(new_id()));
     let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
-    here.project(project, new, envelope(actor, None)).await.unwrap();
+    one.project(project, new, envelope(actor, None)).await.unwrap();
     let in_turn = async |upto: i64| {
         for n in (0..6).map(|n| upto + n + 1) {
-            let engine = if n % 2 == 0 { &here } else { &there };
+            let engine = if n % 2 == 0 { &one } else { &other };
             let made = engine.task(TaskId(new_id()), create("T"), envelope(actor, Some(project))).await.unwrap();
             assert_eq!(made.position, n);
         }
@@ -130,8 +130,8 @@ async fn a_process_that_stops_in_the_queue_blocks_no_other() {
 #[tokio::test]
 async fn a_stale_cache_does_not_admit_a_removed_member() {
     let environment = TestEnvironment::new().await;
-    let (here, db) = engine(&environment).await;
-    let (there, _) = engine(&environment).await;
+    let (one, db) = engine(&environment).await;
+    let (other, _) = engine(&environment).await;
     let (owner, member) = (UserId(new_id()), UserId(new_id()));
     sqlx::query("INSERT INTO accounts VALUES ($1, 'member', 'M', NULL, now())")
         .bind(member.0)
@@ -140,15 +140,15 @@ async fn a_stale_cache_does_not_admit_a_removed_member() {
         .unwrap();
     let project = ProjectId(new_id());
     let new = ProjectCommand::Create(serde_json::from_value(json!({"name": "P"})).unwrap());
-    here.project(project, new, envelope(owner, None)).await.unwrap();
+    one.project(project, new, envelope(owner, None)).await.unwrap();
     let set = json!({"user_id": member, "role": "member"});
     let set = ProjectCommand::SetMember(serde_json::from_value(set).unwrap());
-    here.project(project, set, envelope(owner, None)).await.unwrap();
-    // `there` caches the project with the member in it.
-    there.task(TaskId(new_id()), create("before"), envelope(member, Some(project))).await.unwrap();
+    one.project(project, set, envelope(owner, None)).await.unwrap();
+    // `other` caches the project with the member in it.
+    other.task(TaskId(new_id()), create("before"), envelope(member, Some(project))).await.unwrap();
     let remove = ProjectCommand::RemoveMember(serde_json::from_value(json!({"user_id": member})).unwrap());
-    here.project(project, remove, envelope(owner, None)).await.unwrap();
-    let refused = there.task(TaskId(new_id()), create("after"), envelope(member, Some(project))).await;
+    one.project(project, remove, envelope(owner, None)).await.unwrap();
+    let refused = other.task(TaskId(new_id()), create("after"), envelope(member, Some(project))).await;
     assert!(refused.is_err());
 }
 

@@ -206,17 +206,17 @@ async fn accepted_commands_are_completed_after_sigterm() {
     let (project, _) = ada.project("P").await;
     let mut instance = command_api(&app);
     instance.ready().await;
-    let there = Actor { url: instance.url.clone(), ..ada.clone() };
+    let client = Actor { url: instance.url.clone(), ..ada.clone() };
 
     // No command completes before the shutdown signal.
     let mut other = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
     let mut holds_the_log = other.begin().await.unwrap();
     sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *holds_the_log).await.unwrap();
-    let mut commands = join_all((0..24).map(|_| Accepted::new(&there, &project))).await;
+    let mut commands = join_all((0..24).map(|_| Accepted::new(&client, &project))).await;
     let (whole, halves) = commands.split_at_mut(16);
     join_all(whole.iter_mut().map(Accepted::send_body)).await;
     instance.signal(Signal::SIGTERM);
-    let address = there.url.trim_start_matches("http://");
+    let address = client.url.trim_start_matches("http://");
     eventually("no connection is accepted", || async { TcpStream::connect(address).await.err() }).await;
     join_all(halves.iter_mut().map(Accepted::send_body)).await;
     holds_the_log.rollback().await.unwrap();
@@ -252,10 +252,10 @@ async fn sigterm_under_load_leaves_no_command_refused_or_unanswered() {
     let (project, _) = ada.project("P").await;
     let mut instance = command_api(&app);
     instance.ready().await;
-    let there = Actor { url: instance.url.clone(), ..ada.clone() };
+    let client = Actor { url: instance.url.clone(), ..ada.clone() };
     for _ in 0..3 {
         let before = app.head().await;
-        let writing: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(there.clone(), project.clone()))).collect();
+        let writing: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(client.clone(), project.clone()))).collect();
         eventually("commands are accepted", || async { (app.head().await > before + 100).then_some(()) }).await;
         instance.end_and_restart().await;
         for writer in writing {

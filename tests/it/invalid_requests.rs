@@ -391,7 +391,7 @@ async fn validation_errors_have_a_pointer_and_a_detail() {
         at("/priority", "must be one of `none`, `low`, `medium`, `high`, `urgent`")
     );
     let other = scene.eve.project("Eve's").await.0;
-    let elsewhere = scene.eve.task(&other, "T").await;
-    assert_eq!(first_error(json!({"title": "T", "parent_id": elsewhere})).await.0, "/parent_id");
+    let foreign_task = scene.eve.task(&other, "T").await;
+    assert_eq!(first_error(json!({"title": "T", "parent_id": foreign_task})).await.0, "/parent_id");
     scene.finish(head + 2).await;
 }

@@ -82,8 +82,8 @@ async fn only_one_of_two_concurrent_guests_gets_the_last_use() {
     // A person who clicks twice gets both requests answered, and uses one slot.
     let (project, _) = ada.project("Twice").await;
     let (_, token) = invite(&ada, &project, json!({"role": "viewer"})).await;
-    let elsewhere = Actor { url: second.url.clone(), ..bo.clone() };
-    let (one, other) = tokio::join!(accept(&bo, &token), accept(&elsewhere, &token));
+    let on_second = Actor { url: second.url.clone(), ..bo.clone() };
+    let (one, other) = tokio::join!(accept(&bo, &token), accept(&on_second, &token));
     let events = [one.expect(200), other.expect(200)].map(|reply| reply["events"].as_array().unwrap().len());
     assert_eq!((events[0] + events[1], uses(&ada, &project).await), (1, 1));
     second.stop().await;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::harness::{Actor, App, TestEnvironment, new_id};
 
-async fn three(ada: &Actor) -> (String, [String; 3]) {
+async fn three_tasks(ada: &Actor) -> (String, [String; 3]) {
     let (project, _) = ada.project("P").await;
     let tasks = [ada.task(&project, "a").await, ada.task(&project, "b").await, ada.task(&project, "c").await];
     (project, tasks)
@@ -16,7 +16,7 @@ async fn three(ada: &Actor) -> (String, [String; 3]) {
 async fn a_task_depends_on_others_and_never_on_itself() {
     let app = App::start().await;
     let ada = app.person("ada").await;
-    let (_, [a, b, c]) = three(&ada).await;
+    let (_, [a, b, c]) = three_tasks(&ada).await;
     let waits = |task: &str, on: &str| format!("/v1/tasks/{task}/dependencies/{on}");
     let reply = ada.put(&waits(&a, &b), Value::Null).await.expect(200);
     assert_eq!(reply["events"][0]["changes"]["dependency_ids"], json!({"from": [], "to": [b]}));
@@ -53,11 +53,11 @@ async fn one_of_two_commands_that_together_close_a_cycle_is_refused() {
     let environment = TestEnvironment::new().await;
     let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
-    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let on_second = Actor { url: second.url.clone(), ..ada.clone() };
     for round in 0..10 {
-        let (_, [a, b, _]) = three(&ada).await;
+        let (_, [a, b, _]) = three_tasks(&ada).await;
         let (ab, ba) = (format!("/v1/tasks/{a}/dependencies/{b}"), format!("/v1/tasks/{b}/dependencies/{a}"));
-        let (one, other) = tokio::join!(ada.put(&ab, Value::Null), elsewhere.put(&ba, Value::Null));
+        let (one, other) = tokio::join!(ada.put(&ab, Value::Null), on_second.put(&ba, Value::Null));
         let mut statuses = [one.status.as_u16(), other.status.as_u16()];
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 409], "round {round}: {} {}", one.body, other.body);
@@ -70,7 +70,7 @@ async fn one_of_two_commands_that_together_close_a_cycle_is_refused() {
 async fn a_task_counts_its_subtasks_and_those_completed() {
     let app = App::start().await;
     let ada = app.person("ada").await;
-    let (project, [whole, part, deeper]) = three(&ada).await;
+    let (project, [whole, part, deeper]) = three_tasks(&ada).await;
     let edit = |task: &str, parent: Value| {
         let (ada, path) = (ada.clone(), format!("/v1/tasks/{task}"));
         async move { ada.patch(&path, json!({"parent_id": parent})).await }
@@ -188,9 +188,9 @@ async fn a_repeated_bulk_command_has_the_same_tasks_and_the_same_reply() {
     let environment = TestEnvironment::new().await;
     let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
-    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let on_second = Actor { url: second.url.clone(), ..ada.clone() };
     let (project, _) = ada.project("P").await;
-    for title in ["one", "two", "three"] {
+    for title in ["one", "two", "three_tasks"] {
         ada.task(&project, title).await;
     }
     let bulk = format!("/v1/projects/{project}/tasks/bulk");
@@ -206,7 +206,7 @@ async fn a_repeated_bulk_command_has_the_same_tasks_and_the_same_reply() {
     // Tasks that match the filter only now are not changed, by any process.
     let late = ada.task(&project, "late").await;
     let head = app.head().await;
-    for actor in [&ada, &elsewhere] {
+    for actor in [&ada, &on_second] {
         let again = send(actor, body.clone()).await;
         assert_eq!(again.header("idempotency-replayed"), "true");
         assert_eq!(again.expect(200), first);
@@ -216,7 +216,7 @@ async fn a_repeated_bulk_command_has_the_same_tasks_and_the_same_reply() {
     // As after a kill in the middle: the tasks are recorded, one of them was not reached, and there is no reply.
     let two = Uuid::parse_str(first["results"][1]["task_id"].as_str().unwrap()).unwrap();
     sqlx::query("UPDATE bulk_commands SET answer = NULL").execute(&app.owner).await.unwrap();
-    assert_eq!(send(&elsewhere, body.clone()).await.expect(200), first);
+    assert_eq!(send(&on_second, body.clone()).await.expect(200), first);
     assert_eq!(app.head().await, head, "nothing is done twice");
     let unreached = new_id().to_string();
     sqlx::query(
@@ -240,7 +240,7 @@ async fn a_repeated_bulk_command_has_the_same_tasks_and_the_same_reply() {
     let send = async |actor: &Actor| {
         actor.send(actor.request(Method::POST, &bulk).header("idempotency-key", &key).json(&body)).await.expect(200)
     };
-    let (one, another) = tokio::join!(send(&ada), send(&elsewhere));
+    let (one, another) = tokio::join!(send(&ada), send(&on_second));
     assert_eq!((&one["matched"], &one), (&json!(4), &another));
     assert_eq!(app.head().await, head + 4);
     second.stop().await;
@@ -296,7 +296,7 @@ async fn an_enforced_limit_holds_under_concurrent_moves() {
     let environment = TestEnvironment::new().await;
     let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let ada = app.person("ada").await;
-    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let on_second = Actor { url: second.url.clone(), ..ada.clone() };
     for round in 0..5 {
         let (project, columns) = ada.project("P").await;
         let limit = json!({"wip_limit": 1, "wip_policy": "enforced"});
@@ -304,7 +304,7 @@ async fn an_enforced_limit_holds_under_concurrent_moves() {
         let (a, b) = (ada.task(&project, "a").await, ada.task(&project, "b").await);
         let to = json!({"column_id": columns[1]});
         let (a, b) = (format!("/v1/tasks/{a}/move"), format!("/v1/tasks/{b}/move"));
-        let (one, other) = tokio::join!(ada.post(&a, to.clone()), elsewhere.post(&b, to));
+        let (one, other) = tokio::join!(ada.post(&a, to.clone()), on_second.post(&b, to));
         let mut statuses = [one.status.as_u16(), other.status.as_u16()];
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 409], "round {round}: {} {}", one.body, other.body);

@@ -121,7 +121,7 @@ async fn cursors_and_tags_of_the_log_before_a_restore_are_refused() {
         }
     }
     let mut fresh = ada.stream(&format!("{path}?since={fork}")).await;
-    until_offered_anew(&app, &before).await;
+    until_redelivered(&app, &before).await;
     adopt(&environment).await;
     let (_, body) = eventually("commands are accepted", || async {
         let (status, body) = rename(&ada, &task, "anew").await;
@@ -181,7 +181,7 @@ async fn consumers(app: &App) -> Vec<consumer::Info> {
 }
 
 /// Waits until the live feed has a new consumer, to which everything on the stream was sent.
-async fn until_offered_anew(app: &App, before: &[consumer::Info]) {
+async fn until_redelivered(app: &App, before: &[consumer::Info]) {
     eventually("all is published again", || async {
         let is_new = |one: &consumer::Info| before.iter().all(|other| other.name != one.name);
         consumers(app).await.iter().any(|one| is_new(one) && one.num_pending == 0).then_some(())

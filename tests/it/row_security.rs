@@ -32,7 +32,7 @@ async fn seen(db: &mut PgConnection, table: &str, user: &str) -> i64 {
     row.unwrap_or_else(|e| panic!("{table}: {e}")).get(0)
 }
 
-async fn full_house(ada: &Actor, bo: &Actor) -> String {
+async fn populate(ada: &Actor, bo: &Actor) -> String {
     let (project, _) = ada.project("Secret").await;
     let path = format!("/v1/projects/{project}");
     ada.put(&format!("{path}/members/{}", bo.user_id), json!({"role": "member"})).await.expect(201);
@@ -50,7 +50,7 @@ async fn full_house(ada: &Actor, bo: &Actor) -> String {
 async fn the_query_role_reads_only_rows_of_its_user() {
     let app = App::start().await;
     let (ada, bo, eve) = (app.person("ada").await, app.person("bo").await, app.person("eve").await);
-    let project = full_house(&ada, &bo).await;
+    let project = populate(&ada, &bo).await;
     app.settle().await;
     let listed = bo.get("/v1/me/notifications").await.expect(200);
     let first = listed["items"][0]["id"].as_str().unwrap();

@@ -9,18 +9,18 @@ use crate::harness::{Actor, App, now};
 #[tokio::test]
 async fn an_account_is_created_once_and_validated() {
     let app = App::start().await;
-    let nobody = app.anonymous();
+    let anonymous = app.anonymous();
     let new = |username: &str, password: &str| json!({"username": username, "display_name": "N", "password": password});
-    nobody.post("/v1/accounts", new("ada", "long enough")).await.expect(201);
-    nobody.post("/v1/accounts", new("ada", "long enough")).await.problem(409, "already-exists");
+    anonymous.post("/v1/accounts", new("ada", "long enough")).await.expect(201);
+    anonymous.post("/v1/accounts", new("ada", "long enough")).await.problem(409, "already-exists");
     for (username, password, pointer) in
         [("A", "long enough", "/username"), ("ok-name", "short", "/password"), ("bad name", "long enough", "/username")]
     {
-        let answer = nobody.post("/v1/accounts", new(username, password)).await;
+        let answer = anonymous.post("/v1/accounts", new(username, password)).await;
         assert_eq!(answer.problem(422, "validation-failed")["errors"][0]["pointer"], pointer);
     }
-    let wrong = nobody.post("/v1/sessions", json!({"username": "ada", "password": "wrong password"})).await;
-    let unknown = nobody.post("/v1/sessions", json!({"username": "nobody", "password": "wrong password"})).await;
+    let wrong = anonymous.post("/v1/sessions", json!({"username": "ada", "password": "wrong password"})).await;
+    let unknown = anonymous.post("/v1/sessions", json!({"username": "nobody", "password": "wrong password"})).await;
     assert_eq!(wrong.problem(401, "unauthenticated"), unknown.problem(401, "unauthenticated"));
     assert!(wrong.header("www-authenticate").starts_with("Bearer"));
     app.finish().await;

@@ -46,8 +46,8 @@ async fn an_open_stream_is_switched_to_another_project() {
 
     // The request goes to the instance that does not have the stream. Events of the added channels start after the
     // position in the response.
-    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
-    let changed = elsewhere.patch(&path, json!({"add": [two]})).await.expect(200);
+    let on_second = Actor { url: second.url.clone(), ..ada.clone() };
+    let changed = on_second.patch(&path, json!({"add": [two]})).await.expect(200);
     assert_eq!((&changed["projects"], &changed["me"]), (&json!([one, two]), &json!(false)));
     let seen = create_in(&ada, &all).await;
     let expected: Vec<i64> = behind(&changed, before[1]).into_iter().chain(seen[..2].to_vec()).collect();

@@ -139,14 +139,14 @@ async fn a_stale_team_cache_admits_nobody() {
     let (project, _) = ada.project("P").await;
     let team = team(&ada, &[&bo]).await;
     ada.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": "member"})).await.expect(201);
-    let elsewhere = Actor { url: second.url.clone(), ..bo.clone() };
+    let on_second = Actor { url: second.url.clone(), ..bo.clone() };
     let task = eventually("the second instance knows the team", || async {
-        let reply = elsewhere.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await;
+        let reply = on_second.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await;
         (reply.status == 201).then(|| reply.body["id"].as_str().unwrap().to_owned())
     })
     .await;
     ada.delete(&format!("/v1/teams/{team}/members/{}", bo.user_id)).await.expect(200);
-    elsewhere.patch(&format!("/v1/tasks/{task}"), json!({"title": "U"})).await.problem(404, "not-found");
+    on_second.patch(&format!("/v1/tasks/{task}"), json!({"title": "U"})).await.problem(404, "not-found");
     second.stop().await;
     app.finish().await;
 }

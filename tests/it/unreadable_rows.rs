@@ -54,13 +54,13 @@ async fn plant(app: &App, task: &str, event_type: &str, payload: &str) -> i64 {
 }
 
 /// Changes the task, and waits until the change can be read.
-async fn is_well(ada: &Actor, task: &str, title: &str) {
+async fn works(ada: &Actor, task: &str, title: &str) {
     let path = format!("/v1/tasks/{task}");
     let position = ada.patch(&path, json!({"title": title})).await.expect(200)["position"].as_i64().unwrap();
     assert_eq!(ada.get_at(&path, position).await.expect(200)["title"], title);
 }
 
-async fn aside(app: &App) -> Vec<String> {
+async fn list_dead_letters(app: &App) -> Vec<String> {
     let sql = "SELECT DISTINCT aggregate_id FROM set_aside_events ORDER BY 1";
     sqlx::query_scalar(sql).fetch_all(&app.owner).await.unwrap()
 }
@@ -72,7 +72,7 @@ async fn projection(app: &App) -> Value {
 
 async fn retried(app: &App) {
     dead_letters::request_retry(&app.owner).await.unwrap();
-    eventually("all are retried", || async { aside(app).await.is_empty().then_some(()) }).await;
+    eventually("all are retried", || async { list_dead_letters(app).await.is_empty().then_some(()) }).await;
 }
 
 #[tokio::test]
@@ -115,21 +115,21 @@ async fn unreadable_rows_stop_only_their_own_aggregates_until_a_retry() {
         let edit = json!({"text": "hello again"});
         ada.patch(&format!("/v1/tasks/{task}/comments/{comment}"), edit).await.expect(200);
     }
-    is_well(&ada, &well, "still well").await;
+    works(&ada, &well, "still well").await;
     // A project with a dead letter does not stop its tasks, and its subscribers are notified.
     let bea = app.person("bea").await;
     ada.put(&format!("/v1/projects/{other}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
-    is_well(&ada, &beside_a_sick_project, "still well beside it").await;
+    works(&ada, &beside_a_sick_project, "still well beside it").await;
     app.settle().await;
 
     let mut expected: Vec<String> = tasks.iter().map(|(task, _)| task.clone()).chain([other.clone()]).collect();
     expected.sort();
-    assert_eq!(aside(&app).await, expected);
+    assert_eq!(list_dead_letters(&app).await, expected);
     assert_eq!(projection(&app).await["state"], "degraded");
     assert!(!app.verify().await.is_clean());
     retried(&app).await;
     for (task, _) in &tasks {
-        is_well(&ada, task, "cured").await;
+        works(&ada, task, "cured").await;
     }
     assert_eq!(projection(&app).await["state"], "ok");
     app.finish().await;
@@ -169,11 +169,11 @@ async fn unreadable_events_stop_only_their_own_aggregates_until_they_are_repaire
     let position = plant(&app, &unknown, "task.renamed", r#"{"changes": {}}"#).await;
     run(&app, &format!("UPDATE events SET aggregate_type = 'thing' WHERE position = {position}")).await;
 
-    is_well(&ada, &well, "still well").await;
+    works(&ada, &well, "still well").await;
     app.settle().await;
     let mut expected: Vec<String> = planted.iter().map(|(_, task)| task.clone()).chain([unknown]).collect();
     expected.sort();
-    assert_eq!(aside(&app).await, expected);
+    assert_eq!(list_dead_letters(&app).await, expected);
     let detail = projection(&app).await["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains(&format!("{} dead letters", expected.len())), "{detail}");
 
@@ -185,7 +185,10 @@ async fn unreadable_events_stop_only_their_own_aggregates_until_they_are_repaire
         run(&app, &format!("{mend}{position}")).await;
     }
     dead_letters::request_retry(&app.owner).await.unwrap();
-    eventually("repaired dead letters are retried", || async { (aside(&app).await.len() == 2).then_some(()) }).await;
+    eventually("repaired dead letters are retried", || async {
+        (list_dead_letters(&app).await.len() == 2).then_some(())
+    })
+    .await;
     run(&app, &format!("{mend}{}", last.0)).await;
     run(&app, &format!("{}{position}", mend.replace("\"sick\"", "\"of no kind\""))).await;
     retried(&app).await;
@@ -194,7 +197,7 @@ async fn unreadable_events_stop_only_their_own_aggregates_until_they_are_repaire
     }
     // The stream still has the earlier messages: it is published again.
     stream::context(&app.nats().await).delete_stream(&app.stream).await.unwrap();
-    is_well(&ada, &well, "well to the end").await;
+    works(&ada, &well, "well to the end").await;
     app.finish().await;
 }
 
@@ -210,14 +213,14 @@ async fn event_times_beyond_the_bounds_are_read_and_reported() {
     let position =
         plant(&app, &odd, "task.renamed", r#"{"changes": {"title": {"from": "odder", "to": "oddest"}}}"#).await;
     run(&app, &format!("UPDATE events SET occurred_at = '-infinity' WHERE position = {position}")).await;
-    is_well(&ada, &well, "still well").await;
+    works(&ada, &well, "still well").await;
     assert_eq!(ada.get(&format!("/v1/tasks/{odd}")).await.expect(200)["title"], "oddest");
     app.settle().await;
     let report = app.verify().await;
     assert!(report.faults.iter().any(|fault| fault.contains("has a time beyond")), "{report}");
     run(&app, "UPDATE events SET occurred_at = recorded_at").await;
     stream::context(&app.nats().await).delete_stream(&app.stream).await.unwrap();
-    is_well(&ada, &well, "well to the end").await;
+    works(&ada, &well, "well to the end").await;
     app.finish().await;
 }
 
@@ -232,7 +235,7 @@ async fn a_leap_second_in_the_log_is_read_as_the_next_second() {
         |at: &str| format!(r#"{{"type": "task.scheduled", "changes": {{"due_at": {{"from": null, "to": "{at}"}}}}}}"#);
     app.settle().await;
     plant(&app, &last, "task.scheduled", &due("9999-12-31T23:59:60Z")).await;
-    is_well(&ada, &well, "still well").await;
+    works(&ada, &well, "still well").await;
     assert_eq!(ada.get(&format!("/v1/tasks/{last}")).await.expect(200)["due_at"], "9999-12-31T23:59:59.999999Z");
     ada.patch(&format!("/v1/tasks/{last}"), json!({"due_at": null})).await.expect(200);
     app.finish().await;

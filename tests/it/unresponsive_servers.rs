@@ -21,11 +21,11 @@ pub async fn rename(ada: &Actor, task: &str, title: &str) -> bool {
     let began = Instant::now();
     let answer = ada.patch(&format!("/v1/tasks/{task}"), json!({"title": title})).await;
     assert!(began.elapsed() < ANSWERED, "answered after {:?}", began.elapsed());
-    taken(&answer, 200)
+    is_accepted(&answer, 200)
 }
 
 /// Returns whether a command was done; otherwise it must have been unavailable.
-fn taken(answer: &Answer, status: u16) -> bool {
+fn is_accepted(answer: &Answer, status: u16) -> bool {
     if answer.status != status {
         let problem = answer.problem(503, "unavailable");
         assert!(problem["command_id"].is_string(), "{problem}");
@@ -52,7 +52,7 @@ pub async fn with_a_stream(app: &App) -> (Actor, String, Sse) {
     (ada, task, stream)
 }
 
-async fn through(proxy: &NetworkProxy, environment: &TestEnvironment) -> App {
+async fn start_through(proxy: &NetworkProxy, environment: &TestEnvironment) -> App {
     let database_url = proxy.database_url(&environment.database_url);
     App::start_at(TestEnvironment { database_url, ..environment.clone() }).await
 }
@@ -61,7 +61,7 @@ async fn through(proxy: &NetworkProxy, environment: &TestEnvironment) -> App {
 async fn unresponsive_connections_to_postgresql_are_replaced() {
     let environment = TestEnvironment::new().await;
     let proxy = NetworkProxy::to_postgres(&environment.database_url).await;
-    let app = through(&proxy, &environment).await;
+    let app = start_through(&proxy, &environment).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
     for round in 0..2 {
         proxy.silence_open_connections();
@@ -76,7 +76,7 @@ async fn unresponsive_connections_to_postgresql_are_replaced() {
 async fn a_temporarily_unresponsive_network_to_postgresql_is_survived() {
     let environment = TestEnvironment::new().await;
     let proxy = NetworkProxy::to_postgres(&environment.database_url).await;
-    let app = through(&proxy, &environment).await;
+    let app = start_through(&proxy, &environment).await;
     let (ada, task, mut stream) = with_a_stream(&app).await;
     proxy.silence();
     for attempt in 0..2 {
@@ -117,7 +117,7 @@ async fn commands_are_refused_in_time_while_a_table_is_locked() {
     let (project, _) = ada.project("P").await;
     let create = async || {
         let answer = ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await;
-        taken(&answer, 201)
+        is_accepted(&answer, 201)
     };
     for table in ["events", "task_places", "commands", "log_head"] {
         let mut other = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_frozen_projector_blocks_no_command_and_is_replaced() {
         let began = Instant::now();
         assert!(rename(&ada, &task, &format!("frozen {round}")).await);
         app.settle().await;
-        assert!(began.elapsed() < RECOVERED, "taken over after {:?}", began.elapsed());
+        assert!(began.elapsed() < RECOVERED, "is_accepted over after {:?}", began.elapsed());
         first.signal(Signal::SIGCONT);
         assert!(rename(&ada, &task, &format!("thawed {round}")).await);
         app.settle().await;

@@ -1,7 +1,7 @@
 //! Measures commands per second in process, without HTTP and projections, compared with pgbench and postgres-es.
 
 /// Contention: many clients on one aggregate, and several engines on one log.
-mod hot;
+mod contention;
 /// The same aggregates on the unmodified event store of postgres-es.
 mod postgres_es;
 
@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use self::postgres_es::PostgresEs;
 use crate::clients;
 use crate::clock::clock;
-use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::Floor;
+use crate::statistics::{figure, median, millis, percentile, spread};
 use crate::system::System;
 use crate::usage::Watched;
 
@@ -121,7 +121,7 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
             its_updates.push(renaming(&peer, clients, seconds).await?);
         }
         print!("{clients} | {}", spread(&floors, 0));
-        let (create, update) = (tell(&creates, &floors), tell(&updates, &floors));
+        let (create, update) = (print_row(&creates, &floors), print_row(&updates, &floors));
         let its = [rates(&its_creates), rates(&its_updates)];
         let of = |ours: &[Measured], its: &[f64]| median(rates(ours)) / median(its.to_vec());
         let (creates, updates) = (of(&creates, &its[0]), of(&updates, &its[1]));
@@ -131,8 +131,8 @@ pub async fn run(clients: &[usize], seconds: u64, runs: usize) -> anyhow::Result
             "postgres_es_creates_per_second": figure(&its[0]), "postgres_es_updates_per_second": figure(&its[1]),
         }));
     }
-    let spots = hot::spots(&ours, seconds, runs).await?;
-    let engines = hot::engines(&system, seconds, runs).await?;
+    let spots = contention::spots(&ours, seconds, runs).await?;
+    let engines = contention::engines(&system, seconds, runs).await?;
     drop((ours, peer, floor));
     system.stop().await?;
     Ok(json!({"by_clients": by_clients, "spots": spots, "engines": engines}))
@@ -143,7 +143,7 @@ fn rates(measured: &[Measured]) -> Vec<f64> {
 }
 
 /// Prints the results on the same line as the floor.
-fn tell(measured: &[Measured], floors: &[f64]) -> Value {
+fn print_row(measured: &[Measured], floors: &[f64]) -> Value {
     let rates = rates(measured);
     let ratios: Vec<f64> = rates.iter().zip(floors).map(|(rate, floor)| rate / floor).collect();
     let p99: Vec<f64> = measured.iter().map(|m| m.p99_ms).collect();

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::Attack;
 use crate::listeners::sockets;
-use crate::rooms::{Room, Rooms};
+use crate::projects::{Project, Projects};
 
 /// An address that no well-behaved client uses, so that limits per address affect only the attackers.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
@@ -37,20 +37,20 @@ pub struct Attackers {
 struct Shared {
     server: SocketAddr,
     token: String,
-    rooms: Vec<Room>,
+    projects: Vec<Project>,
     /// Number of connected clients among those that keep their connections.
-    there: AtomicUsize,
+    connected: AtomicUsize,
     answers: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Attackers {
     /// Starts all attackers; returns when those that keep their connections are connected.
-    pub async fn start(attack: Attack, server: SocketAddr, token: &str, rooms: &Rooms) -> anyhow::Result<Self> {
+    pub async fn start(attack: Attack, server: SocketAddr, token: &str, projects: &Projects) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             server,
             token: token.to_owned(),
-            rooms: rooms.rooms.clone(),
-            there: AtomicUsize::new(0),
+            projects: projects.list.clone(),
+            connected: AtomicUsize::new(0),
             answers: Mutex::default(),
         });
         let mut running = JoinSet::new();
@@ -61,16 +61,16 @@ impl Attackers {
         each(attack.slow).for_each(|(n, s)| drop(running.spawn(async move { s.reading(n, slowly).await })));
         each(attack.reconnecting).for_each(|(n, s)| drop(running.spawn(async move { s.reconnecting(n).await })));
         let s = Arc::clone(&shared);
-        running.spawn(async move { s.asking_too_much().await });
+        running.spawn(async move { s.requesting_too_much().await });
         let attackers = Self { running, shared };
         let stay = attack.half_open + attack.never_reading + attack.slow;
-        let came = tokio::time::timeout(LIMIT, async {
-            while attackers.shared.there.load(Ordering::Relaxed) < stay {
+        let connecting = tokio::time::timeout(LIMIT, async {
+            while attackers.shared.connected.load(Ordering::Relaxed) < stay {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
         // Fewer may be connected: the server has then enforced its limit.
-        let _ = came.await;
+        let _ = connecting.await;
         Ok(attackers)
     }
 
@@ -83,9 +83,9 @@ impl Attackers {
 }
 
 impl Shared {
-    fn answered(&self, whom: &str, what: &str) {
+    fn answered(&self, client: &str, what: &str) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        *answers.entry(format!("{whom}: {what}")).or_default() += 1;
+        *answers.entry(format!("{client}: {what}")).or_default() += 1;
     }
 
     async fn connect(&self) -> anyhow::Result<TcpStream> {
@@ -101,16 +101,16 @@ impl Shared {
     }
 
     fn stream(&self, number: usize) -> String {
-        let project = &self.rooms[number % self.rooms.len()].project;
+        let project = &self.projects[number % self.projects.len()].id;
         self.request(&format!("/v1/projects/{project}/events/stream?since=0"), "")
     }
 
     async fn half_open(&self) {
         loop {
             if let Ok(mut socket) = self.connect().await {
-                self.there.fetch_add(1, Ordering::Relaxed);
+                self.connected.fetch_add(1, Ordering::Relaxed);
                 self.answered("half open", end_of(&mut socket).await);
-                self.there.fetch_sub(1, Ordering::Relaxed);
+                self.connected.fetch_sub(1, Ordering::Relaxed);
             } else {
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
@@ -119,13 +119,13 @@ impl Shared {
 
     /// Reads one byte after every `pause`, or never reads.
     async fn reading(&self, number: usize, pause: Option<Duration>) {
-        let whom = if pause.is_some() { "reading slowly" } else { "never reading" };
+        let client = if pause.is_some() { "reading slowly" } else { "never reading" };
         loop {
             if let Ok(mut socket) = self.connect().await
                 && SockRef::from(&socket).set_recv_buffer_size(RECEIVES).is_ok()
                 && socket.write_all(self.stream(number).as_bytes()).await.is_ok()
             {
-                self.there.fetch_add(1, Ordering::Relaxed);
+                self.connected.fetch_add(1, Ordering::Relaxed);
                 match pause {
                     Some(pause) => {
                         while socket.read_u8().await.is_ok() {
@@ -137,8 +137,8 @@ impl Shared {
                         let _ = socket.ready(tokio::io::Interest::ERROR).await;
                     }
                 }
-                self.there.fetch_sub(1, Ordering::Relaxed);
-                self.answered(whom, "closed");
+                self.connected.fetch_sub(1, Ordering::Relaxed);
+                self.answered(client, "closed");
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
@@ -153,21 +153,21 @@ impl Shared {
         }
     }
 
-    async fn asking_too_much(&self) {
+    async fn requesting_too_much(&self) {
         let channels: Vec<String> = (0..1000).map(|n| Uuid::from_u128(n).to_string()).collect();
         let channels = self.request(&format!("/v1/stream?projects={}", channels.join(",")), "");
-        let path = format!("/v1/projects/{}/events/stream", self.rooms[0].project);
+        let path = format!("/v1/projects/{}/events/stream", self.projects[0].id);
         let giant = |bytes| self.request(&path, &format!("Last-Event-ID: {}\r\n", "9".repeat(bytes)));
-        let asked = [
+        let requests = [
             ("1,000 channels", channels),
             ("Last-Event-ID of 4 KB", giant(4_000)),
             ("Last-Event-ID of 200 KB", giant(200_000)),
         ];
         loop {
-            for (whom, request) in &asked {
+            for (client, request) in &requests {
                 match self.ask(request).await {
-                    Ok(status) => self.answered(whom, &status),
-                    Err(error) => self.answered(whom, &format!("{error:#}")),
+                    Ok(status) => self.answered(client, &status),
+                    Err(error) => self.answered(client, &format!("{error:#}")),
                 }
             }
             tokio::time::sleep(ASK_EVERY).await;

@@ -7,11 +7,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::attackers::Attackers;
-use crate::figures::{figure, median, spread};
 use crate::history;
 use crate::live::{Load, Measured, Roles, Served, Target, measure};
+use crate::projects::{Audience, Projects};
 use crate::publisher::How;
-use crate::rooms::{Audience, Rooms};
+use crate::statistics::{figure, median, spread};
 use crate::system::System;
 use crate::usage::{kib, memory};
 
@@ -19,7 +19,7 @@ use crate::usage::{kib, memory};
 pub struct Hostile {
     #[command(flatten)]
     audience: Audience,
-    /// Commands per second over all projects (`--rooms`)
+    /// Commands per second over all projects (`--projects`)
     #[arg(long, default_value = "50")]
     rate: u32,
     /// Seconds of each run
@@ -68,14 +68,14 @@ pub async fn run(hostile: &Hostile) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let served = Served::start(&system, Roles::Together).await?;
     let server = served.commands();
-    let rooms = Rooms::make(&server.address, &server.address, audience).await?;
-    history::write(&system.database_url()?, server, server, &rooms, hostile.history).await?;
-    let token = rooms.admit(&server.address, &server.address, "mallory").await?;
+    let projects = Projects::make(&server.address, &server.address, audience).await?;
+    history::write(&system.database_url()?, server, server, &projects, hostile.history).await?;
+    let token = projects.admit(&server.address, &server.address, "mallory").await?;
     println!(
-        "{} listeners in {} rooms, {} commands/s; against them {} that never read, {} that read a byte a second, {} that send \
+        "{} listeners in {} projects, {} commands/s; against them {} that never read, {} that read a byte a second, {} that send \
          nothing, {} that reconnect in a tight loop, one that asks for 1,000 channels, one with giant headers",
         audience.listeners,
-        audience.rooms,
+        audience.projects,
         load.rate,
         attack.never_reading,
         attack.slow,
@@ -86,12 +86,12 @@ pub async fn run(hostile: &Hostile) -> anyhow::Result<Value> {
     let mut pairs = Vec::new();
     for run in 0..hostile.runs {
         let target = Target::taskfold(&system, &served);
-        let calm = measure(&target, &rooms, audience, load, How::Rename).await?;
-        let attackers = Attackers::start(*attack, server.address.parse()?, &token, &rooms).await?;
-        let measured = measure(&target, &rooms, audience, load, How::Rename).await?;
+        let calm = measure(&target, &projects, audience, load, How::Rename).await?;
+        let attackers = Attackers::start(*attack, server.address.parse()?, &token, &projects).await?;
+        let measured = measure(&target, &projects, audience, load, How::Rename).await?;
         let memory = memory(server.pid())?;
         let pair = Pair { calm, hostile: measured, answers: attackers.end(), memory };
-        pair.tell(run);
+        pair.print_row(run);
         pairs.push(pair);
     }
     let faults: u64 = pairs.iter().map(Pair::faults).sum();
@@ -112,7 +112,7 @@ impl Pair {
         self.hostile.latencies.at(share) / self.calm.latencies.at(share)
     }
 
-    fn tell(&self, run: usize) {
+    fn print_row(&self, run: usize) {
         let figures = |m: &Measured| {
             format!("{:.2} | {:.2} | {:.2}", m.latencies.at(0.5), m.latencies.at(0.99), m.latencies.max())
         };
@@ -135,14 +135,14 @@ fn summarise(hostile: &Hostile, pairs: &[Pair]) -> Value {
         spread(&ratios(0.99), 2)
     );
     println!("stage, from the command sent | calm p50 ms | p99 | hostile p50 ms | p99");
-    let of = |m: &Measured, index: usize, share| m.stages.as_ref().map_or(0.0, |told| told.0[index].1.at(share));
-    let stages = pairs.first().and_then(|pair| pair.calm.stages.clone()).map_or(Vec::new(), |told| told.0);
+    let of = |m: &Measured, index: usize, share| m.stages.as_ref().map_or(0.0, |stages| stages.0[index].1.at(share));
+    let stages = pairs.first().and_then(|pair| pair.calm.stages.clone()).map_or(Vec::new(), |stages| stages.0);
     for (index, (stage, _)) in stages.iter().enumerate() {
         let calm = |share| median(pairs.iter().map(|pair| of(&pair.calm, index, share)).collect());
         let hostile = |share| median(pairs.iter().map(|pair| of(&pair.hostile, index, share)).collect());
         println!("{stage} | {:.2} | {:.2} | {:.2} | {:.2}", calm(0.5), calm(0.99), hostile(0.5), hostile(0.99));
     }
-    println!("what the hostile were answered, in the last run:");
+    println!("responses to the hostile clients, in the last run:");
     let mut answers = json!({});
     for (answer, times) in pairs.last().map_or(&[][..], |pair| &pair.answers) {
         println!("  {answer}: {times}");
@@ -150,7 +150,7 @@ fn summarise(hostile: &Hostile, pairs: &[Pair]) -> Value {
     }
     let each = |of: &dyn Fn(&Pair) -> f64| figure(&pairs.iter().map(of).collect::<Vec<f64>>());
     json!({
-        "listeners": hostile.audience.listeners, "rooms": hostile.audience.rooms, "rate": hostile.rate,
+        "listeners": hostile.audience.listeners, "projects": hostile.audience.projects, "rate": hostile.rate,
         "calm_p50_ms": each(&|pair| pair.calm.latencies.at(0.5)), "calm_p99_ms": each(&|pair| pair.calm.latencies.at(0.99)),
         "hostile_p50_ms": each(&|pair| pair.hostile.latencies.at(0.5)),
         "hostile_p99_ms": each(&|pair| pair.hostile.latencies.at(0.99)),

@@ -30,7 +30,7 @@ enum At {
 
 /// State of a connection after it was driven.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ConnectionState {
     Open,
     /// Closed by the server.
     Ended,
@@ -50,25 +50,25 @@ impl Connection {
         scratch: &mut [u8],
         mut arrived: impl FnMut(),
         mut to: impl FnMut(Frame),
-    ) -> anyhow::Result<Look> {
+    ) -> anyhow::Result<ConnectionState> {
         if !self.send()? {
-            return Ok(Look::Open);
+            return Ok(ConnectionState::Open);
         }
         loop {
             match self.socket.read(scratch) {
-                Ok(0) => return Ok(Look::Ended),
+                Ok(0) => return Ok(ConnectionState::Ended),
                 Ok(read) => {
                     arrived();
-                    if self.take(&scratch[..read], &mut to)? == Look::Ended {
-                        return Ok(Look::Ended);
+                    if self.take(&scratch[..read], &mut to)? == ConnectionState::Ended {
+                        return Ok(ConnectionState::Ended);
                     }
                     // Fewer bytes than the buffer holds: nothing is left, and later data causes a new event (epoll(7)).
                     // An end of stream that arrived together with the data does not.
                     if read < scratch.len() && !closed {
-                        return Ok(Look::Open);
+                        return Ok(ConnectionState::Open);
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Look::Open),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(ConnectionState::Open),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).context("reading"),
             }
@@ -92,7 +92,7 @@ impl Connection {
         Ok(true)
     }
 
-    fn take(&mut self, bytes: &[u8], to: &mut impl FnMut(Frame)) -> anyhow::Result<Look> {
+    fn take(&mut self, bytes: &[u8], to: &mut impl FnMut(Frame)) -> anyhow::Result<ConnectionState> {
         match &mut self.at {
             At::Sending(_) => bail!("an answer before the request"),
             At::Plain => self.frames.feed(bytes, to),
@@ -102,21 +102,21 @@ impl Connection {
                     self.frames.feed(data, &mut *to);
                 }
                 if chunked.has_ended() {
-                    return Ok(Look::Ended);
+                    return Ok(ConnectionState::Ended);
                 }
             }
             At::Head(head) => {
                 head.extend_from_slice(bytes);
                 let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
                     ensure!(head.len() < HEAD_BYTES, "an endless head");
-                    return Ok(Look::Open);
+                    return Ok(ConnectionState::Open);
                 };
                 let body = head.split_off(end + 4);
                 self.at = body_of(&String::from_utf8_lossy(head), &body)?;
                 return self.take(&body, to);
             }
         }
-        Ok(Look::Open)
+        Ok(ConnectionState::Open)
     }
 }
 
@@ -157,15 +157,15 @@ mod tests {
         let (mut connection, _server) = connected()?;
         let frame = "id: 3\nevent: hello\ndata: {}\n\n";
         let answer = format!("{HEAD}{:x}\r\n{frame}\r\n0\r\n\r\n", frame.len());
-        let (mut seen, mut look) = (Vec::new(), Look::Open);
+        let (mut seen, mut look) = (Vec::new(), ConnectionState::Open);
         for byte in answer.as_bytes() {
-            assert_eq!(look, Look::Open);
+            assert_eq!(look, ConnectionState::Open);
             look = connection.take(&[*byte], &mut |frame| seen.push(frame))?;
-            if look == Look::Ended {
+            if look == ConnectionState::Ended {
                 break;
             }
         }
-        assert_eq!((look, seen.len(), seen[0].kind, seen[0].id), (Look::Ended, 1, Kind::Hello, Some(3)));
+        assert_eq!((look, seen.len(), seen[0].kind, seen[0].id), (ConnectionState::Ended, 1, Kind::Hello, Some(3)));
         Ok(())
     }
 
@@ -176,7 +176,7 @@ mod tests {
         std::io::Write::write_all(&mut server, last.as_bytes())?;
         server.shutdown(std::net::Shutdown::Write)?;
         let mut seen = Vec::new();
-        while connection.drive(true, &mut [0; 4096], || {}, |frame| seen.push(frame.kind))? != Look::Ended {}
+        while connection.drive(true, &mut [0; 4096], || {}, |frame| seen.push(frame.kind))? != ConnectionState::Ended {}
         assert_eq!(seen, [Kind::Drain]);
         Ok(())
     }

@@ -101,7 +101,7 @@ impl Frames {
         let mark = std::mem::replace(&mut self.mark, Mark::Looking(0));
         let frame = std::mem::replace(&mut self.frame, Frame::EMPTY);
         let sent = match mark {
-            Mark::Found(moment) => Some(moment),
+            Mark::Found(clock) => Some(clock),
             Mark::Looking(_) | Mark::Reading(_) => None,
         };
         std::mem::take(&mut self.has_data).then_some(Frame { sent, ..frame })

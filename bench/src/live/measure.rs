@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::Load;
 use super::peers::Peer;
 use super::served::{Served, numbered};
-use crate::listeners::{Channel, Held, Latencies, Plan, Report, Returns, Truth};
+use crate::listeners::{Channel, ExpectedPositions, Latencies, ListenerProcesses, Plan, Reconnect, Report};
+use crate::projects::{Audience, Projects};
 use crate::publisher::{How, Published, Publisher};
-use crate::rooms::{Audience, Rooms};
-use crate::stages::{Stages, Told};
+use crate::stages::{StageLatencies, Stages};
 use crate::system::{Process, System};
 use crate::usage::{Watched, memory_of_all};
 
@@ -39,7 +39,7 @@ pub struct Measured {
     /// Memory in bytes per listener, for each server that has listeners.
     pub memory: Vec<f64>,
     pub latencies: Latencies,
-    pub stages: Option<Told>,
+    pub stages: Option<StageLatencies>,
     /// CPU seconds by process.
     pub cpu: Vec<(String, f64)>,
     pub deliveries: u64,
@@ -87,15 +87,15 @@ fn client() -> (String, u32) {
 /// Connects all listeners, publishes, waits for the last frame, and disconnects all.
 pub async fn measure(
     target: &Target<'_>,
-    rooms: &Rooms,
+    projects: &Projects,
     audience: &Audience,
     load: Load,
     how: How,
 ) -> anyhow::Result<Measured> {
     let memory = || target.reads.iter().map(|server| memory_of_all(server.pid())).collect::<anyhow::Result<Vec<_>>>();
     let before = memory()?;
-    let mut held = Held::start(&plans(target, rooms, audience)?).await?;
-    let connects = held.until_connected(CONNECT_LIMIT).await?;
+    let mut listeners = ListenerProcesses::start(&plans(target, projects, audience)?).await?;
+    let connects = listeners.until_connected(CONNECT_LIMIT).await?;
     tokio::time::sleep(QUIET).await;
     let grown = memory()?.into_iter().zip(before).map(|(after, before)| after.saturating_sub(before) as f64);
     let memory = grown.map(|bytes| bytes / audience.listeners as f64).collect();
@@ -104,23 +104,23 @@ pub async fn measure(
         Some(system) => Some(Stages::watch(system).await?),
         None => None,
     };
-    let publisher = Publisher::new(&target.commands.address, &rooms.tokens[0], &rooms.rooms, how);
-    let holders = numbered("listeners", held.pids());
-    let watched = Watched::new(target.watched.iter().cloned().chain(holders));
+    let publisher = Publisher::new(&target.commands.address, &projects.tokens[0], &projects.list, how);
+    let processes = numbered("listeners", listeners.pids());
+    let watched = Watched::new(target.watched.iter().cloned().chain(processes));
     let cpu = watched.cpu()?;
     let published = publisher.run(load.rate, load.commands()?, CancellationToken::new()).await?;
     if load.rate == 0 {
         tokio::time::sleep(Duration::from_secs(load.seconds)).await;
     }
     let sizes = audience.sizes();
-    let expected = published.iter().map(|p| (sizes[p.room] * target.reads.len()) as u64).sum();
-    let arrived = held.until_changes(expected, ARRIVE_LIMIT).await;
+    let expected = published.iter().map(|p| (sizes[p.project] * target.reads.len()) as u64).sum();
+    let arrived = listeners.until_changes(expected, ARRIVE_LIMIT).await;
     let cpu = watched.cpu()?.since(&cpu);
-    held.check().await?;
-    let report = held.report().await?;
-    let (lost, doubled) = faults(&rooms.channels(), &report, &published);
+    listeners.check().await?;
+    let report = listeners.report().await?;
+    let (lost, doubled) = faults(&projects.channels(), &report, &published);
     arrived.with_context(|| format!("{lost} frames lost, {doubled} doubled"))?;
-    let stages = stages.map(|stages| stages.tell(&published, &report)).transpose()?;
+    let stages = stages.map(|stages| stages.latencies(&published, &report)).transpose()?;
     Ok(Measured {
         connects,
         memory,
@@ -135,16 +135,16 @@ pub async fn measure(
 }
 
 /// Plans for each server that has listeners.
-fn plans(target: &Target<'_>, rooms: &Rooms, audience: &Audience) -> anyhow::Result<Vec<Plan>> {
+fn plans(target: &Target<'_>, projects: &Projects, audience: &Audience) -> anyhow::Result<Vec<Plan>> {
     let plan = |(instance, server): (usize, &&Process)| {
         Ok(Plan {
             addresses: vec![server.address.parse()?],
-            channels: rooms.channels(),
-            tokens: rooms.tokens.clone(),
-            listeners: audience.everybody(instance),
+            channels: projects.channels(),
+            tokens: projects.tokens.clone(),
+            listeners: audience.all_listeners(instance),
             at_once: audience.connecting,
             threads: audience.threads,
-            returns: Returns::Never,
+            reconnect: Reconnect::Never,
         })
     };
     target.reads.iter().enumerate().map(plan).collect()
@@ -153,11 +153,12 @@ fn plans(target: &Target<'_>, rooms: &Rooms, audience: &Audience) -> anyhow::Res
 /// Number of missing frames, and of frames that were repeated or out of order, compared with the positions in the
 /// replies.
 pub fn faults(channels: &[Channel], report: &Report, published: &[Published]) -> (u64, u64) {
-    let truth = |rooms: &Vec<usize>| {
-        Truth::new(published.iter().filter(|p| rooms.contains(&p.room)).map(|p| p.position).collect())
+    let expected = |projects: &Vec<usize>| {
+        ExpectedPositions::new(published.iter().filter(|p| projects.contains(&p.project)).map(|p| p.position).collect())
     };
-    let truths: Vec<Truth> = channels.iter().map(|channel| truth(&channel.rooms)).collect();
-    let lost = report.seen.iter().map(|(channel, seen)| truths[*channel].missing(seen)).sum();
-    let doubled = report.seen.iter().map(|(_, seen)| seen.doubled).sum();
+    let expected_positions: Vec<ExpectedPositions> =
+        channels.iter().map(|channel| expected(&channel.projects)).collect();
+    let lost = report.received.iter().map(|(channel, received)| expected_positions[*channel].missing(received)).sum();
+    let doubled = report.received.iter().map(|(_, received)| received.doubled).sum();
     (lost, doubled)
 }

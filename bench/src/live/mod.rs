@@ -18,15 +18,15 @@ use serde_json::Value;
 pub use self::measure::{Measured, Target, faults, measure};
 use self::peers::Peer;
 pub use self::served::{Roles, Served};
+use crate::projects::{Audience, Projects, position_of};
 use crate::publisher::{How, sample};
-use crate::rooms::{Audience, Rooms, position_of};
 use crate::system::System;
 
 #[derive(Args, Clone, Debug)]
 pub struct Live {
     #[command(flatten)]
     audience: Audience,
-    /// Commands per second over all projects (`--rooms`); 0: only hold the connections
+    /// Commands per second over all projects (`--projects`); 0: only hold the connections
     #[arg(long, default_value = "50")]
     rate: u32,
     /// Seconds of each run
@@ -34,7 +34,7 @@ pub struct Live {
     seconds: u64,
     #[arg(long, default_value = "3")]
     runs: usize,
-    /// Workload in place of --listeners, --rooms and --rate
+    /// Workload in place of --listeners, --projects and --rate
     #[arg(long)]
     preset: Option<Preset>,
     /// Each role in a process of its own: its CPU is reported separately, and memory is that of the query-api alone
@@ -77,13 +77,13 @@ impl Load {
 
 impl Live {
     fn audience(&self) -> Audience {
-        let (listeners, rooms) = match self.preset {
+        let (listeners, projects) = match self.preset {
             Some(Preset::W1) => (1_000, 10),
             Some(Preset::W2) => (15_000, 150),
             Some(Preset::W3) => (5_000, 1),
-            None => (self.audience.listeners, self.audience.rooms),
+            None => (self.audience.listeners, self.audience.projects),
         };
-        Audience { listeners, rooms, ..self.audience }
+        Audience { listeners, projects, ..self.audience }
     }
 
     fn roles(&self) -> Roles {
@@ -121,20 +121,20 @@ pub async fn run(live: &Live) -> anyhow::Result<Value> {
     let system = System::start().await?;
     let served = Served::start(&system, live.roles()).await?;
     let (commands, reads) = (&served.commands().address, &served.reads[0].1.address);
-    let rooms = Rooms::make(commands, reads, &audience).await?;
-    let change = sample(commands, &rooms.tokens[0], &rooms.rooms[0]).await?;
+    let projects = Projects::make(commands, reads, &audience).await?;
+    let change = sample(commands, &projects.tokens[0], &projects.list[0]).await?;
     for reads in served.reads() {
-        rooms.until_readable(&reads.address, position_of(&change)?).await?;
+        projects.until_readable(&reads.address, position_of(&change)?).await?;
     }
     report::head(&audience, live.instances, load, live.runs);
     let mut ours = Vec::new();
     for run in 0..live.runs {
-        let measured = measure(&Target::taskfold(&system, &served), &rooms, &audience, load, How::Rename).await?;
+        let measured = measure(&Target::taskfold(&system, &served), &projects, &audience, load, How::Rename).await?;
         report::run(run, "taskfold", &measured);
         ours.push(measured);
         for peer in &mut peers {
-            let how = peer.prepare(&rooms, &change).await?;
-            let measured = measure(&Target::peer(peer), &rooms, &audience, load, how).await?;
+            let how = peer.prepare(&projects, &change).await?;
+            let measured = measure(&Target::peer(peer), &projects, &audience, load, how).await?;
             report::run(run, peer.name, &measured);
             peer.runs.push(measured);
         }

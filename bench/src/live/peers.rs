@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::measure::Measured;
 use crate::memory_server;
 use crate::nchan::Nchan;
+use crate::projects::Projects;
 use crate::publisher::How;
-use crate::rooms::Rooms;
 use crate::system::Process;
 
 /// A server that has the same frames in memory and no database, measured alternately with Taskfold.
@@ -42,11 +42,11 @@ impl Peer {
     }
 
     /// Prepares the server for listeners; returns the way to send this Change to it as a frame.
-    pub async fn prepare(&self, rooms: &Rooms, change: &Value) -> anyhow::Result<How> {
+    pub async fn prepare(&self, projects: &Projects, change: &Value) -> anyhow::Result<How> {
         Ok(match &self.server {
             Server::Axum(_) => How::Frame(change.clone()),
             Server::Nchan(nchan) => {
-                nchan.greet(rooms).await?;
+                nchan.greet(projects).await?;
                 How::Numbered(change.clone(), Arc::clone(&nchan.numbers))
             }
         })

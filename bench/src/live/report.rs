@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::Load;
 use super::measure::Measured;
 use super::peers::Peer;
-use crate::figures::{figure, median, spread};
-use crate::rooms::Audience;
+use crate::projects::Audience;
+use crate::statistics::{figure, median, spread};
 
 /// Percentiles that are reported; 1 is the maximum.
 const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
 
 pub fn head(audience: &Audience, instances: NonZeroUsize, load: Load, runs: usize) {
-    let Audience { listeners, rooms, several, .. } = audience;
-    let each = several.map_or(String::new(), |several| format!(", each following {several}"));
+    let Audience { listeners, projects, projects_per_stream, .. } = audience;
+    let each = projects_per_stream.map_or(String::new(), |count| format!(", each following {count}"));
     let times = if instances == NonZeroUsize::MIN { String::new() } else { format!("{instances} x ") };
     println!(
-        "{times}{listeners} listeners in {rooms} rooms{each}; {} commands/s in all, {runs} runs of {} s; ms from command sent to frame received",
+        "{times}{listeners} listeners in {projects} projects{each}; {} commands/s in all, {runs} runs of {} s; ms from command sent to frame received",
         load.rate, load.seconds
     );
     println!(
@@ -47,8 +47,8 @@ pub fn run(run: usize, server: &str, measured: &Measured) {
 pub fn all(audience: &Audience, load: Load, roles: &[&str], ours: &[Measured], peers: &[Peer]) -> Value {
     println!("\nmedian (least to greatest):");
     let mut summary = json!({
-        "listeners": audience.listeners, "rooms": audience.rooms, "rate": load.rate, "seconds": load.seconds,
-        "several": audience.several, "taskfold": summarise("taskfold", roles, ours),
+        "listeners": audience.listeners, "projects": audience.projects, "rate": load.rate, "seconds": load.seconds,
+        "projects_per_stream": audience.projects_per_stream, "taskfold": summarise("taskfold", roles, ours),
     });
     stages(ours);
     for peer in peers {
@@ -66,25 +66,33 @@ fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
         "lost": runs.iter().map(|m| m.lost).sum::<u64>(),
         "doubled": runs.iter().map(|m| m.doubled).sum::<u64>(),
     });
-    let mut tell = |name: &str, key: &str, values: Vec<f64>| {
+    let mut print_figure = |name: &str, key: &str, values: Vec<f64>| {
         println!("{server}: {name} {}", spread(&values, 2));
         summary[key] = figure(&values);
     };
     for (name, share) in SHARES {
-        tell(&format!("{name} ms"), &format!("{name}_ms"), each(runs, |m| latency(m, share)));
+        print_figure(&format!("{name} ms"), &format!("{name}_ms"), each(runs, |m| latency(m, share)));
     }
-    tell("CPU s per 1M deliveries", "cpu_s_per_million", each(runs, |m| m.cpu_per_million(roles)));
+    print_figure("CPU s per 1M deliveries", "cpu_s_per_million", each(runs, |m| m.cpu_per_million(roles)));
     for (name, _) in runs.first().into_iter().flat_map(|m| &m.cpu) {
         let key = format!("cpu_s_per_million_{}", name.replace([' ', '-'], "_"));
-        tell(&format!("CPU s per 1M deliveries, {name} alone"), &key, each(runs, |m| m.cpu_per_million(&[name])));
+        print_figure(
+            &format!("CPU s per 1M deliveries, {name} alone"),
+            &key,
+            each(runs, |m| m.cpu_per_million(&[name])),
+        );
     }
     // Later runs find memory that the first run left allocated.
     let memory = runs.first().map_or(&[][..], |m| &m.memory);
-    tell("KiB a connection (first run)", "kib_per_connection", memory.iter().map(|bytes| bytes / 1024.0).collect());
-    tell("all connected after s", "connects_s", each(runs, |m| m.connects.as_secs_f64()));
-    let told = runs.first().and_then(|m| m.stages.as_ref()).map_or(Vec::new(), |told| told.0.clone());
-    for (index, (stage, _)) in told.iter().enumerate() {
-        let at = |share| each(runs, |m| m.stages.as_ref().map_or(0.0, |told| told.0[index].1.at(share)));
+    print_figure(
+        "KiB a connection (first run)",
+        "kib_per_connection",
+        memory.iter().map(|bytes| bytes / 1024.0).collect(),
+    );
+    print_figure("all connected after s", "connects_s", each(runs, |m| m.connects.as_secs_f64()));
+    let stages = runs.first().and_then(|m| m.stages.as_ref()).map_or(Vec::new(), |stages| stages.0.clone());
+    for (index, (stage, _)) in stages.iter().enumerate() {
+        let at = |share| each(runs, |m| m.stages.as_ref().map_or(0.0, |stages| stages.0[index].1.at(share)));
         summary["stages"][stage] = json!({"p50_ms": figure(&at(0.5)), "p99_ms": figure(&at(0.99))});
     }
     summary
@@ -92,29 +100,29 @@ fn summarise(server: &str, roles: &[&str], runs: &[Measured]) -> Value {
 
 /// Prints the medians of the stages over the runs, cumulative from the time at which the command was sent.
 fn stages(runs: &[Measured]) {
-    let told: Vec<_> = runs.iter().filter_map(|m| m.stages.as_ref()).collect();
-    let Some(first) = told.first() else { return };
+    let stages: Vec<_> = runs.iter().filter_map(|m| m.stages.as_ref()).collect();
+    let Some(first) = stages.first() else { return };
     println!("stage, from the command sent | p50 ms | p99 ms");
     for (index, (stage, _)) in first.0.iter().enumerate() {
-        let at = |share| median(told.iter().map(|told| told.0[index].1.at(share)).collect());
+        let at = |share| median(stages.iter().map(|stages| stages.0[index].1.at(share)).collect());
         println!("{stage} | {:.2} | {:.2}", at(0.5), at(0.99));
     }
 }
 
 fn ratios(roles: &[&str], ours: &[Measured], peer: &Peer) -> Value {
     let mut ratios = json!({});
-    let mut tell = |name: &str, key: &str, of: &dyn Fn(&Measured) -> f64, to: &dyn Fn(&Measured) -> f64| {
+    let mut print_figure = |name: &str, key: &str, of: &dyn Fn(&Measured) -> f64, to: &dyn Fn(&Measured) -> f64| {
         let values: Vec<f64> = ours.iter().zip(&peer.runs).map(|(ours, theirs)| of(ours) / to(theirs)).collect();
         println!("taskfold / {}: {name} {}", peer.name, spread(&values, 2));
         ratios[key] = figure(&values);
     };
     for (name, share) in SHARES {
-        tell(name, name, &|m| latency(m, share), &|m| latency(m, share));
+        print_figure(name, name, &|m| latency(m, share), &|m| latency(m, share));
     }
-    tell("CPU a delivery", "cpu", &|m| m.cpu_per_million(roles), &|m| m.cpu_per_million(&[peer.name]));
+    print_figure("CPU a delivery", "cpu", &|m| m.cpu_per_million(roles), &|m| m.cpu_per_million(&[peer.name]));
     let mut with_servers = roles.to_vec();
     with_servers.extend(["postgres", "nats"]);
-    tell(
+    print_figure(
         "CPU a delivery, PostgreSQL and NATS included",
         "cpu_with_servers",
         &|m| m.cpu_per_million(&with_servers),

@@ -3,7 +3,7 @@
 /// A large database.
 mod fill;
 /// Reads, in HTTP and in SQL.
-pub mod questions;
+pub mod queries;
 
 use std::process::Command;
 
@@ -11,11 +11,11 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use self::questions::{Question, questions};
+use self::queries::{Query, queries};
 use crate::client::Client;
 use crate::clients::{Measured, through_http};
-use crate::figures::{figure, median, millis, percentile, spread};
 use crate::floor::{beside_postgres, transactions};
+use crate::statistics::{figure, median, millis, percentile, spread};
 use crate::system::System;
 
 /// Results of all runs of a read.
@@ -45,33 +45,33 @@ pub async fn run(clients: usize, seconds: u64, runs: usize) -> anyhow::Result<Va
     );
     println!("read | requests/s | p50 ms | p99 ms | pgbench/s | ratio | pgbench/s without policies | with / without");
     let mut report = Vec::new();
-    for question in questions(&filled) {
-        if !is_answered(&mut someone, &question).await? {
-            println!("{} | is not served", question.name);
+    for query in queries(&filled) {
+        if !is_answered(&mut someone, &query).await? {
+            println!("{} | is not served", query.name);
             continue;
         }
         let mut results = Results::default();
         for _ in 0..runs {
-            let request = |n: usize| ("GET", (question.path)(n), String::new());
-            results.sql.push(pgbench(&system, &question.sql, Some("taskfold_query"), clients, seconds).await?);
+            let request = |n: usize| ("GET", (query.path)(n), String::new());
+            results.sql.push(pgbench(&system, &query.sql, Some("taskfold_query"), clients, seconds).await?);
             results.http.push(through_http(&api.address, &someone.token, clients, seconds, request).await?);
-            results.unguarded.push(pgbench(&system, &question.sql, None, clients, seconds).await?);
+            results.unguarded.push(pgbench(&system, &query.sql, None, clients, seconds).await?);
         }
-        report.push(tell(&question, &results));
+        report.push(print_row(&query, &results));
     }
     drop(api);
     system.stop().await?;
     Ok(json!({"clients": clients, "tasks": filled.tasks, "reads": report}))
 }
 
-async fn is_answered(someone: &mut Client, question: &Question) -> anyhow::Result<bool> {
-    let answer = someone.open("GET", &(question.path)(0), String::new()).await?;
+async fn is_answered(someone: &mut Client, query: &Query) -> anyhow::Result<bool> {
+    let answer = someone.open("GET", &(query.path)(0), String::new()).await?;
     let found = answer.status() != 404;
     http_body_util::BodyExt::collect(answer.into_body()).await?;
     Ok(found)
 }
 
-fn tell(question: &Question, results: &Results) -> Value {
+fn print_row(query: &Query, results: &Results) -> Value {
     let rates: Vec<f64> = results.http.iter().map(|m| m.rate).collect();
     let at = |share| -> Vec<f64> { results.http.iter().map(|m| millis(percentile(&m.latencies, share))).collect() };
     let (p50, p99) = (at(0.5), at(0.99));
@@ -79,7 +79,7 @@ fn tell(question: &Question, results: &Results) -> Value {
     let (http, guard) = (ratio(&rates, &results.sql), ratio(&results.sql, &results.unguarded));
     println!(
         "{} | {} | {:.2} | {:.2} | {} | {} | {} | {}",
-        question.name,
+        query.name,
         spread(&rates, 0),
         median(p50.clone()),
         median(p99.clone()),
@@ -89,7 +89,7 @@ fn tell(question: &Question, results: &Results) -> Value {
         spread(&guard, 2)
     );
     json!({
-        "read": question.name,
+        "read": query.name,
         "requests_per_second": figure(&rates),
         "p50_ms": figure(&p50),
         "p99_ms": figure(&p99),

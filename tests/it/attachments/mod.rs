@@ -170,12 +170,12 @@ async fn a_video_is_served_in_ranges() {
 
     // A video element cannot send headers; the same address works for the whole playback.
     let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
-    let nobody = app.anonymous();
+    let anonymous = app.anonymous();
     for range in ["bytes=0-1", "bytes=7-8"] {
-        let request = nobody.request(Method::GET, &format!("{location}/content?ticket={ticket}"));
+        let request = anonymous.request(Method::GET, &format!("{location}/content?ticket={ticket}"));
         sent(request.header("range", range), 206).await;
     }
-    nobody.get(&format!("{location}/content?ticket=x")).await.problem(401, "unauthenticated");
+    anonymous.get(&format!("{location}/content?ticket=x")).await.problem(401, "unauthenticated");
     app.finish().await;
 }
 

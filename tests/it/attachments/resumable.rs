@@ -215,9 +215,9 @@ async fn the_number_of_incomplete_uploads_per_user_is_limited() {
 async fn tus_capabilities_are_declared_and_unsupported_extensions_are_refused() {
     let (app, ada, task) = scene().await;
     let path = format!("/v1/tasks/{task}/uploads");
-    let nobody = app.anonymous();
+    let anonymous = app.anonymous();
     for path in [path.clone(), format!("{path}/{}", new_id())] {
-        let offered = nobody.request(Method::OPTIONS, &path).header("origin", "https://example.com");
+        let offered = anonymous.request(Method::OPTIONS, &path).header("origin", "https://example.com");
         let offered = sent(offered, 204).await;
         for (name, value) in [
             ("tus-version", "1.0.0"),
@@ -230,12 +230,12 @@ async fn tus_capabilities_are_declared_and_unsupported_extensions_are_refused() 
             assert_eq!(header(&offered, name), value, "{name}");
         }
         // Preflights are answered as on all other routes.
-        let preflight = nobody.request(Method::OPTIONS, &path).header("origin", "https://example.com");
+        let preflight = anonymous.request(Method::OPTIONS, &path).header("origin", "https://example.com");
         let preflight = sent(preflight.header("access-control-request-method", "PATCH"), 200).await;
         assert_eq!(header(&preflight, "access-control-allow-methods"), "*");
     }
-    let elsewhere = nobody.send(nobody.request(Method::OPTIONS, "/v1/projects")).await;
-    assert_eq!((elsewhere.status.as_u16(), elsewhere.header("allow").contains("POST")), (204, true));
+    let other_route = anonymous.send(anonymous.request(Method::OPTIONS, "/v1/projects")).await;
+    assert_eq!((other_route.status.as_u16(), other_route.header("allow").contains("POST")), (204, true));
     for (name, value) in [
         ("upload-concat", "partial"),
         ("upload-concat", "final;/v1/tasks/a/uploads/b"),

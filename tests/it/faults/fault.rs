@@ -115,7 +115,7 @@ pub struct Inflicted {
 
 impl Fault {
     /// Requirement that is missing on this machine for causing the fault.
-    pub fn lacks(self, system: &System) -> Option<&'static str> {
+    pub fn missing_requirement(self, system: &System) -> Option<&'static str> {
         match (self.target, self.how) {
             (_, How::Full(_)) | (Target::Attachments, _) if system.disks.is_none() => {
                 Some("the right to mount a file system")

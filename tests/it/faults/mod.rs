@@ -26,8 +26,8 @@ async fn survive(name: &str, faults: &[Fault]) {
     let mut wrong = Vec::new();
     println!("{}", verdict::TABLE_HEAD);
     for fault in faults {
-        if let Some(lacks) = fault.lacks(&system) {
-            println!("| {fault} | left out: it takes {lacks} | | | | |");
+        if let Some(missing) = fault.missing_requirement(&system) {
+            println!("| {fault} | left out: it takes {missing} | | | | |");
             continue;
         }
         tokio::time::sleep(BETWEEN).await;

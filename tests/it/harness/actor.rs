@@ -63,10 +63,10 @@ impl Actor {
     }
 
     pub async fn sign_up(url: &str, username: &str) -> Self {
-        let nobody = Self::anonymous(url);
+        let anonymous = Self::anonymous(url);
         let account = json!({"username": username, "display_name": username.to_uppercase(), "password": PASSWORD});
-        nobody.post("/v1/accounts", account).await.expect(201);
-        nobody.sign_in(username).await
+        anonymous.post("/v1/accounts", account).await.expect(201);
+        anonymous.sign_in(username).await
     }
 
     pub async fn sign_in(&self, username: &str) -> Self {

@@ -17,18 +17,20 @@ impl Backup {
         let name = database_url.split(['/', '?']).nth(3).unwrap().to_owned();
         let admin = PgConnection::connect(admin_url).await.unwrap();
         let mut backup = Self { name, admin_url: admin_url.to_owned(), admin };
-        backup.alone(&[&format!("CREATE DATABASE {0}_backup TEMPLATE {0} STRATEGY = FILE_COPY", backup.name)]).await;
+        backup
+            .run_exclusively(&[&format!("CREATE DATABASE {0}_backup TEMPLATE {0} STRATEGY = FILE_COPY", backup.name)])
+            .await;
         backup
     }
 
     pub async fn restore(mut self) {
         let Self { name, .. } = &self;
         let statements = [format!("DROP DATABASE {name}"), format!("ALTER DATABASE {name}_backup RENAME TO {name}")];
-        self.alone(&[statements[0].as_str(), statements[1].as_str()]).await;
+        self.run_exclusively(&[statements[0].as_str(), statements[1].as_str()]).await;
     }
 
     /// Runs the statements while no session is connected to the database.
-    async fn alone(&mut self, statements: &[&str]) {
+    async fn run_exclusively(&mut self, statements: &[&str]) {
         let allow = |allow: bool| format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allow}", self.name);
         let (open, closed) = (allow(true), allow(false));
         self.admin.execute(closed.as_str()).await.unwrap();

@@ -141,8 +141,8 @@ async fn between(client: TcpStream, server: impl AsyncRead + AsyncWrite, number:
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let passing = async {
-        let there = pass(&mut from_client, &mut to_server, state.clone());
-        tokio::try_join!(there, pass(&mut from_server, &mut to_client, state.clone()))
+        let upstream = pass(&mut from_client, &mut to_server, state.clone());
+        tokio::try_join!(upstream, pass(&mut from_server, &mut to_client, state.clone()))
     };
     tokio::select! {
         _ = passing => return,

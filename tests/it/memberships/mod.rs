@@ -141,7 +141,7 @@ async fn read_in_pieces(actor: Actor, mut at: String, last: &AtomicI64, seed: u6
     }
 }
 
-async fn play(app: &App, seed: u64, names: [&str; 3]) {
+async fn simulate(app: &App, seed: u64, names: [&str; 3]) {
     let [ada, bo, cy] = [app.person(names[0]).await, app.person(names[1]).await, app.person(names[2]).await];
     let mut random = StdRng::seed_from_u64(seed);
     let teams = vec![team(&ada, &[&bo]).await, team(&ada, &[]).await];
@@ -151,13 +151,13 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
     let mut live = bo.stream(&format!("/v1/stream?me=true&since={began}")).await;
     assert_eq!(live.next().await.unwrap().event, "hello");
     let last = AtomicI64::new(0);
-    let mut play = Play { ada: ada.clone(), others: [bo.clone(), cy], teams, projects, tasks: Vec::new() };
+    let mut simulate = Play { ada: ada.clone(), others: [bo.clone(), cy], teams, projects, tasks: Vec::new() };
     let playing = async {
         for _ in 0..150 {
-            play.step(&mut random).await;
+            simulate.step(&mut random).await;
         }
         // An event for Bo that is the last one on all three streams.
-        let project = play.projects[0].clone();
+        let project = simulate.projects[0].clone();
         ada.put(&in_project(&project, &bo), json!({"role": "admin"})).await;
         let end = ada.put(&in_project(&project, &bo), json!({"role": "viewer"})).await.expect(200);
         last.store(position_of(&end), Ordering::SeqCst);
@@ -179,7 +179,7 @@ async fn play(app: &App, seed: u64, names: [&str; 3]) {
     let seen: Vec<f64> = delivered_until(&mut both, end).await.iter().map(|(id, _)| id.parse().unwrap()).collect();
     assert_eq!(seen, positions, "with a project, seed {seed}");
     // For a project without access today, everything up to the last revocation.
-    for lost in &play.projects {
+    for lost in &simulate.projects {
         let Some((at, _)) = expected.losses.iter().rfind(|(_, project)| project == lost) else { continue };
         if bo.get(&format!("/v1/projects/{lost}")).await.status == 200 {
             continue;
@@ -200,7 +200,7 @@ async fn membership_changes_are_delivered_exactly_once_to_everyone_concerned() {
     let app = App::start().await;
     let names = [["ada", "bo", "cy"], ["ann", "ben", "cat"], ["abe", "bob", "cid"]];
     for (seed, names) in (1..).zip(names) {
-        play(&app, seed, names).await;
+        simulate(&app, seed, names).await;
     }
     app.finish().await;
 }

@@ -92,9 +92,9 @@ async fn joining_focusing_and_leaving_combine_all_devices_of_a_user() {
     let project = project(&app, &ada, &[(&bea, "viewer")]).await;
     let stream_path = format!("/v1/projects/{project}/events/stream");
     // NATS is connected once presence is accepted in another project.
-    let (elsewhere, _) = ada.project("Q").await;
+    let (other, _) = ada.project("Q").await;
     app.settle().await;
-    announce(&ada, &elsewhere, json!({"device_id": "desk"})).await;
+    announce(&ada, &other, json!({"device_id": "desk"})).await;
     let mut on_socket = open(&ada, &stream_path).await;
     // On a connection that has been used before: this stream is the body of an HTTP response.
     let mut as_body = bea.stream(&format!("/v1/stream?projects={project}")).await;
@@ -110,11 +110,11 @@ async fn joining_focusing_and_leaving_combine_all_devices_of_a_user() {
         assert_eq!(next_presence(stream).await, presence_of("joined", &bea, &[two]));
     }
     // One's own presence can be read immediately, and names are as in every list of people.
-    let there = ada.get(&path(&project)).await.expect(200);
-    assert_eq!(there["total"], 1);
-    assert_eq!(there["items"][0]["username"], "bea");
-    assert_eq!((&there["items"][0]["display_name"], &there["items"][0]["focus"]), (&json!("BEA"), &json!([two])));
-    assert_eq!(there["items"][0]["devices"], 1);
+    let page = ada.get(&path(&project)).await.expect(200);
+    assert_eq!(page["total"], 1);
+    assert_eq!(page["items"][0]["username"], "bea");
+    assert_eq!((&page["items"][0]["display_name"], &page["items"][0]["focus"]), (&json!("BEA"), &json!([two])));
+    assert_eq!(page["items"][0]["devices"], 1);
     // A second device, a heartbeat without change, and the end of the first device: each change is sent once, or not at
     // all.
     announce(&bea, &project, json!({"device_id": "desk", "focus": one})).await;
@@ -183,16 +183,16 @@ async fn presence_is_shared_by_all_instances_and_expires() {
     let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment.clone()).await);
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let elsewhere = Actor { url: second.url.clone(), ..ada.clone() };
+    let on_second = Actor { url: second.url.clone(), ..ada.clone() };
     let mut streams = [
         open(&ada, &format!("/v1/projects/{project}/events/stream")).await,
-        open(&elsewhere, &format!("/v1/stream?projects={project}")).await,
+        open(&on_second, &format!("/v1/stream?projects={project}")).await,
     ];
     announce(&bea, &project, json!({"device_id": "phone"})).await;
     for stream in &mut streams {
         assert_eq!(next_presence(stream).await, presence_of("joined", &bea, &[]));
     }
-    assert_eq!(present(&elsewhere, &project).await, names(&["bea"]));
+    assert_eq!(present(&on_second, &project).await, names(&["bea"]));
     // Each heartbeat extends the presence by its time, and the last one too.
     for _ in 0..3 {
         // Time: heartbeats come within the time for which a device is present.
@@ -206,7 +206,7 @@ async fn presence_is_shared_by_all_instances_and_expires() {
         let after = before.elapsed();
         assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
     }
-    assert!(present(&elsewhere, &project).await.is_empty());
+    assert!(present(&on_second, &project).await.is_empty());
     // An instance that starts later knows who is present, and until when.
     announce(&bea, &project, json!({"device_id": "phone"})).await;
     let third = App::start_at(environment).await;
@@ -274,11 +274,11 @@ async fn more_than_a_hundred_present_members_are_counted_and_paged() {
     let ada = app.person("ada").await;
     let project = project(&app, &ada, &[]).await;
     let joining = (0..CROWD).map(|n| {
-        let (ada, nobody, project) = (&ada, app.anonymous(), &project);
+        let (ada, anonymous, project) = (&ada, app.anonymous(), &project);
         async move {
             let account =
                 json!({"username": format!("p-{n}"), "display_name": "P", "password": "correct horse battery"});
-            let made = nobody.post("/v1/accounts", account).await.expect(201);
+            let made = anonymous.post("/v1/accounts", account).await.expect(201);
             let user = made["user_id"].as_str().unwrap().to_owned();
             ada.put(&format!("/v1/projects/{project}/members/{user}"), json!({"role": "viewer"})).await.expect(201);
             user

@@ -20,17 +20,17 @@ async fn members_of_a_killed_instance_expire_and_can_rejoin_another() {
     .concat();
     let (mut doomed, stays) = (Process::start("query-api", &settings), Process::start("query-api", &settings));
     tokio::join!(doomed.ready(), stays.ready());
-    let there = Actor { url: doomed.url.clone(), ..bea.clone() };
+    let on_doomed = Actor { url: doomed.url.clone(), ..bea.clone() };
     let listener = Actor { url: stays.url.clone(), ..ada.clone() };
     let mut stream = open(&listener, &format!("/v1/projects/{project}/events/stream")).await;
-    let _hers = open(&there, &format!("/v1/projects/{project}/events/stream")).await;
+    let _hers = open(&on_doomed, &format!("/v1/projects/{project}/events/stream")).await;
     // The remaining instance receives both, one of them through each instance.
     announce(&listener, &project, json!({"device_id": "desk"})).await;
     assert_eq!(next_presence(&mut stream).await, presence_of("joined", &ada, &[]));
-    announce(&there, &project, json!({"device_id": "phone"})).await;
+    announce(&on_doomed, &project, json!({"device_id": "phone"})).await;
     assert_eq!(next_presence(&mut stream).await, presence_of("joined", &bea, &[]));
     let before = Instant::now();
-    announce(&there, &project, json!({"device_id": "phone"})).await;
+    announce(&on_doomed, &project, json!({"device_id": "phone"})).await;
     announce(&listener, &project, json!({"device_id": "desk"})).await;
     doomed.kill();
     let expired: BTreeSet<_> = [next_presence(&mut stream).await, next_presence(&mut stream).await].into();
@@ -38,12 +38,12 @@ async fn members_of_a_killed_instance_expire_and_can_rejoin_another() {
     assert!(after >= TTL && after < TTL + SLOW, "{after:?}");
     assert_eq!(expired, [presence_of("left", &ada, &[]), presence_of("left", &bea, &[])].into());
     // She continues on the other instance, and is removed immediately when she leaves.
-    let back = Actor { url: stays.url.clone(), ..bea };
-    announce(&back, &project, json!({"device_id": "phone"})).await;
-    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &back, &[]));
+    let on_other = Actor { url: stays.url.clone(), ..bea };
+    announce(&on_other, &project, json!({"device_id": "phone"})).await;
+    assert_eq!(next_presence(&mut stream).await, presence_of("joined", &on_other, &[]));
     let before = Instant::now();
-    leave(&back, &project, "phone").await;
-    assert_eq!(next_presence(&mut stream).await, presence_of("left", &back, &[]));
+    leave(&on_other, &project, "phone").await;
+    assert_eq!(next_presence(&mut stream).await, presence_of("left", &on_other, &[]));
     assert!(before.elapsed() < TTL, "{:?}", before.elapsed());
     drop(stream);
     app.finish().await;
@@ -92,8 +92,8 @@ async fn a_lost_bucket_is_recreated() {
     let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let elsewhere = Actor { url: second.url.clone(), ..bea.clone() };
-    let mut stream = open(&elsewhere, &format!("/v1/projects/{project}/events/stream")).await;
+    let on_second = Actor { url: second.url.clone(), ..bea.clone() };
+    let mut stream = open(&on_second, &format!("/v1/projects/{project}/events/stream")).await;
     announce(&ada, &project, json!({"device_id": "desk"})).await;
     assert_eq!(next_presence(&mut stream).await, presence_of("joined", &ada, &[]));
     // As after the loss of the one server that had it in memory, which is not the one that the instances are connected
@@ -103,7 +103,7 @@ async fn a_lost_bucket_is_recreated() {
     ada.put(&path(&project), json!({"device_id": "desk"})).await.problem(503, "unavailable");
     announce(&bea, &project, json!({"device_id": "desk"})).await;
     assert_eq!(next_presence(&mut stream).await, presence_of("joined", &bea, &[]));
-    assert_eq!(present(&elsewhere, &project).await, names(&["ada", "bea"]), "her presence lasts until it expires");
+    assert_eq!(present(&on_second, &project).await, names(&["ada", "bea"]), "her presence lasts until it expires");
     drop(stream);
     second.stop().await;
     app.finish().await;

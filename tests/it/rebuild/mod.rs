@@ -24,7 +24,7 @@ async fn rebuilt(app: &App, then: Then) -> Rebuilt {
 }
 
 /// Creates data in every table.
-async fn full_house(app: &App) -> (Actor, String) {
+async fn populate(app: &App) -> (Actor, String) {
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let (project, [_, doing, _]) = ada.project("P").await;
     let path = format!("/v1/projects/{project}");
@@ -83,7 +83,7 @@ async fn shape(owner: &PgPool) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn a_rebuild_produces_the_same_rows_and_the_same_tables() {
     let app = App::start().await;
-    full_house(&app).await;
+    populate(&app).await;
     let before = shape(&app.owner).await;
     assert!(before.len() > 150, "{}", before.len());
     for _ in 0..2 {
@@ -122,7 +122,7 @@ async fn every_table_of_the_projector_belongs_to_a_generation() {
 #[tokio::test]
 async fn a_rebuild_repairs_differences_that_verify_reports() {
     let app = App::start().await;
-    full_house(&app).await;
+    populate(&app).await;
     for statement in [
         "UPDATE tasks SET title = 'X', priority = 'high' WHERE status = 'completed'",
         "DELETE FROM comments",
@@ -172,7 +172,7 @@ async fn read(ada: Actor, project: String, stop: Arc<AtomicBool>) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_reads_and_streams_continue_during_rebuilds_and_switches() {
     let app = App::start().await;
-    let (ada, project) = full_house(&app).await;
+    let (ada, project) = populate(&app).await;
     let since = app.head().await;
     let path = format!("/v1/projects/{project}/events/stream?since={since}");
     let mut stream = Sse::open(ada.request(Method::GET, &path)).await;
@@ -211,7 +211,7 @@ async fn commands_reads_and_streams_continue_during_rebuilds_and_switches() {
 #[tokio::test]
 async fn a_rollback_restores_the_previous_generation_with_all_later_events() {
     let app = App::start().await;
-    let (ada, project) = full_house(&app).await;
+    let (ada, project) = populate(&app).await;
     // Differs from the log, to identify the generation.
     sqlx::query("UPDATE projects SET description = 'of before'").execute(&app.owner).await.unwrap();
     rebuilt(&app, Then::Switch).await;
@@ -253,7 +253,7 @@ async fn events_that_cannot_be_folded_or_stored_become_the_same_dead_letters() {
             .await
             .unwrap();
     }
-    let aside = async || -> Vec<(i64, bool)> {
+    let list_dead_letters = async || -> Vec<(i64, bool)> {
         sqlx::query_as("SELECT position, reason LIKE 'waits%' FROM set_aside_events ORDER BY 1")
             .fetch_all(&app.owner)
             .await
@@ -272,7 +272,7 @@ async fn events_that_cannot_be_folded_or_stored_become_the_same_dead_letters() {
     };
     let rebuilt = rebuild(&projector, Then::Switch, &progress).await.unwrap();
     assert_eq!(rebuilt.dead_letters, 4);
-    assert_eq!(aside().await, expected);
+    assert_eq!(list_dead_letters().await, expected);
     for title in ["sick 0", "mute 0"] {
         let found: i64 = sqlx::query_scalar("SELECT count(*) FROM tasks WHERE title = $1")
             .bind(title)
@@ -294,7 +294,8 @@ async fn events_that_cannot_be_folded_or_stored_become_the_same_dead_letters() {
     .await
     .unwrap();
     dead_letters::request_retry(&app.owner).await.unwrap();
-    crate::harness::eventually("they are retried", || async { aside().await.is_empty().then_some(()) }).await;
+    crate::harness::eventually("they are retried", || async { list_dead_letters().await.is_empty().then_some(()) })
+        .await;
     assert_eq!(rebuild(&projector, Then::Compare, &|_, _, _| {}).await.unwrap().differences, []);
     app.stop().await;
 }

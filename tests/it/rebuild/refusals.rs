@@ -10,13 +10,13 @@ use taskfold_projector::ProjectorError;
 use taskfold_projector::rebuild::{Then, back, rebuild};
 use taskfold_projector::versions;
 
-use super::{full_house, rebuilt};
+use super::{populate, rebuilt};
 use crate::harness::{App, eventually};
 
 #[tokio::test]
 async fn a_killed_rebuild_changes_nothing_and_the_next_one_succeeds() {
     let app = App::start().await;
-    let (ada, project) = full_house(&app).await;
+    let (ada, project) = populate(&app).await;
     // A long read: the switch has to wait, and is killed while it does.
     let mut reading = app.owner.begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM tasks").execute(&mut *reading).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_killed_rebuild_changes_nothing_and_the_next_one_succeeds() {
 #[tokio::test]
 async fn only_one_rebuild_runs_at_a_time() {
     let app = App::start().await;
-    full_house(&app).await;
+    populate(&app).await;
     let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let (one, other) = tokio::join!(
         rebuild(&projector, Then::Switch, &|_, _, _| {}),
@@ -67,7 +67,7 @@ async fn only_one_rebuild_runs_at_a_time() {
 #[tokio::test]
 async fn a_rollback_needs_a_previous_generation_of_this_version() {
     let app = App::start().await;
-    full_house(&app).await;
+    populate(&app).await;
     let projector = role_pool(&app.database_url, DatabaseRole::Maintenance, 8).await.unwrap();
     let refused = async || match back(&projector, &|_, _, _| {}).await {
         Err(ProjectorError::NoWayBack(why)) => why,
@@ -89,7 +89,7 @@ async fn a_rollback_needs_a_previous_generation_of_this_version() {
 #[tokio::test]
 async fn tables_of_an_earlier_version_are_rebuilt_before_projecting() {
     let app = App::start().await;
-    let (ada, project) = full_house(&app).await;
+    let (ada, project) = populate(&app).await;
     // As left by an earlier program: with another definition of a task's title.
     let mut earlier = app.owner.begin().await.unwrap();
     sqlx::query("UPDATE tasks SET title = 'earlier'").execute(&mut *earlier).await.unwrap();
@@ -114,7 +114,7 @@ async fn tables_of_an_earlier_version_are_rebuilt_before_projecting() {
 #[tokio::test]
 async fn tables_of_a_later_version_are_not_changed() {
     let app = App::start().await;
-    let (ada, project) = full_house(&app).await;
+    let (ada, project) = populate(&app).await;
     sqlx::query("UPDATE projection_checkpoint SET versions = versions || '{\"tasks\": 99}'")
         .execute(&app.owner)
         .await

@@ -5,7 +5,7 @@ use sqlx::{Postgres, Transaction};
 use super::*;
 
 /// Blocks the projector until it is dropped.
-async fn hold(app: &App) -> Transaction<'static, Postgres> {
+async fn block_projector(app: &App) -> Transaction<'static, Postgres> {
     let mut held = app.owner.begin().await.unwrap();
     sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
     held
@@ -21,7 +21,7 @@ async fn reads_wait_for_what_is_in_the_log_instead_of_not_found() {
     let (ada, bea, eve) = (app.person("ada").await, app.person("bea").await, app.person("eve").await);
     let (old, _) = ada.project("Old").await;
     app.settle().await;
-    let held = hold(&app).await;
+    let held = block_projector(&app).await;
     let (project, _) = ada.project("P").await;
     let path = format!("/v1/projects/{project}");
     ada.put(&format!("{path}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);

@@ -34,7 +34,7 @@ fn taskfold(app: &App, arguments: &[&str]) -> (Child, i32) {
 }
 
 /// Checks that the process exits successfully.
-async fn ends_well(child: &mut Child) {
+async fn exits_successfully(child: &mut Child) {
     let ended = eventually("it ends", || std::future::ready(child.try_wait().unwrap())).await;
     assert!(ended.success(), "{ended}");
 }
@@ -95,7 +95,7 @@ async fn a_suspended_rebuild_blocks_nothing_and_completes_when_resumed() {
     assert!(began.elapsed() < LEASE, "projected after {:?}", began.elapsed());
     reading.rollback().await.unwrap();
     signal(pid, Signal::SIGCONT);
-    ends_well(&mut rebuild).await;
+    exits_successfully(&mut rebuild).await;
     app.finish().await;
 }
 
@@ -122,7 +122,7 @@ async fn a_suspended_rebuild_of_the_side_tables_blocks_no_command() {
     // Its transaction was ended: it reports that, and can be started again.
     assert!(!rebuild.wait().await.unwrap().success());
     let (mut again, _) = taskfold(&app, &["rebuild", "--write-side"]);
-    ends_well(&mut again).await;
+    exits_successfully(&mut again).await;
     app.finish().await;
 }
 

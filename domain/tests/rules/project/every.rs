@@ -127,7 +127,7 @@ fn an_archived_project_accepts_only_leaving_watching_and_its_restoration() {
 
 /// What clients show as buttons is what would be accepted and would change something.
 #[test]
-fn a_client_is_told_the_commands_that_change_something_now() {
+fn allowed_commands_are_those_that_change_something() {
     for is_archived in [false, true] {
         for (actor, role) in EVERYBODY {
             let Some(role) = role else { continue };
@@ -137,11 +137,11 @@ fn a_client_is_told_the_commands_that_change_something_now() {
                 let events = given(project).when(by(actor, command.clone())).inspect_result();
                 events.is_ok_and(|events| !events.is_empty())
             };
-            let mut told = allowed(role, is_archived);
-            told.retain(|name| *name != "create_task");
+            let mut listed = allowed(role, is_archived);
+            listed.retain(|name| *name != "create_task");
             let accepted: Vec<_> =
                 every().iter().map(|(_, command)| command).filter(|c| changes(c)).map(name_of).collect();
-            assert_eq!(told, accepted, "{role:?}, archived: {is_archived}");
+            assert_eq!(listed, accepted, "{role:?}, archived: {is_archived}");
         }
     }
 }

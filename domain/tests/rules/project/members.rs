@@ -102,7 +102,7 @@ fn an_owner_through_a_team_does_not_count_as_another_owner() {
 }
 
 #[test]
-fn one_of_two_owners_may_go() {
+fn one_of_two_owners_may_leave() {
     let two = || a_project_with([member_added(STRANGER, Role::Owner)]);
     given(two()).when(by(OWNER, remove(OWNER))).then_expect_events(vec![member_removed(OWNER, Role::Owner)]);
     given(two()).when(by(OWNER, set(OWNER, Role::Member))).then_expect_events(vec![role_changed(

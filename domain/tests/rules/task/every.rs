@@ -238,7 +238,7 @@ fn task_in(row: &Row, standing: Standing) -> Task {
 /// What clients show as buttons is what is not refused, by the role, the status, or what is archived or deleted, and
 /// what archives, unarchives or restores only while it does.
 #[test]
-fn a_client_is_told_the_commands_that_are_not_refused_now() {
+fn allowed_commands_are_those_that_are_not_refused() {
     let without_a_button = ["create", "remind", "edit_comment"];
     let archived_or_deleted = [(false, false, false), (true, false, false), (false, true, false), (false, false, true)];
     for row in every().into_iter().filter(|row| !without_a_button.contains(&row.name())) {
@@ -251,14 +251,14 @@ fn a_client_is_told_the_commands_that_are_not_refused_now() {
                 let result = row.by(actor).with(|facts| facts.project = project).decide(&task_in(&row, standing));
                 let toggles = ["archive", "unarchive", "restore"].contains(&row.name());
                 let accepted = result.as_ref().is_ok_and(|events| !toggles || !events.is_empty());
-                let told = allowed(role, standing).contains(&row.name());
-                assert_eq!(told, accepted, "{:?} by {role:?}, {standing:?}: {result:?}", row.command);
+                let listed = allowed(role, standing).contains(&row.name());
+                assert_eq!(listed, accepted, "{:?} by {role:?}, {standing:?}: {result:?}", row.command);
             }
         }
     }
 }
 
-/// They stale nobody's form: whoever edits a task is not told of a conflict because somebody commented.
+/// Such an event causes no version conflict for a user who is editing the task.
 #[test]
 fn comments_reactions_files_watching_and_reminders_are_no_edits() {
     let mut no_edits = vec![];

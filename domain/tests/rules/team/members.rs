@@ -77,7 +77,7 @@ fn the_last_owner_of_a_team_stays_its_owner() {
 }
 
 #[test]
-fn one_of_two_owners_may_go() {
+fn one_of_two_owners_may_leave() {
     let two = || a_team_with([member_added(owner(STRANGER))]);
     given(two()).when(by(OWNER, remove(OWNER))).then_expect_events(vec![member_removed(owner(OWNER))]);
     given(two())

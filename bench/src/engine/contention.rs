@@ -11,7 +11,7 @@ use taskfold_domain::{ProjectCommand, TaskCommand};
 
 use super::{Measured, Ours, Takes, creating, engine, measure, rates};
 use crate::clock::clock;
-use crate::figures::{figure, median, spread};
+use crate::statistics::{figure, median, spread};
 use crate::system::System;
 
 const CLIENTS: usize = 32;
@@ -60,8 +60,8 @@ pub async fn spots(ours: &Ours, seconds: u64, runs: usize) -> anyhow::Result<Vec
         };
         columns.push(measure(CLIENTS, seconds, one_column).await?);
     }
-    let spots = [("one task", tasks), ("one project", projects), ("one place in a column", columns)];
-    Ok(spots.iter().map(|(spot, measured)| tell(spot, measured)).collect())
+    let spots = [("one task", tasks), ("one project", projects), ("one rank in a column", columns)];
+    Ok(spots.iter().map(|(spot, measured)| print_row(spot, measured)).collect())
 }
 
 /// Distributes the clients over several engines.
@@ -74,7 +74,7 @@ pub async fn engines(system: &System, seconds: u64, runs: usize) -> anyhow::Resu
     }
     let all: Arc<[Ours]> = all.into();
     println!("\nengines on one log, for clients that create | commands/s | p99 ms");
-    let mut told = Vec::new();
+    let mut rows = Vec::new();
     for clients in CLIENTS_OF_ALL {
         let mut results = [1, 2, 4].map(|engines| (engines, Vec::new()));
         for _ in 0..runs {
@@ -83,14 +83,14 @@ pub async fn engines(system: &System, seconds: u64, runs: usize) -> anyhow::Resu
                 measured.push(creating(&spread, clients, seconds).await?);
             }
         }
-        told.extend(
-            results.iter().map(|(engines, measured)| tell(&format!("{engines} for {clients} clients"), measured)),
+        rows.extend(
+            results.iter().map(|(engines, measured)| print_row(&format!("{engines} for {clients} clients"), measured)),
         );
     }
-    Ok(told)
+    Ok(rows)
 }
 
-fn tell(at: &str, measured: &[Measured]) -> Value {
+fn print_row(at: &str, measured: &[Measured]) -> Value {
     let (rates, p99) = (rates(measured), measured.iter().map(|m| m.p99_ms).collect::<Vec<f64>>());
     println!("{at} | {} | {:.2}", spread(&rates, 0), median(p99.clone()));
     json!({"at": at, "commands_per_second": figure(&rates), "p99_ms": figure(&p99)})

@@ -8,39 +8,39 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::crowd::Report;
-use super::holder::{Progress, Question};
-use super::swarm::Plan;
+use super::child_process::{Progress, Request};
+use super::event_loop::Report;
+use super::threads::Plan;
 
 /// Interval of polling the progress of the listeners.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Listeners in child processes, one for each plan: a process can open 20,000 files at most, which is fewer than the
 /// listeners of two servers need. They begin to connect when this is created, and end when it is dropped.
-pub struct Held {
-    holders: Vec<Holder>,
+pub struct ListenerProcesses {
+    processes: Vec<ListenerProcess>,
     listeners: usize,
     began: Instant,
 }
 
-struct Holder {
+struct ListenerProcess {
     process: Child,
-    questions: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    requests: ChildStdin,
+    responses: Lines<BufReader<ChildStdout>>,
 }
 
-impl Held {
+impl ListenerProcesses {
     pub async fn start(plans: &[Plan]) -> anyhow::Result<Self> {
         let began = Instant::now();
-        let mut holders = Vec::new();
+        let mut processes = Vec::new();
         for plan in plans {
-            holders.push(Holder::start(plan).await?);
+            processes.push(ListenerProcess::start(plan).await?);
         }
-        Ok(Self { holders, listeners: plans.iter().map(|plan| plan.listeners.len()).sum(), began })
+        Ok(Self { processes, listeners: plans.iter().map(|plan| plan.listeners.len()).sum(), began })
     }
 
     pub fn pids(&self) -> impl Iterator<Item = u32> {
-        self.holders.iter().filter_map(|holder| holder.process.id())
+        self.processes.iter().filter_map(|child| child.process.id())
     }
 
     /// Waits until all listeners have received `hello`; returns the time since the beginning.
@@ -70,7 +70,7 @@ impl Held {
             if began.elapsed() > limit {
                 bail!("{reached} of {expected} {what} after {limit:?}");
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -81,7 +81,7 @@ impl Held {
 
     /// Collects the reports of all listeners up to now.
     pub async fn report(&mut self) -> anyhow::Result<Report> {
-        let mut reports = self.ask::<Report>(Question::Report).await?.into_iter();
+        let mut reports = self.ask::<Report>(Request::Report).await?.into_iter();
         let mut all = reports.next().context("no listeners")?;
         for report in reports {
             all.add(report)?;
@@ -90,45 +90,45 @@ impl Held {
     }
 
     async fn progress(&mut self) -> anyhow::Result<Vec<Progress>> {
-        let all = self.ask::<Progress>(Question::Progress).await?;
+        let all = self.ask::<Progress>(Request::Progress).await?;
         match all.iter().find_map(|progress| progress.failure.clone()) {
             Some(failure) => bail!(failure),
             None => Ok(all),
         }
     }
 
-    async fn ask<T: DeserializeOwned>(&mut self, question: Question) -> anyhow::Result<Vec<T>> {
-        let mut answers = Vec::new();
-        for holder in &mut self.holders {
-            answers.push(holder.ask(question).await?);
+    async fn ask<T: DeserializeOwned>(&mut self, request: Request) -> anyhow::Result<Vec<T>> {
+        let mut responses = Vec::new();
+        for child in &mut self.processes {
+            responses.push(child.ask(request).await?);
         }
-        Ok(answers)
+        Ok(responses)
     }
 }
 
-impl Holder {
+impl ListenerProcess {
     async fn start(plan: &Plan) -> anyhow::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
-            .arg("holder")
+            .arg("listener-process")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let questions = process.stdin.take().context("no stdin")?;
-        let answers = BufReader::new(process.stdout.take().context("no stdout")?).lines();
-        let mut holder = Self { process, questions, answers };
-        holder.say(&serde_json::to_string(plan)?).await?;
-        Ok(holder)
+        let requests = process.stdin.take().context("no stdin")?;
+        let responses = BufReader::new(process.stdout.take().context("no stdout")?).lines();
+        let mut child = Self { process, requests, responses };
+        child.send(&serde_json::to_string(plan)?).await?;
+        Ok(child)
     }
 
-    async fn ask<T: DeserializeOwned>(&mut self, question: Question) -> anyhow::Result<T> {
-        self.say(&serde_json::to_string(&question)?).await?;
-        let answer = self.answers.next_line().await?.context("a process that holds listeners has ended")?;
-        Ok(serde_json::from_str(&answer)?)
+    async fn ask<T: DeserializeOwned>(&mut self, request: Request) -> anyhow::Result<T> {
+        self.send(&serde_json::to_string(&request)?).await?;
+        let response = self.responses.next_line().await?.context("a process that holds listeners has ended")?;
+        Ok(serde_json::from_str(&response)?)
     }
 
-    async fn say(&mut self, line: &str) -> anyhow::Result<()> {
-        let said = self.questions.write_all(format!("{line}\n").as_bytes()).await;
-        said.context("a process that holds listeners is gone")
+    async fn send(&mut self, line: &str) -> anyhow::Result<()> {
+        let written = self.requests.write_all(format!("{line}\n").as_bytes()).await;
+        written.context("a process that holds listeners has ended")
     }
 }

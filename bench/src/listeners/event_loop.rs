@@ -13,13 +13,13 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use serde::{Deserialize, Serialize};
 
-use super::connection::{Connection, Look};
+use super::connection::{Connection, ConnectionState};
 use super::frames::{Frame, Kind};
 use super::latencies::Latencies;
-use super::seen::Seen;
+use super::received::Received;
 use super::sockets;
-use super::swarm::Plan;
-use crate::moment;
+use super::threads::Plan;
+use crate::monotonic;
 
 const WAKE: Token = Token(usize::MAX);
 /// Reconnection delay of a listener that received no `retry:`: about that of browsers.
@@ -30,16 +30,16 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// Reconnection policy of a listener whose connection ends: it reconnects to the next address with `Last-Event-ID`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Returns {
+pub enum Reconnect {
     /// No reconnection: the end is a failure.
     Never,
     /// After the delay that the server sent, or 3 s.
-    AsTold,
+    AfterRetry,
     /// Within one second.
-    AtOnce,
+    Immediately,
 }
 
-pub enum Ask {
+pub enum ThreadRequest {
     Reached(Arc<Vec<u64>>, Sender<usize>),
     Report(Sender<Report>),
     End,
@@ -79,7 +79,7 @@ pub struct Report {
     /// Number of `lagging`, `degraded` and similar frames.
     pub notices: u64,
     /// Channel of each listener, and the frames that it received.
-    pub seen: Vec<(usize, Seen)>,
+    pub received: Vec<(usize, Received)>,
 }
 
 impl Report {
@@ -91,7 +91,7 @@ impl Report {
             heartbeats: 0,
             drains: 0,
             notices: 0,
-            seen: Vec::new(),
+            received: Vec::new(),
         })
     }
 
@@ -104,7 +104,7 @@ impl Report {
         self.heartbeats += other.heartbeats;
         self.drains += other.drains;
         self.notices += other.notices;
-        self.seen.extend(other.seen);
+        self.received.extend(other.received);
         Ok(())
     }
 
@@ -125,64 +125,64 @@ impl Report {
 }
 
 /// One listener.
-struct Place {
+struct ListenerState {
     /// Index among all listeners.
     number: usize,
     /// Number of connection attempts so far: each one goes to the next address.
-    turn: usize,
+    attempts: usize,
     connection: Option<Connection>,
     greeted: bool,
-    seen: Seen,
+    received: Received,
     retry: Option<Duration>,
-    gone_since: Option<Instant>,
+    disconnected_since: Option<Instant>,
 }
 
 /// The listeners of one thread.
-pub struct Crowd {
+pub struct EventLoop {
     plan: Arc<Plan>,
     progress: Arc<Progress>,
-    asked: Receiver<Ask>,
+    requests: Receiver<ThreadRequest>,
     poll: Poll,
-    places: Vec<Place>,
+    states: Vec<ListenerState>,
     /// Listeners that connect as soon as fewer connections are being opened.
     waiting: VecDeque<usize>,
     under_way: usize,
-    returning: BinaryHeap<Reverse<(Instant, usize)>>,
+    reconnecting: BinaryHeap<Reverse<(Instant, usize)>>,
     report: Report,
     scratch: Vec<u8>,
 }
 
-impl Crowd {
+impl EventLoop {
     pub fn new(
         plan: Arc<Plan>,
         thread: usize,
         progress: Arc<Progress>,
-        asked: Receiver<Ask>,
+        requests: Receiver<ThreadRequest>,
     ) -> anyhow::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let mine = (thread..plan.listeners.len()).step_by(plan.threads.max(1));
-        let places: Vec<Place> = mine.map(Place::new).collect();
-        let crowd = Self {
-            waiting: (0..places.len()).collect(),
-            places,
+        let states: Vec<ListenerState> = mine.map(ListenerState::new).collect();
+        let event_loop = Self {
+            waiting: (0..states.len()).collect(),
+            states,
             progress,
-            asked,
+            requests,
             poll,
             under_way: 0,
-            returning: BinaryHeap::new(),
+            reconnecting: BinaryHeap::new(),
             report: Report::new()?,
             scratch: vec![0; SCRATCH_BYTES],
             plan,
         };
-        Ok((crowd, waker))
+        Ok((event_loop, waker))
     }
 
     pub fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         loop {
             self.connect_some();
-            let next = self.returning.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+            let next = self.reconnecting.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
             match self.poll.poll(&mut events, next) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
                     return self.progress.fail(format!("polling: {error}"));
@@ -192,126 +192,134 @@ impl Crowd {
             for event in &events {
                 match event.token() {
                     WAKE => {}
-                    Token(place) => self.drive(place, event.is_read_closed()),
+                    Token(index) => self.drive(index, event.is_read_closed()),
                 }
             }
-            while let Some(place) = self.due() {
-                self.waiting.push_back(place);
+            while let Some(index) = self.due() {
+                self.waiting.push_back(index);
             }
-            while let Ok(ask) = self.asked.try_recv() {
-                match ask {
-                    Ask::End => return,
-                    Ask::Report(answer) => drop(answer.send(self.tell())),
-                    Ask::Reached(positions, answer) => drop(answer.send(self.reached(&positions))),
+            while let Ok(request) = self.requests.try_recv() {
+                match request {
+                    ThreadRequest::End => return,
+                    ThreadRequest::Report(answer) => drop(answer.send(self.current_report())),
+                    ThreadRequest::Reached(positions, answer) => drop(answer.send(self.reached(&positions))),
                 }
             }
         }
     }
 
     fn due(&mut self) -> Option<usize> {
-        let Reverse((at, _)) = self.returning.peek()?;
+        let Reverse((at, _)) = self.reconnecting.peek()?;
         if *at > Instant::now() {
             return None;
         }
-        self.returning.pop().map(|Reverse((_, place))| place)
+        self.reconnecting.pop().map(|Reverse((_, index))| index)
     }
 
-    fn tell(&self) -> Report {
-        let seen = self.places.iter().map(|place| (self.plan.listeners[place.number].channel, place.seen));
-        Report { seen: seen.collect(), ..self.report.clone() }
+    fn current_report(&self) -> Report {
+        let received = self.states.iter().map(|state| (self.plan.listeners[state.number].channel, state.received));
+        Report { received: received.collect(), ..self.report.clone() }
     }
 
     fn reached(&self, positions: &[u64]) -> usize {
-        let channel = |place: &Place| self.plan.listeners[place.number].channel;
-        self.places.iter().filter(|place| place.greeted && place.seen.cursor >= positions[channel(place)]).count()
+        let channel = |state: &ListenerState| self.plan.listeners[state.number].channel;
+        self.states.iter().filter(|state| state.greeted && state.received.cursor >= positions[channel(state)]).count()
     }
 
     fn connect_some(&mut self) {
         let at_once = (self.plan.at_once / self.plan.threads.max(1)).max(1);
         while self.under_way < at_once {
-            let Some(place) = self.waiting.pop_front() else { return };
+            let Some(index) = self.waiting.pop_front() else { return };
             self.under_way += 1;
-            if let Err(error) = self.connect(place) {
-                self.lost(place, &format!("connecting: {error}"));
+            if let Err(error) = self.connect(index) {
+                self.lost(index, &format!("connecting: {error}"));
             }
         }
     }
 
     fn connect(&mut self, index: usize) -> std::io::Result<()> {
-        let place = &mut self.places[index];
+        let state = &mut self.states[index];
         let addresses = &self.plan.addresses;
-        let address = addresses[(place.number + place.turn) % addresses.len()];
-        place.turn += 1;
-        let mut socket = TcpStream::from_std(sockets::connect(address, self.plan.listeners[place.number].from)?);
+        let address = addresses[(state.number + state.attempts) % addresses.len()];
+        state.attempts += 1;
+        let mut socket = TcpStream::from_std(sockets::connect(address, self.plan.listeners[state.number].from)?);
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        place.connection = Some(Connection::new(socket, place.request(&self.plan)));
+        state.connection = Some(Connection::new(socket, state.request(&self.plan)));
         Ok(())
     }
 
     fn drive(&mut self, index: usize, closed: bool) {
-        let place = &mut self.places[index];
-        let Some(connection) = &mut place.connection else { return };
+        let state = &mut self.states[index];
+        let Some(connection) = &mut state.connection else { return };
         let report = &mut self.report;
         let now = Cell::new(0);
-        let was_greeted = place.greeted;
+        let was_greeted = state.greeted;
         let mut changes = 0;
-        let look = connection.drive(
+        let outcome = connection.drive(
             closed,
             &mut self.scratch,
-            || now.set(moment::now()),
+            || now.set(monotonic::now()),
             |frame| {
                 changes += u64::from(frame.kind == Kind::Change);
-                take(frame, now.get(), &mut place.seen, report);
-                place.greeted |= frame.kind == Kind::Hello;
-                place.retry = frame.retry.map(|ms| Duration::from_millis(ms.into())).or(place.retry);
+                take(frame, now.get(), &mut state.received, report);
+                state.greeted |= frame.kind == Kind::Hello;
+                state.retry = frame.retry.map(|ms| Duration::from_millis(ms.into())).or(state.retry);
             },
         );
         if changes > 0 {
             self.progress.changes.fetch_add(changes, Ordering::Relaxed);
         }
-        if place.greeted && !was_greeted {
+        if state.greeted && !was_greeted {
             self.under_way -= 1;
             self.progress.connected.fetch_add(1, Ordering::Relaxed);
-            if let Some(since) = place.gone_since.take() {
+            if let Some(since) = state.disconnected_since.take() {
                 self.report.outages.record(since.elapsed());
             }
         }
-        match look {
-            Ok(Look::Open) => {}
-            Ok(Look::Ended) => self.lost(index, "the server ended the stream"),
+        match outcome {
+            Ok(ConnectionState::Open) => {}
+            Ok(ConnectionState::Ended) => self.lost(index, "the server ended the stream"),
             Err(error) => self.lost(index, &format!("{error:#}")),
         }
     }
 
     /// Handles a connection that ended or could not be opened.
     fn lost(&mut self, index: usize, why: &str) {
-        let place = &mut self.places[index];
-        place.connection = None;
-        if std::mem::take(&mut place.greeted) {
+        let state = &mut self.states[index];
+        state.connection = None;
+        if std::mem::take(&mut state.greeted) {
             self.progress.connected.fetch_sub(1, Ordering::Relaxed);
-            place.gone_since = Some(Instant::now());
+            state.disconnected_since = Some(Instant::now());
         } else {
             self.under_way -= 1;
         }
-        let wait = match self.plan.returns {
-            Returns::Never => return self.progress.fail(format!("listener {}: {why}", place.number)),
-            Returns::AsTold => place.retry.unwrap_or(RETRY),
-            Returns::AtOnce => JITTER.mul_f64((place.number * 7919 % 1000) as f64 / 1000.0),
+        let wait = match self.plan.reconnect {
+            Reconnect::Never => return self.progress.fail(format!("listener {}: {why}", state.number)),
+            Reconnect::AfterRetry => state.retry.unwrap_or(RETRY),
+            Reconnect::Immediately => JITTER.mul_f64((state.number * 7919 % 1000) as f64 / 1000.0),
         };
-        self.returning.push(Reverse((Instant::now() + wait, index)));
+        self.reconnecting.push(Reverse((Instant::now() + wait, index)));
     }
 }
 
-impl Place {
+impl ListenerState {
     fn new(number: usize) -> Self {
-        Self { number, turn: 0, connection: None, greeted: false, seen: Seen::default(), retry: None, gone_since: None }
+        Self {
+            number,
+            attempts: 0,
+            connection: None,
+            greeted: false,
+            received: Received::default(),
+            retry: None,
+            disconnected_since: None,
+        }
     }
 
     fn request(&self, plan: &Plan) -> Vec<u8> {
         let listener = plan.listeners[self.number];
         let (path, token) = (&plan.channels[listener.channel].path, &plan.tokens[listener.token]);
-        let last = match self.seen.from {
-            Some(_) => format!("Last-Event-ID: {}\r\n", self.seen.cursor),
+        let last = match self.received.from {
+            Some(_) => format!("Last-Event-ID: {}\r\n", self.received.cursor),
             None => String::new(),
         };
         format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n{last}\r\n")
@@ -319,17 +327,17 @@ impl Place {
     }
 }
 
-fn take(frame: Frame, now: u64, seen: &mut Seen, report: &mut Report) {
+fn take(frame: Frame, now: u64, received: &mut Received, report: &mut Report) {
     match (frame.kind, frame.id) {
-        (Kind::Hello, Some(id)) => seen.hello(id),
-        (Kind::Change, Some(id)) => seen.change(id),
-        (_, Some(id)) => seen.served(id),
+        (Kind::Hello, Some(id)) => received.hello(id),
+        (Kind::Change, Some(id)) => received.change(id),
+        (_, Some(id)) => received.served(id),
         (_, None) => {}
     }
     match frame.kind {
         Kind::Change => {
             if let Some(sent) = frame.sent {
-                report.latencies.record(moment::between(sent, now));
+                report.latencies.record(monotonic::between(sent, now));
                 report.reach(sent, now, now);
             }
         }

@@ -1,15 +1,15 @@
-//! Child process that holds the listeners of one plan, controlled by lines on stdin.
+//! Child process with the listeners of one plan, controlled by lines on stdin.
 
 use std::io::Write as _;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::swarm::Swarm;
+use super::threads::Listeners;
 
-/// Requests to a holder, one line each.
+/// Requests to the process, one line each.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub enum Question {
+pub enum Request {
     Progress,
     Report,
 }
@@ -28,12 +28,12 @@ pub struct Progress {
 pub fn run() -> anyhow::Result<()> {
     let mut lines = std::io::stdin().lines();
     let plan = lines.next().context("no plan")??;
-    let swarm = Swarm::start(serde_json::from_str(&plan)?)?;
+    let listeners = Listeners::start(serde_json::from_str(&plan)?)?;
     let mut answers = std::io::stdout().lock();
     for line in lines {
         let answer = match serde_json::from_str(&line?)? {
-            Question::Progress => serde_json::to_string(&swarm.progress())?,
-            Question::Report => serde_json::to_string(&swarm.report()?)?,
+            Request::Progress => serde_json::to_string(&listeners.progress())?,
+            Request::Report => serde_json::to_string(&listeners.report()?)?,
         };
         writeln!(answers, "{answer}")?;
     }

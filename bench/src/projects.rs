@@ -19,10 +19,10 @@ pub struct Audience {
     pub listeners: usize,
     /// Projects that the listeners are distributed over
     #[arg(long, default_value = "10")]
-    pub rooms: usize,
+    pub projects: usize,
     /// Each listener follows this many projects on its connection, through /v1/stream
-    #[arg(long, value_name = "ROOMS")]
-    pub several: Option<usize>,
+    #[arg(long, value_name = "PROJECTS")]
+    pub projects_per_stream: Option<usize>,
     /// Listeners per person; 0: all belong to one person
     #[arg(long, default_value = "0")]
     pub per_user: usize,
@@ -35,16 +35,16 @@ pub struct Audience {
 }
 
 /// Projects with a task each, and the tokens of the people who listen to them.
-pub struct Rooms {
-    pub rooms: Vec<Room>,
+pub struct Projects {
+    pub list: Vec<Project>,
     /// Tokens of all people; the first is the owner's, who sends the commands.
     pub tokens: Vec<String>,
     audience: Audience,
 }
 
 #[derive(Clone)]
-pub struct Room {
-    pub project: Arc<str>,
+pub struct Project {
+    pub id: Arc<str>,
     pub task: Arc<str>,
 }
 
@@ -62,13 +62,13 @@ impl Audience {
         listener.checked_div(self.per_user).unwrap_or(0)
     }
 
-    fn rooms_of_channel(&self, channel: usize) -> std::ops::Range<usize> {
-        let several = self.several.unwrap_or(1).max(1);
-        channel * several..self.rooms.min((channel + 1) * several)
+    fn projects_of_channel(&self, channel: usize) -> std::ops::Range<usize> {
+        let projects_per_stream = self.projects_per_stream.unwrap_or(1).max(1);
+        channel * projects_per_stream..self.projects.min((channel + 1) * projects_per_stream)
     }
 
     pub fn channels(&self) -> usize {
-        self.rooms.div_ceil(self.several.unwrap_or(1).max(1))
+        self.projects.div_ceil(self.projects_per_stream.unwrap_or(1).max(1))
     }
 
     /// Channel of a listener. Neighbouring listeners share one, so that a person is a member of few projects.
@@ -77,7 +77,7 @@ impl Audience {
     }
 
     /// Listeners of one instance, with local addresses that those of other instances do not use.
-    pub fn everybody(&self, instance: usize) -> Vec<Listener> {
+    pub fn all_listeners(&self, instance: usize) -> Vec<Listener> {
         let one = |number| Listener {
             channel: self.channel_of(number),
             token: self.person_of(number),
@@ -88,43 +88,43 @@ impl Audience {
 
     /// Number of listeners of each project, on one instance.
     pub fn sizes(&self) -> Vec<usize> {
-        let mut sizes = vec![0; self.rooms];
+        let mut sizes = vec![0; self.projects];
         for listener in 0..self.listeners {
-            for room in self.rooms_of_channel(self.channel_of(listener)) {
-                sizes[room] += 1;
+            for project in self.projects_of_channel(self.channel_of(listener)) {
+                sizes[project] += 1;
             }
         }
         sizes
     }
 }
 
-impl Rooms {
+impl Projects {
     pub async fn make(commands: &str, reads: &str, audience: &Audience) -> anyhow::Result<Self> {
         let mut people = vec![sign_in(commands, "bench-0").await?];
         let mut owner = Client::connect(commands, &people[0].token).await?;
-        let mut rooms = Vec::new();
+        let mut projects = Vec::new();
         let mut position = 0;
-        for number in 0..audience.rooms {
-            let name = json!({"name": format!("Room {number}")}).to_string();
+        for number in 0..audience.projects {
+            let name = json!({"name": format!("Project {number}")}).to_string();
             let project = owner.json("POST", "/v1/projects", name).await?;
             let project = text(&project, "id")?;
             let title = json!({"title": "What is talked about"}).to_string();
             let task = owner.json("POST", &format!("/v1/projects/{project}/tasks"), title).await?;
             position = position_of(&task)?;
-            rooms.push(Room { project: project.into(), task: text(&task, "id")?.into() });
+            projects.push(Project { id: project.into(), task: text(&task, "id")?.into() });
         }
         for number in 1..audience.people() {
             let person = sign_in(commands, &format!("bench-{number}")).await?;
             let theirs = (0..audience.listeners).filter(|listener| audience.person_of(*listener) == number);
             let mut channels: Vec<usize> = theirs.map(|listener| audience.channel_of(listener)).collect();
             channels.dedup();
-            for room in channels.into_iter().flat_map(|channel| audience.rooms_of_channel(channel)) {
-                let path = format!("/v1/projects/{}/members/{}", rooms[room].project, person.id);
+            for project in channels.into_iter().flat_map(|channel| audience.projects_of_channel(channel)) {
+                let path = format!("/v1/projects/{}/members/{}", projects[project].id, person.id);
                 position = position_of(&owner.json("PUT", &path, json!({"role": "viewer"}).to_string()).await?)?;
             }
             people.push(person);
         }
-        let made = Self { rooms, tokens: people.into_iter().map(|p| p.token).collect(), audience: *audience };
+        let made = Self { list: projects, tokens: people.into_iter().map(|p| p.token).collect(), audience: *audience };
         made.until_readable(reads, position).await?;
         Ok(made)
     }
@@ -134,8 +134,8 @@ impl Rooms {
         let person = sign_in(commands, name).await?;
         let mut owner = Client::connect(commands, &self.tokens[0]).await?;
         let mut position = 0;
-        for room in &self.rooms {
-            let path = format!("/v1/projects/{}/members/{}", room.project, person.id);
+        for project in &self.list {
+            let path = format!("/v1/projects/{}/members/{}", project.id, person.id);
             position = position_of(&owner.json("PUT", &path, json!({"role": "viewer"}).to_string()).await?)?;
         }
         self.until_readable(reads, position).await?;
@@ -146,7 +146,7 @@ impl Rooms {
     /// after the projected position.
     pub async fn until_readable(&self, reads: &str, position: u64) -> anyhow::Result<()> {
         let mut reader = Client::connect(reads, &self.tokens[0]).await?;
-        let path = format!("/v1/projects/{}?min_position={position}", self.rooms[0].project);
+        let path = format!("/v1/projects/{}?min_position={position}", self.list[0].id);
         while let Err(behind) = reader.send("GET", &path, String::new()).await {
             anyhow::ensure!(behind.to_string().contains("503"), behind);
         }
@@ -156,13 +156,13 @@ impl Rooms {
     /// The streams that the listeners open.
     pub fn channels(&self) -> Vec<Channel> {
         let one = |channel: usize| {
-            let rooms: Vec<usize> = self.audience.rooms_of_channel(channel).collect();
-            let projects: Vec<&str> = rooms.iter().map(|room| &*self.rooms[*room].project).collect();
-            let path = match self.audience.several {
-                None => format!("/v1/projects/{}/events/stream", projects[0]),
-                Some(_) => format!("/v1/stream?projects={}", projects.join(",")),
+            let indexes: Vec<usize> = self.audience.projects_of_channel(channel).collect();
+            let ids: Vec<&str> = indexes.iter().map(|index| &*self.list[*index].id).collect();
+            let path = match self.audience.projects_per_stream {
+                None => format!("/v1/projects/{}/events/stream", ids[0]),
+                Some(_) => format!("/v1/stream?projects={}", ids.join(",")),
             };
-            Channel { path, rooms }
+            Channel { path, projects: indexes }
         };
         (0..self.audience.channels()).map(one).collect()
     }

@@ -3,7 +3,7 @@
 use super::fill::Filled;
 
 /// A read, as an HTTP request and as SQL.
-pub struct Question {
+pub struct Query {
     pub name: &'static str,
     pub path: Box<dyn Fn(usize) -> String>,
     /// Script for pgbench.
@@ -34,15 +34,15 @@ pub fn as_read(user: &str, project: Option<&str>, sql: &str) -> String {
     )
 }
 
-pub fn questions(filled: &Filled) -> Vec<Question> {
+pub fn queries(filled: &Filled) -> Vec<Query> {
     let (user, project) = (filled.user.to_string(), filled.project.to_string());
     let words = filled.words.clone();
-    let read = |name, path: Box<dyn Fn(usize) -> String>, of: Option<&str>, before: &str, sql: String| Question {
+    let read = |name, path: Box<dyn Fn(usize) -> String>, of: Option<&str>, before: &str, sql: String| Query {
         name,
         path,
         sql: format!("{before}{}", as_read(&user, of, &sql)),
     };
-    let question = |name, path, before: &str, sql| read(name, path, None, before, sql);
+    let query = |name, path, before: &str, sql| read(name, path, None, before, sql);
     let of_project = |name, path: String, sql| read(name, Box::new(move |_| path.clone()), Some(&project), "", sql);
     let search = |words: &str| {
         format!(
@@ -60,9 +60,9 @@ pub fn questions(filled: &Filled) -> Vec<Question> {
             format!("/v1/projects/{project}/board?column_limit=20"),
             format!(
                 "SELECT {CARD} FROM unnest(ARRAY(SELECT (c ->> 'id')::uuid FROM projects, jsonb_array_elements(columns) AS c \
-                     WHERE project_id = '{project}')) WITH ORDINALITY AS of (id, place) CROSS JOIN LATERAL ( \
+                     WHERE project_id = '{project}')) WITH ORDINALITY AS of (id, ordinal) CROSS JOIN LATERAL ( \
                      SELECT * FROM tasks t WHERE t.project_id = '{project}' AND t.column_id = of.id AND NOT t.archived \
-                     AND NOT t.deleted ORDER BY t.rank, t.task_id LIMIT 21) AS tasks ORDER BY place, rank, task_id"
+                     AND NOT t.deleted ORDER BY t.rank, t.task_id LIMIT 21) AS tasks ORDER BY ordinal, rank, task_id"
             ),
         ),
         of_project(
@@ -73,19 +73,19 @@ pub fn questions(filled: &Filled) -> Vec<Question> {
                  ORDER BY CASE WHEN due_at IS NULL THEN 'infinity' ELSE due_at END, task_id LIMIT 51"
             ),
         ),
-        question(
+        query(
             "search, one word",
             Box::new(move |n| format!("/v1/search?limit=20&q={}", words[n % words.len()])),
             &format!("\\set n random(1, {})\n", filled.words.len()),
             search(&format!("ARRAY[(ARRAY['{}'])[:n]]", filled.words.join("','"))),
         ),
-        question(
+        query(
             "search, one letter",
             Box::new(|n| format!("/v1/search?limit=20&q={:x}", n % 16)),
             "\\set n random(0, 15)\n",
             search("ARRAY[to_hex(:n::integer)]"),
         ),
-        question(
+        query(
             "notifications, 50",
             Box::new(|_| "/v1/me/notifications".to_owned()),
             "",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Positions that one listener received: enough to check, once all positions are known, that each came once and in
 /// order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Received {
     /// Position at which its first stream began.
     pub from: Option<u64>,
     /// Id of the last frame that had one.
@@ -18,7 +18,7 @@ pub struct Seen {
     pub doubled: u64,
 }
 
-impl Seen {
+impl Received {
     pub fn hello(&mut self, position: u64) {
         if self.from.is_none() {
             self.from = Some(position);
@@ -42,13 +42,13 @@ impl Seen {
 }
 
 /// All positions of a channel, each of which its listeners must have received.
-pub struct Truth {
+pub struct ExpectedPositions {
     positions: Vec<u64>,
     /// `sums[i]` over the first i positions.
     sums: Vec<u64>,
 }
 
-impl Truth {
+impl ExpectedPositions {
     pub fn new(mut positions: Vec<u64>) -> Self {
         positions.sort_unstable();
         let mut sum = 0_u64;
@@ -60,13 +60,13 @@ impl Truth {
     }
 
     /// Number of missing positions. A Change that is out of order counts as missing.
-    pub fn missing(&self, seen: &Seen) -> u64 {
-        let from = seen.from.unwrap_or(0);
+    pub fn missing(&self, received: &Received) -> u64 {
+        let from = received.from.unwrap_or(0);
         let before = self.positions.partition_point(|position| *position <= from);
         let due = (self.positions.len() - before) as u64;
         let sum = self.sums[self.positions.len()].wrapping_sub(self.sums[before]);
-        match due.abs_diff(seen.count) {
-            0 => u64::from(sum != seen.sum),
+        match due.abs_diff(received.count) {
+            0 => u64::from(sum != received.sum),
             difference => difference,
         }
     }
@@ -84,34 +84,34 @@ fn spread(position: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn seen(from: u64, positions: &[u64]) -> Seen {
-        let mut seen = Seen::default();
-        seen.hello(from);
-        positions.iter().for_each(|position| seen.change(*position));
-        seen
+    fn received(from: u64, positions: &[u64]) -> Received {
+        let mut received = Received::default();
+        received.hello(from);
+        positions.iter().for_each(|position| received.change(*position));
+        received
     }
 
     #[test]
     fn a_listener_with_all_frames_since_it_connected_misses_none() {
-        let truth = Truth::new(vec![7, 3, 5, 11]);
-        assert_eq!(truth.missing(&seen(0, &[3, 5, 7, 11])), 0);
-        assert_eq!(truth.missing(&seen(5, &[7, 11])), 0);
-        assert_eq!(truth.missing(&seen(11, &[])), 0);
+        let expected = ExpectedPositions::new(vec![7, 3, 5, 11]);
+        assert_eq!(expected.missing(&received(0, &[3, 5, 7, 11])), 0);
+        assert_eq!(expected.missing(&received(5, &[7, 11])), 0);
+        assert_eq!(expected.missing(&received(11, &[])), 0);
     }
 
     #[test]
     fn missing_frames_and_those_of_other_projects_are_detected() {
-        let truth = Truth::new(vec![3, 5, 7, 11]);
-        assert_eq!(truth.missing(&seen(0, &[3, 7, 11])), 1);
-        assert_eq!(truth.missing(&seen(0, &[3, 5, 8, 11])), 1);
-        assert_eq!(truth.missing(&seen(0, &[4, 5, 6, 11])), 1);
+        let expected = ExpectedPositions::new(vec![3, 5, 7, 11]);
+        assert_eq!(expected.missing(&received(0, &[3, 7, 11])), 1);
+        assert_eq!(expected.missing(&received(0, &[3, 5, 8, 11])), 1);
+        assert_eq!(expected.missing(&received(0, &[4, 5, 6, 11])), 1);
     }
 
     #[test]
     fn duplicate_and_late_frames_are_counted_once_each() {
-        let twice = seen(0, &[3, 5, 5, 4, 7]);
+        let twice = received(0, &[3, 5, 5, 4, 7]);
         assert_eq!((twice.doubled, twice.count), (2, 3));
-        let mut beyond = seen(0, &[3]);
+        let mut beyond = received(0, &[3]);
         beyond.served(9);
         beyond.change(5);
         assert_eq!(beyond.doubled, 1);

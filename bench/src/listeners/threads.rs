@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::crowd::{Ask, Crowd, Progress, Report, Returns};
-use super::holder;
+use super::child_process;
+use super::event_loop::{EventLoop, Progress, Reconnect, Report, ThreadRequest};
 
 /// Channels, addresses and tokens of all listeners.
 #[derive(Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Plan {
     /// Limit of connections being opened at one time.
     pub at_once: usize,
     pub threads: usize,
-    pub returns: Returns,
+    pub reconnect: Reconnect,
 }
 
 /// A stream that several listeners open.
@@ -31,7 +31,7 @@ pub struct Plan {
 pub struct Channel {
     pub path: String,
     /// Indexes of the projects whose events it carries.
-    pub rooms: Vec<usize>,
+    pub projects: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -43,23 +43,24 @@ pub struct Listener {
 }
 
 /// All listeners, on threads of their own, which begin to connect when this is created.
-pub struct Swarm {
+pub struct Listeners {
     plan: Arc<Plan>,
     progress: Arc<Progress>,
     began: Instant,
-    threads: Vec<(JoinHandle<()>, Sender<Ask>, Arc<mio::Waker>)>,
+    threads: Vec<(JoinHandle<()>, Sender<ThreadRequest>, Arc<mio::Waker>)>,
 }
 
-impl Swarm {
+impl Listeners {
     pub fn start(plan: Plan) -> anyhow::Result<Self> {
         let (plan, progress) = (Arc::new(plan), Arc::new(Progress::default()));
         let began = Instant::now();
         let mut threads = Vec::new();
         for number in 0..plan.threads.max(1) {
-            let (asks, asked) = channel();
-            let (crowd, waker) = Crowd::new(Arc::clone(&plan), number, Arc::clone(&progress), asked)?;
-            let thread = std::thread::Builder::new().name(format!("listeners-{number}")).spawn(move || crowd.run())?;
-            threads.push((thread, asks, waker));
+            let (sender, requests) = channel();
+            let (event_loop, waker) = EventLoop::new(Arc::clone(&plan), number, Arc::clone(&progress), requests)?;
+            let thread =
+                std::thread::Builder::new().name(format!("listeners-{number}")).spawn(move || event_loop.run())?;
+            threads.push((thread, sender, waker));
         }
         Ok(Self { plan, progress, began, threads })
     }
@@ -78,8 +79,12 @@ impl Swarm {
         self.progress.changes.load(Ordering::Relaxed)
     }
 
-    pub fn progress(&self) -> holder::Progress {
-        holder::Progress { connected: self.connected(), changes: self.changes(), failure: self.progress.failure() }
+    pub fn progress(&self) -> child_process::Progress {
+        child_process::Progress {
+            connected: self.connected(),
+            changes: self.changes(),
+            failure: self.progress.failure(),
+        }
     }
 
     /// Waits until all listeners have received `hello`; returns the time since the beginning.
@@ -105,13 +110,13 @@ impl Swarm {
     /// Number of listeners that are connected and served up to these positions, one for each channel.
     pub fn reached(&self, positions: Vec<u64>) -> anyhow::Result<usize> {
         let positions = Arc::new(positions);
-        let counts = self.ask(|answer| Ask::Reached(Arc::clone(&positions), answer))?;
+        let counts = self.ask(|answer| ThreadRequest::Reached(Arc::clone(&positions), answer))?;
         Ok(counts.into_iter().sum())
     }
 
     /// Collects the reports of all listeners up to now.
     pub fn report(&self) -> anyhow::Result<Report> {
-        let mut reports = self.ask(Ask::Report)?.into_iter();
+        let mut reports = self.ask(ThreadRequest::Report)?.into_iter();
         let mut all = reports.next().context("no listeners")?;
         for report in reports {
             all.add(report)?;
@@ -119,23 +124,23 @@ impl Swarm {
         Ok(all)
     }
 
-    fn ask<T>(&self, ask: impl Fn(Sender<T>) -> Ask) -> anyhow::Result<Vec<T>> {
+    fn ask<T>(&self, request: impl Fn(Sender<T>) -> ThreadRequest) -> anyhow::Result<Vec<T>> {
         let mut answers = Vec::new();
-        for (_, asks, waker) in &self.threads {
+        for (_, sender, waker) in &self.threads {
             let (answer, answered) = channel();
-            asks.send(ask(answer)).map_err(|_| anyhow!("a thread of listeners is gone"))?;
+            sender.send(request(answer)).map_err(|_| anyhow!("a thread of listeners has ended"))?;
             waker.wake()?;
-            answers.push(answered.recv().context("a thread of listeners is gone")?);
+            answers.push(answered.recv().context("a thread of listeners has ended")?);
         }
         Ok(answers)
     }
 }
 
-impl Drop for Swarm {
+impl Drop for Listeners {
     /// Closes all connections.
     fn drop(&mut self) {
-        for (_, asks, waker) in &self.threads {
-            let _ = asks.send(Ask::End);
+        for (_, sender, waker) in &self.threads {
+            let _ = sender.send(ThreadRequest::End);
             let _ = waker.wake();
         }
         for (thread, ..) in self.threads.drain(..) {
