@@ -17,7 +17,7 @@ use crate::harness::{Actor, App, PATIENCE, data_dir, skipped};
 
 /// Looks for a browser. Without one, the tests that need it are skipped with a message; with TASKFOLD_REQUIRE_BROWSER
 /// this is an error.
-fn is_there() -> bool {
+fn is_installed() -> bool {
     let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let is_installed = version.is_ok_and(|status| status.success());
     if !is_installed {
@@ -153,7 +153,7 @@ const ODD: [&str; 9] = [
 
 #[tokio::test]
 async fn event_source_reads_every_frame_unchanged_and_resumes_at_its_cursor() {
-    if !is_there() {
+    if !is_installed() {
         return;
     }
     let app = App::start().await;
@@ -241,7 +241,7 @@ async fn attached(ada: &Actor, task: &str, name: &str, content_type: &str, bytes
 
 #[tokio::test]
 async fn a_recording_can_be_sought() {
-    if !is_there() {
+    if !is_installed() {
         return;
     }
     let app = App::start().await;
@@ -266,7 +266,7 @@ async fn a_recording_can_be_sought() {
 
 #[tokio::test]
 async fn scripts_of_an_uploaded_page_are_not_executed() {
-    if !is_there() {
+    if !is_installed() {
         return;
     }
     let app = App::start().await;

@@ -89,7 +89,7 @@ async fn a_ticket_opens_a_stream_and_others_are_refused() {
     let ticket = ada.post("/v1/stream-tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let mut stream = app.anonymous().stream(&format!("{path}?since=0&ticket={ticket}")).await;
     assert_eq!(stream.next().await.unwrap().event, "hello");
-    // It opens one stream; a browser that reconnects with it is told to get another.
+    // It opens one stream; a browser that reconnects with it is asked to get another one (`reauth`).
     app.anonymous().get(&format!("{path}?ticket={ticket}")).await.problem(401, "unauthenticated");
     let back = app.anonymous().request(Method::GET, &format!("{path}?ticket={ticket}")).header("last-event-id", "1");
     assert_eq!(last_event(&mut Sse::open(back).await).await, "reauth");
