@@ -89,7 +89,7 @@ fn the_table_has_every_command_but_creation_and_joining() {
 }
 
 #[test]
-fn each_role_may_send_what_it_is_enough_for_and_a_stranger_learns_nothing() {
+fn each_role_sends_its_commands_and_a_stranger_learns_nothing() {
     for (needs, command) in every() {
         for (actor, role) in EVERYBODY {
             let mut project = a_full_project(actor, &command);
@@ -169,7 +169,7 @@ fn an_import_needs_no_role_of_the_people_whose_history_it_replays() {
 }
 
 #[test]
-fn a_role_through_a_team_is_as_good_as_ones_own() {
+fn a_role_through_a_team_has_the_same_permissions() {
     let edit = || ProjectCommand::Edit(EditProject { name: Some(text("Q")), description: None });
     let renamed = ProjectEvent::Renamed(Renamed { name: changed_text("P", "Q") });
     given(a_project_with([team_added(Role::Admin)]))

@@ -49,7 +49,7 @@ fn template(events: impl IntoIterator<Item = ProjectEvent>) -> Option<Arc<Board>
 }
 
 #[test]
-fn whoever_creates_a_project_is_its_owner_and_gets_three_columns() {
+fn the_creator_of_a_project_is_its_owner_and_gets_three_columns() {
     let columns = vec![
         column(numbered(0), "To do", Category::Todo, 1),
         column(numbered(1), "In progress", Category::InProgress, 2),

@@ -30,7 +30,7 @@ fn an_admin_gives_a_role_to_a_team_that_they_are_in() {
 }
 
 #[test]
-fn a_team_that_one_is_not_in_is_not_found() {
+fn a_team_without_the_caller_is_not_found() {
     let without_admin = team_with([]);
     given(a_project())
         .when(by(ADMIN, set(Role::Viewer)).with(|facts| facts.teams = vec![without_admin]))

@@ -15,13 +15,13 @@ fn watched() -> ProjectEvent {
 }
 
 #[test]
-fn nobody_watches_a_project_without_having_asked_to() {
+fn a_project_is_watched_only_on_request() {
     given(a_project()).when(watch()).then_expect_events(vec![watched()]);
     given(a_project()).when(unwatch()).then_expect_events(vec![]);
 }
 
 #[test]
-fn whoever_watches_a_project_may_stop() {
+fn a_watcher_of_a_project_may_stop() {
     given(a_project_with([watched()])).when(watch()).then_expect_events(vec![]);
     given(a_project_with([watched()]))
         .when(unwatch())

@@ -58,7 +58,7 @@ fn a_task_has_a_maximum_of_files_at_one_time() {
 }
 
 #[test]
-fn whoever_attached_a_file_or_an_admin_removes_it() {
+fn the_uploader_or_an_admin_removes_a_file() {
     for actor in [MEMBER, ADMIN, OWNER] {
         given(a_task_with([attached(file())])).when(removes(actor)).then_expect_events(vec![detached(file())]);
     }

@@ -83,7 +83,7 @@ fn a_task_has_the_status_of_the_column_that_it_is_created_in() {
 }
 
 #[test]
-fn a_task_that_is_to_run_at_once_goes_to_the_first_column_in_progress() {
+fn a_task_that_is_started_at_creation_is_in_the_first_column_in_progress() {
     let started = || Some(TaskEvent::Started(runs(Status::Todo, NOW)));
     given(vec![]).when(creates(CreateTask { run: true, ..create() })).then_expect_events(created_in(DOING, started()));
     given(vec![])

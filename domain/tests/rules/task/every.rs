@@ -126,7 +126,7 @@ fn the_table_has_every_command() {
 const OF_THEIR_AUTHOR: [&str; 2] = ["edit_comment", "unreact"];
 
 #[test]
-fn each_role_may_send_what_it_is_enough_for_and_a_stranger_learns_nothing() {
+fn each_role_sends_its_commands_and_a_stranger_learns_nothing() {
     for row in every() {
         for (actor, role) in EVERYBODY {
             let result = given(row.task.clone()).when(row.by(actor)).inspect_result();
@@ -149,7 +149,7 @@ fn each_role_may_send_what_it_is_enough_for_and_a_stranger_learns_nothing() {
 }
 
 #[test]
-fn a_role_through_a_team_is_as_good_as_ones_own() {
+fn a_role_through_a_team_has_the_same_permissions() {
     let renames =
         || by(STRANGER, TaskCommand::Edit(Box::new(EditTask { title: Some(text("U")), ..EditTask::default() })));
     let in_team = |role| {

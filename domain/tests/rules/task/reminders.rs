@@ -57,7 +57,7 @@ fn a_reminder_is_given_once() {
 }
 
 #[test]
-fn a_clock_that_comes_late_says_that_the_time_has_passed_and_not_that_it_comes_near() {
+fn a_late_clock_sends_overdue_and_not_due_soon() {
     given(a_due_task()).when(reminds(DUE + 1, DueStage::DueSoon)).then_expect_events(vec![overdue(None)]);
 }
 

@@ -50,7 +50,7 @@ fn a_creator_stops_watching_although_no_event_says_that_they_did() {
 }
 
 #[test]
-fn whoever_comments_watches_until_they_stop() {
+fn a_commenter_watches_a_task_until_they_stop() {
     let commented = || commented(comment());
     given(a_task_with([commented()])).when(watches(MEMBER)).then_expect_events(vec![]);
     given(a_task_with([unwatched(MEMBER), commented()]))
@@ -60,7 +60,7 @@ fn whoever_comments_watches_until_they_stop() {
 }
 
 #[test]
-fn whoever_is_assigned_watches_until_they_stop_even_when_they_are_assigned_no_more() {
+fn an_assignee_watches_a_task_until_they_stop_even_when_unassigned() {
     let once = [assigned(&[], &[OWNER]), unassigned(OWNER)];
     given(a_task_with(once.clone())).when(watches(OWNER)).then_expect_events(vec![]);
     given(a_task_with(once.clone())).when(unwatches(OWNER)).then_expect_events(vec![unwatched(OWNER)]);

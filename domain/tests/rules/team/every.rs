@@ -20,7 +20,7 @@ fn the_table_has_every_command_but_creation() {
 }
 
 #[test]
-fn each_role_may_send_what_it_is_enough_for_and_a_stranger_learns_nothing() {
+fn each_role_sends_its_commands_and_a_stranger_learns_nothing() {
     let team = a_team_with([member_added(member(ADMIN))]);
     for (needs, command) in every() {
         for (actor, role) in [(STRANGER, None), (MEMBER, Some(TeamRole::Member)), (OWNER, Some(TeamRole::Owner))] {

@@ -15,7 +15,7 @@ fn deleted() -> TeamEvent {
 }
 
 #[test]
-fn whoever_creates_a_team_is_its_owner() {
+fn the_creator_of_a_team_is_its_owner() {
     given(vec![]).when(by(STRANGER, create())).then_expect_events(vec![TeamEvent::Created(Created {
         id: added(TEAM),
         name: added_text("Design"),
