@@ -57,8 +57,8 @@ mod tests {
     use crate::testing::{digest, logged};
 
     /// Digests of the rows of each table after the frozen events. When this fails, the same events produce different
-    /// rows than before: raise the version of the row, so that existing tables are rebuilt, and change the digest. After
-    /// adding a frozen event, change only the digest.
+    /// rows than before: raise the version of the row, so that existing tables are rebuilt, and change the digest.
+    /// After adding a frozen event, change only the digest.
     #[test]
     fn different_rows_need_a_different_version() {
         let mut tables = Tables::default();

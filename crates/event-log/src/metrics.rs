@@ -72,8 +72,8 @@ registry! {
     counter append_incomplete() = "taskfold_append_incomplete_total", Count;
     /// Append calls sent again because the database did not answer.
     counter append_retries() = "taskfold_append_retries_total", Count;
-    /// Commands decided again, by kind of aggregate and conflict: the version of the aggregate, that of another one that
-    /// was read, or the rank.
+    /// Commands decided again, by kind of aggregate and conflict: the version of the aggregate, that of another one
+    /// that was read, or the rank.
     counter command_retries(kind, conflict) = "taskfold_command_retries_total", Count;
     /// Commands that were not applied, by kind of aggregate and reason.
     counter command_failures(kind, reason) = "taskfold_command_failures_total", Count;

@@ -95,8 +95,8 @@ pub struct Card {
     pub checklist_total: i64,
 }
 
-/// Selects rows that contain [`TaskFields`], and makes `$item` of the fields and the row. `FIELDS` stands for the columns
-/// of the fields, from a table that is called `tasks`, between the other parts of the statement.
+/// Selects rows that contain [`TaskFields`], and makes `$item` of the fields and the row. `FIELDS` stands for the
+/// columns of the fields, from a table that is called `tasks`, between the other parts of the statement.
 macro_rules! select_fields {
     ($fields:ident, $row:ident => $item:expr; $($before:literal)+ FIELDS $($after:literal)+; $($argument:expr),* $(,)?) => {
         sqlx::query!(

@@ -1,5 +1,5 @@
-//! Everything that a decision asks of the append beside its events: what it relied on, and what the side tables of the append
-//! have to say afterwards.
+//! Everything that a decision asks of the append beside its events: what it relied on, and what the side tables of the
+//! append have to say afterwards.
 
 use chrono::{DateTime, Utc};
 use taskfold_domain::ids::{ColumnId, TaskId};

@@ -38,9 +38,9 @@ pub struct Filters {
     pub text: Option<String>,
 }
 
-/// Selects the tasks of the list: a statement of two parts, between which are the conditions of the list. Its parameters
-/// $4, $5 and $6 are the sort key, the id and the row limit. Statements without optional filters are separate, because
-/// each filter takes time in each read, even if it is not used.
+/// Selects the tasks of the list: a statement of two parts, between which are the conditions of the list. Its
+/// parameters $4, $5 and $6 are the sort key, the id and the row limit. Statements without optional filters are
+/// separate, because each filter takes time in each read, even if it is not used.
 macro_rules! select {
     ($list:ident, $db:ident from ($key:expr, $id:expr), [$($before:literal)+] [$($after:literal)+]) => {{
         let keyset = $list.keyset;
@@ -126,8 +126,9 @@ macro_rules! by_key {
     };
 }
 
-/// Selects the tasks on the board in its order: reads a page of each column from its index, and merges them. The columns
-/// are an array, because PostgreSQL knows the order of its elements: it does not read the columns after a full page.
+/// Selects the tasks on the board in its order: reads a page of each column from its index, and merges them. The
+/// columns are an array, because PostgreSQL knows the order of its elements: it does not read the columns after a full
+/// page.
 macro_rules! by_column {
     ($list:ident, $db:ident) => {
         by_column!(@ $list, $db, ">", "", "''", "'00000000-0000-0000-0000-000000000000'", ("000", Uuid::nil()))
