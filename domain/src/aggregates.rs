@@ -41,6 +41,12 @@ macro_rules! aggregates {
                 [$($event::TYPES),*].into_iter().flatten().copied()
             }
 
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(event) => event.name(),)*
+                }
+            }
+
             /// Decodes an event of an aggregate of this kind.
             pub fn decode<'de, D: Deserializer<'de>>(kind: SubjectKind, json: D) -> Result<Self, D::Error> {
                 match kind {

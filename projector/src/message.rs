@@ -28,7 +28,7 @@ pub fn encode(event: &LoggedEvent, log: &LogIdentity, max_payload: usize) -> (He
 pub fn truncated(event: &LoggedEvent, log: &LogIdentity) -> (HeaderMap, Bytes) {
     let mut headers = headers(event, log);
     headers.insert(TRUNCATED_HEADER, "true");
-    let empty = LoggedEvent { changes: Some("{}".to_owned()), ..event.clone() };
+    let empty = LoggedEvent { payload: r#"{"changes":{}}"#.to_owned(), ..event.clone() };
     (headers, empty.change_json().unwrap_or_else(|_| of_columns(event).to_string()).into())
 }
 

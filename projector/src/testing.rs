@@ -39,7 +39,7 @@ pub fn logged(position: i64, event: &Value) -> LoggedEvent {
         aggregate_type: kind,
         sequence: position,
         event_version: "1".to_owned(),
-        changes: Some(event["changes"].to_string()),
+        payload: json!({"type": event["type"], "changes": event["changes"]}).to_string(),
         event_type,
         actor_id: actor.unwrap_or(ACTOR),
         command_id: Uuid::from_u128(4),

@@ -41,7 +41,7 @@ pub struct EventRow {
     pub traceparent: Option<String>,
 }
 
-/// An event of the log. `changes` is the text that was written, with its words.
+/// An event of the log.
 #[derive(Clone, Debug)]
 pub struct LoggedEvent {
     pub position: i64,
@@ -50,8 +50,8 @@ pub struct LoggedEvent {
     pub sequence: i64,
     pub event_type: String,
     pub event_version: String,
-    /// `None` in a row that this program did not write.
-    pub changes: Option<String>,
+    /// JSON with `type` and `changes`, as it was written, with its words.
+    pub payload: String,
     /// `None` for a team, which belongs to no project.
     pub project_id: Option<Uuid>,
     pub actor_id: Uuid,
@@ -71,7 +71,7 @@ impl From<EventRow> for LoggedEvent {
             sequence: row.sequence,
             event_type: row.event_type,
             event_version: row.event_version,
-            changes: changes(row.payload, &row.words.unwrap_or_default()),
+            payload: with_words(row.payload, &row.words.unwrap_or_default()),
             project_id: row.project_id,
             actor_id: row.actor_id,
             command_id: row.command_id,
@@ -80,17 +80,6 @@ impl From<EventRow> for LoggedEvent {
             traceparent: row.traceparent,
         }
     }
-}
-
-/// `changes` of a payload, with its words; `None` if it has none.
-fn changes(payload: String, words: &[Option<String>]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Payload<'a> {
-        #[serde(borrow)]
-        changes: &'a RawValue,
-    }
-    let payload = with_words(payload, words);
-    serde_json::from_str::<Payload<'_>>(&payload).ok().map(|payload| payload.changes.get().to_owned())
 }
 
 /// An event of the log that breaks the rules of its table.
@@ -128,20 +117,22 @@ impl LoggedEvent {
 
     /// The decoded event, for folding.
     pub fn event(&self) -> Result<Event, LogError> {
+        // An unknown aggregate type has unknown events only, and the error says so.
+        let kind = self.subject().map_or(SubjectKind::Task, |subject| subject.kind);
+        let decode = |json: &str| Event::decode(kind, &mut serde_json::Deserializer::from_str(json));
+        if let Ok(event) = decode(&self.payload)
+            && event.name() == self.event_type
+        {
+            return Ok(event);
+        }
+        // The column decides on the type, if the payload has another one.
         #[derive(Serialize)]
         struct Payload<'a> {
             r#type: &'a str,
             changes: &'a RawValue,
         }
         let payload = Payload { r#type: &self.event_type, changes: self.raw_changes()? };
-        let decode = || {
-            let json = serde_json::to_string(&payload)?;
-            let mut json = serde_json::Deserializer::from_str(&json);
-            // An unknown aggregate type has unknown events only, and the error says so.
-            let kind = self.subject().map_or(SubjectKind::Task, |subject| subject.kind);
-            Event::decode(kind, &mut json)
-        };
-        decode().map_err(|e| self.error("payload", e.to_string()))
+        serde_json::to_string(&payload).and_then(|json| decode(&json)).map_err(|e| self.error("payload", e.to_string()))
     }
 
     pub fn change(&self) -> Result<RawChange<'_>, LogError> {
@@ -178,8 +169,13 @@ impl LoggedEvent {
     }
 
     fn raw_changes(&self) -> Result<&RawValue, LogError> {
-        let text = self.changes.as_deref().ok_or_else(|| self.error("payload", "no field `changes`".to_owned()))?;
-        serde_json::from_str(text).map_err(|e| self.error("payload", e.to_string()))
+        #[derive(Deserialize)]
+        struct Payload<'a> {
+            #[serde(borrow)]
+            changes: &'a RawValue,
+        }
+        let payload: Result<Payload<'_>, _> = serde_json::from_str(&self.payload);
+        payload.map(|payload| payload.changes).map_err(|e| self.error("payload", e.to_string()))
     }
 
     fn error(&self, column: &'static str, problem: String) -> LogError {
