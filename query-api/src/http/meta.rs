@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use taskfold_domain::limits::{FIXED, Limit};
 use taskfold_domain::task::{Standing, Status};
@@ -13,6 +15,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app::App;
+use crate::http::error::ReadError;
+use crate::http::etag::{digest, matches};
 
 /// Facts about this server that a client would otherwise have to copy.
 #[derive(Serialize, ToSchema)]
@@ -107,17 +111,31 @@ impl TeamRoleView {
 /// Limits, roles, event types, and the id of the log. Needs no authentication.
 #[utoipa::path(
     get, path = "/v1/meta", operation_id = "getMeta", tag = "meta",
-    responses((status = 200, description = "Facts about this server", body = Meta))
+    responses(
+        (status = 200, description = "Facts about this server", body = Meta),
+        (status = 304, description = "Not modified")
+    )
 )]
-pub async fn handler(State(app): State<App>) -> Json<Meta> {
+pub async fn handler(State(app): State<App>, headers: HeaderMap) -> Result<Response, ReadError> {
+    let body = serde_json::to_vec(&meta(&app))?;
+    let etag = format!("\"{}\"", digest(&body));
+    let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let response = match known.is_some_and(|tags| matches(tags, &etag)) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+    };
+    Ok(([(ETAG, etag), (CACHE_CONTROL, "no-cache".to_owned())], response).into_response())
+}
+
+fn meta(app: &App) -> Meta {
     let log = app.log.borrow().clone();
     let limits = FIXED.iter().copied().chain(app.limits.list());
-    Json(Meta {
+    Meta {
         version: env!("CARGO_PKG_VERSION"),
         log: LogView { id: log.id, epoch: log.epoch() },
         limits: limits.map(|limit| (limit.name(), limit.into())).collect(),
         roles: Role::ALL.into_iter().map(RoleView::new).collect(),
         team_roles: TeamRole::ALL.into_iter().map(TeamRoleView::new).collect(),
         event_types: Event::types().collect(),
-    })
+    }
 }
