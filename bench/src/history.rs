@@ -21,11 +21,19 @@ const FILL: &str = "\
 WITH before AS (SELECT position FROM log_head FOR UPDATE), \
      renamed AS (SELECT row_number() OVER (ORDER BY position) - 1 AS number, count(*) OVER () AS tasks, * FROM events \
                  WHERE event_type = 'task.renamed') \
-INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
-                    actor_id, command_id, occurred_at, recorded_at) \
+INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, words, \
+                    salts, project_id, actor_id, command_id, occurred_at, recorded_at) \
 SELECT before.position + n, r.aggregate_type, r.aggregate_id, r.sequence + 1 + (n - 1) / r.tasks, r.event_type, \
-       r.event_version, r.payload, r.project_id, r.actor_id, gen_random_uuid(), r.occurred_at, r.recorded_at \
+       r.event_version, r.payload, r.words, r.salts, r.project_id, r.actor_id, gen_random_uuid(), \
+       r.occurred_at, r.recorded_at \
 FROM before, generate_series(1, $1) n JOIN renamed r ON r.number = (n - 1) % r.tasks";
+
+/// Sets the heads of the aggregates to their last events.
+const HEADS: &str = "\
+UPDATE aggregate_heads h SET version = e.sequence, position = e.position, command_id = e.command_id \
+FROM (SELECT DISTINCT ON (aggregate_type, aggregate_id) * FROM events \
+      ORDER BY aggregate_type, aggregate_id, sequence DESC) e \
+WHERE h.aggregate_id = e.aggregate_id::uuid AND h.aggregate_type = e.aggregate_type";
 
 /// A history that was written.
 pub struct History {
@@ -69,6 +77,7 @@ async fn rename_tasks(commands: &str, projects: &Projects) -> anyhow::Result<()>
 async fn fill(pool: &PgPool, events: i64) -> anyhow::Result<i64> {
     let mut tx = pool.begin().await?;
     sqlx::query(FILL).bind(events).execute(&mut *tx).await?;
+    sqlx::query(HEADS).execute(&mut *tx).await?;
     let head = sqlx::query_scalar("UPDATE log_head SET position = position + $1 RETURNING position")
         .bind(events)
         .fetch_one(&mut *tx)

@@ -19,16 +19,20 @@ const ID: &str = "CREATE FUNCTION bench_id(id text, copy bigint) RETURNS text LA
 
 /// Appends $1 copies to the log. At the start, the log contains only the events of its seed.
 const COPY: &[&str] = &[
-    "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
-         command_id, occurred_at, recorded_at) \
+    "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, words, salts, \
+         project_id, actor_id, command_id, occurred_at, recorded_at) \
      SELECT h.position * c + e.position, e.aggregate_type, bench_id(e.aggregate_id, c), e.sequence, e.event_type, e.event_version, \
          replace(replace(e.payload::text, e.project_id::text, bench_id(e.project_id::text, c)), e.actor_id::text, \
-             bench_id(e.actor_id::text, c))::json, \
+             bench_id(e.actor_id::text, c))::json, e.words, e.salts, \
          bench_id(e.project_id::text, c)::uuid, bench_id(e.actor_id::text, c)::uuid, bench_id(e.command_id::text, c)::uuid, e.occurred_at, e.recorded_at \
      FROM log_head h, generate_series(1, $1::bigint) c, events e ORDER BY 1",
     "INSERT INTO commands SELECT bench_id(k.actor_id::text, c)::uuid, bench_id(k.command_id::text, c)::uuid, k.fingerprint, bench_id(k.aggregate_id, c), k.version, \
          h.position * c + k.first_position, h.position * c + k.last_position, bench_id(k.created_id::text, c)::uuid, k.created \
      FROM log_head h, generate_series(1, $1::bigint) c, commands k",
+    "INSERT INTO aggregate_heads (aggregate_type, aggregate_id, version, position, command_id) \
+     SELECT a.aggregate_type, bench_id(a.aggregate_id::text, c)::uuid, a.version, h.position * c + a.position, \
+         bench_id(a.command_id::text, c)::uuid \
+     FROM log_head h, generate_series(1, $1::bigint) c, aggregate_heads a",
     "INSERT INTO task_places SELECT bench_id(p.task_id::text, c)::uuid, bench_id(p.project_id::text, c)::uuid, p.column_id, p.rank, p.state \
      FROM generate_series(1, $1::bigint) c, task_places p",
     "UPDATE log_head SET position = position * (1 + $1::bigint)",

@@ -12,10 +12,10 @@ const OTHERS: i64 = 4_000;
 /// of them and had left their teams.
 async fn lengthen(app: &App, task: &str) {
     let statements = [
-        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, \
+        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, words, salts, project_id, \
              actor_id, command_id, occurred_at, recorded_at) \
          SELECT h.position + other.n, e.aggregate_type, other.id, 1, e.event_type, e.event_version, \
-             replace(e.payload::text, e.aggregate_id, other.id)::json, e.project_id, e.actor_id, gen_random_uuid(), e.occurred_at, \
+             replace(e.payload::text, e.aggregate_id, other.id)::json, e.words, e.salts, e.project_id, e.actor_id, gen_random_uuid(), e.occurred_at, \
              h.recorded_at \
          FROM log_head h, events e, LATERAL (SELECT n, gen_random_uuid()::text AS id FROM generate_series(1, $2) n) AS other \
          WHERE e.aggregate_id = $1 AND e.sequence = 1",
