@@ -290,8 +290,7 @@ async fn only_one_of_two_creations_of_an_aggregate_is_appended() {
     log.assert_dense(3).await;
 }
 
-/// What follows a command that the log has already was decided on what the command did now, which may differ from what
-/// it did then.
+/// A command behind a repeated one was decided on the effects of the repetition, which may differ from those in the log.
 #[tokio::test]
 async fn a_command_behind_a_repeated_one_on_its_aggregate_is_a_conflict() {
     let environment = TestEnvironment::new().await;

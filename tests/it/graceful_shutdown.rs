@@ -72,17 +72,7 @@ async fn a_rolling_restart_under_load_loses_nothing_and_interrupts_streams_brief
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
-    let data = app.data_dir.display().to_string();
-    let settings = [
-        "--database-url",
-        &app.database_url,
-        "--nats-url",
-        &app.nats_url,
-        "--stream",
-        &app.stream,
-        "--data-dir",
-        &data,
-    ];
+    let settings = app.settings();
     let mut instances = [Process::start("query-api", &settings), Process::start("query-api", &settings)];
     for instance in &instances {
         instance.ready().await;

@@ -104,15 +104,7 @@ async fn incomplete_side_tables_are_reported_until_they_are_rebuilt() {
 #[tokio::test]
 async fn every_worker_reports_its_last_success() {
     let environment = TestEnvironment::new().await;
-    let settings = [
-        "--database-url",
-        &environment.database_url,
-        "--nats-url",
-        &environment.nats_url,
-        "--stream",
-        &environment.stream,
-    ];
-    let process = Process::start("all", &settings);
+    let process = Process::start("all", &environment.settings());
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;
     ada.project("P").await;
@@ -143,15 +135,7 @@ async fn every_worker_reports_its_last_success() {
 #[tokio::test]
 async fn every_served_metric_is_declared_and_has_a_help_text() {
     let environment = TestEnvironment::new().await;
-    let settings = [
-        "--database-url",
-        &environment.database_url,
-        "--nats-url",
-        &environment.nats_url,
-        "--stream",
-        &environment.stream,
-    ];
-    let process = Process::start("all", &settings);
+    let process = Process::start("all", &environment.settings());
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;
     ada.project("P").await;
@@ -174,15 +158,7 @@ async fn every_served_metric_is_declared_and_has_a_help_text() {
 #[tokio::test]
 async fn the_wait_for_a_database_connection_is_measured() {
     let environment = TestEnvironment::new().await;
-    let settings = [
-        "--database-url",
-        &environment.database_url,
-        "--nats-url",
-        &environment.nats_url,
-        "--stream",
-        &environment.stream,
-    ];
-    let process = Process::start("all", &settings);
+    let process = Process::start("all", &environment.settings());
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;
     let (project, _) = ada.project("P").await;

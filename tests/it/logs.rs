@@ -13,13 +13,7 @@ const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 async fn start(environment: &TestEnvironment, levels: &str) -> (Process, PathBuf) {
     std::fs::create_dir_all(&environment.data_dir).unwrap();
     let log = environment.data_dir.join("log.jsonl");
-    let settings = [
-        ["--database-url", &environment.database_url],
-        ["--nats-url", &environment.nats_url],
-        ["--stream", &environment.stream],
-        ["--data-dir", environment.data_dir.to_str().unwrap()],
-    ];
-    let process = Process::start_logging("all", levels, settings.concat().as_slice(), &log);
+    let process = Process::start_logging("all", levels, &environment.settings(), &log);
     process.ready().await;
     (process, log)
 }

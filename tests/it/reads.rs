@@ -301,15 +301,9 @@ async fn a_long_poll_waits_for_the_next_event_without_a_database_connection() {
     let (project, _) = ada.project("P").await;
     app.settle().await;
     std::fs::create_dir_all(&app.data_dir).unwrap();
-    let (data_dir, log) = (app.data_dir.display().to_string(), app.data_dir.join("log.jsonl"));
-    let settings = [
-        ["--database-url", &app.database_url],
-        ["--nats-url", &app.nats_url],
-        ["--stream", &app.stream],
-        ["--data-dir", &data_dir],
-        ["--pool-size", "4"],
-    ];
-    let query_api = Process::start_logging("query-api", "error,sqlx=debug", settings.concat().as_slice(), &log);
+    let log = app.data_dir.join("log.jsonl");
+    let settings = [app.settings().as_slice(), &["--pool-size", "4"]].concat();
+    let query_api = Process::start_logging("query-api", "error,sqlx=debug", &settings, &log);
     query_api.ready().await;
     let reader = Actor { url: query_api.url.clone(), ..ada.clone() };
     let path = format!("/v1/projects/{project}/events?since={}", app.head().await);
@@ -350,20 +344,7 @@ async fn a_long_poll_waits_for_the_next_event_without_a_database_connection() {
 #[tokio::test]
 async fn metrics_include_memory_and_cache_hits() {
     let environment = TestEnvironment::new().await;
-    let data = environment.data_dir.display().to_string();
-    let process = Process::start(
-        "all",
-        &[
-            "--database-url",
-            &environment.database_url,
-            "--nats-url",
-            &environment.nats_url,
-            "--stream",
-            &environment.stream,
-            "--data-dir",
-            &data,
-        ],
-    );
+    let process = Process::start("all", &environment.settings());
     process.ready().await;
     let ada = Actor::sign_up(&process.url, "ada").await;
     let token = ada.api_token(json!({"name": "script", "access": "write"})).await;

@@ -26,16 +26,8 @@ async fn rename(ada: &Actor, task: &str, title: &str) -> (u16, Value) {
 /// Runs the operator's `adopt`.
 async fn adopt(environment: &TestEnvironment) -> String {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskfold"))
-        .args([
-            "adopt",
-            "--log",
-            "error",
-            "--database-url",
-            &environment.database_url,
-            "--nats-url",
-            &environment.nats_url,
-        ])
-        .args(["--stream", &environment.stream])
+        .args(["adopt", "--log", "error"])
+        .args(environment.settings())
         .output()
         .await
         .unwrap();

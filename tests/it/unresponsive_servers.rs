@@ -135,15 +135,7 @@ async fn commands_are_refused_in_time_while_a_table_is_locked() {
 #[tokio::test]
 async fn a_frozen_projector_blocks_no_command_and_is_replaced() {
     let environment = TestEnvironment::new().await;
-    let settings = [
-        "--database-url",
-        &environment.database_url,
-        "--nats-url",
-        &environment.nats_url,
-        "--stream",
-        &environment.stream,
-    ];
-    let first = Process::start("projector", &settings);
+    let first = Process::start("projector", &environment.settings());
     first.ready().await;
     let app = App::start_at(environment.clone()).await;
     let (ada, _, task) = app.with_a_task().await;

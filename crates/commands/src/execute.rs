@@ -76,44 +76,36 @@ pub async fn run<D: CommandHandler>(
 ) -> Result<Done, CommandError> {
     engine.drop_state_of_other_log();
     let span = tracing::debug_span!("command", command_id = %envelope.command_id, kind = kind.as_str(), %id);
-    let answer = answer(engine, aggregates, kind, id, envelope, deciding).instrument(span.clone()).await;
-    match &answer {
-        Ok(done) => {
-            let _entered = span.enter();
-            tracing::debug!(position = done.position, events = done.events.len(), replayed = done.replayed, "applied");
+    let answering = async {
+        let deciding = decide_and_append(engine, aggregates, kind, id, envelope, deciding);
+        let mut answer = within(ANSWER, deciding).await;
+        if let Err(CommandError::Unavailable(cause)) = answer {
+            answer = Err(CommandError::Unanswered { command_id: envelope.command_id, cause });
         }
-        Err(error) => {
-            let _entered = span.enter();
-            metrics::command_failures(kind.as_str(), error.kind()).increment(1);
-            tracing::debug!(reason = error.kind(), %error, "not applied");
-        }
-    }
-    answer
+        report(engine, kind, id, &answer).await;
+        answer
+    };
+    answering.instrument(span).await
 }
 
-async fn answer<D: CommandHandler>(
-    engine: &Engine,
-    aggregates: &AggregateCache<D::Aggregate>,
-    kind: SubjectKind,
-    id: Uuid,
-    envelope: &Envelope,
-    deciding: &D,
-) -> Result<Done, CommandError> {
-    match within(ANSWER, decide_and_append(engine, aggregates, kind, id, envelope, deciding)).await {
-        Err(CommandError::Unavailable(cause)) => {
-            Err(CommandError::Unanswered { command_id: envelope.command_id, cause })
+/// Logs and counts the result of a command, and keeps what it says about the log.
+async fn report(engine: &Engine, kind: SubjectKind, id: Uuid, answer: &Result<Done, CommandError>) {
+    let error = match answer {
+        Ok(done) => {
+            tracing::debug!(position = done.position, events = done.events.len(), replayed = done.replayed, "applied");
+            return;
         }
-        Err(CommandError::Forked) => {
-            engine.suspend().await;
-            Err(CommandError::Forked)
-        }
-        Err(CommandError::Incomplete) => {
-            metrics::append_incomplete().increment(1);
-            engine.writes.mark_incomplete(kind.as_str(), id);
-            tracing::error!(kind = kind.as_str(), %id, "a table of the append lacks a row: run `taskfold rebuild --write-side`");
-            Err(CommandError::Incomplete)
-        }
-        answer => answer,
+        Err(error) => error,
+    };
+    metrics::command_failures(kind.as_str(), error.kind()).increment(1);
+    tracing::debug!(reason = error.kind(), %error, "not applied");
+    if matches!(error, CommandError::Forked) {
+        engine.suspend().await;
+    }
+    if matches!(error, CommandError::Incomplete) {
+        metrics::append_incomplete().increment(1);
+        engine.writes.mark_incomplete(kind.as_str(), id);
+        tracing::error!(kind = kind.as_str(), %id, "a table of the append lacks a row: run `taskfold rebuild --write-side`");
     }
 }
 

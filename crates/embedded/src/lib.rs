@@ -40,12 +40,12 @@ pub fn nats_server(data_dir: &Path) -> anyhow::Result<PathBuf> {
 
 const DATABASE: &str = "taskfold";
 
-/// What a power failure may destroy.
+/// Data loss that a power failure may cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing that was acknowledged.
+    /// None of what was acknowledged.
     Full,
-    /// Everything. For tests, whose data is not needed afterwards.
+    /// All data. For tests, whose data is not needed afterwards.
     TestsOnly,
 }
 

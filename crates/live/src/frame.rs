@@ -34,7 +34,7 @@ pub enum ChannelId {
     Person(Uuid),
 }
 
-/// How subscribers process a frame, declared in the order of delivery at one cursor.
+/// Kind of processing by subscribers. Variants are declared in the order of delivery at one cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FrameKind {
     /// Is sent.

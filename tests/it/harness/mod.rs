@@ -20,7 +20,7 @@ mod servers;
 /// Reading an SSE stream.
 mod sse;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -87,29 +87,19 @@ impl TestEnvironment {
         }
     }
 
+    /// Settings of a process with this database, stream and folder.
+    pub fn settings(&self) -> [&str; 8] {
+        process_settings(&self.database_url, &self.nats_url, &self.stream, &self.data_dir)
+    }
+
     /// Builds a program as the command line would. With TASKFOLD_ATTACHMENTS_URL in the environment, as for running the
     /// tests on an S3-compatible store, each test has a prefix of its own below it.
     pub fn program(&self) -> Program {
         let url =
             std::env::var("TASKFOLD_ATTACHMENTS_URL").map(|url| format!("{url}/{}", self.stream)).unwrap_or_default();
-        let flags = [
-            "taskfold",
-            "--attachments-url",
-            &url,
-            "--listen",
-            "127.0.0.1:0",
-            "--database-url",
-            &self.database_url,
-            "--nats-url",
-            &self.nats_url,
-            "--stream",
-            &self.stream,
-            "--pool-size",
-            "8",
-            "--data-dir",
-            self.data_dir.to_str().unwrap(),
-        ];
-        let cli = Cli::try_parse_from(flags.into_iter().chain(self.flags.iter().map(String::as_str))).unwrap();
+        let flags = ["taskfold", "--attachments-url", &url, "--listen", "127.0.0.1:0", "--pool-size", "8"];
+        let more = self.flags.iter().map(String::as_str);
+        let cli = Cli::try_parse_from(flags.into_iter().chain(self.settings()).chain(more)).unwrap();
         Program {
             settings: cli.settings().unwrap(),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
@@ -119,7 +109,17 @@ impl TestEnvironment {
     }
 }
 
+fn process_settings<'a>(database_url: &'a str, nats_url: &'a str, stream: &'a str, data_dir: &'a Path) -> [&'a str; 8] {
+    let data_dir = data_dir.to_str().unwrap();
+    ["--database-url", database_url, "--nats-url", nats_url, "--stream", stream, "--data-dir", data_dir]
+}
+
 impl App {
+    /// Settings of another process with the same database, stream and folder.
+    pub fn settings(&self) -> [&str; 8] {
+        process_settings(&self.database_url, &self.nats_url, &self.stream, &self.data_dir)
+    }
+
     pub async fn start() -> Self {
         Self::start_at(TestEnvironment::new().await).await
     }

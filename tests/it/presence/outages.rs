@@ -8,16 +8,7 @@ async fn members_of_a_killed_instance_expire_and_can_rejoin_another() {
     let app = App::start_at(environment.clone()).await;
     let (ada, bea) = (app.person("ada").await, app.person("bea").await);
     let project = project(&app, &ada, &[(&bea, "member")]).await;
-    let data_dir = environment.data_dir.display().to_string();
-    let settings = [
-        ["--database-url", &environment.database_url],
-        ["--nats-url", &environment.nats_url],
-        ["--stream", &environment.stream],
-        ["--data-dir", &data_dir],
-        ["--pool-size", "4"],
-        ["--presence-seconds", "2"],
-    ]
-    .concat();
+    let settings = [environment.settings().as_slice(), &["--pool-size", "4", "--presence-seconds", "2"]].concat();
     let (mut doomed, stays) = (Process::start("query-api", &settings), Process::start("query-api", &settings));
     tokio::join!(doomed.ready(), stays.ready());
     let on_doomed = Actor { url: doomed.url.clone(), ..bea.clone() };

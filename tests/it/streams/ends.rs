@@ -20,16 +20,9 @@ fn reasons(lines: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn ends_and_refusals_state_their_reason_once() {
     let environment = TestEnvironment::new().await;
-    let data = environment.data_dir.display().to_string();
-    let settings = [
-        ["--database-url", &environment.database_url],
-        ["--nats-url", &environment.nats_url],
-        ["--stream", &environment.stream],
-        ["--data-dir", &data],
-    ];
     std::fs::create_dir_all(&environment.data_dir).unwrap();
     let log = environment.data_dir.join("log.jsonl");
-    let mut process = Process::start_logging("all", "info", settings.concat().as_slice(), &log);
+    let mut process = Process::start_logging("all", "info", &environment.settings(), &log);
     process.ready().await;
     let (ada, bea) = (Actor::sign_up(&process.url, "ada").await, Actor::sign_up(&process.url, "bea").await);
     let (project, _) = ada.project("P").await;

@@ -133,15 +133,7 @@ async fn a_suspended_projector_loses_its_sessions_with_the_lease() {
     let owner = taskfold::connections::owner_pool(&environment.database_url, 2).unwrap();
     // The logins of this database, which all projectors share.
     taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();
-    let settings = [
-        "--database-url",
-        &environment.database_url,
-        "--nats-url",
-        &environment.nats_url,
-        "--stream",
-        &environment.stream,
-    ];
-    let first = Process::start("projector", &settings);
+    let first = Process::start("projector", &environment.settings());
     eventually("it leads", || async {
         let leads = "SELECT EXISTS (SELECT FROM projector_lease)";
         sqlx::query_scalar::<_, bool>(leads).fetch_one(&owner).await.unwrap().then_some(())

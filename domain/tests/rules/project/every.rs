@@ -125,7 +125,7 @@ fn an_archived_project_accepts_only_leaving_watching_and_its_restoration() {
     }
 }
 
-/// What clients show as buttons is what would be accepted and would change something.
+/// Clients show `allowed_commands` as buttons: commands that would be accepted and would change something.
 #[test]
 fn allowed_commands_are_those_that_change_something() {
     for is_archived in [false, true] {

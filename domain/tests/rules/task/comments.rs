@@ -112,7 +112,7 @@ fn a_comment_that_is_not_there_or_removed_cannot_be_edited() {
     }
 }
 
-/// What the log has of a comment is found by its id: a command that is given none, or another one, is refused.
+/// The text of a comment is looked up in the log by its id. A command that gets none, or another comment, is refused.
 #[test]
 fn a_comment_whose_text_is_not_found_in_the_log_is_neither_edited_nor_removed() {
     for found in [None, Some(Comment { id: id(1), ..comment() })] {

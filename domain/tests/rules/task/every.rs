@@ -235,8 +235,8 @@ fn task_in(row: &Row, standing: Standing) -> Task {
     folded(&events)
 }
 
-/// What clients show as buttons is what is not refused, by the role, the status, or what is archived or deleted, and
-/// what archives, unarchives or restores only while it does.
+/// Clients show `allowed_commands` as buttons: commands that neither the role, the status, nor an archived or deleted
+/// task refuses, with archive, unarchive and restore only while they change something.
 #[test]
 fn allowed_commands_are_those_that_are_not_refused() {
     let without_a_button = ["create", "remind", "edit_comment"];
