@@ -1,7 +1,7 @@
 -- The append. Every `taskfold migrate` applies this file, so that it shows the functions as they are. A signature is never changed: a new one is
 -- taskfold_append_v3, and the one before stays for a release, as a wrapper. Types of the parameters: migrations/0025_aggregate_heads.sql.
 
--- An unreleased signature.
+-- Databases made by an unreleased version still have this signature.
 DROP FUNCTION IF EXISTS taskfold_append(uuid[], uuid[], bytea[], text[], text[], uuid[], bigint[], bigint[], uuid[], boolean[], timestamptz[], text[], integer[], integer[],
     text[], text[], bigint[], uuid[], integer[], integer[], text[], text[], text[], integer[], uuid[], text[], smallint[], integer[], integer,
     integer[], text[], bigint[], integer[], uuid[], integer[], smallint[], uuid[], integer[], timestamptz[], bigint, uuid, bigint, uuid);
@@ -77,7 +77,7 @@ BEGIN
             WHEN head.version <> command.expected_version OR key = ANY (repeated) THEN 'conflict' END;
         IF refusal = 'duplicate' THEN
             repeated := repeated || key;
-        ELSIF refusal = 'conflict' AND head.command_id = command.command_id THEN
+        ELSIF earlier.fingerprint IS NULL AND head.command_id = command.command_id THEN
             IF EXISTS (SELECT FROM events e WHERE e.position = head.stored_position AND e.actor_id = command.actor_id) THEN
                 RAISE EXCEPTION USING ERRCODE = 'TF004', MESSAGE = 'commands lacks a command: run taskfold rebuild --write-side';
             END IF;
@@ -176,6 +176,7 @@ DECLARE
     has_reminders  boolean;
     -- Commands on what others may have been decided on.
     has_others     boolean;
+    command_ids    uuid[];
     -- Of each refused command; null for those that are appended.
     refusals       text[] := '{}';
     -- Of each command that was looked at by itself: where the log has its command id, or else its aggregate; and how many events the
@@ -189,12 +190,14 @@ DECLARE
     other_log      boolean;
     changed        boolean;
     forked         boolean;
+    -- The last command on one of the aggregates is among the commands.
+    repeated       boolean;
     rows_n         bigint;
 BEGIN
     SELECT sum(c.event_count), bool_or(c.event_count = 0), bool_or(cardinality(c.checks) > 0),
            bool_or(c.is_new), bool_or(NOT c.is_new), bool_or(NOT c.is_new AND (c.placement).rank IS NOT NULL),
-           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder), bool_or(c.aggregate_type <> 'task')
-        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders, has_others
+           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder), bool_or(c.aggregate_type <> 'task'), array_agg(c.command_id)
+        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders, has_others, command_ids
         FROM unnest(commands) AS c;
     UPDATE log_head h SET position = h.position + events_n, recorded_at = greatest(clock_timestamp(), h.recorded_at)
         RETURNING h.position - events_n, h.recorded_at, h.suspended, h.words_apart INTO start, taskfold_append_v2.recorded_at, reason, apart;
@@ -206,8 +209,9 @@ BEGIN
            coalesce(bool_or(coalesce(h.version, 0) > s.version), false),
            coalesce(bool_or(coalesce(h.version, 0) < s.version OR h.version = s.version AND h.command_id <> s.command_id), false)
                OR seen_position IS NOT NULL AND NOT EXISTS (
-                   SELECT FROM events e WHERE e.position = seen_position AND e.command_id = seen_command)
-        INTO other_log, changed, forked
+                   SELECT FROM events e WHERE e.position = seen_position AND e.command_id = seen_command),
+           coalesce(bool_or(h.command_id = ANY (command_ids)), false)
+        INTO other_log, changed, forked, repeated
         FROM unnest(expected) AS s
             LEFT JOIN aggregate_heads h ON h.aggregate_id = s.aggregate_id AND h.aggregate_type = s.aggregate_type;
     IF other_log THEN
@@ -233,7 +237,7 @@ BEGIN
             RAISE EXCEPTION 'an aggregate would change beside a command that was decided on it';
         END IF;
     END IF;
-    one_by_one := one_by_one OR changed;
+    one_by_one := one_by_one OR changed OR repeated;
 
     LOOP
         IF one_by_one THEN

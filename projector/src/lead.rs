@@ -189,10 +189,12 @@ async fn end_idle_holders(deps: &Deps) {
 
 async fn check_dead_letters(deps: &Deps) -> Result<(), ProjectorError> {
     let counts = within(REQUEST, dead_letters::count_by_kind(&deps.pool)).await?;
-    for kind in SubjectKind::ALL {
-        let count = counts.get(kind.as_str()).copied().unwrap_or_default();
-        metrics::dead_letters(kind.as_str()).set(count as f64);
+    let known = SubjectKind::ALL.iter().map(|kind| kind.as_str());
+    for kind in known.clone() {
+        metrics::dead_letters(kind).set(counts.get(kind).copied().unwrap_or_default() as f64);
     }
+    let unknown = counts.iter().filter(|(kind, _)| !known.clone().any(|known| known == *kind));
+    metrics::dead_letters("unknown").set(unknown.map(|(_, count)| *count).sum::<i64>() as f64);
     if !counts.is_empty() {
         within(BATCH, dead_letters::retry_requested(&deps.pool)).await?;
     }

@@ -160,7 +160,7 @@ impl ConnectionContext {
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20))
             .max_concurrent_streams(250)
-            .max_header_list_size(64 * 1024);
+            .max_header_list_size(REQUEST_HEAD_BYTES as u32);
         let mut connection = pin!(builder.serve_connection(io, service));
         tokio::select! {
             served = connection.as_mut() => return served,

@@ -26,8 +26,11 @@ fn named(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if error.is::<tokio::time::error::Elapsed>() {
         return Some(TIMEOUT);
     }
-    if error.is::<NoAnswer>() {
-        return Some(DISCONNECTED);
+    if let Some(no_answer) = error.downcast_ref::<NoAnswer>() {
+        return match no_answer {
+            NoAnswer::Disconnected => Some(DISCONNECTED),
+            NoAnswer::TakenOver => None,
+        };
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return of_io(error);
@@ -64,6 +67,7 @@ mod tests {
     fn a_cause_inside_another_error_is_found() {
         assert_eq!(reason(&io::Error::from(io::ErrorKind::BrokenPipe)), DISCONNECTED);
         assert_eq!(reason(&io::Error::other(io::Error::from(io::ErrorKind::TimedOut))), TIMEOUT);
+        assert_eq!(reason(&io::Error::other(NoAnswer::Disconnected)), DISCONNECTED);
         assert_eq!(reason(&io::Error::other("anything")), OTHER);
     }
 }

@@ -189,11 +189,27 @@ fn every_handler_and_every_router_is_routed() {
     assert!(handlers > 100, "only {handlers} handlers were found");
 }
 
+/// The ids and secrets of a fixed clock are the same in each run.
+#[test]
+fn no_code_of_the_program_has_a_fixed_clock() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["command-api/src", "projector/src", "query-api/src", "crates", "src"].map(|name| root.join(name));
+    let declares = |path: &std::path::Path| {
+        ["clock.rs", "lib.rs"].iter().any(|file| path == root.join("crates/event-log/src").join(file))
+    };
+    let is_test = |path: &PathBuf| path.file_name().is_some_and(|name| name == "tests.rs");
+    for path in sources(&folders).into_iter().filter(|path| !declares(path) && !is_test(path)) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        assert!(!code.contains("FixedClock"), "{} has a fixed clock", path.display());
+    }
+}
+
 /// Tests wait for a condition, which is as fast as the machine and never too short. Time itself is tested, or paces a
 /// client, where a comment says so. The harness polls, and the faults last for a time by definition.
 #[test]
 fn a_sleep_in_a_test_has_a_comment_that_says_why() {
-    let call = concat!("sleep", "(");
+    let calls = [concat!("sleep", "("), concat!("sleep", "_until(")];
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     for path in sources(std::slice::from_ref(&root)) {
         if path.starts_with(root.join("harness")) || path.starts_with(root.join("faults")) {
@@ -203,7 +219,8 @@ fn a_sleep_in_a_test_has_a_comment_that_says_why() {
         let mut line_before = "";
         for (n, line) in text.lines().enumerate() {
             let has_reason = [line_before, line].iter().any(|line| line.contains("// Time: "));
-            assert!(!line.contains(call) || has_reason, "{}:{} sleeps without a reason", path.display(), n + 1);
+            let sleeps = calls.iter().any(|call| line.contains(call));
+            assert!(!sleeps || has_reason, "{}:{} sleeps without a reason", path.display(), n + 1);
             line_before = line;
         }
     }

@@ -18,7 +18,7 @@ pub struct CommandRequest {
     /// Id of the command: the key, or a new id.
     command_id: Uuid,
     if_match: IfMatch,
-    traceparent: Option<Traceparent>,
+    traceparent: Traceparent,
 }
 
 /// Headers of every command.
@@ -50,9 +50,14 @@ impl FromRequestParts<App> for CommandRequest {
             command_id: key.0.unwrap_or_else(|| app.clock.new_id()),
             key,
             if_match: IfMatch::from_request_parts(parts, app).await?,
-            traceparent: parts.extensions.get::<Traceparent>().cloned(),
+            traceparent: parts.extensions.get::<Traceparent>().cloned().ok_or_else(untraced)?,
         })
     }
+}
+
+/// The error of a request that did not pass through the layer that gives each a trace.
+fn untraced() -> Problem {
+    Problem::internal(&"a command request without a trace")
 }
 
 impl CommandRequest {
@@ -60,7 +65,7 @@ impl CommandRequest {
         Envelope {
             may_be_replayed: self.key.0.is_some(),
             precondition: self.if_match.0,
-            traceparent: self.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+            traceparent: Some(self.traceparent.as_str().to_owned()),
             only: self.caller.scope.project,
             ..Envelope::new(self.caller.user_id, self.command_id)
         }

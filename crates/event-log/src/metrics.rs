@@ -92,7 +92,7 @@ registry! {
     gauge hub_degraded() = "taskfold_hub_degraded", Count;
     /// Frames fed to live streams, by source.
     counter hub_frames(source) = "taskfold_hub_frames_total", Count;
-    /// Channels in memory: projects, teams and persons.
+    /// Channels in memory: projects and persons.
     gauge hub_channels() = "taskfold_hub_channels", Count;
     /// Restarts of all live streams because the log lacked events that they had sent.
     counter hub_restarts() = "taskfold_hub_restarts_total", Count;

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use taskfold_domain::limits::{FIXED, Limit};
 use taskfold_domain::task::{Standing, Status};
 use taskfold_domain::team::{TeamCommand, TeamRole};
 use taskfold_domain::{Event, Role, project, task};
+use taskfold_web::headers::one;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app::App;
 use crate::http::error::ReadError;
-use crate::http::etag::{digest, matches};
+use crate::http::etag::digest;
+use crate::http::read_response::unless_known;
 
 /// Facts about this server that a client would otherwise have to copy.
 #[derive(Serialize, ToSchema)]
@@ -119,10 +121,9 @@ impl TeamRoleView {
 pub async fn handler(State(app): State<App>, headers: HeaderMap) -> Result<Response, ReadError> {
     let body = serde_json::to_vec(&meta(&app))?;
     let etag = format!("\"{}\"", digest(&body));
-    let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    let response = match known.is_some_and(|tags| matches(tags, &etag)) {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+    let response = match unless_known(one(&headers, "if-none-match")?, &etag, body) {
+        Some(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        None => StatusCode::NOT_MODIFIED.into_response(),
     };
     Ok(([(ETAG, etag), (CACHE_CONTROL, "no-cache".to_owned())], response).into_response())
 }

@@ -89,14 +89,20 @@ impl ReadResponse {
     pub async fn tagged(request: &ReadRequest, snapshot: Snapshot, etag: String, body: Vec<u8>) -> Self {
         let position = snapshot.position;
         snapshot.close().await;
-        let is_known = request.if_none_match.as_deref().is_some_and(|tags| matches(tags, &etag));
-        Self { position, etag, link: None, content_type: JSON, body: (!is_known).then_some(body) }
+        let body = unless_known(request.if_none_match.as_deref(), &etag, body);
+        Self { position, etag, link: None, content_type: JSON, body }
     }
 
     /// Sets a content type other than JSON.
     pub fn of_type(self, content_type: &'static str) -> Self {
         Self { content_type, ..self }
     }
+}
+
+/// The body, unless the client has it already by one of the tags in `If-None-Match`.
+pub fn unless_known(if_none_match: Option<&str>, etag: &str, body: Vec<u8>) -> Option<Vec<u8>> {
+    let is_known = if_none_match.is_some_and(|tags| matches(tags, etag));
+    (!is_known).then_some(body)
 }
 
 /// The same request with the next cursor (RFC 8288).

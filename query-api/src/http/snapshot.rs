@@ -1,6 +1,6 @@
 //! Snapshots: read-only transactions under row-level security, in which everything is as of one position.
 
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 use taskfold_web::Caller;
 
 use super::app::App;
@@ -36,6 +36,15 @@ pub async fn begin_write(app: &App, caller: &Caller) -> Result<Transaction<'stat
     let mut db = app.pool.begin().await?;
     set_caller(&mut db, caller).await?;
     Ok(db)
+}
+
+/// Serializes the caller's writes to a table until the end of the transaction, so that requests at the same time cannot
+/// exceed its limit together.
+pub async fn serialize_own(db: &mut PgConnection, table: &str) -> sqlx::Result<()> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || taskfold_user()::text, 0))", table)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Sets the caller for row-level security. Returns the position and the generation of the read tables.

@@ -38,13 +38,11 @@ impl TokenLifetime {
         }
     }
 
-    /// Extends the lifetime to that of another token, or to that of the same one if it is valid for longer than the
-    /// stream. A token that expires earlier changes nothing.
+    /// Extends the lifetime to that of a token that ends the stream later. Another one changes nothing.
     pub(super) fn renew(&mut self, expires_at: i64, revocation: Option<BoxFuture<'static, ()>>, clock: &Clock) {
         let renewed = Self::new(expires_at, revocation, clock);
-        // A token expires at a full second, and a stream does not.
-        let lasts_longer = renewed.ends_at > self.ends_at + Duration::from_secs(1);
-        if expires_at > self.expires_at || expires_at == self.expires_at && lasts_longer {
+        // A token expires at a full second, and a stream does not: the same token must not end it later.
+        if renewed.ends_at > self.ends_at + Duration::from_secs(1) {
             *self = renewed;
         }
     }
@@ -109,5 +107,9 @@ mod tests {
         never_expires.renew(i64::MAX, None, &time.clock());
         advance(MAX_LIFETIME - Duration::from_secs(1)).await;
         assert!(never_expires.end_reason().is_none() && never_expires.due_warning().is_some());
+        let another = time.clock().unix_seconds() + 30 * 24 * 60 * 60;
+        never_expires.renew(another, None, &time.clock());
+        advance(Duration::from_secs(2)).await;
+        assert!(never_expires.end_reason().is_none(), "a token that expires earlier, but after the stream");
     }
 }

@@ -22,7 +22,7 @@ use super::secret_hash;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::pending;
-use crate::http::snapshot::begin_write;
+use crate::http::snapshot::{begin_write, serialize_own};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,10 +62,7 @@ pub async fn handler(
     let shown_as = body.shown_as.unwrap_or_default();
     pending::require_member(&app, &caller, project_id).await?;
     let mut db = begin_write(&app, &caller).await?;
-    // Serializes concurrent requests, so that they cannot exceed the limit together.
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('calendar_links ' || taskfold_user()::text, 0))")
-        .execute(&mut *db)
-        .await?;
+    serialize_own(&mut db, "calendar_links").await?;
     let count =
         sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM calendar_links WHERE project_id = $1"#, project_id.0,)
             .fetch_one(&mut *db)

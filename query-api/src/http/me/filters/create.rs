@@ -17,7 +17,7 @@ use super::OwnFilter;
 use crate::http::app::App;
 use crate::http::error::ReadError;
 use crate::http::pending;
-use crate::http::snapshot::begin_write;
+use crate::http::snapshot::{begin_write, serialize_own};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,10 +43,7 @@ pub async fn handler(
 ) -> Result<(StatusCode, Json<OwnFilter>), ReadError> {
     pending::require_member(&app, &caller, body.project_id).await?;
     let mut db = begin_write(&app, &caller).await?;
-    // Serializes concurrent requests, so that they cannot exceed the limit together.
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('own_filters ' || taskfold_user()::text, 0))")
-        .execute(&mut *db)
-        .await?;
+    serialize_own(&mut db, "own_filters").await?;
     let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM own_filters WHERE user_id = taskfold_user()"#)
         .fetch_one(&mut *db)
         .await?;
