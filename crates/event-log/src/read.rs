@@ -15,17 +15,9 @@ pub async fn projected_position(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
     sqlx::query_scalar!("SELECT position FROM projection_checkpoint").fetch_one(db).await
 }
 
-/// The next `limit` events after `position`, in order.
+/// The next `limit` events after `position`, in order. Without an upper bound: with one, PostgreSQL may read everything
+/// up to it, and sort that, for each page.
 pub async fn page_after(db: impl PgExecutor<'_>, position: i64, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
-    range(db, position, i64::MAX, limit).await
-}
-
-/// The events from `first` to `last`, both included.
-pub async fn page_between(db: impl PgExecutor<'_>, first: i64, last: i64) -> sqlx::Result<Vec<LoggedEvent>> {
-    range(db, first.saturating_sub(1), last, i64::MAX).await
-}
-
-async fn range(db: impl PgExecutor<'_>, after: i64, upto: i64, limit: i64) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         EventRow,
         r#"
@@ -33,12 +25,31 @@ async fn range(db: impl PgExecutor<'_>, after: i64, upto: i64, limit: i64) -> sq
                words AS "words: _", project_id, actor_id, command_id, occurred_at AS "occurred_at: _",
                recorded_at AS "recorded_at: _", traceparent
         FROM events
-        WHERE position > $1 AND position <= $2
-        ORDER BY position LIMIT $3
+        WHERE position > $1
+        ORDER BY position LIMIT $2
         "#,
-        after,
-        upto,
+        position,
         limit,
+    )
+    .map(LoggedEvent::from)
+    .fetch_all(db)
+    .await
+}
+
+/// The events from `first` to `last`, both included.
+pub async fn page_between(db: impl PgExecutor<'_>, first: i64, last: i64) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as!(
+        EventRow,
+        r#"
+        SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text AS "payload!",
+               words AS "words: _", project_id, actor_id, command_id, occurred_at AS "occurred_at: _",
+               recorded_at AS "recorded_at: _", traceparent
+        FROM events
+        WHERE position BETWEEN $1 AND $2
+        ORDER BY position
+        "#,
+        first,
+        last,
     )
     .map(LoggedEvent::from)
     .fetch_all(db)
