@@ -40,13 +40,15 @@ CREATE OR REPLACE FUNCTION taskfold_access_functions() RETURNS TABLE (of_role te
 AS $$
     VALUES
     ('taskfold_command', 'taskfold_append taskfold_append_v2 taskfold_hold_log taskfold_suspend_log taskfold_invitation_uses taskfold_open_account '
-        'taskfold_use_api_token'),
+        'taskfold_use_api_token taskfold_use_api_token_v2 taskfold_open_account_v2 taskfold_hold_authority '
+        'taskfold_ended_authority taskfold_token_lives taskfold_account_lives'),
     ('taskfold_projector', 'taskfold_generation_begin taskfold_generation_indexes taskfold_generation_index '
         'taskfold_generation_protect taskfold_generation_readers taskfold_generation_switch taskfold_generation_drop '
         'taskfold_generation_misfits taskfold_suspend_log'),
     ('taskfold_query', 'taskfold_projects taskfold_role taskfold_teams taskfold_people taskfold_team_people taskfold_my_tasks '
         'taskfold_membership taskfold_search taskfold_cancel taskfold_cancel_own taskfold_calendar_link taskfold_open_account '
-        'taskfold_use_api_token')
+        'taskfold_use_api_token taskfold_use_api_token_v2 taskfold_open_account_v2 taskfold_hold_authority '
+        'taskfold_ended_authority')
 $$;
 
 -- Policies, with their expressions as PostgreSQL prints them.

@@ -8,7 +8,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::{Clock, Worker};
 use taskfold_web::auth::{KeySource, Rejected, Signer, Verifier};
@@ -16,44 +16,86 @@ use tokio_util::sync::CancellationToken;
 
 /// Interval of reading the keys, within which a removed key becomes invalid. A key of another instance is read when a
 /// token first uses it.
-const RELOAD: Duration = Duration::from_secs(60);
+const RELOAD: Duration = Duration::from_secs(30);
 /// The same before the first key, which another instance is about to create.
 const FIRST_RELOAD: Duration = Duration::from_millis(500);
 /// Key of the advisory lock, "tf_keys" in ASCII.
 const LOCK: i64 = 0x74_66_5f_6b_65_79_73;
 
-/// Returns the newest key, and creates the first one if there is none.
+/// Returns a signer with the newest key, and creates the first one if there is none.
 pub async fn signer(pool: &PgPool, clock: Clock) -> anyhow::Result<Signer> {
-    within(REQUEST, newest_or_first(pool, clock)).await
+    let StoredKey { kid, private_pem } = within(REQUEST, newest_or_first(pool)).await?;
+    Signer::new(kid, &private_pem, clock).context("reading the signing key")
 }
 
-async fn newest_or_first(pool: &PgPool, clock: Clock) -> anyhow::Result<Signer> {
+/// The key that signs.
+struct StoredKey {
+    kid: String,
+    private_pem: String,
+}
+
+async fn newest(db: impl PgExecutor<'_>) -> anyhow::Result<Option<StoredKey>> {
+    let newest =
+        sqlx::query_as!(StoredKey, "SELECT kid, private_pem FROM signing_keys ORDER BY created_at DESC, kid LIMIT 1",);
+    newest.fetch_optional(db).await.context("reading the signing keys")
+}
+
+async fn newest_or_first(pool: &PgPool) -> anyhow::Result<StoredKey> {
     let mut transaction = pool.begin().await?;
     // Two instances that start at once must not create different keys.
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
-    let newest = sqlx::query!("SELECT kid, private_pem FROM signing_keys ORDER BY created_at DESC, kid LIMIT 1")
-        .fetch_optional(&mut *transaction)
-        .await
-        .context("reading the signing keys")?;
-    let (kid, private_pem) = match newest {
-        Some(key) => (key.kid, key.private_pem),
+    let key = match newest(&mut *transaction).await? {
+        Some(key) => key,
         None => {
-            let NewKey { kid, private_pem, public_pem } = NewKey::make()?;
-            sqlx::query!(
-                "INSERT INTO signing_keys (kid, private_pem, public_pem, created_at) VALUES ($1, $2, $3, now())",
-                kid,
-                private_pem,
-                public_pem,
-            )
-            .execute(&mut *transaction)
-            .await
-            .context("storing the first signing key")?;
-            tracing::info!(kid, "created the first key for access tokens");
-            (kid, private_pem)
+            let key = insert(&mut transaction).await?;
+            tracing::info!(kid = key.kid, "created the first key for access tokens");
+            key
         }
     };
     transaction.commit().await?;
-    Signer::new(kid, &private_pem, clock).context("reading the signing key")
+    Ok(key)
+}
+
+async fn insert(db: &mut PgConnection) -> anyhow::Result<StoredKey> {
+    let NewKey { kid, private_pem, public_pem } = NewKey::make()?;
+    sqlx::query!(
+        r#"
+        INSERT INTO signing_keys (kid, private_pem, public_pem, created_at) VALUES ($1, $2, $3, clock_timestamp())
+        "#,
+        kid,
+        private_pem,
+        public_pem,
+    )
+    .execute(db)
+    .await
+    .context("storing a signing key")?;
+    Ok(StoredKey { kid, private_pem })
+}
+
+/// Outcome of [`rotate`].
+pub struct Rotated {
+    pub kid: String,
+    /// Number of older keys that were removed.
+    pub removed: u64,
+}
+
+/// Creates a key that signs from now on. Removes the keys whose tokens have all expired, or with `revoke_old` all others.
+pub async fn rotate(owner: &PgPool, revoke_old: bool) -> anyhow::Result<Rotated> {
+    let mut transaction = owner.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
+    let previous = newest(&mut *transaction).await?.map(|key| key.kid);
+    let StoredKey { kid, .. } = insert(&mut transaction).await?;
+    // The previous key signs until each instance has read the new one.
+    let removed = sqlx::query!(
+        "DELETE FROM signing_keys WHERE kid <> $1 AND ($2 OR kid IS DISTINCT FROM $3)",
+        kid,
+        revoke_old,
+        previous,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Rotated { kid, removed: removed.rows_affected() })
 }
 
 /// Loads all public keys into the verifier.
@@ -82,6 +124,20 @@ impl KeySource for StoredKeys {
 async fn public_keys(pool: &PgPool) -> anyhow::Result<Vec<(String, String)>> {
     let keys = sqlx::query!("SELECT kid, public_pem FROM signing_keys").map(|key| (key.kid, key.public_pem));
     within(REQUEST, keys.fetch_all(pool)).await.context("reading the public keys")
+}
+
+/// Signs with the newest key until `shutdown`.
+pub async fn keep_signing(signer: Signer, pool: PgPool, shutdown: CancellationToken) -> anyhow::Result<()> {
+    while shutdown.run_until_cancelled(tokio::time::sleep(RELOAD)).await.is_some() {
+        let replaced = within(REQUEST, newest(&pool)).await.and_then(|key| match key {
+            Some(StoredKey { kid, private_pem }) => Ok(signer.replace(kid, &private_pem)?),
+            None => Ok(()),
+        });
+        if let Err(error) = replaced {
+            tracing::warn!(error = format!("{error:#}"), "the signing key could not be read again");
+        }
+    }
+    Ok(())
 }
 
 /// Keeps the verifier current until `shutdown`. While the database is unavailable, the known keys remain valid.

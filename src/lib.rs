@@ -1,5 +1,7 @@
 //! The program `taskfold`: roles, settings, connections, supervision, and the embedded servers.
 
+/// Management of accounts by operators.
+pub mod accounts;
 /// Store of the attachments' bytes.
 pub mod attachments;
 /// Output to the terminal.

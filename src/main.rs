@@ -48,6 +48,8 @@ async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
         Role::Retry => roles::retry::run(program).await,
         Role::Adopt => roles::adopt::run(program).await,
         Role::Openapi { check, dir } => roles::openapi::run(check, &dir),
+        Role::Accounts(command) => roles::accounts::run(program, command).await,
+        Role::Keys(command) => roles::keys::run(program, command).await,
         Role::Import(Import::Trello(import)) => roles::import::run("trello", import).await,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use futures::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
@@ -13,6 +14,7 @@ use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::{Clock, LogIdentity, Writes};
 use taskfold_projector::sessions;
 use taskfold_web::auth::Verifier;
+use taskfold_web::client;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +23,7 @@ use crate::config::Settings;
 use crate::connections;
 use crate::databases::{self, DatabaseRole};
 use crate::health::{self, Dependency, Pools, Service};
-use crate::identity::{Issuer, StoredTokens};
+use crate::identity::{EndedAuthorityReader, Issuer, StoredTokens};
 use crate::lifecycle::{self, Components};
 use crate::servers::{Needs, Servers};
 use crate::{keys, migrate, nats_restart, server, telemetry};
@@ -208,6 +210,9 @@ impl Environment {
             .with_api_tokens(Arc::new(StoredTokens::new(pool.clone(), clock.clone())))
             .with_key_source(Arc::new(keys::StoredKeys(pool.clone())));
         keys::load_into(&verifier, pool).await?;
+        let known = verifier.ended_authority().clone();
+        let reader = EndedAuthorityReader::read(pool.clone(), clock.clone(), known).await?;
+        components.spawn("ended authority", reader.keep_current(shutdown.clone()));
         components.spawn("keys", keys::keep_current(verifier.clone(), pool.clone(), shutdown.clone()));
         let Some(oidc) = &settings.oidc else { return Ok(verifier) };
         let issuer = Arc::new(Issuer::new(oidc.clone(), pool.clone(), clock.clone())?);
@@ -227,6 +232,7 @@ impl Environment {
     pub fn serve(&self, listener: TcpListener, router: Router, components: &mut Components) {
         let Program { settings, clock, shutdown, .. } = &self.program;
         let limits = settings.limits.connections;
+        let router = router.layer(from_fn_with_state(settings.accounts.trusted_proxies, client::locate));
         components.spawn("http", server::serve(listener, router, limits, clock.clone(), shutdown.clone()));
     }
 }

@@ -18,9 +18,11 @@ use taskfold_imports::worker;
 use taskfold_web::auth::{Signer, Verifier};
 use taskfold_web::layers;
 use taskfold_web::service::Service;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use http::accounts::{HashingSlots, SignInAttempts};
+pub use http::accounts::{NewPassword, SignUp, Username};
 use http::app::{App, AppState};
 
 /// Values that the program provides.
@@ -32,6 +34,7 @@ pub struct Deps {
     /// Store of the bytes of attachments.
     pub attachments: Store,
     pub limits: Configured,
+    pub sign_up: SignUp,
     /// Outcome of the last appends.
     pub writes: Writes,
     /// Identity of the log.
@@ -51,7 +54,9 @@ pub fn service(deps: Deps) -> Service {
         pool: deps.pool,
         signer: deps.signer,
         verifier: deps.verifier,
-        hashing: Arc::new(Semaphore::new(cores)),
+        hashing: HashingSlots::new(cores),
+        sign_in_attempts: SignInAttempts::default(),
+        sign_up: deps.sign_up,
         imports: Arc::default(),
         uploads,
         limits: deps.limits,

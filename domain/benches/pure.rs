@@ -36,7 +36,7 @@ fn board() -> Project {
         origin: Origin::Live,
         teams: Vec::new(),
         template: None,
-        invited: None,
+        invitation: None,
     };
     let create: ProjectCommand =
         serde_json::from_value(json!({"type": "project.create", "data": {"name": "P"}})).expect("a command");

@@ -209,6 +209,20 @@ limits! {
     TICKET_SECONDS: i64 = 60, Seconds;
     /// API tokens of a person
     API_TOKENS_PER_USER: i64 = 100, Count;
+    /// Lifetime of an API token where `expires_at` is absent
+    API_TOKEN_DEFAULT_DAYS: i64 = 90, Days;
+    /// Time since the sign-in within which API tokens can be created
+    RECENT_SIGN_IN_SECONDS: i64 = 1800, Seconds;
+    /// Lifetime of a session, however often it is refreshed
+    SESSION_MAX_DAYS: i32 = 180, Days;
+    /// Time within which the same refresh token may be used again, for the same successor
+    REFRESH_GRACE_SECONDS: i32 = 10, Seconds;
+    /// Sign-ins of one account that may fail in a row; after them, one every 5 seconds
+    SIGN_IN_FAILURES_PER_ACCOUNT: u32 = 10, Count;
+    /// Sign-ins from one address that may fail in a row; after them, one a second
+    SIGN_IN_FAILURES_PER_ADDRESS: u32 = 100, Count;
+    /// Passwords that wait to be verified on one command-api
+    PASSWORD_QUEUE: usize = 128, Count;
     /// Lifetime of an invitation where `expires_at` is absent
     INVITATION_DEFAULT_DAYS: i64 = 7, Days;
     /// Lifetime of an invitation at most

@@ -34,6 +34,9 @@ pub enum Refusal {
     TeamOwnersOnly,
     #[error("only an owner may make owners, or change one")]
     OwnersOnly,
+    /// They come back only by accepting an invitation.
+    #[error("they have left the project on their own: invite them")]
+    HasLeft,
     #[error("only its author may edit a comment")]
     NotTheAuthor,
     #[error("the project is archived")]

@@ -1,5 +1,7 @@
 //! Settings: flags and environment variables, checked as a whole so that all mistakes are reported at once.
 
+/// Settings of accounts, and the subcommands that manage them.
+pub mod accounts;
 /// Settings of attachments.
 pub mod attachments;
 /// Settings of database URLs.
@@ -59,6 +61,12 @@ pub enum Role {
     /// Import a board of another program through a running server
     #[command(subcommand)]
     Import(Import),
+    /// Manage accounts: list, create, disable, enable, set a password, erase
+    #[command(subcommand)]
+    Accounts(accounts::AccountsCommand),
+    /// Manage the keys of access tokens
+    #[command(subcommand)]
+    Keys(accounts::KeysCommand),
 }
 
 /// Flags of `taskfold migrate`.
@@ -174,6 +182,8 @@ struct Flags {
     attachments: attachments::AttachmentFlags,
     #[command(flatten)]
     limits: limits::LimitFlags,
+    #[command(flatten)]
+    accounts: accounts::AccountFlags,
 }
 
 /// Checked settings.
@@ -193,6 +203,7 @@ pub struct Settings {
     pub oidc: Option<Oidc>,
     pub attachments: attachments::Attachments,
     pub limits: limits::Limits,
+    pub accounts: accounts::Accounts,
 }
 
 /// External issuer of tokens.
@@ -258,7 +269,8 @@ impl Cli {
         let attachments = flags.attachments.check(&flags.data_dir, &mut note);
         let attachment_bytes = attachments.as_ref().map_or(0, |attachments| attachments.bytes);
         let limits = flags.limits.check(attachment_bytes, &mut note);
-        match (listen, pool_size, stream_replicas, limits, log_format, attachments) {
+        let accounts = flags.accounts.check(&mut note);
+        match (listen, pool_size, stream_replicas, limits, log_format, attachments, accounts) {
             (
                 Some(listen),
                 Some(pool_size),
@@ -266,6 +278,7 @@ impl Cli {
                 Some(limits),
                 Some(log_format),
                 Some(attachments),
+                Some(accounts),
             ) if mistakes.is_empty() => Ok(Settings {
                 listen,
                 data_dir: flags.data_dir.clone(),
@@ -280,6 +293,7 @@ impl Cli {
                 oidc,
                 attachments,
                 limits,
+                accounts,
             }),
             (Some(_) | None, ..) => Err(mistakes),
         }

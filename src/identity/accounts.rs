@@ -1,5 +1,7 @@
 //! Accounts for the subjects of an external OIDC issuer, created when they first sign in.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use moka::future::Cache;
 use serde_json::{Map, Value};
@@ -11,6 +13,8 @@ use uuid::Uuid;
 
 /// Subjects in the cache.
 const MAX_CACHED: u64 = 100_000;
+/// Interval at which the database records that the issuer vouches for a subject.
+const VOUCHED_FOR: Duration = Duration::from_secs(3600);
 /// Characters of a username.
 const USERNAME_CHARS: std::ops::RangeInclusive<usize> = USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS;
 
@@ -18,13 +22,14 @@ const USERNAME_CHARS: std::ops::RangeInclusive<usize> = USERNAME_MIN_CHARS..=USE
 pub(super) struct Accounts {
     pool: PgPool,
     issuer: Uuid,
-    /// Subjects whose account exists.
-    opened: Cache<String, UserId>,
+    /// Subjects for whom the issuer has vouched within the hour, whose account exists.
+    vouched: Cache<String, UserId>,
 }
 
 impl Accounts {
     pub(super) fn new(pool: PgPool, issuer: &str) -> Self {
-        Self { pool, issuer: Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer.as_bytes()), opened: Cache::new(MAX_CACHED) }
+        let vouched = Cache::builder().max_capacity(MAX_CACHED).time_to_live(VOUCHED_FOR).build();
+        Self { pool, issuer: Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer.as_bytes()), vouched }
     }
 
     /// Returns the account, and creates it if it does not exist.
@@ -33,7 +38,7 @@ impl Accounts {
             let user = Uuid::new_v5(&self.issuer, subject.as_bytes());
             let username = username(claims);
             let open = sqlx::query!(
-                "SELECT taskfold_open_account($1, $2, $3)",
+                "SELECT taskfold_open_account_v2($1, $2, $3)",
                 user,
                 username,
                 display_name(claims, &username),
@@ -41,7 +46,7 @@ impl Accounts {
             within(REQUEST, open.execute(&self.pool)).await.context("opening an account")?;
             anyhow::Ok(UserId(user))
         };
-        self.opened.try_get_with(subject.to_owned(), opening).await.map_err(|error| anyhow::anyhow!("{error:#}"))
+        self.vouched.try_get_with(subject.to_owned(), opening).await.map_err(|error| anyhow::anyhow!("{error:#}"))
     }
 }
 

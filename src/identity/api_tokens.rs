@@ -49,7 +49,7 @@ impl StoredTokens {
             r#"
             SELECT token_id AS "token!", user_id AS "user!", access AS "access!", project_id AS project,
                    floor(extract(epoch FROM expires_at))::bigint AS expires_at
-            FROM taskfold_use_api_token($1, $2)
+            FROM taskfold_use_api_token_v2($1, $2)
             "#,
             hash,
             id,
@@ -62,6 +62,7 @@ impl StoredTokens {
             means: Means::ApiToken(row.token),
             scope: Scope { access, project: row.project.map(ProjectId) },
             expires_at: row.expires_at.unwrap_or(i64::MAX),
+            authenticated_at: None,
         }))
     }
 }

@@ -5,10 +5,13 @@
 mod accounts;
 /// API tokens, cached for two seconds.
 mod api_tokens;
+/// Sessions that have ended, and accounts that are disabled.
+mod ended_authority;
 /// Public keys of an external issuer.
 mod key_set;
 /// An external OIDC issuer.
 mod oidc;
 
 pub use api_tokens::StoredTokens;
+pub use ended_authority::EndedAuthorityReader;
 pub use oidc::Issuer;

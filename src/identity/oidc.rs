@@ -162,7 +162,10 @@ impl Issuer {
             );
             Rejected::Unavailable
         })?;
-        Ok(Caller { user_id, means: Means::Outside, scope: Scope::FULL, expires_at })
+        // OpenID Connect Core, 2; without it, the issuer authenticated the person no later than it issued the token.
+        let authenticated_at =
+            claims.get("auth_time").or_else(|| claims.get("iat")).and_then(Value::as_f64).map(|time| time as i64);
+        Ok(Caller { user_id, means: Means::Outside, scope: Scope::FULL, expires_at, authenticated_at })
     }
 
     /// Checks issuer, audience and times (RFC 7519, 4.1).

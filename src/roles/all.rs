@@ -32,6 +32,7 @@ pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyho
     let mut components = Components::new(shutdown.clone());
     let command_pool = environment.pool(DatabaseRole::Command).await?;
     let signer = keys::signer(&command_pool, clock.clone()).await?;
+    components.spawn("signing key", keys::keep_signing(signer.clone(), command_pool.clone(), shutdown.clone()));
     let log = environment.log(&command_pool, &mut components).await?;
     let verifier = environment.verifier(&command_pool, &mut components).await?;
     let nats = environment.nats().await?;
@@ -46,6 +47,7 @@ pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyho
         verifier: verifier.clone(),
         attachments: attachments.clone(),
         limits: environment.program.settings.limits.callers,
+        sign_up: environment.program.settings.accounts.sign_up,
         writes: writes.clone(),
         log: log.clone(),
         clock: clock.clone(),

@@ -25,6 +25,7 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
     let pool = environment.pool(DatabaseRole::Command).await?;
     migrate::check(&pool).await?;
     let signer = keys::signer(&pool, clock.clone()).await?;
+    components.spawn("signing key", keys::keep_signing(signer.clone(), pool.clone(), shutdown.clone()));
     let log = environment.log(&pool, &mut components).await?;
     let verifier = environment.verifier(&pool, &mut components).await?;
     let store = attachments::store(&environment.program.settings.attachments.location)?;
@@ -45,6 +46,7 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
         verifier,
         attachments: store,
         limits: environment.program.settings.limits.callers,
+        sign_up: environment.program.settings.accounts.sign_up,
         writes,
         log: log.clone(),
         clock: clock.clone(),

@@ -1,5 +1,7 @@
 //! Subcommands, one file each: the components that they need, and their order.
 
+/// `taskfold accounts`.
+pub mod accounts;
 /// `taskfold adopt`.
 pub mod adopt;
 /// `taskfold` with all roles.
@@ -8,6 +10,8 @@ pub mod all;
 pub mod command_api;
 /// `taskfold import`, which is a client.
 pub mod import;
+/// `taskfold keys`.
+pub mod keys;
 /// `taskfold migrate`.
 pub mod migrate;
 /// `taskfold openapi`.

@@ -129,7 +129,7 @@ async fn a_token_limited_to_a_project_cannot_read_others_or_create_one() {
     let ((own, _), (other, _)) = (ada.project("Own").await, ada.project("Other").await);
     let (readable, foreign) = (ada.task(&own, "Readable").await, ada.task(&other, "Foreign").await);
     app.settle().await;
-    let bot = ada.api_token(json!({"name": "bot", "access": "write", "project_id": own})).await;
+    let bot = ada.api_token(json!({"name": "bot", "access": "write", "project_id": own, "delegates": true})).await;
     let projects = bot.get("/v1/projects").await.expect(200);
     assert_eq!((projects["items"].as_array().unwrap().len(), &projects["items"][0]["id"]), (1, &json!(own)));
     bot.post("/v1/projects", json!({"name": "P"})).await.problem(403, "forbidden");
@@ -172,7 +172,7 @@ async fn a_revoked_token_is_refused_on_every_instance_and_its_streams_end() {
     let ada = app.person("ada").await;
     let (project, _) = ada.project("P").await;
     app.settle().await;
-    let on_first = ada.api_token(json!({"name": "t", "access": "read"})).await;
+    let on_first = ada.api_token(json!({"name": "t", "access": "read", "delegates": true})).await;
     let on_second = Actor { url: second.url.clone(), ..on_first.clone() };
     on_first.get("/v1/me").await.expect(200);
     on_second.get("/v1/me").await.expect(200);
@@ -207,7 +207,8 @@ async fn an_expired_token_ends_with_its_streams() {
     let (project, _) = ada.project("P").await;
     app.settle().await;
     let begun = Instant::now();
-    let brief = ada.api_token(json!({"name": "t", "access": "read", "expires_at": in_seconds(4)})).await;
+    let body = json!({"name": "t", "access": "read", "delegates": true, "expires_at": in_seconds(4)});
+    let brief = ada.api_token(body).await;
     let ticket = brief.post("/v1/stream-tickets", json!({})).await.expect(201);
     assert!(ticket["expires_in"].as_i64().unwrap() <= 4, "{ticket}");
     let path = format!("/v1/projects/{project}/events/stream");

@@ -177,7 +177,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
         origin: Origin::Live,
         teams: Vec::new(),
         template: None,
-        invited: None,
+        invitation: None,
     };
     let events = project::decide(&Project::default(), &command, &context).unwrap();
     let metadata = || {

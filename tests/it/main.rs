@@ -13,6 +13,8 @@ mod append;
 mod architecture;
 /// Attachments of tasks.
 mod attachments;
+/// Credentials carry no more than the authority behind them, and end with it.
+mod authority;
 /// Tests in a real browser.
 mod browser;
 /// Calendars, also for programs that cannot sign in.

@@ -242,7 +242,7 @@ async fn every_role_has_exactly_the_permissions_of_the_table() {
         removed: app.person("removed").await,
         viewer: app.person("viewer").await,
         member: app.person("member").await,
-        admin: app.person("admin").await,
+        admin: app.person("an-admin").await,
     };
     for operation in operations() {
         let needs = match sends(&operation.id) {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::harness::{Actor, App, now};
+use crate::harness::{Actor, App, TestEnvironment, now};
 
 #[tokio::test]
 async fn an_account_is_created_once_and_validated() {
@@ -27,12 +27,13 @@ async fn an_account_is_created_once_and_validated() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
+async fn a_refresh_token_works_once_and_its_later_reuse_ends_the_session() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     let refresh = async |token: &str| ada.post("/v1/sessions/refresh", json!({"refresh_token": token})).await;
     let second = refresh(&ada.refresh_token).await.expect(200);
     let second = second["refresh_token"].as_str().unwrap().to_owned();
+    age_spent_tokens(&app).await;
     refresh(&ada.refresh_token).await.problem(401, "unauthenticated");
     // The token was copied: the new one is revoked too.
     refresh(&second).await.problem(401, "unauthenticated");
@@ -40,6 +41,60 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let again = ada.sign_in("ada").await;
     assert_eq!(again.delete("/v1/sessions/current").await.status, 204);
     refresh(&again.refresh_token).await.problem(401, "unauthenticated");
+    app.finish().await;
+}
+
+/// Makes the refresh tokens that were replaced older than they may be used again.
+async fn age_spent_tokens(app: &App) {
+    let aged = "UPDATE spent_refresh_tokens SET spent_at = spent_at - interval '11 seconds'";
+    sqlx::query(aged).execute(&app.owner).await.unwrap();
+}
+
+/// Two tabs, or a client that did not get the response.
+#[tokio::test]
+async fn refreshes_with_one_token_within_seconds_get_the_same_successor() {
+    let environment = TestEnvironment::new().await;
+    let (app, second) = (App::start_at(environment.clone()).await, App::start_at(environment).await);
+    let ada = app.person("ada").await;
+    let on_second = Actor { url: second.url.clone(), ..ada.clone() };
+    let refresh = async |actor: &Actor, token: &str| {
+        let refreshed = actor.post("/v1/sessions/refresh", json!({"refresh_token": token})).await.expect(200);
+        ada.with_token(refreshed["access_token"].as_str().unwrap()).get("/v1/me").await.expect(200);
+        refreshed["refresh_token"].as_str().unwrap().to_owned()
+    };
+    let first = &ada.refresh_token;
+    let (one, other) = tokio::join!(refresh(&ada, first), refresh(&on_second, first));
+    assert_eq!(one, other);
+    assert_eq!(refresh(&ada, first).await, one);
+    // One tab is a token ahead of the other.
+    let next = refresh(&ada, &one).await;
+    assert_eq!(refresh(&on_second, first).await, one);
+    assert_eq!(refresh(&on_second, &one).await, next);
+    let stored: Vec<String> = sqlx::query_scalar("SELECT s::text FROM sessions s").fetch_all(&app.owner).await.unwrap();
+    for token in [first, &one, &next] {
+        assert!(stored.iter().all(|row| !row.contains(token.as_str())), "stored in clear");
+    }
+
+    age_spent_tokens(&app).await;
+    refresh(&ada, &next).await;
+    ada.post("/v1/sessions/refresh", json!({"refresh_token": first})).await.problem(401, "unauthenticated");
+    ada.post("/v1/sessions/refresh", json!({"refresh_token": next})).await.problem(401, "unauthenticated");
+    second.stop().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_after_180_days_however_often_it_is_refreshed() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let aged = "UPDATE sessions SET created_at = now() - interval '179 days 23 hours'";
+    sqlx::query(aged).execute(&app.owner).await.unwrap();
+    ada.post("/v1/sessions/refresh", json!({"refresh_token": ada.refresh_token})).await.expect(200);
+    let left: f64 = sqlx::query_scalar("SELECT extract(epoch FROM expires_at - now())::float8 FROM sessions")
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+    assert!((3_000.0..=3_600.0).contains(&left), "{left}");
     app.finish().await;
 }
 

@@ -9,7 +9,9 @@ use taskfold_domain::limits::Configured;
 use taskfold_event_log::Clock;
 use taskfold_web::auth::{Signer, Verifier};
 use taskfold_web::shared::SharedState;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
+
+use super::accounts::{HashingSlots, SignInAttempts, SignUp};
 
 pub type App = SharedState<AppState>;
 
@@ -18,8 +20,9 @@ pub struct AppState {
     pub pool: PgPool,
     pub signer: Signer,
     pub verifier: Verifier,
-    /// Slots for password hashes, each of which is meant to cost tens of MiB and milliseconds.
-    pub hashing: Arc<Semaphore>,
+    pub hashing: HashingSlots,
+    pub sign_in_attempts: SignInAttempts,
+    pub sign_up: SignUp,
     /// Wakes the worker that runs imports.
     pub imports: Arc<Notify>,
     pub uploads: Uploads,

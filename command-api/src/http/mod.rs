@@ -8,6 +8,8 @@ pub mod api_tokens;
 pub mod app;
 /// Files on tasks, sent in one request.
 pub mod attachments;
+/// Transactions in which credentials are made.
+mod authority;
 /// Command requests: the caller, and the headers of every command.
 pub mod command_request;
 /// Errors, and the problems with which they are answered.

@@ -5,8 +5,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::project::Invitation;
 use taskfold_domain::task::Origin;
-use taskfold_domain::{Precondition, Rank, Refusal, Role, Timestamp};
+use taskfold_domain::{Precondition, Rank, Refusal, Timestamp};
 use uuid::Uuid;
 
 /// A command's circumstances: its author, id, conditions and origin.
@@ -31,8 +32,8 @@ pub struct Envelope {
     pub causation_id: Option<Uuid>,
     /// The only project that the caller's token is valid for.
     pub only: Option<ProjectId>,
-    /// Role that a checked invitation grants to the actor who joins a project.
-    pub invited: Option<Role>,
+    /// Invitation by which the actor joins a project.
+    pub invitation: Option<Invitation>,
 }
 
 impl Envelope {
@@ -51,7 +52,7 @@ impl Envelope {
             correlation_id: None,
             causation_id: None,
             only: None,
-            invited: None,
+            invitation: None,
         }
     }
 }

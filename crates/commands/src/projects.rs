@@ -85,7 +85,7 @@ impl ProjectHandler<'_> {
             origin: self.envelope.origin,
             teams: teams.all,
             template: self.template().await?,
-            invited: self.envelope.invited,
+            invitation: self.envelope.invitation,
         };
         let events = decide(project, self.command, &context)?;
         for event in &events {

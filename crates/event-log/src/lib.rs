@@ -3,6 +3,8 @@
 
 /// Time and ids of this machine, for code that no clock reaches.
 pub mod ambient;
+/// Authority with which credentials are made.
+mod authority;
 /// Current time and new ids.
 mod clock;
 /// Deadlines of database calls.
@@ -32,6 +34,7 @@ mod worker;
 /// Outcome of recent writes, for readiness.
 mod writes;
 
+pub use authority::{AuthorityOf, HeldAuthority, LapsedAuthority, hold_authority};
 pub use clock::{Clock, FixedClock};
 pub use error_codes::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};
 pub use event::{EventRow, LogError, LoggedEvent, RawChange};

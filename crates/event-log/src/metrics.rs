@@ -111,6 +111,9 @@ registry! {
     /// Presence frames dropped because a client was slow.
     counter presence_frames_dropped() = "taskfold_presence_frames_dropped_total", Count;
 
+    /// Sign-ins, and tokens and links created, used or revoked, by action and outcome (done or refused).
+    counter authority_actions(action, outcome) = "taskfold_authority_actions_total", Count;
+
     /// HTTP requests, by method, route and status.
     counter http_requests(method, route, status) = "taskfold_http_requests_total", Count;
     /// Time from a request to the head of its response.

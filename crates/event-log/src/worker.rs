@@ -28,6 +28,8 @@ pub enum Worker {
     Keys,
     /// Fetches the keys of the external issuer.
     IssuerKeys,
+    /// Reads the sessions that have ended, and the accounts that are disabled.
+    EndedAuthority,
 }
 
 impl Worker {
@@ -44,6 +46,7 @@ impl Worker {
             Self::Clock => "clock",
             Self::Keys => "keys",
             Self::IssuerKeys => "issuer-keys",
+            Self::EndedAuthority => "ended-authority",
         }
     }
 

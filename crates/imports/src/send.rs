@@ -128,6 +128,7 @@ impl CommandSender<'_> {
             Refusal::Forbidden { .. }
             | Refusal::TeamOwnersOnly
             | Refusal::OwnersOnly
+            | Refusal::HasLeft
             | Refusal::NotTheAuthor
             | Refusal::ProjectArchived
             | Refusal::IllegalTransition { .. }

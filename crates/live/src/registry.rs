@@ -25,6 +25,8 @@ pub struct StreamRegistry {
 /// Mailbox of one stream.
 pub struct StreamHandle {
     user: Uuid,
+    /// The API token that opened the stream. No other token or session changes it.
+    api_token: Option<Uuid>,
     wake: Arc<Notify>,
     requests: Mutex<VecDeque<ChangeRequest>>,
 }
@@ -46,8 +48,8 @@ pub struct StreamChange {
     pub me: Option<bool>,
     /// Expiry of the token of the request, in seconds since 1970.
     pub expires_at: i64,
-    /// Completes when that token is revoked; `None` for a token that cannot be.
-    pub revoked_token: Option<BoxFuture<'static, ()>>,
+    /// Completes when the authority behind that token ends.
+    pub revoked_token: BoxFuture<'static, ()>,
 }
 
 /// Channels that a stream carries after a change.
@@ -87,11 +89,11 @@ impl StreamRegistry {
     }
 
     /// Registers a new stream, until the returned value is dropped.
-    pub fn open(&self, user: Uuid, wake: &Arc<Notify>) -> OpenStream {
+    pub fn open(&self, user: Uuid, api_token: Option<Uuid>, wake: &Arc<Notify>) -> OpenStream {
         let mut bytes = self.clock.random_id().into_bytes();
         bytes[..INSTANCE_BYTES].copy_from_slice(&self.instance);
         let id = Uuid::from_bytes(bytes);
-        let handle = Arc::new(StreamHandle { user, wake: Arc::clone(wake), requests: Mutex::default() });
+        let handle = Arc::new(StreamHandle { user, api_token, wake: Arc::clone(wake), requests: Mutex::default() });
         lock(&self.open).insert(id, Arc::clone(&handle));
         OpenStream { id, handle, open: Arc::clone(&self.open) }
     }
@@ -100,9 +102,10 @@ impl StreamRegistry {
         lock(&self.open).len()
     }
 
-    /// Finds a stream of this user.
-    pub fn find(&self, stream: Uuid, user: Uuid) -> Option<Arc<StreamHandle>> {
-        lock(&self.open).get(&stream).filter(|handle| handle.user == user).cloned()
+    /// Finds a stream that the user opened with this API token, or with a session.
+    pub fn find(&self, stream: Uuid, user: Uuid, api_token: Option<Uuid>) -> Option<Arc<StreamHandle>> {
+        let is_theirs = |handle: &&Arc<StreamHandle>| handle.user == user && handle.api_token == api_token;
+        lock(&self.open).get(&stream).filter(is_theirs).cloned()
     }
 }
 
@@ -150,16 +153,17 @@ mod tests {
         let clock = FixedClock::new(DateTime::UNIX_EPOCH.into()).clock();
         let (registry, other) = (StreamRegistry::new(clock.clone()), StreamRegistry::new(clock));
         let (ada, bea, wake) = (Uuid::from_u128(1), Uuid::from_u128(2), Arc::new(Notify::new()));
-        let (one, two) = (registry.open(ada, &wake), registry.open(ada, &wake));
+        let (one, two) = (registry.open(ada, None, &wake), registry.open(ada, None, &wake));
         assert_ne!(one.id, two.id);
         assert_eq!(StreamRegistry::instance_of(one.id), registry.instance());
         assert_ne!(registry.instance(), other.instance());
-        assert!(registry.find(one.id, ada).is_some());
-        assert!(registry.find(one.id, bea).is_none(), "of another user");
-        assert!(other.find(one.id, ada).is_none());
+        assert!(registry.find(one.id, ada, None).is_some());
+        assert!(registry.find(one.id, bea, None).is_none(), "of another user");
+        assert!(registry.find(one.id, ada, Some(bea)).is_none(), "of a session");
+        assert!(other.find(one.id, ada, None).is_none());
         let id = one.id;
         drop(one);
-        assert!(registry.find(id, ada).is_none());
-        assert!(registry.find(two.id, ada).is_some());
+        assert!(registry.find(id, ada, None).is_none());
+        assert!(registry.find(two.id, ada, None).is_some());
     }
 }

@@ -1,7 +1,11 @@
 //! Foundations of the services that answer HTTP: errors, extractors, tokens, limits.
 
+/// Audit lines of sign-ins, tokens and links.
+pub mod audit;
 /// Access tokens and stream tickets, and the caller that they identify.
 pub mod auth;
+/// The client of a request.
+pub mod client;
 /// The deadline of a request.
 pub mod deadline;
 /// Reading of the rest of a request body after an early response.

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use taskfold_domain::{FieldError, Refusal};
+use taskfold_event_log::LapsedAuthority;
 use utoipa::ToSchema;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder};
@@ -50,6 +51,7 @@ macro_rules! codes {
 codes! {
     Malformed = BAD_REQUEST, "malformed", "The request is malformed";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "Authentication is required";
+    ReauthenticationRequired = UNAUTHORIZED, "reauthentication-required", "A recent sign-in is required";
     Forbidden = FORBIDDEN, "forbidden", "Not allowed";
     NotFound = NOT_FOUND, "not-found", "Not found";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
@@ -184,6 +186,21 @@ impl Problem {
     }
 }
 
+/// Problems of callers whose authority has ended, or does not suffice, to make a credential.
+impl From<LapsedAuthority> for Problem {
+    fn from(lapsed: LapsedAuthority) -> Self {
+        match lapsed {
+            LapsedAuthority::SessionEnded => Self::new(Code::Unauthenticated, "The session has ended: sign in again"),
+            LapsedAuthority::TokenRevoked => Self::new(Code::Unauthenticated, "The token is invalid"),
+            LapsedAuthority::AccountDisabled => Self::new(Code::Unauthenticated, "The account is disabled"),
+            LapsedAuthority::TokenCannotDelegate => {
+                let detail = "The API token was created without `delegates`, and cannot make links or tickets";
+                Self::new(Code::Forbidden, detail)
+            }
+        }
+    }
+}
+
 /// Codes for the refusals of the domain.
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -191,9 +208,11 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NotFound => Self::not_found(),
             Refusal::Forbidden { needs } => Self::new(Code::Forbidden, detail).with("needs_role", needs.as_str()),
-            Refusal::NotTheAuthor | Refusal::ProjectArchived | Refusal::TeamOwnersOnly | Refusal::OwnersOnly => {
-                Self::new(Code::Forbidden, detail)
-            }
+            Refusal::NotTheAuthor
+            | Refusal::ProjectArchived
+            | Refusal::TeamOwnersOnly
+            | Refusal::OwnersOnly
+            | Refusal::HasLeft => Self::new(Code::Forbidden, detail),
             Refusal::AlreadyExists => Self::new(Code::AlreadyExists, detail),
             Refusal::IllegalTransition { status, allowed } => Self::new(Code::IllegalTransition, detail)
                 .with("task_status", status.as_str())
@@ -215,6 +234,14 @@ fn sentence(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
+/// Challenge of a 401: RFC 6750, and RFC 9470 where the sign-in is too long ago.
+fn challenge(code: Code) -> &'static str {
+    match code == Code::ReauthenticationRequired {
+        true => "Bearer realm=\"taskfold\", error=\"insufficient_user_authentication\", max_age=\"1800\"",
+        false => "Bearer realm=\"taskfold\"",
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -226,7 +253,7 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"taskfold\""));
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(self.code)));
         }
         response
     }
@@ -327,8 +354,8 @@ problem_sets! {
     ];
     /// Problems of requests about accounts and sessions.
     AccountProblems: [
-        Malformed, Unauthenticated, AlreadyExists, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal,
-        Unavailable
+        Malformed, Unauthenticated, Forbidden, AlreadyExists, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        RateLimited, Internal, Unavailable
     ];
     /// Problems of requests about the caller's own data.
     OwnProblems: [
@@ -342,7 +369,7 @@ problem_sets! {
     ];
     /// Problems of requests about API tokens and invitations.
     TokenProblems: [
-        Malformed, Unauthenticated, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        Internal, Unavailable
+        Malformed, Unauthenticated, ReauthenticationRequired, Forbidden, NotFound, PayloadTooLarge,
+        UnsupportedMediaType, ValidationFailed, RateLimited, Internal, Unavailable
     ];
 }

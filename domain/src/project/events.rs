@@ -151,6 +151,9 @@ pub struct MemberRoleChanged {
 #[schema(as = ProjectMemberRemoved)]
 pub struct MemberRemoved {
     pub member: Removed<Member>,
+    /// Present if the member left on their own: they come back only by an invitation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Added<bool>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

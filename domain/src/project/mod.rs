@@ -18,9 +18,11 @@ mod size;
 mod state;
 /// Values that events and state are made of.
 pub(crate) mod values;
+/// Withdrawals of authority.
+mod withdrawal;
 
 pub use commands::ProjectCommand;
-pub use decide::{Context, decide};
+pub use decide::{Context, Invitation, decide, may_invite};
 pub use events::ProjectEvent;
 pub use fields::Fields;
 pub use state::{Board, Project};

@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use actor::{Actor, Answer};
+pub use actor::{Actor, Answer, PASSWORD};
 pub use backup::Backup;
 pub use clock::{clock, new_id, now};
 pub use cluster::Cluster;

@@ -5,6 +5,8 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::input::Name;
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::AccountProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
@@ -16,6 +18,18 @@ use super::tokens::unavailable;
 use super::username::Username;
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::invitations;
+
+/// Who may create an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignUp {
+    #[default]
+    Open,
+    /// Whoever has an invitation to a project.
+    Invited,
+    /// Nobody; operators create accounts.
+    Closed,
+}
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +38,8 @@ pub struct NewAccount {
     #[schema(example = "Ada Lark")]
     display_name: Name,
     password: NewPassword,
+    /// Token of an invitation, where accounts are created by invitation only. It is not used up.
+    invitation: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -31,7 +47,8 @@ pub struct Account {
     user_id: Uuid,
 }
 
-/// Create an account.
+/// Create an account. The operator may require an invitation to a project for it, or allow nobody: 403. Common
+/// passwords, and those that consist of the person's names, are refused.
 #[utoipa::path(
     post, path = "/v1/accounts", operation_id = "createAccount", tag = "accounts",
     request_body = NewAccount,
@@ -39,8 +56,12 @@ pub struct Account {
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     Body(body): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Account>), ApiError> {
+    must_be_open(&app, &client, body.invitation.as_deref()).await?;
+    let names = [body.username.as_str(), body.display_name.as_str()];
+    body.password.must_not_be_common(&names).map_err(|rule| Problem::invalid_field("/password", rule))?;
     let user_id = app.clock.new_id();
     let hash = password::hash(&app, body.password).await?;
     let inserted = sqlx::query!(
@@ -58,7 +79,26 @@ pub async fn handler(
     .await
     .map_err(unavailable)?;
     if inserted.rows_affected() == 0 {
+        audit::refused(Action::SignUp, &client, "username in use");
         return Err(Problem::new(Code::AlreadyExists, "The username is already in use").into());
     }
+    audit::done(Action::SignUp, &client, user_id, user_id);
     Ok((StatusCode::CREATED, Json(Account { user_id })))
+}
+
+async fn must_be_open(app: &App, client: &Client, invitation: Option<&str>) -> Result<(), ApiError> {
+    let detail = match app.sign_up {
+        SignUp::Open => return Ok(()),
+        SignUp::Invited => {
+            if let Some(token) = invitation
+                && invitations::is_in_force(app, token).await?
+            {
+                return Ok(());
+            }
+            "Accounts are created with the token of an invitation, which must be in force"
+        }
+        SignUp::Closed => "Accounts are created by the operator",
+    };
+    audit::refused(Action::SignUp, client, "not open");
+    Err(Problem::new(Code::Forbidden, detail).into())
 }

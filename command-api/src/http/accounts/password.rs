@@ -5,9 +5,12 @@ use std::sync::LazyLock;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use serde::Deserialize;
-use taskfold_domain::limits::{PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS};
+use taskfold_domain::limits::{PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS, PASSWORD_QUEUE};
 use taskfold_web::{Code, Problem};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
+use zxcvbn::matching::patterns::MatchPattern;
+use zxcvbn::{Score, zxcvbn};
 
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -32,20 +35,35 @@ impl TryFrom<String> for NewPassword {
     }
 }
 
+impl NewPassword {
+    /// Refuses passwords that are guessed first (NIST SP 800-63B, 3.1.1.2): common ones, sequences, repetitions, and the
+    /// person's own names. There are no other rules on what a password is made of.
+    pub fn must_not_be_common(&self, names: &[&str]) -> Result<(), &'static str> {
+        let estimate = zxcvbn(&self.0, names);
+        let is_one_guess = match estimate.sequence() {
+            [only] => !matches!(only.pattern, MatchPattern::BruteForce),
+            [] | [_, _, ..] => false,
+        };
+        if is_one_guess || estimate.score() == Score::Zero {
+            return Err("is too common or too easy to guess: choose another one");
+        }
+        Ok(())
+    }
+
+    /// Hashes the password by argon2id (with the default parameters of OWASP), as a PHC string.
+    pub fn hash(&self) -> Result<String, argon2::password_hash::Error> {
+        Ok(Argon2::default().hash_password(self.0.as_bytes())?.to_string())
+    }
+}
+
 /// Verified for unknown usernames, so that their response takes as long as that for known ones.
 static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| {
     Argon2::default().hash_password(b"nobody has this password").map(|hash| hash.to_string()).unwrap_or_default()
 });
 
-/// Hashes a password by argon2id (with the default parameters of OWASP), as a PHC string.
+/// Hashes a password when its turn comes.
 pub async fn hash(app: &App, password: NewPassword) -> Result<String, ApiError> {
-    on_blocking_thread(app, move || {
-        Argon2::default()
-            .hash_password(password.0.as_bytes())
-            .map(|hash| hash.to_string())
-            .map_err(|e| Problem::internal(&e).into())
-    })
-    .await?
+    on_blocking_thread(app, move || password.hash().map_err(|e| Problem::internal(&e).into())).await?
 }
 
 /// True if the password is right. Without a hash, false after the same amount of work.
@@ -61,11 +79,54 @@ pub async fn verify(app: &App, password: String, stored: Option<String>) -> Resu
     .await
 }
 
+/// Runs the work when its turn comes. Refuses it if too much is waiting: hashes are meant to be slow, and whoever waits
+/// for long has gone.
 async fn on_blocking_thread<T: Send + 'static>(
     app: &App,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    let _permit =
-        app.hashing.acquire().await.map_err(|_| Problem::new(Code::Unavailable, "The server is shutting down"))?;
+    let _place = app.hashing.waiting.try_acquire().map_err(|_| {
+        let detail = "Too many passwords are being verified: try again in a moment";
+        Problem::new(Code::RateLimited, detail).retry_after(1)
+    })?;
+    let _permit = app
+        .hashing
+        .running
+        .acquire()
+        .await
+        .map_err(|_| Problem::new(Code::Unavailable, "The server is shutting down"))?;
     Ok(tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))?)
+}
+
+/// Slots for password hashes, each of which is meant to cost tens of MiB and milliseconds.
+pub struct HashingSlots {
+    running: Semaphore,
+    /// Including the running ones.
+    waiting: Semaphore,
+}
+
+impl HashingSlots {
+    pub fn new(cores: usize) -> Self {
+        Self { running: Semaphore::new(cores), waiting: Semaphore::new(cores + PASSWORD_QUEUE) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(password: &str) -> bool {
+        let password = NewPassword::try_from(password.to_owned()).expect("long enough");
+        password.must_not_be_common(&["ada-lovelace", "Ada Lovelace"]).is_err()
+    }
+
+    #[test]
+    fn common_passwords_are_refused_and_no_composition_is_demanded() {
+        for common in ["1234567890", "password123", "qwertyuiop", "aaaaaaaaaaaa", "ada-lovelace", "abcdefghij"] {
+            assert!(is_refused(common), "{common}");
+        }
+        for good in ["correct horse battery", "alle meine entchen", "0451-9927-1188", "ein langer satz genügt"] {
+            assert!(!is_refused(good), "{good}");
+        }
+    }
 }

@@ -1,14 +1,23 @@
 //! `POST /v1/sessions/refresh`: refresh a session.
 
 use axum::extract::State;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
+use sha2::Sha256;
+use sqlx::PgConnection;
 use taskfold_domain::ids::UserId;
+use taskfold_domain::limits::{REFRESH_GRACE_SECONDS, SESSION_MAX_DAYS};
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::AccountProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::tokens::{Tokens, digest, new_secret, unavailable};
+use super::tokens::{Tokens, digest, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
@@ -18,54 +27,131 @@ pub struct Refresh {
     refresh_token: String,
 }
 
-/// Refresh a session: replace its refresh token, and get a new access token. A refresh token that was replaced before
-/// ends the session, because it must have been copied.
+/// Refresh a session: replace its refresh token, and get a new access token. Within 10 seconds the same refresh token
+/// gets the same successor, for two tabs at once and for a response that was lost. A refresh token that was replaced
+/// earlier ends the session, because it must have been copied.
 #[utoipa::path(
     post, path = "/v1/sessions/refresh", operation_id = "refreshSession", tag = "accounts",
     request_body = Refresh,
     responses((status = 200, description = "Refreshed", body = Tokens), AccountProblems)
 )]
-pub async fn handler(State(app): State<App>, Body(body): Body<Refresh>) -> Result<Tokens, ApiError> {
-    let spent = digest(&body.refresh_token);
-    let refresh_token = new_secret(&app.clock);
+pub async fn handler(State(app): State<App>, client: Client, Body(body): Body<Refresh>) -> Result<Tokens, ApiError> {
     let mut tx = app.pool.begin().await.map_err(unavailable)?;
+    let refreshed = refresh(&app, &mut tx, &body.refresh_token).await.map_err(unavailable)?;
+    tx.commit().await.map_err(unavailable)?;
+    let Some(Refreshed { user, session, successor }) = refreshed else {
+        audit::refused(Action::Refresh, &client, "unknown, expired or replaced refresh token");
+        return Err(Problem::new(Code::Unauthenticated, "The refresh token is not valid: sign in again").into());
+    };
+    audit::done(Action::Refresh, &client, user, session);
+    Tokens::new(&app, UserId(user), session, successor)
+}
+
+struct Refreshed {
+    user: Uuid,
+    session: Uuid,
+    /// The refresh token that replaces the one that was sent.
+    successor: String,
+}
+
+/// Replaces a refresh token. `None`: it is not in force, and if it was replaced earlier, its session has ended.
+async fn refresh(app: &App, db: &mut PgConnection, token: &str) -> sqlx::Result<Option<Refreshed>> {
+    let spent = digest(token);
+    // Locked, so that the second of two requests sees what the first one has done.
     let session = sqlx::query!(
         r#"
-        UPDATE sessions SET refresh_hash = $2, expires_at = now() + make_interval(days => $3)
-        WHERE refresh_hash = $1 AND ended_at IS NULL AND expires_at > now()
-        RETURNING session_id, user_id
+        SELECT session_id, user_id, successor_key, refresh_hash = $1 AS "is_current!"
+        FROM sessions
+        WHERE (refresh_hash = $1
+               OR session_id = (SELECT session_id FROM spent_refresh_tokens WHERE refresh_hash = $1
+                                AND spent_at > now() - make_interval(secs => $2))
+                  AND successor_key IS NOT NULL)
+          AND ended_at IS NULL AND expires_at > now()
+        FOR UPDATE
         "#,
         spent,
-        digest(&refresh_token),
-        app.limits.session_days,
+        f64::from(REFRESH_GRACE_SECONDS),
     )
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(unavailable)?;
-    if let Some(session) = &session {
-        sqlx::query!(
-            "INSERT INTO spent_refresh_tokens (refresh_hash, session_id) VALUES ($1, $2)",
-            spent,
-            session.session_id,
-        )
-        .execute(&mut *tx)
-        .await
-        .map_err(unavailable)?;
-    } else {
-        sqlx::query!(
-            r#"
-            UPDATE sessions SET ended_at = now()
-            WHERE ended_at IS NULL
-              AND session_id IN (SELECT session_id FROM spent_refresh_tokens WHERE refresh_hash = $1)
-            "#,
-            spent,
-        )
-        .execute(&mut *tx)
-        .await
-        .map_err(unavailable)?;
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(session) = session else {
+        end_session_of(db, &spent).await?;
+        return Ok(None);
+    };
+    let key = session.successor_key.unwrap_or_else(|| app.clock.random_bytes(32).to_vec());
+    let successor = successor(&key, token);
+    let refreshed = Refreshed { user: session.user_id, session: session.session_id, successor };
+    if session.is_current {
+        replace(app, db, &spent, &refreshed, &key).await?;
     }
-    tx.commit().await.map_err(unavailable)?;
-    let session =
-        session.ok_or_else(|| Problem::new(Code::Unauthenticated, "The refresh token is not valid: sign in again"))?;
-    Tokens::new(&app, UserId(session.user_id), session.session_id, refresh_token)
+    Ok(Some(refreshed))
+}
+
+async fn replace(
+    app: &App,
+    db: &mut PgConnection,
+    spent: &[u8],
+    refreshed: &Refreshed,
+    key: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE sessions
+        SET refresh_hash = $2, successor_key = $3, refreshed_at = now(),
+            expires_at = least(now() + make_interval(days => $4), created_at + make_interval(days => $5))
+        WHERE session_id = $1
+        "#,
+        refreshed.session,
+        digest(&refreshed.successor),
+        key,
+        app.limits.session_days,
+        SESSION_MAX_DAYS,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO spent_refresh_tokens (refresh_hash, session_id, spent_at) VALUES ($1, $2, now())",
+        spent,
+        refreshed.session,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends the session of a refresh token that was replaced.
+async fn end_session_of(db: &mut PgConnection, spent: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE sessions SET ended_at = now()
+        WHERE ended_at IS NULL
+          AND session_id IN (SELECT session_id FROM spent_refresh_tokens WHERE refresh_hash = $1)
+        "#,
+        spent,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The token that replaces another one: whoever sends the same token gets the same successor, and nobody else can
+/// derive it.
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+fn successor(key: &[u8], token: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key");
+    mac.update(token.as_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_one_successor_for_each_key() {
+        assert_eq!(successor(&[1; 32], "token"), successor(&[1; 32], "token"));
+        assert_ne!(successor(&[1; 32], "token"), successor(&[2; 32], "token"));
+        assert_ne!(successor(&[1; 32], "token"), successor(&[1; 32], "another"));
+        assert_eq!(successor(&[1; 32], "token").len(), 43);
+    }
 }

@@ -3,15 +3,22 @@
 use axum::extract::State;
 use serde::Deserialize;
 use taskfold_domain::ids::UserId;
+use taskfold_domain::limits::{SESSION_MAX_DAYS, USERNAME_MAX_CHARS};
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::AccountProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::password;
 use super::tokens::{Tokens, digest, new_secret, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
+
+/// Days for which the row of a session that has ended is kept.
+const ENDED_SESSION_DAYS: i32 = 30;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,38 +29,77 @@ pub struct Credentials {
     password: String,
 }
 
-/// Sign in. The responses to a wrong username and to a wrong password are the same, and take the same time.
+/// Sign in. The responses to a wrong username and to a wrong password are the same, and take the same time. After too
+/// many failures, of one account or from one address, sign-ins are answered with 429 for some seconds.
 #[utoipa::path(
     post, path = "/v1/sessions", operation_id = "signIn", tag = "accounts",
     request_body = Credentials,
     responses((status = 200, description = "Signed in", body = Tokens), AccountProblems)
 )]
-pub async fn handler(State(app): State<App>, Body(body): Body<Credentials>) -> Result<Tokens, ApiError> {
+pub async fn handler(
+    State(app): State<App>,
+    client: Client,
+    Body(body): Body<Credentials>,
+) -> Result<Tokens, ApiError> {
     let wrong = || Problem::new(Code::Unauthenticated, "The username or the password is wrong");
-    if body.username.contains('\0') {
+    // No account has such a name, and none needs to be remembered.
+    if body.username.contains('\0') || body.username.len() > USERNAME_MAX_CHARS {
+        audit::refused(Action::SignIn, &client, "impossible username");
         return Err(wrong().into());
     }
-    let account = sqlx::query!("SELECT user_id, password_hash FROM accounts WHERE username = $1", body.username)
-        .fetch_optional(&app.pool)
-        .await
-        .map_err(unavailable)?;
-    let user = account.as_ref().map(|account| account.user_id);
+    if let Err(problem) = app.sign_in_attempts.must_be_allowed(&body.username, client.address) {
+        audit::refused(Action::SignIn, &client, "too many failures");
+        return Err(problem.into());
+    }
+    let account = sqlx::query!(
+        r#"SELECT user_id, password_hash, disabled_at IS NOT NULL AS "disabled!" FROM accounts WHERE username = $1"#,
+        body.username,
+    )
+    .fetch_optional(&app.pool)
+    .await
+    .map_err(unavailable)?;
+    let known = account.as_ref().map(|account| (account.user_id, account.disabled));
     let is_right = password::verify(&app, body.password, account.and_then(|account| account.password_hash)).await?;
-    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
+    let Some((user, disabled)) = known.filter(|_| is_right) else {
+        app.sign_in_attempts.failed(&body.username, client.address);
+        audit::refused(Action::SignIn, &client, "wrong username or password");
+        return Err(wrong().into());
+    };
+    if disabled {
+        audit::refused(Action::SignIn, &client, "disabled account");
+        return Err(Problem::new(Code::Unauthenticated, "The account is disabled").into());
+    }
+    app.sign_in_attempts.succeeded(&body.username, client.address);
 
     let (session, refresh_token) = (app.clock.new_id(), new_secret(&app.clock));
+    open_session(&app, user, session, &refresh_token, &client).await.map_err(unavailable)?;
+    audit::done(Action::SignIn, &client, user, session);
+    Tokens::new(&app, UserId(user), session, refresh_token)
+}
+
+/// Inserts the session, and removes those of the user that ended long ago.
+async fn open_session(app: &App, user: Uuid, session: Uuid, refresh_token: &str, client: &Client) -> sqlx::Result<()> {
+    let successor_key = app.clock.random_bytes(32);
     sqlx::query!(
         r#"
-        INSERT INTO sessions (session_id, user_id, refresh_hash, created_at, expires_at)
-        VALUES ($1, $2, $3, now(), now() + make_interval(days => $4))
+        WITH removed AS (
+            DELETE FROM sessions
+            WHERE user_id = $2 AND least(ended_at, expires_at) < now() - make_interval(days => $5::integer))
+        INSERT INTO sessions
+            (session_id, user_id, refresh_hash, successor_key, created_at, expires_at, user_agent, address)
+        VALUES ($1, $2, $3, $4, now(), now() + make_interval(days => least($6::integer, $7::integer)), $8, $9)
         "#,
         session,
         user,
-        digest(&refresh_token),
+        digest(refresh_token),
+        successor_key,
+        ENDED_SESSION_DAYS,
         app.limits.session_days,
+        SESSION_MAX_DAYS,
+        client.user_agent,
+        client.address.to_string(),
     )
     .execute(&app.pool)
-    .await
-    .map_err(unavailable)?;
-    Tokens::new(&app, UserId(user), session, refresh_token)
+    .await?;
+    Ok(())
 }

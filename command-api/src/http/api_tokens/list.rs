@@ -23,6 +23,7 @@ pub struct ApiToken {
     name: String,
     #[schema(value_type = Access)]
     access: String,
+    delegates: bool,
     project_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
@@ -51,7 +52,7 @@ pub async fn handler(
     let tokens = sqlx::query_as!(
         ApiToken,
         r#"
-        SELECT token_id AS id, name, access, project_id, created_at, expires_at, last_used_at
+        SELECT token_id AS id, name, access, delegates, project_id, created_at, expires_at, last_used_at
         FROM api_tokens
         WHERE user_id = $1 AND token_id > $2
         ORDER BY token_id

@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::Path;
 use taskfold_web::{Caller, Problem};
@@ -11,7 +13,8 @@ use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// Revoke an API token. Within 5 seconds it is refused everywhere, and the streams that it opened have ended.
+/// Revoke an API token. Within 5 seconds it is refused everywhere, the streams that it opened have ended, and the
+/// invitations, calendar links and tickets that it created are no longer accepted.
 #[utoipa::path(
     delete, path = "/v1/api-tokens/{token_id}", operation_id = "revokeApiToken", tag = "api tokens",
     params(("token_id" = Uuid, Path, description = "the id of the token")),
@@ -20,6 +23,7 @@ use crate::http::error::ApiError;
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     caller: Caller,
     Path(token_id): Path<Uuid>,
 ) -> Result<StatusCode, ApiError> {
@@ -29,5 +33,9 @@ pub async fn handler(
             .execute(&app.pool)
             .await
             .map_err(unavailable)?;
-    if revoked.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
+    if revoked.rows_affected() == 0 {
+        return Err(Problem::not_found().into());
+    }
+    audit::done(Action::ApiTokenRevoke, &client, caller.user_id.0, token_id);
+    Ok(StatusCode::NO_CONTENT)
 }

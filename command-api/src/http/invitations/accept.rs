@@ -6,8 +6,10 @@ use axum::extract::State;
 use taskfold_commands::{CommandError, Done, Envelope};
 use taskfold_domain::Precondition;
 use taskfold_domain::empty::Empty;
-use taskfold_domain::{ProjectCommand, Role};
+use taskfold_domain::{ProjectCommand, Role, project};
 use taskfold_web::Problem;
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::Path;
 
@@ -23,7 +25,8 @@ const MAX_ATTEMPTS: u32 = 50;
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Join a project by an invitation. Members who have the role or a higher one get a response without events, and do not
-/// use the invitation up. 404 if the invitation has expired, was revoked or is used up.
+/// use the invitation up. 404 if the invitation has expired, was revoked or is used up, if its creator may not give the
+/// role any more, if it is the caller's own, and for people who were removed or got a lower role after it was created.
 #[utoipa::path(
     post, path = "/v1/invitations/{token}/accept", operation_id = "acceptInvitation", tag = "invitations",
     params(("token" = String, Path, description = "the token of the invitation"), CommandHeaders),
@@ -35,22 +38,37 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     request: CommandRequest,
     Path(token): Path<String>,
 ) -> Result<Reply, ApiError> {
-    let invitation = store::find(&app.pool, &token).await.map_err(unavailable)?.ok_or_else(Problem::not_found)?;
-    let role = invitation.role()?;
+    let user = request.caller.user_id.0;
+    let Some(invitation) = store::find(&app.pool, &token).await.map_err(unavailable)? else {
+        audit::refused(Action::InvitationAccept, &client, "unknown token");
+        return Err(Problem::not_found().into());
+    };
+    let id = invitation.id;
+    let accepted = accept(app, request, invitation).await;
+    match &accepted {
+        Ok(_) => audit::done(Action::InvitationAccept, &client, user, id),
+        Err(_) => audit::refused(Action::InvitationAccept, &client, "the invitation cannot be used"),
+    }
+    accepted
+}
+
+async fn accept(app: App, request: CommandRequest, invitation: Invitation) -> Result<Reply, ApiError> {
+    let facts = invitation.facts()?;
     let envelope = request.envelope();
     let this = InvitationUse { invitation: invitation.id, user: envelope.actor, command_id: envelope.command_id };
     for _ in 0..MAX_ATTEMPTS {
-        match reserve(&app, &invitation, role, this).await? {
+        match reserve(&app, &invitation, facts.role, this).await? {
             // In a task of its own, so that it is settled even if the client disconnects. Otherwise the use would stay
             // reserved until the reservation expires.
-            JoinSlot::Reserved => return detached(join_reserved(app, envelope, role, invitation, this)).await,
+            JoinSlot::Reserved => return detached(join_reserved(app, envelope, facts, invitation, this)).await,
             // Only at this version: a used-up invitation must not add a member who is being removed at the same time.
             JoinSlot::NotNeeded { version } => {
                 let precondition = Precondition::Strict(version);
-                let unchanged = Envelope { invited: Some(role), precondition, ..envelope.clone() };
+                let unchanged = Envelope { invitation: Some(facts), precondition, ..envelope.clone() };
                 match join(&app, unchanged, &invitation).await {
                     Err(CommandError::Conflict(_)) => {}
                     outcome => return Ok(outcome?.into()),
@@ -109,11 +127,11 @@ async fn version_with_role(
 async fn join_reserved(
     app: App,
     envelope: Envelope,
-    role: Role,
+    facts: project::Invitation,
     invitation: Invitation,
     this: InvitationUse,
 ) -> Result<Reply, ApiError> {
-    let outcome = join(&app, Envelope { invited: Some(role), ..envelope }, &invitation).await;
+    let outcome = join(&app, Envelope { invitation: Some(facts), ..envelope }, &invitation).await;
     let settled = match &outcome {
         Ok(done) if !done.events.is_empty() => store::confirm(&app.pool, this).await,
         // It may have been appended. When the reservation expires, the log decides whether it counts.

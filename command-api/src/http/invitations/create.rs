@@ -12,6 +12,8 @@ use taskfold_domain::ids::ProjectId;
 use taskfold_domain::input::Time;
 use taskfold_domain::limits::{INVITATION_DEFAULT_DAYS, INVITATION_MAX_DAYS, INVITATION_USES};
 use taskfold_domain::{Role, Timestamp, patch};
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Problem};
@@ -21,6 +23,7 @@ use uuid::Uuid;
 use super::store::{self, NewInvitation};
 use crate::http::accounts::tokens::{new_secret, unavailable};
 use crate::http::app::App;
+use crate::http::authority;
 use crate::http::error::ApiError;
 
 const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(INVITATION_DEFAULT_DAYS);
@@ -56,7 +59,8 @@ pub struct CreatedInvitation {
 }
 
 /// Create an invitation link, for any role that the caller may give to a new member. The token is shown only in this
-/// response.
+/// response. The link works for as long as its creator may give the role: it ends when they are removed or get a lower
+/// role. An API token needs `delegates` for it, and the link ends with the token.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/invitations", operation_id = "createInvitation", tag = "invitations",
     params(("project_id" = Uuid, Path, description = "the project")),
@@ -66,13 +70,13 @@ pub struct CreatedInvitation {
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     caller: Caller,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<Invite>,
 ) -> Result<CreatedInvitation, ApiError> {
     caller.must_reach(project_id)?;
-    caller.must_write()?;
-    app.engine.must_let_invite(project_id, caller.user_id, body.role).await?;
+    let project_version = app.engine.must_let_invite(project_id, caller.user_id, body.role).await?;
     let created_at = app.clock.now().utc();
     let expires_at = body.expires_at.map_or(created_at + DEFAULT_LIFETIME, |time| Timestamp::from(time).utc());
     if expires_at <= created_at || expires_at > created_at + MAX_LIFETIME {
@@ -86,6 +90,7 @@ pub async fn handler(
     if max_uses.is_some_and(|uses| !(1..=INVITATION_USES).contains(&uses)) {
         return Err(Problem::invalid_field("/max_uses", format!("must be from 1 to {INVITATION_USES}, or null")).into());
     }
+    let (mut tx, _) = authority::begin(&app, &caller).await?;
     let (id, token) = (app.clock.new_id(), new_secret(&app.clock));
     let new = NewInvitation {
         id,
@@ -93,11 +98,15 @@ pub async fn handler(
         project: project_id,
         role: body.role,
         created_by: caller.user_id,
+        project_version,
+        api_token: caller.authority().api_token,
         created_at,
         expires_at,
         max_uses,
     };
-    store::insert(&app.pool, new).await.map_err(unavailable)?;
+    store::insert(&mut tx, new).await.map_err(unavailable)?;
+    tx.commit().await.map_err(unavailable)?;
+    audit::done(Action::InvitationCreate, &client, caller.user_id.0, id);
     Ok(CreatedInvitation {
         id,
         url_path: format!("/v1/invitations/{token}"),

@@ -40,7 +40,7 @@ pub struct InvitationCreator {
 }
 
 /// Get an invitation: its project, its role and the member who created it. 404 if it has expired, was revoked or is
-/// used up.
+/// used up, or if that member may not give the role any more.
 #[utoipa::path(
     get, path = "/v1/invitations/{token}", operation_id = "getInvitation", tag = "invitations",
     params(("token" = String, Path, description = "the token of the invitation")),
@@ -60,15 +60,19 @@ pub async fn handler(
     }
     let project = app.engine.load_project(project_id).await?;
     let board = project.board().ok_or_else(Problem::not_found)?;
+    let facts = invitation.facts()?;
+    if app.engine.carry_authority(&project, &[facts]).await? != [true] {
+        return Err(Problem::not_found().into());
+    }
     let account = sqlx::query!("SELECT username, display_name FROM accounts WHERE user_id = $1", invitation.created_by)
         .fetch_optional(&app.pool)
         .await
         .map_err(unavailable)?;
-    let (username, display_name) = account.map(|account| (account.username, account.display_name)).unzip();
+    let (username, display_name) = account.map_or((None, None), |account| (account.username, account.display_name));
     Ok(Json(InvitationView {
         project_id,
         project_name: board.fields.name.clone(),
-        role: invitation.role()?,
+        role: facts.role,
         invited_by: InvitationCreator { user_id: invitation.created_by, username, display_name },
         expires_at: invitation.expires_at,
     }))

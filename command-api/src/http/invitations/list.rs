@@ -5,8 +5,8 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::Uri;
 use serde::Serialize;
-use taskfold_domain::Role;
-use taskfold_domain::ids::ProjectId;
+use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::{Role, project};
 use taskfold_web::Caller;
 use taskfold_web::page::Page;
 use taskfold_web::problem::TokenProblems;
@@ -14,6 +14,7 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::store::role_of;
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -33,6 +34,17 @@ pub struct Invitation {
     max_uses: Option<i32>,
     uses: i64,
     revoked_at: Option<DateTime<Utc>>,
+    /// People can join by it: it is neither expired, revoked nor used up, and its creator may still give the role.
+    in_force: bool,
+    #[serde(skip)]
+    project_version: i64,
+}
+
+impl Invitation {
+    fn facts(&self) -> Result<project::Invitation, ApiError> {
+        let made_at = self.project_version.unsigned_abs();
+        Ok(project::Invitation { role: role_of(self.id, &self.role)?, made_by: UserId(self.created_by), made_at })
+    }
 }
 
 /// List the invitations of a project, oldest first, including expired, revoked and used ones. For members who may
@@ -56,11 +68,15 @@ pub async fn handler(
     let page = params.page_of("invitations", project_id.0)?;
     caller.must_reach(project_id)?;
     app.engine.must_let_see_invitations(project_id, caller.user_id).await?;
-    let invitations = sqlx::query_as!(
+    let mut invitations = sqlx::query_as!(
         Invitation,
         r#"
         SELECT invitation_id AS id, role, created_by, created_at, expires_at, max_uses,
-               taskfold_invitation_uses(invitation_id) AS "uses!", revoked_at
+               taskfold_invitation_uses(invitation_id) AS "uses!", revoked_at,
+               (revoked_at IS NULL AND expires_at > now() AND taskfold_account_lives(created_by)
+                AND taskfold_token_lives(api_token_id)
+                AND coalesce(taskfold_invitation_uses(invitation_id) < max_uses, true)) AS "in_force!",
+               coalesce(project_version, 0) AS "project_version!"
         FROM invitations
         WHERE project_id = $1 AND invitation_id > $2
         ORDER BY invitation_id
@@ -73,5 +89,11 @@ pub async fn handler(
     .fetch_all(&app.pool)
     .await
     .map_err(unavailable)?;
+    let made: Vec<project::Invitation> = invitations.iter().map(Invitation::facts).collect::<Result<_, _>>()?;
+    let project = app.engine.load_project(project_id).await?;
+    let carry = app.engine.carry_authority(&project, &made).await?;
+    for (invitation, carries) in invitations.iter_mut().zip(carry) {
+        invitation.in_force &= carries;
+    }
     Ok(page.response(&uri, invitations, |invitation| invitation.id))
 }

@@ -16,7 +16,9 @@ mod store;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::accounts::tokens::unavailable;
 use super::app::App;
+use super::error::ApiError;
 
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -25,4 +27,14 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(revoke::handler))
         .routes(routes!(get::handler))
         .routes(routes!(accept::handler))
+}
+
+/// Returns whether somebody could join a project by the invitation with this token.
+pub async fn is_in_force(app: &App, token: &str) -> Result<bool, ApiError> {
+    let Some(invitation) = store::find(&app.pool, token).await.map_err(unavailable)? else { return Ok(false) };
+    if !invitation.in_force || invitation.used_up {
+        return Ok(false);
+    }
+    let project = app.engine.load_project(invitation.project()).await?;
+    Ok(app.engine.carry_authority(&project, &[invitation.facts()?]).await? == [true])
 }

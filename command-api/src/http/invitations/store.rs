@@ -1,9 +1,9 @@
 //! Invitations and their uses, in the database.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
-use taskfold_domain::Role;
+use sqlx::{PgConnection, PgPool};
 use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::{Role, project};
 use taskfold_web::Problem;
 use uuid::Uuid;
 
@@ -20,17 +20,22 @@ pub struct NewInvitation<'a> {
     pub project: ProjectId,
     pub role: Role,
     pub created_by: UserId,
+    /// Version of the project on which it is made.
+    pub project_version: u64,
+    /// The API token with which it is made.
+    pub api_token: Option<Uuid>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub max_uses: Option<i64>,
 }
 
-pub async fn insert(pool: &PgPool, new: NewInvitation<'_>) -> sqlx::Result<()> {
+pub async fn insert(db: &mut PgConnection, new: NewInvitation<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         INSERT INTO invitations
-            (invitation_id, project_id, secret_hash, role, created_by, created_at, expires_at, max_uses)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint::integer)
+            (invitation_id, project_id, secret_hash, role, created_by, created_at, expires_at, max_uses,
+             project_version, api_token_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint::integer, $9, $10)
         "#,
         new.id,
         new.project.0,
@@ -40,8 +45,10 @@ pub async fn insert(pool: &PgPool, new: NewInvitation<'_>) -> sqlx::Result<()> {
         new.created_at,
         new.expires_at,
         new.max_uses,
+        i64::try_from(new.project_version).unwrap_or(i64::MAX),
+        new.api_token,
     )
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(())
 }
@@ -68,7 +75,9 @@ pub struct Invitation {
     role: String,
     pub created_by: Uuid,
     pub expires_at: DateTime<Utc>,
-    /// Neither expired nor revoked.
+    /// Version of the project on which it was made.
+    project_version: i64,
+    /// Neither expired nor revoked, and the account and the API token with which it was made are in force.
     pub in_force: bool,
     pub used_up: bool,
 }
@@ -78,12 +87,17 @@ impl Invitation {
         ProjectId(self.project_id)
     }
 
-    pub fn role(&self) -> Result<Role, ApiError> {
-        [Role::Viewer, Role::Member, Role::Admin, Role::Owner]
-            .into_iter()
-            .find(|role| role.as_str() == self.role)
-            .ok_or_else(|| Problem::internal(&format!("invitations.role of {}: {}", self.id, self.role)).into())
+    /// The facts that a decision depends on.
+    pub fn facts(&self) -> Result<project::Invitation, ApiError> {
+        let role = role_of(self.id, &self.role)?;
+        Ok(project::Invitation { role, made_by: UserId(self.created_by), made_at: self.project_version.unsigned_abs() })
     }
+}
+
+/// The role of the invitation with this id, as it is stored.
+pub fn role_of(id: Uuid, stored: &str) -> Result<Role, ApiError> {
+    let role = Role::ALL.into_iter().find(|role| role.as_str() == stored);
+    role.ok_or_else(|| Problem::internal(&format!("invitations.role of {id}: {stored}")).into())
 }
 
 /// The invitation with this token, even if it is no longer in force.
@@ -92,7 +106,9 @@ pub async fn find(pool: &PgPool, token: &str) -> sqlx::Result<Option<Invitation>
         Invitation,
         r#"
         SELECT invitation_id AS id, project_id, role, created_by, expires_at,
-               (revoked_at IS NULL AND expires_at > now()) AS "in_force!",
+               coalesce(project_version, 0) AS "project_version!",
+               (revoked_at IS NULL AND expires_at > now() AND taskfold_account_lives(created_by)
+                AND taskfold_token_lives(api_token_id)) AS "in_force!",
                coalesce(taskfold_invitation_uses(invitation_id) >= max_uses, false) AS "used_up!"
         FROM invitations WHERE secret_hash = $1
         "#,

@@ -81,7 +81,7 @@ impl Subscriber {
         let head = hub.position();
         let from = options.from.unwrap_or(Cursor::after(head));
         channels.start_at(from);
-        let stream = hub.streams().open(user, &wake);
+        let stream = hub.streams().open(user, options.api_token, &wake);
         let hello = ControlFrame::Hello { from, head, stream: stream.id, log: hub.log() };
         let token = TokenLifetime::new(options.expires_at, options.revoked_token, hub.clock());
         let revoked = options.revoked.into_iter().map(|project| ControlFrame::Revoked { project });

@@ -12,8 +12,10 @@ pub struct SubscriberOptions {
     pub user: UserId,
     /// Expiry of the stream's token, in seconds since 1970.
     pub expires_at: i64,
-    /// Completes when that token is revoked; `None` for a token that cannot be.
-    pub revoked_token: Option<BoxFuture<'static, ()>>,
+    /// Completes when the authority behind that token ends.
+    pub revoked_token: BoxFuture<'static, ()>,
+    /// The API token with which the stream is opened.
+    pub api_token: Option<Uuid>,
     pub projects: Vec<ProjectPermission>,
     /// Requested projects of which the user is not a member any more.
     pub revoked: Vec<Uuid>,

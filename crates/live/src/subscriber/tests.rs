@@ -51,7 +51,8 @@ impl Fixture {
         SubscriberOptions {
             user: UserId(USER),
             expires_at: self.expiry(lifetime),
-            revoked_token: None,
+            revoked_token: std::future::pending().boxed(),
+            api_token: None,
             projects: permissions.collect(),
             revoked: vec![],
             from: None,
@@ -185,7 +186,7 @@ async fn a_renewed_stream_continues() {
         remove: vec![],
         me: None,
         expires_at: fixture.expiry(lifetime),
-        revoked_token: None,
+        revoked_token: std::future::pending().boxed(),
     };
     while named(&stream.next().await.expect("it continues")).1 != "reauth" {}
     fixture.time.advance(TimeDelta::seconds(240));

@@ -21,12 +21,12 @@ pub(super) struct TokenLifetime {
     ends_at: Instant,
     end_reason: EndReason,
     warned: bool,
-    /// Completes when the token is revoked; `None` for a token that cannot be, or is.
+    /// Completes when the authority behind the token ends; `None` once it has.
     revocation: Option<BoxFuture<'static, ()>>,
 }
 
 impl TokenLifetime {
-    pub(super) fn new(expires_at: i64, revocation: Option<BoxFuture<'static, ()>>, clock: &Clock) -> Self {
+    pub(super) fn new(expires_at: i64, revocation: BoxFuture<'static, ()>, clock: &Clock) -> Self {
         let remaining = expires_at.saturating_sub(clock.unix_seconds());
         let remaining = Duration::from_secs(u64::try_from(remaining).unwrap_or(0)).min(MAX_LIFETIME);
         Self {
@@ -34,12 +34,12 @@ impl TokenLifetime {
             ends_at: Instant::now() + remaining,
             end_reason: EndReason::TokenExpired,
             warned: false,
-            revocation,
+            revocation: Some(revocation),
         }
     }
 
     /// Extends the lifetime to that of a token that ends the stream later. Another one changes nothing.
-    pub(super) fn renew(&mut self, expires_at: i64, revocation: Option<BoxFuture<'static, ()>>, clock: &Clock) {
+    pub(super) fn renew(&mut self, expires_at: i64, revocation: BoxFuture<'static, ()>, clock: &Clock) {
         let renewed = Self::new(expires_at, revocation, clock);
         // A token expires at a full second, and a stream does not: the same token must not end it later.
         if renewed.ends_at > self.ends_at + Duration::from_secs(1) {
@@ -89,6 +89,10 @@ mod tests {
 
     use super::*;
 
+    fn never() -> BoxFuture<'static, ()> {
+        std::future::pending().boxed()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_token_that_outlasts_the_stream_renews_it_and_no_other_does_twice() {
         let time = FixedClock::new(DateTime::UNIX_EPOCH.into());
@@ -96,19 +100,19 @@ mod tests {
             time.advance(TimeDelta::from_std(by).expect("in range"));
             tokio::time::advance(by).await;
         };
-        let mut never_expires = TokenLifetime::new(i64::MAX, None, &time.clock());
-        let mut expires = TokenLifetime::new(300, None, &time.clock());
+        let mut never_expires = TokenLifetime::new(i64::MAX, never(), &time.clock());
+        let mut expires = TokenLifetime::new(300, never(), &time.clock());
         advance(Duration::from_secs(241)).await;
         assert!(expires.due_warning().is_some());
-        expires.renew(300, None, &time.clock());
+        expires.renew(300, never(), &time.clock());
         assert!(expires.due_warning().is_none(), "the client was warned of this expiry");
         advance(MAX_LIFETIME - Duration::from_secs(271)).await;
         assert!(expires.end_reason().is_some() && never_expires.due_warning().is_some());
-        never_expires.renew(i64::MAX, None, &time.clock());
+        never_expires.renew(i64::MAX, never(), &time.clock());
         advance(MAX_LIFETIME - Duration::from_secs(1)).await;
         assert!(never_expires.end_reason().is_none() && never_expires.due_warning().is_some());
         let another = time.clock().unix_seconds() + 30 * 24 * 60 * 60;
-        never_expires.renew(another, None, &time.clock());
+        never_expires.renew(another, never(), &time.clock());
         advance(Duration::from_secs(2)).await;
         assert!(never_expires.end_reason().is_none(), "a token that expires earlier, but after the stream");
     }

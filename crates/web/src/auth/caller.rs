@@ -4,11 +4,14 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_event_log::AuthorityOf;
 use uuid::Uuid;
 
-use super::bearer;
 use super::claims::Claims;
 use super::verifier::Verifier;
+use super::{Rejected, bearer};
+use crate::audit::{self, Action};
+use crate::client::Client;
 use crate::problem::{Code, Problem};
 use crate::scope::Scope;
 use crate::trace;
@@ -21,7 +24,13 @@ pub struct Caller {
     pub scope: Scope,
     /// Time at which the token expires, in seconds since 1970; `i64::MAX` if it does not expire.
     pub expires_at: i64,
+    /// Time at which an external issuer authenticated the person, in seconds since 1970, if it says so.
+    pub authenticated_at: Option<i64>,
 }
+
+/// The caller of an operation that tokens with access `read` may use although its method is not a safe one.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadOnlyCaller(pub Caller);
 
 /// The credential by which the caller was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +48,18 @@ impl Caller {
             means: Means::Session(claims.sid),
             scope: Scope::FULL,
             expires_at: claims.exp,
+            authenticated_at: None,
         }
+    }
+
+    /// The rows that stand behind the caller.
+    pub fn authority(&self) -> AuthorityOf {
+        let (session, api_token) = match self.means {
+            Means::Session(session) => (Some(session), None),
+            Means::ApiToken(token) => (None, Some(token)),
+            Means::Outside => (None, None),
+        };
+        AuthorityOf { user: self.user_id.0, session, api_token }
     }
 
     /// 403 for a token with access `read`.
@@ -55,6 +75,14 @@ impl Caller {
         if self.scope.reaches(project) { Ok(()) } else { Err(Problem::not_found()) }
     }
 
+    /// 403 for a token that is restricted to one project, where more than a project is read or changed.
+    pub fn must_reach_everything(&self) -> Result<(), Problem> {
+        match self.scope.project {
+            None => Ok(()),
+            Some(_) => Err(Problem::new(Code::Forbidden, "This API token is restricted to one project")),
+        }
+    }
+
     /// 403 for an API token, where only people are allowed.
     pub fn must_be_person(&self) -> Result<(), Problem> {
         match self.means {
@@ -64,7 +92,24 @@ impl Caller {
     }
 }
 
+/// Refuses tokens with access `read` unless the method is safe (RFC 9110, 9.2.1), so that no handler can forget it.
 impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let ReadOnlyCaller(caller) = ReadOnlyCaller::from_request_parts(parts, state).await?;
+        if !parts.method.is_safe() {
+            caller.must_write()?;
+        }
+        Ok(caller)
+    }
+}
+
+impl<S> FromRequestParts<S> for ReadOnlyCaller
 where
     S: Send + Sync,
     Verifier: FromRef<S>,
@@ -74,8 +119,12 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?
             .ok_or_else(|| Problem::new(Code::Unauthenticated, "Send `Authorization: Bearer <access token>`"))?;
-        let caller = Verifier::from_ref(state).verify(token).await?;
+        let verified = Verifier::from_ref(state).verify(token).await;
+        if let Err(rejected @ (Rejected::Invalid | Rejected::Ended)) = &verified {
+            audit::refused(Action::Authenticate, &Client::of(parts), rejected.as_str());
+        }
+        let caller = verified?;
         trace::record_caller(&caller);
-        Ok(caller)
+        Ok(Self(caller))
     }
 }

@@ -6,6 +6,8 @@
 mod caller;
 /// Claims of our own tokens.
 mod claims;
+/// Sessions that have ended, and accounts that are disabled.
+mod ended_authority;
 /// Headers of tokens.
 pub mod jws;
 /// Creation of tokens.
@@ -16,7 +18,8 @@ mod verifier;
 use http::header::AUTHORIZATION;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-pub use self::caller::{Caller, Means};
+pub use self::caller::{Caller, Means, ReadOnlyCaller};
+pub use self::ended_authority::{AuthorityChange, EndedAuthority};
 pub use self::signer::{KeyError, Signer};
 pub use self::verifier::{ApiTokens, KeySource, OutsideIssuer, Ticket, TokenKey, Verifier};
 use crate::headers;
@@ -29,8 +32,22 @@ pub const API_TOKEN_PREFIX: &str = "tfp_";
 pub enum Rejected {
     Invalid,
     Expired,
+    /// The session has ended, or the account is disabled.
+    Ended,
     /// The token cannot be verified at the moment.
     Unavailable,
+}
+
+impl Rejected {
+    /// Name of the reason, for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid token",
+            Self::Expired => "expired token",
+            Self::Ended => "ended session or disabled account",
+            Self::Unavailable => "token cannot be verified",
+        }
+    }
 }
 
 impl From<jsonwebtoken::errors::Error> for Rejected {
@@ -45,6 +62,7 @@ impl From<Rejected> for Problem {
         let detail = match rejected {
             Rejected::Invalid => "The token is invalid",
             Rejected::Expired => "The token has expired: refresh the session",
+            Rejected::Ended => "The session has ended: sign in again",
             Rejected::Unavailable => return Self::unavailable("Verification of tokens"),
         };
         Self::new(Code::Unauthenticated, detail)

@@ -1,5 +1,7 @@
 //! Creation of tokens.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use taskfold_domain::ids::UserId;
 use taskfold_event_log::Clock;
@@ -22,19 +24,36 @@ impl KeyError {
     }
 }
 
-/// Creates tokens.
+/// Creates tokens. Clones share the key.
 #[derive(Clone)]
 pub struct Signer {
+    key: Arc<RwLock<Key>>,
+    clock: Clock,
+}
+
+struct Key {
     kid: String,
     key: EncodingKey,
-    clock: Clock,
+}
+
+impl Key {
+    fn new(kid: String, private_pem: &str) -> Result<Self, KeyError> {
+        let key = EncodingKey::from_ed_pem(private_pem.as_bytes()).map_err(|e| KeyError::new(&kid, &e))?;
+        Ok(Self { kid, key })
+    }
 }
 
 impl Signer {
     /// `private_pem`: an Ed25519 key in PKCS#8 PEM.
     pub fn new(kid: String, private_pem: &str, clock: Clock) -> Result<Self, KeyError> {
-        let key = EncodingKey::from_ed_pem(private_pem.as_bytes()).map_err(|e| KeyError::new(&kid, &e))?;
-        Ok(Self { kid, key, clock })
+        Ok(Self { key: Arc::new(RwLock::new(Key::new(kid, private_pem)?)), clock })
+    }
+
+    /// Signs with this key from now on.
+    pub fn replace(&self, kid: String, private_pem: &str) -> Result<(), KeyError> {
+        let key = Key::new(kid, private_pem)?;
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+        Ok(())
     }
 
     /// The access token of a session.
@@ -55,7 +74,8 @@ impl Signer {
     }
 
     fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        jsonwebtoken::encode(&header, claims, &self.key).map_err(|e| KeyError::new(&self.kid, &e))
+        let Key { kid, key } = &*self.key.read().unwrap_or_else(PoisonError::into_inner);
+        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        jsonwebtoken::encode(&header, claims, key).map_err(|e| KeyError::new(kid, &e))
     }
 }

@@ -28,6 +28,8 @@ use crate::role::Role;
 use crate::task::Origin;
 use crate::team::Team;
 
+pub use self::people::may_invite;
+
 /// Facts that a decision depends on besides the project and the command.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -44,8 +46,19 @@ pub struct Context {
     pub teams: Vec<Arc<Team>>,
     /// For `Create`: the project whose columns and labels are copied.
     pub template: Option<Arc<Board>>,
-    /// Role that a checked invitation gives the actor.
-    pub invited: Option<Role>,
+    /// Invitation by which the actor joins.
+    pub invitation: Option<Invitation>,
+}
+
+/// An invitation that is in force: neither expired, revoked nor used up, by somebody whose account may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// Role that it gives.
+    pub role: Role,
+    /// Person who made it. It carries no more than their authority of now.
+    pub made_by: UserId,
+    /// Version of the project that it was made on.
+    pub made_at: u64,
 }
 
 impl Context {

@@ -1,6 +1,7 @@
 //! Members, teams and watchers.
 
-use super::Context;
+use super::{Context, Invitation};
+use crate::access::Access;
 use crate::delta::Delta;
 use crate::ids::{TeamId, UserId};
 use crate::limits::TEAMS_PER_PROJECT;
@@ -13,11 +14,20 @@ use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::watching::{Unwatched, Watched, Watcher};
 
-/// Joins by invitation, which only ever raises a role, and gives what its maker might have given.
+/// Least role that may add members, and so may invite them.
+const INVITING: Role = Role::Admin;
+
+/// Joins by invitation, which only ever raises a role, and gives no more than its maker may give now.
 pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
-    let role = context.invited.ok_or(Refusal::NotFound)?;
-    if context.access(board).role_of(context.actor).is_some_and(|has| has >= role) {
+    let invitation = context.invitation.ok_or(Refusal::NotFound)?;
+    let Invitation { role, made_by, made_at } = invitation;
+    let access = context.access(board);
+    if access.role_of(context.actor).is_some_and(|has| has >= role) {
         return Ok(vec![]);
+    }
+    let is_own = made_by == context.actor;
+    if is_own || !may_invite(board, access, invitation) || board.was_removed_or_demoted_since(made_at, context.actor) {
+        return Err(Refusal::NotFound);
     }
     if board.fields.archived {
         return Err(Refusal::ProjectArchived);
@@ -25,9 +35,19 @@ pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refus
     Ok(put_member(board, Member { user_id: context.actor, role }))
 }
 
+/// Returns whether the maker of an invitation may give its role now, and may do so ever since they made it.
+pub fn may_invite(board: &Board, access: Access<'_>, invitation: Invitation) -> bool {
+    let Invitation { role, made_by, made_at } = invitation;
+    let needs = if role == Role::Owner { Role::Owner } else { INVITING };
+    access.role_of(made_by).is_some_and(|has| has >= needs) && !board.has_lost_authority_since(made_at, made_by)
+}
+
 pub fn set_member(board: &Board, member: Member, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let current = board.members.iter().find(|m| m.user_id == member.user_id);
     must_be_owner_for(current.map(|m| m.role), Some(member.role), board, context)?;
+    if board.has_left(member.user_id) && !context.is_import() {
+        return Err(Refusal::HasLeft);
+    }
     if current.is_some_and(|current| current.role == Role::Owner) && member.role != Role::Owner {
         must_not_be_last_owner(board, member.user_id)?;
     }
@@ -52,7 +72,8 @@ pub fn remove_member(board: &Board, user: UserId, context: &Context) -> Result<V
     if member.role == Role::Owner {
         must_not_be_last_owner(board, user)?;
     }
-    Ok(vec![ProjectEvent::MemberRemoved(MemberRemoved { member: member.into() })])
+    let left = (user == context.actor).then(|| true.into());
+    Ok(vec![ProjectEvent::MemberRemoved(MemberRemoved { member: member.into(), left })])
 }
 
 /// Refuses to leave the project without an owner of its own. One through a team does not count: a team may be deleted.

@@ -148,7 +148,8 @@ fn allowed_commands_are_those_that_change_something() {
 
 #[test]
 fn a_project_that_does_not_exist_is_not_found() {
-    let joins = by(OWNER, ProjectCommand::Join(Empty {})).with(|facts| facts.invited = Some(Role::Owner));
+    let joins =
+        by(OWNER, ProjectCommand::Join(Empty {})).with(|facts| facts.invitation = Some(invitation(Role::Owner)));
     given(vec![]).when(joins).then_expect_error(Refusal::NotFound);
     for (_, command) in every() {
         given(vec![]).when(by(OWNER, command)).then_expect_error(Refusal::NotFound);

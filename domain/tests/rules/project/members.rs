@@ -12,8 +12,12 @@ fn remove(user_id: UserId) -> ProjectCommand {
     ProjectCommand::RemoveMember(MemberRef { user_id })
 }
 
+fn invited_by(actor: UserId, invitation: Option<Invitation>) -> Request {
+    by(actor, ProjectCommand::Join(Empty {})).with(|facts| facts.invitation = invitation)
+}
+
 fn joins(actor: UserId, invited: Option<Role>) -> Request {
-    by(actor, ProjectCommand::Join(Empty {})).with(|facts| facts.invited = invited)
+    invited_by(actor, invited.map(invitation))
 }
 
 fn role_changed(user_id: UserId, from: Role, to: Role) -> ProjectEvent {
@@ -22,7 +26,11 @@ fn role_changed(user_id: UserId, from: Role, to: Role) -> ProjectEvent {
 }
 
 fn member_removed(user_id: UserId, role: Role) -> ProjectEvent {
-    ProjectEvent::MemberRemoved(MemberRemoved { member: removed(Member { user_id, role }) })
+    ProjectEvent::MemberRemoved(MemberRemoved { member: removed(Member { user_id, role }), left: None })
+}
+
+fn left(user_id: UserId, role: Role) -> ProjectEvent {
+    ProjectEvent::MemberRemoved(MemberRemoved { member: removed(Member { user_id, role }), left: Some(added(true)) })
 }
 
 #[test]
@@ -77,7 +85,7 @@ fn a_member_who_has_the_role_already_keeps_it() {
 #[test]
 fn everybody_may_leave_a_project_whatever_their_role() {
     for (user, role) in [(VIEWER, Role::Viewer), (MEMBER, Role::Member), (ADMIN, Role::Admin)] {
-        given(a_project()).when(by(user, remove(user))).then_expect_events(vec![member_removed(user, role)]);
+        given(a_project()).when(by(user, remove(user))).then_expect_events(vec![left(user, role)]);
     }
 }
 
@@ -104,7 +112,7 @@ fn an_owner_through_a_team_does_not_count_as_another_owner() {
 #[test]
 fn one_of_two_owners_may_leave() {
     let two = || a_project_with([member_added(STRANGER, Role::Owner)]);
-    given(two()).when(by(OWNER, remove(OWNER))).then_expect_events(vec![member_removed(OWNER, Role::Owner)]);
+    given(two()).when(by(OWNER, remove(OWNER))).then_expect_events(vec![left(OWNER, Role::Owner)]);
     given(two()).when(by(OWNER, set(OWNER, Role::Member))).then_expect_events(vec![role_changed(
         OWNER,
         Role::Owner,
@@ -151,4 +159,84 @@ fn nobody_joins_an_archived_project() {
         .when(joins(STRANGER, Some(Role::Member)))
         .then_expect_error(Refusal::ProjectArchived);
     given(a_project_with([archived()])).when(joins(MEMBER, Some(Role::Member))).then_expect_events(vec![]);
+}
+
+#[test]
+fn an_invitation_gives_only_what_its_maker_may_give_now() {
+    let by_admin = |role| Some(Invitation { made_by: ADMIN, ..invitation(role) });
+    for role in [Role::Viewer, Role::Member, Role::Admin] {
+        given(a_project())
+            .when(invited_by(STRANGER, by_admin(role)))
+            .then_expect_events(vec![member_added(STRANGER, role)]);
+    }
+    given(a_project()).when(invited_by(STRANGER, by_admin(Role::Owner))).then_expect_error(Refusal::NotFound);
+    for (maker, role) in EVERYBODY {
+        if role.is_none_or(|role| role < Role::Admin) {
+            let made = Invitation { made_by: maker, ..invitation(Role::Viewer) };
+            let guest = UserId(Uuid::from_u128(0x77));
+            given(a_project()).when(invited_by(guest, Some(made))).then_expect_error(Refusal::NotFound);
+        }
+    }
+}
+
+/// Also if they get the role back: the invitation was made with an authority that ended.
+#[test]
+fn an_invitation_ends_when_its_maker_loses_authority() {
+    let by_admin = Some(Invitation { made_by: ADMIN, ..invitation(Role::Viewer) });
+    let losses = [
+        vec![role_changed(ADMIN, Role::Admin, Role::Member), role_changed(ADMIN, Role::Member, Role::Admin)],
+        vec![member_removed(ADMIN, Role::Admin), member_added(ADMIN, Role::Owner)],
+        vec![left(ADMIN, Role::Admin), member_added(ADMIN, Role::Admin)],
+    ];
+    for loss in losses {
+        let project = a_project_with(loss);
+        let later = Some(Invitation { made_by: ADMIN, made_at: project.len() as u64, ..invitation(Role::Viewer) });
+        given(project.clone()).when(invited_by(STRANGER, by_admin)).then_expect_error(Refusal::NotFound);
+        given(project).when(invited_by(STRANGER, later)).then_expect_events(vec![member_added(STRANGER, Role::Viewer)]);
+    }
+    given(a_project_with([role_changed(ADMIN, Role::Admin, Role::Owner)]))
+        .when(invited_by(STRANGER, by_admin))
+        .then_expect_events(vec![member_added(STRANGER, Role::Viewer)]);
+}
+
+#[test]
+fn nobody_raises_or_readmits_themselves_by_their_own_invitation() {
+    let own = |role| Some(Invitation { made_by: ADMIN, ..invitation(role) });
+    given(a_project()).when(invited_by(ADMIN, own(Role::Owner))).then_expect_error(Refusal::NotFound);
+    for event in [member_removed(ADMIN, Role::Admin), left(ADMIN, Role::Admin)] {
+        given(a_project_with([event])).when(invited_by(ADMIN, own(Role::Viewer))).then_expect_error(Refusal::NotFound);
+    }
+}
+
+#[test]
+fn an_invitation_does_not_give_back_what_was_taken_after_it_was_made() {
+    let demoted = a_project_with([role_changed(MEMBER, Role::Member, Role::Viewer)]);
+    let removed = a_project_with([member_removed(MEMBER, Role::Member)]);
+    for project in [demoted, removed] {
+        let later = Some(Invitation { made_at: project.len() as u64, ..invitation(Role::Member) });
+        given(project.clone()).when(joins(MEMBER, Some(Role::Member))).then_expect_error(Refusal::NotFound);
+        let joined = folded::<Project>(&project).board().and_then(|board| board.role_of(MEMBER));
+        let expected = match joined {
+            Some(role) => role_changed(MEMBER, role, Role::Member),
+            None => member_added(MEMBER, Role::Member),
+        };
+        given(project).when(invited_by(MEMBER, later)).then_expect_events(vec![expected]);
+    }
+}
+
+#[test]
+fn somebody_who_left_comes_back_only_by_an_invitation() {
+    let project = || a_project_with([left(MEMBER, Role::Member)]);
+    for actor in [OWNER, ADMIN] {
+        given(project()).when(by(actor, set(MEMBER, Role::Viewer))).then_expect_error(Refusal::HasLeft);
+    }
+    given(project())
+        .when(joins(MEMBER, Some(Role::Member)))
+        .then_expect_events(vec![member_added(MEMBER, Role::Member)]);
+    given(a_project_with([left(MEMBER, Role::Member), member_added(MEMBER, Role::Member)]))
+        .when(by(OWNER, set(MEMBER, Role::Admin)))
+        .then_expect_events(vec![role_changed(MEMBER, Role::Member, Role::Admin)]);
+    given(a_project_with([member_removed(MEMBER, Role::Member)]))
+        .when(by(OWNER, set(MEMBER, Role::Member)))
+        .then_expect_events(vec![member_added(MEMBER, Role::Member)]);
 }

@@ -4,7 +4,9 @@ use axum::extract::State;
 use http::request::Parts;
 use serde::Deserialize;
 use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_web::audit::{self, Action};
 use taskfold_web::auth::Means;
+use taskfold_web::client::Client;
 use taskfold_web::problem::ReadProblems;
 use taskfold_web::read::{Path, Query};
 use taskfold_web::scope::{Access, Scope};
@@ -57,7 +59,12 @@ pub async fn handler(
     )
     .fetch_optional(&app.pool)
     .await?;
-    let link = link.ok_or_else(Problem::not_found)?;
+    let client = Client::of(&parts);
+    let Some(link) = link else {
+        audit::refused(Action::CalendarLinkUse, &client, "no such link in force");
+        return Err(Problem::not_found().into());
+    };
+    audit::done(Action::CalendarLinkUse, &client, link.user_id, link.link_id);
     let project = ProjectId(link.project_id);
     // The link acts as a token of its creator that may only read this project.
     let caller = Caller {
@@ -65,6 +72,7 @@ pub async fn handler(
         means: Means::ApiToken(link.link_id),
         scope: Scope { access: Access::Read, project: Some(project) },
         expires_at: i64::MAX,
+        authenticated_at: None,
     };
     let request = ReadRequest::by(caller, &parts)?;
     let opened = request.project(&app, None, project).await?;

@@ -11,6 +11,9 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::limits::CALENDAR_LINKS;
+use taskfold_event_log::hold_authority;
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Problem};
@@ -45,7 +48,8 @@ pub struct MadeLink {
     created_at: DateTime<Utc>,
 }
 
-/// Create a link to the project's calendar, for a program that cannot sign in.
+/// Create a link to the project's calendar, for a program that cannot sign in. An API token needs `delegates` for it,
+/// and the link ends with the token.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/calendar-links", operation_id = "createCalendarLink", tag = "calendars",
     params(("project_id" = Uuid, Path, description = "the project")),
@@ -55,6 +59,7 @@ pub struct MadeLink {
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     caller: Caller,
     Path(project_id): Path<ProjectId>,
     Body(body): Body<MakeLink>,
@@ -62,6 +67,7 @@ pub async fn handler(
     let shown_as = body.shown_as.unwrap_or_default();
     pending::require_member(&app, &caller, project_id).await?;
     let mut db = begin_write(&app, &caller).await?;
+    hold_authority(&mut db, caller.authority()).await?.map_err(Problem::from)?;
     serialize_own(&mut db, "calendar_links").await?;
     let count =
         sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM calendar_links WHERE project_id = $1"#, project_id.0,)
@@ -78,17 +84,19 @@ pub async fn handler(
     let id = app.clock.new_id();
     let created_at = sqlx::query_scalar!(
         r#"
-        INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at)
-        VALUES ($1, taskfold_user(), $2, $3, $4, now()) RETURNING created_at
+        INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at, api_token_id)
+        VALUES ($1, taskfold_user(), $2, $3, $4, now(), $5) RETURNING created_at
         "#,
         id,
         project_id.0,
         secret_hash(&secret),
         shown_as.as_str(),
+        caller.authority().api_token,
     )
     .fetch_one(&mut *db)
     .await?;
     db.commit().await?;
+    audit::done(Action::CalendarLinkCreate, &client, caller.user_id.0, id);
     Ok(MadeLink { id, project_id, shown_as, url_path: format!("/v1/calendars/{secret}.ics"), created_at })
 }
 

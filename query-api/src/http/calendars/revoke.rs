@@ -3,6 +3,8 @@
 use axum::extract::State;
 use http::StatusCode;
 use taskfold_domain::ids::ProjectId;
+use taskfold_web::audit::{self, Action};
+use taskfold_web::client::Client;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::Path;
 use taskfold_web::{Caller, Problem};
@@ -22,6 +24,7 @@ use crate::http::snapshot::begin_write;
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     caller: Caller,
     Path((project_id, link_id)): Path<(ProjectId, Uuid)>,
 ) -> Result<StatusCode, ReadError> {
@@ -31,5 +34,9 @@ pub async fn handler(
             .execute(&mut *db)
             .await?;
     db.commit().await?;
-    if revoked.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
+    if revoked.rows_affected() == 0 {
+        return Err(Problem::not_found().into());
+    }
+    audit::done(Action::CalendarLinkRevoke, &client, caller.user_id.0, link_id);
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -37,7 +37,10 @@ pub async fn handler(
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
     let me = sqlx::query_as!(
         Me,
-        "SELECT user_id, username, display_name FROM accounts WHERE user_id = $1",
+        r#"
+        SELECT user_id, username AS "username!", display_name AS "display_name!"
+        FROM accounts WHERE user_id = $1 AND username IS NOT NULL
+        "#,
         request.caller.user_id.0,
     )
     .fetch_optional(&mut *snapshot.db)

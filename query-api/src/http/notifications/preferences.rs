@@ -33,6 +33,7 @@ pub async fn handler(
     request: ReadRequest,
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
+    request.caller.must_reach_everything()?;
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
     let muted = sqlx::query_scalar!(
         r#"

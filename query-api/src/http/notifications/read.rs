@@ -47,6 +47,7 @@ pub async fn handler(
     caller: Caller,
     Body(body): Body<ReadNotifications>,
 ) -> Result<Json<Unread>, ReadError> {
+    caller.must_reach_everything()?;
     if body.ids.len() > NOTIFICATIONS_PER_REQUEST {
         return Err(Problem::invalid_field("/ids", format!("must have at most {NOTIFICATIONS_PER_REQUEST} ids")).into());
     }

@@ -24,6 +24,7 @@ pub async fn handler(
     caller: Caller,
     Body(mut body): Body<Preferences>,
 ) -> Result<Json<Preferences>, ReadError> {
+    caller.must_reach_everything()?;
     body.muted.sort_by_key(|kind| kind.as_str());
     body.muted.dedup();
     let mut db = begin_write(&app, &caller).await?;

@@ -92,6 +92,7 @@ pub async fn handler(
     let until = Instant::now() + request.wait();
     let wake = Arc::new(Notify::new());
     let mut subscription = None;
+    let caller = request.caller;
     loop {
         let (mut snapshot, _) = request.project(&app, query.min_position, project_id).await?;
         if since > snapshot.position {
@@ -113,7 +114,9 @@ pub async fn handler(
                 () = tokio::time::sleep_until(until) => {}
                 () = app.shutdown.cancelled() => {}
                 // A wait of half a minute must not outlast the token.
-                () = app.verifier.revoked(request.caller.means) => return Err(Problem::from(Rejected::Invalid).into()),
+                () = app.verifier.revoked(caller.user_id, caller.means) => {
+                    return Err(Problem::from(Rejected::Ended).into());
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use taskfold_domain::Timestamp;
 use taskfold_domain::ids::ProjectId;
 use taskfold_domain::limits::PROJECTS_PER_STREAM;
 use taskfold_live::CarriedChannels;
+use taskfold_web::auth::ReadOnlyCaller;
 use taskfold_web::problem::OwnProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Caller, Code, Problem};
@@ -52,14 +53,14 @@ pub struct StreamChannels {
 /// of this request is valid: an empty body renews it when `reauth` announces that its token expires soon.
 #[utoipa::path(
     patch, path = "/v1/streams/{stream_id}", operation_id = "changeStream", tag = "feed",
-    params(("stream_id" = Uuid, Path, description = "the stream, one of the caller's")),
+    params(("stream_id" = Uuid, Path, description = "the stream, one that the caller opened with a session, or with this API token")),
     request_body = ChangeStream,
     responses((status = 200, description = "The channels that it carries now", body = StreamChannels), OwnProblems),
     security(("bearer" = []))
 )]
 pub async fn handler(
     State(app): State<App>,
-    caller: Caller,
+    ReadOnlyCaller(caller): ReadOnlyCaller,
     Path(stream_id): Path<Uuid>,
     Body(body): Body<ChangeStream>,
 ) -> Result<Json<StreamChannels>, ReadError> {

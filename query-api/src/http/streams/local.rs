@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use taskfold_domain::ids::UserId;
 use taskfold_live::{CarriedChannels, ChangeRequest, ProjectPermission, StreamChange};
 use taskfold_web::Code;
 use taskfold_web::auth::Means;
@@ -47,9 +48,13 @@ pub enum ChangeRefusal {
 /// Changes a stream of this instance. The user's memberships are read here, whoever sent the request.
 pub async fn change(app: &App, message: StreamChangeMessage) -> Result<CarriedChannels, ChangeRefusal> {
     let StreamChangeMessage { stream_id, user_id, add, only_these, remove, me, means, expires_at } = message;
-    let stream = app.hub.streams().find(stream_id, user_id).ok_or(ChangeRefusal::NotFound)?;
+    let api_token = match means {
+        Means::ApiToken(token) => Some(token),
+        Means::Session(_) | Means::Outside => None,
+    };
+    let stream = app.hub.streams().find(stream_id, user_id, api_token).ok_or(ChangeRefusal::NotFound)?;
     let add = permissions(app, user_id, &add).await?;
-    let revoked_token = token_revocation(app, means);
+    let revoked_token = token_revocation(app, UserId(user_id), means);
     deadline::allow(REPLY_LIMIT);
     let (reply, replied) = oneshot::channel();
     let change = StreamChange { add, only_these, remove, me, expires_at, revoked_token };

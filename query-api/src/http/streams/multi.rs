@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use taskfold_domain::limits::PROJECTS_PER_STREAM;
 use taskfold_web::Problem;
+use taskfold_web::client::Client;
 use taskfold_web::problem::StreamProblems;
 use taskfold_web::read::Query;
 use uuid::Uuid;
@@ -32,10 +33,11 @@ stream_params! {
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let request = StreamRequest::new(&app, &headers, query.stream_query()).await;
+    let request = StreamRequest::new(&app, client, &headers, query.stream_query()).await;
     let me = query.me.unwrap_or(false);
     let projects = || match project_ids(query.projects.as_deref().unwrap_or_default())? {
         none if none.is_empty() && !me => {

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use taskfold_domain::ids::ProjectId;
+use taskfold_web::client::Client;
 use taskfold_web::problem::StreamProblems;
 use taskfold_web::read::{Path, Query};
 
@@ -26,10 +27,11 @@ stream_params! {}
 )]
 pub async fn handler(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Path(project_id): Path<ProjectId>,
     Query(query): Query<Params>,
 ) -> Result<Response, ReadError> {
-    let request = StreamRequest::new(&app, &headers, query.stream_query()).await;
+    let request = StreamRequest::new(&app, client, &headers, query.stream_query()).await;
     request.open(&app, || Ok(vec![project_id.0]), false).await
 }

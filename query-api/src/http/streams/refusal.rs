@@ -61,6 +61,7 @@ impl Refusal {
         match self {
             Self::Token(Rejected::Expired) => "token-expired",
             Self::Token(Rejected::Invalid) => "token-invalid",
+            Self::Token(Rejected::Ended) => "session-ended",
             Self::Token(Rejected::Unavailable) | Self::NotStarted => Code::Unavailable.as_str(),
             Self::TicketUsed => "ticket-used",
             Self::Request(error) | Self::Memberships(error) => error.code().as_str(),
@@ -70,6 +71,12 @@ impl Refusal {
             Self::AccessRevoked(_) => "access-revoked",
             Self::CursorAhead { .. } => Code::CursorAhead.as_str(),
         }
+    }
+
+    /// The reason, if the token or ticket was refused and has not merely expired.
+    pub(super) fn of_token(&self) -> Option<&'static str> {
+        let is_refused = matches!(self, Self::Token(Rejected::Invalid | Rejected::Ended) | Self::TicketUsed);
+        is_refused.then(|| self.reason())
     }
 
     /// Logs and counts the refusal.
@@ -90,7 +97,7 @@ impl Refusal {
     pub(super) fn into_response(self, app: &App, start: Start) -> Result<Response, ReadError> {
         let is_reconnect = start.is_reconnect();
         match self {
-            Self::Token(Rejected::Expired) | Self::TicketUsed if is_reconnect => {
+            Self::Token(Rejected::Expired | Rejected::Ended) | Self::TicketUsed if is_reconnect => {
                 Ok(last_frames(app, &[ControlFrame::Reauth { seconds: 0 }]))
             }
             Self::Token(rejected) => Err(Problem::from(rejected).into()),

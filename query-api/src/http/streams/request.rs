@@ -9,7 +9,9 @@ use taskfold_domain::ids::ProjectId;
 use taskfold_live::{
     Cursor, Memberships, ProjectPermission, QuotaExceeded, Subscriber, SubscriberOptions, Takeover, revoked_at,
 };
+use taskfold_web::audit::{self, Action};
 use taskfold_web::auth::{Ticket, bearer};
+use taskfold_web::client::Client;
 use taskfold_web::{Caller, Code, Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -79,14 +81,16 @@ pub(super) use stream_params;
 
 /// Request for a stream.
 pub struct StreamRequest {
+    client: Client,
     start: Start,
     presence: bool,
     token: Result<(Caller, Option<Ticket>), Refusal>,
 }
 
 impl StreamRequest {
-    pub async fn new(app: &App, headers: &HeaderMap, query: StreamQuery<'_>) -> Self {
+    pub async fn new(app: &App, client: Client, headers: &HeaderMap, query: StreamQuery<'_>) -> Self {
         Self {
+            client,
             start: Start::of(headers, &query),
             presence: query.presence,
             token: authenticate(app, headers, query.ticket).await,
@@ -101,7 +105,8 @@ impl StreamRequest {
         projects: impl FnOnce() -> Result<Vec<Uuid>, ReadError>,
         me: bool,
     ) -> Result<Response, ReadError> {
-        let Self { start, presence, token } = self;
+        let Self { client, start, presence, token } = self;
+        let ticket = token.as_ref().ok().and_then(|(caller, ticket)| Some((caller.user_id.0, (*ticket)?.id)));
         let user = token.as_ref().ok().map(|(caller, _)| caller.user_id);
         let opened = match token {
             Ok((caller, ticket)) => open(app, (caller, ticket), start, projects, (me, presence)).await,
@@ -109,11 +114,17 @@ impl StreamRequest {
         };
         match opened {
             Ok(stream) => {
+                if let Some((user, ticket)) = ticket {
+                    audit::done(Action::TicketUse, &client, user, ticket);
+                }
                 let mut response = event_stream(Body::from_stream(stream.clone().body()));
                 response.extensions_mut().insert(stream);
                 Ok(response)
             }
             Err(refusal) => {
+                if let Some(reason) = refusal.of_token() {
+                    audit::refused(Action::Authenticate, &client, reason);
+                }
                 refusal.record(user, start);
                 refusal.into_response(app, start)
             }
@@ -165,7 +176,8 @@ async fn open(
     let options = SubscriberOptions {
         user: caller.user_id,
         expires_at: caller.expires_at,
-        revoked_token: token_revocation(app, caller.means),
+        revoked_token: token_revocation(app, caller.user_id, caller.means),
+        api_token: caller.authority().api_token,
         projects: permissions,
         revoked,
         from: start.cursor(),

@@ -1,16 +1,14 @@
-//! Revocation of the token with which a stream was opened or renewed.
+//! End of the authority behind the token with which a stream was opened or renewed.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use taskfold_domain::ids::UserId;
 use taskfold_web::auth::Means;
 
 use crate::http::app::App;
 
-/// Completes when the API token is revoked. `None` for other tokens, which end at their expiry.
-pub(super) fn token_revocation(app: &App, means: Means) -> Option<BoxFuture<'static, ()>> {
+/// Completes when the session ends, the API token is revoked or the account is disabled.
+pub(super) fn token_revocation(app: &App, user: UserId, means: Means) -> BoxFuture<'static, ()> {
     let verifier = app.verifier.clone();
-    match means {
-        Means::ApiToken(_) => Some(async move { verifier.revoked(means).await }.boxed()),
-        Means::Session(_) | Means::Outside => None,
-    }
+    async move { verifier.revoked(user, means).await }.boxed()
 }

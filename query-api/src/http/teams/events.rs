@@ -46,6 +46,7 @@ pub async fn handler(
     Path(team_id): Path<TeamId>,
     Query(query): Query<Params>,
 ) -> Result<ReadResponse, ReadError> {
+    request.caller.must_reach_everything()?;
     let limit = bounded("/limit", query.limit, 500, 1000)?;
     let since = query.since.map_or(Ok(0), |since| since.resume(&app.hub).map(Cursor::position))?;
     let mut snapshot = request.team(&app, query.min_position, team_id).await?;

@@ -67,6 +67,7 @@ pub async fn handler(
     Path(team_id): Path<TeamId>,
     Query(query): Query<MinPosition>,
 ) -> Result<ReadResponse, ReadError> {
+    request.caller.must_reach_everything()?;
     let mut snapshot = request.team(&app, query.min_position, team_id).await?;
     let team = select_teams!("WHERE t.team_id = $1", team_id.0).fetch_one(&mut *snapshot.db).await?;
     ReadResponse::versioned(&request, snapshot, team.version, &team).await

@@ -27,6 +27,7 @@ pub async fn handler(
     request: ReadRequest,
     Query(query): Query<Paging>,
 ) -> Result<ReadResponse, ReadError> {
+    request.caller.must_reach_everything()?;
     let list = Keyset::of("teams", request.caller.user_id.0, &query)?;
     let mut snapshot = request.snapshot(&app, query.min_position).await?;
     let rows = select_teams!(

@@ -47,6 +47,7 @@ pub async fn handler(
     Path(team_id): Path<TeamId>,
     Query(query): Query<Paging>,
 ) -> Result<ReadResponse, ReadError> {
+    request.caller.must_reach_everything()?;
     let list = Keyset::of("team members", team_id.0, &query)?;
     let mut snapshot = request.team(&app, query.min_position, team_id).await?;
     let rows = sqlx::query_as!(

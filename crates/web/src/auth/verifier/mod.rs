@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use jsonwebtoken::{DecodingKey, dangerous};
 use moka::future::Cache;
 use serde::Deserialize;
+use taskfold_domain::ids::UserId;
 use taskfold_domain::limits::{ACCESS_TOKEN_SECONDS, TICKET_SECONDS};
 use taskfold_event_log::{Clock, metrics};
 use tokio::sync::Mutex;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use super::caller::{Caller, Means};
 use super::claims::{Claims, ISSUER, Purpose};
+use super::ended_authority::EndedAuthority;
 use super::signer::KeyError;
 use super::{API_TOKEN_PREFIX, Rejected, jws};
 
@@ -79,6 +81,7 @@ pub struct Verifier {
     verified: Arc<Cache<String, Claims>>,
     api_tokens: Option<Arc<dyn ApiTokens>>,
     outside: Option<Arc<dyn OutsideIssuer>>,
+    ended: EndedAuthority,
     clock: Clock,
 }
 
@@ -92,6 +95,7 @@ impl Verifier {
             verified: Arc::new(Cache::new(MAX_CACHED_TOKENS)),
             api_tokens: None,
             outside: None,
+            ended: EndedAuthority::default(),
             clock,
         }
     }
@@ -109,6 +113,11 @@ impl Verifier {
     #[must_use]
     pub fn with_outside_issuer(self, outside: Arc<dyn OutsideIssuer>) -> Self {
         Self { outside: Some(outside), ..self }
+    }
+
+    /// Sessions and accounts whose tokens are refused, to be kept current by the program.
+    pub fn ended_authority(&self) -> &EndedAuthority {
+        &self.ended
     }
 
     /// Replaces all keys (kid, public key in PEM).
@@ -133,14 +142,19 @@ impl Verifier {
     /// The caller with this bearer token.
     pub async fn verify(&self, token: &str) -> Result<Caller, Rejected> {
         if token.starts_with(API_TOKEN_PREFIX) {
-            return self.api_token(TokenKey::Secret(token)).await;
+            return self.unless_revoked(self.api_token(TokenKey::Secret(token)).await?);
         }
-        match (self.key_of(token).await?, &self.outside) {
+        let caller = match (self.key_of(token).await?, &self.outside) {
             // Cached claims are valid only while their key is known.
-            (Some(key), _) => Ok(Caller::of_session(&self.cached_claims(&key, token).await?)),
-            (None, Some(outside)) => outside.caller(token).await,
-            (None, None) => Err(Rejected::Invalid),
-        }
+            (Some(key), _) => Caller::of_session(&self.cached_claims(&key, token).await?),
+            (None, Some(outside)) => outside.caller(token).await?,
+            (None, None) => return Err(Rejected::Invalid),
+        };
+        self.unless_revoked(caller)
+    }
+
+    fn unless_revoked(&self, caller: Caller) -> Result<Caller, Rejected> {
+        if self.ended.has(caller.user_id.0, caller.means) { Err(Rejected::Ended) } else { Ok(caller) }
     }
 
     async fn cached_claims(&self, key: &DecodingKey, token: &str) -> Result<Claims, Rejected> {
@@ -181,16 +195,28 @@ impl Verifier {
         if valid_until <= self.clock.unix_seconds() {
             return Err(Rejected::Expired);
         }
+        self.unless_revoked(caller)?;
         let ticket = Ticket { id: claims.jti.ok_or(Rejected::Invalid)?, expires_at: claims.exp };
         Ok((Caller { expires_at: valid_until, ..caller }, ticket))
     }
 
-    /// Completes when an API token is revoked. Access tokens of sessions cannot be revoked.
-    pub async fn revoked(&self, means: Means) {
+    /// Completes when the authority behind a user's token ends before the token expires: when the session ends, the API
+    /// token is revoked or the account is disabled.
+    pub async fn revoked(&self, user: UserId, means: Means) {
+        tokio::select! {
+            () = self.ended.happens(user.0, means) => {}
+            () = self.api_token_revoked(means) => {}
+        }
+    }
+
+    async fn api_token_revoked(&self, means: Means) {
         let Means::ApiToken(token) = means else { return std::future::pending().await };
         loop {
             tokio::time::sleep(REVOCATION_INTERVAL).await;
-            if matches!(self.api_token(TokenKey::Id(token)).await, Err(Rejected::Invalid | Rejected::Expired)) {
+            if matches!(
+                self.api_token(TokenKey::Id(token)).await,
+                Err(Rejected::Invalid | Rejected::Expired | Rejected::Ended)
+            ) {
                 return;
             }
         }

@@ -91,7 +91,13 @@ async fn a_ticket_opens_streams_for_a_minute_and_is_held_for_as_long_as_an_acces
 async fn a_ticket_of_an_outside_token_ends_with_it() {
     let time = clock();
     let (signer, verifier) = signer_and_verifier_with(&time);
-    let caller = Caller { user_id: USER, means: Means::Outside, scope: crate::Scope::FULL, expires_at: 30 };
+    let caller = Caller {
+        user_id: USER,
+        means: Means::Outside,
+        scope: crate::Scope::FULL,
+        expires_at: 30,
+        authenticated_at: None,
+    };
     let ticket = signer.ticket(&caller).expect("a ticket");
     time.advance(TimeDelta::seconds(29));
     let (opener, opened) = verifier.verify_ticket(&ticket).await.expect("valid as long as the token");

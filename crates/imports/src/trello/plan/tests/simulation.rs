@@ -94,7 +94,7 @@ impl Simulation {
                     origin,
                     teams: Vec::new(),
                     template: None,
-                    invited: None,
+                    invitation: None,
                 };
                 match project::decide(&self.project, command, &context) {
                     Ok(events) => {
