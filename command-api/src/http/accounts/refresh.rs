@@ -57,7 +57,10 @@ struct Refreshed {
 /// Replaces a refresh token. `None`: it is not in force, and if it was replaced earlier, its session has ended.
 async fn refresh(app: &App, db: &mut PgConnection, token: &str) -> sqlx::Result<Option<Refreshed>> {
     let spent = digest(token);
-    // Locked, so that the second of two requests sees what the first one has done.
+    // In a statement of its own: the next one then sees what another request with this token has done.
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))", spent)
+        .execute(&mut *db)
+        .await?;
     let session = sqlx::query!(
         r#"
         SELECT session_id, user_id, successor_key, refresh_hash = $1 AS "is_current!"
@@ -67,7 +70,6 @@ async fn refresh(app: &App, db: &mut PgConnection, token: &str) -> sqlx::Result<
                                 AND spent_at > now() - make_interval(secs => $2))
                   AND successor_key IS NOT NULL)
           AND ended_at IS NULL AND expires_at > now()
-        FOR UPDATE
         "#,
         spent,
         f64::from(REFRESH_GRACE_SECONDS),
@@ -99,7 +101,7 @@ async fn replace(
         UPDATE sessions
         SET refresh_hash = $2, successor_key = $3, refreshed_at = now(),
             expires_at = least(now() + make_interval(days => $4), created_at + make_interval(days => $5))
-        WHERE session_id = $1
+        WHERE session_id = $1 AND ended_at IS NULL
         "#,
         refreshed.session,
         digest(&refreshed.successor),
