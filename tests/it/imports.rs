@@ -67,7 +67,7 @@ async fn a_board_is_imported_once_with_its_times_and_authors() {
     assert_eq!((&columns[0]["name"], &columns[1]["name"]), (&json!("Ideas"), &json!("Done")));
     assert_eq!((titles(0), titles(1)), (vec!["Sweep"], vec!["Paint"]), "the archived card is off the board");
     let members = ada.get(&format!("/v1/projects/{project}/members")).await.expect(200);
-    let heron = members["items"].as_array().unwrap().iter().find(|m| m["username"] == "noisy-heron").unwrap();
+    let heron = members["items"].as_array().unwrap().iter().find(|m| m["username"] == "~noisy-heron").unwrap();
     let paint = &columns[1]["tasks"][0];
     assert_eq!(paint["assignee_ids"], json!([heron["user_id"]]));
     let value = |field: &str| &paint[field];

@@ -170,7 +170,21 @@ async fn the_first_request_to_either_api_creates_an_account() {
     app.settle().await;
     bo.get(&format!("/v1/tasks/{task}")).await.problem(404, "not-found");
     // Such users can do what sessions can: API tokens, tickets, streams; only their sign-out is at the issuer.
-    ada.api_token(json!({"name": "t", "access": "read"})).await.get("/v1/me").await.expect(200);
+    let bot = ada.api_token(json!({"name": "t", "access": "read"})).await;
+    bot.get("/v1/me").await.expect(200);
+    // For as long as the issuer vouches for them.
+    sqlx::query("UPDATE accounts SET vouched_at = now() - interval '31 days'").execute(&app.owner).await.unwrap();
+    eventually("the API token is refused", || async { (bot.get("/v1/me").await.status == 401).then_some(()) }).await;
+    sqlx::query("UPDATE accounts SET vouched_at = now()").execute(&app.owner).await.unwrap();
+    eventually("the API token works again", || async { (bot.get("/v1/me").await.status == 200).then_some(()) }).await;
+    // A token of the issuer that is older than half an hour creates no API token.
+    let mut claims = issuer.claims("ada");
+    claims["iat"] = json!(now().utc().timestamp() - 1900);
+    let stale = ada.with_token(&rs256.sign(&claims));
+    stale
+        .post("/v1/api-tokens", json!({"name": "t", "access": "read"}))
+        .await
+        .problem(401, "reauthentication-required");
     ada.delete("/v1/sessions/current").await.problem(403, "forbidden");
     let mut claims = issuer.claims("ada");
     claims["exp"] = json!(now().utc().timestamp() + 3);

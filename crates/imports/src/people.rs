@@ -39,13 +39,16 @@ pub async fn ensure(pool: &PgPool, people: &[Person], format: Format, at: Timest
     Ok(())
 }
 
-/// The username of the source, in the letters that a username may have.
+/// The username of the source, in the letters that a username may have, outside the names that people can choose: so
+/// nobody is taken for the placeholder of somebody else, and no placeholder takes a name from anybody.
 fn username(person: &Person, format: Format) -> String {
     let raw = person.username.as_deref().or(person.full_name.as_deref()).unwrap_or_default().to_lowercase();
     let letters = raw.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' });
     let name: String = letters.take(USERNAME_MAX_CHARS).collect();
-    let name = name.trim_matches('-');
-    if name.len() >= USERNAME_MIN_CHARS { name.to_owned() } else { format!("{}-member", format.as_str()) }
+    match name.trim_matches('-') {
+        name if name.len() >= USERNAME_MIN_CHARS => format!("~{name}"),
+        _ => format!("~{}-member", format.as_str()),
+    }
 }
 
 fn suffixed(name: &str, digits: &str) -> String {
@@ -71,16 +74,17 @@ mod tests {
     }
 
     #[test]
-    fn usernames_fit_ours() {
+    fn usernames_are_outside_those_of_accounts() {
         let fits = |name: &str| {
-            (USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS).contains(&name.len())
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            let rest = name.strip_prefix('~').expect("a prefix that no account has");
+            (USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS).contains(&rest.len())
+                && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         for raw in ["ada-lark", "Ada_Lark", "", "ü", "x", &"long".repeat(30), "名前", "__"] {
             let name = named(raw);
             assert!(fits(&name), "{raw:?} became {name:?}");
             assert!(fits(&suffixed(&name, "0123456789abcdef")), "{name}");
         }
-        assert_eq!(named("ada-lark"), "ada-lark");
+        assert_eq!(named("ada-lark"), "~ada-lark");
     }
 }

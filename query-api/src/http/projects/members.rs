@@ -21,7 +21,7 @@ use crate::http::text_enum::TextEnum;
 #[schema(as = Member)]
 pub struct MemberView {
     user_id: Uuid,
-    /// Null if the account was erased.
+    /// Null if the account was erased. That of an imported person without an account begins with `~`.
     username: Option<String>,
     display_name: Option<String>,
     /// The highest of their own role and those of their teams.
