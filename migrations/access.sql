@@ -11,31 +11,34 @@ CREATE OR REPLACE FUNCTION taskfold_access_tables() RETURNS TABLE (of_role text,
     LANGUAGE sql IMMUTABLE
 AS $$
     VALUES
-    ('taskfold_command', 'SELECT, INSERT, UPDATE, DELETE', 'accounts sessions spent_refresh_tokens imports imported_boards '
-        'invitations invitation_uses attachment_uploads'),
+    ('taskfold_command', 'SELECT, INSERT, UPDATE, DELETE', 'sessions invitation_uses attachment_uploads'),
+    ('taskfold_command', 'SELECT, INSERT, UPDATE', 'accounts imports imported_boards invitations'),
+    ('taskfold_command', 'SELECT, INSERT', 'spent_refresh_tokens'),
     ('taskfold_command', 'SELECT, INSERT, DELETE', 'api_tokens'),
     ('taskfold_command', 'SELECT, INSERT', 'signing_keys'),
     ('taskfold_command', 'SELECT, INSERT, UPDATE', 'bulk_commands'),
     ('taskfold_command', 'SELECT, UPDATE', 'attachment_janitor'),
     ('taskfold_command', 'SELECT', 'events events_with_words aggregate_heads log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
-    ('taskfold_projector', 'SELECT, INSERT, UPDATE, DELETE', 'projection_checkpoint projector_lease set_aside_events projects '
+    ('taskfold_projector', 'SELECT, UPDATE', 'projection_checkpoint'),
+    ('taskfold_projector', 'SELECT, INSERT, UPDATE, DELETE', 'projector_lease set_aside_events projects '
         'project_members tasks comments attachments teams team_members project_teams notifications column_counts task_documents '
         'label_documents past_project_members past_team_members past_project_teams channel_events'),
     -- Of what the append keeps beside the log, only to prove it.
     ('taskfold_projector', 'SELECT', 'events aggregate_heads log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
-    ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects project_members tasks comments attachments teams '
-        'team_members project_teams notifications column_counts task_documents label_documents _sqlx_migrations'),
+    ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects tasks comments attachments teams '
+        'team_members project_teams notifications column_counts label_documents _sqlx_migrations'),
     ('taskfold_query', 'SELECT (user_id), SELECT (username), SELECT (display_name)', 'accounts'),
-    ('taskfold_query', 'SELECT (kid), SELECT (public_pem), SELECT (created_at)', 'signing_keys'),
-    ('taskfold_query', 'SELECT, INSERT, UPDATE, DELETE', 'notification_reads notification_settings own_filters'),
-    ('taskfold_query', 'SELECT, INSERT, DELETE', 'calendar_links'),
-    ('taskfold_feed', 'SELECT', 'events aggregate_heads log_head log_identities projection_checkpoint project_members project_teams team_members project_roles '
+    ('taskfold_query', 'SELECT (kid), SELECT (public_pem)', 'signing_keys'),
+    ('taskfold_query', 'SELECT, INSERT, UPDATE, DELETE', 'own_filters'),
+    ('taskfold_query', 'SELECT, INSERT, UPDATE', 'notification_settings'),
+    ('taskfold_query', 'SELECT, INSERT, DELETE', 'notification_reads calendar_links'),
+    ('taskfold_feed', 'SELECT', 'events aggregate_heads log_head log_identities projection_checkpoint project_teams team_members project_roles '
         'notifications notification_settings past_project_members past_team_members past_project_teams channel_events '
-        'project_memberships team_memberships project_team_grants project_access _sqlx_migrations'),
+        'team_memberships project_team_grants project_access _sqlx_migrations'),
     ('taskfold_feed', 'SELECT, INSERT, UPDATE, DELETE', 'used_tickets')
 $$;
 
--- Functions that not everybody may call.
+-- Functions that not everybody may call. Every function with the rights of the owner is one of them.
 CREATE OR REPLACE FUNCTION taskfold_access_functions() RETURNS TABLE (of_role text, functions text) LANGUAGE sql IMMUTABLE
 AS $$
     VALUES
@@ -108,15 +111,26 @@ AS $$
         SELECT a.of_role, f.oid, f.oid::regprocedure::text AS signature
         FROM here, taskfold_access_functions() AS a, string_to_table(a.functions, ' ') AS n (name)
             JOIN pg_proc f ON f.proname = n.name
-        WHERE f.pronamespace = here.schema)
+        WHERE f.pronamespace = here.schema),
+    -- The schema of the tables, and nothing before it: PostgreSQL looks for a table in the caller's temporary schema first, unless the path
+    -- says otherwise, and a function with the rights of the owner would then work on the caller's table and run the caller's code.
+    search AS (SELECT quote_ident(current_schema()) || ', pg_temp' AS path),
+    members AS (
+        SELECT r.role FROM roles r WHERE r.role IS NOT NULL
+        UNION SELECT m.member FROM pg_auth_members m WHERE m.roleid IN (SELECT role FROM roles)
+            AND NOT (SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE oid = m.member))
     SELECT format('role %s does not exist', name), NULL::text FROM roles WHERE role IS NULL
     UNION ALL
     SELECT format('role %s lacks %s on %s', of_role, privilege || coalesce(' (' || on_column || ')', ''), on_table),
            format('GRANT %s ON %I TO %I', privilege || coalesce(' (' || quote_ident(on_column) || ')', ''), on_table, of_role)
     FROM (SELECT * FROM wanted EXCEPT SELECT * FROM given) AS lacking
     UNION ALL
-    SELECT format('role %s has %s on %s', of_role, privilege || coalesce(' (' || on_column || ')', ''), on_table), NULL
-    FROM (SELECT * FROM given EXCEPT SELECT * FROM wanted) AS surplus
+    SELECT format('role %s has %s on %s', of_role, privilege || coalesce(' (' || on_column || ')', ''), on_table),
+           -- Of a table of another owner it is only reported.
+           CASE WHEN pg_has_role(current_user, c.relowner, 'USAGE')
+               THEN format('REVOKE %s ON %I FROM %I', privilege || coalesce(' (' || quote_ident(on_column) || ')', ''), on_table, of_role) END
+    FROM (SELECT * FROM given EXCEPT SELECT * FROM wanted) AS surplus, here JOIN pg_class c ON c.relnamespace = here.schema
+    WHERE c.relname = surplus.on_table
     UNION ALL
     SELECT format('everybody has %s on %s', g.privilege_type, c.relname), NULL::text
     FROM here, pg_class c, aclexplode(c.relacl) AS g
@@ -125,9 +139,36 @@ AS $$
     SELECT format('role %s lacks EXECUTE on %s', of_role, signature), format('GRANT EXECUTE ON FUNCTION %s TO %I', signature, of_role)
     FROM functions WHERE to_regrole(of_role) IS NOT NULL AND NOT has_function_privilege(of_role, oid, 'EXECUTE')
     UNION ALL
-    SELECT format('everybody has EXECUTE on %s', f.signature), format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.signature)
-    FROM (SELECT DISTINCT oid, signature FROM functions) AS f JOIN pg_proc p ON p.oid = f.oid
-    WHERE p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) AS g WHERE g.grantee = 0)
+    SELECT format('role %s has EXECUTE on %s', g.grantee::regrole, p.oid::regprocedure),
+           format('REVOKE ALL ON FUNCTION %s FROM %s', p.oid::regprocedure, g.grantee::regrole)
+    FROM here, pg_proc p, aclexplode(p.proacl) AS g
+    WHERE p.pronamespace = here.schema AND p.proname LIKE 'taskfold\_%' AND g.grantee IN (SELECT role FROM roles)
+      AND NOT EXISTS (SELECT FROM functions f WHERE f.oid = p.oid AND to_regrole(f.of_role) = g.grantee)
+    UNION ALL
+    SELECT format('everybody has EXECUTE on %s', p.oid::regprocedure), format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', p.oid::regprocedure)
+    FROM here, pg_proc p
+    WHERE p.pronamespace = here.schema AND (p.oid IN (SELECT oid FROM functions) OR p.prosecdef AND p.proname LIKE 'taskfold\_%')
+      AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) AS g WHERE g.grantee = 0))
+    UNION ALL
+    -- The names in a body of standard SQL were looked up when the function was made.
+    SELECT format('function %s does not have the search path %s', p.oid::regprocedure, path),
+           format('ALTER FUNCTION %s SET search_path = %s', p.oid::regprocedure, path)
+    FROM here, search, pg_proc p
+    WHERE p.pronamespace = here.schema AND p.proname LIKE 'taskfold\_%' AND p.prosqlbody IS NULL
+      AND 'search_path=' || path <> ALL (coalesce(p.proconfig, '{}'))
+    UNION ALL
+    -- No role needs a temporary table. Whoever neither owns the database nor is a superuser reports it, and an administrator revokes it.
+    SELECT format('%s may create temporary tables in the database', CASE g.grantee WHEN 0 THEN 'everybody' ELSE 'role ' || g.grantee::regrole END),
+           CASE WHEN pg_has_role(current_user, d.datdba, 'USAGE')
+               THEN format('REVOKE TEMPORARY ON DATABASE %I FROM %s', d.datname, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END) END
+    FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) AS g
+    WHERE d.datname = current_database() AND g.privilege_type = 'TEMPORARY' AND (g.grantee = 0 OR g.grantee IN (SELECT role FROM members))
+    UNION ALL
+    SELECT format('%s may create objects in the schema %s', CASE g.grantee WHEN 0 THEN 'everybody' ELSE 'role ' || g.grantee::regrole END, n.nspname),
+           CASE WHEN pg_has_role(current_user, n.nspowner, 'USAGE')
+               THEN format('REVOKE CREATE ON SCHEMA %I FROM %s', n.nspname, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END) END
+    FROM here, pg_namespace n, aclexplode(n.nspacl) AS g
+    WHERE n.oid = here.schema AND g.privilege_type = 'CREATE' AND (g.grantee = 0 OR g.grantee IN (SELECT role FROM members))
     UNION ALL
     SELECT DISTINCT format('row-level security is off on %s', w.on_table), format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', w.on_table)
     FROM here, taskfold_access_policies() AS w JOIN pg_class c ON c.relname = w.on_table
@@ -141,35 +182,6 @@ AS $$
     SELECT format('policy %s on %s is one that should not be there', p.policy, p.on_table), NULL
     FROM policies p WHERE NOT EXISTS (
         SELECT FROM taskfold_access_policies() AS w WHERE w.on_table = p.on_table AND w.policy = p.policy)
-$$;
-
--- Makes the roles that are missing, and mends what differs.
-DO $$
-DECLARE
-    name text;
-    mend text;
-BEGIN
-    FOREACH name IN ARRAY taskfold_access_roles() LOOP
-        IF to_regrole(name) IS NULL THEN
-            BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
-            EXCEPTION
-                -- Another database of this cluster makes it just now.
-                WHEN duplicate_object OR unique_violation THEN NULL;
-                WHEN insufficient_privilege THEN
-                    RAISE EXCEPTION 'the role % does not exist, and % may not create roles', name, current_user
-                        USING HINT = 'let an administrator run ops/roles.sql, or give the owner of the tables CREATEROLE';
-            END;
-        END IF;
-    END LOOP;
-    FOR mend IN SELECT d.mend FROM taskfold_access_differences() AS d WHERE d.mend IS NOT NULL LOOP
-        EXECUTE mend;
-    END LOOP;
-    -- Whoever makes tables in another schema than `public` has to let the parts in.
-    IF current_schema() <> 'public' THEN
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', current_schema(), array_to_string(taskfold_access_roles(), ', '));
-    END IF;
-END
 $$;
 
 -- Makes a login role of this database, or gives it this password, its membership and its settings (name=value).
@@ -200,3 +212,32 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION taskfold_login FROM PUBLIC;
+
+-- Makes the roles that are missing, and mends what differs.
+DO $$
+DECLARE
+    name text;
+    mend text;
+BEGIN
+    FOREACH name IN ARRAY taskfold_access_roles() LOOP
+        IF to_regrole(name) IS NULL THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            EXCEPTION
+                -- Another database of this cluster makes it just now.
+                WHEN duplicate_object OR unique_violation THEN NULL;
+                WHEN insufficient_privilege THEN
+                    RAISE EXCEPTION 'the role % does not exist, and % may not create roles', name, current_user
+                        USING HINT = 'let an administrator run ops/roles.sql, or give the owner of the tables CREATEROLE';
+            END;
+        END IF;
+    END LOOP;
+    FOR mend IN SELECT d.mend FROM taskfold_access_differences() AS d WHERE d.mend IS NOT NULL LOOP
+        EXECUTE mend;
+    END LOOP;
+    -- Whoever makes tables in another schema than `public` has to let the parts in.
+    IF current_schema() <> 'public' THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', current_schema(), array_to_string(taskfold_access_roles(), ', '));
+    END IF;
+END
+$$;

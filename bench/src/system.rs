@@ -54,7 +54,7 @@ impl System {
     /// Creates a gigabyte of WAL files, like a database that was in use: PostgreSQL writes each new file of 16 MB
     /// twice, and a commit then waits for some 50 ms.
     async fn make_wal(&self) -> anyhow::Result<()> {
-        let mut db = PgConnection::connect(&self.database_url()?).await?;
+        let mut db = PgConnection::connect(&self.stack.admin_url("taskfold").context("no PostgreSQL")?).await?;
         db.execute(
             "DO $$ BEGIN FOR i IN 1..64 LOOP PERFORM pg_logical_emit_message(false, '', ''), pg_switch_wal(); END LOOP; END $$",
         )

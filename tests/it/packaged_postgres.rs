@@ -29,13 +29,13 @@ async fn server(major: u32, name: &str, rights: &str) -> Option<(Stack, String)>
         }
         Err(error) => panic!("{error:#}"),
     };
-    let admin = stack.database_url().unwrap();
+    let admin = stack.admin_url("postgres").unwrap();
     let mut db = PgConnection::connect(&admin).await.unwrap();
     db.execute(format!("CREATE ROLE plain LOGIN {rights} PASSWORD 'plain'").as_str()).await.unwrap();
     db.execute("CREATE DATABASE plain OWNER plain").await.unwrap();
     db.execute("ALTER DATABASE plain SET jit = on").await.unwrap();
     db.close().await.unwrap();
-    let url = stack.database_url_for("plain").unwrap().replace("//postgres@", "//plain:plain@");
+    let url = stack.admin_url("plain").unwrap().replace("//postgres@", "//plain:plain@");
     Some((stack, url))
 }
 
@@ -90,7 +90,7 @@ async fn an_owner_with_createrole_needs_no_other_right() {
 async fn an_owner_without_createrole_needs_an_administrator_to_create_the_roles() {
     for major in MAJORS {
         let Some((stack, database_url)) = server(major, "administered", "").await else { continue };
-        let admin = stack.database_url().unwrap();
+        let admin = stack.admin_url("postgres").unwrap();
         let mut db = PgConnection::connect(&admin).await.unwrap();
         let tools: PathBuf = sqlx::query_scalar::<_, String>("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
             .fetch_one(&mut db)

@@ -69,10 +69,10 @@ async fn a_full_disk_is_reported_and_commands_resume_when_space_is_free() {
     let Some(disk) = Disk::needed(&data_dir("full"), 96) else { return };
     let postgres = server("full-postgres").await;
     disk.belongs_with(&postgres.data_dir().join("postgres"));
-    let admin = postgres.database_url().unwrap();
+    let admin = postgres.admin_url("postgres").unwrap();
     run(&admin, &format!("CREATE TABLESPACE tiny LOCATION '{}'", disk.path().display())).await;
     run(&admin, "CREATE DATABASE tiny TABLESPACE tiny").await;
-    let database_url = postgres.database_url_for("tiny").unwrap();
+    let database_url = postgres.admin_url("tiny").unwrap();
     let app = App::start_at(TestEnvironment { database_url, ..TestEnvironment::new().await }).await;
     let (ada, _, task) = app.with_a_task().await;
 
@@ -191,7 +191,7 @@ async fn without_its_file(app: &App, postgres: &Stack, table: &str, meanwhile: i
 #[tokio::test]
 async fn a_missing_database_file_stops_only_what_needs_it() {
     let postgres = server("files").await;
-    let database_url = postgres.database_url().unwrap();
+    let database_url = postgres.admin_url("taskfold").unwrap();
     let app = App::start_at(TestEnvironment { database_url, ..TestEnvironment::new().await }).await;
     let (ada, project, task) = app.with_a_task().await;
     without_its_file(&app, &postgres, "commands", async || {

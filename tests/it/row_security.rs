@@ -73,9 +73,7 @@ async fn the_query_role_reads_only_rows_of_its_user() {
         let own = i64::from(table.as_str() == "accounts");
         assert_eq!(seen(&mut db, table, &eve.user_id).await, own, "{table} by a stranger");
     }
-    for table in
-        ["projects", "project_members", "project_teams", "tasks", "comments", "events", "teams", "team_members"]
-    {
+    for table in ["projects", "project_teams", "tasks", "comments", "events", "teams", "team_members"] {
         assert!(seen(&mut db, table, &ada.user_id).await > 0, "{table} by its owner");
     }
     for table in ["notifications", "notification_reads", "notification_settings"] {

@@ -12,6 +12,8 @@ mod data_dir;
 mod nats;
 /// Leftovers of killed runs.
 mod orphans;
+/// The owner of the database.
+mod owner;
 /// Versions and hashes of the fetched builds.
 mod pins;
 /// The PostgreSQL server.
@@ -22,10 +24,8 @@ mod privileges;
 mod supervisor;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context as _;
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 pub use data_dir::{Running, attach};
 pub use supervisor::{Restarter, ServerState, ServerStatus};
@@ -59,9 +59,17 @@ pub struct Options {
     pub durability: Durability,
 }
 
+/// Addresses of the embedded PostgreSQL.
+struct DatabaseUrls {
+    /// URL of the database `taskfold`, as its owner.
+    owner: String,
+    /// The same as the superuser.
+    admin: String,
+}
+
 /// The running servers. Dropping this stops them too, but blocks: prefer [`Stack::stop`].
 pub struct Stack {
-    postgres: Option<(Supervised, String)>,
+    postgres: Option<(Supervised, DatabaseUrls)>,
     nats: Option<(Supervised, String)>,
     /// Last, so that the lock outlives the servers.
     data_dir: DataDir,
@@ -84,8 +92,11 @@ impl Stack {
         let (postgres, nats) = tokio::try_join!(
             set_up(postgres, move || {
                 let postgres = postgres::Postgres::set_up(&for_postgres, durability, postgres_major)?;
-                let url = postgres.url(DATABASE);
-                Ok((Supervised::start(postgres)?, url))
+                let urls = DatabaseUrls {
+                    owner: postgres.url(owner::OWNER, DATABASE),
+                    admin: postgres.url(postgres::SUPERUSER, DATABASE),
+                };
+                Ok((Supervised::start(postgres)?, urls))
             }),
             set_up(nats, move || {
                 let nats = nats::Nats::set_up(&path)?;
@@ -94,9 +105,10 @@ impl Stack {
             }),
         )?;
         let stack = Self { postgres, nats, data_dir };
-        if let Some((server, url)) = &stack.postgres {
+        if let Some((server, _)) = &stack.postgres {
             server.until_up().await?;
-            create_database(url).await.context("creating the embedded database")?;
+            let admin = stack.admin_url("postgres").context("there is no PostgreSQL")?;
+            owner::set_up(&admin).await?;
         }
         if let Some((server, _)) = &stack.nats {
             server.until_up().await?;
@@ -109,15 +121,15 @@ impl Stack {
         Ok(stack)
     }
 
-    /// URL of the database `taskfold` as superuser, for sqlx and psql. Restarts do not change it.
+    /// URL of the database `taskfold` as its owner, for sqlx and psql. Restarts do not change it.
     pub fn database_url(&self) -> Option<String> {
-        self.database_url_for(DATABASE)
+        self.postgres.as_ref().map(|(_, urls)| urls.owner.clone())
     }
 
-    /// URL of another database of the same server, which this does not create.
-    pub fn database_url_for(&self, database: &str) -> Option<String> {
-        let (_, url) = self.postgres.as_ref()?;
-        Some(url.replace(&format!("/{DATABASE}?"), &format!("/{database}?")))
+    /// URL of a database of the server as the superuser. The database need not exist yet.
+    pub fn admin_url(&self, database: &str) -> Option<String> {
+        let (_, urls) = self.postgres.as_ref()?;
+        Some(urls.admin.replace(&format!("/{DATABASE}?"), &format!("/{database}?")))
     }
 
     pub fn nats_url(&self) -> Option<String> {
@@ -153,42 +165,25 @@ impl Stack {
     }
 
     fn supervised(&self) -> impl Iterator<Item = &Supervised> {
-        self.postgres.iter().chain(&self.nats).map(|(server, _)| server)
+        let postgres = self.postgres.iter().map(|(server, _)| server);
+        postgres.chain(self.nats.iter().map(|(server, _)| server))
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         self.supervised().for_each(Supervised::ask_to_stop);
-        for (server, _) in self.postgres.iter_mut().chain(&mut self.nats) {
-            server.join();
-        }
+        let postgres = self.postgres.iter_mut().map(|(server, _)| server);
+        postgres.chain(self.nats.iter_mut().map(|(server, _)| server)).for_each(Supervised::join);
     }
 }
 
-type Started = (Supervised, String);
-
-async fn set_up(
+async fn set_up<T: Send + 'static>(
     enabled: bool,
-    start: impl FnOnce() -> anyhow::Result<Started> + Send + 'static,
-) -> anyhow::Result<Option<Started>> {
+    start: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<Option<T>> {
     if !enabled {
         return Ok(None);
     }
     tokio::task::spawn_blocking(start).await?.map(Some)
-}
-
-async fn create_database(url: &str) -> anyhow::Result<()> {
-    let options: sqlx::postgres::PgConnectOptions = url.parse()?;
-    let connect = options.clone().database("postgres").disable_statement_logging();
-    let mut connection = tokio::time::timeout(Duration::from_secs(10), connect.connect()).await??;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(DATABASE)
-        .fetch_one(&mut connection)
-        .await?;
-    if !exists {
-        connection.execute(format!("CREATE DATABASE {DATABASE}").as_str()).await?;
-    }
-    connection.close().await?;
-    Ok(())
 }

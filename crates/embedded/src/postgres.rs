@@ -18,9 +18,11 @@ use super::supervisor::Recipe;
 /// Maximum length of a socket's path: `sun_path` has 108 bytes on Linux and 104 on macOS, the final zero included.
 const MAX_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 const SOCKET: &str = ".s.PGSQL.5432";
-/// Content of `pg_hba.conf`: whoever can open the socket may sign in as the owner. The roles of the program have
-/// passwords, and cannot become another role.
-const ACCESS: &str = "# Written at every start.\nlocal all postgres trust\nlocal all all scram-sha-256\n";
+/// Name of the superuser.
+pub(super) const SUPERUSER: &str = "postgres";
+/// Content of `pg_hba.conf`: whoever can open the socket may sign in as the superuser or as the owner. The roles of the
+/// program have passwords, and cannot become another role.
+const ACCESS: &str = "# Written at every start.\nlocal all postgres,taskfold trust\nlocal all all scram-sha-256\n";
 
 pub(super) struct Postgres {
     binaries: PostgresBinaries,
@@ -45,9 +47,9 @@ impl Postgres {
         Ok(postgres)
     }
 
-    pub(super) fn url(&self, database: &str) -> String {
+    pub(super) fn url(&self, user: &str, database: &str) -> String {
         // The host before the slash is ignored when `host=` names a socket folder, but sqlx requires one.
-        format!("postgres://postgres@localhost/{database}?host={}", self.socket_dir.display())
+        format!("postgres://{user}@localhost/{database}?host={}", self.socket_dir.display())
     }
 
     fn tool(&self, name: &str) -> Command {
@@ -68,7 +70,7 @@ impl Postgres {
         let mut initdb = self.tool("initdb");
         initdb.arg("-D").arg(&unfinished).args([
             "-U",
-            "postgres",
+            SUPERUSER,
             "-A",
             "trust",
             "-E",

@@ -169,13 +169,13 @@ impl System {
     }
 
     pub async fn backup(&self) -> Backup {
-        let admin_url = self.stack.database_url_for("postgres").unwrap();
+        let admin_url = self.stack.admin_url("postgres").unwrap();
         Backup::of(&self.stack.database_url().unwrap(), &admin_url).await
     }
 
     /// Makes the server read-only, as a failover to a replica does.
     pub async fn set_read_only(&self, read_only: bool) {
-        let mut db = PgConnection::connect(&self.stack.database_url_for("postgres").unwrap()).await.unwrap();
+        let mut db = PgConnection::connect(&self.stack.admin_url("postgres").unwrap()).await.unwrap();
         let set = format!("ALTER DATABASE taskfold SET default_transaction_read_only = {read_only}");
         db.execute(set.as_str()).await.unwrap();
         let end_sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'taskfold'";

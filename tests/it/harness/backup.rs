@@ -15,18 +15,31 @@ pub struct Backup {
 impl Backup {
     pub async fn of(database_url: &str, admin_url: &str) -> Self {
         let name = database_url.split(['/', '?']).nth(3).unwrap().to_owned();
-        let admin = PgConnection::connect(admin_url).await.unwrap();
+        let mut admin = PgConnection::connect(admin_url).await.unwrap();
+        let owner: String = sqlx::query_scalar("SELECT datdba::regrole::text FROM pg_database WHERE datname = $1")
+            .bind(&name)
+            .fetch_one(&mut admin)
+            .await
+            .unwrap();
         let mut backup = Self { name, admin_url: admin_url.to_owned(), admin };
         backup
-            .run_exclusively(&[&format!("CREATE DATABASE {0}_backup TEMPLATE {0} STRATEGY = FILE_COPY", backup.name)])
+            .run_exclusively(&[&format!(
+                "CREATE DATABASE {0}_backup TEMPLATE {0} OWNER {owner} STRATEGY = FILE_COPY",
+                backup.name
+            )])
             .await;
         backup
     }
 
     pub async fn restore(mut self) {
         let Self { name, .. } = &self;
-        let statements = [format!("DROP DATABASE {name}"), format!("ALTER DATABASE {name}_backup RENAME TO {name}")];
-        self.run_exclusively(&[statements[0].as_str(), statements[1].as_str()]).await;
+        let statements = [
+            format!("DROP DATABASE {name}"),
+            format!("ALTER DATABASE {name}_backup RENAME TO {name}"),
+            // A copy has not the privileges of its template: `taskfold migrate` revokes this one.
+            format!("REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"),
+        ];
+        self.run_exclusively(&statements.each_ref().map(String::as_str)).await;
     }
 
     /// Runs the statements while no session is connected to the database.

@@ -84,7 +84,7 @@ fn start() -> (String, String) {
                     durability: Durability::TestsOnly,
                 };
                 let stack = Stack::start_on(options, major()).await.expect("the embedded servers start");
-                sender.send((stack.database_url().unwrap(), stack.nats_url().unwrap())).unwrap();
+                sender.send((stack.admin_url("taskfold").unwrap(), stack.nats_url().unwrap())).unwrap();
                 std::future::pending::<()>().await;
             });
         });

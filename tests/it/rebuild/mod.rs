@@ -41,7 +41,8 @@ async fn populate(app: &App) -> (Actor, String) {
     let before_anybody_watched = ada.task(&project, "early").await;
     bea.put(&format!("{path}/watch"), json!({})).await.expect(200);
     for i in 0..5 {
-        let new = json!({"title": format!("tab\there {i}\\n"), "description": "line\nline", "label_ids": [label["created_id"]]});
+        let new =
+            json!({"title": format!("here {i}\\n"), "description": "line\n\ttab", "label_ids": [label["created_id"]]});
         let task = ada.post(&format!("{path}/tasks"), new).await.expect(201)["id"].as_str().unwrap().to_owned();
         ada.post(&format!("/v1/tasks/{task}/move"), json!({"column_id": doing})).await.expect(200);
         ada.post(&format!("/v1/tasks/{task}/comments"), json!({"text": "look, @bea"})).await.expect(201);
@@ -103,7 +104,7 @@ async fn every_table_of_the_projector_belongs_to_a_generation() {
     let app = App::start().await;
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace \
-           AND has_table_privilege('taskfold_projector', oid, 'DELETE') AND relname <> 'projector_lease' ORDER BY 1",
+           AND has_table_privilege('taskfold_projector', oid, 'UPDATE') AND relname <> 'projector_lease' ORDER BY 1",
     )
     .fetch_all(&app.owner)
     .await
