@@ -147,6 +147,8 @@ pub async fn nats(nats_url: &str, name: &str) -> anyhow::Result<async_nats::Clie
     if let Some((user, password)) = credentials {
         options = options.user_and_password(user.to_owned(), password.to_owned());
     }
+    // It would log them at level debug, too.
+    let servers = servers.into_iter().map(without_credentials).collect::<anyhow::Result<Vec<_>>>()?;
     options
         .name(name)
         // The client replaces a connection after three unanswered pings.
@@ -163,4 +165,12 @@ pub async fn nats(nats_url: &str, name: &str) -> anyhow::Result<async_nats::Clie
         .connect(servers)
         .await
         .context("connecting to NATS")
+}
+
+fn without_credentials(server: async_nats::ServerAddr) -> anyhow::Result<async_nats::ServerAddr> {
+    let mut url = server.into_inner();
+    // They fail for a URL without a host, which has no credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    async_nats::ServerAddr::from_url(url).context("reading the URL of NATS")
 }

@@ -26,7 +26,7 @@ pub(super) struct AttachmentFlags {
     s3_access_key_id: Option<String>,
     /// Secret access key for the S3 store
     #[arg(long, env = "TASKFOLD_S3_SECRET_ACCESS_KEY", hide_env_values = true, global = true)]
-    s3_secret_access_key: Option<String>,
+    pub(super) s3_secret_access_key: Option<String>,
 }
 
 /// Checked settings.
@@ -58,7 +58,13 @@ pub struct S3 {
 
 impl AttachmentFlags {
     /// Checks the flags. `note` receives each mistake: the flag, its value, and the error.
-    pub(super) fn check(&self, data_dir: &Path, note: &mut impl FnMut(&str, &str, &str)) -> Option<Attachments> {
+    /// `secret_key`: the secret access key, given or from a file.
+    pub(super) fn check(
+        &self,
+        data_dir: &Path,
+        secret_key: Option<String>,
+        note: &mut impl FnMut(&str, &str, &str),
+    ) -> Option<Attachments> {
         // Scripts often set a variable to the empty string instead of leaving it unset.
         let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
         let bytes = self.attachment_bytes.parse().ok().filter(|bytes| (1..=1 << 50).contains(bytes));
@@ -71,7 +77,7 @@ impl AttachmentFlags {
         {
             note("s3-endpoint", text, "must be a URL such as https://host:9000");
         }
-        let keys = match (given(&self.s3_access_key_id), given(&self.s3_secret_access_key)) {
+        let keys = match (given(&self.s3_access_key_id), secret_key) {
             (Some(id), Some(secret)) => Some((id, secret)),
             (None, None) => None,
             (Some(_), None) => {

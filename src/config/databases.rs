@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::secrets::Secrets;
 use crate::databases::RoleUrls;
 
 /// Flags as they were given.
@@ -23,18 +24,25 @@ pub(super) struct RoleUrlFlags {
 }
 
 impl RoleUrlFlags {
-    pub(super) fn check(&self, note: &mut impl FnMut(&str, &str, &str)) -> RoleUrls {
-        let mut checked = |flag: &str, url: &Option<String>| {
-            let url = url.clone().filter(|text| !text.trim().is_empty())?;
-            check(flag, &url, note);
-            Some(url)
-        };
-        RoleUrls {
-            command: checked("command-database-url", &self.command_database_url),
-            query: checked("query-database-url", &self.query_database_url),
-            feed: checked("feed-database-url", &self.feed_database_url),
-            projector: checked("projector-database-url", &self.projector_database_url),
-        }
+    /// Values as they were given, of command-api, query-api, live feed and projector.
+    pub(super) fn given(&self) -> [Option<String>; 4] {
+        [&self.command_database_url, &self.query_database_url, &self.feed_database_url, &self.projector_database_url]
+            .map(Clone::clone)
+    }
+}
+
+/// Checks the URLs, given or from files.
+pub(super) fn role_urls(secrets: &Secrets, note: &mut impl FnMut(&str, &str, &str)) -> RoleUrls {
+    let mut checked = |flag: &str, url: &Option<String>| {
+        let url = url.clone()?;
+        check(flag, &url, note);
+        Some(url)
+    };
+    RoleUrls {
+        command: checked("command-database-url", &secrets.command_database_url),
+        query: checked("query-database-url", &secrets.query_database_url),
+        feed: checked("feed-database-url", &secrets.feed_database_url),
+        projector: checked("projector-database-url", &secrets.projector_database_url),
     }
 }
 

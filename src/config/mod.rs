@@ -8,15 +8,22 @@ pub mod attachments;
 mod databases;
 /// Settings of limits.
 pub mod limits;
+/// Settings of an external issuer of tokens.
+mod oidc;
+/// Secrets that are read from files.
+mod secrets;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use crate::databases::RoleUrls;
+
+pub use oidc::{KeysAt, Oidc};
+
+use secrets::{SecretFiles, Secrets};
 
 /// An event-sourced backend for collaborative task management.
 #[derive(Debug, Parser)]
@@ -122,11 +129,27 @@ pub struct ImportFile {
     #[arg(long, env = "TASKFOLD_SERVER", default_value = "http://127.0.0.1:8080")]
     pub server: String,
     /// API token with write access, or an access token of POST /v1/sessions
-    #[arg(long, env = "TASKFOLD_TOKEN", hide_env_values = true)]
-    pub token: String,
+    #[arg(long, env = "TASKFOLD_TOKEN", hide_env_values = true, required_unless_present = "token_file")]
+    token: Option<String>,
+    /// File with the value of --token
+    #[arg(long, env = "TASKFOLD_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// Project to import into [default: a new project]
     #[arg(long)]
     pub project_id: Option<uuid::Uuid>,
+}
+
+impl ImportFile {
+    /// The token, given or from its file.
+    pub fn token(&self) -> anyhow::Result<String> {
+        let given = self.token.as_ref().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        match (given, &self.token_file) {
+            (Some(token), _) => Ok(token),
+            (None, Some(file)) => secrets::from_file(file)
+                .map_err(|error| anyhow::anyhow!("--token-file {:?}: {error}", file.display().to_string())),
+            (None, None) => anyhow::bail!("--token must not be empty"),
+        }
+    }
 }
 
 /// Format of the log output.
@@ -142,6 +165,10 @@ struct Flags {
     /// Address and port to listen on
     #[arg(long, env = "TASKFOLD_LISTEN", default_value = "127.0.0.1:8080", global = true)]
     listen: String,
+    /// Address and port for `/metrics` and `/health/ready`, which are then not served on the port of the API [default: the
+    /// port of the API]
+    #[arg(long, env = "TASKFOLD_ADMIN_LISTEN", global = true)]
+    admin_listen: Option<String>,
     /// Folder for the data of the embedded servers and attachments
     #[arg(long, env = "TASKFOLD_DATA_DIR", default_value = ".taskfold", global = true)]
     data_dir: PathBuf,
@@ -179,6 +206,8 @@ struct Flags {
     #[arg(long, env = "TASKFOLD_LOG_FORMAT", default_value = "text", global = true)]
     log_format: String,
     #[command(flatten)]
+    secret_files: SecretFiles,
+    #[command(flatten)]
     attachments: attachments::AttachmentFlags,
     #[command(flatten)]
     limits: limits::LimitFlags,
@@ -190,6 +219,8 @@ struct Flags {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub listen: SocketAddr,
+    /// Address of health and metrics, if they are not on the port of the API.
+    pub admin_listen: Option<SocketAddr>,
     pub data_dir: PathBuf,
     /// URL of the owner of the tables.
     pub database_url: Option<String>,
@@ -206,23 +237,6 @@ pub struct Settings {
     pub accounts: accounts::Accounts,
 }
 
-/// External issuer of tokens.
-#[derive(Debug, Clone)]
-pub struct Oidc {
-    /// Value of `iss` in its tokens.
-    pub issuer: String,
-    pub audience: String,
-    pub keys: KeysAt,
-}
-
-/// Location of an issuer's public keys.
-#[derive(Debug, Clone)]
-pub enum KeysAt {
-    Jwks(Url),
-    /// URL of the discovery document, which names the URL of the keys.
-    Discovery(Url),
-}
-
 impl Cli {
     /// Checks all flags. Errors are the mistakes, one line each.
     pub fn settings(&self) -> Result<Settings, Vec<String>> {
@@ -230,18 +244,27 @@ impl Cli {
         let mut mistakes = Vec::new();
         let mut note = |flag: &str, value: &str, error: &str| mistakes.push(format!("--{flag} {value:?}: {error}"));
 
-        let listen = flags.listen.to_socket_addrs().ok().and_then(|mut found| found.next());
-        if listen.is_none() {
-            note("listen", &flags.listen, "must be an address and a port, such as 127.0.0.1:8080");
-        }
+        let listen = address("listen", &flags.listen, &mut note);
         // Scripts often set a variable to the empty string instead of leaving it unset.
         let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
-        let database_url = given(&flags.database_url);
+        let admin_listen = given(&flags.admin_listen).and_then(|text| address("admin-listen", &text, &mut note));
+        let [command_database_url, query_database_url, feed_database_url, projector_database_url] =
+            flags.role_urls.given();
+        let given_secrets = Secrets {
+            database_url: flags.database_url.clone(),
+            command_database_url,
+            query_database_url,
+            feed_database_url,
+            projector_database_url,
+            nats_url: flags.nats_url.clone(),
+            s3_secret_access_key: flags.attachments.s3_secret_access_key.clone(),
+        };
+        let secrets = Secrets::read(given_secrets, &flags.secret_files, &mut note);
+        let role_urls = databases::role_urls(&secrets, &mut note);
+        let Secrets { database_url, nats_url, s3_secret_access_key, .. } = secrets;
         if let Some(url) = &database_url {
             databases::check("database-url", url, &mut note);
         }
-        let role_urls = flags.role_urls.check(&mut note);
-        let nats_url = given(&flags.nats_url);
         if let Some(url) = &nats_url
             && url.split(',').any(|one| one.trim().parse::<async_nats::ServerAddr>().is_err())
         {
@@ -265,8 +288,10 @@ impl Cli {
         if log_format.is_none() {
             note("log-format", &flags.log_format, "must be `text` or `json`");
         }
-        let oidc = oidc(given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url), &mut note);
-        let attachments = flags.attachments.check(&flags.data_dir, &mut note);
+        let (issuer, audience, jwks_url) =
+            (given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url));
+        let oidc = oidc::check(issuer, audience, jwks_url, &mut note);
+        let attachments = flags.attachments.check(&flags.data_dir, s3_secret_access_key, &mut note);
         let attachment_bytes = attachments.as_ref().map_or(0, |attachments| attachments.bytes);
         let limits = flags.limits.check(attachment_bytes, &mut note);
         let accounts = flags.accounts.check(&mut note);
@@ -281,6 +306,7 @@ impl Cli {
                 Some(accounts),
             ) if mistakes.is_empty() => Ok(Settings {
                 listen,
+                admin_listen,
                 data_dir: flags.data_dir.clone(),
                 database_url,
                 role_urls,
@@ -300,45 +326,13 @@ impl Cli {
     }
 }
 
-/// Checks the flags of the issuer, and notes each mistake.
-fn oidc(
-    issuer: Option<String>,
-    audience: Option<String>,
-    jwks_url: Option<String>,
-    note: &mut impl FnMut(&str, &str, &str),
-) -> Option<Oidc> {
-    let Some(issuer) = issuer else {
-        for (flag, value) in [("oidc-audience", audience), ("oidc-jwks-url", jwks_url)] {
-            if let Some(value) = value {
-                note(flag, &value, "must be set together with --oidc-issuer");
-            }
-        }
-        return None;
-    };
-    // OpenID Connect Discovery, 4: the well-known path is appended to the issuer.
-    let discovery = web_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
-        .filter(|_| web_url(&issuer).is_some_and(|url| url.query().is_none() && url.fragment().is_none()));
-    if discovery.is_none() {
-        note("oidc-issuer", &issuer, "must be a URL such as https://id.example.com");
+/// Parses an address with a port, and notes one that is none.
+fn address(flag: &str, text: &str, note: &mut impl FnMut(&str, &str, &str)) -> Option<SocketAddr> {
+    let address = text.to_socket_addrs().ok().and_then(|mut found| found.next());
+    if address.is_none() {
+        note(flag, text, "must be an address and a port, such as 127.0.0.1:8080");
     }
-    if audience.is_none() {
-        note("oidc-audience", "", "must be set together with --oidc-issuer");
-    }
-    let keys = match jwks_url {
-        None => discovery.map(KeysAt::Discovery),
-        Some(text) => {
-            let url = web_url(&text);
-            if url.is_none() {
-                note("oidc-jwks-url", &text, "must be a URL such as https://id.example.com/keys");
-            }
-            url.map(KeysAt::Jwks)
-        }
-    };
-    Some(Oidc { issuer, audience: audience?, keys: keys? })
-}
-
-fn web_url(text: &str) -> Option<Url> {
-    text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    address
 }
 
 /// Tells whether NATS accepts the text as the name of a stream and as one token of a subject.
@@ -363,6 +357,7 @@ mod tests {
             "taskfold",
             "projector",
             "--listen=nowhere",
+            "--admin-listen=9090",
             "--pool-size=many",
             "--stream=a.b",
             "--log-format=xml",
@@ -373,28 +368,9 @@ mod tests {
             "--s3-endpoint=minio",
             "--s3-secret-access-key=hunter2",
         ])?;
-        let mistakes = cli.settings().expect_err("ten of them are wrong");
-        assert_eq!(mistakes.len(), 10, "{mistakes:?}");
+        let mistakes = cli.settings().expect_err("eleven of them are wrong");
+        assert_eq!(mistakes.len(), 11, "{mistakes:?}");
         assert!(!mistakes.concat().contains("hunter2"));
-        Ok(())
-    }
-
-    #[test]
-    fn the_settings_of_an_external_issuer_are_complete_or_absent() -> anyhow::Result<()> {
-        let settings = |flags: &[&str]| Cli::try_parse_from(["taskfold"].iter().chain(flags)).map(|cli| cli.settings());
-        let issuer = "--oidc-issuer=https://id.example.com/work/";
-        let oidc = settings(&[issuer, "--oidc-audience=taskfold"])?.map_err(|e| anyhow::anyhow!("{e:?}"))?.oidc;
-        let Some(Oidc { keys: KeysAt::Discovery(url), issuer: said, .. }) = oidc else { anyhow::bail!("{oidc:?}") };
-        assert_eq!(url.as_str(), "https://id.example.com/work/.well-known/openid-configuration");
-        assert_eq!(said, "https://id.example.com/work/");
-        for (flags, wrong) in [
-            (vec![issuer], 1),
-            (vec!["--oidc-audience=x"], 1),
-            (vec!["--oidc-issuer=nowhere", "--oidc-jwks-url=ftp://x/y"], 3),
-            (vec!["--oidc-issuer=https://x/?a=b", "--oidc-audience=x"], 1),
-        ] {
-            assert_eq!(settings(&flags)?.expect_err("something is wrong").len(), wrong, "{flags:?}");
-        }
         Ok(())
     }
 }

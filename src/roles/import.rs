@@ -37,11 +37,12 @@ struct Skipped {
 pub async fn run(format: &str, import: ImportFile) -> anyhow::Result<()> {
     let server: Url = import.server.parse().context("reading --server")?;
     let client = Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
-    let status_url = send(&client, &server, format, &import).await?;
+    let token = import.token()?;
+    let status_url = send(&client, &server, format, &import, &token).await?;
 
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}")?);
     let last = loop {
-        let answer = client.get(status_url.clone()).bearer_auth(&import.token).send().await?;
+        let answer = client.get(status_url.clone()).bearer_auth(&token).send().await?;
         let progress: Progress = accepted(answer).await?.json().await.context("reading the import's state")?;
         if let Some(total) = progress.total {
             bar.set_length(total);
@@ -58,7 +59,7 @@ pub async fn run(format: &str, import: ImportFile) -> anyhow::Result<()> {
 }
 
 /// Streams the file, so that its size does not matter. Returns the URL of the progress.
-async fn send(client: &Client, server: &Url, format: &str, import: &ImportFile) -> anyhow::Result<Url> {
+async fn send(client: &Client, server: &Url, format: &str, import: &ImportFile, token: &str) -> anyhow::Result<Url> {
     let file =
         tokio::fs::File::open(&import.file).await.with_context(|| format!("opening {}", import.file.display()))?;
     let length = file.metadata().await?.len();
@@ -69,7 +70,7 @@ async fn send(client: &Client, server: &Url, format: &str, import: &ImportFile) 
     }
     let answer = client
         .post(url)
-        .bearer_auth(&import.token)
+        .bearer_auth(token)
         .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, length)
         .body(reqwest::Body::wrap_stream(ReaderStream::new(file)))

@@ -1,7 +1,8 @@
 //! The data dir: used by one program at a time, in which other programs find the addresses of its servers.
 
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -23,14 +24,8 @@ pub(super) struct DataDir {
 
 impl DataDir {
     pub(super) fn take(path: &Path) -> anyhow::Result<Self> {
-        let is_new = !path.exists();
         std::fs::create_dir_all(path).with_context(|| format!("creating the data dir {}", path.display()))?;
-        if is_new {
-            // Private. Under root, PostgreSQL's user must be able to traverse it to its own private folder.
-            let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-                .context("closing the data dir to others")?;
-        }
+        close_to_others(path).context("closing the data dir to others")?;
         // Absolute and without links, because it appears in settings, command lines and the name of a socket.
         let path = path.canonicalize().with_context(|| format!("looking up {}", path.display()))?;
         let lock = open_lock(&path)?;
@@ -50,7 +45,8 @@ impl DataDir {
     /// Through a second file and a rename: a reader never sees half of it.
     pub(super) fn announce(&self, running: &Running) -> anyhow::Result<()> {
         let unfinished = self.path.join("run.json.unfinished");
-        std::fs::write(&unfinished, serde_json::to_vec_pretty(running)?).context("writing run.json")?;
+        let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&serde_json::to_vec_pretty(running)?).context("writing run.json")?;
         std::fs::rename(&unfinished, self.path.join("run.json")).context("writing run.json")
     }
 }
@@ -71,11 +67,50 @@ pub fn attach(data_dir: &Path) -> Option<Running> {
     }
 }
 
+/// Removes the rights of other users from the data dir and what is in it, which an earlier version or an operator may
+/// have created with more. PostgreSQL's own folder has a private mode always.
+fn close_to_others(path: &Path) -> anyhow::Result<()> {
+    // Under root, PostgreSQL's user must be able to traverse it to its own private folder.
+    restrict(path, if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 })?;
+    for folder in ["nats", "attachments"] {
+        restrict(&path.join(folder), 0o700)?;
+    }
+    for file in ["lock", "run.json", "run.json.unfinished"] {
+        restrict(&path.join(file), 0o600)?;
+    }
+    Ok(())
+}
+
+/// Removes all rights beyond `allowed` from a file or folder, if it exists.
+fn restrict(path: &Path, allowed: u32) -> anyhow::Result<()> {
+    let mode = match std::fs::metadata(path) {
+        Ok(meta) => meta.permissions().mode() & 0o7777,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("looking up {}", path.display())),
+    };
+    if mode & !allowed == 0 {
+        return Ok(());
+    }
+    let restricted = std::fs::Permissions::from_mode(mode & allowed);
+    match std::fs::set_permissions(path, restricted) {
+        Ok(()) => {
+            tracing::info!(path = %path.display(), mode = format!("{:o}", mode & allowed), "closed to other users")
+        }
+        // Only its owner may; it stays usable.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            tracing::warn!(path = %path.display(), mode = format!("{mode:o}"), "other users can read this, and its owner is another user");
+        }
+        Err(error) => return Err(error).with_context(|| format!("closing {}", path.display())),
+    }
+    Ok(())
+}
+
 fn open_lock(path: &Path) -> anyhow::Result<File> {
     File::options()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(path.join("lock"))
         .with_context(|| format!("opening the lock of the data dir {}", path.display()))
 }
@@ -98,6 +133,28 @@ mod tests {
         drop(held);
         assert!(attach(&path).is_none());
         drop(DataDir::take(&path)?);
+        std::fs::remove_dir_all(&path)?;
+        Ok(())
+    }
+
+    #[test]
+    fn an_open_data_folder_is_closed_to_other_users() -> anyhow::Result<()> {
+        let path = std::env::temp_dir().join(format!("taskfold-open-dir-{}", std::process::id()));
+        let mode = |name: &str| anyhow::Ok(std::fs::metadata(path.join(name))?.permissions().mode() & 0o777);
+        for folder in ["", "attachments", "nats"] {
+            std::fs::create_dir_all(path.join(folder))?;
+            std::fs::set_permissions(path.join(folder), std::fs::Permissions::from_mode(0o777))?;
+        }
+        for file in ["lock", "run.json"] {
+            std::fs::write(path.join(file), "")?;
+            std::fs::set_permissions(path.join(file), std::fs::Permissions::from_mode(0o666))?;
+        }
+        let held = DataDir::take(&path)?;
+        held.announce(&Running { pid: 1, database_url: None, nats_url: None })?;
+        assert_eq!(mode("")?, if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 });
+        assert_eq!((mode("attachments")?, mode("nats")?), (0o700, 0o700));
+        assert_eq!((mode("lock")?, mode("run.json")?), (0o600, 0o600));
+        drop(held);
         std::fs::remove_dir_all(&path)?;
         Ok(())
     }
