@@ -14,7 +14,7 @@ use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::{Clock, LogIdentity, Writes};
 use taskfold_projector::sessions;
 use taskfold_web::auth::Verifier;
-use taskfold_web::client;
+use taskfold_web::{client, layers};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -220,12 +220,26 @@ impl Environment {
         Ok(verifier.with_outside_issuer(issuer))
     }
 
-    /// Routes of health and metrics, with the dependencies of the role and the embedded servers.
-    pub fn health(&mut self, services: &'static [Service], more: impl IntoIterator<Item = Dependency>) -> Router {
+    /// Routes of health and metrics for the port of the API, with the dependencies of the role and the embedded servers.
+    /// With an address for administrators, readiness and metrics are served there instead, by a component.
+    pub fn health(
+        &mut self,
+        services: &'static [Service],
+        more: impl IntoIterator<Item = Dependency>,
+        components: &mut Components,
+    ) -> anyhow::Result<Router> {
         let mut dependencies = std::mem::take(&mut self.dependencies);
         dependencies.extend(more);
-        let Program { metrics, shutdown, .. } = self.program.clone();
-        health::router(services, dependencies, self.pools.clone(), metrics, shutdown)
+        let Program { settings, metrics, clock, shutdown } = self.program.clone();
+        let health::Routes { live, internal } =
+            health::routes(services, dependencies, self.pools.clone(), metrics, shutdown);
+        let Some(address) = settings.admin_listen else { return Ok(live.merge(internal)) };
+        let listener = server::listen(address)
+            .with_context(|| format!("listening on {address} for health and metrics (--admin-listen)"))?;
+        tracing::info!(address = %listener.local_addr()?, "health and metrics are served on an address of their own");
+        let router = layers::around(Router::new(), live.clone().merge(internal), None, clock);
+        self.serve(listener, router, components);
+        Ok(live)
     }
 
     /// Adds the HTTP server as a component.

@@ -64,30 +64,36 @@ struct Health {
     shutdown: CancellationToken,
 }
 
+/// Routes of one role.
+pub struct Routes {
+    /// `/health/live`, which tells only that the process responds.
+    pub live: Router,
+    /// `/health/ready` and `/metrics`, which tell what the process consists of and how it is used.
+    pub internal: Router,
+}
+
 /// Routes of the three paths, for any role. The process is no longer ready once `shutdown` is cancelled, so that it
 /// gets no new requests.
-pub fn router(
+pub fn routes(
     services: &'static [Service],
     dependencies: Vec<Dependency>,
     pools: Pools,
     scraped: PrometheusHandle,
     shutdown: CancellationToken,
-) -> Router {
+) -> Routes {
     let health = Arc::new(Health { services, dependencies, shutdown });
-    Router::new()
-        .route("/health/live", get(|| async { Json(serde_json::json!({ "status": "ok" })) }))
-        .route("/health/ready", get(ready))
-        .with_state(health)
-        .route(
-            "/metrics",
-            get(|| async move {
-                if let Some(memory) = memory_stats::memory_stats() {
-                    metrics::resident_memory().set(memory.physical_mem as f64);
-                }
-                pools.measure().await;
-                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scraped.render())
-            }),
-        )
+    let live = Router::new().route("/health/live", get(|| async { Json(serde_json::json!({ "status": "ok" })) }));
+    let internal = Router::new().route("/health/ready", get(ready)).with_state(health).route(
+        "/metrics",
+        get(|| async move {
+            if let Some(memory) = memory_stats::memory_stats() {
+                metrics::resident_memory().set(memory.physical_mem as f64);
+            }
+            pools.measure().await;
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scraped.render())
+        }),
+    );
+    Routes { live, internal }
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {

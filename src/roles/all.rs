@@ -81,7 +81,8 @@ pub async fn serve(mut environment: Environment, listener: TcpListener) -> anyho
             Dependency::publication(pool, nats, stream),
             Dependency::clock(clock.clone()),
         ],
-    );
+        &mut components,
+    )?;
     let projecting = taskfold_projector::run(projector);
     components.spawn("projector", async move { projecting.await.map_err(Into::into) });
     let router = routes(vec![commands, reads], health, Some(log), clock, &mut components);

@@ -39,7 +39,8 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
             Dependency::write_side(pool.clone(), writes.clone()),
             Dependency::clock(clock.clone()),
         ],
-    );
+        &mut components,
+    )?;
     let commands = taskfold_command_api::service(taskfold_command_api::Deps {
         pool,
         signer,

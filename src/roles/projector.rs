@@ -34,7 +34,8 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
             Dependency::projection(pool.clone(), true, projector.writes.clone()),
             Dependency::publication(pool, nats, projector.stream.clone()),
         ],
-    );
+        &mut components,
+    )?;
     components.spawn("projector", async move { taskfold_projector::run(projector).await.map_err(Into::into) });
     let router = routes(Vec::new(), health, None, environment.program.clock.clone(), &mut components);
     let address = listener.local_addr()?;

@@ -39,7 +39,8 @@ async fn serve(mut environment: Environment, listener: TcpListener) -> anyhow::R
             Dependency::projection(feed_pool.clone(), false, Writes::default()),
             Dependency::clock(clock.clone()),
         ],
-    );
+        &mut components,
+    )?;
     let stream = environment.program.settings.stream.clone();
     let reads = taskfold_query_api::service(taskfold_query_api::Deps {
         pool,

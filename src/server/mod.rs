@@ -28,6 +28,8 @@ mod connection;
 mod connection_error;
 /// Time limit of a connection's first request head.
 mod header_timeout;
+/// Closing of a connection whose client may still be sending.
+mod linger;
 /// Answers to connections beyond the limit.
 mod rejection;
 /// Routes of one port.

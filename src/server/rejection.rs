@@ -7,14 +7,14 @@ use std::time::Duration;
 use axum::response::IntoResponse as _;
 use taskfold_domain::Timestamp;
 use taskfold_event_log::{Clock, metrics};
-use taskfold_web::{Code, Problem};
-use tokio::io::AsyncReadExt as _;
+use taskfold_web::{Code, Problem, security_headers};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::connection::head;
+use super::linger::linger;
 
-/// Time for the client to read the response: closing a connection with unread data resets it, and the response is lost.
+/// Time for the client to read the response.
 const LINGER: Duration = Duration::from_secs(1);
 /// Maximum number of connections that get this time at once. Others are closed.
 const MAX_LINGERING: usize = 256;
@@ -33,7 +33,7 @@ impl Rejections {
     }
 
     /// Sends 429 without reading the request, and closes the connection.
-    pub(super) fn reject(&self, mut stream: TcpStream, peer: SocketAddr) {
+    pub(super) fn reject(&self, stream: TcpStream, peer: SocketAddr) {
         metrics::http_rejected().increment(1);
         tracing::debug!(%peer, reason = "too many connections of the address", "connection rejected");
         let Ok(lingering) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
@@ -42,11 +42,7 @@ impl Rejections {
             let _lingering = lingering;
             // The response fits into the buffer of any socket; a failure means that the client has disconnected.
             let _ = stream.try_write(&answer(now));
-            let read_to_the_end = async {
-                let mut ignored = [0; 1024];
-                while stream.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
-            };
-            let _ = tokio::time::timeout(LINGER, read_to_the_end).await;
+            linger(stream, LINGER).await;
         });
     }
 }
@@ -55,7 +51,9 @@ fn answer(now: Timestamp) -> Vec<u8> {
     let problem =
         Problem::new(Code::RateLimited, "Too many connections from one address").retry_after(RETRY_AFTER_SECONDS);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut answer = head(&problem.into_response(), now);
+    let mut response = problem.into_response();
+    security_headers::insert(response.headers_mut());
+    let mut answer = head(&response, now);
     answer.extend_from_slice(&body);
     answer
 }

@@ -1,16 +1,19 @@
 //! Routes of one port: those of the services, their API document with a page to read it, health and metrics.
 
-use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
+use axum::{Json, Router};
 use taskfold_event_log::{Clock, LogIdentity};
 use taskfold_web::layers;
 use taskfold_web::service::Service;
 use tokio::sync::watch;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::lifecycle::Components;
+
+/// Path of the API document.
+const DOCUMENT: &str = "/openapi.json";
 
 /// Merges the services, and adds their background work to the components of the process.
 pub fn routes(
@@ -32,12 +35,14 @@ pub fn routes(
             components.spawn(name, async move { work.await.map_err(|error| anyhow::anyhow!(error)) });
         }
     }
-    let document = document.unwrap_or_else(without_an_api);
+    let document = Json(document.unwrap_or_else(without_an_api));
+    // For tools on other origins, as the API itself.
+    let router = router.route(DOCUMENT, get(async move || document));
     // The bare address is opened by people who look for the documentation.
     let root = Router::new().route("/", get(async || Redirect::to("/docs/")));
-    let router = router.merge(root);
+    let page = SwaggerUi::new("/docs").config(Config::from(DOCUMENT));
     // Around everything, so that an unknown path has the same problem in each role.
-    layers::around(router.merge(health).merge(SwaggerUi::new("/docs").url("/openapi.json", document)), log, clock)
+    layers::around(router, health.merge(root).merge(page), log, clock)
 }
 
 /// Joins the documents of both services, which are one API under one address.

@@ -8,17 +8,17 @@ use taskfold_web::Code;
 
 use crate::harness::{Actor, Answer, App, new_id};
 
-struct Route {
-    method: Method,
-    path: String,
+pub struct Route {
+    pub method: Method,
+    pub path: String,
     /// Set if the route takes a JSON body.
-    has_body: bool,
-    needs_token: bool,
+    pub has_body: bool,
+    pub needs_token: bool,
     query: Vec<String>,
     required_query: Vec<String>,
 }
 
-fn routes() -> Vec<Route> {
+pub fn routes() -> Vec<Route> {
     let mut routes = Vec::new();
     for document in [taskfold_command_api::document(), taskfold_query_api::document()] {
         let document = serde_json::to_value(document).unwrap();
@@ -46,16 +46,16 @@ fn routes() -> Vec<Route> {
 }
 
 /// A person with a project and a task, and another person who knows their ids.
-struct Scene {
-    app: App,
-    ada: Actor,
+pub struct Scene {
+    pub app: App,
+    pub ada: Actor,
     eve: Actor,
-    project: String,
-    task: String,
+    pub project: String,
+    pub task: String,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let app = App::start().await;
         let (ada, eve) = (app.person("ada").await, app.person("eve").await);
         let (project, _) = ada.project("Secret plans").await;
@@ -65,7 +65,7 @@ impl Scene {
     }
 
     /// The route's path, with real ids where they exist.
-    fn path(&self, route: &Route) -> String {
+    pub fn path(&self, route: &Route) -> String {
         let mut path = route
             .path
             .replace("{project_id}", &self.project)

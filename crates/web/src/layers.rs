@@ -17,14 +17,27 @@ use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
-use crate::headers;
 use crate::problem::{Code, Problem};
+use crate::headers;
 
 /// Adds the layers of every role to a router: problems for unknown paths and methods, for panics and for large headers,
-/// cross-origin access, and tracing. With a log, every response names it.
-pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>, clock: Clock) -> Router {
+/// security headers, and tracing. `api` may be used from other origins, `internal` may not. With a log, every response
+/// names it.
+pub fn around(api: Router, internal: Router, log: Option<watch::Receiver<LogIdentity>>, clock: Clock) -> Router {
+    let api = api.fallback(|| async { Problem::new(Code::NotFound, "The path does not exist") });
+    let api = guarded(api, log.clone())
+        .layer(from_fn(restore_options))
+        .layer(cross_origin())
+        .layer(from_fn(mark_plain_options));
+    api.merge(guarded(internal, log))
+        .layer(from_fn_with_state(clock, crate::trace::trace))
+        .layer(from_fn(crate::drain::read_rest))
+        .layer(from_fn(crate::security_headers::add))
+}
+
+/// Adds the layers closest to the handlers.
+fn guarded(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Router {
     let router = router
-        .fallback(|| async { Problem::new(Code::NotFound, "The path does not exist") })
         .method_not_allowed_fallback(async |method: Method| {
             if method == Method::OPTIONS {
                 return StatusCode::NO_CONTENT.into_response();
@@ -37,16 +50,9 @@ pub fn around(router: Router, log: Option<watch::Receiver<LogIdentity>>, clock: 
         Some(log) => router.layer(from_fn_with_state(log, crate::log::identify)),
         None => router,
     };
-    router
-        .layer(from_fn(crate::deadline::limit))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::internal(&"a handler panicked").into_response()
-        }))
-        .layer(from_fn(restore_options))
-        .layer(cross_origin())
-        .layer(from_fn(mark_plain_options))
-        .layer(from_fn_with_state(clock, crate::trace::trace))
-        .layer(from_fn(crate::drain::read_rest))
+    router.layer(from_fn(crate::deadline::limit)).layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+        Problem::internal(&"a handler panicked").into_response()
+    }))
 }
 
 /// Allows all origins: requests have a bearer token and never a cookie, so another site cannot misuse a session.

@@ -9,7 +9,7 @@ pub mod client;
 /// The deadline of a request.
 pub mod deadline;
 /// Reading of the rest of a request body after an early response.
-mod drain;
+pub mod drain;
 /// Request headers.
 pub mod headers;
 /// Layers around every router: fallbacks, panics, cross-origin access, limits, and tracing.
@@ -26,6 +26,8 @@ pub mod problem;
 pub mod read;
 /// Permissions of tokens.
 pub mod scope;
+/// Headers of every response that restrict what a browser does with it.
+pub mod security_headers;
 /// The parts of a service that the program runs.
 pub mod service;
 /// State that the handlers of a service share.

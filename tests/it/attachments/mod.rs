@@ -188,7 +188,7 @@ async fn content_is_never_executed_and_the_file_name_is_kept() {
         let response = sent(content(&ada, &location, &reply), 200).await;
         assert_eq!(header(&response, "content-disposition"), "attachment; filename=\"evil.html\"");
         assert_eq!(header(&response, "x-content-type-options"), "nosniff");
-        assert_eq!(header(&response, "content-security-policy"), "sandbox; default-src 'none'");
+        assert_eq!(header(&response, "content-security-policy"), "sandbox; default-src 'none'; frame-ancestors 'none'");
     }
     let path = format!("/v1/tasks/{task}/attachments");
     let star = ada.request(Method::POST, &path).header("content-type", "image/png").body("x").header(

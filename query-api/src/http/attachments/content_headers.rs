@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
+use taskfold_web::security_headers::RESOURCE_POLICY;
 
 /// Types that are displayed; all others are downloaded. SVG, HTML and XML are not among them, because they can contain
 /// scripts.
@@ -27,17 +28,20 @@ const INLINE_TYPES: &[&str] = &[
     "video/quicktime",
     "video/webm",
 ];
+const BYTES: &str = "application/octet-stream";
 const PDF: &str = "application/pdf";
-const SANDBOX_POLICY: &str = "sandbox; default-src 'none'";
+const SANDBOX_POLICY: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 /// Browsers do not open their PDF viewers in a sandbox, and scripts in a PDF cannot leave the viewer.
-const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// Sets the type of the file, and restricts what a browser may do with it.
 pub fn insert(headers: &mut HeaderMap, content_type: &str, file_name: &str) {
+    // Earlier versions accepted several types, of which a browser takes the last one.
+    let content_type = if content_type.contains(',') { BYTES } else { content_type };
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_inline = INLINE_TYPES.contains(&essence.as_str());
     let policy = if essence == PDF { PDF_POLICY } else { SANDBOX_POLICY };
-    let fallback = HeaderValue::from_static("application/octet-stream");
+    let fallback = HeaderValue::from_static(BYTES);
     let disposition = disposition(if is_inline { "inline" } else { "attachment" }, file_name);
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap_or(fallback));
     headers.insert(
@@ -46,6 +50,8 @@ pub fn insert(headers: &mut HeaderMap, content_type: &str, file_name: &str) {
     );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    // Frontends of other origins display pictures and videos.
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
 /// Builds `Content-Disposition` (RFC 6266): the name in ASCII, and the exact name if it differs (RFC 8187).
@@ -81,6 +87,8 @@ mod tests {
             assert_eq!((disposition.as_str(), policy.as_str()), ("attachment; filename=\"a.html\"", SANDBOX_POLICY));
             assert_eq!(kept, dangerous);
         }
+        let [disposition, _, replaced] = headers_of("image/png;, text/html", "a");
+        assert!(disposition.starts_with("attachment") && replaced == BYTES, "{replaced}");
         for fine in ["image/png", "Video/MP4", "text/plain; charset=utf-8"] {
             assert!(headers_of(fine, "a")[0].starts_with("inline"), "{fine}");
         }
