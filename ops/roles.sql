@@ -11,6 +11,9 @@ CREATE ROLE taskfold_query LOGIN PASSWORD :'query_password';
 CREATE ROLE taskfold_feed LOGIN PASSWORD :'feed_password';
 CREATE ROLE taskfold_projector LOGIN PASSWORD :'projector_password';
 
+-- No role needs a temporary table. If the owner of the tables does not own their database, run this in it as well:
+--     REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC;
+
 -- So that a rebuild sees which transactions of the parts it has to wait for.
 GRANT taskfold_command, taskfold_query, taskfold_feed, taskfold_projector TO :owner;
 

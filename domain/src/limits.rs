@@ -169,6 +169,8 @@ limits! {
 
     /// Body of a request in JSON
     BODY_BYTES: usize = 1024 * 1024, Bytes;
+    /// Body of a request in JSON without an access token, such as to sign in
+    ANONYMOUS_BODY_BYTES: usize = 64 * 1024, Bytes;
     /// Time in which the body of a request in JSON arrives
     BODY_SECONDS: u64 = 20, Seconds;
     /// Headers of a request, beyond which it is answered with 431

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use taskfold_domain::limits::{
 };
 use taskfold_event_log::{Clock, metrics};
 use taskfold_live::{SocketStream, Takeover};
+use taskfold_web::drain::UnreadBody;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +34,7 @@ use tower::ServiceExt as _;
 use super::Slots;
 use super::connection_error;
 use super::header_timeout::{HeadReceived, HeaderTimeout, PREFACE};
+use super::linger::linger;
 use super::shared_socket::{SharedSocket, SocketWatch};
 use super::write_timeout::WriteTimeout;
 
@@ -42,6 +45,8 @@ const FIRST_HEAD_LIMIT: Duration = Duration::from_secs(FIRST_HEADERS_SECONDS);
 const NEXT_HEAD_LIMIT: Duration = Duration::from_secs(IDLE_CONNECTION_SECONDS);
 /// Limit of a write that makes no progress.
 const STALL_LIMIT: Duration = Duration::from_secs(STALLED_RESPONSE_SECONDS);
+/// Time for a client to send the rest of a request body, and to read the response that came before its end.
+const LINGER: Duration = Duration::from_secs(5);
 /// Interval of looking for the rest of an incomplete preface.
 const PEEK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -111,12 +116,14 @@ impl ConnectionContext {
             head_received.clone(),
         ));
         let http1 = (!http2).then(|| Http1 { handover: handover.clone(), watch, clock: self.clock.clone() });
-        let service = ConnectionService { router: self.router.clone(), peer, head_received, http1 };
+        let unread = Unread::default();
+        let service =
+            ConnectionService { router: self.router.clone(), peer, head_received, http1, unread: unread.clone() };
         if http2 {
             self.serve_http2(io, service).await?;
             return Ok(None);
         }
-        self.serve_http1(io, service, &handover).await
+        self.serve_http1(io, service, &handover, &unread).await
     }
 
     async fn serve_http1(
@@ -124,6 +131,7 @@ impl ConnectionContext {
         io: Io,
         service: ConnectionService,
         handover: &PendingHandover,
+        unread: &Unread,
     ) -> Result<Option<(Handover, TcpStream)>, Error> {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(NEXT_HEAD_LIMIT).max_buf_size(REQUEST_HEAD_BYTES);
@@ -150,6 +158,9 @@ impl ConnectionContext {
         }
         served?;
         io.shutdown().await?;
+        if unread.0.load(Ordering::Relaxed) {
+            linger(io, LINGER).await;
+        }
         Ok(None)
     }
 
@@ -206,12 +217,25 @@ impl PendingHandover {
     }
 }
 
+/// Flag that the connection was closed before the end of a request body.
+#[derive(Clone, Default)]
+struct Unread(Arc<AtomicBool>);
+
+impl Unread {
+    fn note(&self, answer: &Response) {
+        if answer.extensions().get::<UnreadBody>().is_some() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Service of one connection, with all routes.
 struct ConnectionService {
     router: Router,
     peer: SocketAddr,
     head_received: HeadReceived,
     http1: Option<Http1>,
+    unread: Unread,
 }
 
 /// State of an HTTP/1 connection, which has one response at a time.
@@ -245,9 +269,11 @@ impl Service<Request<Incoming>> for ConnectionService {
         let is_http11 = request.version() == Version::HTTP_11;
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.clone().oneshot(request.map(Body::new));
+        let unread = self.unread.clone();
         Box::pin(async move {
             let Some(Http1 { handover, watch, clock }) = http1 else {
                 let Ok(answer) = answer.await;
+                unread.note(&answer);
                 return Ok(answer);
             };
             let Ok(mut answer) = tokio::select! {
@@ -255,6 +281,7 @@ impl Service<Request<Incoming>> for ConnectionService {
                 answer = answer => answer,
                 () = watch.gone(), if is_http11 => return Err(NoAnswer::Disconnected),
             };
+            unread.note(&answer);
             let Some(stream) = answer.extensions_mut().remove::<Takeover>() else { return Ok(answer) };
             if !first {
                 return Ok(answer.map(|_| Body::from_stream(stream.body_on(watch.socket))));

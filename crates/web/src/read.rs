@@ -7,8 +7,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use taskfold_domain::limits::{BODY_BYTES, BODY_SECONDS};
+use taskfold_domain::limits::{ANONYMOUS_BODY_BYTES, BODY_BYTES, BODY_SECONDS};
 
+use crate::auth::Caller;
 use crate::deadline;
 use crate::parse_errors::field_error;
 use crate::problem::{Code, Problem};
@@ -16,7 +17,8 @@ use crate::problem::{Code, Problem};
 /// Limit of the time in which a JSON body must arrive.
 const MAX_BODY_TIME: Duration = Duration::from_secs(BODY_SECONDS);
 
-/// A JSON body (`application/json`, `application/merge-patch+json`). An absent body is an empty object.
+/// A JSON body (`application/json`, `application/merge-patch+json`). An absent body is an empty object. Without a caller,
+/// which is extracted before it, the body must be small.
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
 
@@ -25,7 +27,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(CONTENT_TYPE).cloned();
-        let bytes = body_bytes(request, BODY_BYTES, MAX_BODY_TIME).await?;
+        let is_known = request.extensions().get::<Caller>().is_some();
+        let limit = if is_known { BODY_BYTES } else { ANONYMOUS_BODY_BYTES };
+        let bytes = body_bytes(request, limit, MAX_BODY_TIME).await?;
         if bytes.is_empty() && content_type.is_none() {
             return parse_json(b"{}").map(Self);
         }
@@ -45,7 +49,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
 pub fn must_be_json(content_type: Option<&http::HeaderValue>) -> Result<(), Problem> {
     let text = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || essence == "application/merge-patch+json" {
+    // With a comma there are two types, and readers disagree about which one counts.
+    if text.contains(',') {
+        Err(Problem::new(Code::UnsupportedMediaType, "Send one content type, application/json"))
+    } else if essence == "application/json" || essence == "application/merge-patch+json" {
         Ok(())
     } else {
         Err(Problem::new(Code::UnsupportedMediaType, "Send the content type application/json"))

@@ -26,7 +26,7 @@ impl ImportSource for Trello {
     }
 
     fn parse(&self, document: &[u8]) -> Result<Box<dyn source::Export>, InvalidUpload> {
-        let document = parse::document(document).ok_or(InvalidUpload::NotJson)?;
+        let document = parse::document(document)?;
         Ok(Box::new(Export::read(&document)?))
     }
 }

@@ -8,6 +8,8 @@ pub mod category;
 pub mod export;
 /// Texts and times, made to fit our limits.
 pub mod fit;
+/// Estimate of the memory of a parsed document.
+mod footprint;
 /// Ids for the things of a board, the same in every import.
 pub mod ids;
 /// The import of one export, behind the traits of a source.

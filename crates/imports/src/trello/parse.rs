@@ -5,7 +5,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::export::{board_id, object};
+use super::footprint::is_excessive;
 use crate::source::InvalidUpload;
+
+const TOO_MANY_VALUES: InvalidUpload = InvalidUpload::NotABoard {
+    pointer: "",
+    detail: "must not consist of so many small values: no export of Trello does",
+};
 
 /// The top level of a document, with its values unparsed.
 #[derive(Deserialize)]
@@ -20,24 +26,31 @@ struct Probe<'a> {
 /// Checks an upload without parsing all of it, and returns the id of its board.
 pub fn probe(bytes: &[u8]) -> Result<String, InvalidUpload> {
     let bytes = without_bom(bytes);
+    if is_excessive(bytes) {
+        return Err(TOO_MANY_VALUES);
+    }
     if let Ok(probe) = serde_json::from_slice::<Probe<'_>>(bytes) {
         let is_list = |raw: &Option<&RawValue>| raw.is_some_and(|raw| raw.get().starts_with('['));
         return Ok(board_id(probe.id.as_ref(), is_list(&probe.lists), is_list(&probe.cards))?.replace('\0', ""));
     }
     // Unusual in some way (a lone surrogate, a duplicate key, not an object): parse all of it.
-    let document = document(bytes).ok_or(InvalidUpload::NotJson)?;
+    let document = document(bytes)?;
     let top = object(&document)?;
     let is_list = |key: &str| top.get(key).is_some_and(Value::is_array);
     Ok(board_id(top.get("id"), is_list("lists"), is_list("cards"))?.to_owned())
 }
 
-/// Parses an upload. Removes U+0000 from all strings, because PostgreSQL cannot store it. `None`: it is not JSON.
-pub fn document(bytes: &[u8]) -> Option<Value> {
+/// Parses an upload. Removes U+0000 from all strings, because PostgreSQL cannot store it.
+pub fn document(bytes: &[u8]) -> Result<Value, InvalidUpload> {
     let bytes = without_bom(bytes);
-    let mut document =
-        serde_json::from_slice(bytes).ok().or_else(|| serde_json::from_slice(&without_lone_surrogates(bytes)).ok())?;
+    if is_excessive(bytes) {
+        return Err(TOO_MANY_VALUES);
+    }
+    let mut document = serde_json::from_slice(bytes)
+        .or_else(|_| serde_json::from_slice(&without_lone_surrogates(bytes)))
+        .map_err(|_| InvalidUpload::NotJson)?;
     clean(&mut document);
-    Some(document)
+    Ok(document)
 }
 
 fn without_bom(bytes: &[u8]) -> &[u8] {
@@ -103,6 +116,6 @@ mod tests {
         let odd = br#"{"id": "x", "name": "a\ud83d b\ud83d\ude00 c\u0000 \\ud83d", "lists": [], "cards": []}"#;
         assert_eq!(probe(odd).as_deref(), Ok("x"));
         let name = document(odd).map(|d| d["name"].clone());
-        assert_eq!(name, Some(Value::String("a\u{fffd} b\u{1f600} c \\ud83d".to_owned())));
+        assert_eq!(name, Ok(Value::String("a\u{fffd} b\u{1f600} c \\ud83d".to_owned())));
     }
 }

@@ -125,6 +125,7 @@ where
         }
         let caller = verified?;
         trace::record_caller(&caller);
+        parts.extensions.insert(caller);
         Ok(Self(caller))
     }
 }
