@@ -7,6 +7,7 @@ use moka::future::Cache;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 use taskfold_domain::ids::UserId;
+use taskfold_domain::input::line::{is_visible, to_line};
 use taskfold_domain::limits::{NAME_CHARS, USERNAME_MAX_CHARS, USERNAME_MIN_CHARS};
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
@@ -68,8 +69,8 @@ fn username(claims: &Map<String, Value>) -> String {
 
 fn display_name(claims: &Map<String, Value>, username: &str) -> String {
     let name = text(claims, "name").or_else(|| text(claims, "preferred_username")).unwrap_or(username);
-    let name: String = name.chars().filter(|c| *c != '\0').take(NAME_CHARS).collect();
-    if name.trim().is_empty() { username.to_owned() } else { name }
+    let name: String = to_line(name).chars().take(NAME_CHARS).collect();
+    if is_visible(&name) { name } else { username.to_owned() }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use sqlx::PgPool;
 use taskfold_domain::Timestamp;
+use taskfold_domain::input::line::{is_visible, to_line};
 use taskfold_domain::limits::{NAME_CHARS, USERNAME_MAX_CHARS, USERNAME_MIN_CHARS};
 use taskfold_event_log::deadline::{REQUEST, within};
 
@@ -57,8 +58,8 @@ fn suffixed(name: &str, digits: &str) -> String {
 
 fn display_name(person: &Person) -> String {
     let name = person.full_name.as_deref().filter(|n| !n.trim().is_empty()).or(person.username.as_deref());
-    let name: String = name.unwrap_or_default().chars().filter(|c| *c != '\0').take(NAME_CHARS).collect();
-    if name.trim().is_empty() { "Unknown member".to_owned() } else { name }
+    let name: String = to_line(name.unwrap_or_default()).chars().take(NAME_CHARS).collect();
+    if is_visible(&name) { name } else { "Unknown member".to_owned() }
 }
 
 #[cfg(test)]

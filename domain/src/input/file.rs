@@ -1,5 +1,6 @@
 //! Names, types and digests of files.
 
+use super::line::{is_unwanted, is_visible};
 use super::{ContentType, FileName, InvalidInput};
 use crate::limits::{CONTENT_TYPE_BYTES, FILE_NAME_BYTES};
 
@@ -13,28 +14,26 @@ pub fn is_name(name: &str) -> Result<(), InvalidInput> {
     let ok = (1..=FILE_NAME_BYTES).contains(&name.len())
         && name.trim() == name
         && ![".", ".."].contains(&name)
-        && !name.contains(unwanted);
+        && !name.contains(unwanted)
+        && is_visible(name);
     if ok { Ok(()) } else { Err(InvalidInput::FileName) }
 }
 
 /// Tells characters that may not be in a name: separators of folders, control characters, and the marks that reverse
 /// text so that `exe.jpg` is read where the name is `gpj.exe`.
 fn unwanted(c: char) -> bool {
-    matches!(c, '/' | '\\') || c.is_control() || is_direction(c)
+    matches!(c, '/' | '\\' | '\u{200e}' | '\u{200f}') || is_unwanted(c)
 }
 
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Checks `type/subtype` and parameters (RFC 9110, 8.3.1): visible ASCII, as it is sent in a header again.
+/// Checks `type/subtype` and parameters (RFC 9110, 8.3.1): visible ASCII, as it is sent in a header again. A comma would
+/// make two types of it, of which browsers take the last one.
 pub fn is_content_type(text: &str) -> Result<(), InvalidInput> {
     let token = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
     };
     let essence = text.split(';').next().unwrap_or_default().trim_end();
     let ok = text.len() <= CONTENT_TYPE_BYTES
-        && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+        && text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b',')
         && essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
     if ok { Ok(()) } else { Err(InvalidInput::ContentType) }
 }
@@ -60,6 +59,15 @@ impl FileName {
 }
 
 impl ContentType {
+    /// Reads a declared media type. Several are refused; anything else that is not valid becomes that of arbitrary bytes.
+    pub fn declared(given: Option<&str>) -> Result<Self, InvalidInput> {
+        if given.is_some_and(|text| text.contains(',')) {
+            Err(InvalidInput::ContentType)
+        } else {
+            Ok(Self::cleaned(given))
+        }
+    }
+
     /// Takes a valid media type as given; anything else becomes that of arbitrary bytes.
     pub fn cleaned(given: Option<&str>) -> Self {
         let given = given.map(str::trim).unwrap_or_default();
@@ -84,6 +92,8 @@ mod tests {
             ("..", "file"),
             ("a/", "file"),
             ("\u{1}", "file"),
+            ("\u{200b}", "file"),
+            ("a\u{2028}b", "ab"),
         ];
         for (given, clean) in cases {
             assert_eq!(FileName::cleaned(given).as_str(), clean, "{given:?}");
@@ -104,8 +114,18 @@ mod tests {
         for good in ["image/png", "text/html; charset=utf-8", "application/vnd.api+json"] {
             assert_eq!(ContentType::cleaned(Some(good)).as_str(), good);
         }
-        for bad in [None, Some(""), Some("png"), Some("a/b/c"), Some("text/plain\r\nx: y"), Some("tëxt/plain")] {
+        for bad in [
+            None,
+            Some(""),
+            Some("png"),
+            Some("a/b/c"),
+            Some("text/plain\r\nx: y"),
+            Some("tëxt/plain"),
+            Some("image/png;, text/html"),
+        ] {
             assert_eq!(ContentType::cleaned(bad).as_str(), BYTES, "{bad:?}");
         }
+        assert_eq!(ContentType::declared(Some("image/png, text/html")), Err(InvalidInput::ContentType));
+        assert_eq!(ContentType::declared(Some("png")).map(String::from).as_deref(), Ok(BYTES));
     }
 }

@@ -3,6 +3,8 @@
 
 /// Names and types of files, cleaned of what other systems cannot handle.
 mod file;
+/// Names and titles of one line.
+pub mod line;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,6 +24,10 @@ pub enum InvalidInput {
     Bytes { max: usize },
     #[error("must not contain the character U+0000")]
     Nul,
+    #[error("must be one line, without control characters and characters that override the direction of text")]
+    Line,
+    #[error("must have a visible character")]
+    Invisible,
     #[error("must be a colour name of at most {COLOR_BYTES} characters, or #rrggbb")]
     Color,
     #[error("must be an emoji: 1 to {EMOJI_BYTES} bytes of UTF-8 without white space")]
@@ -46,6 +52,12 @@ fn chars(text: &str, min: usize, max: usize) -> Result<(), InvalidInput> {
     } else {
         Err(InvalidInput::Length { min, max })
     }
+}
+
+/// Checks a name: one line of visible text.
+fn line(text: &str, max: usize) -> Result<(), InvalidInput> {
+    chars(text, 1, max)?;
+    line::is_line(text)
 }
 
 fn bytes(text: &str, max: usize) -> Result<(), InvalidInput> {
@@ -89,12 +101,12 @@ macro_rules! texts {
 }
 
 texts! {
-    /// A task's title, 1 to 500 characters.
-    Title: |t| chars(t, 1, TITLE_CHARS);
-    /// A name of a project, column, checklist or team: 1 to 500 characters.
-    Name: |t| chars(t, 1, NAME_CHARS);
-    /// A label's name, which may be empty: at most 500 characters.
-    LabelName: |t| chars(t, 0, NAME_CHARS);
+    /// A task's title, one line of 1 to 500 characters.
+    Title: |t| line(t, TITLE_CHARS);
+    /// A name of a project, column, checklist, team, filter, token or person: one line of 1 to 500 characters.
+    Name: |t| line(t, NAME_CHARS);
+    /// A label's name, which may be empty: one line of at most 500 characters.
+    LabelName: |t| if t.is_empty() { Ok(()) } else { line(t, NAME_CHARS) };
     /// Markdown, at most 64 KiB.
     Description: |t| bytes(t, DESCRIPTION_BYTES);
     /// A comment, at most 16 KiB and not empty.
@@ -118,7 +130,9 @@ texts! {
 }
 
 fn emoji(text: &str) -> Result<(), InvalidInput> {
-    let fits = (1..=EMOJI_BYTES).contains(&text.len()) && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let fits = (1..=EMOJI_BYTES).contains(&text.len())
+        && !text.chars().any(|c| c.is_whitespace())
+        && line::is_line(text).is_ok();
     if fits { Ok(()) } else { Err(InvalidInput::Emoji) }
 }
 

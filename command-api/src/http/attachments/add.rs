@@ -68,17 +68,17 @@ pub async fn handler(
     let is_form = content::is_form(headers);
     let sha256 = declared::digests((!is_form).then_some(headers), params.sha256.as_ref());
     let name = params.file_name.as_deref();
+    let file = (!is_form).then(|| declared::file(headers, name)).transpose();
     if envelope.may_be_replayed
         && let Some(done) = app.engine.sent_before(envelope.actor, envelope.command_id).await?
     {
         // The file is not stored again, so only the properties that the headers declare are compared.
-        let file = (!is_form).then(|| declared::file(headers, name));
-        let done = same_request(done, task_id, file, &sha256?)?;
+        let done = same_request(done, task_id, file?, &sha256?)?;
         discard_body(headers, body, app.uploads.limit).await;
         return Ok(reply(done));
     }
     may_attach(&app.engine, task_id, &envelope).await?;
-    let sha256 = sha256?;
+    let (sha256, declared) = (sha256?, file?);
     let max_length = app.uploads.limit + if is_form { FORM_BYTES } else { 0 };
     if content_length(headers).is_some_and(|length| length > max_length) {
         return Err(UploadError::TooLarge { limit: app.uploads.limit }.into());
@@ -87,9 +87,9 @@ pub async fn handler(
     let request = AttachRequest { user: envelope.actor, command_id: envelope.command_id };
     let mut upload = SingleUpload::begin(&app.uploads, task_id, request).await?;
     let receiving = async {
-        let file = content::receive(&mut upload, headers, name, body).await?;
+        let file = content::receive(&mut upload, headers, declared, name, body).await?;
         let stored = upload.finish().await?;
-        if sha256.iter().any(|declared| *declared != stored.sha256) {
+        if sha256.iter().any(|expected| *expected != stored.sha256) {
             let detail = format!("does not match the file, whose SHA-256 is {}", to_hex(&stored.sha256));
             return Err(Problem::invalid_field("/sha256", detail).into());
         }

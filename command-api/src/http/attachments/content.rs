@@ -6,7 +6,7 @@ use http::header::CONTENT_TYPE;
 use multer::Multipart;
 use taskfold_attachments::uploads::single::SingleUpload;
 use taskfold_attachments::uploads::{BodyError, File};
-use taskfold_domain::input::{ContentType, FileName};
+use taskfold_domain::input::FileName;
 use taskfold_web::{Code, Problem};
 
 use super::{body, declared};
@@ -22,21 +22,22 @@ fn content_type(headers: &HeaderMap) -> &str {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Receives the file, and returns its name and type.
+/// Receives the file, and returns its name and type. `declared`: those of a body that is the file.
 pub async fn receive(
     upload: &mut SingleUpload,
     headers: &HeaderMap,
+    declared: Option<File>,
     name: Option<&str>,
     mut body: Body,
 ) -> Result<File, ApiError> {
-    if is_form(headers) {
+    let Some(file) = declared else {
         let boundary = multer::parse_boundary(content_type(headers)).map_err(form_error)?;
         return receive_form(upload, name, Multipart::new(body::stream(body), boundary)).await;
-    }
+    };
     while let Some(bytes) = body::next(&mut body).await? {
         upload.push(bytes).await?;
     }
-    Ok(declared::file(headers, name))
+    Ok(file)
 }
 
 /// Receives the file of a form. Other fields are ignored.
@@ -55,7 +56,9 @@ async fn receive_form(
         }
         file = Some(File {
             name: FileName::cleaned(name.unwrap_or(&given)),
-            content_type: ContentType::cleaned(field.content_type().map(|mime| mime.as_ref())),
+            content_type: declared::content_type(
+                field.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+            )?,
         });
         while let Some(bytes) = field.chunk().await.map_err(form_error)? {
             upload.push(bytes).await?;

@@ -12,11 +12,19 @@ use taskfold_attachments::uploads::File;
 pub type Sha256Bytes = [u8; 32];
 
 /// Name and type of a body that is the file.
-pub fn file(headers: &HeaderMap, name: Option<&str>) -> File {
+pub fn file(headers: &HeaderMap, name: Option<&str>) -> Result<File, Problem> {
     let disposition = headers.get(CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let name = name.map(str::to_owned).or_else(|| file_name(&disposition?)).unwrap_or_default();
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    File { name: FileName::cleaned(&name), content_type: ContentType::cleaned(content_type) }
+    let mut content_types = headers.get_all(CONTENT_TYPE).iter();
+    let given = content_types.next().and_then(|value| value.to_str().ok());
+    // Several headers are the same as one with commas (RFC 9110, 5.3).
+    let given = if content_types.next().is_some() { Some(",") } else { given };
+    Ok(File { name: FileName::cleaned(&name), content_type: content_type(given)? })
+}
+
+/// The declared media type of a file.
+pub fn content_type(given: Option<&str>) -> Result<ContentType, Problem> {
+    ContentType::declared(given).map_err(|error| Problem::invalid_field("/content_type", error.to_string()))
 }
 
 /// Name in `Content-Disposition` (RFC 6266): `filename*` before `filename`.

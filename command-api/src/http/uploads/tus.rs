@@ -116,7 +116,8 @@ pub fn file(metadata: Option<&str>) -> Result<File, Problem> {
     };
     Ok(File {
         name: FileName::cleaned(get(["filename", "name"]).unwrap_or_default()),
-        content_type: ContentType::cleaned(get(["filetype", "type"])),
+        content_type: ContentType::declared(get(["filetype", "type"]))
+            .map_err(|error| Problem::invalid_field("/upload-metadata", format!("filetype {error}")))?,
     })
 }
 
@@ -156,5 +157,6 @@ mod tests {
         assert_eq!((uppy.name.as_str(), uppy.content_type.as_str()), ("a.png", "image/png"));
         assert_eq!(file(None).expect("no metadata").name.as_str(), "file");
         assert!(file(Some("filename !!")).is_err());
+        assert!(file(Some("filetype aW1hZ2UvcG5nLHRleHQvaHRtbA==")).is_err(), "two types");
     }
 }

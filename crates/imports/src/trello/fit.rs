@@ -3,16 +3,17 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use taskfold_domain::Timestamp;
+use taskfold_domain::input::line::{is_visible, to_line};
 use taskfold_domain::limits::{COMMENT_BYTES, DESCRIPTION_BYTES, ITEM_CHARS, NAME_CHARS, TITLE_CHARS};
 
 use crate::skipped::Skipped;
 
 pub const UNTITLED: &str = "(untitled)";
 
-/// A title or name: 1 to 500 characters, not blank.
+/// A title or name: one line of 1 to 500 characters, not blank.
 pub fn name(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
-    let text = without_nul(raw);
-    if text.trim().is_empty() {
+    let text = one_line(raw, kind, skipped);
+    if !is_visible(&text) {
         skipped.add(kind, format!("has no name: imported as {UNTITLED}"));
         return UNTITLED.to_owned();
     }
@@ -21,7 +22,8 @@ pub fn name(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
 
 /// A label's name, which may be empty.
 pub fn label_name(raw: &str, skipped: &mut Skipped) -> String {
-    truncate_chars(without_nul(raw), NAME_CHARS, "label", skipped)
+    let text = one_line(raw, "label", skipped);
+    if is_visible(&text) { truncate_chars(text, NAME_CHARS, "label", skipped) } else { String::new() }
 }
 
 pub fn description(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
@@ -46,6 +48,14 @@ pub fn color(raw: Option<&str>) -> String {
     raw.filter(|c| parse_text(c)).unwrap_or("none").to_owned()
 }
 
+fn one_line(raw: &str, kind: &str, skipped: &mut Skipped) -> String {
+    let line = to_line(raw);
+    if line != raw {
+        skipped.add(kind, "name with line breaks or control characters: made one line");
+    }
+    line
+}
+
 fn without_nul(raw: &str) -> String {
     raw.replace('\0', "")
 }
@@ -57,7 +67,12 @@ fn truncate_chars(text: String, max: usize, kind: &str, skipped: &mut Skipped) -
             skipped.add(kind, format!("text longer than {max} characters: truncated"));
             // A name that begins with that many blanks would be blank.
             let cut = text[..end].to_owned();
-            if cut.trim().is_empty() { text.trim_start().chars().take(max).collect() } else { cut }
+            if is_visible(&cut) {
+                return cut;
+            }
+            let has_ink = |c: char| is_visible(c.encode_utf8(&mut [0; 4]));
+            let ink = text.find(has_ink).map_or("", |at| &text[at..]);
+            ink.chars().take(max).collect()
         }
     }
 }
@@ -101,9 +116,13 @@ mod tests {
     fn any_text_is_made_to_fit() {
         let mut skipped = Skipped::default();
         let blanks = " ".repeat(600) + "x";
-        for raw in ["", " \u{0} ", "ok", &"ä".repeat(700), &blanks] {
+        let invisible = "\u{200b}".repeat(600) + "x";
+        for raw in ["", " \u{0} ", "ok", &"ä".repeat(700), &blanks, &invisible, "\u{3164}", "a\nb\u{202e}"] {
             assert!(Title::try_from(name(raw, "card", &mut skipped)).is_ok(), "{raw:?}");
         }
+        assert_eq!(name("a\r\nb\u{202e}", "list", &mut skipped), "a b");
+        assert_eq!(label_name("\u{200b}", &mut skipped), "");
+        assert!(skipped.list().iter().any(|s| s.kind == "list" && s.reason.contains("made one line")));
         let long = "ä".repeat(70_000);
         assert!(Description::try_from(description(&long, "card", &mut skipped)).is_ok());
         assert!(comment(&long, "commentCard", &mut skipped).is_some_and(|t| CommentText::try_from(t).is_ok()));
