@@ -78,6 +78,9 @@ impl System {
     pub async fn role_at(&self, role: &str, address: String) -> anyhow::Result<Process> {
         let child = command()?
             .args([role, "--listen", &address, "--log", "error", "--max-connections", MAX_CONNECTIONS])
+            // A few people send all requests.
+            .args(["--commands-per-minute", "0", "--reads-per-minute", "0", "--uploads-per-minute", "0"])
+            .args(["--imports-per-minute", "0"])
             .arg("--data-dir")
             .arg(&self.dir.0)
             .args(servers(&self.stack)?)

@@ -6,7 +6,7 @@ mod http;
 
 use std::sync::Arc;
 
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
@@ -17,6 +17,7 @@ use taskfold_event_log::{Clock, LogIdentity, Writes};
 use taskfold_imports::worker;
 use taskfold_web::auth::{Signer, Verifier};
 use taskfold_web::layers;
+use taskfold_web::rate_limit::{self, RateLimits};
 use taskfold_web::service::Service;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,7 @@ pub fn service(deps: Deps) -> Service {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let uploads = Uploads::new(deps.pool.clone(), deps.attachments, &deps.limits, deps.clock.clone());
     let cleaning = janitor::work(uploads.clone(), deps.shutdown.clone());
+    let rates = RateLimits::new(&deps.limits);
     let app = App::from(AppState {
         engine,
         pool: deps.pool,
@@ -66,7 +68,10 @@ pub fn service(deps: Deps) -> Service {
     let reminding = reminders::work(app.engine.clone(), deps.shutdown);
     let (router, document) = http::router().split_for_parts();
     Service {
-        router: router.layer(from_fn(layers::vary_by_caller)).with_state(app),
+        router: router
+            .layer(from_fn(layers::vary_by_caller))
+            .layer(from_fn_with_state(rates, rate_limit::limit))
+            .with_state(app),
         document,
         background: vec![
             ("committer", committing.map(Ok).boxed()),

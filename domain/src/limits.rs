@@ -43,15 +43,21 @@ impl Unit {
 pub struct Configured {
     pub attachment_bytes: u64,
     pub concurrent_uploads: NonZeroU32,
+    pub concurrent_uploads_per_user: NonZeroU32,
     pub import_bytes: u64,
     pub session_days: i32,
     pub streams_per_user: NonZeroU32,
     pub presence_seconds: u32,
+    /// Requests of a person in a minute on one instance; 0: any number.
+    pub commands_per_minute: u32,
+    pub reads_per_minute: u32,
+    pub uploads_per_minute: u32,
+    pub imports_per_minute: u32,
 }
 
 impl Configured {
     /// The limits in the form of the fixed ones.
-    pub fn list(&self) -> [Limit; 6] {
+    pub fn list(&self) -> [Limit; 11] {
         let limit = |constant, value, unit, documentation| Limit { constant, value, unit, documentation };
         [
             limit("ATTACHMENT_BYTES", self.attachment_bytes, Unit::Bytes, "An attachment"),
@@ -60,6 +66,12 @@ impl Configured {
                 self.concurrent_uploads.get().into(),
                 Unit::Count,
                 "Uploads at one time on one command-api",
+            ),
+            limit(
+                "CONCURRENT_UPLOADS_PER_USER",
+                self.concurrent_uploads_per_user.get().into(),
+                Unit::Count,
+                "Uploads of a person at one time on one command-api",
             ),
             limit("IMPORT_BYTES", self.import_bytes, Unit::Bytes, "The file of an import"),
             limit(
@@ -79,6 +91,30 @@ impl Configured {
                 self.presence_seconds.into(),
                 Unit::Seconds,
                 "Time for which a device stays present after a heartbeat",
+            ),
+            limit(
+                "COMMANDS_PER_MINUTE",
+                self.commands_per_minute.into(),
+                Unit::Count,
+                "Commands of a person in a minute on one instance; an API token has half; 0: any number",
+            ),
+            limit(
+                "READS_PER_MINUTE",
+                self.reads_per_minute.into(),
+                Unit::Count,
+                "Reads of a person in a minute on one instance; an API token has half; 0: any number",
+            ),
+            limit(
+                "UPLOADS_PER_MINUTE",
+                self.uploads_per_minute.into(),
+                Unit::Count,
+                "Requests of a person with or about files in a minute; an API token has half; 0: any number",
+            ),
+            limit(
+                "IMPORTS_PER_MINUTE",
+                self.imports_per_minute.into(),
+                Unit::Count,
+                "Imports that a person requests in a minute; an API token has half; 0: any number",
             ),
         ]
     }
@@ -331,10 +367,15 @@ mod tests {
         let configured = Configured {
             attachment_bytes: 1,
             concurrent_uploads: one,
+            concurrent_uploads_per_user: one,
             import_bytes: 1,
             session_days: 1,
             streams_per_user: one,
             presence_seconds: 1,
+            commands_per_minute: 1,
+            reads_per_minute: 1,
+            uploads_per_minute: 1,
+            imports_per_minute: 1,
         };
         for limit in configured.list() {
             let (begin, end) = (format!("| `{}` | ", limit.name()), format!(" | {} |", limit.description()));

@@ -5,7 +5,7 @@ mod http;
 
 use std::time::Duration;
 
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
@@ -13,6 +13,7 @@ use taskfold_domain::limits::Configured;
 use taskfold_event_log::{Clock, LogIdentity, WatchedPosition, watch_positions};
 use taskfold_web::auth::Verifier;
 use taskfold_web::layers;
+use taskfold_web::rate_limit::{self, RateLimits};
 use taskfold_web::service::Service;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let peers = deps.nats.clone().map(|client| Peers { client, prefix });
     let feeder = Feeder::new(hub.clone(), projected.clone(), deps.log.clone(), deps.nats, deps.stream, drained.clone());
     let draining = drain::watch(hub.clone(), deps.shutdown.clone(), drained);
+    let rates = RateLimits::new(&deps.limits);
     let app = App::from(AppState {
         pool: deps.pool,
         verifier: deps.verifier,
@@ -79,7 +81,10 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let changing = remote::serve(app.clone());
     let (router, document) = http::router().split_for_parts();
     Ok(Service {
-        router: router.layer(from_fn(layers::vary_by_caller)).with_state(app),
+        router: router
+            .layer(from_fn(layers::vary_by_caller))
+            .layer(from_fn_with_state(rates, rate_limit::limit))
+            .with_state(app),
         document,
         background: vec![
             ("projected positions", watching.map(Ok).boxed()),

@@ -25,8 +25,12 @@ mod commands;
 mod comments_and_notifications;
 /// The append from several processes.
 mod concurrent_appends;
+/// Rights of the database roles.
+mod database_roles;
 /// ETags.
 mod etags;
+/// What one person can use up.
+mod fair_shares;
 /// Failures of every component.
 mod faults;
 /// The frozen JSON of events.
@@ -51,6 +55,8 @@ mod long_log;
 mod memberships;
 /// Limits, roles and event types as clients read them.
 mod meta;
+/// Names, titles and media types.
+mod names;
 /// Operation without NATS.
 mod nats_outages;
 /// Tokens of an external issuer.
@@ -73,6 +79,10 @@ mod projector;
 mod reads;
 /// Rebuild of the read tables from the log under load.
 mod rebuild;
+/// Bodies that are refused.
+mod request_bodies;
+/// Headers that restrict what a browser does with a response.
+mod response_headers;
 /// A log that is restored to an earlier state.
 mod restore;
 /// Every command and every read with every role.
@@ -83,6 +93,8 @@ mod row_security;
 mod runbook;
 /// Full-text search.
 mod search;
+/// Secrets in settings.
+mod secrets;
 /// Accounts, sessions and tokens.
 mod sessions;
 /// Side tables of the append.

@@ -103,6 +103,10 @@ fn of_upload(error: UploadError) -> Problem {
                 .with("limit", limit)
         }
         UploadError::TooManyAtOnce => Problem::unavailable("A slot for another upload"),
+        UploadError::TooManyOfUser { max } => {
+            let detail = format!("A user has at most {max} uploads at one time: wait until one of yours has ended");
+            Problem::new(Code::RateLimited, detail).retry_after(1)
+        }
         UploadError::Abandoned => Problem::unavailable("The upload"),
         UploadError::AtAnotherOffset => Problem::new(
             Code::UploadOffset,

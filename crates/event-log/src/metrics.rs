@@ -120,6 +120,8 @@ registry! {
     histogram http_request_seconds(method, route) = "taskfold_http_request_seconds", Seconds;
     /// Open HTTP connections.
     gauge http_connections() = "taskfold_http_connections", Count;
+    /// Requests refused because their caller had sent too many within a minute, by kind of request.
+    counter rate_limited(kind) = "taskfold_rate_limited_total", Count;
     /// Connections rejected because their address had too many.
     counter http_rejected() = "taskfold_http_rejected_total", Count;
     /// Connections that ended with an error, by reason.

@@ -18,7 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::problem::{Code, Problem};
-use crate::headers;
+use crate::{headers, rate_limit};
 
 /// Adds the layers of every role to a router: problems for unknown paths and methods, for panics and for large headers,
 /// security headers, and tracing. `api` may be used from other origins, `internal` may not. With a log, every response
@@ -76,6 +76,8 @@ fn cross_origin() -> CorsLayer {
             HeaderName::from_static(headers::IDEMPOTENCY_REPLAYED),
             HeaderName::from_static(headers::ATTACHMENT_ID),
             HeaderName::from_static(crate::trace::REQUEST_ID),
+            HeaderName::from_static(rate_limit::RATE_LIMIT),
+            HeaderName::from_static(rate_limit::RATE_LIMIT_POLICY),
             // Headers of the tus protocol.
             HeaderName::from_static("tus-checksum-algorithm"),
             HeaderName::from_static("tus-extension"),

@@ -22,6 +22,8 @@ pub mod page;
 mod parse_errors;
 /// Errors as callers see them (RFC 9457).
 pub mod problem;
+/// Rates of requests of each person, and of each API token.
+pub mod rate_limit;
 /// Extractors of bodies, paths and queries, with a clear problem for each mistake.
 pub mod read;
 /// Permissions of tokens.

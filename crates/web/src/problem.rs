@@ -9,6 +9,7 @@ use taskfold_domain::{FieldError, Refusal};
 use taskfold_event_log::LapsedAuthority;
 use utoipa::ToSchema;
 use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder};
 use uuid::Uuid;
 
@@ -277,13 +278,33 @@ fn documented(codes: &[Code]) -> Vec<(StatusCode, DocumentedResponse)> {
                 .examples_from_iter(examples)
                 .build();
             let titles: Vec<&str> = of_status.iter().map(|c| c.title()).collect();
-            let response = ResponseBuilder::new()
-                .description(titles.join("; "))
-                .content("application/problem+json", content)
-                .build();
-            (status, response)
+            let response =
+                ResponseBuilder::new().description(titles.join("; ")).content("application/problem+json", content);
+            let response = if status == StatusCode::TOO_MANY_REQUESTS {
+                documented_rates().into_iter().fold(response, |response, (name, header)| response.header(name, header))
+            } else {
+                response
+            };
+            (status, response.build())
         })
         .collect()
+}
+
+/// Documented headers of a response to too many requests. Responses to other requests of a known caller have the last two
+/// as well.
+fn documented_rates() -> [(&'static str, Header); 3] {
+    [
+        ("Retry-After", "Seconds after which the request may succeed"),
+        (
+            "RateLimit-Policy",
+            "Quotas of the caller, such as `\"commands\";q=60000;w=60`: requests (`q`) in seconds (`w`)",
+        ),
+        (
+            "RateLimit",
+            "What is left, such as `\"commands\";r=59999;t=1`: requests (`r`), and seconds (`t`) to the full quota",
+        ),
+    ]
+    .map(|(name, description)| (name, HeaderBuilder::new().description(Some(description)).build()))
 }
 
 macro_rules! problem_sets {
@@ -328,7 +349,7 @@ problem_sets! {
     CommandProblems: [
         Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists, WipLimitReached,
         ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, IdempotencyKeyReused, Internal, Unavailable
+        ValidationFailed, IdempotencyKeyReused, RateLimited, Internal, Unavailable
     ];
     /// Problems of uploads.
     UploadProblems: [
@@ -337,15 +358,15 @@ problem_sets! {
         IdempotencyKeyReused, RateLimited, Internal, Unavailable
     ];
     /// Problems of reads.
-    ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind];
+    ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];
     /// Problems of reads of files.
     ContentProblems: [
-        Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, Internal, Unavailable,
+        Malformed, Unauthenticated, NotFound, RangeNotSatisfiable, ValidationFailed, RateLimited, Internal, Unavailable,
         ReadModelBehind
     ];
     /// Problems of reads of the feed.
     FeedProblems: [
-        Unauthenticated, NotFound, CursorAhead, LogChanged, ValidationFailed, Internal, Unavailable, ReadModelBehind
+        Unauthenticated, NotFound, CursorAhead, LogChanged, ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind
     ];
     /// Problems of requests for streams.
     StreamProblems: [
@@ -360,7 +381,7 @@ problem_sets! {
     /// Problems of requests about the caller's own data.
     OwnProblems: [
         Malformed, Unauthenticated, Forbidden, NotFound, AlreadyExists, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Unavailable, ReadModelBehind
+        ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind
     ];
     /// Problems of presence requests.
     PresenceProblems: [

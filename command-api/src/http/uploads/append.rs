@@ -64,7 +64,7 @@ pub async fn handler(
     }
     if !upload.is_complete() {
         may_attach(&app.engine, task_id, &envelope).await?;
-        let slot = app.uploads.slot()?;
+        let slot = app.uploads.slot(user)?;
         // In a task of its own, so that the received bytes are stored even if the connection, and with it this request,
         // breaks off. A body that ends early does no harm, because the offset states how many bytes there are.
         let receiving = resumable::receive(app.uploads.clone(), upload, body::stream(request.into_body()), checksum);

@@ -10,6 +10,8 @@ pub mod resumable;
 pub mod rows;
 /// An upload in a single request, which leaves nothing behind if it breaks off.
 pub mod single;
+/// Slots of uploads in progress.
+mod slots;
 
 use std::sync::Arc;
 
@@ -18,10 +20,12 @@ use taskfold_domain::ids::UserId;
 use taskfold_domain::input::{ContentType, FileName};
 use taskfold_domain::limits::Configured;
 use taskfold_event_log::Clock;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{Store, StoreError};
+use slots::Slots;
+pub use slots::UploadSlot;
 
 /// State that uploads share. Cheap to clone.
 #[derive(Clone)]
@@ -30,7 +34,7 @@ pub struct Uploads {
     pub store: Store,
     /// Limit of one file, in bytes.
     pub limit: u64,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     /// Wakes the janitor after a removal.
     pub removed: Arc<Notify>,
     clock: Clock,
@@ -66,6 +70,8 @@ pub enum UploadError {
     TooLarge { limit: u64 },
     #[error("too many uploads are in progress")]
     TooManyAtOnce,
+    #[error("too many uploads of this user are in progress")]
+    TooManyOfUser { max: u32 },
     /// The janitor took the upload for abandoned.
     #[error("the upload was abandoned")]
     Abandoned,
@@ -86,12 +92,12 @@ pub enum UploadError {
 impl Uploads {
     /// Each upload in progress holds at most two parts in memory.
     pub fn new(pool: PgPool, store: Store, limits: &Configured, clock: Clock) -> Self {
-        let slots = Arc::new(Semaphore::new(limits.concurrent_uploads.get() as usize));
+        let slots = Slots::new(limits.concurrent_uploads, limits.concurrent_uploads_per_user);
         Self { pool, store, limit: limits.attachment_bytes, slots, removed: Arc::default(), clock }
     }
 
-    /// A slot for one upload, held while it is received.
-    pub fn slot(&self) -> Result<OwnedSemaphorePermit, UploadError> {
-        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| UploadError::TooManyAtOnce)
+    /// A slot for one upload of the user, held while it is received.
+    pub fn slot(&self, user: UserId) -> Result<UploadSlot, UploadError> {
+        self.slots.take(user)
     }
 }

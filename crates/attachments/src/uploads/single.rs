@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_event_log::deadline::{REQUEST, within};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant};
 
-use super::{AttachRequest, UploadError, Uploads, rows};
+use super::{AttachRequest, UploadError, UploadSlot, Uploads, rows};
 use crate::{StoredFile, Writer};
 
 /// Interval at which a long upload renews its row. The janitor removes uploads whose row was not renewed for a day.
@@ -19,12 +18,12 @@ pub struct SingleUpload {
     pub id: AttachmentId,
     writer: Option<Writer>,
     renewed: Instant,
-    _slot: OwnedSemaphorePermit,
+    _slot: UploadSlot,
 }
 
 impl SingleUpload {
     pub async fn begin(uploads: &Uploads, task: TaskId, request: AttachRequest) -> Result<Self, UploadError> {
-        let slot = uploads.slot()?;
+        let slot = uploads.slot(request.user)?;
         let id = AttachmentId(uploads.clock.new_id());
         within(REQUEST, rows::begin(&uploads.pool, id, task, request)).await?;
         Ok(Self {

@@ -14,7 +14,7 @@ use crate::audit::{self, Action};
 use crate::client::Client;
 use crate::problem::{Code, Problem};
 use crate::scope::Scope;
-use crate::trace;
+use crate::{rate_limit, trace};
 
 /// The caller of a request, as an extractor: a handler that has it cannot be reached without a valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +125,7 @@ where
         }
         let caller = verified?;
         trace::record_caller(&caller);
+        rate_limit::count(parts, &caller)?;
         parts.extensions.insert(caller);
         Ok(Self(caller))
     }

@@ -17,7 +17,7 @@ use taskfold_web::headers::POSITION;
 use taskfold_web::problem::ContentProblems;
 use taskfold_web::read::{Path, Query};
 use taskfold_web::tags::SameInEveryLog;
-use taskfold_web::{Caller, Code, Problem};
+use taskfold_web::{Caller, Code, Problem, rate_limit};
 use utoipa::IntoParams;
 
 use super::content_headers;
@@ -131,7 +131,9 @@ async fn caller(app: &App, parts: &Parts, ticket: Option<&str>) -> Result<Caller
             return Err(Problem::new(Code::Unauthenticated, detail).into());
         }
     };
-    Ok(verified.map_err(Problem::from)?)
+    let caller = verified.map_err(Problem::from)?;
+    rate_limit::count(parts, &caller)?;
+    Ok(caller)
 }
 
 /// Determines the range. Ranges apply to GET only (RFC 9110, 14.2). `If-Range` matches the file's strong tag; a date or
