@@ -46,10 +46,8 @@ fn username(person: &Person, format: Format) -> String {
     let raw = person.username.as_deref().or(person.full_name.as_deref()).unwrap_or_default().to_lowercase();
     let letters = raw.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' });
     let name: String = letters.take(USERNAME_MAX_CHARS).collect();
-    match name.trim_matches('-') {
-        name if name.len() >= USERNAME_MIN_CHARS => format!("~{name}"),
-        _ => format!("~{}-member", format.as_str()),
-    }
+    let name = name.trim_matches('-');
+    if name.len() >= USERNAME_MIN_CHARS { format!("~{name}") } else { format!("~{}-member", format.as_str()) }
 }
 
 fn suffixed(name: &str, digits: &str) -> String {
