@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION taskfold_access_tables() RETURNS TABLE (of_role text,
     LANGUAGE sql IMMUTABLE
 AS $$
     VALUES
-    ('taskfold_command', 'SELECT, INSERT, UPDATE, DELETE', 'sessions invitation_uses attachment_uploads'),
+    ('taskfold_command', 'SELECT, INSERT, UPDATE, DELETE', 'sessions invitation_uses placeholder_offers attachment_uploads'),
     ('taskfold_command', 'SELECT, INSERT, UPDATE', 'accounts imports imported_boards invitations'),
     ('taskfold_command', 'SELECT, INSERT', 'spent_refresh_tokens'),
     ('taskfold_command', 'SELECT, INSERT, DELETE', 'api_tokens'),

@@ -147,6 +147,10 @@ pub async fn erase(owner: &PgPool, account: &Account) -> anyhow::Result<()> {
     )
     .execute(&mut *tx)
     .await?;
+    sqlx::query!("UPDATE accounts SET username = NULL, display_name = NULL WHERE claimed_by = $1", user)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!("DELETE FROM placeholder_offers WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM sessions WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM api_tokens WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM calendar_links WHERE user_id = $1", user).execute(&mut *tx).await?;

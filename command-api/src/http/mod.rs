@@ -10,6 +10,8 @@ pub mod app;
 pub mod attachments;
 /// Transactions in which credentials are made.
 mod authority;
+/// Claims of placeholders of imported people.
+pub mod claims;
 /// Command requests: the caller, and the headers of every command.
 pub mod command_request;
 /// Errors, and the problems with which they are answered.
@@ -74,4 +76,5 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(imports::router())
         .merge(api_tokens::router())
         .merge(invitations::router())
+        .merge(claims::router())
 }

@@ -42,6 +42,7 @@ actions! {
     CalendarLinkCreate = "calendar-link-create";
     CalendarLinkUse = "calendar-link-use";
     CalendarLinkRevoke = "calendar-link-revoke";
+    PlaceholderClaim = "placeholder-claim";
     TicketCreate = "ticket-create";
     TicketUse = "ticket-use";
 }

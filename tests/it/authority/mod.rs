@@ -2,6 +2,8 @@
 
 /// Accounts: what people and operators change, and what ends with it.
 mod accounts;
+/// Claims of placeholders.
+mod claims;
 /// Invitations, against the authority of who made them.
 mod invitations;
 /// Operations of the API, by the scope of a token.
