@@ -18,15 +18,19 @@ async fn a_placeholder_is_shown_as_the_person_who_accepts_it() {
     let (project, _) = ada.project("P").await;
     // A placeholder, as an import creates it, and its membership.
     let placeholder = crate::harness::new_id().to_string();
-    sqlx::query("INSERT INTO accounts (user_id, username, display_name, created_at) VALUES ($1::uuid, '~b', 'Bob', now())")
-        .bind(&placeholder)
-        .execute(&app.owner)
-        .await
-        .unwrap();
+    sqlx::query(
+        "INSERT INTO accounts (user_id, username, display_name, created_at) VALUES ($1::uuid, '~b', 'Bob', now())",
+    )
+    .bind(&placeholder)
+    .execute(&app.owner)
+    .await
+    .unwrap();
     let member = format!("/v1/projects/{project}/members/{placeholder}");
     ada.put(&member, json!({"role": "member"})).await.expect(201);
     for guest in [&bo, &eve] {
-        ada.put(&format!("/v1/projects/{project}/members/{}", guest.user_id), json!({"role": "admin"})).await.expect(201);
+        ada.put(&format!("/v1/projects/{project}/members/{}", guest.user_id), json!({"role": "admin"}))
+            .await
+            .expect(201);
     }
     app.settle().await;
     assert_eq!(shown(&ada, &project, &placeholder).await, (json!("~b"), json!("Bob")));
