@@ -1,21 +1,27 @@
 //! A downstream service: reads a board over REST, then follows the project on NATS from exactly that position, and
 //! prints each Change. No Change is missed or repeated, because the position of the read is the stream's sequence.
 //!
+//! It only reads: the stream by its sequences, for which the user of the private nats-server for followers suffices (the
+//! program prints its URL when it starts). Messages on the subjects only say that there is more to read.
+//!
 //! A log that was restored from a backup and adopted has another id: Changes after the fork position are void. The
 //! service undoes what it did for them, reads the board again, and continues.
 //!
-//!     cargo run --example follow -- http://127.0.0.1:8080 TOKEN PROJECT_ID nats://127.0.0.1:4222
+//!     cargo run --example follow -- http://127.0.0.1:8080 TOKEN PROJECT_ID nats://follower:PASSWORD@127.0.0.1:4222
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use async_nats::jetstream::{self, consumer};
+use async_nats::jetstream;
+use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt as _;
 use serde_json::Value;
 
-/// Interval of checks that the log is still the same. The notification is faster, and may be missed.
+/// Interval of reads, and of checks that the log is still the same. Notifications are faster, and may be missed.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+/// Time in which a message that was received is also stored.
+const STORED_WITHIN: Duration = Duration::from_millis(20);
 
 struct Follower {
     board: String,
@@ -26,6 +32,8 @@ struct Follower {
     events: String,
     nats: async_nats::Client,
     http: reqwest::Client,
+    /// Id of the log that is followed.
+    log: Option<String>,
     /// Completed work, so that it can be undone: here it is only printed.
     done: BTreeMap<u64, String>,
 }
@@ -43,29 +51,35 @@ async fn main() -> anyhow::Result<()> {
         stream: stream.to_owned(),
         adopted: format!("{}.log.adopted", stream.to_lowercase()),
         events: format!("{}.events.{project}.>", stream.to_lowercase()),
-        nats: async_nats::connect(nats_url).await?,
+        nats: connect(nats_url).await?,
         http: reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?,
+        log: None,
         done: BTreeMap::new(),
     };
-    let mut known = None;
     loop {
-        let log = match follower.follow(known.as_deref()).await {
-            Ok(log) => log,
-            Err(error) => {
-                println!("-- trying again: {error:#} --");
-                known
-            }
-        };
-        known = log;
+        if let Err(error) = follower.follow().await {
+            println!("-- trying again: {error:#} --");
+        }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
+/// Connects with the user and password of the URL, which the client does not send by itself. Replies come to an inbox
+/// that is named after the user: nobody else may read it.
+async fn connect(url: &str) -> anyhow::Result<async_nats::Client> {
+    let server: async_nats::ServerAddr = url.parse()?;
+    let mut options = async_nats::ConnectOptions::new();
+    if let (Some(user), Some(password)) = (server.username(), server.password()) {
+        options = options.user_and_password(user.to_owned(), password.to_owned());
+        options = options.custom_inbox_prefix(format!("_INBOX_{user}"));
+    }
+    Ok(options.connect(server).await?)
+}
+
 impl Follower {
-    /// Follows the log until its id changes. Returns the id of the log that was followed; `known` is that of the
-    /// previous log.
-    async fn follow(&mut self, known: Option<&str>) -> anyhow::Result<Option<String>> {
-        self.take_back(known).await?;
+    /// Follows the log until its id changes.
+    async fn follow(&mut self) -> anyhow::Result<()> {
+        self.take_back().await?;
 
         // The initial state, the position that it reflects, and the id of the log.
         let answer = self.http.get(&self.board).bearer_auth(&self.token).send().await?.error_for_status()?;
@@ -76,38 +90,41 @@ impl Follower {
         for column in board["columns"].as_array().into_iter().flatten() {
             println!("{}: {} tasks", column["name"], column["tasks"].as_array().map_or(0, Vec::len));
         }
+        self.log = Some(log.clone());
         println!("-- at position {position} of the log {log}, following --");
 
-        // The next message is the next position.
+        // The next message has a later position.
         let mut adopted = self.nats.subscribe(self.adopted.clone()).await?;
+        let mut published = self.nats.subscribe(self.events.clone()).await?;
         let mut stream = jetstream::new(self.nats.clone()).get_stream(&self.stream).await?;
-        let consumer = stream
-            .create_consumer(consumer::pull::OrderedConfig {
-                filter_subject: self.events.clone(),
-                deliver_policy: consumer::DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
-                ..Default::default()
-            })
-            .await?;
-        let mut messages = consumer.messages().await?;
         let mut asking = tokio::time::interval(ASK_EVERY);
+        let mut next = position + 1;
         loop {
-            tokio::select! {
-                message = messages.next() => {
-                    let message = message.context("the consumer has ended")??;
-                    let of = message.headers.as_ref().and_then(|headers| headers.get("ce-taskfoldlog"));
+            match stream.direct_get_next_for_subject(self.events.as_str(), Some(next)).await {
+                Ok(message) => {
+                    let of = message.headers.get("ce-taskfoldlog");
                     if of.is_some_and(|of| of.as_str() != log) {
-                        return Ok(Some(log));
+                        return Ok(());
                     }
                     let change: Value = serde_json::from_slice(&message.payload)?;
-                    let position = change["position"].as_u64().context("a Change without a position")?;
-                    println!("{position} {} {}", change["type"], change["changes"]);
-                    self.done.insert(position, change["type"].to_string());
+                    println!("{} {} {}", message.sequence, change["type"], change["changes"]);
+                    self.done.insert(message.sequence, change["type"].to_string());
+                    next = message.sequence + 1;
+                    continue;
                 }
-                _ = adopted.next() => return Ok(Some(log)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::select! {
+                message = published.next() => {
+                    message.context("the subscription has ended")?;
+                    tokio::time::sleep(STORED_WITHIN).await;
+                }
+                _ = adopted.next() => return Ok(()),
                 _ = asking.tick() => {
                     let of = stream.info().await?.config.metadata.get("taskfold-log");
                     if of.is_some_and(|of| *of != log) {
-                        return Ok(Some(log));
+                        return Ok(());
                     }
                 }
             }
@@ -116,8 +133,8 @@ impl Follower {
 
     /// A request with the id of an earlier log is refused with 410, and told the position up to which both logs are the
     /// same.
-    async fn take_back(&mut self, known: Option<&str>) -> anyhow::Result<()> {
-        let Some(known) = known else { return Ok(()) };
+    async fn take_back(&mut self) -> anyhow::Result<()> {
+        let Some(known) = &self.log else { return Ok(()) };
         let request = self.http.get(&self.board).bearer_auth(&self.token).header("Taskfold-Log", known);
         let answer = request.send().await?;
         if answer.status() == reqwest::StatusCode::GONE {

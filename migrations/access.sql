@@ -24,7 +24,7 @@ AS $$
         'project_members tasks comments attachments teams team_members project_teams notifications column_counts task_documents '
         'label_documents past_project_members past_team_members past_project_teams channel_events'),
     -- Of what the append keeps beside the log, only to prove it.
-    ('taskfold_projector', 'SELECT', 'events aggregate_heads log_head log_identities commands task_places task_links due_schedule _sqlx_migrations'),
+    ('taskfold_projector', 'SELECT', 'events aggregate_heads log_head log_identities commands task_places task_links due_schedule publication_key _sqlx_migrations'),
     ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects tasks comments attachments teams '
         'team_members project_teams notifications column_counts label_documents _sqlx_migrations'),
     ('taskfold_query', 'SELECT (user_id), SELECT (username), SELECT (display_name)', 'accounts'),
@@ -34,7 +34,7 @@ AS $$
     ('taskfold_query', 'SELECT, INSERT, DELETE', 'notification_reads calendar_links'),
     ('taskfold_feed', 'SELECT', 'events aggregate_heads log_head log_identities projection_checkpoint project_teams team_members project_roles '
         'notifications notification_settings past_project_members past_team_members past_project_teams channel_events '
-        'team_memberships project_team_grants project_access _sqlx_migrations'),
+        'team_memberships project_team_grants project_access publication_key _sqlx_migrations'),
     ('taskfold_feed', 'SELECT, INSERT, UPDATE, DELETE', 'used_tickets')
 $$;
 

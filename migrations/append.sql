@@ -56,6 +56,8 @@ DECLARE
     head    record;
     -- Of aggregates with accepted commands: the version and the position that they leave, and the number of the last one.
     left_at jsonb := '{}';
+    -- Ids of the aggregates that accepted commands create, with their kinds.
+    created_ids jsonb := '{}';
     -- Aggregates with a command that the log has already: what follows it was decided on another state.
     repeated text[] := '{}';
     key     text;
@@ -98,6 +100,16 @@ BEGIN
                 refusal := 'rank';
             END IF;
         END IF;
+        -- Clients choose ids, which name channels, subjects and references: each belongs to one thing.
+        IF refusal IS NULL AND command.expected_version = 0 AND command.event_count > 0 THEN
+            IF created_ids ->> command.aggregate_id::text <> command.aggregate_type
+                OR EXISTS (
+                    SELECT FROM aggregate_heads h
+                    WHERE h.aggregate_id = command.aggregate_id AND h.aggregate_type <> command.aggregate_type)
+                OR EXISTS (SELECT FROM accounts a WHERE a.user_id = command.aggregate_id) THEN
+                refusal := 'taken';
+            END IF;
+        END IF;
         refusal := coalesce(refusal, taskfold_failed_check(command));
         refusals := refusals || refusal;
         known := known || CASE
@@ -114,6 +126,7 @@ BEGIN
                 lasts[(left_at -> key ->> 2)::integer] := false;
             END IF;
             events_n := events_n + command.event_count;
+            created_ids := created_ids || jsonb_build_object(command.aggregate_id, command.aggregate_type);
             left_at := left_at || jsonb_build_object(key, jsonb_build_array(
                 command.expected_version + command.event_count, start + events_n, cardinality(lasts)));
         END IF;
@@ -138,6 +151,7 @@ $$;
 --   reused      ... with another request
 --   conflict    the aggregate is not at the expected version
 --   guard       another aggregate that was decided on has changed since
+--   taken       the id of the new aggregate is that of an aggregate of another kind, or of a person
 --   cycle       the task would wait for itself, or be a part of itself
 --   rank        another task of the column took the same rank
 --   wip         the column holds as many tasks as it may
@@ -271,6 +285,17 @@ BEGIN
                        start + coalesce(offsets[c.ordinality], c.events_before) + c.event_count, c.command_id
                 FROM unnest(commands) WITH ORDINALITY AS c
                 WHERE c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND c.event_count > 0;
+                -- After the heads of this call, two of which may have one id. The log's lock keeps others from creating one meanwhile, and
+                -- accounts with derived ids too (migrations/0026_ids_and_signatures.sql).
+                IF EXISTS (
+                    SELECT FROM unnest(commands) WITH ORDINALITY AS c
+                    WHERE c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND c.event_count > 0
+                      AND (EXISTS (
+                          SELECT FROM aggregate_heads h
+                          WHERE h.aggregate_id = c.aggregate_id AND h.aggregate_type <> c.aggregate_type OFFSET 0)
+                          OR EXISTS (SELECT FROM accounts a WHERE a.user_id = c.aggregate_id OFFSET 0))) THEN
+                    RAISE unique_violation USING MESSAGE = 'the id of a new aggregate is that of something else';
+                END IF;
                 INSERT INTO task_places (task_id, project_id, column_id, rank, state)
                 SELECT c.aggregate_id, c.project_id, (c.placement).column_id, (c.placement).rank, (c.placement).state
                 FROM unnest(commands) WITH ORDINALITY AS c

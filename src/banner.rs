@@ -24,11 +24,15 @@ pub fn listening(role: &str, address: SocketAddr) {
 /// Printed when the process with all roles is ready.
 pub fn ready(address: SocketAddr, environment: &Environment) {
     let settings = &environment.program.settings;
-    // A URL that was set is not printed, because it may contain a password.
+    // A URL that was set is not printed, because it may contain a password. That of followers is for others.
     let or_variable = |given: &Option<String>, own: &Option<String>, variable: &str| match given {
         Some(_) => format!("set by {variable}"),
         None => own.clone().unwrap_or_default(),
     };
+    let prefix = taskfold_projector::stream::prefix(&settings.stream);
+    let follow = environment.follower_nats_url.as_ref().map(|url| {
+        format!("\nFollow all changes on NATS, with the user that may only read them:\n\n  nats sub --server {url} '{prefix}.events.>'\n")
+    });
     let base = base(address);
     let data_dir = std::path::absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
     println!(
@@ -45,11 +49,12 @@ Create an account to start with:
 
   curl -i {base}/v1/accounts -H 'Content-Type: application/json' \\
     -d '{{\"username\": \"ada\", \"display_name\": \"Ada\", \"password\": \"correct horse battery\"}}'
-",
+{}",
         data_dir.display(),
         or_variable(&settings.database_url, &environment.database_url, "DATABASE_URL"),
-        or_variable(&settings.nats_url, &environment.nats_url, "NATS_URL"),
+        or_variable(&settings.nats_url, &environment.follower_nats_url, "NATS_URL"),
         settings.stream,
+        follow.unwrap_or_default(),
     );
 }
 

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 use taskfold_event_log::deadline::{self, within};
 use tokio::time::Instant;
 
+use crate::config::nats::{self, Nats};
 use crate::databases::DatabaseRole;
 
 /// Limit of waiting for the database at the start.
@@ -135,18 +136,9 @@ pub fn connect_options(database_url: &str) -> anyhow::Result<PgConnectOptions> {
 
 /// NATS client that connects in the background and reconnects forever: NATS may start later, or be unavailable for a
 /// time.
-pub async fn nats(nats_url: &str, name: &str) -> anyhow::Result<async_nats::Client> {
-    let servers: Vec<async_nats::ServerAddr> = nats_url
-        .split(',')
-        .map(|one| one.trim().parse())
-        .collect::<Result<_, _>>()
-        .context("reading the URL of NATS")?;
-    let mut options = async_nats::ConnectOptions::new();
-    // The client reads them in a URL and does not send them.
-    let credentials = servers.iter().find_map(|server| Some((server.username()?, server.password()?)));
-    if let Some((user, password)) = credentials {
-        options = options.user_and_password(user.to_owned(), password.to_owned());
-    }
+pub async fn nats(nats_url: &str, settings: &Nats, name: &str) -> anyhow::Result<async_nats::Client> {
+    let servers = nats::servers(nats_url).context("the URL of NATS")?;
+    let options = settings.options(nats_url).context("the URL of NATS")?;
     // It would log them at level debug, too.
     let servers = servers.into_iter().map(without_credentials).collect::<anyhow::Result<Vec<_>>>()?;
     options

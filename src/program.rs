@@ -91,6 +91,7 @@ impl Program {
             connections::wait_for_database(&options).await?;
         }
         let embedded = servers.stack.as_ref().map(|stack| stack.watch()).unwrap_or_default();
+        environment.follower_nats_url = servers.stack.as_ref().and_then(|stack| stack.follower_nats_url());
         environment.nats_restarter = servers.stack.as_ref().and_then(|stack| stack.nats_restarter());
         environment.dependencies = embedded.into_iter().map(Dependency::embedded).collect();
         Ok((servers, environment))
@@ -102,6 +103,8 @@ pub struct Environment {
     pub program: Program,
     pub database_url: Option<String>,
     pub nats_url: Option<String>,
+    /// URL for followers, if this process started the nats-server.
+    pub follower_nats_url: Option<String>,
     /// Pool of the owner of the tables, if its URL is known.
     pub owner: Option<PgPool>,
     dependencies: Vec<Dependency>,
@@ -120,6 +123,7 @@ impl Environment {
             program,
             database_url,
             nats_url,
+            follower_nats_url: None,
             owner,
             dependencies: Vec::new(),
             pools: Pools::default(),
@@ -143,7 +147,8 @@ impl Environment {
     }
 
     pub async fn nats(&self) -> anyhow::Result<async_nats::Client> {
-        connections::nats(self.nats_url.as_deref().context("NATS_URL is not set")?, "taskfold").await
+        let url = self.nats_url.as_deref().context("NATS_URL is not set")?;
+        connections::nats(url, &self.program.settings.nats, "taskfold").await
     }
 
     /// Values for the projector.

@@ -78,7 +78,7 @@ impl Servers {
         let stack = Stack::start(Options {
             data_dir: data_dir.clone(),
             postgres: !database_given,
-            nats: !nats_given,
+            nats: (!nats_given).then(|| settings.stream.clone()),
             durability: Durability::Full,
         })
         .await?;

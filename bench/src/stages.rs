@@ -45,7 +45,7 @@ impl Stages {
                 }
             });
         }
-        let nats = async_nats::connect(system.nats_url()?).await?;
+        let nats = system.nats().await?;
         let mut messages = nats.subscribe(PUBLISHED).await?;
         nats.flush().await?;
         let reached = Arc::clone(&stages.published);

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
+use taskfold::config::nats::Nats;
 use taskfold_embedded::{Durability, Options, Stack};
 
 use crate::client::{Client, text};
@@ -43,7 +44,7 @@ const MAX_CONNECTIONS: &str = "19900";
 impl System {
     pub async fn start() -> anyhow::Result<Self> {
         let dir = Folder(std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id())));
-        let options = Options { data_dir: dir.0.clone(), postgres: true, nats: true, durability: Durability::Full };
+        let options = Options { data_dir: dir.0.clone(), postgres: true, nats: Some("TASKFOLD".to_owned()), durability: Durability::Full };
         let stack = Stack::start(options).await?;
         let system = Self { stack, dir };
         ensure!(system.command("migrate")?.status()?.success(), "taskfold migrate failed");
@@ -102,8 +103,9 @@ impl System {
         self.stack.database_url().context("no PostgreSQL")
     }
 
-    pub fn nats_url(&self) -> anyhow::Result<String> {
-        self.stack.nats_url().context("no NATS")
+    pub async fn nats(&self) -> anyhow::Result<async_nats::Client> {
+        let url = self.stack.nats_url().context("no NATS")?;
+        taskfold::connections::nats(&url, &Nats::default(), "taskfold-bench").await
     }
 
     /// PostgreSQL and NATS.

@@ -47,6 +47,13 @@ macro_rules! aggregates {
                 }
             }
 
+            /// Returns whether somebody may lose access to a project by the event.
+            pub fn ends_access(&self) -> bool {
+                match self {
+                    $(Self::$kind(event) => event.ends_access(),)*
+                }
+            }
+
             /// Decodes an event of an aggregate of this kind.
             pub fn decode<'de, D: Deserializer<'de>>(kind: SubjectKind, json: D) -> Result<Self, D::Error> {
                 match kind {

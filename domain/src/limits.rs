@@ -325,6 +325,8 @@ limits! {
     STREAM_HEARTBEAT_SECONDS: u64 = 15, Seconds;
     /// Longest time for which a stream is open without being renewed, whatever its token says
     STREAM_SECONDS: u64 = 24 * 60 * 60, Seconds;
+    /// Time after the end of their access in which a former member who reconnects is sent the event that ended it
+    REVOCATION_SECONDS: u64 = 10 * 60, Seconds;
     /// Devices of a person that are present in a project
     DEVICES_PER_USER: usize = 20, Count;
     /// Id of a device

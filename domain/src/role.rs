@@ -60,6 +60,11 @@ impl<H, R> RoleChange<H, R> {
     pub(crate) fn removed(holder: H, role: R) -> Self {
         Self { holder, from: Some(role), to: None }
     }
+
+    /// Returns whether the holder has no role any more.
+    pub(crate) fn is_removal(&self) -> bool {
+        self.to.is_none()
+    }
 }
 
 /// Sets, adds or removes the one item of a list that is about a holder.

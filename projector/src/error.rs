@@ -13,6 +13,11 @@ pub enum ProjectorError {
     OtherStream(String),
     #[error("{0}: run `taskfold adopt` to continue with this log")]
     Forked(String),
+    #[error(
+        "the message at {position} of the stream {stream} is not the log's event: run `taskfold adopt` if the log was \
+         restored to an earlier state, else delete the stream, and it is published again from the log"
+    )]
+    ForeignMessage { stream: String, position: i64 },
     #[error("conversion between rows and JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("another projector has moved the checkpoint")]
@@ -39,6 +44,7 @@ impl ProjectorError {
             Self::Stream(_)
             | Self::OtherStream(_)
             | Self::Forked(_)
+            | Self::ForeignMessage { .. }
             | Self::CheckpointMoved
             | Self::OtherVersion
             | Self::WrittenByLater(_)

@@ -191,6 +191,7 @@ fn may_work_later(error: &ProjectorError) -> bool {
         ProjectorError::Stream(_)
         | ProjectorError::OtherStream(_)
         | ProjectorError::Forked(_)
+        | ProjectorError::ForeignMessage { .. }
         | ProjectorError::Json(_)
         | ProjectorError::CheckpointMoved
         | ProjectorError::OtherVersion

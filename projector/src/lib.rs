@@ -60,6 +60,7 @@ pub mod write_side;
 
 pub use deps::Deps;
 pub use error::ProjectorError;
+pub use publish::check_last_message;
 
 /// Stands by for the lease, and works while it holds it, until shutdown. Trouble with the database or the stream is
 /// waited out.

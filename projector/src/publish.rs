@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishAckFuture;
-use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::Stream;
 use futures::stream::FuturesOrdered;
+use sqlx::PgPool;
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{LogIdentity, LoggedEvent, Worker, metrics};
 use tokio::sync::watch;
@@ -19,7 +20,8 @@ use crate::backoff::wait;
 use crate::stream::Label;
 use tracing::Instrument as _;
 
-use crate::{Deps, ProjectorError, message, stream};
+use crate::message::{self, Publication};
+use crate::{Deps, ProjectorError, stream};
 
 /// Events read at once, and publishes in flight at once.
 const PAGE: i64 = 512;
@@ -128,10 +130,9 @@ pub async fn catch_up(deps: &Deps) -> Result<(), ProjectorError> {
 
 /// Publisher at the end of a stream that is of this log and agrees with it.
 struct Publisher {
-    log: LogIdentity,
+    publication: Publication,
     stream: Stream,
     context: Context,
-    prefix: String,
     /// Position of the last message.
     last: i64,
 }
@@ -145,14 +146,16 @@ impl Publisher {
         if label == Label::Another {
             return Err(ProjectorError::OtherStream(deps.stream.clone()));
         }
+        let key = within(REQUEST, taskfold_event_log::publication_key(&deps.pool)).await?;
+        let publication = Publication { log, key, prefix: stream::prefix(&deps.stream) };
         let last = stream::last_sequence(&found).await?;
         if last > 0 {
-            must_be_of_the_log(deps, &found, label, last).await?;
+            must_be_of_the_log(deps, &publication, (&found, label), last).await?;
         }
         if label == Label::Missing {
-            stream::put_label(&context, &found, &log).await?;
+            stream::put_label(&context, &found, &publication.log).await?;
         }
-        Ok(Self { log, stream: found, context, prefix: stream::prefix(&deps.stream), last })
+        Ok(Self { publication, stream: found, context, last })
     }
 
     /// Fails when the log was adopted, or when the stream was written to, emptied or deleted by somebody else:
@@ -160,7 +163,7 @@ impl Publisher {
     async fn check_stream(&self, deps: &Deps) -> Result<(), ProjectorError> {
         let log = within(REQUEST, taskfold_event_log::identity(&deps.pool)).await?;
         let last = stream::last_sequence(&self.stream).await?;
-        if log != self.log || last != self.last {
+        if log != self.publication.log || last != self.last {
             return Err(ProjectorError::Stream(format!("it ends at {last} and not at {} any more", self.last)));
         }
         Ok(())
@@ -177,24 +180,34 @@ impl Publisher {
 
     async fn page(&mut self, events: &[LoggedEvent]) -> Result<(), ProjectorError> {
         let span = tracing::info_span!("publication", after = self.last, events = events.len());
-        let publishing = publish_page(&self.context, (&self.prefix, &self.log), events, self.last);
+        let publishing = publish_page(&self.context, &self.publication, events, self.last);
         self.last = publishing.instrument(span).await?;
         metrics::published_position().set(self.last as f64);
         Ok(())
     }
 }
 
-/// Compares the stream's last message with the log's event at that position. A stream of this log that has more than
-/// the log, or another event, proves that the log lost its last events: nothing may be appended then, or positions
-/// would mean two things.
-async fn must_be_of_the_log(deps: &Deps, stream: &Stream, label: Label, last: i64) -> Result<(), ProjectorError> {
-    let events = within(REQUEST, taskfold_event_log::page_between(&deps.pool, last, last)).await?;
-    let message = stream::message(stream, last).await?;
-    // A stream that was emptied, or begins later, has nothing to compare.
-    let same =
-        events.first().is_some_and(|event| message.is_none_or(|message| message::is_of(&message.payload, event)));
-    if same {
+/// Compares the stream's last message with the log's event at that position.
+///
+/// A message that was published by this log, and that the log lacks, proves that it lost its last events: nothing may be
+/// appended then, or positions would mean two things. So does one of an unknown publisher, unless the messages up to the
+/// end of the log are signed: then whoever wrote it was no projector, and only publication stops.
+async fn must_be_of_the_log(
+    deps: &Deps,
+    publication: &Publication,
+    (stream, label): (&Stream, Label),
+    last: i64,
+) -> Result<(), ProjectorError> {
+    if is_of_the_log(&deps.pool, publication, stream, last).await? {
         return Ok(());
+    }
+    let signed = async |position| {
+        let message = stream::message(stream, position).await?;
+        Ok::<_, ProjectorError>(message.is_some_and(|message| publication.has_signed(position, &message)))
+    };
+    let head = within(REQUEST, taskfold_event_log::head(&deps.pool)).await?;
+    if !signed(last).await? && signed(head.min(last - 1)).await? {
+        return Err(ProjectorError::ForeignMessage { stream: deps.stream.clone(), position: last });
     }
     let reason =
         format!("the stream has an event at {last} that the log lacks: the log was restored to an earlier state");
@@ -206,23 +219,57 @@ async fn must_be_of_the_log(deps: &Deps, stream: &Stream, label: Label, last: i6
     Err(ProjectorError::Forked(reason))
 }
 
+/// Tells whether the message at a position of the stream is that of the log's event there.
+async fn is_of_the_log(
+    pool: &PgPool,
+    publication: &Publication,
+    stream: &Stream,
+    position: i64,
+) -> Result<bool, ProjectorError> {
+    let events = within(REQUEST, taskfold_event_log::page_between(pool, position, position)).await?;
+    let message = stream::message(stream, position).await?;
+    // A stream that was emptied, or begins later, has nothing to compare. A message that differs from what would be
+    // published today is the event's all the same if it was published: its row may have changed since.
+    let is_its = |event: &LoggedEvent, message: &StreamMessage| {
+        publication.differences(event, message).is_empty()
+            || message::is_of(&message.payload, event) && publication.has_signed(position, message)
+    };
+    Ok(events.first().is_some_and(|event| message.as_ref().is_none_or(|message| is_its(event, message))))
+}
+
+/// Compares the last message of the stream with the log, for readiness. The error says what repairs it.
+pub async fn check_last_message(
+    pool: &PgPool,
+    stream: &Stream,
+    name: &str,
+    log: LogIdentity,
+    last: i64,
+) -> Result<(), ProjectorError> {
+    let key = within(REQUEST, taskfold_event_log::publication_key(pool)).await?;
+    let publication = Publication { log, key, prefix: stream::prefix(name) };
+    if last == 0 || is_of_the_log(pool, &publication, stream, last).await? {
+        return Ok(());
+    }
+    Err(ProjectorError::ForeignMessage { stream: name.to_owned(), position: last })
+}
+
 /// Publishes without waiting for each acknowledgement; the first refusal fails all behind it, and the caller resumes
 /// from the stream's last message.
 async fn publish_page(
     context: &Context,
-    (prefix, log): (&str, &LogIdentity),
+    publication: &Publication,
     page: &[LoggedEvent],
     mut last: i64,
 ) -> Result<i64, ProjectorError> {
     let mut acks: FuturesOrdered<<PublishAckFuture as IntoFuture>::IntoFuture> = FuturesOrdered::new();
     for event in page {
-        let (headers, payload) = message::encode(event, log, context.client().server_info().max_payload);
+        let (headers, payload) = publication.encode(event, context.client().server_info().max_payload);
         let message = PublishMessage::build()
             .payload(payload)
             .headers(headers)
             .expected_last_sequence((event.position - 1) as u64);
         // Sending waits for the connection, which may be one that does not answer.
-        let sending = tokio::time::timeout(REQUEST, context.send_publish(event.nats_subject(prefix), message));
+        let sending = tokio::time::timeout(REQUEST, context.send_publish(event.nats_subject(&publication.prefix), message));
         let sent = sending.await.map_err(|_| ProjectorError::Stream("nothing can be sent".to_owned()))?;
         acks.push_back(sent.map_err(|e| ProjectorError::Stream(e.to_string()))?.into_future());
     }

@@ -8,6 +8,8 @@ pub mod attachments;
 mod databases;
 /// Settings of limits.
 pub mod limits;
+/// Settings of NATS.
+pub mod nats;
 /// Settings of an external issuer of tokens.
 mod oidc;
 /// Secrets that are read from files.
@@ -177,9 +179,11 @@ struct Flags {
     database_url: Option<String>,
     #[command(flatten)]
     role_urls: databases::RoleUrlFlags,
-    /// NATS to use instead of the embedded one; several servers separated by commas
+    /// NATS to use instead of the embedded one; several servers separated by commas. `tls://` requires TLS
     #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
     nats_url: Option<String>,
+    #[command(flatten)]
+    nats: nats::NatsFlags,
     /// Name of the JetStream stream; its subjects begin with the name in lower case
     #[arg(long, env = "TASKFOLD_STREAM", default_value = "TASKFOLD", global = true)]
     stream: String,
@@ -226,6 +230,7 @@ pub struct Settings {
     pub database_url: Option<String>,
     pub role_urls: RoleUrls,
     pub nats_url: Option<String>,
+    pub nats: nats::Nats,
     pub stream: String,
     pub stream_replicas: usize,
     pub pool_size: u32,
@@ -265,11 +270,7 @@ impl Cli {
         if let Some(url) = &database_url {
             databases::check("database-url", url, &mut note);
         }
-        if let Some(url) = &nats_url
-            && url.split(',').any(|one| one.trim().parse::<async_nats::ServerAddr>().is_err())
-        {
-            note("nats-url", "...", "must be a URL such as nats://host:4222, or several of them separated by commas");
-        }
+        let nats = flags.nats.check(nats_url.as_deref(), &mut note);
         if !is_token(&flags.stream) {
             note("stream", &flags.stream, "must consist of ASCII letters, digits, `-` and `_`");
         }
@@ -311,6 +312,7 @@ impl Cli {
                 database_url,
                 role_urls,
                 nats_url,
+                nats,
                 stream: flags.stream.clone(),
                 stream_replicas,
                 pool_size,

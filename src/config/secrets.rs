@@ -47,18 +47,7 @@ impl Secrets {
     /// Reads the file of each value that was not given itself.
     pub(super) fn read(given: Self, files: &SecretFiles, note: &mut impl FnMut(&str, &str, &str)) -> Self {
         let mut or_file = |flag: &str, given: Option<String>, file: &Option<PathBuf>| {
-            // Scripts often set a variable to the empty string instead of leaving it unset.
-            let given = given.filter(|text| !text.trim().is_empty());
-            let Some(file) = file.as_ref().filter(|file| given.is_none() && !file.as_os_str().is_empty()) else {
-                return given;
-            };
-            match from_file(file) {
-                Ok(secret) => Some(secret),
-                Err(error) => {
-                    note(&format!("{flag}-file"), &file.display().to_string(), &error);
-                    None
-                }
-            }
+            or_file(flag, given, file.as_deref(), note)
         };
         Self {
             database_url: or_file("database-url", given.database_url, &files.database_url_file),
@@ -80,6 +69,25 @@ impl Secrets {
                 given.s3_secret_access_key,
                 &files.s3_secret_access_key_file,
             ),
+        }
+    }
+}
+
+/// Reads the file of a value that was not given itself.
+pub(super) fn or_file(
+    flag: &str,
+    given: Option<String>,
+    file: Option<&Path>,
+    note: &mut impl FnMut(&str, &str, &str),
+) -> Option<String> {
+    // Scripts often set a variable to the empty string instead of leaving it unset.
+    let given = given.filter(|text| !text.trim().is_empty());
+    let Some(file) = file.filter(|file| given.is_none() && !file.as_os_str().is_empty()) else { return given };
+    match from_file(file) {
+        Ok(secret) => Some(secret),
+        Err(error) => {
+            note(&format!("{flag}-file"), &file.display().to_string(), &error);
+            None
         }
     }
 }

@@ -10,7 +10,22 @@ use super::{Condition, Service};
 /// Limit of a check.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
-type Check = Box<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+type Check = Box<dyn Fn() -> BoxFuture<'static, Result<String, Failure>> + Send + Sync>;
+
+/// Failed check, with its detail.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Is down if a service requires it, and otherwise degraded.
+    Unavailable(String),
+    /// Is down until somebody repairs it.
+    Broken(String),
+}
+
+impl From<String> for Failure {
+    fn from(detail: String) -> Self {
+        Self::Unavailable(detail)
+    }
+}
 
 /// A condition for the work of a role, with its check.
 pub struct Dependency {
@@ -39,6 +54,17 @@ impl Dependency {
         name: impl Into<String>,
         check: impl Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync + 'static,
     ) -> Self {
+        Self::with_failures(name, move || {
+            let checking = check();
+            Box::pin(async { Ok(checking.await?) })
+        })
+    }
+
+    /// A dependency whose check tells failures apart.
+    pub fn with_failures(
+        name: impl Into<String>,
+        check: impl Fn() -> BoxFuture<'static, Result<String, Failure>> + Send + Sync + 'static,
+    ) -> Self {
         Self { name: name.into(), required_by: &[], degrades: &[], check: Box::new(check) }
     }
 
@@ -57,7 +83,8 @@ impl Dependency {
         let failed = if self.required_by.is_empty() { Condition::Degraded } else { Condition::Down };
         let (state, detail) = match outcome {
             Ok(Ok(detail)) => (Condition::Ok, detail),
-            Ok(Err(detail)) => (failed, detail),
+            Ok(Err(Failure::Unavailable(detail))) => (failed, detail),
+            Ok(Err(Failure::Broken(detail))) => (Condition::Down, detail),
             Err(_) => (failed, format!("no answer within {} s", CHECK_LIMIT.as_secs())),
         };
         let finding = Finding { name: self.name.clone(), state, detail };

@@ -5,8 +5,9 @@ use std::time::Duration;
 use sqlx::PgPool;
 use taskfold_event_log::Writes;
 use taskfold_projector::stream::{self, Label};
+use taskfold_projector::{ProjectorError, check_last_message};
 
-use super::dependency::answered;
+use super::dependency::{Failure, answered};
 use super::{Dependency, Service};
 
 /// Maximum age of an event that is not projected or published. Above it, work is stuck, or there is a backlog that
@@ -73,11 +74,11 @@ impl Dependency {
 
     /// Progress of the stream, which must be of this log.
     pub fn publication(pool: PgPool, nats: async_nats::Client, name: String) -> Self {
-        let check = Self::new("publication", move || {
+        let check = Self::with_failures("publication", move || {
             let (pool, context, name) = (pool.clone(), stream::context(&nats), name.clone());
             Box::pin(async move {
                 let Some(found) = answered("the stream", stream::find(&context, &name).await)? else {
-                    return Err(format!("the stream {name} is missing"));
+                    return Err(format!("the stream {name} is missing").into());
                 };
                 let last = answered("the stream", stream::last_sequence(&found).await)?;
                 let reading = async {
@@ -87,12 +88,15 @@ impl Dependency {
                 };
                 let (log, projected, age) = answered("the publication", reading.await)?;
                 let at = format!("at {last} of {projected}");
-                match stream::label(&found, &log) {
-                    Label::Another => Err(format!("the stream {name} belongs to another log")),
-                    Label::Ours | Label::Missing if last > projected => {
-                        Err(format!("{at}: the stream has events that the log lacks"))
+                if stream::label(&found, &log) == Label::Another {
+                    return Err(format!("the stream {name} belongs to another log").into());
+                }
+                match check_last_message(&pool, &found, &name, log, last).await {
+                    Err(error @ ProjectorError::ForeignMessage { .. }) => Err(Failure::Broken(format!("{at}: {error}"))),
+                    compared => {
+                        answered("the last message of the stream", compared)?;
+                        Ok(in_time(at, age)?)
                     }
-                    Label::Ours | Label::Missing => in_time(at, age),
                 }
             })
         });

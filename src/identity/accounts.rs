@@ -36,16 +36,23 @@ impl Accounts {
     /// Returns the account, and creates it if it does not exist.
     pub(super) async fn of(&self, subject: &str, claims: &Map<String, Value>) -> anyhow::Result<UserId> {
         let opening = async {
-            let user = Uuid::new_v5(&self.issuer, subject.as_bytes());
+            let mut user = Uuid::new_v5(&self.issuer, subject.as_bytes());
             let username = username(claims);
-            let open = sqlx::query!(
-                "SELECT taskfold_open_account_v2($1, $2, $3)",
-                user,
-                username,
-                display_name(claims, &username),
-            );
-            within(REQUEST, open.execute(&self.pool)).await.context("opening an account")?;
-            anyhow::Ok(UserId(user))
+            let display_name = display_name(claims, &username);
+            loop {
+                let open = sqlx::query!("SELECT taskfold_open_account_v2($1, $2, $3)", user, username, display_name);
+                match within(REQUEST, open.execute(&self.pool)).await {
+                    // Whoever knows the subject can derive the id, and may have created something under it. It stays
+                    // taken, so that all instances agree on the next one too.
+                    Err(error) if taskfold_event_log::is_id_taken(&error) => {
+                        user = Uuid::new_v5(&user, subject.as_bytes());
+                    }
+                    opened => {
+                        opened.context("opening an account")?;
+                        return anyhow::Ok(UserId(user));
+                    }
+                }
+            }
         };
         self.vouched.try_get_with(subject.to_owned(), opening).await.map_err(|error| anyhow::anyhow!("{error:#}"))
     }

@@ -57,7 +57,7 @@ async fn a_request_id_is_in_the_log_lines_the_event_and_the_message() {
     let done = line_of_request(&log, "from-the-client", "applied").await;
     assert_eq!(done["fields"]["position"], position);
 
-    let nats = jetstream::new(async_nats::connect(&environment.nats_url).await.unwrap());
+    let nats = jetstream::new(crate::harness::nats(&environment.nats_url).await.unwrap());
     let stream = nats.get_stream(&environment.stream).await.unwrap();
     let sequence = u64::try_from(position).unwrap();
     let message = eventually("published", || async { stream.get_raw_message(sequence).await.ok() }).await;

@@ -33,12 +33,16 @@ mod etags;
 mod fair_shares;
 /// Failures of every component.
 mod faults;
+/// Messages of others on the stream.
+mod forged_messages;
 /// The frozen JSON of events.
 mod frozen;
 /// Restarts of instances under load.
 mod graceful_shutdown;
 /// Readiness.
 mod health;
+/// Ids of projects, teams, tasks and people.
+mod ids;
 /// Imports from other programs.
 mod imports;
 /// Invalid requests to every route.
@@ -59,12 +63,16 @@ mod meta;
 mod names;
 /// Operation without NATS.
 mod nats_outages;
+/// Sign-in to NATS, and the permissions that it needs.
+mod nats_permissions;
 /// Tokens of an external issuer.
 mod oidc;
 /// Check that the OpenAPI files match the code.
 mod openapi;
 /// PostgreSQL in its packaged configuration.
 mod packaged_postgres;
+/// The private nats-server: its users and its privileges.
+mod private_nats;
 /// Failures of PostgreSQL.
 mod postgres_failures;
 /// Presence.

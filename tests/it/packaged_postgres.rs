@@ -20,7 +20,7 @@ const MAJORS: [u32; 2] = [15, 18];
 /// Starts a server of this version whose owner is `plain`; `None` with a message if it is not installed.
 async fn server(major: u32, name: &str, rights: &str) -> Option<(Stack, String)> {
     let data_dir = data_dir(&format!("{name}-{major}"));
-    let options = Options { data_dir, postgres: true, nats: false, durability: Durability::TestsOnly };
+    let options = Options { data_dir, postgres: true, nats: None, durability: Durability::TestsOnly };
     let stack = match Stack::start_on(options, Some(major)).await {
         Ok(stack) => stack,
         Err(error) if error.to_string().starts_with("PostgreSQL was not found") => {

@@ -11,7 +11,7 @@ use crate::health::reports;
 
 /// A PostgreSQL for one test, whose files may be tampered with: checkpoints of the shared one would fail on them.
 async fn server(name: &str) -> Stack {
-    let options = Options { data_dir: data_dir(name), postgres: true, nats: false, durability: Durability::TestsOnly };
+    let options = Options { data_dir: data_dir(name), postgres: true, nats: None, durability: Durability::TestsOnly };
     Stack::start(options).await.unwrap()
 }
 

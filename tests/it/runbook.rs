@@ -82,7 +82,7 @@ async fn a_restore_works_as_documented(running: bool, left: Stream) {
     let (url, mut app) = (app.url.clone(), Some(app));
     if !running {
         app.take().unwrap().stop().await;
-        let context = stream::context(&async_nats::connect(&environment.nats_url).await.unwrap());
+        let context = stream::context(&crate::harness::nats(&environment.nats_url).await.unwrap());
         match left {
             Stream::Longer => {}
             Stream::Gone => context.delete_stream(&environment.stream).await.map(drop).unwrap(),

@@ -5,52 +5,10 @@ use serde_json::{Value, json};
 use taskfold_projector::{dead_letters, stream};
 use uuid::Uuid;
 
-use crate::harness::{Actor, App, eventually, new_id};
+use crate::harness::{Actor, App, eventually};
 
 async fn run(app: &App, sql: &str) {
     sqlx::raw_sql(sql).execute(&app.owner).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-}
-
-/// Inserts an event directly into the log, with a command of its own.
-async fn plant(app: &App, task: &str, event_type: &str, payload: &str) -> i64 {
-    let command: Uuid = new_id();
-    let mut tx = app.owner.begin().await.unwrap();
-    let position: i64 = sqlx::query_scalar("UPDATE log_head SET position = position + 1 RETURNING position")
-        .fetch_one(&mut *tx)
-        .await
-        .unwrap();
-    sqlx::query(
-        "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, project_id, actor_id, \
-             command_id, occurred_at, recorded_at) \
-         SELECT $1, aggregate_type, aggregate_id, sequence + 1, $2, '1', $3::json, project_id, actor_id, $4, recorded_at, recorded_at \
-         FROM events WHERE aggregate_type = 'task' AND aggregate_id = $5 ORDER BY sequence DESC LIMIT 1",
-    )
-    .bind(position)
-    .bind(event_type)
-    .bind(payload)
-    .bind(command)
-    .bind(task)
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::query("UPDATE aggregate_heads SET version = version + 1, position = $1, command_id = $2 WHERE aggregate_id = $3::uuid")
-        .bind(position)
-        .bind(command)
-        .bind(task)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    sqlx::query(
-        "INSERT INTO commands SELECT actor_id, command_id, '', aggregate_id, sequence, position, position, NULL, false \
-         FROM events WHERE position = $1",
-    )
-    .bind(position)
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::query("SELECT pg_notify('taskfold_events', $1)").bind(position.to_string()).execute(&mut *tx).await.unwrap();
-    tx.commit().await.unwrap();
-    position
 }
 
 /// Changes the task, and waits until the change can be read.
@@ -163,10 +121,10 @@ async fn unreadable_events_stop_only_their_own_aggregates_until_they_are_repaire
     for (event_type, payload) in sick {
         let task = ada.task(&project, "sick").await;
         app.settle().await;
-        planted.push((plant(&app, &task, event_type, payload).await, task));
+        planted.push((app.plant(&task, event_type, payload).await, task));
     }
     let unknown = ada.task(&project, "of no kind").await;
-    let position = plant(&app, &unknown, "task.renamed", r#"{"changes": {}}"#).await;
+    let position = app.plant(&unknown, "task.renamed", r#"{"changes": {}}"#).await;
     run(&app, &format!("UPDATE events SET aggregate_type = 'thing' WHERE position = {position}")).await;
 
     works(&ada, &well, "still well").await;
@@ -208,10 +166,10 @@ async fn event_times_beyond_the_bounds_are_read_and_reported() {
     let (project, _) = ada.project("P").await;
     let (odd, well) = (ada.task(&project, "odd").await, ada.task(&project, "well").await);
     app.settle().await;
-    let position = plant(&app, &odd, "task.renamed", r#"{"changes": {"title": {"from": "odd", "to": "odder"}}}"#).await;
+    let position = app.plant(&odd, "task.renamed", r#"{"changes": {"title": {"from": "odd", "to": "odder"}}}"#).await;
     run(&app, &format!("UPDATE events SET occurred_at = 'infinity' WHERE position = {position}")).await;
     let position =
-        plant(&app, &odd, "task.renamed", r#"{"changes": {"title": {"from": "odder", "to": "oddest"}}}"#).await;
+        app.plant(&odd, "task.renamed", r#"{"changes": {"title": {"from": "odder", "to": "oddest"}}}"#).await;
     run(&app, &format!("UPDATE events SET occurred_at = '-infinity' WHERE position = {position}")).await;
     works(&ada, &well, "still well").await;
     assert_eq!(ada.get(&format!("/v1/tasks/{odd}")).await.expect(200)["title"], "oddest");
@@ -234,7 +192,7 @@ async fn a_leap_second_in_the_log_is_read_as_the_next_second() {
     let due =
         |at: &str| format!(r#"{{"type": "task.scheduled", "changes": {{"due_at": {{"from": null, "to": "{at}"}}}}}}"#);
     app.settle().await;
-    plant(&app, &last, "task.scheduled", &due("9999-12-31T23:59:60Z")).await;
+    app.plant(&last, "task.scheduled", &due("9999-12-31T23:59:60Z")).await;
     works(&ada, &well, "still well").await;
     assert_eq!(ada.get(&format!("/v1/tasks/{last}")).await.expect(200)["due_at"], "9999-12-31T23:59:59.999999Z");
     ada.patch(&format!("/v1/tasks/{last}"), json!({"due_at": null})).await.expect(200);

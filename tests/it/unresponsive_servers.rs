@@ -102,7 +102,7 @@ async fn unresponsive_nats_is_bypassed_and_reconnected() {
     assert!(rename(&ada, &task, "commands are not affected").await);
     let head = app.head().await;
     assert_eq!(stream.next_change().await.unwrap().data["position"], head);
-    let direct = async_nats::connect(&environment.nats_url).await.unwrap();
+    let direct = crate::harness::nats(&environment.nats_url).await.unwrap();
     let began = Instant::now();
     eventually("it is published", || async { (app.published(&direct).await? == head).then_some(()) }).await;
     assert!(began.elapsed() < RECOVERED, "recovered after {:?}", began.elapsed());

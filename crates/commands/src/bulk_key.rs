@@ -31,6 +31,7 @@ impl Engine {
                 Outcome::Reused => return Err(CommandError::KeyReused),
                 Outcome::Conflict
                 | Outcome::Guard
+                | Outcome::Taken
                 | Outcome::Cycle
                 | Outcome::Rank
                 | Outcome::Wip

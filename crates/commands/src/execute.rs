@@ -199,6 +199,7 @@ async fn decide_and_append<D: CommandHandler>(
             }
             Outcome::Duplicate(recorded) => return replay::replayed(&engine.pool, recorded).await,
             Outcome::Reused => return Err(CommandError::KeyReused),
+            Outcome::Taken => return Err(Refusal::AlreadyExists.into()),
             Outcome::Cycle => return Err(Refusal::Cycle.into()),
             Outcome::Wip => return Err(Refusal::WipLimitReached.into()),
             Outcome::NotEmpty => return Err(Refusal::ColumnNotEmpty.into()),

@@ -16,7 +16,7 @@ async fn main() -> anyhow::Result<()> {
         arguments.next().zip(arguments.next()).context("usage: private_postgres DATA_DIR MIGRATIONS")?;
     let mut stop = signal(SignalKind::terminate())?;
     let stack =
-        Stack::start(Options { data_dir, postgres: true, nats: false, durability: Durability::TestsOnly }).await?;
+        Stack::start(Options { data_dir, postgres: true, nats: None, durability: Durability::TestsOnly }).await?;
     let url = stack.database_url().context("there is no PostgreSQL")?;
     let mut db = PgConnection::connect(&url).await?;
     Migrator::new(migrations.as_path()).await?.run_direct(&mut db).await?;

@@ -47,15 +47,18 @@ pub(super) fn postgres(data_dir: &Path, run_as: &RunAs, made_by: Option<u32>) ->
 }
 
 /// Finds nats-server.
-pub(super) fn nats(data_dir: &Path) -> anyhow::Result<PathBuf> {
-    let why_not_fetched = match fetched(&NATS, data_dir, &RunAs::Ourselves) {
+pub(super) fn nats(data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
+    let why_not_fetched = match fetched(&NATS, data_dir, run_as) {
         Ok(bin) => return Ok(bin.join("nats-server")),
         Err(error) => error,
     };
     let mut folders = path_folders();
     folders.extend(["/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from));
     for binary in folders.into_iter().map(|folder| folder.join("nats-server")) {
-        if version_of(&binary).and_then(|text| nats_version(&text)).is_some_and(|version| version >= OLDEST_NATS) {
+        let is_usable = run_as.can_traverse(binary.parent().unwrap_or(&binary));
+        if is_usable
+            && version_of(&binary).and_then(|text| nats_version(&text)).is_some_and(|version| version >= OLDEST_NATS)
+        {
             return Ok(binary);
         }
     }
@@ -83,7 +86,7 @@ fn fetched(pin: &Pin, data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf
             return Ok(bin);
         }
     }
-    let mut refused = anyhow::anyhow!("there is no cache folder that PostgreSQL's user may enter");
+    let mut refused = anyhow::anyhow!("there is no cache folder that the server's user may enter");
     for cache in caches.iter().rev() {
         match std::fs::create_dir_all(cache) {
             Ok(()) => return install(pin, cache),
@@ -93,7 +96,7 @@ fn fetched(pin: &Pin, data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf
     Err(refused)
 }
 
-/// The cache that all data dirs of a user share. Root's is outside of root's home, which PostgreSQL's user cannot
+/// The cache that all data dirs of a user share. Root's is outside of root's home, which the servers' user cannot
 /// enter.
 fn user_cache(run_as: &RunAs) -> Option<PathBuf> {
     if let RunAs::Dropped { .. } = run_as {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Running {
     pub pid: u32,
     pub database_url: Option<String>,
+    /// With the password of the program.
     pub nats_url: Option<String>,
 }
 
@@ -45,6 +46,7 @@ impl DataDir {
     /// Through a second file and a rename: a reader never sees half of it.
     pub(super) fn announce(&self, running: &Running) -> anyhow::Result<()> {
         let unfinished = self.path.join("run.json.unfinished");
+        // Private, because of the password of NATS.
         let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
         file.write_all(&serde_json::to_vec_pretty(running)?).context("writing run.json")?;
         std::fs::rename(&unfinished, self.path.join("run.json")).context("writing run.json")

@@ -18,8 +18,10 @@ mod owner;
 mod pins;
 /// The PostgreSQL server.
 mod postgres;
-/// The user that PostgreSQL runs as.
+/// The user that the servers run as.
 mod privileges;
+/// Folders of the servers' data.
+mod server_dir;
 /// Supervision of a server.
 mod supervisor;
 
@@ -31,11 +33,12 @@ pub use data_dir::{Running, attach};
 pub use supervisor::{Restarter, ServerState, ServerStatus};
 
 use data_dir::DataDir;
+use nats::NatsUrls;
 use supervisor::Supervised;
 
 /// Path of nats-server, for running it without a [`Stack`]. Blocks for seconds the first time.
 pub fn nats_server(data_dir: &Path) -> anyhow::Result<PathBuf> {
-    binaries::nats(data_dir)
+    binaries::nats(data_dir, &privileges::RunAs::decide()?)
 }
 
 const DATABASE: &str = "taskfold";
@@ -55,7 +58,8 @@ pub struct Options {
     /// Created if missing, kept between runs, used by one program at a time.
     pub data_dir: PathBuf,
     pub postgres: bool,
-    pub nats: bool,
+    /// Name of the stream whose events followers of the nats-server may read; without one, none is started.
+    pub nats: Option<String>,
     pub durability: Durability,
 }
 
@@ -70,7 +74,7 @@ struct DatabaseUrls {
 /// The running servers. Dropping this stops them too, but blocks: prefer [`Stack::stop`].
 pub struct Stack {
     postgres: Option<(Supervised, DatabaseUrls)>,
-    nats: Option<(Supervised, String)>,
+    nats: Option<(Supervised, NatsUrls)>,
     /// Last, so that the lock outlives the servers.
     data_dir: DataDir,
 }
@@ -90,7 +94,7 @@ impl Stack {
         let for_postgres = path.clone();
         // Concurrently, because each may have to fetch its binaries.
         let (postgres, nats) = tokio::try_join!(
-            set_up(postgres, move || {
+            set_up(postgres.then_some(()), move |()| {
                 let postgres = postgres::Postgres::set_up(&for_postgres, durability, postgres_major)?;
                 let urls = DatabaseUrls {
                     owner: postgres.url(owner::OWNER, DATABASE),
@@ -98,10 +102,10 @@ impl Stack {
                 };
                 Ok((Supervised::start(postgres)?, urls))
             }),
-            set_up(nats, move || {
-                let nats = nats::Nats::set_up(&path)?;
-                let url = nats.url();
-                Ok((Supervised::start(nats)?, url))
+            set_up(nats, move |stream| {
+                let nats = nats::Nats::set_up(&path, stream)?;
+                let urls = nats.urls();
+                Ok((Supervised::start(nats)?, urls))
             }),
         )?;
         let stack = Self { postgres, nats, data_dir };
@@ -132,8 +136,14 @@ impl Stack {
         Some(urls.admin.replace(&format!("/{DATABASE}?"), &format!("/{database}?")))
     }
 
+    /// URL of NATS with the user and password of the program, who may do everything.
     pub fn nats_url(&self) -> Option<String> {
-        self.nats.as_ref().map(|(_, url)| url.clone())
+        self.nats.as_ref().map(|(_, urls)| urls.program.clone())
+    }
+
+    /// URL of NATS with the user and password for followers, who may only read the events.
+    pub fn follower_nats_url(&self) -> Option<String> {
+        self.nats.as_ref().map(|(_, urls)| urls.follower.clone())
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -178,12 +188,10 @@ impl Drop for Stack {
     }
 }
 
-async fn set_up<T: Send + 'static>(
-    enabled: bool,
-    start: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
-) -> anyhow::Result<Option<T>> {
-    if !enabled {
-        return Ok(None);
-    }
-    tokio::task::spawn_blocking(start).await?.map(Some)
+async fn set_up<S: Send + 'static, Started: Send + 'static>(
+    settings: Option<S>,
+    start: impl FnOnce(S) -> anyhow::Result<Started> + Send + 'static,
+) -> anyhow::Result<Option<Started>> {
+    let Some(settings) = settings else { return Ok(None) };
+    tokio::task::spawn_blocking(move || start(settings)).await?.map(Some)
 }

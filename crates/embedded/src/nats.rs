@@ -1,4 +1,5 @@
-//! The private nats-server with JetStream, on a port of 127.0.0.1 that is kept between runs.
+//! The private nats-server with JetStream, on a port of 127.0.0.1 that is kept between runs. Everybody on the machine
+//! can connect to it: the program and followers have passwords, which are kept too.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,33 +9,66 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
+use rand::Rng as _;
+use rand::distr::Alphanumeric;
+use serde::{Deserialize, Serialize};
 
 use super::binaries;
 use super::orphans;
 use super::privileges::RunAs;
+use super::server_dir::server_dir;
 use super::supervisor::Recipe;
+
+/// Names of the users.
+const PROGRAM: &str = "taskfold";
+const FOLLOWER: &str = "follower";
+const PASSWORD_CHARS: usize = 43;
 
 pub(super) struct Nats {
     binary: PathBuf,
+    run_as: RunAs,
     dir: PathBuf,
     port: u16,
+    passwords: Passwords,
+    /// Name of the stream that followers may read.
+    stream: String,
+}
+
+/// URLs with a user and a password.
+#[derive(Clone, Debug)]
+pub(super) struct NatsUrls {
+    /// May do everything.
+    pub program: String,
+    /// May only read the events.
+    pub follower: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Passwords {
+    program: String,
+    follower: String,
 }
 
 impl Nats {
     /// Finds the binary and a port. Blocks for seconds the first time.
-    pub(super) fn set_up(data_dir: &Path) -> anyhow::Result<Self> {
-        let binary = binaries::nats(data_dir)?;
-        let dir = data_dir.join("nats");
-        RunAs::Ourselves.private_dir(&dir)?;
+    pub(super) fn set_up(data_dir: &Path, stream: String) -> anyhow::Result<Self> {
+        let run_as = RunAs::decide()?;
+        let binary = binaries::nats(data_dir, &run_as)?;
+        let dir = server_dir(data_dir, &run_as, "nats")?.join("nats");
+        run_as.private_dir(&dir)?;
         end_orphan(&dir);
+        run_as.own_all_in(&dir)?;
         let port = port(&dir.join("port"))?;
-        let nats = Self { binary, dir, port };
-        std::fs::write(nats.settings(), nats.settings_text()).context("writing the settings of nats-server")?;
+        let passwords = Passwords::of(&dir.join("passwords.json"))?;
+        let nats = Self { binary, run_as, dir, port, passwords, stream };
+        let written = nats.run_as.private_file(&nats.settings(), &nats.settings_text());
+        written.context("writing the settings of nats-server")?;
         Ok(nats)
     }
 
-    pub(super) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+    pub(super) fn urls(&self) -> NatsUrls {
+        let url = |user, password: &str| format!("nats://{user}:{password}@127.0.0.1:{}", self.port);
+        NatsUrls { program: url(PROGRAM, &self.passwords.program), follower: url(FOLLOWER, &self.passwords.follower) }
     }
 
     fn settings(&self) -> PathBuf {
@@ -42,15 +76,47 @@ impl Nats {
     }
 
     /// Content of the configuration file. With flags instead, nats-server would append to the folder of JetStream.
+    ///
+    /// Followers read the stream by its sequences (`DIRECT.GET`), and not with consumers: whoever may create a consumer
+    /// may have it send messages to any subject. Their inboxes are apart from those of the program.
     fn settings_text(&self) -> String {
         // The format accepts JSON strings.
         let quoted = |path: PathBuf| serde_json::Value::String(path.display().to_string()).to_string();
+        let Self { port, passwords: Passwords { program, follower }, stream, .. } = self;
+        let (pid, store, prefix) = (quoted(self.dir.join("pid")), quoted(self.dir.join("store")), stream.to_lowercase());
         format!(
-            "# Written at every start.\nserver_name: taskfold\nlisten: \"127.0.0.1:{}\"\npid_file: {}\nmax_payload: 8MB\njetstream {{ store_dir: {} }}\n",
-            self.port,
-            quoted(self.dir.join("pid")),
-            quoted(self.dir.join("store"))
+            r#"# Written at every start.
+server_name: taskfold
+listen: "127.0.0.1:{port}"
+pid_file: {pid}
+max_payload: 8MB
+jetstream {{ store_dir: {store} }}
+authorization {{
+  users: [
+    {{ user: "{PROGRAM}", password: "{program}" }}
+    {{ user: "{FOLLOWER}", password: "{follower}", permissions: {{
+      publish: ["$JS.API.STREAM.INFO.{stream}", "$JS.API.DIRECT.GET.{stream}"]
+      subscribe: ["{prefix}.events.>", "{prefix}.log.adopted", "_INBOX_{FOLLOWER}.>"]
+    }} }}
+  ]
+}}
+"#
         )
+    }
+}
+
+impl Passwords {
+    /// Reads the passwords of the last run, or makes new ones.
+    fn of(file: &Path) -> anyhow::Result<Self> {
+        let kept = std::fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let [program, follower] =
+            std::array::from_fn(|_| rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect());
+        let new = Self { program, follower };
+        RunAs::Ourselves.private_file(file, &serde_json::to_string_pretty(&new)?).context("saving the passwords of NATS")?;
+        Ok(new)
     }
 }
 
@@ -65,7 +131,9 @@ impl Recipe for Nats {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
-        command.arg("-c").arg(self.settings());
+        // The server's user may not be allowed to enter the current folder.
+        command.current_dir("/").arg("-c").arg(self.settings());
+        self.run_as.apply(&mut command);
         command
     }
 

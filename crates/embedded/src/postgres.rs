@@ -13,6 +13,7 @@ use super::Durability;
 use super::binaries::{self, PostgresBinaries};
 use super::orphans;
 use super::privileges::RunAs;
+use super::server_dir::{server_dir, short_name};
 use super::supervisor::Recipe;
 
 /// Maximum length of a socket's path: `sun_path` has 108 bytes on Linux and 104 on macOS, the final zero included.
@@ -36,7 +37,7 @@ impl Postgres {
     /// Finds the binaries, and creates the cluster the first time, with this major version. Blocks for seconds then.
     pub(super) fn set_up(data_dir: &Path, durability: Durability, major: Option<u32>) -> anyhow::Result<Self> {
         let run_as = RunAs::decide()?;
-        let dir = postgres_dir(data_dir, &run_as)?;
+        let dir = server_dir(data_dir, &run_as, "postgres")?;
         let cluster = dir.join("postgres");
         let binaries = binaries::postgres(data_dir, &run_as, major_of(&cluster)?.or(major))?;
         let postgres = Self { socket_dir: socket_dir(&dir, &run_as)?, binaries, run_as, cluster, durability };
@@ -200,25 +201,6 @@ fn major_of(cluster: &Path) -> anyhow::Result<Option<u32>> {
     }
 }
 
-/// Folder of PostgreSQL's data: the data dir, unless the server's user cannot enter it when the cluster is created. The
-/// choice is recorded, so that a later change of permissions does not lose the data.
-fn postgres_dir(data_dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
-    let note = data_dir.join("postgres.place");
-    if let Ok(recorded) = std::fs::read_to_string(&note) {
-        return Ok(PathBuf::from(recorded.trim()));
-    }
-    let RunAs::Dropped { name, .. } = run_as else { return Ok(data_dir.to_owned()) };
-    if run_as.can_traverse(data_dir) {
-        return Ok(data_dir.to_owned());
-    }
-    let dir = Path::new("/var/lib/taskfold").join(short_name(data_dir));
-    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
-    tracing::info!(user = %name, data_dir = %data_dir.display(), dir = %dir.display(),
-        "PostgreSQL's user cannot enter the data dir, its data is in another folder");
-    std::fs::write(note, dir.display().to_string()).context("recording the folder of PostgreSQL's data")?;
-    Ok(dir)
-}
-
 /// Folder of the socket: in the folder of the data if its path is short and plain enough for a socket and a setting,
 /// else below /tmp under a name derived from the path.
 fn socket_dir(dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
@@ -247,16 +229,6 @@ fn socket_dir(dir: &Path, run_as: &RunAs) -> anyhow::Result<PathBuf> {
 fn fits(dir: &Path) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     dir.join(SOCKET).as_os_str().len() <= MAX_SOCKET_PATH && dir.to_str().is_some_and(|text| text.chars().all(plain))
-}
-
-/// Short name derived from a path (FNV-1a, because it only needs to differ between a few folders).
-fn short_name(path: &Path) -> String {
-    let hash = path
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{hash:016x}")
 }
 
 #[cfg(test)]

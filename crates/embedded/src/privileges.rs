@@ -1,6 +1,7 @@
-//! Privileges of the servers. PostgreSQL refuses to run as root, so that root starts it as an unprivileged user.
+//! Privileges of the servers. Root starts them as an unprivileged user: PostgreSQL refuses to run as root, and
+//! nats-server has no use for its privileges.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use nix::unistd::{User, geteuid};
 
-/// The user that PostgreSQL is started as.
+/// The user that the servers are started as.
 #[derive(Debug, Clone)]
 pub(super) enum RunAs {
     /// The program's own user, which is not root.
@@ -29,8 +30,8 @@ impl RunAs {
             }
         }
         anyhow::bail!(
-            "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it as: \
-             add one of them, start taskfold as an ordinary user, or set DATABASE_URL"
+            "The private servers do not run as root, and there is neither a user `postgres` nor `nobody` to run them as: \
+             add one of them, start taskfold as an ordinary user, or set DATABASE_URL and NATS_URL"
         )
     }
 
@@ -47,10 +48,25 @@ impl RunAs {
         std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         if let Self::Dropped { uid, gid, .. } = self {
             chown(dir, Some(*uid), Some(*gid))
-                .with_context(|| format!("giving {} to PostgreSQL's user", dir.display()))?;
+                .with_context(|| format!("giving {} to the server's user", dir.display()))?;
         }
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
             .with_context(|| format!("closing {} to others", dir.display()))
+    }
+
+    /// Gives everything in `dir` to that user, as after a run in which the server had another one.
+    pub(super) fn own_all_in(&self, dir: &Path) -> anyhow::Result<()> {
+        let Self::Dropped { uid, gid, .. } = self else { return Ok(()) };
+        for entry in std::fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
+            let entry = entry?;
+            let path = entry.path();
+            lchown(&path, Some(*uid), Some(*gid))
+                .with_context(|| format!("giving {} to the server's user", path.display()))?;
+            if entry.file_type()?.is_dir() {
+                self.own_all_in(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a private `file` of that user.
@@ -58,7 +74,7 @@ impl RunAs {
         std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
         if let Self::Dropped { uid, gid, .. } = self {
             chown(file, Some(*uid), Some(*gid))
-                .with_context(|| format!("giving {} to PostgreSQL's user", file.display()))?;
+                .with_context(|| format!("giving {} to the server's user", file.display()))?;
         }
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
             .with_context(|| format!("closing {} to others", file.display()))

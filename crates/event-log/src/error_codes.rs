@@ -18,6 +18,13 @@ pub const OTHER_LOG: &str = "TF002";
 pub const FORKED: &str = "TF003";
 /// Code that the append raises if a row is missing in its side tables.
 pub const INCOMPLETE: &str = "TF004";
+/// Code that the creation of an account raises if a task, project or team has its id.
+const ID_TAKEN: &str = "TF005";
+
+/// Tells whether an account was not created because a task, project or team has its id.
+pub fn is_id_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| has_code(error, &[ID_TAKEN]))
+}
 
 /// Tells whether the same statement may succeed later: clients get 503 and try again.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {

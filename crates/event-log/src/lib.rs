@@ -17,6 +17,8 @@ mod event;
 mod identity;
 /// Registry of all metrics.
 pub mod metrics;
+/// Signatures of published messages.
+mod publication_key;
 /// Reads by position, project and aggregate.
 mod read;
 /// A connection that one task keeps between its calls.
@@ -36,9 +38,10 @@ mod writes;
 
 pub use authority::{AuthorityOf, HeldAuthority, LapsedAuthority, hold_authority};
 pub use clock::{Clock, FixedClock};
-pub use error_codes::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_of_the_whole, is_unavailable};
+pub use error_codes::{FORKED, INCOMPLETE, OTHER_LOG, SUSPENDED, is_id_taken, is_of_the_whole, is_unavailable};
 pub use event::{EventRow, LogError, LoggedEvent, RawChange};
 pub use identity::{ASK_EVERY, LOG_HEADER, LogIdentity, identity, suspended, watch_identity};
+pub use publication_key::{PublicationKey, SIGNATURE_HEADER, publication_key};
 pub use read::{
     aggregate_after, aggregate_event, head, page_after, page_between, project_page_after, projected_position,
 };

@@ -32,8 +32,16 @@ pub async fn ensure(pool: &PgPool, people: &[Person], format: Format, at: Timest
                 display_name,
                 at.utc(),
             );
-            if within(REQUEST, created.execute(pool)).await?.rows_affected() == 1 {
-                break;
+            match within(REQUEST, created.execute(pool)).await {
+                Ok(created) if created.rows_affected() == 0 => {}
+                Err(error) if taskfold_event_log::is_id_taken(&error) => {
+                    tracing::warn!(%user_id, "the id of an author is that of something else: no account is created");
+                    break;
+                }
+                created => {
+                    created?;
+                    break;
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::TryFutureExt as _;
 use taskfold_event_log::deadline::{REQUEST, within};
-use taskfold_event_log::{LogIdentity, Worker, metrics};
+use taskfold_event_log::{LogIdentity, PublicationKey, Worker, metrics};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub struct Feeder {
     consumer: Option<StreamConsumer>,
     /// Cancelled when all streams have ended.
     drained: CancellationToken,
+    /// Key of the messages that the projector publishes.
+    key: Option<PublicationKey>,
     published: LogPosition,
     /// Messages after the checkpoint, as far as this process knows it.
     waiting: VecDeque<StreamMessage>,
@@ -80,6 +82,7 @@ impl Feeder {
             log,
             consumer,
             drained,
+            key: None,
             published: LogPosition::default(),
             waiting: VecDeque::new(),
             behind_since: None,
@@ -97,6 +100,7 @@ impl Feeder {
     async fn feed(&mut self) {
         self.published = self.checkpoint().await;
         self.hub.publish(Vec::new(), self.published.position);
+        self.key = Some(self.publication_key().await);
         let (sender, mut messages) = mpsc::channel(MESSAGE_CAPACITY);
         let consuming = match self.consumer.clone() {
             Some(consumer) => futures::future::Either::Left(consumer.run(self.hub.clone(), sender)),
@@ -111,6 +115,16 @@ impl Feeder {
             match within(REQUEST, self.read_checkpoint()).await {
                 Ok(position) => return position,
                 Err(error) => tracing::warn!(%error, "the live feed cannot read its start position, retrying"),
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+    }
+
+    async fn publication_key(&self) -> PublicationKey {
+        loop {
+            match within(REQUEST, taskfold_event_log::publication_key(self.hub.pool())).await {
+                Ok(key) => return key,
+                Err(error) => tracing::warn!(%error, "the live feed cannot read the key of messages, retrying"),
             }
             tokio::time::sleep(RETRY_AFTER).await;
         }
@@ -220,19 +234,19 @@ impl Feeder {
 
     async fn publish_waiting(&mut self) {
         let projected = *self.projected.borrow();
-        let (log_id, is_first_epoch) = {
-            let log = self.log.borrow();
-            (log.id, log.epoch() == 0)
-        };
+        let log_id = self.log.borrow().id;
         let (mut frames, before) = (Vec::new(), self.published.position);
         while let Some(message) = self.waiting.pop_front_if(|message| message.position <= projected) {
             if message.position <= self.published.position {
                 continue;
             }
             let next = self.published.position + 1;
-            // The stream may still have messages of the log before an adoption.
-            let is_expected = message.position == next
-                && message.log.map_or(is_first_epoch, |log_of_message| log_of_message == log_id);
+            // The stream may have messages of the log before an adoption, of the release before, which signed nothing, and
+            // of anybody else who may write to it.
+            let is_signed = self.key.as_ref().zip(message.signature.as_ref()).is_some_and(|(key, signature)| {
+                key.has_signed(log_id, message.position, &message.payload, signature)
+            });
+            let is_expected = message.position == next && message.log == Some(log_id) && is_signed;
             let json = std::str::from_utf8(&message.payload).ok().filter(|_| is_expected);
             match json.and_then(|json| Frame::from_json(json, next, self.hub.epoch())) {
                 Some((frame, command_id)) => {
@@ -243,7 +257,7 @@ impl Feeder {
                     tracing::warn!(
                         expected = next,
                         position = message.position,
-                        "a JetStream message is not the next event, reading the log"
+                        "a JetStream message is not the next event of the publisher, reading the log"
                     );
                     self.gap_in_stream = true;
                     self.waiting.clear();
@@ -274,13 +288,7 @@ impl Feeder {
                 break;
             }
             self.published = LogPosition { position: event.position, command_id: Some(event.command_id) };
-            match Frame::from_log(event, self.hub.epoch()) {
-                Ok(frame) => frames.push(frame),
-                // A retry would fail too, and all later events would wait for it.
-                Err(error) => {
-                    tracing::error!(position = event.position, %error, "an event that cannot be read is skipped");
-                }
-            }
+            frames.push(Frame::from_log(event, self.hub.epoch()));
         }
         if self.published.position < last {
             tracing::error!(position = self.published.position + 1, "the log lacks a position");

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
-use taskfold_domain::Subject;
+use taskfold_domain::{Event, Subject};
 use taskfold_domain::limits::STREAM_HEARTBEAT_SECONDS;
-use taskfold_event_log::{LogError, LoggedEvent};
+use taskfold_event_log::LoggedEvent;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
@@ -34,6 +34,16 @@ pub enum ChannelId {
     Person(Uuid),
 }
 
+impl ChannelId {
+    /// Project of the channel, if it is one's.
+    pub fn project(self) -> Option<Uuid> {
+        match self {
+            Self::Project(project) => Some(project),
+            Self::Team(_) | Self::Person(_) => None,
+        }
+    }
+}
+
 /// Kind of processing by subscribers. Variants are declared in the order of delivery at one cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FrameKind {
@@ -41,15 +51,14 @@ pub enum FrameKind {
     Plain,
     /// Is sent, and may end somebody's access to a project: the feeder reads the revocations.
     EndsAccess,
+    /// Cannot be read as an event of this version, and may end anybody's access: every subscriber of the channel is
+    /// authorized again, and of all channels for an event without a project. Is sent if it has bytes.
+    Reauthorizes,
     /// Is sent unless the stream carries this project, where the same event is delivered too.
     CopyOf(Uuid),
     /// Is not sent: the person of the channel loses access to this project here.
     Revokes(Uuid),
 }
-
-/// Events that end memberships, or the role of a team in a project.
-const ENDS_ACCESS: [&str; 4] =
-    ["project.member_removed", "project.team_removed", "team.member_removed", "team.deleted"];
 
 /// Fields of a Change that determine its channel. The rest of the JSON is passed on unparsed.
 #[derive(Deserialize)]
@@ -69,13 +78,26 @@ impl Frame {
         if header.position != position {
             return None;
         }
-        let frame = Self::new((position, epoch), header.project_id, header.subject, &header.r#type, json);
+        let event = Event::decode(header.subject.kind, &mut serde_json::Deserializer::from_str(json)).ok();
+        let channel = channel_of(header.project_id, header.subject.id);
+        let frame = Self::new((position, epoch), channel, event.as_ref(), (&header.r#type, json));
         Some((frame, header.command_id))
     }
 
-    pub fn from_log(event: &LoggedEvent, epoch: usize) -> Result<Self, LogError> {
-        let json = event.change_json()?;
-        Ok(Self::new((event.position, epoch), event.project_id, event.subject()?, &event.event_type, &json))
+    /// Builds the frame of an event of the log. One that cannot be sent only reauthorizes.
+    pub fn from_log(event: &LoggedEvent, epoch: usize) -> Self {
+        // An aggregate without a valid id is nobody's, as is its channel.
+        let channel = channel_of(event.project_id, event.aggregate_id.parse().unwrap_or_default());
+        match event.change_json() {
+            Ok(json) => {
+                Self::new((event.position, epoch), channel, event.event().ok().as_ref(), (&event.event_type, &json))
+            }
+            Err(error) => {
+                tracing::error!(position = event.position, %error, "an event that cannot be read is not sent");
+                let at = Cursor::after(event.position);
+                Self { at, channel, kind: FrameKind::Reauthorizes, bytes: Bytes::new() }
+            }
+        }
     }
 
     /// Copies the frame to the channel of a person, where the channel `me` delivers it.
@@ -93,17 +115,36 @@ impl Frame {
         Self { at, channel, kind: FrameKind::Revokes(project), bytes: Bytes::new() }
     }
 
+    /// Builds the frame after which everybody who follows the project is authorized again.
+    pub fn of_reauthorization(position: i64, project: Uuid) -> Self {
+        let (at, channel) = (Cursor::after(position), ChannelId::Project(project));
+        Self { at, channel, kind: FrameKind::Reauthorizes, bytes: Bytes::new() }
+    }
+
     /// Sort key of frames, within a channel and across channels.
     pub fn order(&self) -> (Cursor, FrameKind) {
         (self.at, self.kind)
     }
 
-    fn new((position, epoch): (i64, usize), project: Option<Uuid>, subject: Subject, r#type: &str, json: &str) -> Self {
+    /// Builds the frame from the event, or `None` where it cannot be decoded, and from its name and JSON.
+    fn new(
+        (position, epoch): (i64, usize),
+        channel: ChannelId,
+        event: Option<&Event>,
+        (name, json): (&str, &str),
+    ) -> Self {
         let at = Cursor::after(position);
-        let channel = project.map_or(ChannelId::Team(subject.id), ChannelId::Project);
-        let kind = if ENDS_ACCESS.contains(&r#type) { FrameKind::EndsAccess } else { FrameKind::Plain };
-        Self { at, channel, kind, bytes: encode(Some(at.id(epoch)), r#type, None, json) }
+        let kind = match event.map(Event::ends_access) {
+            Some(false) => FrameKind::Plain,
+            Some(true) => FrameKind::EndsAccess,
+            None => FrameKind::Reauthorizes,
+        };
+        Self { at, channel, kind, bytes: encode(Some(at.id(epoch)), name, None, json) }
     }
+}
+
+fn channel_of(project: Option<Uuid>, aggregate: Uuid) -> ChannelId {
+    project.map_or(ChannelId::Team(aggregate), ChannelId::Project)
 }
 
 /// Frame about the stream itself.
@@ -197,7 +238,7 @@ mod tests {
     }
 
     fn change(kind: &str, changes: &serde_json::Value) -> String {
-        let subject = json!({"kind": "task", "id": PROJECT});
+        let subject = json!({"kind": kind.split('.').next(), "id": PROJECT});
         json!({
             "position": 7, "type": kind, "version": 1, "project_id": PROJECT, "subject": subject, "changes": changes,
             "command_id": USER,
@@ -222,7 +263,8 @@ mod tests {
     #[test]
     fn a_copy_comes_before_the_revocation_of_the_same_event() {
         let (project, user): (Uuid, Uuid) = (PROJECT.parse().expect("a UUID"), USER.parse().expect("a UUID"));
-        let removal = frame(&change("project.member_removed", &json!({})));
+        let member = json!({"user_id": USER, "role": "viewer"});
+        let removal = frame(&change("project.member_removed", &json!({"member": {"from": member, "to": null}})));
         assert_eq!((removal.channel, removal.kind), (ChannelId::Project(project), FrameKind::EndsAccess));
         let copy = removal.copy_for(user);
         assert_eq!((copy.channel, copy.kind), (ChannelId::Person(user), FrameKind::CopyOf(project)));
@@ -235,10 +277,27 @@ mod tests {
         );
     }
 
+    /// Neither a name that this version does not know, nor a payload without what it should have, leaves everybody's
+    /// access as it is.
+    #[test]
+    fn an_event_that_cannot_be_decoded_reauthorizes() {
+        for (kind, changes) in [
+            ("project.members_replaced", json!({})),
+            ("project.member_removed", json!({})),
+            ("project.member_removed", json!({"member": {"from": {"user": USER}, "to": null}})),
+            ("team.dissolved", json!({})),
+            ("team.deleted", json!({"members": {"from": "all", "to": null}})),
+            ("task.handed_over", json!({})),
+        ] {
+            assert_eq!(frame(&change(kind, &changes)).kind, FrameKind::Reauthorizes, "{kind} {changes}");
+        }
+    }
+
     #[test]
     fn an_event_of_a_team_is_copied_to_people() {
         let subject = json!({"kind": "team", "id": PROJECT});
-        let json = json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "changes": {}, "command_id": USER});
+        let json = json!({"position": 7, "type": "team.renamed", "project_id": null, "subject": subject, "command_id": USER,
+            "changes": {"name": {"from": "a", "to": "b"}}});
         let frame = frame(&json.to_string());
         assert_eq!((frame.channel, frame.kind), (ChannelId::Team(PROJECT.parse().expect("a UUID")), FrameKind::Plain));
         assert_eq!(frame.copy_for(Uuid::nil()).kind, FrameKind::Plain);

@@ -10,7 +10,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull::OrderedConfig};
 use bytes::Bytes;
 use taskfold_domain::change::TRUNCATED_HEADER;
-use taskfold_event_log::LOG_HEADER;
+use taskfold_event_log::{LOG_HEADER, SIGNATURE_HEADER};
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::StreamExt;
 use uuid::Uuid;
@@ -25,6 +25,8 @@ pub struct StreamMessage {
     pub position: i64,
     /// Log id from the header. Messages of releases before log ids have none.
     pub log: Option<Uuid>,
+    /// Signature from the header, if it has one.
+    pub signature: Option<String>,
     pub payload: Bytes,
 }
 
@@ -83,8 +85,11 @@ impl StreamConsumer {
             }
             let position = i64::try_from(message.info().map_err(|e| e.to_string())?.stream_sequence)?;
             let log = message.headers.as_ref().and_then(|headers| headers.get(LOG_HEADER));
-            let log = log.map(|log| log.as_str().parse()).transpose()?;
-            sender.send(StreamMessage { position, log, payload: message.message.payload }).await?;
+            // One that is not an id is nobody's.
+            let log = log.map(|log| log.as_str().parse().unwrap_or_default());
+            let signature = message.headers.as_ref().and_then(|headers| headers.get(SIGNATURE_HEADER));
+            let signature = signature.map(|signature| signature.as_str().to_owned());
+            sender.send(StreamMessage { position, log, signature, payload: message.message.payload }).await?;
         }
         Err("the consumer ended".into())
     }

@@ -53,7 +53,7 @@ pub use cursor::Cursor;
 pub use feeder::Feeder;
 pub use frame::{ChannelId, ControlFrame};
 pub use hub::Hub;
-pub use membership::{MembershipError, Memberships, revoked_at};
+pub use membership::{MembershipError, Memberships, recently_revoked_at};
 pub use permission::ProjectPermission;
 pub use presence::{DeviceKey, Presence, PresenceFrame, PresenceUnavailable};
 pub use registry::{CarriedChannels, ChangeRefusal, ChangeRequest, StreamChange, StreamRegistry};

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgPool;
+use taskfold_domain::limits::REVOCATION_SECONDS;
 use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
@@ -187,10 +188,21 @@ pub async fn non_members(pool: &PgPool, pairs: &[(Uuid, Uuid)]) -> sqlx::Result<
     Ok(NonMembers { checkpoint: gone.checkpoint, pairs: gone.projects.into_iter().zip(gone.users).collect() })
 }
 
-/// Position of the user's last revocation in the project, if it is after `from` and the read tables contain it.
-pub async fn revoked_at(pool: &PgPool, project: Uuid, user: Uuid, from: i64) -> sqlx::Result<Option<i64>> {
-    let revocations = revocations::of_user(pool, user, &[project], from, i64::MAX).await?;
-    Ok(revocations.last().map(|revocation| revocation.position))
+/// Position of the event that ended the user's access to a project which they may not see, if it was recorded within
+/// the time in which former members are told of it.
+pub async fn recently_revoked_at(pool: &PgPool, project: Uuid, user: Uuid) -> sqlx::Result<Option<i64>> {
+    let revocations = revocations::of_user(pool, user, &[project], 0, i64::MAX).await?;
+    let Some(last) = revocations.last() else { return Ok(None) };
+    sqlx::query_scalar!(
+        r#"
+        SELECT position FROM events
+        WHERE position = $1 AND recorded_at > clock_timestamp() - make_interval(secs => $2)
+        "#,
+        last.position,
+        REVOCATION_SECONDS as f64,
+    )
+    .fetch_optional(pool)
+    .await
 }
 
 /// Read tables that a query needs.

@@ -106,7 +106,7 @@ impl ParkedSocket {
             FrameKind::Plain | FrameKind::EndsAccess if unwanted => return false,
             FrameKind::Plain | FrameKind::EndsAccess => {}
             FrameKind::CopyOf(_) if unwanted => return false,
-            FrameKind::CopyOf(_) | FrameKind::Revokes(_) => {
+            FrameKind::CopyOf(_) | FrameKind::Revokes(_) | FrameKind::Reauthorizes => {
                 // The subscriber must see all frames of this cursor: writing some of them would skip the rest.
                 state.queue.retain(|queued| queued.at < frame.at);
                 state.resume_requested = true;

@@ -126,7 +126,7 @@ pub async fn of_user(
     .map(LoggedEvent::from)
     .fetch_all(pool)
     .await?;
-    let copies = events.iter().filter_map(|event| Some(Frame::from_log(event, epoch).ok()?.copy_for(user)));
+    let copies = events.iter().map(|event| Frame::from_log(event, epoch).copy_for(user));
     let mut frames: Vec<Frame> = notifications.iter().map(|row| row.frame(epoch)).chain(copies).collect();
     frames.sort_by_key(Frame::order);
     // Both queries may have more rows, and nothing after the first omitted one may be served yet.

@@ -3,12 +3,37 @@
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::frame::{ChannelId, Frame, FrameKind};
+
 /// Loss of access to a project by the event at `position`: the user has no other way into the project from there on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
     pub position: i64,
     pub project: Uuid,
     pub user: Uuid,
+}
+
+/// Change of access that concerns more than the streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessChange {
+    Revoked(Revocation),
+    /// An event at this position cannot be read, and may have ended anybody's access.
+    Unknown { position: i64 },
+}
+
+impl AccessChange {
+    /// Change that the frame stands for, if it stands for any.
+    pub fn of(frame: &Frame) -> Option<Self> {
+        let position = frame.at.position();
+        match (frame.kind, frame.channel) {
+            (FrameKind::Revokes(project), ChannelId::Person(user)) => {
+                Some(Self::Revoked(Revocation { position, project, user }))
+            }
+            (FrameKind::Reauthorizes, _) => Some(Self::Unknown { position }),
+            (FrameKind::Revokes(_), ChannelId::Project(_) | ChannelId::Team(_))
+            | (FrameKind::Plain | FrameKind::EndsAccess | FrameKind::CopyOf(_), _) => None,
+        }
+    }
 }
 
 /// Selects the intervals that have `ended` and are not covered by another interval of the same user. `OFFSET 0` makes

@@ -103,6 +103,55 @@ impl TaskEvent {
 }
 
 impl TaskEvent {
+    /// Returns whether somebody may lose access to a project by the event: what happens to a task changes no role.
+    pub fn ends_access(&self) -> bool {
+        match self {
+            Self::Created(_)
+            | Self::Renamed(_)
+            | Self::Described(_)
+            | Self::Moved(_)
+            | Self::Assigned(_)
+            | Self::Unassigned(_)
+            | Self::Labeled(_)
+            | Self::Unlabeled(_)
+            | Self::Prioritized(_)
+            | Self::Scheduled(_)
+            | Self::Estimated(_)
+            | Self::Started(_)
+            | Self::Paused(_)
+            | Self::Resumed(_)
+            | Self::Completed(_)
+            | Self::Cancelled(_)
+            | Self::Failed(_)
+            | Self::Progressed(_)
+            | Self::Reopened(_)
+            | Self::Archived(_)
+            | Self::Unarchived(_)
+            | Self::Deleted(_)
+            | Self::Restored(_)
+            | Self::Commented(_)
+            | Self::CommentEdited(_)
+            | Self::CommentRemoved(_)
+            | Self::AttachmentAdded(_)
+            | Self::AttachmentRemoved(_)
+            | Self::ChecklistAdded(_)
+            | Self::ChecklistRenamed(_)
+            | Self::ChecklistRemoved(_)
+            | Self::ChecklistItemAdded(_)
+            | Self::ChecklistItemChanged(_)
+            | Self::ChecklistItemRemoved(_)
+            | Self::Reparented(_)
+            | Self::DependencyAdded(_)
+            | Self::DependencyRemoved(_)
+            | Self::ReactionAdded(_)
+            | Self::ReactionRemoved(_)
+            | Self::Watched(_)
+            | Self::Unwatched(_)
+            | Self::DueSoon(_)
+            | Self::Overdue(_) => false,
+        }
+    }
+
     pub fn creates(&self) -> Creation {
         match self {
             Self::Created(_) => Creation::Aggregate,

@@ -94,6 +94,11 @@ impl TeamEvent {
 }
 
 impl TeamEvent {
+    /// Returns whether somebody loses a role by the event, and may lose access to a project with it.
+    pub fn ends_access(&self) -> bool {
+        self.role_changes().iter().any(RoleChange::is_removal)
+    }
+
     pub fn creates(&self) -> Creation {
         match self {
             Self::Created(_) => Creation::Aggregate,

@@ -41,6 +41,10 @@ impl Report {
         self.faults.is_empty()
     }
 
+    fn count(&self) -> usize {
+        self.faults.len() + self.more_faults
+    }
+
     fn fault(&mut self, fault: String) {
         if self.faults.len() < NAMED {
             self.faults.push(fault);

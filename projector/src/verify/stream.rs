@@ -1,16 +1,18 @@
 //! Verification of the stream against the log.
 
-use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Stream;
 use futures::StreamExt;
 use sqlx::PgPool;
-use taskfold_domain::change::TRUNCATED_HEADER;
-use taskfold_event_log::{LogIdentity, LoggedEvent};
+use taskfold_event_log::LoggedEvent;
 
 use super::Report;
+use crate::ProjectorError;
+use crate::message::Publication;
 use crate::stream::{self, Label};
-use crate::{ProjectorError, message};
 
+/// Repair of a stream with messages that are not the log's events.
+const REPAIR: &str =
+    "run `taskfold adopt` if the log was restored to an earlier state, else delete the stream: it is published again";
 /// Messages compared at once.
 const PAGE: i64 = 500;
 const AT_ONCE: usize = 64;
@@ -43,53 +45,32 @@ pub async fn check(
     if last > head {
         report.fault(format!("stream: sequences {} to {last} are beyond the end of the log", head + 1));
     }
-    let prefix = stream::prefix(name);
-    let mut position = 0;
+    let key = taskfold_event_log::publication_key(pool).await?;
+    let publication = Publication { log, key, prefix: stream::prefix(name) };
+    let (mut position, faults) = (0, report.count());
     while position < report.published {
         let page_end = report.published.min(position + PAGE);
         let events = taskfold_event_log::page_between(pool, position + 1, page_end).await?;
         let mut compared =
-            futures::stream::iter(&events).map(|event| compare(&found, (&prefix, &log), event)).buffered(AT_ONCE);
+            futures::stream::iter(&events).map(|event| compare(&found, &publication, event)).buffered(AT_ONCE);
         while let Some(fault) = compared.next().await {
             fault?.into_iter().for_each(|fault| report.fault(format!("stream: sequence {fault}")));
         }
         position = page_end;
+    }
+    if last > head || report.count() > faults {
+        report.fault(format!("stream: {REPAIR}"));
     }
     Ok(())
 }
 
 async fn compare(
     found: &Stream,
-    (prefix, log): (&str, &LogIdentity),
+    publication: &Publication,
     event: &LoggedEvent,
 ) -> Result<Vec<String>, ProjectorError> {
-    let position = event.position;
-    let Some(message) = stream::message(found, position).await? else {
-        return Ok(vec![format!("{position} is missing")]);
-    };
-    let mut faults = Vec::new();
-    let (headers, payload) = match is_truncated(&message) {
-        true => message::truncated(event, log),
-        false => message::encode(event, log, usize::MAX),
-    };
-    if message.payload != payload {
-        faults.push(format!("{position} is not the Change of its position"));
-    }
-    let subject = event.nats_subject(prefix);
-    if message.subject.as_str() != subject {
-        faults.push(format!("{position} has the subject {}", message.subject));
-    }
-    for (name, values) in headers.iter() {
-        let given = message.headers.get(name.to_string().as_str());
-        // It has no label: the previous release did not write one.
-        let of_before = given.is_none() && name.to_string() == taskfold_event_log::LOG_HEADER;
-        if given != values.first() && !of_before {
-            faults.push(format!("{position} has another header {name}"));
-        }
-    }
-    Ok(faults)
-}
-
-fn is_truncated(message: &StreamMessage) -> bool {
-    message.headers.get(TRUNCATED_HEADER).is_some()
+    Ok(match stream::message(found, event.position).await? {
+        Some(message) => publication.differences(event, &message),
+        None => vec![format!("{} is missing", event.position)],
+    })
 }

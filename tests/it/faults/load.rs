@@ -261,7 +261,7 @@ async fn subscribe(nats_url: String, name: String, record: Record) {
     let mut made = None;
     loop {
         let reading = async {
-            let client = async_nats::connect(&nats_url).await.ok()?;
+            let client = crate::harness::nats(&nats_url).await.ok()?;
             let mut adopted = client.subscribe(format!("{}.log.adopted", name.to_lowercase())).await.ok()?;
             let mut stream = stream::find(&stream::context(&client), &name).await.ok()??;
             let created = stream.info().await.ok()?.created;

@@ -8,7 +8,8 @@ use async_nats::ConnectOptions;
 use async_nats::jetstream::context::{Context, ContextBuilder};
 use async_nats::jetstream::stream::Info;
 
-use super::{data_dir, servers};
+use super::data_dir;
+use super::nats_server::binary;
 
 /// Response timeout of one server. A server without a leader does not respond.
 const ANSWERS: Duration = Duration::from_millis(500);
@@ -125,10 +126,4 @@ impl Drop for Node {
 fn spawn(binary: &Path, settings: &Path) -> Child {
     let mut command = Command::new(binary);
     command.arg("-c").arg(settings).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-async fn binary() -> PathBuf {
-    servers().await;
-    let pid = std::fs::read_to_string(data_dir("shared").join("nats/pid")).unwrap();
-    std::fs::read_link(format!("/proc/{}/exe", pid.trim())).unwrap()
 }

@@ -11,8 +11,12 @@ mod clock;
 mod cluster;
 /// A small disk that can be filled.
 mod disk;
+/// A nats-server with settings of the test.
+mod nats_server;
 /// A network between the system and its servers that can fail.
 mod network_proxy;
+/// Events that the program did not write.
+mod plant;
 /// A role as a process that can be killed.
 mod process;
 /// The servers that all tests share.
@@ -38,6 +42,7 @@ pub use backup::Backup;
 pub use clock::{clock, new_id, now};
 pub use cluster::Cluster;
 pub use disk::Disk;
+pub use nats_server::NatsServer;
 pub use network_proxy::NetworkProxy;
 pub use process::Process;
 pub use servers::{data_dir, servers};
@@ -179,12 +184,17 @@ impl App {
     }
 
     pub async fn nats(&self) -> async_nats::Client {
-        async_nats::connect(self.nats_url.split(',').collect::<Vec<_>>()).await.unwrap()
+        nats(&self.nats_url).await.unwrap()
     }
 
     /// Last position of the log, also when the connections were cut just before.
     pub async fn head(&self) -> i64 {
         eventually("the log has a head", || async { taskfold_event_log::head(&self.owner).await.ok() }).await
+    }
+
+    /// Inserts an event of this aggregate directly into the log, and returns its position.
+    pub async fn plant(&self, aggregate: &str, event_type: &str, payload: &str) -> i64 {
+        plant::plant(&self.owner, aggregate, event_type, payload).await
     }
 
     /// Waits until everything that was appended is projected and published.
@@ -232,6 +242,12 @@ impl App {
         ended.expect("the system stops in time").unwrap().unwrap();
         self.owner.close().await;
     }
+}
+
+/// Connects to the servers of this URL, with the user and password in it, as the program does.
+pub async fn nats(url: &str) -> anyhow::Result<async_nats::Client> {
+    let options = taskfold::config::nats::Nats::default().options(url)?;
+    Ok(options.connect(taskfold::config::nats::servers(url)?).await?)
 }
 
 /// Prints that a test is skipped. Written directly, because the output of macros is captured while a test passes.

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct NetworkProxy {
     port: u16,
+    /// User and password in the server's URL, with the `@` behind them.
+    credentials: String,
     state: Arc<watch::Sender<State>>,
     opened: Arc<AtomicU64>,
 }
@@ -38,7 +40,10 @@ enum Target {
 
 impl NetworkProxy {
     pub async fn to_nats(nats_url: &str) -> Self {
-        Self::to(Target::Tcp(nats_url.trim_start_matches("nats://").to_owned())).await
+        let server = nats_url.trim_start_matches("nats://");
+        let at = server.find('@').map_or(0, |at| at + 1);
+        let (credentials, address) = server.split_at(at);
+        Self { credentials: credentials.to_owned(), ..Self::to(Target::Tcp(address.to_owned())).await }
     }
 
     pub async fn to_http(url: &str) -> Self {
@@ -56,7 +61,7 @@ impl NetworkProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(watch::Sender::new(State::default()));
-        let proxy = Self { port, state, opened: Arc::default() };
+        let proxy = Self { port, credentials: String::new(), state, opened: Arc::default() };
         let serving = proxy.clone();
         tokio::spawn(async move {
             loop {
@@ -90,7 +95,7 @@ impl NetworkProxy {
     }
 
     pub fn nats_url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{}127.0.0.1:{}", self.credentials, self.port)
     }
 
     /// URL of the same database through this proxy.

@@ -80,7 +80,7 @@ fn start() -> (String, String) {
                 let options = Options {
                     data_dir: data_dir("shared"),
                     postgres: true,
-                    nats: true,
+                    nats: Some("TASKFOLD".to_owned()),
                     durability: Durability::TestsOnly,
                 };
                 let stack = Stack::start_on(options, major()).await.expect("the embedded servers start");

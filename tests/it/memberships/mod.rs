@@ -178,7 +178,7 @@ async fn simulate(app: &App, seed: u64, names: [&str; 3]) {
     positions.dedup();
     let seen: Vec<f64> = delivered_until(&mut both, end).await.iter().map(|(id, _)| id.parse().unwrap()).collect();
     assert_eq!(seen, positions, "with a project, seed {seed}");
-    // For a project without access today, everything up to the last revocation.
+    // For a project without access today, the last revocation and nothing before it.
     for lost in &simulate.projects {
         let Some((at, _)) = expected.losses.iter().rfind(|(_, project)| project == lost) else { continue };
         if bo.get(&format!("/v1/projects/{lost}")).await.status == 200 {
@@ -189,7 +189,7 @@ async fn simulate(app: &App, seed: u64, names: [&str; 3]) {
         while let Some((id, event)) = next_delivered(&mut stream).await {
             seen.push(if event == "revoked" { event } else { id });
         }
-        let of_project = expected.of_project[lost].iter().filter(|position| *position <= at);
+        let of_project = expected.of_project[lost].iter().filter(|position| *position == at);
         let all: Vec<String> = of_project.map(i64::to_string).chain(["revoked".to_owned()]).collect();
         assert_eq!(seen, all, "of a lost project, seed {seed}");
     }

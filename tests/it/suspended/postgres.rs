@@ -16,7 +16,7 @@ struct Own {
 impl Own {
     async fn start(name: &str) -> Self {
         let options =
-            Options { data_dir: data_dir(name), postgres: true, nats: false, durability: Durability::TestsOnly };
+            Options { data_dir: data_dir(name), postgres: true, nats: None, durability: Durability::TestsOnly };
         let stack = Stack::start(options).await.unwrap();
         let database_url = stack.database_url().unwrap();
         let shared = TestEnvironment::new().await;

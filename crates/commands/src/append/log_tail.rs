@@ -49,6 +49,7 @@ impl LogTail {
             | Outcome::Reused
             | Outcome::Conflict
             | Outcome::Guard
+            | Outcome::Taken
             | Outcome::Cycle
             | Outcome::Rank
             | Outcome::Wip

@@ -111,6 +111,7 @@ pub enum Outcome {
     Reused,
     Conflict,
     Guard,
+    Taken,
     Cycle,
     Rank,
     Wip,

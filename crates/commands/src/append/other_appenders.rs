@@ -38,6 +38,7 @@ pub fn positions(batch: &[Outcome]) -> Option<RangeInclusive<i64>> {
             | Outcome::Reused
             | Outcome::Conflict
             | Outcome::Guard
+            | Outcome::Taken
             | Outcome::Cycle
             | Outcome::Rank
             | Outcome::Wip

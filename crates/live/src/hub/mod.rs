@@ -19,7 +19,7 @@ use super::frame::{ChannelId, Frame, FrameKind};
 use super::membership::{MembershipReader, RequiredTables, require_checkpoint};
 use super::personal_frames;
 use super::registry::StreamRegistry;
-use super::revocations::{self, Revocation};
+use super::revocations::{self, AccessChange};
 use super::stream_quota::StreamQuotas;
 use super::writer_threads::{EphemeralFrames, FrameBatch, WriterThreads};
 
@@ -53,8 +53,10 @@ pub struct Hub {
     log: watch::Receiver<LogIdentity>,
     /// Number of times that all streams were reset, because the log lacked a published event.
     restarts: AtomicU64,
+    /// Position of the last event of no project that could not be read: everybody is authorized again after it.
+    reauthorized_at: AtomicI64,
     /// Receiver of revocations outside of the streams.
-    revocations: OnceLock<mpsc::UnboundedSender<Revocation>>,
+    revocations: OnceLock<mpsc::UnboundedSender<AccessChange>>,
     clock: Clock,
 }
 
@@ -101,6 +103,7 @@ impl Hub {
             degraded: AtomicBool::new(false),
             log,
             restarts: AtomicU64::new(0),
+            reauthorized_at: AtomicI64::new(0),
             revocations: OnceLock::new(),
             clock,
         })
@@ -237,12 +240,12 @@ impl Hub {
         let mut batch = FrameBatch::new();
         {
             let channels = self.channels();
-            for frame in frames {
-                if let (FrameKind::Revokes(project), ChannelId::Person(user)) = (frame.kind, frame.channel)
+            for frame in self.with_reauthorizations(frames, &channels) {
+                if let Some(change) = AccessChange::of(&frame)
                     && let Some(revocations) = self.revocations.get()
                 {
                     // The receiver may have ended, at shutdown.
-                    let _ = revocations.send(Revocation { position: frame.at.position(), project, user });
+                    let _ = revocations.send(change);
                 }
                 if let Some(channel) = channels.get(&frame.channel) {
                     if !touched.iter().any(|t| Arc::ptr_eq(t, channel)) {
@@ -268,8 +271,28 @@ impl Hub {
         metrics::hub_position().set(upto as f64);
     }
 
-    /// Returns the receiver of all revocations. Only the first caller receives any.
-    pub fn revocations(&self) -> mpsc::UnboundedReceiver<Revocation> {
+    /// Adds, for each event of no project that could not be read, a frame for every project: it may be of a team, and
+    /// end access to any of them.
+    fn with_reauthorizations(&self, frames: Vec<Frame>, channels: &HashMap<ChannelId, Arc<Channel>>) -> Vec<Frame> {
+        let is_of_all = |frame: &Frame| frame.kind == FrameKind::Reauthorizes && frame.channel.project().is_none();
+        if !frames.iter().any(is_of_all) {
+            return frames;
+        }
+        let mut all = Vec::with_capacity(frames.len() + channels.len());
+        for frame in frames {
+            if is_of_all(&frame) {
+                let position = frame.at.position();
+                self.reauthorized_at.store(position, Ordering::SeqCst);
+                let projects = channels.keys().filter_map(|channel| channel.project());
+                all.extend(projects.map(|project| Frame::of_reauthorization(position, project)));
+            }
+            all.push(frame);
+        }
+        all
+    }
+
+    /// Returns the receiver of all changes of access. Only the first caller receives any.
+    pub fn revocations(&self) -> mpsc::UnboundedReceiver<AccessChange> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let _ = self.revocations.set(sender);
         receiver
@@ -327,14 +350,10 @@ impl Hub {
         let upto = ends.fold(Cursor::after(head).max(after), Cursor::min);
         let revocations_after = revocations_after.max(after.position());
         let revocations = revocations::of_user(&self.pool, user, projects, revocations_after, upto.position()).await?;
-        let events = events.iter().filter_map(|event| {
-            Frame::from_log(event, epoch)
-                .inspect_err(|error| {
-                    tracing::error!(position = event.position, %error, "an event that cannot be read is skipped");
-                })
-                .ok()
-        });
+        let events = events.iter().map(|event| Frame::from_log(event, epoch));
         let frames = events.chain(personal).chain(revocations.iter().map(Frame::of_revocation));
+        let reauthorized_at = self.reauthorized_at.load(Ordering::SeqCst);
+        let frames = frames.chain(projects.iter().map(|project| Frame::of_reauthorization(reauthorized_at, *project)));
         let mut frames: Vec<Arc<Frame>> =
             frames.filter(|frame| frame.at > after && frame.at <= upto).map(Arc::new).collect();
         frames.sort_by_key(|frame| frame.order());

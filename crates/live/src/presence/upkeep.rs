@@ -15,7 +15,7 @@ use super::frames;
 use super::service::Presence;
 use crate::hub::Hub;
 use crate::membership::{NonMembers, non_members};
-use crate::revocations::Revocation;
+use crate::revocations::{AccessChange, Revocation};
 
 /// Time for which changes are collected: many that come together are one write per stream.
 const COLLECT_CHANGES: Duration = Duration::from_millis(50);
@@ -24,7 +24,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 type MembershipCheck<'a> = BoxFuture<'a, (Vec<(Uuid, Uuid)>, sqlx::Result<NonMembers>)>;
 
-pub async fn run(presence: &Presence, hub: &Hub, mut revocations: UnboundedReceiver<Revocation>) -> Infallible {
+pub async fn run(presence: &Presence, hub: &Hub, mut revocations: UnboundedReceiver<AccessChange>) -> Infallible {
     let mut send_at: Option<Instant> = None;
     let mut check: Option<MembershipCheck<'_>> = None;
     let mut check_at = Instant::now();
@@ -40,7 +40,10 @@ pub async fn run(presence: &Presence, hub: &Hub, mut revocations: UnboundedRecei
         }
         tokio::select! {
             () = presence.changed.notified() => {}
-            Some(revocation) = revocations.recv() => presence.revoke(revocation),
+            Some(change) = revocations.recv() => match change {
+                AccessChange::Revoked(revocation) => presence.revoke(revocation),
+                AccessChange::Unknown { position } => presence.suspect_all(position),
+            },
             () = sleep_until(expiry) => presence.expire(),
             () = sleep_until(send_at) => {
                 send_at = None;
@@ -85,6 +88,11 @@ impl Presence {
         if let Some(clock) = local.clock {
             local.state.revoke(project, user, position, clock.now());
         }
+    }
+
+    /// Has everybody checked whose permission is from before this position or from it.
+    fn suspect_all(&self, position: i64) {
+        self.local().state.suspect_permissions_before(position + 1);
     }
 
     fn remove(&self, non_members: &NonMembers) {

@@ -34,6 +34,8 @@ struct ProjectSubscription {
     permission: ProjectPermission,
     /// Cursor after which the events of the project are delivered.
     from: Cursor,
+    /// Position of an event since which the user must be authorized again.
+    reauthorize_at: i64,
     subscription: Subscription,
 }
 
@@ -85,7 +87,7 @@ impl Channels {
     }
 
     pub(super) fn start_at(&mut self, from: Cursor) {
-        self.projects.iter_mut().for_each(|project| project.from = from);
+        self.projects.iter_mut().for_each(|project| project.from = project.permission.start(from));
     }
 
     /// Attaches the socket to all channels: the writer threads write to it while the stream is parked.
@@ -142,7 +144,7 @@ impl Channels {
         if let Some(socket) = &self.socket {
             subscription.attach_socket(Arc::clone(socket));
         }
-        self.projects.push(ProjectSubscription { permission, from, subscription });
+        self.projects.push(ProjectSubscription { permission, from, reauthorize_at: 0, subscription });
     }
 
     pub(super) fn projects(&self) -> impl Iterator<Item = Uuid> {
@@ -179,10 +181,15 @@ impl Channels {
 
     /// Decides on a frame, and removes a project that it revokes.
     pub(super) fn process(&mut self, frame: &Frame) -> Disposition {
+        if let (ChannelId::Project(project), FrameKind::Reauthorizes) = (frame.channel, frame.kind) {
+            self.reauthorize(project, frame.at.position());
+        }
         let is_wanted = match (frame.channel, frame.kind) {
-            (ChannelId::Project(project), _) => self.carries(project),
+            (ChannelId::Project(project), _) => self.delivers(project, frame.at),
             (ChannelId::Team(_), _) => false,
-            (ChannelId::Person(_), FrameKind::Plain | FrameKind::EndsAccess) => self.is_personal(),
+            (ChannelId::Person(_), FrameKind::Plain | FrameKind::EndsAccess | FrameKind::Reauthorizes) => {
+                self.is_personal()
+            }
             (ChannelId::Person(_), FrameKind::CopyOf(project)) => {
                 self.is_personal() && !self.delivers(project, frame.at)
             }
@@ -190,7 +197,7 @@ impl Channels {
                 return self.revoke(project, frame.at.position());
             }
         };
-        if is_wanted { Disposition::Send } else { Disposition::Skip }
+        if is_wanted && !frame.bytes.is_empty() { Disposition::Send } else { Disposition::Skip }
     }
 
     /// Returns whether the frame of the project at this cursor is delivered by its own channel.
@@ -210,16 +217,29 @@ impl Channels {
         }
     }
 
-    /// Returns whether the stream starts, in some project, after the position as of which the user is known to be a
-    /// member. A revocation in between would never be delivered.
+    /// Requires that the user is authorized again for the project, before anything after this position is sent.
+    fn reauthorize(&mut self, project: Uuid, position: i64) {
+        for carried in self.projects.iter_mut().filter(|carried| carried.permission.project == project) {
+            carried.reauthorize_at = position;
+        }
+    }
+
+    /// Returns whether the stream has come, in some project, after the position as of which the user is known to be a
+    /// member: where it starts, whose revocation in between would never be delivered, or by an event that may have ended
+    /// the membership.
     pub(super) fn has_unverified(&self) -> bool {
         self.projects.iter().any(ProjectSubscription::is_unverified)
     }
 
-    /// Unverified projects, and the positions at which they start.
+    /// Returns whether the events of some project are delivered only after a later cursor.
+    pub(super) fn has_start_after(&self, cursor: Cursor) -> bool {
+        self.projects.iter().any(|project| project.from > cursor)
+    }
+
+    /// Unverified projects, and the positions as of which the user must be known to be a member.
     pub(super) fn unverified(&self) -> (Vec<Uuid>, Vec<i64>) {
         let unverified = self.projects.iter().filter(|project| project.is_unverified());
-        unverified.map(|project| (project.permission.project, project.from.position())).unzip()
+        unverified.map(|project| (project.permission.project, project.verified_as_of())).unzip()
     }
 
     /// Updates the permissions of the projects that were `checked`. Removes and returns those that the user may not see
@@ -240,6 +260,10 @@ impl Channels {
 
 impl ProjectSubscription {
     fn is_unverified(&self) -> bool {
-        self.permission.member_at < self.from.position()
+        self.permission.member_at < self.verified_as_of()
+    }
+
+    fn verified_as_of(&self) -> i64 {
+        self.from.position().max(self.reauthorize_at)
     }
 }

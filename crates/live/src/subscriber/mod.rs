@@ -238,7 +238,7 @@ impl Subscriber {
     fn chunk(&mut self) -> Bytes {
         let mut frames = Vec::new();
         let mut size = 0;
-        while self.delivery.control.is_empty() && !self.has_ended() {
+        while self.delivery.control.is_empty() && !self.has_ended() && !self.channels.has_unverified() {
             let served = self.delivery.served;
             let next = self.delivery.pending.pop_front_if(|next| size < CHUNK_SIZE || next.at == served);
             let Some(frame) = next else { break };
@@ -289,7 +289,9 @@ impl Subscriber {
                 if has_frames || self.take_ephemeral(queued) {
                     return;
                 }
-                if self.channels.has_unverified() { self.pause().await } else { self.park().await }
+                // The writer threads know neither: frames are taken from the rings until then.
+                let needs_care = self.channels.has_unverified() || self.channels.has_start_after(self.delivery.taken);
+                if needs_care { self.pause().await } else { self.park().await }
             }
             (None, Phase::Live) => {
                 self.phase = Phase::CatchingUp;

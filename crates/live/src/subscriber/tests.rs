@@ -47,7 +47,7 @@ impl Fixture {
     }
 
     fn options(&self, projects: &[Uuid], lifetime: i64) -> SubscriberOptions {
-        let permissions = projects.iter().map(|project| ProjectPermission { project: *project, member_at: 10 });
+        let permissions = projects.iter().map(|project| ProjectPermission::of_member(*project, 10));
         SubscriberOptions {
             user: UserId(USER),
             expires_at: self.expiry(lifetime),

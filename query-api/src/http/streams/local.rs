@@ -87,5 +87,5 @@ async fn permissions(app: &App, user: Uuid, projects: &[Uuid]) -> Result<Vec<Pro
     if !projects.iter().all(|project| known.sees(project)) {
         return Err(ChangeRefusal::NotFound);
     }
-    Ok(known.visible.iter().map(|&project| ProjectPermission { project, member_at: known.checkpoint }).collect())
+    Ok(known.visible.iter().map(|&project| ProjectPermission::of_member(project, known.checkpoint)).collect())
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use taskfold_domain::ids::ProjectId;
 use taskfold_live::{
-    Cursor, Memberships, ProjectPermission, QuotaExceeded, Subscriber, SubscriberOptions, Takeover, revoked_at,
+    Cursor, Memberships, ProjectPermission, QuotaExceeded, Subscriber, SubscriberOptions, Takeover, recently_revoked_at,
 };
 use taskfold_web::audit::{self, Action};
 use taskfold_web::auth::{Ticket, bearer};
@@ -161,9 +161,9 @@ async fn open(
     let known = pending::memberships(app, caller.user_id.0, &in_scope).await.map_err(Refusal::Memberships)?;
     let start = start.resume(app)?;
     let is_ahead = start.is_beyond(known.head);
-    let (permissions, revoked) = permissions(app, &caller, &projects, &known, (start, is_ahead)).await?;
-    if permissions.is_empty() && !me {
-        return Err(Refusal::AccessRevoked(revoked));
+    let Permissions { carried, revoked, recently } = permissions(app, &caller, &projects, &known, (start, is_ahead)).await?;
+    if carried.is_empty() && !me {
+        return Err(if recently { Refusal::AccessRevoked(revoked) } else { Refusal::NotFound });
     }
     if is_ahead {
         return Err(Refusal::CursorAhead { head: known.head });
@@ -178,9 +178,9 @@ async fn open(
         expires_at: caller.expires_at,
         revoked_token: token_revocation(app, caller.user_id, caller.means),
         api_token: caller.authority().api_token,
-        projects: permissions,
+        from: start.cursor().map(|cursor| served_from(cursor, &carried, me)),
+        projects: carried,
         revoked,
-        from: start.cursor(),
         me,
         slot,
         presence,
@@ -188,31 +188,50 @@ async fn open(
     Ok(Takeover::new(Subscriber::new(app.hub.clone(), options, app.shutdown.clone())))
 }
 
-/// Determines the permissions for the requested projects, and which projects the user has lost access to. A client that
-/// reconnects gets the events up to its removal, and the removal itself.
+/// Permissions for the requested projects.
+struct Permissions {
+    carried: Vec<ProjectPermission>,
+    /// Projects that the user may not see, and is sent nothing of.
+    revoked: Vec<Uuid>,
+    /// The user lost access to one of these a short time ago.
+    recently: bool,
+}
+
+/// Determines the permissions for the requested projects. A client that reconnects after its user was removed gets the
+/// event that ended the access, whatever its cursor is; without anything else to carry, the project is not found when
+/// the removal is no longer recent.
 async fn permissions(
     app: &App,
     caller: &Caller,
     projects: &[Uuid],
     known: &Memberships,
     (start, is_ahead): (Start, bool),
-) -> Result<(Vec<ProjectPermission>, Vec<Uuid>), Refusal> {
-    let member_at = known.checkpoint;
-    let mut permissions: Vec<ProjectPermission> =
-        known.visible.iter().map(|project| ProjectPermission { project: *project, member_at }).collect();
-    let mut revoked = Vec::new();
+) -> Result<Permissions, Refusal> {
+    let visible = known.visible.iter().map(|project| ProjectPermission::of_member(*project, known.checkpoint));
+    let mut permissions = Permissions { carried: visible.collect(), revoked: Vec::new(), recently: false };
     for project in projects.iter().filter(|project| !known.sees(project)) {
         if !start.is_reconnect() {
             return Err(Refusal::NotFound);
         }
-        let from = start.cursor().map_or(i64::MAX, Cursor::position);
-        let removal = revoked_at(app.hub.pool(), *project, caller.user_id.0, from).await.map_err(ReadError::from)?;
-        match removal.filter(|_| !is_ahead && is_in_scope(caller, *project)) {
-            Some(removal) => permissions.push(ProjectPermission { project: *project, member_at: removal - 1 }),
-            None => revoked.push(*project),
+        let removal = match is_in_scope(caller, *project) {
+            true => recently_revoked_at(app.hub.pool(), *project, caller.user_id.0).await.map_err(ReadError::from)?,
+            false => None,
+        };
+        permissions.recently |= removal.is_some();
+        let is_before = |removal| start.cursor().is_some_and(|cursor| cursor < Cursor::after(removal));
+        match removal.filter(|removal| !is_ahead && is_before(*removal)) {
+            Some(removal) => permissions.carried.push(ProjectPermission::of_removal(*project, removal)),
+            None => permissions.revoked.push(*project),
         }
     }
-    Ok((permissions, revoked))
+    Ok(permissions)
+}
+
+/// Cursor from which the stream is served. One that carries nothing but removals begins with the first of them: the
+/// history before it is neither sent nor read.
+fn served_from(cursor: Cursor, carried: &[ProjectPermission], me: bool) -> Cursor {
+    let first = carried.iter().map(|permission| permission.start(cursor)).min();
+    first.filter(|_| !me).unwrap_or(cursor)
 }
 
 fn is_in_scope(caller: &Caller, project: Uuid) -> bool {

@@ -1,0 +1,112 @@
+//! An event that this version cannot read may have ended anybody's access: whoever follows its project, or any project
+//! for an event of a team, is authorized again.
+
+use serde_json::json;
+use sqlx::types::Uuid;
+
+use crate::harness::{Actor, App, Sse, eventually};
+
+/// Ends a membership in the read tables alone, as a projector of a later version does with its events.
+async fn end_membership(app: &App, table: &str, user: &Actor) {
+    let sql = format!("DELETE FROM {table} WHERE user_id = $1");
+    let ended = sqlx::query(&sql).bind(user.user_id.parse::<Uuid>().unwrap()).execute(&app.owner).await.unwrap();
+    assert_eq!(ended.rows_affected(), 1);
+}
+
+/// Streams of every kind that carry the project.
+async fn streams(user: &Actor, project: &str) -> Vec<Sse> {
+    let paths = [
+        format!("/v1/projects/{project}/events/stream"),
+        format!("/v1/stream?projects={project}"),
+        format!("/v1/stream?projects={project}&me=true"),
+        format!("/v1/stream?projects={project}&presence=false"),
+    ];
+    let mut streams = Vec::new();
+    for path in paths {
+        let mut stream = user.stream(&path).await;
+        assert_eq!(stream.next().await.unwrap().event, "hello");
+        streams.push(stream);
+    }
+    streams
+}
+
+/// Events up to `revoked`.
+async fn until_revoked(stream: &mut Sse) -> Vec<String> {
+    let mut seen = Vec::new();
+    loop {
+        let frame = stream.next().await.unwrap_or_else(|| panic!("no `revoked` after {seen:?}"));
+        match frame.event.as_str() {
+            "revoked" => return seen,
+            "heartbeat" => {}
+            event if event.starts_with("presence.") => {}
+            event => seen.push(event.to_owned()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_event_authorizes_everybody_concerned_again() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    // A member, a member through a team, and one whose own removal cannot be read.
+    let lost = [app.person("bea").await, app.person("cid").await, app.person("dee").await];
+    let (project, _) = ada.project("P").await;
+    for user in [&lost[0], &lost[2]] {
+        ada.put(&format!("/v1/projects/{project}/members/{}", user.user_id), json!({"role": "member"})).await.expect(201);
+    }
+    let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let in_team = format!("/v1/teams/{team}/members/{}", lost[1].user_id);
+    ada.put(&in_team, json!({"role": "member"})).await.expect(201);
+    ada.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": "viewer"})).await.expect(201);
+    app.settle().await;
+    let mut kept = streams(&ada, &project).await;
+
+    let unreadable = [
+        ("project_members", &project, "project.members_replaced", r#"{"changes": {}}"#),
+        ("team_members", &team, "team.dissolved", r#"{"changes": {}}"#),
+        ("project_members", &project, "project.member_removed", "[1, 2]"),
+    ];
+    for (user, (table, aggregate, event, payload)) in lost.iter().zip(unreadable) {
+        let mut streams = streams(user, &project).await;
+        let devices = format!("/v1/projects/{project}/presence");
+        user.put(&devices, json!({"device_id": "desk"})).await;
+        let is_present = async || {
+            let list = ada.get(&devices).await.expect(200);
+            list["items"].as_array().unwrap().iter().any(|present| present["user_id"] == user.user_id.as_str())
+        };
+        eventually("the user is present", || async { is_present().await.then_some(()) }).await;
+        end_membership(&app, table, user).await;
+        app.plant(aggregate, event, payload).await;
+        for stream in &mut streams {
+            // At most the event itself, if it can be sent, is delivered before.
+            let seen = until_revoked(stream).await;
+            assert!(seen.iter().all(|seen| seen == event), "{event}: {seen:?}");
+        }
+        while kept[0].next().await.expect("the stream continues").event != "presence.left" {}
+        // Whoever still has access goes on.
+        let task = ada.task(&project, "T").await;
+        for stream in &mut kept {
+            while stream.next().await.expect("the stream continues").data["subject"]["id"] != task.as_str() {}
+        }
+    }
+    app.stop().await;
+}
+
+/// A stream that reads the log, because it fell behind or resumes, meets the event there.
+#[tokio::test]
+async fn an_unreadable_event_is_met_in_the_log_too() {
+    let app = App::start().await;
+    let (ada, bea) = (app.person("ada").await, app.person("bea").await);
+    let (project, _) = ada.project("P").await;
+    ada.put(&format!("/v1/projects/{project}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
+    app.settle().await;
+    let planted = app.plant(&project, "project.member_removed", r#"{"changes": {"member": 7}}"#).await;
+    let last = ada.post(&format!("/v1/projects/{project}/tasks"), json!({"title": "T"})).await.expect(201);
+    app.settle().await;
+    // It ended nobody's access as far as the read tables know: everything is delivered.
+    let mut stream = bea.stream(&format!("/v1/projects/{project}/events/stream?since=0")).await;
+    let seen = stream.changes_until(last["position"].as_i64().unwrap()).await;
+    assert_eq!(seen, [1, 2, planted, planted + 1]);
+    drop(stream);
+    app.stop().await;
+}
