@@ -44,7 +44,12 @@ const MAX_CONNECTIONS: &str = "19900";
 impl System {
     pub async fn start() -> anyhow::Result<Self> {
         let dir = Folder(std::env::temp_dir().join(format!("taskfold-bench-{}", std::process::id())));
-        let options = Options { data_dir: dir.0.clone(), postgres: true, nats: Some("TASKFOLD".to_owned()), durability: Durability::Full };
+        let options = Options {
+            data_dir: dir.0.clone(),
+            postgres: true,
+            nats: Some("TASKFOLD".to_owned()),
+            durability: Durability::Full,
+        };
         let stack = Stack::start(options).await?;
         let system = Self { stack, dir };
         ensure!(system.command("migrate")?.status()?.success(), "taskfold migrate failed");

@@ -29,7 +29,11 @@ impl Publication {
                 return (self.headers(event, &payload), payload.into());
             }
             Ok(payload) => {
-                tracing::error!(position = event.position, bytes = payload.len(), "larger than the server's max_payload");
+                tracing::error!(
+                    position = event.position,
+                    bytes = payload.len(),
+                    "larger than the server's max_payload"
+                );
             }
             Err(error) => tracing::error!(%error, "published without its changes"),
         }
@@ -74,9 +78,8 @@ impl Publication {
     /// Tells whether a projector of this log published the message at this position.
     pub fn has_signed(&self, position: i64, message: &StreamMessage) -> bool {
         let signature = message.headers.get(SIGNATURE_HEADER);
-        signature.is_some_and(|signature| {
-            self.key.has_signed(self.log.id, position, &message.payload, signature.as_str())
-        })
+        signature
+            .is_some_and(|signature| self.key.has_signed(self.log.id, position, &message.payload, signature.as_str()))
     }
 
     fn headers(&self, event: &LoggedEvent, payload: &str) -> HeaderMap {

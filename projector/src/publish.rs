@@ -269,7 +269,8 @@ async fn publish_page(
             .headers(headers)
             .expected_last_sequence((event.position - 1) as u64);
         // Sending waits for the connection, which may be one that does not answer.
-        let sending = tokio::time::timeout(REQUEST, context.send_publish(event.nats_subject(&publication.prefix), message));
+        let sending =
+            tokio::time::timeout(REQUEST, context.send_publish(event.nats_subject(&publication.prefix), message));
         let sent = sending.await.map_err(|_| ProjectorError::Stream("nothing can be sent".to_owned()))?;
         acks.push_back(sent.map_err(|e| ProjectorError::Stream(e.to_string()))?.into_future());
     }

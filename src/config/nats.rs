@@ -184,9 +184,8 @@ impl Nats {
 pub fn servers(url: &str) -> anyhow::Result<Vec<ServerAddr>> {
     let servers = url.split(',').map(|one| one.trim().parse()).collect::<Result<_, _>>();
     // The cause may quote the URL with its password.
-    servers.map_err(|_| {
-        anyhow::anyhow!("must be a URL such as nats://host:4222, or several of them separated by commas")
-    })
+    servers
+        .map_err(|_| anyhow::anyhow!("must be a URL such as nats://host:4222, or several of them separated by commas"))
 }
 
 /// Returns the credentials in the URL of the servers, which the client reads there and does not send: a user and a
@@ -214,10 +213,8 @@ mod tests {
 
     #[test]
     fn credentials_in_a_url_are_decoded_and_of_one_kind() -> anyhow::Result<()> {
-        let user = |name: &str, password: &str| NatsCredentials::User {
-            name: name.to_owned(),
-            password: password.to_owned(),
-        };
+        let user =
+            |name: &str, password: &str| NatsCredentials::User { name: name.to_owned(), password: password.to_owned() };
         for (url, expected) in [
             ("nats://host", NatsCredentials::Nothing),
             ("nats://ada:p%40ss%2Fw%C3%BCrd@host", user("ada", "p@ss/würd")),

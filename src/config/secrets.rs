@@ -46,9 +46,8 @@ pub(super) struct Secrets {
 impl Secrets {
     /// Reads the file of each value that was not given itself.
     pub(super) fn read(given: Self, files: &SecretFiles, note: &mut impl FnMut(&str, &str, &str)) -> Self {
-        let mut or_file = |flag: &str, given: Option<String>, file: &Option<PathBuf>| {
-            or_file(flag, given, file.as_deref(), note)
-        };
+        let mut or_file =
+            |flag: &str, given: Option<String>, file: &Option<PathBuf>| or_file(flag, given, file.as_deref(), note);
         Self {
             database_url: or_file("database-url", given.database_url, &files.database_url_file),
             command_database_url: or_file(

@@ -92,7 +92,9 @@ impl Dependency {
                     return Err(format!("the stream {name} belongs to another log").into());
                 }
                 match check_last_message(&pool, &found, &name, log, last).await {
-                    Err(error @ ProjectorError::ForeignMessage { .. }) => Err(Failure::Broken(format!("{at}: {error}"))),
+                    Err(error @ ProjectorError::ForeignMessage { .. }) => {
+                        Err(Failure::Broken(format!("{at}: {error}")))
+                    }
                     compared => {
                         answered("the last message of the stream", compared)?;
                         Ok(in_time(at, age)?)

@@ -79,7 +79,7 @@ async fn a_message_published_by_another_program_is_reported() {
     let nats = app.nats().await;
     let subject = format!("{}.events.x", app.stream.to_lowercase());
     taskfold_projector::stream::context(&nats).publish(subject, "junk".into()).await.unwrap().await.unwrap();
-    reports(&app.url, "publication", "degraded", "has events that the log lacks").await;
+    reports(&app.url, "publication", "down", "the message at 3 of the stream").await;
     app.stop().await;
 }
 

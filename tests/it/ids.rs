@@ -78,7 +78,8 @@ async fn an_account_with_a_derived_id_and_something_created_at_once_never_share_
     let (actor, into) = (ada.clone(), project.clone());
     let creating = tokio::spawn(async move { create(&actor, &into, "task", &derived.to_string()).await });
     eventually("the append waits", || async {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&app.owner).await.unwrap();
         (waiting > 0).then_some(())
     })

@@ -71,14 +71,14 @@ mod oidc;
 mod openapi;
 /// PostgreSQL in its packaged configuration.
 mod packaged_postgres;
-/// The private nats-server: its users and its privileges.
-mod private_nats;
 /// Failures of PostgreSQL.
 mod postgres_failures;
 /// Presence.
 mod presence;
 /// The previous release on this schema.
 mod previous_release;
+/// The private nats-server: its users and its privileges.
+mod private_nats;
 /// Kills of every process under load.
 mod process_kills;
 /// Read tables, checkpoint, dead letters, takeover.

@@ -50,12 +50,11 @@ async fn the_documented_permissions_suffice_for_each_role_and_allow_nothing_else
     std::fs::write(&password, "QUERY-API-PASSWORD\n").unwrap();
     let with_database = ["--database-url", &environment.database_url, "--data-dir", data];
     let settings = |own: &[&'static str]| [&with_database, ["--nats-url", &url].as_slice(), own].concat();
+    let migrated = taskfold(&["migrate"], &with_database);
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
     let of_projector = settings(&["--nats-user", "projector", "--nats-password", "PROJECTOR-PASSWORD"]);
-    let of_reads = [
-        settings(&["--nats-user", "query-api"]),
-        vec!["--nats-password-file", password.to_str().unwrap()],
-    ]
-    .concat();
+    let of_reads =
+        [settings(&["--nats-user", "query-api"]), vec!["--nats-password-file", password.to_str().unwrap()]].concat();
     let commands = Process::start("command-api", &with_database);
     let projector = Process::start("projector", &of_projector);
     let reads = [Process::start("query-api", &of_reads), Process::start("query-api", &of_reads)];
@@ -116,7 +115,8 @@ async fn the_documented_permissions_suffice_for_each_role_and_allow_nothing_else
             ada.patch(&format!("/v1/tasks/{task}"), json!({"title": "followed"})).await.expect(200);
         }
         loop {
-            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it prints that").unwrap().unwrap();
+            let line =
+                tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it prints that").unwrap().unwrap();
             assert!(!line.contains("trying again"), "{line}");
             if line.contains(words) {
                 break;
@@ -159,7 +159,9 @@ async fn the_documented_permissions_suffice_for_each_role_and_allow_nothing_else
     }
     follower.flush().await.unwrap();
     for user in ["projector", "query-api"] {
-        client(&server, user).await.subscribe("taskfold.events.>").await.unwrap();
+        let client = client(&server, user).await;
+        let _events = client.subscribe("taskfold.events.>").await.unwrap();
+        client.flush().await.unwrap();
     }
     eventually("all of it is refused", || async {
         let violations = server.violations().join("\n");
@@ -227,31 +229,53 @@ fn ways(dir: &Path) -> Vec<(&'static str, SignIn)> {
     let token = "authorization { token: \"s3cret\" }".to_owned();
     let nkey = format!("authorization {{ users: [{{ nkey: \"{public}\" }}] }}");
     vec![
-        ("url", SignIn {
-            server: user.clone(),
-            flags: flags(&["--nats-url", "nats://ada:p%40ss%2Fw%3Ard@ADDRESS"]),
-            wrong: flags(&["--nats-url", "nats://ada:other@ADDRESS"]),
-        }),
-        ("user", SignIn {
-            server: user,
-            flags: flags(&["--nats-url", "nats://ADDRESS", "--nats-user", "ada", "--nats-password-file", &file(dir, "password", "p@ss/w:rd\n")]),
-            wrong: flags(&["--nats-url", "nats://ADDRESS", "--nats-user", "ada", "--nats-password", "other"]),
-        }),
-        ("token", SignIn {
-            server: token.clone(),
-            flags: flags(&["--nats-url", "nats://ADDRESS", "--nats-token-file", &file(dir, "token", "s3cret")]),
-            wrong: flags(&["--nats-url", "nats://ADDRESS", "--nats-token", "other"]),
-        }),
-        ("token-in-url", SignIn {
-            server: token,
-            flags: flags(&["--nats-url", "nats://s3cret@ADDRESS"]),
-            wrong: flags(&["--nats-url", "nats://ADDRESS"]),
-        }),
-        ("nkey", SignIn {
-            server: nkey,
-            flags: flags(&["--nats-url", "nats://ADDRESS", "--nats-nkey-file", &file(dir, "seed", &seed)]),
-            wrong: flags(&["--nats-url", "nats://ADDRESS", "--nats-nkey", &stranger]),
-        }),
+        (
+            "url",
+            SignIn {
+                server: user.clone(),
+                flags: flags(&["--nats-url", "nats://ada:p%40ss%2Fw%3Ard@ADDRESS"]),
+                wrong: flags(&["--nats-url", "nats://ada:other@ADDRESS"]),
+            },
+        ),
+        (
+            "user",
+            SignIn {
+                server: user,
+                flags: flags(&[
+                    "--nats-url",
+                    "nats://ADDRESS",
+                    "--nats-user",
+                    "ada",
+                    "--nats-password-file",
+                    &file(dir, "password", "p@ss/w:rd\n"),
+                ]),
+                wrong: flags(&["--nats-url", "nats://ADDRESS", "--nats-user", "ada", "--nats-password", "other"]),
+            },
+        ),
+        (
+            "token",
+            SignIn {
+                server: token.clone(),
+                flags: flags(&["--nats-url", "nats://ADDRESS", "--nats-token-file", &file(dir, "token", "s3cret")]),
+                wrong: flags(&["--nats-url", "nats://ADDRESS", "--nats-token", "other"]),
+            },
+        ),
+        (
+            "token-in-url",
+            SignIn {
+                server: token,
+                flags: flags(&["--nats-url", "nats://s3cret@ADDRESS"]),
+                wrong: flags(&["--nats-url", "nats://ADDRESS"]),
+            },
+        ),
+        (
+            "nkey",
+            SignIn {
+                server: nkey,
+                flags: flags(&["--nats-url", "nats://ADDRESS", "--nats-nkey-file", &file(dir, "seed", &seed)]),
+                wrong: flags(&["--nats-url", "nats://ADDRESS", "--nats-nkey", &stranger]),
+            },
+        ),
     ]
 }
 
@@ -284,7 +308,8 @@ async fn the_program_signs_in_to_nats_in_every_way() {
         let environment = TestEnvironment::new().await;
         let server = NatsServer::start(&format!("sign-in-{way}"), &settings).await;
         let data = environment.data_dir.to_str().unwrap();
-        let database = ["--database-url", &environment.database_url, "--data-dir", data, "--stream", &environment.stream];
+        let database =
+            ["--database-url", &environment.database_url, "--data-dir", data, "--stream", &environment.stream];
         let start = |flags: &[String]| {
             let flags: Vec<String> = flags.iter().map(|flag| flag.replace("ADDRESS", &server.address)).collect();
             let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -316,7 +341,6 @@ async fn mistakes_of_the_nats_settings_are_reported_at_once_without_secrets() {
         &[
             "--nats-url=nats://ada:hunter2@one,nats://bo:hunter2@two",
             "--nats-user=ada",
-            "--nats-token=hunter2",
             "--nats-token-file=/does/not/exist",
             "--nats-nkey=hunter2",
             "--nats-creds-file",

@@ -113,11 +113,14 @@ async fn only_the_program_and_followers_may_sign_in_and_followers_only_read_even
     // Nobody without a password, or with a wrong one.
     let url = program.follower();
     let (_, address) = url.split_once('@').unwrap();
-    for refused in [format!("nats://{address}"), format!("nats://taskfold:x@{address}"), format!("nats://x@{address}")] {
+    for refused in [format!("nats://{address}"), format!("nats://taskfold:x@{address}"), format!("nats://x@{address}")]
+    {
         assert!(nats(&refused).await.is_err(), "{refused}");
     }
     // The passwords are in files that only the user of the program, or of the server, may read.
-    for file in [program.nats_dir().join("passwords.json"), program.nats_dir().join("nats.conf"), program.dir.join("run.json")] {
+    for file in
+        [program.nats_dir().join("passwords.json"), program.nats_dir().join("nats.conf"), program.dir.join("run.json")]
+    {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
     let pid = std::fs::read_to_string(program.nats_dir().join("pid")).unwrap();

@@ -135,7 +135,12 @@ fn kill_server(stack: &Stack, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_command_is_lost_when_processes_are_killed() {
-    let options = Options { data_dir: data_dir("crashes"), postgres: true, nats: Some("TASKFOLD".to_owned()), durability: Durability::Full };
+    let options = Options {
+        data_dir: data_dir("crashes"),
+        postgres: true,
+        nats: Some("TASKFOLD".to_owned()),
+        durability: Durability::Full,
+    };
     let stack = Stack::start(options).await.unwrap();
     let owner = sqlx::PgPool::connect_lazy(&stack.database_url().unwrap()).unwrap();
     taskfold::migrate::run(&owner, &RoleUrls::default()).await.unwrap();

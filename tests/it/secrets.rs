@@ -110,7 +110,7 @@ async fn an_open_data_directory_is_closed_at_start() {
     let options = taskfold_embedded::Options {
         data_dir: dir.clone(),
         postgres: true,
-        nats: true,
+        nats: Some("TASKFOLD".to_owned()),
         durability: taskfold_embedded::Durability::TestsOnly,
     };
     let stack = taskfold_embedded::Stack::start(options).await.unwrap();

@@ -83,7 +83,8 @@ impl Nats {
         // The format accepts JSON strings.
         let quoted = |path: PathBuf| serde_json::Value::String(path.display().to_string()).to_string();
         let Self { port, passwords: Passwords { program, follower }, stream, .. } = self;
-        let (pid, store, prefix) = (quoted(self.dir.join("pid")), quoted(self.dir.join("store")), stream.to_lowercase());
+        let (pid, store, prefix) =
+            (quoted(self.dir.join("pid")), quoted(self.dir.join("store")), stream.to_lowercase());
         format!(
             r#"# Written at every start.
 server_name: taskfold
@@ -112,10 +113,13 @@ impl Passwords {
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let [program, follower] =
-            std::array::from_fn(|_| rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect());
+        let [program, follower] = std::array::from_fn(|_| {
+            rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect()
+        });
         let new = Self { program, follower };
-        RunAs::Ourselves.private_file(file, &serde_json::to_string_pretty(&new)?).context("saving the passwords of NATS")?;
+        RunAs::Ourselves
+            .private_file(file, &serde_json::to_string_pretty(&new)?)
+            .context("saving the passwords of NATS")?;
         Ok(new)
     }
 }

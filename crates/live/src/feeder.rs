@@ -243,9 +243,10 @@ impl Feeder {
             let next = self.published.position + 1;
             // The stream may have messages of the log before an adoption, of the release before, which signed nothing, and
             // of anybody else who may write to it.
-            let is_signed = self.key.as_ref().zip(message.signature.as_ref()).is_some_and(|(key, signature)| {
-                key.has_signed(log_id, message.position, &message.payload, signature)
-            });
+            let is_signed =
+                self.key.as_ref().zip(message.signature.as_ref()).is_some_and(|(key, signature)| {
+                    key.has_signed(log_id, message.position, &message.payload, signature)
+                });
             let is_expected = message.position == next && message.log == Some(log_id) && is_signed;
             let json = std::str::from_utf8(&message.payload).ok().filter(|_| is_expected);
             match json.and_then(|json| Frame::from_json(json, next, self.hub.epoch())) {

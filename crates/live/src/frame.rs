@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
-use taskfold_domain::{Event, Subject};
 use taskfold_domain::limits::STREAM_HEARTBEAT_SECONDS;
+use taskfold_domain::{Event, Subject};
 use taskfold_event_log::LoggedEvent;
 use uuid::Uuid;
 

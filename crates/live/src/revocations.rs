@@ -18,7 +18,9 @@ pub struct Revocation {
 pub enum AccessChange {
     Revoked(Revocation),
     /// An event at this position cannot be read, and may have ended anybody's access.
-    Unknown { position: i64 },
+    Unknown {
+        position: i64,
+    },
 }
 
 impl AccessChange {

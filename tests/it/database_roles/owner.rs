@@ -8,7 +8,7 @@ use taskfold_projector::rebuild::{Then, rebuild};
 use crate::harness::{App, TestEnvironment, data_dir};
 
 async fn start(name: &str) -> Stack {
-    let options = Options { data_dir: data_dir(name), postgres: true, nats: false, durability: Durability::TestsOnly };
+    let options = Options { data_dir: data_dir(name), postgres: true, nats: None, durability: Durability::TestsOnly };
     Stack::start(options).await.unwrap()
 }
 

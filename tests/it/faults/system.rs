@@ -56,7 +56,12 @@ impl System {
             let attachments = Disk::mount(&data.join("attachments"), 300).expect("a third disk, after the first");
             Disks { attachments, nats, postgres }
         });
-        let options = Options { data_dir: data.clone(), postgres: true, nats: Some("TASKFOLD".to_owned()), durability: Durability::Full };
+        let options = Options {
+            data_dir: data.clone(),
+            postgres: true,
+            nats: Some("TASKFOLD".to_owned()),
+            durability: Durability::Full,
+        };
         let stack = Stack::start(options).await.unwrap();
         let (database, nats) = (stack.database_url().unwrap(), stack.nats_url().unwrap());
         let owner = PgPool::connect_lazy(&database).unwrap();

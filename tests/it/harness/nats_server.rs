@@ -29,7 +29,8 @@ impl NatsServer {
         let mut command = Command::new(binary().await);
         let child = command.arg("-c").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Self { address, log, child };
-        eventually("the nats-server is ready", || async { server.log().contains("Server is ready").then_some(()) }).await;
+        eventually("the nats-server is ready", || async { server.log().contains("Server is ready").then_some(()) })
+            .await;
         server
     }
 

@@ -43,7 +43,12 @@ async fn members_of_a_killed_instance_expire_and_can_rejoin_another() {
 #[tokio::test]
 async fn without_nats_only_presence_is_refused() {
     let dir = data_dir("presence");
-    let options = Options { data_dir: dir, postgres: false, nats: Some("TASKFOLD".to_owned()), durability: Durability::TestsOnly };
+    let options = Options {
+        data_dir: dir,
+        postgres: false,
+        nats: Some("TASKFOLD".to_owned()),
+        durability: Durability::TestsOnly,
+    };
     let stack = Stack::start(options).await.unwrap();
     let environment = TestEnvironment { nats_url: stack.nats_url().unwrap(), ..TestEnvironment::new().await };
     let app = App::start_at(environment).await;

@@ -15,10 +15,10 @@ mod half_closed;
 mod new_projects;
 /// Former members of a project.
 mod removed;
-/// Events that may have ended somebody's access, and cannot be read.
-mod unreadable;
 /// Cursors from which a stream resumes.
 mod resuming;
+/// Events that may have ended somebody's access, and cannot be read.
+mod unreadable;
 
 #[tokio::test]
 async fn a_stream_begins_with_hello_and_continues_at_the_position_of_a_read() {

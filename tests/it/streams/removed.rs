@@ -143,7 +143,8 @@ async fn a_removal_of_more_than_ten_minutes_ago_is_not_told_any_more() {
             }
         }
         // A stream that carries something else goes on without the project.
-        for path in [format!("/v1/stream?projects={project},{kept}"), format!("/v1/stream?projects={project}&me=true")] {
+        for path in [format!("/v1/stream?projects={project},{kept}"), format!("/v1/stream?projects={project}&me=true")]
+        {
             let request = bo.request(Method::GET, &path).header("last-event-id", app.head().await);
             assert_eq!(until_revoked(Sse::open(request).await, &removed).await, [], "{path}");
         }

@@ -58,7 +58,9 @@ async fn an_unreadable_event_authorizes_everybody_concerned_again() {
     let lost = [app.person("bea").await, app.person("cid").await, app.person("dee").await];
     let (project, _) = ada.project("P").await;
     for user in [&lost[0], &lost[2]] {
-        ada.put(&format!("/v1/projects/{project}/members/{}", user.user_id), json!({"role": "member"})).await.expect(201);
+        ada.put(&format!("/v1/projects/{project}/members/{}", user.user_id), json!({"role": "member"}))
+            .await
+            .expect(201);
     }
     let team = ada.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
     let in_team = format!("/v1/teams/{team}/members/{}", lost[1].user_id);

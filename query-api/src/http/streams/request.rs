@@ -161,7 +161,8 @@ async fn open(
     let known = pending::memberships(app, caller.user_id.0, &in_scope).await.map_err(Refusal::Memberships)?;
     let start = start.resume(app)?;
     let is_ahead = start.is_beyond(known.head);
-    let Permissions { carried, revoked, recently } = permissions(app, &caller, &projects, &known, (start, is_ahead)).await?;
+    let Permissions { carried, revoked, recently } =
+        permissions(app, &caller, &projects, &known, (start, is_ahead)).await?;
     if carried.is_empty() && !me {
         return Err(if recently { Refusal::AccessRevoked(revoked) } else { Refusal::NotFound });
     }
