@@ -32,6 +32,12 @@ async fn streams(user: &Actor, project: &str) -> Vec<Sse> {
     streams
 }
 
+/// Reads up to this event.
+async fn until(stream: &mut Sse, event: &str) {
+    let reading = async { while stream.next().await.expect("the stream continues").event != event {} };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("no {event}"));
+}
+
 /// Events up to `revoked`. Heartbeats come all the time, so that waiting for one frame is not enough.
 async fn until_revoked(stream: &mut Sse) -> Vec<String> {
     tokio::time::timeout(PATIENCE, up_to_revoked(stream)).await.expect("`revoked` comes in time")
@@ -78,12 +84,11 @@ async fn an_unreadable_event_authorizes_everybody_concerned_again() {
     for (user, (table, aggregate, event, payload)) in lost.iter().zip(unreadable) {
         let mut streams = streams(user, &project).await;
         let devices = format!("/v1/projects/{project}/presence");
-        user.put(&devices, json!({"device_id": "desk"})).await;
-        let is_present = async || {
-            let list = ada.get(&devices).await.expect(200);
-            list["items"].as_array().unwrap().iter().any(|present| present["user_id"] == user.user_id.as_str())
-        };
-        eventually("the user is present", || async { is_present().await.then_some(()) }).await;
+        eventually("presence is accepted", || async {
+            (user.put(&devices, json!({"device_id": "desk"})).await.status == 200).then_some(())
+        })
+        .await;
+        until(&mut kept[0], "presence.joined").await;
         end_membership(&app, table, user).await;
         app.plant(aggregate, event, payload).await;
         for stream in &mut streams {
@@ -91,8 +96,7 @@ async fn an_unreadable_event_authorizes_everybody_concerned_again() {
             let seen = until_revoked(stream).await;
             assert!(seen.iter().all(|seen| seen == event), "{event}: {seen:?}");
         }
-        let left = async { while kept[0].next().await.expect("the stream continues").event != "presence.left" {} };
-        tokio::time::timeout(PATIENCE, left).await.expect("the user is seen to leave");
+        until(&mut kept[0], "presence.left").await;
         // Whoever still has access goes on. The project itself takes no commands, as it cannot be read.
         let position = app.plant(&task, "task.renamed", RENAMED).await;
         for stream in &mut kept {
