@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskfold::databases::{DatabaseRole, role_pool};
+use taskfold_domain::limits::API_TOKENS_PER_USER;
 
 use crate::harness::{Actor, App, Sse, TestEnvironment, eventually, new_id, now};
 
@@ -119,6 +120,18 @@ async fn invalid_token_requests_are_refused_and_lists_are_paged() {
     assert_eq!(eve.get("/v1/api-tokens").await.expect(200)["items"], json!([]));
     let id = id_of(&ada, "t0").await;
     eve.delete(&format!("/v1/api-tokens/{id}")).await.problem(404, "not-found");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn requests_at_once_do_not_exceed_the_number_of_tokens_together() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let creating =
+        (0..API_TOKENS_PER_USER + 8).map(|_| ada.post("/v1/api-tokens", json!({"name": "n", "access": "read"})));
+    let created = futures::future::join_all(creating).await;
+    let count = created.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(i64::try_from(count).unwrap(), API_TOKENS_PER_USER);
     app.finish().await;
 }
 

@@ -179,6 +179,7 @@ fn plausible_body(route: &Route) -> Value {
         "read" => json!({"up_to": 1}),
         "{team_id}" => json!({"role": "member"}),
         "labels" if create => json!({"name": "n", "color": "red"}),
+        "claim" => json!({"user_id": new_id()}),
         "{user_id}" | "invitations" => json!({"role": "member"}),
         "filters" if create && path.starts_with("/v1/me") => {
             json!({"project_id": new_id(), "name": "n", "query": "status=todo"})

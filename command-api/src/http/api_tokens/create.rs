@@ -93,6 +93,14 @@ pub async fn handler(
     }
     let (mut tx, held) = authority::begin(&app, &caller).await?;
     authority::must_be_recent(&app, &caller, held)?;
+    // Requests at the same time cannot exceed the limit together.
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('api_tokens ' || $1::uuid::text, 0))",
+        caller.user_id.0
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(unavailable)?;
     let (id, token) = (app.clock.new_id(), format!("{API_TOKEN_PREFIX}{}", new_secret(&app.clock)));
     let inserted = sqlx::query!(
         r#"
