@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::row::rows;
 
 rows! {
-    pub struct ChannelEventRow in "channel_events" version 1 digest "da2a3b3e-31bb-5d38-abe2-cbc1bf9a39b1"
+    pub struct ChannelEventRow in "channel_events" version 1 digest "9854180a-0060-50fa-9edf-0cd09b251978"
         by (position): i64 {
         pub position: i64,
         pub team_id: Option<Uuid>,

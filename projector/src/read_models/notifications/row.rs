@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::row::rows;
 
 rows! {
-    pub struct NotificationRow in "notifications" version 1 digest "16767920-be41-5bdf-acd8-fe23e3acd84f"
+    pub struct NotificationRow in "notifications" version 1 digest "de546f6b-1e63-5cae-89fd-77e4609cc0a6"
         by (notification_id): Uuid {
         pub notification_id: Uuid,
         pub user_id: Uuid,

@@ -16,7 +16,7 @@ rows! {
         pub from_position: i64,
     }
 
-    pub struct PastMemberRow in "past_project_members" version 1 digest "730c0b95-2c0a-5aaa-843b-6affb5fc6e2c"
+    pub struct PastMemberRow in "past_project_members" version 1 digest "2143bf35-454b-58b5-b3d7-7a6f50f0f487"
         by (project_id, user_id, from_position): (Uuid, Uuid, i64) {
         pub project_id: Uuid,
         pub user_id: Uuid,

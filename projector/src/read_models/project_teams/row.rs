@@ -16,7 +16,7 @@ rows! {
         pub from_position: i64,
     }
 
-    pub struct PastProjectTeamRow in "past_project_teams" version 1 digest "1e271a3a-0436-59ad-8cca-4e95b5e7939a"
+    pub struct PastProjectTeamRow in "past_project_teams" version 1 digest "39e1d2aa-ebf0-5673-a945-134c9ee04142"
         by (project_id, team_id, from_position): (Uuid, Uuid, i64) {
         pub project_id: Uuid,
         pub team_id: Uuid,

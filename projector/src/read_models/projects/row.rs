@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::row::rows;
 
 rows! {
-    pub struct ProjectRow in "projects" version 1 digest "b32eb4a1-77e5-571e-b3ec-d839e2aa055d"
+    pub struct ProjectRow in "projects" version 1 digest "fe902a93-8db0-5f3b-9d42-61a68b7a61ae"
         by (project_id): Uuid {
         pub project_id: Uuid,
         pub created_at: DateTime<Utc>,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::row::rows;
 
 rows! {
-    pub struct TaskRow in "tasks" version 2 digest "abd3e8d4-a77a-5d1c-bc49-a3d248678a73"
+    pub struct TaskRow in "tasks" version 2 digest "bbba97d9-86de-571c-9209-77e1d92c69f2"
         by (task_id): Uuid {
         pub task_id: Uuid,
         pub deleted: bool,

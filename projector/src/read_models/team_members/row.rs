@@ -16,7 +16,7 @@ rows! {
         pub from_position: i64,
     }
 
-    pub struct PastTeamMemberRow in "past_team_members" version 1 digest "ad8b1a7e-9a26-520a-89af-90cdc0d7bda6"
+    pub struct PastTeamMemberRow in "past_team_members" version 1 digest "fb4f1546-9d4e-50d7-b159-d52cff044ecd"
         by (team_id, user_id, from_position): (Uuid, Uuid, i64) {
         pub team_id: Uuid,
         pub user_id: Uuid,
