@@ -1,5 +1,8 @@
 //! Hub: all channels of this instance, and the position up to which their rings are filled.
 
+/// Frames for everybody, of events of no project.
+mod reauthorizations;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -269,26 +272,6 @@ impl Hub {
             channel.wake();
         }
         metrics::hub_position().set(upto as f64);
-    }
-
-    /// Adds, for each event of no project that could not be read, a frame for every project: it may be of a team, and
-    /// end access to any of them.
-    fn with_reauthorizations(&self, frames: Vec<Frame>, channels: &HashMap<ChannelId, Arc<Channel>>) -> Vec<Frame> {
-        let is_of_all = |frame: &Frame| frame.kind == FrameKind::Reauthorizes && frame.channel.project().is_none();
-        if !frames.iter().any(is_of_all) {
-            return frames;
-        }
-        let mut all = Vec::with_capacity(frames.len() + channels.len());
-        for frame in frames {
-            if is_of_all(&frame) {
-                let position = frame.at.position();
-                self.reauthorized_at.store(position, Ordering::SeqCst);
-                let projects = channels.keys().filter_map(|channel| channel.project());
-                all.extend(projects.map(|project| Frame::of_reauthorization(position, project)));
-            }
-            all.push(frame);
-        }
-        all
     }
 
     /// Returns the receiver of all changes of access. Only the first caller receives any.
