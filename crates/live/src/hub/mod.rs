@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::channel::{Channel, Subscription};
 use super::cursor::Cursor;
 use super::drain_slots::DrainSlots;
-use super::frame::{ChannelId, Frame, FrameKind};
+use super::frame::{ChannelId, Frame};
 use super::membership::{MembershipReader, RequiredTables, require_checkpoint};
 use super::personal_frames;
 use super::registry::StreamRegistry;
