@@ -5,6 +5,7 @@ use chrono::DateTime;
 use taskfold_event_log::FixedClock;
 
 use super::*;
+use crate::frame::FrameKind;
 
 const A: ChannelId = ChannelId::Project(Uuid::from_u128(1));
 const B: ChannelId = ChannelId::Project(Uuid::from_u128(2));
