@@ -1,5 +1,6 @@
 -- Credentials end with the authority behind them: sessions can be listed and ended, accounts disabled and erased, and
 -- whatever a session or an API token makes names it. Every instance reads what has ended once a second.
+SET LOCAL lock_timeout = '5s';
 
 ALTER TABLE accounts
     -- null: erased
@@ -12,6 +13,9 @@ ALTER TABLE accounts
     ADD COLUMN status_changed_at timestamptz,
     -- Last time that the external issuer vouched for the person, to the hour; null for accounts with a password.
     ADD COLUMN vouched_at        timestamptz;
+-- Of those that the external issuer opened before, which cannot be told from the placeholders of imports, whom nobody can
+-- be authenticated as.
+UPDATE accounts SET vouched_at = now() WHERE password_hash IS NULL;
 CREATE INDEX accounts_by_status ON accounts (status_changed_at) WHERE status_changed_at IS NOT NULL;
 
 ALTER TABLE sessions

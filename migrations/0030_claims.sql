@@ -16,6 +16,8 @@ CREATE TABLE placeholder_offers
     -- Version of the project on which it was offered: the offer ends when its maker loses authority.
     project_version bigint      NOT NULL,
     offered_at      timestamptz NOT NULL,
+    -- The API token with which it was offered.
+    api_token_id    uuid,
     PRIMARY KEY (project_id, placeholder_id)
 );
 CREATE INDEX placeholder_offers_by_user ON placeholder_offers (user_id, placeholder_id);

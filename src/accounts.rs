@@ -29,7 +29,7 @@ impl Account {
 }
 
 /// Passes each account to `show`, oldest first.
-pub async fn list(owner: &PgPool, mut show: impl FnMut(Account)) -> anyhow::Result<()> {
+pub async fn list(owner: &PgPool, mut show: impl FnMut(Account) -> std::io::Result<()>) -> anyhow::Result<()> {
     let mut accounts = sqlx::query_as!(
         Account,
         r#"
@@ -39,7 +39,7 @@ pub async fn list(owner: &PgPool, mut show: impl FnMut(Account)) -> anyhow::Resu
     )
     .fetch(owner);
     while let Some(account) = accounts.try_next().await? {
-        show(account);
+        show(account)?;
     }
     Ok(())
 }
@@ -50,9 +50,10 @@ pub async fn find(owner: &PgPool, named: &str) -> anyhow::Result<Account> {
         Account,
         r#"
         SELECT user_id, username, display_name, disabled_at, erased_at
-        FROM accounts WHERE username = $1 OR user_id::text = lower($1)
+        FROM accounts WHERE CASE WHEN $2::uuid IS NULL THEN username = $1 ELSE user_id = $2 END
         "#,
         named,
+        Uuid::try_parse(named).ok(),
     )
     .fetch_optional(owner)
     .await?;
@@ -122,6 +123,8 @@ pub async fn enable(owner: &PgPool, account: &Account) -> anyhow::Result<()> {
 /// Sets the password of an account, and ends its sessions.
 pub async fn set_password(owner: &PgPool, account: &Account, password: String) -> anyhow::Result<()> {
     ensure!(account.erased_at.is_none(), "the account is erased");
+    let is_placeholder = account.username.as_deref().is_some_and(|username| username.starts_with('~'));
+    ensure!(!is_placeholder, "the account is the placeholder of an imported person");
     let names = [&account.username, &account.display_name].map(|name| name.as_deref().unwrap_or_default());
     let hash = hashed(password, &names)?;
     let mut tx = owner.begin().await?;
@@ -155,6 +158,7 @@ pub async fn erase(owner: &PgPool, account: &Account) -> anyhow::Result<()> {
     sqlx::query!("DELETE FROM api_tokens WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM calendar_links WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM own_filters WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM notification_reads WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM notification_settings WHERE user_id = $1", user).execute(&mut *tx).await?;
     Ok(tx.commit().await?)
 }

@@ -9,6 +9,7 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::{PgConnection, PgExecutor, PgPool};
+use taskfold_domain::limits::ACCESS_TOKEN_SECONDS;
 use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_event_log::{Clock, Worker};
 use taskfold_web::auth::{KeySource, Rejected, Signer, Verifier};
@@ -83,14 +84,19 @@ pub struct Rotated {
 pub async fn rotate(owner: &PgPool, revoke_old: bool) -> anyhow::Result<Rotated> {
     let mut transaction = owner.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
-    let previous = newest(&mut *transaction).await?.map(|key| key.kid);
     let StoredKey { kid, .. } = insert(&mut transaction).await?;
-    // The previous key signs until each instance has read the new one.
+    // A key signs until each instance has read the next one, and its tokens are valid for as long again.
     let removed = sqlx::query!(
-        "DELETE FROM signing_keys WHERE kid <> $1 AND ($2 OR kid IS DISTINCT FROM $3)",
+        r#"
+        DELETE FROM signing_keys k
+        WHERE k.kid <> $1
+          AND ($2 OR EXISTS (
+              SELECT FROM signing_keys n
+              WHERE n.created_at > k.created_at AND n.created_at < clock_timestamp() - make_interval(secs => $3)))
+        "#,
         kid,
         revoke_old,
-        previous,
+        (ACCESS_TOKEN_SECONDS as f64) + 2.0 * RELOAD.as_secs_f64(),
     )
     .execute(&mut *transaction)
     .await?;

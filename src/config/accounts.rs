@@ -69,7 +69,7 @@ pub enum AccountsCommand {
     Enable { account: String },
     /// Set the password of an account, in TASKFOLD_PASSWORD or on the standard input, and end its sessions
     SetPassword { account: String },
-    /// Erase an account for ever: it keeps its id, and loses its names, password, sessions, tokens and links
+    /// Erase an account permanently: it keeps its id, and loses its names, password, sessions, tokens and links
     Erase {
         account: String,
         /// Erase without asking

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use moka::future::Cache;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
+use taskfold_command_api::Username;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::input::line::{is_visible, to_line};
-use taskfold_domain::limits::{NAME_CHARS, USERNAME_MAX_CHARS, USERNAME_MIN_CHARS};
+use taskfold_domain::limits::{NAME_CHARS, USERNAME_MAX_CHARS};
 use taskfold_event_log::deadline::{REQUEST, within};
 use uuid::Uuid;
 
@@ -16,8 +17,6 @@ use uuid::Uuid;
 const MAX_CACHED: u64 = 100_000;
 /// Interval at which the database records that the issuer vouches for a subject.
 const VOUCHED_FOR: Duration = Duration::from_secs(3600);
-/// Characters of a username.
-const USERNAME_CHARS: std::ops::RangeInclusive<usize> = USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS;
 
 /// Accounts of an issuer's subjects. The id is derived from issuer and subject, so that all instances agree on it.
 pub(super) struct Accounts {
@@ -69,9 +68,9 @@ fn username(claims: &Map<String, Value>) -> String {
     // Usernames of some issuers are e-mail addresses.
     let raw = raw.split('@').next().unwrap_or_default().to_lowercase();
     let letters = raw.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' });
-    let name: String = letters.take(*USERNAME_CHARS.end()).collect();
-    let name = name.trim_matches('-');
-    if USERNAME_CHARS.contains(&name.len()) { name.to_owned() } else { "member".to_owned() }
+    let name: String = letters.take(USERNAME_MAX_CHARS).collect();
+    // Neither too short nor reserved.
+    Username::try_from(name.trim_matches('-').to_owned()).map_or_else(|_| "member".to_owned(), String::from)
 }
 
 fn display_name(claims: &Map<String, Value>, username: &str) -> String {

@@ -15,6 +15,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Time by which a transaction may commit later than it began, and so than the times that it wrote.
 const COMMIT_DELAY: TimeDelta = TimeDelta::seconds(30);
 
+/// Number of readings after which all that has ended is read again.
+const COMPLETE_EVERY: u32 = 60;
+
 /// Reads all that has ended, and then what ends, until `shutdown`. While the database is unavailable, what is known
 /// stays known.
 pub struct EndedAuthorityReader {
@@ -23,11 +26,12 @@ pub struct EndedAuthorityReader {
     known: EndedAuthority,
     /// Time of the database at the last reading.
     as_of: Option<DateTime<Utc>>,
+    readings: u32,
 }
 
 impl EndedAuthorityReader {
     pub async fn read(pool: PgPool, clock: Clock, known: EndedAuthority) -> anyhow::Result<Self> {
-        let mut reader = Self { pool, clock, known, as_of: None };
+        let mut reader = Self { pool, clock, known, as_of: None, readings: 0 };
         reader.refresh().await?;
         Ok(reader)
     }
@@ -42,7 +46,9 @@ impl EndedAuthorityReader {
     }
 
     async fn refresh(&mut self) -> anyhow::Result<()> {
-        let since = self.as_of.map(|at| at - COMMIT_DELAY);
+        // Everything now and then, because a transaction may have waited longer before it committed.
+        let is_complete = self.readings.is_multiple_of(COMPLETE_EVERY);
+        let since = self.as_of.map(|at| at - COMMIT_DELAY).filter(|_| !is_complete);
         let reading = sqlx::query!(
             r#"SELECT session_id, user_id, ended AS "ended!", as_of AS "as_of!" FROM taskfold_ended_authority($1)"#,
             since,
@@ -56,6 +62,7 @@ impl EndedAuthorityReader {
             (None, None, _) => None,
         });
         self.known.apply(changes, self.clock.unix_seconds());
+        self.readings = self.readings.wrapping_add(1);
         Worker::EndedAuthority.succeeded();
         Ok(())
     }

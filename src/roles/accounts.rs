@@ -27,7 +27,8 @@ async fn manage(environment: Environment, command: AccountsCommand) -> anyhow::R
             accounts::list(owner, |account| {
                 let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
                 let (username, display_name) = (name(&account.username), name(&account.display_name));
-                println!("{}\t{username}\t{}\t{display_name}", account.user_id, account.state());
+                let mut out = std::io::stdout().lock();
+                writeln!(out, "{}\t{username}\t{}\t{display_name}", account.user_id, account.state())
             })
             .await
         }
@@ -79,7 +80,7 @@ fn confirmed(account: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
-    print!("Erase the account {account} for ever? Type its name: ");
+    print!("Erase the account {account} permanently? Type its name: ");
     std::io::stdout().flush()?;
     Ok(line()? == account)
 }

@@ -59,12 +59,18 @@ impl Engine {
         Ok(Access::new(board, &teams.all).role_of(user))
     }
 
-    /// Refuses users without an account.
-    pub(super) async fn must_have_account(&self, user: UserId) -> Result<(), CommandError> {
-        let known =
-            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1) AS "known!""#, user.0)
-                .fetch_one(&self.pool)
-                .await?;
+    /// Refuses users without an account, or with an erased one. Only an import adds placeholders: whoever has one in a
+    /// project may offer it to somebody, as the author of its history.
+    pub(super) async fn must_have_account(&self, user: UserId, import: bool) -> Result<(), CommandError> {
+        let known = sqlx::query_scalar!(
+            r#"
+            SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1 AND ($2 OR username NOT LIKE '~%')) AS "known!"
+            "#,
+            user.0,
+            import,
+        )
+        .fetch_one(&self.pool)
+        .await?;
         if known { Ok(()) } else { Err(Refusal::NotFound.into()) }
     }
 }

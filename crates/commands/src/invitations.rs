@@ -31,7 +31,7 @@ impl Engine {
         Ok(project.version)
     }
 
-    /// Returns the invitations that carry their makers' authority still, as a list of true and false.
+    /// Returns for each invitation whether it still carries its maker's authority.
     pub async fn carry_authority(&self, project: &Project, made: &[Invitation]) -> Result<Vec<bool>, CommandError> {
         let Some(board) = project.board() else { return Ok(vec![false; made.len()]) };
         let teams = self.teams_of(Some(board), None, true).await?;

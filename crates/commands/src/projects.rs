@@ -90,7 +90,7 @@ impl ProjectHandler<'_> {
         let events = decide(project, self.command, &context)?;
         for event in &events {
             if let ProjectEvent::MemberAdded(e) = event {
-                self.engine.must_have_account(e.member.to.user_id).await?;
+                self.engine.must_have_account(e.member.to.user_id, import).await?;
             }
         }
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();

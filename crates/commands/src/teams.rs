@@ -60,7 +60,7 @@ impl TeamHandler<'_> {
         let events = decide(team, self.command, &context)?;
         for event in &events {
             if let TeamEvent::MemberAdded(e) = event {
-                self.engine.must_have_account(e.member.to.user_id).await?;
+                self.engine.must_have_account(e.member.to.user_id, false).await?;
             }
         }
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();

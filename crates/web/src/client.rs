@@ -41,10 +41,13 @@ pub async fn locate(State(proxies): State<TrustedProxies>, mut request: Request,
 /// The address that the outermost trusted proxy saw. Whatever stands before it is the client's own claim.
 fn address(extensions: &Extensions, headers: &HeaderMap, TrustedProxies(proxies): TrustedProxies) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map_or(NO_ADDRESS, |peer| peer.0.ip());
-    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<IpAddr> =
-        forwarded.flat_map(|value| value.split(',')).map_while(|hop| hop.trim().parse().ok()).chain([peer]).collect();
-    let address = hops.get(hops.len().saturating_sub(1 + proxies)).copied().unwrap_or(peer);
+    // As bytes: a value that is no text must not hide what a proxy has appended to it.
+    let forwarded =
+        headers.get_all("x-forwarded-for").iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let hops: Vec<&[u8]> = forwarded.collect();
+    let hop = proxies.checked_sub(1).and_then(|distance| hops.iter().rev().nth(distance));
+    let parsed = hop.and_then(|hop| std::str::from_utf8(hop).ok()?.trim().parse().ok());
+    let address: IpAddr = parsed.unwrap_or(peer);
     address.to_canonical()
 }
 
@@ -86,6 +89,8 @@ mod tests {
         assert_eq!(seen(forged, 0), "10.0.0.1");
         assert_eq!(seen(forged, 1), "198.51.100.7");
         assert_eq!(seen(forged, 2), "192.0.2.9");
+        assert_eq!(seen(Some("192.0.2.9, x, 198.51.100.7"), 1), "198.51.100.7");
+        assert_eq!(seen(Some("192.0.2.9, x"), 1), "10.0.0.1");
         assert_eq!(seen(Some("::ffff:198.51.100.7"), 1), "198.51.100.7");
         assert_eq!((seen(None, 1).as_str(), seen(Some("nonsense"), 1).as_str()), ("10.0.0.1", "10.0.0.1"));
     }

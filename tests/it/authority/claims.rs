@@ -19,7 +19,7 @@ async fn a_placeholder_is_shown_as_the_person_who_accepts_it() {
     // A placeholder, as an import creates it, and its membership.
     let placeholder = crate::harness::new_id().to_string();
     sqlx::query(
-        "INSERT INTO accounts (user_id, username, display_name, created_at) VALUES ($1::uuid, '~b', 'Bob', now())",
+        "INSERT INTO accounts (user_id, username, display_name, created_at) VALUES ($1::uuid, 'b', 'Bob', now())",
     )
     .bind(&placeholder)
     .execute(&app.owner)
@@ -27,6 +27,11 @@ async fn a_placeholder_is_shown_as_the_person_who_accepts_it() {
     .unwrap();
     let member = format!("/v1/projects/{project}/members/{placeholder}");
     ada.put(&member, json!({"role": "member"})).await.expect(201);
+    sqlx::query("UPDATE accounts SET username = '~b' WHERE username = 'b'").execute(&app.owner).await.unwrap();
+    // Nobody adds it to a project of their own, to offer it to themselves there.
+    let (own, _) = eve.project("Eve's").await;
+    let elsewhere = format!("/v1/projects/{own}/members/{placeholder}");
+    eve.put(&elsewhere, json!({"role": "viewer"})).await.problem(404, "not-found");
     for guest in [&bo, &eve] {
         ada.put(&format!("/v1/projects/{project}/members/{}", guest.user_id), json!({"role": "admin"}))
             .await

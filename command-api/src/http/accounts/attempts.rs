@@ -1,8 +1,10 @@
 //! Limits of failed sign-ins, per account and per address. Only failures count. Whoever has signed in from an address
 //! before is not held up there by somebody who guesses elsewhere.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -37,6 +39,32 @@ pub struct SignInAttempts {
     blocked_until: Cache<Key, Instant>,
     /// Accounts and addresses from which they have signed in.
     known: Cache<(String, IpAddr), ()>,
+    /// Attempts that are being verified.
+    running: Arc<Mutex<HashMap<Key, u32>>>,
+}
+
+/// An attempt that is being verified.
+pub struct Attempt {
+    running: Arc<Mutex<HashMap<Key, u32>>>,
+    keys: [Key; 2],
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let mut running = lock(&self.running);
+        for key in &self.keys {
+            if let Some(count) = running.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    running.remove(key);
+                }
+            }
+        }
+    }
+}
+
+fn lock(running: &Mutex<HashMap<Key, u32>>) -> MutexGuard<'_, HashMap<Key, u32>> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for SignInAttempts {
@@ -55,24 +83,37 @@ impl Default for SignInAttempts {
             clock,
             blocked_until: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(ACCOUNT_INTERVAL * 2).build(),
             known: Cache::builder().max_capacity(MAX_ENTRIES).time_to_idle(KNOWN_FOR).build(),
+            running: Arc::default(),
         }
     }
 }
 
 impl SignInAttempts {
+    /// Begins an attempt, unless too many have failed or are being verified: all at once would pass before one has
+    /// failed.
+    pub fn begin(&self, username: &str, address: IpAddr) -> Result<Attempt, Problem> {
+        self.must_be_allowed(username, address)?;
+        let keys = [Key::Account(username.to_owned()), Key::Address(address)];
+        let limits = [SIGN_IN_FAILURES_PER_ACCOUNT, SIGN_IN_FAILURES_PER_ADDRESS];
+        let mut running = lock(&self.running);
+        if keys.iter().zip(limits).any(|(key, limit)| running.get(key).is_some_and(|count| *count >= limit)) {
+            return Err(too_many(1));
+        }
+        for key in &keys {
+            *running.entry(key.clone()).or_default() += 1;
+        }
+        Ok(Attempt { running: Arc::clone(&self.running), keys })
+    }
+
     /// Refuses an attempt after too many failures, with the time to wait.
-    pub fn must_be_allowed(&self, username: &str, address: IpAddr) -> Result<(), Problem> {
+    fn must_be_allowed(&self, username: &str, address: IpAddr) -> Result<(), Problem> {
         let known = self.known.contains_key(&(username.to_owned(), address));
         let account = (!known).then(|| Key::Account(username.to_owned()));
         let now = Instant::now();
         let until = [account, Some(Key::Address(address))].into_iter().flatten();
         match until.filter_map(|key| self.blocked_until.get(&key)).filter(|until| *until > now).max() {
             None => Ok(()),
-            Some(until) => {
-                let seconds = u32::try_from((until - now).as_secs() + 1).unwrap_or(u32::MAX);
-                let detail = "Too many sign-ins have failed for this account or from this address: wait and try again";
-                Err(Problem::new(Code::RateLimited, detail).retry_after(seconds))
-            }
+            Some(until) => Err(too_many(u32::try_from((until - now).as_secs() + 1).unwrap_or(u32::MAX))),
         }
     }
 
@@ -94,6 +135,11 @@ impl SignInAttempts {
     }
 }
 
+fn too_many(wait_seconds: u32) -> Problem {
+    let detail = "Too many sign-ins have failed for this account or from this address: wait and try again";
+    Problem::new(Code::RateLimited, detail).retry_after(wait_seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +158,17 @@ mod tests {
         assert!(attempts.must_be_allowed("ada", ELSEWHERE).is_err());
         assert!(attempts.must_be_allowed("ada", HOME).is_ok());
         assert!(attempts.must_be_allowed("bo", ELSEWHERE).is_ok());
+    }
+
+    #[test]
+    fn attempts_at_once_are_limited_like_failures() {
+        let attempts = SignInAttempts::default();
+        let begin = || attempts.begin("ada", ELSEWHERE);
+        let running: Vec<Attempt> = (0..SIGN_IN_FAILURES_PER_ACCOUNT).map_while(|_| begin().ok()).collect();
+        assert_eq!(running.len(), SIGN_IN_FAILURES_PER_ACCOUNT as usize);
+        assert!(begin().is_err() && attempts.begin("bo", ELSEWHERE).is_ok());
+        drop(running);
+        assert!(begin().is_ok());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub async fn handler(
     let (username, name) = (account.username.unwrap_or_default(), account.display_name.unwrap_or_default());
     let common = body.new_password.must_not_be_common(&[&username, &name]);
     common.map_err(|rule| Problem::invalid_field("/new_password", rule))?;
-    app.sign_in_attempts.must_be_allowed(&username, client.address)?;
+    let _attempt = app.sign_in_attempts.begin(&username, client.address)?;
     if !password::verify(&app, body.current_password, Some(stored.clone())).await? {
         app.sign_in_attempts.failed(&username, client.address);
         audit::refused(Action::PasswordChange, &client, "wrong current password");

@@ -1,6 +1,6 @@
 //! Hashing and verification of passwords.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -85,29 +85,33 @@ async fn on_blocking_thread<T: Send + 'static>(
     app: &App,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    let _place = app.hashing.waiting.try_acquire().map_err(|_| {
+    let place = Arc::clone(&app.hashing.waiting).try_acquire_owned().map_err(|_| {
         let detail = "Too many passwords are being verified: try again in a moment";
         Problem::new(Code::RateLimited, detail).retry_after(1)
     })?;
-    let _permit = app
-        .hashing
-        .running
-        .acquire()
+    let slot = Arc::clone(&app.hashing.running)
+        .acquire_owned()
         .await
         .map_err(|_| Problem::new(Code::Unavailable, "The server is shutting down"))?;
-    Ok(tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))?)
+    // The thread holds the slots: it goes on when the client has gone.
+    let working = tokio::task::spawn_blocking(move || {
+        let _slots = (place, slot);
+        work()
+    });
+    Ok(working.await.map_err(|e| Problem::internal(&e))?)
 }
 
 /// Slots for password hashes, each of which is meant to cost tens of MiB and milliseconds.
 pub struct HashingSlots {
-    running: Semaphore,
+    running: Arc<Semaphore>,
     /// Including the running ones.
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
 }
 
 impl HashingSlots {
     pub fn new(cores: usize) -> Self {
-        Self { running: Semaphore::new(cores), waiting: Semaphore::new(cores + PASSWORD_QUEUE) }
+        let waiting = Arc::new(Semaphore::new(cores + PASSWORD_QUEUE));
+        Self { running: Arc::new(Semaphore::new(cores)), waiting }
     }
 }
 

@@ -21,6 +21,9 @@ use super::tokens::{Tokens, digest, unavailable};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
+/// Replacements within the time in which a token may be used again.
+const MAX_SUCCESSORS: usize = 32;
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
@@ -63,13 +66,14 @@ async fn refresh(app: &App, db: &mut PgConnection, token: &str) -> sqlx::Result<
         .await?;
     let session = sqlx::query!(
         r#"
-        SELECT session_id, user_id, successor_key, refresh_hash = $1 AS "is_current!"
+        SELECT session_id, user_id, successor_key, refresh_hash
         FROM sessions
         WHERE (refresh_hash = $1
                OR session_id = (SELECT session_id FROM spent_refresh_tokens WHERE refresh_hash = $1
                                 AND spent_at > now() - make_interval(secs => $2))
                   AND successor_key IS NOT NULL)
           AND ended_at IS NULL AND expires_at > now()
+          AND EXISTS (SELECT FROM accounts a WHERE a.user_id = sessions.user_id AND a.disabled_at IS NULL)
         "#,
         spent,
         f64::from(REFRESH_GRACE_SECONDS),
@@ -81,12 +85,24 @@ async fn refresh(app: &App, db: &mut PgConnection, token: &str) -> sqlx::Result<
         return Ok(None);
     };
     let key = session.successor_key.unwrap_or_else(|| app.clock.random_bytes(32).to_vec());
-    let successor = successor(&key, token);
+    let is_current = session.refresh_hash == spent;
+    let successor = match is_current {
+        true => Some(successor(&key, token)),
+        false => current_successor(&key, token, &session.refresh_hash),
+    };
+    // Without one, the release before replaced the token: the client signs in again, and nothing was copied.
+    let Some(successor) = successor else { return Ok(None) };
     let refreshed = Refreshed { user: session.user_id, session: session.session_id, successor };
-    if session.is_current {
+    if is_current {
         replace(app, db, &spent, &refreshed, &key).await?;
     }
     Ok(Some(refreshed))
+}
+
+/// The successor of a replaced token that is in force: another tab may have replaced the next ones too.
+fn current_successor(key: &[u8], token: &str, in_force: &[u8]) -> Option<String> {
+    let successors = std::iter::successors(Some(successor(key, token)), |next| Some(successor(key, next)));
+    successors.take(MAX_SUCCESSORS).find(|candidate| digest(candidate) == in_force)
 }
 
 async fn replace(

@@ -22,7 +22,7 @@ pub struct Session {
     id: Uuid,
     /// Time of the sign-in.
     created_at: DateTime<Utc>,
-    /// Last time that it was refreshed, every 15 minutes of use.
+    /// Time of its last refresh. A client in use refreshes it every 15 minutes.
     refreshed_at: Option<DateTime<Utc>>,
     /// Time at which it ends unless it is refreshed before.
     expires_at: DateTime<Utc>,

@@ -47,10 +47,9 @@ pub async fn handler(
         audit::refused(Action::SignIn, &client, "impossible username");
         return Err(wrong().into());
     }
-    if let Err(problem) = app.sign_in_attempts.must_be_allowed(&body.username, client.address) {
+    let _attempt = app.sign_in_attempts.begin(&body.username, client.address).inspect_err(|_| {
         audit::refused(Action::SignIn, &client, "too many failures");
-        return Err(problem.into());
-    }
+    })?;
     let account = sqlx::query!(
         r#"SELECT user_id, password_hash, disabled_at IS NOT NULL AS "disabled!" FROM accounts WHERE username = $1"#,
         body.username,
@@ -58,36 +57,49 @@ pub async fn handler(
     .fetch_optional(&app.pool)
     .await
     .map_err(unavailable)?;
-    let known = account.as_ref().map(|account| (account.user_id, account.disabled));
-    let is_right = password::verify(&app, body.password, account.and_then(|account| account.password_hash)).await?;
-    let Some((user, disabled)) = known.filter(|_| is_right) else {
+    let stored = account.as_ref().and_then(|account| account.password_hash.clone());
+    let is_right = password::verify(&app, body.password, stored.clone()).await?;
+    let Some((account, stored)) = account.filter(|_| is_right).zip(stored) else {
         app.sign_in_attempts.failed(&body.username, client.address);
         audit::refused(Action::SignIn, &client, "wrong username or password");
         return Err(wrong().into());
     };
-    if disabled {
+    if account.disabled {
         audit::refused(Action::SignIn, &client, "disabled account");
         return Err(Problem::new(Code::Unauthenticated, "The account is disabled").into());
     }
     app.sign_in_attempts.succeeded(&body.username, client.address);
 
-    let (session, refresh_token) = (app.clock.new_id(), new_secret(&app.clock));
-    open_session(&app, user, session, &refresh_token, &client).await.map_err(unavailable)?;
+    let (user, session, refresh_token) = (account.user_id, app.clock.new_id(), new_secret(&app.clock));
+    let opening = open_session(&app, (user, &stored), session, &refresh_token, &client);
+    if !opening.await.map_err(unavailable)? {
+        audit::refused(Action::SignIn, &client, "changed meanwhile");
+        return Err(wrong().into());
+    }
     audit::done(Action::SignIn, &client, user, session);
     Tokens::new(&app, UserId(user), session, refresh_token)
 }
 
-/// Inserts the session, and removes those of the user that ended long ago.
-async fn open_session(app: &App, user: Uuid, session: Uuid, refresh_token: &str, client: &Client) -> sqlx::Result<()> {
+/// Inserts the session, and removes those of the user that ended long ago. `false` if the account was disabled, or got
+/// another password, while this one was verified.
+async fn open_session(
+    app: &App,
+    (user, stored): (Uuid, &str),
+    session: Uuid,
+    refresh_token: &str,
+    client: &Client,
+) -> sqlx::Result<bool> {
     let successor_key = app.clock.random_bytes(32);
-    sqlx::query!(
+    let opened = sqlx::query!(
         r#"
         WITH removed AS (
             DELETE FROM sessions
             WHERE user_id = $2 AND least(ended_at, expires_at) < now() - make_interval(days => $5::integer))
         INSERT INTO sessions
             (session_id, user_id, refresh_hash, successor_key, created_at, expires_at, user_agent, address)
-        VALUES ($1, $2, $3, $4, now(), now() + make_interval(days => least($6::integer, $7::integer)), $8, $9)
+        SELECT $1, a.user_id, $3, $4, now(), now() + make_interval(days => least($6::integer, $7::integer)), $8, $9
+        FROM accounts a WHERE a.user_id = $2 AND a.password_hash = $10 AND a.disabled_at IS NULL
+        FOR SHARE
         "#,
         session,
         user,
@@ -98,8 +110,9 @@ async fn open_session(app: &App, user: Uuid, session: Uuid, refresh_token: &str,
         SESSION_MAX_DAYS,
         client.user_agent,
         client.address.to_string(),
+        stored,
     )
     .execute(&app.pool)
     .await?;
-    Ok(())
+    Ok(opened.rows_affected() == 1)
 }

@@ -32,7 +32,7 @@ const RESERVED: [&str; 24] = [
     "webmaster",
 ];
 
-/// A username: `[a-z0-9-]{2,39}`, and none of the reserved names.
+/// A username: `[a-z0-9-]{2,39}`, and neither a reserved name nor a UUID, which operators would take for an id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, pattern = "^[a-z0-9-]{2,39}$", example = "ada-lark")]
@@ -46,7 +46,7 @@ impl TryFrom<String> for Username {
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !fits {
             Err("must be 2 to 39 of the characters a-z, 0-9 and -")
-        } else if RESERVED.contains(&text.as_str()) {
+        } else if RESERVED.contains(&text.as_str()) || uuid::Uuid::try_parse(&text).is_ok() {
             Err("must not be a reserved name")
         } else {
             Ok(Self(text))

@@ -8,6 +8,7 @@ use taskfold_web::client::Client;
 use taskfold_web::problem::TokenProblems;
 use taskfold_web::read::Path;
 use taskfold_web::{Caller, Problem};
+use uuid::Uuid;
 
 use super::authority as authority_of;
 use crate::http::accounts::tokens::unavailable;
@@ -30,10 +31,10 @@ pub async fn handler(
     Path(placeholder): Path<UserId>,
 ) -> Result<StatusCode, ApiError> {
     caller.must_be_person()?;
-    if !is_offered(&app, &caller, placeholder).await? {
+    let Some(offer) = offer_in_force(&app, &caller, placeholder).await? else {
         audit::refused(Action::PlaceholderClaim, &client, "no offer in force");
         return Err(Problem::not_found().into());
-    }
+    };
     let (mut tx, _) = authority::begin(&app, &caller).await?;
     let claimed = sqlx::query!(
         "UPDATE accounts SET claimed_by = $2 WHERE user_id = $1 AND username LIKE '~%' AND claimed_by IS NULL",
@@ -43,7 +44,22 @@ pub async fn handler(
     .execute(&mut *tx)
     .await
     .map_err(unavailable)?;
-    if claimed.rows_affected() == 0 {
+    // It may have been withdrawn, or replaced, since it was judged.
+    let offered = sqlx::query!(
+        r#"
+        DELETE FROM placeholder_offers
+        WHERE project_id = $1 AND placeholder_id = $2 AND user_id = $3 AND offered_by = $4 AND project_version = $5
+        "#,
+        offer.project_id,
+        placeholder.0,
+        caller.user_id.0,
+        offer.offered_by,
+        offer.project_version,
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(unavailable)?;
+    if claimed.rows_affected() == 0 || offered.rows_affected() == 0 {
         return Err(Problem::not_found().into());
     }
     sqlx::query!("DELETE FROM placeholder_offers WHERE placeholder_id = $1", placeholder.0)
@@ -55,12 +71,20 @@ pub async fn handler(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns whether a project offers the placeholder to the caller, by somebody who may still invite to it.
-async fn is_offered(app: &App, caller: &Caller, placeholder: UserId) -> Result<bool, ApiError> {
-    let offers = sqlx::query!(
+struct Offer {
+    project_id: Uuid,
+    offered_by: Uuid,
+    project_version: i64,
+}
+
+/// An offer of the placeholder to the caller, by somebody who may still invite to its project.
+async fn offer_in_force(app: &App, caller: &Caller, placeholder: UserId) -> Result<Option<Offer>, ApiError> {
+    let offers = sqlx::query_as!(
+        Offer,
         r#"
         SELECT project_id, offered_by, project_version FROM placeholder_offers
         WHERE placeholder_id = $1 AND user_id = $2 AND taskfold_account_lives(offered_by)
+          AND taskfold_token_lives(api_token_id)
         "#,
         placeholder.0,
         caller.user_id.0,
@@ -74,8 +98,8 @@ async fn is_offered(app: &App, caller: &Caller, placeholder: UserId) -> Result<b
         let made = authority_of(offer.offered_by, offer.project_version);
         let is_member = app.engine.role_in(project_id, placeholder).await?.is_some();
         if is_member && app.engine.carry_authority(&project, &[made]).await? == [true] {
-            return Ok(true);
+            return Ok(Some(offer));
         }
     }
-    Ok(false)
+    Ok(None)
 }

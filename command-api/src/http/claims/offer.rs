@@ -49,20 +49,22 @@ pub async fn handler(
     let (mut tx, _) = authority::begin(&app, &caller).await?;
     let offered = sqlx::query!(
         r#"
-        INSERT INTO placeholder_offers (project_id, placeholder_id, user_id, offered_by, project_version, offered_at)
-        SELECT $1, p.user_id, u.user_id, $4, $5, now()
+        INSERT INTO placeholder_offers
+            (project_id, placeholder_id, user_id, offered_by, project_version, offered_at, api_token_id)
+        SELECT $1, p.user_id, u.user_id, $4, $5, now(), $6
         FROM accounts p, accounts u
         WHERE p.user_id = $2 AND p.username LIKE '~%' AND p.claimed_by IS NULL
           AND u.user_id = $3 AND u.username NOT LIKE '~%' AND u.disabled_at IS NULL
         ON CONFLICT (project_id, placeholder_id) DO UPDATE
         SET user_id = excluded.user_id, offered_by = excluded.offered_by, project_version = excluded.project_version,
-            offered_at = excluded.offered_at
+            offered_at = excluded.offered_at, api_token_id = excluded.api_token_id
         "#,
         project_id.0,
         placeholder.0,
         body.user_id.0,
         caller.user_id.0,
         i64::try_from(version).unwrap_or(i64::MAX),
+        caller.authority().api_token,
     )
     .execute(&mut *tx)
     .await

@@ -35,7 +35,7 @@ pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refus
     Ok(put_member(board, Member { user_id: context.actor, role }))
 }
 
-/// Returns whether the maker of an invitation may give its role now, and may do so ever since they made it.
+/// Returns whether the maker of an invitation may give its role now, and has been allowed to ever since.
 pub fn may_invite(board: &Board, access: Access<'_>, invitation: Invitation) -> bool {
     let Invitation { role, made_by, made_at } = invitation;
     let needs = if role == Role::Owner { Role::Owner } else { INVITING };
