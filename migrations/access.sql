@@ -11,7 +11,8 @@ CREATE OR REPLACE FUNCTION taskfold_access_tables() RETURNS TABLE (of_role text,
     LANGUAGE sql IMMUTABLE
 AS $$
     VALUES
-    ('taskfold_command', 'SELECT, INSERT, UPDATE, DELETE', 'sessions invitation_uses placeholder_offers attachment_uploads'),
+    ('taskfold_command', 'SELECT, INSERT, UPDATE, DELETE', 'sessions invitation_uses placeholder_offers attachment_uploads '
+        'attachment_files'),
     ('taskfold_command', 'SELECT, INSERT, UPDATE', 'accounts imports imported_boards invitations'),
     ('taskfold_command', 'SELECT, INSERT', 'spent_refresh_tokens'),
     ('taskfold_command', 'SELECT, INSERT, DELETE', 'api_tokens'),
@@ -24,7 +25,8 @@ AS $$
         'project_members tasks comments attachments teams team_members project_teams notifications column_counts task_documents '
         'label_documents past_project_members past_team_members past_project_teams channel_events'),
     -- Of what the append keeps beside the log, only to prove it.
-    ('taskfold_projector', 'SELECT', 'events aggregate_heads log_head log_identities commands task_places task_links due_schedule publication_key _sqlx_migrations'),
+    ('taskfold_projector', 'SELECT', 'events aggregate_heads log_head log_identities commands task_places task_links due_schedule attachment_file_differences '
+        'publication_key _sqlx_migrations'),
     ('taskfold_query', 'SELECT', 'events log_head log_identities projection_checkpoint projects tasks comments attachments teams '
         'team_members project_teams notifications column_counts label_documents _sqlx_migrations'),
     ('taskfold_query', 'SELECT (user_id), SELECT (username), SELECT (display_name)', 'accounts'),

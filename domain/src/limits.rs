@@ -42,6 +42,7 @@ impl Unit {
 #[derive(Clone, Copy, Debug)]
 pub struct Configured {
     pub attachment_bytes: u64,
+    pub attachment_bytes_per_project: u64,
     pub concurrent_uploads: NonZeroU32,
     pub concurrent_uploads_per_user: NonZeroU32,
     pub import_bytes: u64,
@@ -57,10 +58,16 @@ pub struct Configured {
 
 impl Configured {
     /// The limits in the form of the fixed ones.
-    pub fn list(&self) -> [Limit; 11] {
+    pub fn list(&self) -> [Limit; 12] {
         let limit = |constant, value, unit, documentation| Limit { constant, value, unit, documentation };
         [
             limit("ATTACHMENT_BYTES", self.attachment_bytes, Unit::Bytes, "An attachment"),
+            limit(
+                "ATTACHMENT_BYTES_PER_PROJECT",
+                self.attachment_bytes_per_project,
+                Unit::Bytes,
+                "Attachments of a project, with uploads in progress and with deleted tasks",
+            ),
             limit(
                 "CONCURRENT_UPLOADS",
                 self.concurrent_uploads.get().into(),
@@ -368,6 +375,7 @@ mod tests {
         let one = NonZeroU32::MIN;
         let configured = Configured {
             attachment_bytes: 1,
+            attachment_bytes_per_project: 1,
             concurrent_uploads: one,
             concurrent_uploads_per_user: one,
             import_bytes: 1,

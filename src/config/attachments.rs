@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use reqwest::Url;
 
+/// Upper bound of the limits.
+const MAX_BYTES: u64 = 1 << 50;
+
 /// Flags as they were given.
 #[derive(Debug, Args)]
 pub(super) struct AttachmentFlags {
@@ -15,6 +18,9 @@ pub(super) struct AttachmentFlags {
     /// Maximum size of an attachment, in bytes
     #[arg(long, env = "TASKFOLD_ATTACHMENT_BYTES", default_value = "2147483648", global = true)]
     attachment_bytes: String,
+    /// Maximum size of all attachments of a project, in bytes; uploads in progress and deleted tasks count
+    #[arg(long, env = "TASKFOLD_ATTACHMENT_BYTES_PER_PROJECT", default_value = "107374182400", global = true)]
+    attachment_bytes_per_project: String,
     /// URL of an S3-compatible store other than Amazon's, such as http://minio:9000
     #[arg(long, env = "TASKFOLD_S3_ENDPOINT", global = true)]
     s3_endpoint: Option<String>,
@@ -35,6 +41,8 @@ pub struct Attachments {
     pub location: StoreLocation,
     /// Maximum size of an attachment.
     pub bytes: u64,
+    /// Maximum size of all attachments of a project.
+    pub bytes_per_project: u64,
 }
 
 /// Store of the attachments' bytes.
@@ -67,10 +75,15 @@ impl AttachmentFlags {
     ) -> Option<Attachments> {
         // Scripts often set a variable to the empty string instead of leaving it unset.
         let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
-        let bytes = self.attachment_bytes.parse().ok().filter(|bytes| (1..=1 << 50).contains(bytes));
-        if bytes.is_none() {
-            note("attachment-bytes", &self.attachment_bytes, "must be a number of bytes from 1 to 1125899906842624");
-        }
+        let mut bytes = |flag: &str, text: &str| {
+            let bytes = text.parse().ok().filter(|bytes| (1..=MAX_BYTES).contains(bytes));
+            if bytes.is_none() {
+                note(flag, text, &format!("must be a number of bytes from 1 to {MAX_BYTES}"));
+            }
+            bytes
+        };
+        let of_one = bytes("attachment-bytes", &self.attachment_bytes);
+        let of_project = bytes("attachment-bytes-per-project", &self.attachment_bytes_per_project);
         let endpoint = given(&self.s3_endpoint);
         if let Some(text) = &endpoint
             && !Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
@@ -111,7 +124,7 @@ impl AttachmentFlags {
         if location.is_none() {
             note("attachments-url", url.as_deref().unwrap_or_default(), "must be s3://bucket/prefix or file:///folder");
         }
-        Some(Attachments { location: location?, bytes: bytes? })
+        Some(Attachments { location: location?, bytes: of_one?, bytes_per_project: of_project? })
     }
 }
 

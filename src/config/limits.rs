@@ -6,6 +6,8 @@ use clap::Args;
 use nix::sys::resource::{Resource, getrlimit};
 use taskfold_domain::limits::Configured;
 
+use super::attachments::Attachments;
+
 /// File descriptors reserved for purposes other than client connections: connections to the servers, and attachments.
 const OTHER_FILES: u32 = 500;
 /// Lower bound of the default number of connections.
@@ -96,7 +98,11 @@ pub struct ConnectionLimits {
 
 impl LimitFlags {
     /// Checks the flags. `note` receives each mistake: the flag, its value, and the error.
-    pub(super) fn check(&self, attachment_bytes: u64, note: &mut impl FnMut(&str, &str, &str)) -> Option<Limits> {
+    pub(super) fn check(
+        &self,
+        attachments: Option<&Attachments>,
+        note: &mut impl FnMut(&str, &str, &str),
+    ) -> Option<Limits> {
         let mut rate = |flag: &str, value: &Option<String>, default: u32| {
             let Some(text) = value.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
                 return Some(default);
@@ -137,7 +143,8 @@ impl LimitFlags {
         Some(Limits {
             connections: ConnectionLimits { total: connections?, per_address: per_address? },
             callers: Configured {
-                attachment_bytes,
+                attachment_bytes: attachments?.bytes,
+                attachment_bytes_per_project: attachments?.bytes_per_project,
                 concurrent_uploads: concurrent_uploads?,
                 concurrent_uploads_per_user: of_one?,
                 import_bytes: import_bytes?.get().into(),
@@ -161,6 +168,9 @@ fn default_connections() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use super::super::attachments::StoreLocation;
     use super::*;
 
     fn limits(connections: Option<&str>, per_address: Option<&str>) -> Result<Limits, Vec<String>> {
@@ -188,7 +198,9 @@ mod tests {
             import_bytes: None,
         };
         let mut mistakes = Vec::new();
-        let checked = flags.check(1, &mut |flag, value, _| mistakes.push(format!("{flag}={value}")));
+        let folder = StoreLocation::Folder(PathBuf::new());
+        let attachments = Attachments { location: folder, bytes: 1, bytes_per_project: 1 };
+        let checked = flags.check(Some(&attachments), &mut |flag, value, _| mistakes.push(format!("{flag}={value}")));
         checked.filter(|_| mistakes.is_empty()).ok_or(mistakes)
     }
 

@@ -293,8 +293,7 @@ impl Cli {
             (given(&flags.oidc_issuer), given(&flags.oidc_audience), given(&flags.oidc_jwks_url));
         let oidc = oidc::check(issuer, audience, jwks_url, &mut note);
         let attachments = flags.attachments.check(&flags.data_dir, s3_secret_access_key, &mut note);
-        let attachment_bytes = attachments.as_ref().map_or(0, |attachments| attachments.bytes);
-        let limits = flags.limits.check(attachment_bytes, &mut note);
+        let limits = flags.limits.check(attachments.as_ref(), &mut note);
         let accounts = flags.accounts.check(&mut note);
         match (listen, pool_size, stream_replicas, limits, log_format, attachments, accounts) {
             (

@@ -30,9 +30,11 @@ async fn work_on_write_side(environment: Environment) -> anyhow::Result<()> {
         .clone()
         .context("repairing the side tables of the append needs DATABASE_URL, with the owner as user")?;
     migrate::check(&owner).await?;
-    let Repaired { tasks, not_placed, heads, commands, commands_removed, commands_lost } = repair(&owner).await?;
+    let Repaired { tasks, not_placed, heads, files, commands, commands_removed, commands_lost } =
+        repair(&owner).await?;
     println!("placements, links and reminders: {tasks} tasks repaired");
     println!("heads of aggregates: {heads} repaired");
+    println!("files that count against quotas: {files} repaired");
     println!("commands: {commands} repaired, {commands_removed} removed that are not in the log");
     println!("commands without events are not in the log and cannot be repaired: a missing one would be decided again");
     if commands_lost > 0 {

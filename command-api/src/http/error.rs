@@ -102,6 +102,13 @@ fn of_upload(error: UploadError) -> Problem {
             Problem::new(Code::PayloadTooLarge, format!("An attachment may have at most {limit} bytes"))
                 .with("limit", limit)
         }
+        UploadError::QuotaExceeded { quota, used, size } => {
+            let detail = format!(
+                "The attachments of a project may have at most {quota} bytes, of which {used} are used: the file of \
+                 {size} bytes does not fit"
+            );
+            Problem::new(Code::QuotaExceeded, detail).with("quota", quota).with("used", used).with("size", size)
+        }
         UploadError::TooManyAtOnce => Problem::unavailable("A slot for another upload"),
         UploadError::TooManyOfUser { max } => {
             let detail = format!("A user has at most {max} uploads at one time: wait until one of yours has ended");

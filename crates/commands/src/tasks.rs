@@ -32,12 +32,17 @@ impl Engine {
     }
 
     /// Refuses what the command would be refused for now, and appends nothing: a check before an expensive preparation.
-    /// The command is decided again when it is appended.
-    pub async fn would_take(&self, id: TaskId, command: &TaskCommand, envelope: &Envelope) -> Result<(), CommandError> {
+    /// The command is decided again when it is appended. Returns the task.
+    pub async fn would_take(
+        &self,
+        id: TaskId,
+        command: &TaskCommand,
+        envelope: &Envelope,
+    ) -> Result<Arc<Task>, CommandError> {
         self.must_reach_task(id, envelope).await?;
         let deciding = TaskHandler { engine: self, id, fresh_id: Uuid::nil(), command, envelope };
         let task = self.tasks.load(id.0, true).await?.state;
-        deciding.decide(&task, true).await.0.map(|_| ())
+        deciding.decide(&task, true).await.0.map(|_| task)
     }
 }
 

@@ -71,6 +71,7 @@ codes! {
     VersionConflict = PRECONDITION_FAILED, "version-conflict", "It was changed in the meantime";
     UploadProtocol = PRECONDITION_FAILED, "upload-protocol", "The version of the upload protocol is not supported";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
+    QuotaExceeded = PAYLOAD_TOO_LARGE, "quota-exceeded", "The quota is exceeded";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The content type is not supported";
     RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "The range is not satisfiable";
     ValidationFailed = UNPROCESSABLE_ENTITY, "validation-failed", "The request is invalid";
@@ -354,8 +355,8 @@ problem_sets! {
     /// Problems of uploads.
     UploadProblems: [
         Malformed, Unauthenticated, Forbidden, NotFound, RequestTimeout, TaskDeleted, AlreadyExists, UploadOffset,
-        VersionConflict, UploadProtocol, ChecksumMismatch, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        IdempotencyKeyReused, RateLimited, Internal, Unavailable
+        VersionConflict, UploadProtocol, ChecksumMismatch, PayloadTooLarge, QuotaExceeded, UnsupportedMediaType,
+        ValidationFailed, IdempotencyKeyReused, RateLimited, Internal, Unavailable
     ];
     /// Problems of reads.
     ReadProblems: [Unauthenticated, NotFound, LogChanged, ValidationFailed, RateLimited, Internal, Unavailable, ReadModelBehind];

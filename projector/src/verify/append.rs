@@ -13,7 +13,9 @@ pub async fn check(db: &mut PgConnection, report: &mut Report) -> Result<(), Pro
     let orphans = write_side::orphans(db, NAMED as i64).await?;
     let commands = write_side::commands(db).await?;
     let heads = write_side::heads(db).await?;
-    orphans.into_iter().chain(commands).chain(heads).for_each(|difference| report.fault(difference.to_string()));
+    let files = write_side::files(db).await?;
+    let differences = orphans.into_iter().chain(commands).chain(heads).chain(files);
+    differences.for_each(|difference| report.fault(difference.to_string()));
     Ok(())
 }
 

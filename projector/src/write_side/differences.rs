@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::fold::{Due, Folded};
 use crate::ProjectorError;
 
-/// Maximum number of commands that are listed.
-const MAX_LISTED: i64 = 1000;
+/// Maximum number of differences that are listed of a table.
+pub(super) const MAX_LISTED: i64 = 1000;
 
 /// A row, or the rows of one task, that disagree with the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,14 +3,12 @@
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::differences::{Difference, Wrong};
+use super::differences::{Difference, MAX_LISTED, Wrong};
 use crate::ProjectorError;
 use crate::transactions::lock_log;
 
 /// Aggregates whose heads are repaired in one transaction, during which no command is appended.
 const CHUNK: usize = 500;
-/// Differences that are reported.
-const MAX_REPORTED: i64 = 1000;
 
 /// An aggregate whose head differs from the log.
 struct DifferingHead {
@@ -52,7 +50,7 @@ pub async fn heads(db: &mut PgConnection) -> Result<Vec<Difference>, ProjectorEr
         };
         Difference { table: "aggregate_heads", wrong, key: format!("{kind} {id}"), task: None }
     };
-    Ok(differing(db, Some(MAX_REPORTED)).await?.into_iter().map(difference).collect())
+    Ok(differing(db, Some(MAX_LISTED)).await?.into_iter().map(difference).collect())
 }
 
 /// Writes the heads that differ from the log again, some at a time while nothing is appended. Returns their number.

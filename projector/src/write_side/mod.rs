@@ -1,8 +1,10 @@
-//! Side tables of the append, which it decides on: `aggregate_heads`, `task_places`, `task_links`,
-//! `due_schedule` and `commands`. Folds the log into them, compares and repairs them.
+//! Side tables that commands are decided on: `aggregate_heads`, `task_places`, `task_links`, `due_schedule` and
+//! `commands` of the append, and `attachment_files` of quotas. Folds the log into them, compares and repairs them.
 
 /// Differences between the tables and the log.
 mod differences;
+/// Attachments that count against quotas.
+mod files;
 /// Fold of the log into the rows that the append keeps.
 mod fold;
 /// Heads of aggregates.
@@ -13,6 +15,7 @@ mod incomplete;
 mod repair;
 
 pub use differences::{commands, orphans, tasks};
+pub use files::files;
 pub use fold::{Break, Folded, Sink, fold};
 pub use heads::heads;
 pub use incomplete::incomplete;

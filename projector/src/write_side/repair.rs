@@ -22,6 +22,8 @@ pub struct Repaired {
     pub not_placed: Vec<Uuid>,
     /// Heads of aggregates.
     pub heads: usize,
+    /// Attachments that count against quotas.
+    pub files: u64,
     pub commands: u64,
     /// Rows of commands that the log does not have.
     pub commands_removed: u64,
@@ -40,6 +42,7 @@ pub async fn repair(owner: &PgPool) -> Result<Repaired, ProjectorError> {
     // Their ranks may have been those of others that were wrong.
     repaired.not_placed = repair_all(&mut db, left).await?;
     repaired.heads = super::heads::repair(&mut db).await?;
+    repaired.files = super::files::repair(&mut db).await?;
     repair_commands(&mut db, &mut repaired).await?;
     db.close().await?;
     Ok(repaired)

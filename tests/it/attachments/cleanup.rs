@@ -90,7 +90,7 @@ async fn removing_an_attachment_removes_its_content() {
     let mut writer = taskfold_attachments::Writer::new(app.attachments.clone(), id);
     writer.push(Bytes::from(file(7))).await.unwrap();
     writer.finish().await.unwrap();
-    sqlx::query("UPDATE attachment_janitor SET position = 0").execute(&app.owner).await.unwrap();
+    sqlx::query("UPDATE attachment_janitor SET counted = 0").execute(&app.owner).await.unwrap();
     nothing_is_left(&app).await;
     app.finish().await;
 }

@@ -14,6 +14,8 @@ use crate::harness::{Actor, App, eventually, new_id};
 
 /// Removal of unused bytes.
 mod cleanup;
+/// The quota of a project's attachments.
+mod quota;
 /// Resumable uploads.
 mod resumable;
 /// The library that browsers upload with.

@@ -1,8 +1,8 @@
 //! Limits of failed sign-ins, per account and per address. Only failures count. Whoever has signed in from an address
-//! before is not held up there by somebody who guesses elsewhere.
+//! before has a limit of their own there, so that nobody who guesses holds them up, elsewhere or at that address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +29,16 @@ const CLEAN_EVERY: usize = 1_000;
 enum Key {
     Account(String),
     Address(IpAddr),
+    /// An account at an address from which it has signed in.
+    Known(String, IpAddr),
+}
+
+/// The part of an address that one client has: an IPv6 client chooses the last 64 bits itself (RFC 4291, 2.5.1).
+fn client_network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
 }
 
 /// Failed sign-ins on this instance.
@@ -43,10 +53,20 @@ pub struct SignInAttempts {
     running: Arc<Mutex<HashMap<Key, u32>>>,
 }
 
+impl Key {
+    /// Number of failures in a row, and of attempts at one time.
+    fn limit(&self) -> u32 {
+        match self {
+            Self::Account(_) | Self::Known(..) => SIGN_IN_FAILURES_PER_ACCOUNT,
+            Self::Address(_) => SIGN_IN_FAILURES_PER_ADDRESS,
+        }
+    }
+}
+
 /// An attempt that is being verified.
 pub struct Attempt {
     running: Arc<Mutex<HashMap<Key, u32>>>,
-    keys: [Key; 2],
+    keys: Vec<Key>,
 }
 
 impl Drop for Attempt {
@@ -92,11 +112,10 @@ impl SignInAttempts {
     /// Begins an attempt, unless too many have failed or are being verified: all at once would pass before one has
     /// failed.
     pub fn begin(&self, username: &str, address: IpAddr) -> Result<Attempt, Problem> {
-        self.must_be_allowed(username, address)?;
-        let keys = [Key::Account(username.to_owned()), Key::Address(address)];
-        let limits = [SIGN_IN_FAILURES_PER_ACCOUNT, SIGN_IN_FAILURES_PER_ADDRESS];
+        let keys = self.keys(username, address);
+        self.must_be_allowed(&keys)?;
         let mut running = lock(&self.running);
-        if keys.iter().zip(limits).any(|(key, limit)| running.get(key).is_some_and(|count| *count >= limit)) {
+        if keys.iter().any(|key| running.get(key).is_some_and(|count| *count >= key.limit())) {
             return Err(too_many(1));
         }
         for key in &keys {
@@ -105,21 +124,31 @@ impl SignInAttempts {
         Ok(Attempt { running: Arc::clone(&self.running), keys })
     }
 
+    /// The limits of an attempt.
+    fn keys(&self, username: &str, address: IpAddr) -> Vec<Key> {
+        let (username, address) = (username.to_owned(), client_network(address));
+        if self.known.contains_key(&(username.clone(), address)) {
+            vec![Key::Known(username, address)]
+        } else {
+            vec![Key::Account(username), Key::Address(address)]
+        }
+    }
+
     /// Refuses an attempt after too many failures, with the time to wait.
-    fn must_be_allowed(&self, username: &str, address: IpAddr) -> Result<(), Problem> {
-        let known = self.known.contains_key(&(username.to_owned(), address));
-        let account = (!known).then(|| Key::Account(username.to_owned()));
+    fn must_be_allowed(&self, keys: &[Key]) -> Result<(), Problem> {
         let now = Instant::now();
-        let until = [account, Some(Key::Address(address))].into_iter().flatten();
-        match until.filter_map(|key| self.blocked_until.get(&key)).filter(|until| *until > now).max() {
+        match keys.iter().filter_map(|key| self.blocked_until.get(key)).filter(|until| *until > now).max() {
             None => Ok(()),
             Some(until) => Err(too_many(u32::try_from((until - now).as_secs() + 1).unwrap_or(u32::MAX))),
         }
     }
 
     pub fn failed(&self, username: &str, address: IpAddr) {
-        let keys = [(&self.accounts, Key::Account(username.to_owned())), (&self.addresses, Key::Address(address))];
-        for (limiter, key) in keys {
+        for key in self.keys(username, address) {
+            let limiter = match &key {
+                Key::Account(_) | Key::Known(..) => &self.accounts,
+                Key::Address(_) => &self.addresses,
+            };
             if let Err(early) = limiter.check_key(&key) {
                 let wait = early.wait_time_from(self.clock.now());
                 self.blocked_until.insert(key, Instant::now() + wait);
@@ -131,7 +160,7 @@ impl SignInAttempts {
     }
 
     pub fn succeeded(&self, username: &str, address: IpAddr) {
-        self.known.insert((username.to_owned(), address), ());
+        self.known.insert((username.to_owned(), client_network(address)), ());
     }
 }
 
@@ -147,17 +176,23 @@ mod tests {
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1));
 
+    impl SignInAttempts {
+        fn is_allowed(&self, username: &str, address: IpAddr) -> bool {
+            self.must_be_allowed(&self.keys(username, address)).is_ok()
+        }
+    }
+
     #[test]
     fn failures_block_an_account_except_where_it_has_signed_in() {
         let attempts = SignInAttempts::default();
         attempts.succeeded("ada", HOME);
         for _ in 0..=SIGN_IN_FAILURES_PER_ACCOUNT {
-            assert!(attempts.must_be_allowed("ada", ELSEWHERE).is_ok());
+            assert!(attempts.is_allowed("ada", ELSEWHERE));
             attempts.failed("ada", ELSEWHERE);
         }
-        assert!(attempts.must_be_allowed("ada", ELSEWHERE).is_err());
-        assert!(attempts.must_be_allowed("ada", HOME).is_ok());
-        assert!(attempts.must_be_allowed("bo", ELSEWHERE).is_ok());
+        assert!(!attempts.is_allowed("ada", ELSEWHERE));
+        assert!(attempts.is_allowed("ada", HOME));
+        assert!(attempts.is_allowed("bo", ELSEWHERE));
     }
 
     #[test]
@@ -177,7 +212,32 @@ mod tests {
         for n in 0..=SIGN_IN_FAILURES_PER_ADDRESS {
             attempts.failed(&format!("guess-{n}"), ELSEWHERE);
         }
-        assert!(attempts.must_be_allowed("ada", ELSEWHERE).is_err());
-        assert!(attempts.must_be_allowed("ada", HOME).is_ok());
+        assert!(!attempts.is_allowed("ada", ELSEWHERE));
+        assert!(attempts.is_allowed("ada", HOME));
+    }
+
+    #[test]
+    fn a_person_who_has_signed_in_from_an_address_has_a_limit_of_their_own_there() {
+        let attempts = SignInAttempts::default();
+        attempts.succeeded("ada", HOME);
+        for n in 0..=SIGN_IN_FAILURES_PER_ADDRESS {
+            attempts.failed(&format!("guess-{n}"), HOME);
+        }
+        assert!(!attempts.is_allowed("bo", HOME) && attempts.is_allowed("ada", HOME));
+        for _ in 0..=SIGN_IN_FAILURES_PER_ACCOUNT {
+            attempts.failed("ada", HOME);
+        }
+        assert!(!attempts.is_allowed("ada", HOME));
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network() {
+        let attempts = SignInAttempts::default();
+        let address = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
+        for n in 0..=SIGN_IN_FAILURES_PER_ADDRESS {
+            attempts.failed(&format!("guess-{n}"), address(n as u16));
+        }
+        assert!(!attempts.is_allowed("ada", address(9999)));
+        assert!(attempts.is_allowed("ada", IpAddr::from([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1])));
     }
 }

@@ -50,15 +50,13 @@ pub async fn handler(
         return Err(Problem::new(Code::Forbidden, "The account belongs to the external issuer: change it there").into());
     };
     let (username, name) = (account.username.unwrap_or_default(), account.display_name.unwrap_or_default());
-    let common = body.new_password.must_not_be_common(&[&username, &name]);
-    common.map_err(|rule| Problem::invalid_field("/new_password", rule))?;
     let _attempt = app.sign_in_attempts.begin(&username, client.address)?;
     if !password::verify(&app, body.current_password, Some(stored.clone())).await? {
         app.sign_in_attempts.failed(&username, client.address);
         audit::refused(Action::PasswordChange, &client, "wrong current password");
         return Err(Problem::new(Code::Forbidden, "The current password is wrong").into());
     }
-    let hash = password::hash(&app, body.new_password).await?;
+    let hash = password::hash(&app, body.new_password, [username, name], "/new_password").await?;
     let mut tx = app.pool.begin().await.map_err(unavailable)?;
     // The current password must still be that one.
     let changed = sqlx::query!(

@@ -60,10 +60,10 @@ pub async fn handler(
     Body(body): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Account>), ApiError> {
     must_be_open(&app, &client, body.invitation.as_deref()).await?;
-    let names = [body.username.as_str(), body.display_name.as_str()];
-    body.password.must_not_be_common(&names).map_err(|rule| Problem::invalid_field("/password", rule))?;
     let user_id = app.clock.new_id();
-    let hash = password::hash(&app, body.password).await?;
+    let username = String::from(body.username);
+    let names = [username.clone(), body.display_name.as_str().to_owned()];
+    let hash = password::hash(&app, body.password, names, "/password").await?;
     let inserted = sqlx::query!(
         r#"
         INSERT INTO accounts (user_id, username, display_name, password_hash, created_at)
@@ -71,7 +71,7 @@ pub async fn handler(
         ON CONFLICT ON CONSTRAINT accounts_username_taken DO NOTHING
         "#,
         user_id,
-        String::from(body.username),
+        username,
         body.display_name.as_str(),
         hash,
     )

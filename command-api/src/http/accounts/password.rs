@@ -61,9 +61,20 @@ static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| {
     Argon2::default().hash_password(b"nobody has this password").map(|hash| hash.to_string()).unwrap_or_default()
 });
 
-/// Hashes a password when its turn comes.
-pub async fn hash(app: &App, password: NewPassword) -> Result<String, ApiError> {
-    on_blocking_thread(app, move || password.hash().map_err(|e| Problem::internal(&e).into())).await?
+/// Hashes a new password of a person with these names when its turn comes, unless it is a common one. `pointer`: its
+/// place in the body.
+pub async fn hash(
+    app: &App,
+    password: NewPassword,
+    names: [String; 2],
+    pointer: &'static str,
+) -> Result<String, ApiError> {
+    on_blocking_thread(app, move || {
+        let common = password.must_not_be_common(&names.each_ref().map(String::as_str));
+        common.map_err(|rule| Problem::invalid_field(pointer, rule))?;
+        password.hash().map_err(|e| Problem::internal(&e).into())
+    })
+    .await?
 }
 
 /// True if the password is right. Without a hash, false after the same amount of work.

@@ -77,15 +77,17 @@ pub async fn handler(
         discard_body(headers, body, app.uploads.limit).await;
         return Ok(reply(done));
     }
-    may_attach(&app.engine, task_id, &envelope).await?;
+    let target = may_attach(&app.engine, task_id, &envelope).await?;
     let (sha256, declared) = (sha256?, file?);
     let max_length = app.uploads.limit + if is_form { FORM_BYTES } else { 0 };
-    if content_length(headers).is_some_and(|length| length > max_length) {
+    let length = content_length(headers);
+    if length.is_some_and(|length| length > max_length) {
         return Err(UploadError::TooLarge { limit: app.uploads.limit }.into());
     }
 
     let request = AttachRequest { user: envelope.actor, command_id: envelope.command_id };
-    let mut upload = SingleUpload::begin(&app.uploads, task_id, request).await?;
+    // The length of a form is more than that of its file.
+    let mut upload = SingleUpload::begin(&app.uploads, target, request, length.filter(|_| !is_form)).await?;
     let receiving = async {
         let file = content::receive(&mut upload, headers, declared, name, body).await?;
         let stored = upload.finish().await?;

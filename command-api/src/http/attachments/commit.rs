@@ -1,13 +1,13 @@
 //! Attaching of stored files.
 
 use taskfold_attachments::uploads::single::discard;
-use taskfold_attachments::uploads::{File, UploadError, Uploads, rows};
+use taskfold_attachments::uploads::{File, Target, UploadError, Uploads, rows};
 use taskfold_attachments::{StoreError, StoredFile, Writer};
 use taskfold_commands::{CommandError, Done, Engine, Envelope};
-use taskfold_domain::TaskCommand;
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_domain::input::{FileSize, Sha256Hex};
 use taskfold_domain::task::commands::AttachFile;
+use taskfold_domain::{Refusal, Task, TaskCommand};
 use taskfold_event_log::deadline::{REQUEST, within};
 use taskfold_web::Problem;
 use uuid::Uuid;
@@ -27,13 +27,20 @@ fn command(id: AttachmentId, file: &File, stored: &StoredFile) -> Result<TaskCom
     }))
 }
 
-/// Checks that the caller may attach a file, before the file arrives.
-pub async fn may_attach(engine: &Engine, task: TaskId, envelope: &Envelope) -> Result<(), CommandError> {
+/// Checks that the caller may attach a file, before the file arrives. Returns the task and its project.
+pub async fn may_attach(engine: &Engine, task: TaskId, envelope: &Envelope) -> Result<Target, CommandError> {
     let any = File {
         name: taskfold_domain::input::FileName::cleaned(""),
         content_type: taskfold_domain::input::ContentType::cleaned(None),
     };
-    engine.would_take(task, &command(AttachmentId(Uuid::nil()), &any, &StoredFile::default())?, envelope).await
+    let attach = command(AttachmentId(Uuid::nil()), &any, &StoredFile::default())?;
+    let task_now = engine.would_take(task, &attach, envelope).await?;
+    target(task, &task_now)
+}
+
+fn target(id: TaskId, task: &Task) -> Result<Target, CommandError> {
+    let fields = task.fields().ok_or(Refusal::NotFound)?;
+    Ok(Target { project: fields.project_id, task: id })
 }
 
 /// Attaches a file that is stored completely. Its bytes are removed if the command was refused. If the outcome is not
@@ -74,7 +81,9 @@ pub async fn finish(
         let done = engine.sent_before(envelope.actor, upload.command_id).await?;
         done.filter(|done| done.created_id == Some(id.0)).ok_or_else(|| Problem::not_found().into())
     };
-    if !within(REQUEST, rows::start_commit(&uploads.pool, id)).await.map_err(UploadError::from)? {
+    let task_now = engine.load_task(task).await?;
+    let target = target(task, &task_now)?;
+    if !within(REQUEST, rows::start_commit(uploads, id, target, upload.progress().size)).await? {
         return finished_by_another().await;
     }
     let mut writer = match Writer::resume(uploads.store.clone(), id, &upload.progress()).await {

@@ -44,7 +44,7 @@ pub async fn handler(
     let envelope = command_request.envelope();
     let attach = AttachRequest { user: envelope.actor, command_id: envelope.command_id };
     let headers = request.headers();
-    may_attach(&app.engine, task_id, &envelope).await?;
+    let target = may_attach(&app.engine, task_id, &envelope).await?;
     tus::check_version(headers)?;
     tus::check_extensions(headers)?;
     let length = tus::bytes(headers, tus::LENGTH)?;
@@ -58,8 +58,8 @@ pub async fn handler(
         return Err(Problem::new(Code::RateLimited, detail).retry_after(60).into());
     }
     let id = AttachmentId(app.clock.new_id());
-    let created = rows::create(&app.uploads.pool, id, task_id, attach, (&file, length, metadata)).await;
-    let upload = created.map_err(UploadError::from)?.ok_or(CommandError::KeyReused)?;
+    let created = rows::create(&app.uploads, id, target, attach, (&file, length, metadata)).await?;
+    let upload = created.ok_or(CommandError::KeyReused)?;
     let attached = if upload.is_complete() && !upload.is_attached() {
         let done = finish(&app.engine, &app.uploads, task_id, &upload, envelope).await?;
         done.created_id.map(|id| (id, done.position))

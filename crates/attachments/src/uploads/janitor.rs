@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use taskfold_domain::Event;
-use taskfold_domain::ids::AttachmentId;
+use taskfold_domain::ids::{AttachmentId, ProjectId, TaskId};
 use taskfold_domain::limits::UPLOAD_RETENTION_DAYS;
 use taskfold_domain::task::{Aspect, AttachmentChange};
 use taskfold_event_log::deadline::{BATCH, REQUEST, within};
 use taskfold_event_log::{EventRow, LoggedEvent, Worker};
 use tokio_util::sync::CancellationToken;
 
-use super::{Uploads, rows};
+use super::quota::{self, Changes};
+use super::{Target, Uploads, rows};
 use crate::{Store, StoreError};
 
 /// Interval of the steps of an idle janitor.
@@ -68,11 +69,9 @@ pub async fn step(pool: &PgPool, store: &Store) -> Result<Outcome, JanitorError>
 /// removal. The position is stored after the removal, which can be repeated.
 async fn follow_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> {
     // Not in a transaction, which would stay open while the store works.
-    let select = sqlx::query!(
-        r#"SELECT j.position AS "position!", h.position AS "head!" FROM attachment_janitor j, log_head h"#,
-    );
+    let select = sqlx::query!(r#"SELECT j.counted, h.position AS "head!" FROM attachment_janitor j, log_head h"#,);
     let row = within(REQUEST, select.fetch_one(pool)).await?;
-    let (at, head) = (row.position, row.head);
+    let (at, head) = (row.counted, row.head);
     let upto = head.min(at + POSITIONS_PER_STEP);
     if upto <= at {
         return Ok(false);
@@ -93,13 +92,22 @@ async fn follow_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> 
     )
     .map(LoggedEvent::from);
     let events = within(BATCH, select.fetch_all(pool)).await?;
+    let mut changes = Changes::default();
     for event in events {
         match event.event() {
-            Ok(Event::Task(event)) => {
-                if let Aspect::Attachment(change) = event.aspect() {
+            Ok(Event::Task(task_event)) => {
+                if let Aspect::Attachment(change) = task_event.aspect() {
                     match change {
-                        AttachmentChange::Removed(file) => store.remove(file.id).await?,
-                        AttachmentChange::Added(file) => within(REQUEST, rows::remove_single(pool, file.id)).await?,
+                        AttachmentChange::Removed(file) => {
+                            store.remove(file.id).await?;
+                            changes.remove(file.id);
+                        }
+                        AttachmentChange::Added(file) => {
+                            within(REQUEST, rows::remove_single(pool, file.id)).await?;
+                            if let Some(target) = target(&event) {
+                                changes.add(file.id, target, file.size);
+                            }
+                        }
                     }
                 }
             }
@@ -108,10 +116,13 @@ async fn follow_log(pool: &PgPool, store: &Store) -> Result<bool, JanitorError> 
             Err(error) => tracing::error!(%error, "an event of an attachment cannot be read, so its bytes stay"),
         }
     }
-    // Another instance may have followed the log further.
-    let update = sqlx::query!("UPDATE attachment_janitor SET position = $1 WHERE position < $1", upto);
-    within(REQUEST, update.execute(pool)).await?;
+    within(BATCH, quota::follow(pool, (at, upto), &changes)).await?;
     Ok(upto < head)
+}
+
+/// The task of an event, and its project.
+fn target(event: &LoggedEvent) -> Option<Target> {
+    Some(Target { project: ProjectId(event.project_id?), task: TaskId(event.aggregate_id.parse().ok()?) })
 }
 
 /// Removes the rows of uploads that expired, and their bytes unless the log contains the attachment.
@@ -148,10 +159,11 @@ async fn remove_expired(pool: &PgPool, store: &Store) -> Result<bool, JanitorErr
         let id = AttachmentId(upload.attachment_id);
         if upload.in_log {
             store.remove_tails(id).await?;
+            within(REQUEST, rows::remove(pool, id)).await?;
         } else {
             store.remove(id).await?;
+            within(REQUEST, rows::release(pool, id)).await?;
         }
-        within(REQUEST, rows::remove(pool, id)).await?;
     }
     Ok(!expired.is_empty())
 }

@@ -4,6 +4,8 @@
 pub mod checksum;
 /// Removal of abandoned uploads, and of the bytes of removed attachments.
 pub mod janitor;
+/// The quota of a project's attachments.
+pub mod quota;
 /// An upload in several requests.
 pub mod resumable;
 /// Uploads in progress, in the database.
@@ -16,7 +18,7 @@ mod slots;
 use std::sync::Arc;
 
 use sqlx::PgPool;
-use taskfold_domain::ids::UserId;
+use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::input::{ContentType, FileName};
 use taskfold_domain::limits::Configured;
 use taskfold_event_log::Clock;
@@ -34,6 +36,8 @@ pub struct Uploads {
     pub store: Store,
     /// Limit of one file, in bytes.
     pub limit: u64,
+    /// Limit of all files of a project, in bytes.
+    quota: u64,
     slots: Arc<Slots>,
     /// Wakes the janitor after a removal.
     pub removed: Arc<Notify>,
@@ -54,6 +58,13 @@ pub struct AttachRequest {
     pub command_id: Uuid,
 }
 
+/// The task that an upload will be attached to.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub project: ProjectId,
+    pub task: TaskId,
+}
+
 /// Reason for which a request body did not end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -68,6 +79,8 @@ pub enum BodyError {
 pub enum UploadError {
     #[error("the file exceeds {limit} bytes")]
     TooLarge { limit: u64 },
+    #[error("the project uses {used} of {quota} bytes, so {size} bytes do not fit")]
+    QuotaExceeded { quota: u64, used: u64, size: u64 },
     #[error("too many uploads are in progress")]
     TooManyAtOnce,
     #[error("too many uploads of this user are in progress")]
@@ -93,7 +106,15 @@ impl Uploads {
     /// Each upload in progress holds at most two parts in memory.
     pub fn new(pool: PgPool, store: Store, limits: &Configured, clock: Clock) -> Self {
         let slots = Slots::new(limits.concurrent_uploads, limits.concurrent_uploads_per_user);
-        Self { pool, store, limit: limits.attachment_bytes, slots, removed: Arc::default(), clock }
+        Self {
+            pool,
+            store,
+            limit: limits.attachment_bytes,
+            quota: limits.attachment_bytes_per_project,
+            slots,
+            removed: Arc::default(),
+            clock,
+        }
     }
 
     /// A slot for one upload of the user, held while it is received.

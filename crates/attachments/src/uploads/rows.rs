@@ -7,21 +7,29 @@ use taskfold_domain::input::{ContentType, FileName};
 use taskfold_domain::limits::UPLOAD_RETENTION_DAYS;
 use uuid::Uuid;
 
-use super::{AttachRequest, File};
+use super::{AttachRequest, File, Target, UploadError, Uploads, quota};
 use crate::Progress;
 
-/// Records that there may be bytes under this id, before there are any.
-pub async fn begin(pool: &PgPool, id: AttachmentId, task: TaskId, request: AttachRequest) -> sqlx::Result<()> {
+/// Records that there may be bytes under this id, before there are any. `declared`: size of the file, or 0.
+pub(super) async fn begin(
+    uploads: &Uploads,
+    id: AttachmentId,
+    target: Target,
+    request: AttachRequest,
+    declared: u64,
+) -> Result<(), UploadError> {
+    let mut transaction = uploads.pool.begin().await?;
+    quota::count(&mut transaction, uploads.quota, id, target, declared).await?;
     sqlx::query!(
         "INSERT INTO attachment_uploads (attachment_id, task_id, user_id, command_id) VALUES ($1, $2, $3, $4)",
         id.0,
-        task.0,
+        target.task.0,
         request.user.0,
         request.command_id,
     )
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    Ok(transaction.commit().await?)
 }
 
 pub async fn renew(pool: &PgPool, id: AttachmentId) -> sqlx::Result<()> {
@@ -31,8 +39,10 @@ pub async fn renew(pool: &PgPool, id: AttachmentId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Records that the upload is being appended. False: the janitor has abandoned it.
-pub async fn start_commit(pool: &PgPool, id: AttachmentId) -> sqlx::Result<bool> {
+/// Records that the upload is being appended, with the size of the file. False: the janitor has abandoned it.
+pub async fn start_commit(uploads: &Uploads, id: AttachmentId, target: Target, size: u64) -> Result<bool, UploadError> {
+    let mut transaction = uploads.pool.begin().await?;
+    quota::count(&mut transaction, uploads.quota, id, target, size).await?;
     let updated = sqlx::query!(
         r#"
         UPDATE attachment_uploads SET state = 'committing', touched_at = now()
@@ -40,9 +50,13 @@ pub async fn start_commit(pool: &PgPool, id: AttachmentId) -> sqlx::Result<bool>
         "#,
         id.0,
     )
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(updated.rows_affected() == 1)
+    if updated.rows_affected() == 0 {
+        return Ok(false);
+    }
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// Records that the log contains the attachment. The row of a resumable upload remains until it expires, for clients
@@ -70,8 +84,23 @@ pub async fn remove_single(pool: &PgPool, id: AttachmentId) -> sqlx::Result<()> 
     Ok(())
 }
 
+/// Removes the row of an upload that was attached.
 pub async fn remove(pool: &PgPool, id: AttachmentId) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM attachment_uploads WHERE attachment_id = $1", id.0).execute(pool).await?;
+    Ok(())
+}
+
+/// Removes the rows of an upload whose bytes were removed.
+pub async fn release(pool: &PgPool, id: AttachmentId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        WITH file AS (DELETE FROM attachment_files WHERE attachment_id = $1)
+        DELETE FROM attachment_uploads WHERE attachment_id = $1
+        "#,
+        id.0,
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 
@@ -135,13 +164,14 @@ pub async fn unfinished(pool: &PgPool, request: AttachRequest) -> sqlx::Result<i
 /// Creates an upload, or returns the one that the same request has created before. `None`: the key was used for another
 /// request.
 pub async fn create(
-    pool: &PgPool,
+    uploads: &Uploads,
     id: AttachmentId,
-    task: TaskId,
+    target: Target,
     request: AttachRequest,
     (file, length, metadata): (&File, u64, Option<&str>),
-) -> sqlx::Result<Option<Upload>> {
-    sqlx::query!(
+) -> Result<Option<Upload>, UploadError> {
+    let mut transaction = uploads.pool.begin().await?;
+    let inserted = sqlx::query!(
         r#"
         INSERT INTO attachment_uploads
             (attachment_id, task_id, user_id, command_id, length, file_name, content_type, metadata)
@@ -149,7 +179,7 @@ pub async fn create(
         ON CONFLICT (user_id, command_id) WHERE length IS NOT NULL DO NOTHING
         "#,
         id.0,
-        task.0,
+        target.task.0,
         request.user.0,
         request.command_id,
         length as i64,
@@ -157,9 +187,13 @@ pub async fn create(
         file.content_type.as_str(),
         metadata,
     )
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    sqlx::query_as!(
+    if inserted.rows_affected() == 1 {
+        quota::count(&mut transaction, uploads.quota, id, target, length).await?;
+    }
+    transaction.commit().await?;
+    let upload = sqlx::query_as!(
         Upload,
         r#"
         SELECT attachment_id, state, length AS "length!", file_name AS "file_name!", content_type AS "content_type!",
@@ -169,12 +203,13 @@ pub async fn create(
         "#,
         request.user.0,
         request.command_id,
-        task.0,
+        target.task.0,
         length as i64,
         metadata,
     )
-    .fetch_optional(pool)
-    .await
+    .fetch_optional(&uploads.pool)
+    .await?;
+    Ok(upload)
 }
 
 /// The caller's own upload to this task.

@@ -1,11 +1,11 @@
 //! An upload in a single request, which leaves nothing behind if it breaks off.
 
 use bytes::Bytes;
-use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_domain::ids::AttachmentId;
 use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::time::{Duration, Instant};
 
-use super::{AttachRequest, UploadError, UploadSlot, Uploads, rows};
+use super::{AttachRequest, Target, UploadError, UploadSlot, Uploads, rows};
 use crate::{StoredFile, Writer};
 
 /// Interval at which a long upload renews its row. The janitor removes uploads whose row was not renewed for a day.
@@ -16,19 +16,27 @@ const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
 pub struct SingleUpload {
     uploads: Uploads,
     pub id: AttachmentId,
+    target: Target,
     writer: Option<Writer>,
     renewed: Instant,
     _slot: UploadSlot,
 }
 
 impl SingleUpload {
-    pub async fn begin(uploads: &Uploads, task: TaskId, request: AttachRequest) -> Result<Self, UploadError> {
+    /// `declared`: size of the file, if it is known.
+    pub async fn begin(
+        uploads: &Uploads,
+        target: Target,
+        request: AttachRequest,
+        declared: Option<u64>,
+    ) -> Result<Self, UploadError> {
         let slot = uploads.slot(request.user)?;
         let id = AttachmentId(uploads.clock.new_id());
-        within(REQUEST, rows::begin(&uploads.pool, id, task, request)).await?;
+        within(REQUEST, rows::begin(uploads, id, target, request, declared.unwrap_or_default())).await?;
         Ok(Self {
             uploads: uploads.clone(),
             id,
+            target,
             writer: Some(Writer::new(uploads.store.clone(), id)),
             renewed: Instant::now(),
             _slot: slot,
@@ -59,7 +67,8 @@ impl SingleUpload {
     /// Keeps the bytes when the request ends. From now on, the log decides whether they stay, because the append may be
     /// under way.
     pub async fn keep(mut self) -> Result<AttachmentId, UploadError> {
-        if !within(REQUEST, rows::start_commit(&self.uploads.pool, self.id)).await? {
+        let size = self.writer.as_ref().map_or(0, Writer::size);
+        if !within(REQUEST, rows::start_commit(&self.uploads, self.id, self.target, size)).await? {
             return Err(UploadError::Abandoned);
         }
         self.writer = None;
@@ -94,7 +103,7 @@ pub async fn discard(uploads: &Uploads, id: AttachmentId) {
         tracing::warn!(%error, attachment_id = %id, "the bytes of an upload are left to the janitor");
         return;
     }
-    if let Err(error) = within(REQUEST, rows::remove(&uploads.pool, id)).await {
+    if let Err(error) = within(REQUEST, rows::release(&uploads.pool, id)).await {
         tracing::warn!(%error, attachment_id = %id, "the row of an upload is left to the janitor");
     }
 }
