@@ -1,10 +1,18 @@
 -- Placeholders of imported people, whose names begin with ~, can be claimed by the real person: an admin of a project that
--- has the placeholder offers it, the person accepts, and it is shown under their name from then on. The id stays: events
--- name it.
+-- has the placeholder offers it, the person accepts, and it is shown under their name from then on, in that project: other
+-- projects with the same placeholder have admins of their own. The id stays: events name it.
 SET LOCAL lock_timeout = '5s';
 
-ALTER TABLE accounts ADD COLUMN claimed_by uuid REFERENCES accounts;
-CREATE INDEX accounts_by_claim ON accounts (claimed_by) WHERE claimed_by IS NOT NULL;
+CREATE TABLE placeholder_claims
+(
+    project_id     uuid NOT NULL,
+    placeholder_id uuid NOT NULL REFERENCES accounts,
+    -- The person as whom it is shown.
+    claimed_by     uuid NOT NULL REFERENCES accounts,
+    PRIMARY KEY (project_id, placeholder_id)
+);
+CREATE INDEX placeholder_claims_by_person ON placeholder_claims (claimed_by);
+GRANT SELECT, INSERT, DELETE ON placeholder_claims TO taskfold_command;
 
 CREATE TABLE placeholder_offers
 (
@@ -33,8 +41,8 @@ AS $$
            coalesce(array_agg(r.team_id ORDER BY r.team_id) FILTER (WHERE r.team_id IS NOT NULL), '{}'),
            min(r.position)
     FROM project_roles r
-        LEFT JOIN accounts a ON a.user_id = r.user_id
-        LEFT JOIN accounts n ON n.user_id = coalesce(a.claimed_by, a.user_id)
+        LEFT JOIN placeholder_claims c ON c.project_id = project AND c.placeholder_id = r.user_id
+        LEFT JOIN accounts n ON n.user_id = coalesce(c.claimed_by, r.user_id)
     WHERE r.project_id = project AND project IN (SELECT taskfold_projects())
     GROUP BY r.user_id, n.username, n.display_name
 $$;

@@ -15,7 +15,7 @@ AS $$
         'attachment_files'),
     ('taskfold_command', 'SELECT, INSERT, UPDATE', 'accounts imports imported_boards invitations'),
     ('taskfold_command', 'SELECT, INSERT', 'spent_refresh_tokens'),
-    ('taskfold_command', 'SELECT, INSERT, DELETE', 'api_tokens'),
+    ('taskfold_command', 'SELECT, INSERT, DELETE', 'api_tokens placeholder_claims'),
     ('taskfold_command', 'SELECT, INSERT', 'signing_keys'),
     ('taskfold_command', 'SELECT, INSERT, UPDATE', 'bulk_commands'),
     ('taskfold_command', 'SELECT, UPDATE', 'attachment_janitor'),

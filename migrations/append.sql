@@ -191,6 +191,7 @@ DECLARE
     -- Commands on what others may have been decided on.
     has_others     boolean;
     command_ids    uuid[];
+    new_ids        uuid[];
     -- Of each refused command; null for those that are appended.
     refusals       text[] := '{}';
     -- Of each command that was looked at by itself: where the log has its command id, or else its aggregate; and how many events the
@@ -206,12 +207,15 @@ DECLARE
     forked         boolean;
     -- The last command on one of the aggregates is among the commands.
     repeated       boolean;
+    -- The id of a new aggregate may be that of something else.
+    taken          boolean;
     rows_n         bigint;
 BEGIN
     SELECT sum(c.event_count), bool_or(c.event_count = 0), bool_or(cardinality(c.checks) > 0),
            bool_or(c.is_new), bool_or(NOT c.is_new), bool_or(NOT c.is_new AND (c.placement).rank IS NOT NULL),
-           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder), bool_or(c.aggregate_type <> 'task'), array_agg(c.command_id)
-        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders, has_others, command_ids
+           bool_or((c.link).kind IS NOT NULL), bool_or(c.sets_reminder), bool_or(c.aggregate_type <> 'task'), array_agg(c.command_id),
+           array_agg(c.aggregate_id) FILTER (WHERE c.is_new)
+        INTO events_n, one_by_one, has_checks, has_new, has_old, has_moves, has_links, has_reminders, has_others, command_ids, new_ids
         FROM unnest(commands) AS c;
     UPDATE log_head h SET position = h.position + events_n, recorded_at = greatest(clock_timestamp(), h.recorded_at)
         RETURNING h.position - events_n, h.recorded_at, h.suspended, h.words_apart INTO start, taskfold_append_v2.recorded_at, reason, apart;
@@ -224,8 +228,12 @@ BEGIN
            coalesce(bool_or(coalesce(h.version, 0) < s.version OR h.version = s.version AND h.command_id <> s.command_id), false)
                OR seen_position IS NOT NULL AND NOT EXISTS (
                    SELECT FROM events e WHERE e.position = seen_position AND e.command_id = seen_command),
-           coalesce(bool_or(h.command_id = ANY (command_ids)), false)
-        INTO other_log, changed, forked, repeated
+           coalesce(bool_or(h.command_id = ANY (command_ids)), false),
+           -- The log's lock keeps others from creating one meanwhile, and accounts with derived ids too
+           -- (migrations/0026_ids_and_signatures.sql).
+           EXISTS (SELECT FROM aggregate_heads n WHERE n.aggregate_id = ANY (new_ids))
+               OR EXISTS (SELECT FROM accounts a WHERE a.user_id = ANY (new_ids))
+        INTO other_log, changed, forked, repeated, taken
         FROM unnest(expected) AS s
             LEFT JOIN aggregate_heads h ON h.aggregate_id = s.aggregate_id AND h.aggregate_type = s.aggregate_type;
     IF other_log THEN
@@ -250,8 +258,10 @@ BEGIN
                 WHERE g.aggregate_id = c.aggregate_id AND g.aggregate_type = c.aggregate_type)) THEN
             RAISE EXCEPTION 'an aggregate would change beside a command that was decided on it';
         END IF;
+        -- Two new ones of different kinds may have one id.
+        taken := taken OR (SELECT count(*) > count(DISTINCT id) FROM unnest(new_ids) AS id);
     END IF;
-    one_by_one := one_by_one OR changed OR repeated;
+    one_by_one := one_by_one OR changed OR repeated OR taken;
 
     LOOP
         IF one_by_one THEN
@@ -285,17 +295,6 @@ BEGIN
                        start + coalesce(offsets[c.ordinality], c.events_before) + c.event_count, c.command_id
                 FROM unnest(commands) WITH ORDINALITY AS c
                 WHERE c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND c.event_count > 0;
-                -- After the heads of this call, two of which may have one id. The log's lock keeps others from creating one meanwhile, and
-                -- accounts with derived ids too (migrations/0026_ids_and_signatures.sql).
-                IF EXISTS (
-                    SELECT FROM unnest(commands) WITH ORDINALITY AS c
-                    WHERE c.is_new AND coalesce(lasts[c.ordinality], c.is_last) AND c.event_count > 0
-                      AND (EXISTS (
-                          SELECT FROM aggregate_heads h
-                          WHERE h.aggregate_id = c.aggregate_id AND h.aggregate_type <> c.aggregate_type OFFSET 0)
-                          OR EXISTS (SELECT FROM accounts a WHERE a.user_id = c.aggregate_id OFFSET 0))) THEN
-                    RAISE unique_violation USING MESSAGE = 'the id of a new aggregate is that of something else';
-                END IF;
                 INSERT INTO task_places (task_id, project_id, column_id, rank, state)
                 SELECT c.aggregate_id, c.project_id, (c.placement).column_id, (c.placement).rank, (c.placement).state
                 FROM unnest(commands) WITH ORDINALITY AS c

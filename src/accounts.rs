@@ -150,9 +150,16 @@ pub async fn erase(owner: &PgPool, account: &Account) -> anyhow::Result<()> {
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("UPDATE accounts SET username = NULL, display_name = NULL WHERE claimed_by = $1", user)
-        .execute(&mut *tx)
-        .await?;
+    // Their name in imported history, of every project that has it.
+    sqlx::query!(
+        r#"
+        UPDATE accounts SET username = NULL, display_name = NULL
+        WHERE user_id IN (SELECT placeholder_id FROM placeholder_claims WHERE claimed_by = $1)
+        "#,
+        user,
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!("DELETE FROM placeholder_offers WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM sessions WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM api_tokens WHERE user_id = $1", user).execute(&mut *tx).await?;

@@ -37,6 +37,7 @@ fn board() -> Project {
         teams: Vec::new(),
         template: None,
         invitation: None,
+        teams_then: Vec::new(),
     };
     let create: ProjectCommand =
         serde_json::from_value(json!({"type": "project.create", "data": {"name": "P"}})).expect("a command");

@@ -52,7 +52,7 @@ pub mod watching;
 /// People's words, apart from structure.
 pub mod words;
 
-pub use access::Access;
+pub use access::{Access, TeamThen};
 pub use aggregates::{Event, SubjectKind};
 pub use change::{Change, Subject};
 pub use cqrs::CommandWithContext;

@@ -190,8 +190,9 @@ impl Publisher {
 /// Compares the stream's last message with the log's event at that position.
 ///
 /// A message that was published by this log, and that the log lacks, proves that it lost its last events: nothing may be
-/// appended then, or positions would mean two things. So does one of an unknown publisher, unless the messages up to the
-/// end of the log are signed: then whoever wrote it was no projector, and only publication stops.
+/// appended then, or positions would mean two things. Messages without a valid signature prove that only if the stream
+/// has no signed ones, which the previous release wrote: otherwise whoever wrote them was no projector, and only
+/// publication stops.
 async fn must_be_of_the_log(
     deps: &Deps,
     publication: &Publication,
@@ -201,13 +202,11 @@ async fn must_be_of_the_log(
     if is_of_the_log(&deps.pool, publication, stream, last).await? {
         return Ok(());
     }
-    let signed = async |position| {
-        let message = stream::message(stream, position).await?;
-        Ok::<_, ProjectorError>(message.is_some_and(|message| publication.has_signed(position, &message)))
-    };
-    let head = within(REQUEST, taskfold_event_log::head(&deps.pool)).await?;
-    if !signed(last).await? && signed(head.min(last - 1)).await? {
-        return Err(ProjectorError::ForeignMessage { stream: deps.stream.clone(), position: last });
+    if let Some(signed) = last_signed(publication, stream, last).await?
+        && signed < last
+        && is_of_the_log(&deps.pool, publication, stream, signed).await?
+    {
+        return Err(ProjectorError::ForeignMessage { stream: deps.stream.clone(), position: signed + 1 });
     }
     let reason =
         format!("the stream has an event at {last} that the log lacks: the log was restored to an earlier state");
@@ -217,6 +216,34 @@ async fn must_be_of_the_log(
         within(REQUEST, suspending).await?;
     }
     Err(ProjectorError::Forked(reason))
+}
+
+/// The last message that this log's projector signed. Those of others are behind it: the projector publishes nothing
+/// after them.
+async fn last_signed(publication: &Publication, stream: &Stream, last: i64) -> Result<Option<i64>, ProjectorError> {
+    let is_signed = async |position| {
+        let message = stream::message(stream, position).await?;
+        Ok::<_, ProjectorError>(message.is_some_and(|message| publication.has_signed(position, &message)))
+    };
+    // Steps that double find one that is signed, and halves the last one, however many others there are.
+    let (mut signed, mut unsigned, mut step) = (last, last + 1, 1);
+    while !is_signed(signed).await? {
+        if signed <= 1 {
+            return Ok(None);
+        }
+        unsigned = signed;
+        signed = (signed - step).max(1);
+        step *= 2;
+    }
+    while unsigned - signed > 1 {
+        let middle = signed + (unsigned - signed) / 2;
+        if is_signed(middle).await? {
+            signed = middle;
+        } else {
+            unsigned = middle;
+        }
+    }
+    Ok(Some(signed))
 }
 
 /// Tells whether the message at a position of the stream is that of the log's event there.
@@ -250,7 +277,8 @@ pub async fn check_last_message(
     if last == 0 || is_of_the_log(pool, &publication, stream, last).await? {
         return Ok(());
     }
-    Err(ProjectorError::ForeignMessage { stream: name.to_owned(), position: last })
+    let position = last_signed(&publication, stream, last).await?.map_or(last, |signed| (signed + 1).min(last));
+    Err(ProjectorError::ForeignMessage { stream: name.to_owned(), position })
 }
 
 /// Publishes without waiting for each acknowledgement; the first refusal fails all behind it, and the caller resumes

@@ -61,7 +61,15 @@ async fn open(ada: &Actor, project: &str, at: i64) -> Vec<Sse> {
 async fn a_forged_message_is_reported_and_live_streams_get_the_real_event() {
     let app = App::start().await;
     let (ada, project, task) = app.with_a_task().await;
-    for forgery in [Forgery::Nothing, Forgery::Text, Forgery::Change, Forgery::SignedChange] {
+    // With more messages than events, too, which is what a restored log looks like.
+    for (forgery, count) in [
+        (Forgery::Nothing, 1),
+        (Forgery::Text, 1),
+        (Forgery::Change, 1),
+        (Forgery::SignedChange, 1),
+        (Forgery::Text, 2),
+        (Forgery::Change, 9),
+    ] {
         let last = app.head().await;
         reports(&app.url, "publication", "ok", &format!("at {last} of {last}")).await;
         let mut streams = open(&ada, &project, last).await;
@@ -69,8 +77,10 @@ async fn a_forged_message_is_reported_and_live_streams_get_the_real_event() {
         let (headers, payload) = forgery.message(&app, &task, last).await;
         let subject = format!("{}.events.{project}.task.{task}.renamed", app.stream.to_lowercase());
         let jetstream = stream::context(&nats);
-        let ack = jetstream.publish_with_headers(subject, headers, payload.into()).await.unwrap().await.unwrap();
-        assert_eq!(ack.sequence, last as u64 + 1, "{forgery:?}");
+        for n in 1..=count {
+            let publishing = jetstream.publish_with_headers(subject.clone(), headers.clone(), payload.clone().into());
+            assert_eq!(publishing.await.unwrap().await.unwrap().sequence, last as u64 + n, "{forgery:?}");
+        }
 
         // Before and after the log has an event at that position, readiness says what is wrong and what repairs it.
         reports(&app.url, "publication", "down", "delete the stream").await;

@@ -82,6 +82,17 @@ pub struct ListResponse<T> {
     link: Option<String>,
 }
 
+impl<T> ListResponse<T> {
+    /// Replaces the items, of which there may be fewer than the page has rows.
+    pub fn with_items<U>(self, items: Vec<U>) -> ListResponse<U> {
+        ListResponse { page: Page { items, next_cursor: self.page.next_cursor }, link: self.link }
+    }
+
+    pub fn items(&self) -> &[T] {
+        &self.page.items
+    }
+}
+
 impl<T: Serialize> IntoResponse for ListResponse<T> {
     fn into_response(self) -> Response {
         let mut response = Json(self.page).into_response();

@@ -5,10 +5,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use taskfold_domain::ids::{ProjectId, UserId};
-use taskfold_domain::project::Invitation;
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Precondition, Rank, Refusal, Timestamp};
 use uuid::Uuid;
+
+use super::invitations::MadeInvitation;
 
 /// A command's circumstances: its author, id, conditions and origin.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub struct Envelope {
     /// The only project that the caller's token is valid for.
     pub only: Option<ProjectId>,
     /// Invitation by which the actor joins a project.
-    pub invitation: Option<Invitation>,
+    pub invitation: Option<MadeInvitation>,
 }
 
 impl Envelope {

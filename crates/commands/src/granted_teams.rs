@@ -28,18 +28,18 @@ impl Teams {
 }
 
 impl Engine {
-    /// Loads the teams that the project grants roles to, and the one that the command names.
+    /// Loads the teams that the project grants roles to, and others that the decision depends on.
     pub(super) async fn teams_of(
         &self,
         board: Option<&Board>,
-        named: Option<TeamId>,
+        others: &[TeamId],
         fresh: bool,
     ) -> Result<Teams, CommandError> {
         let mut ids: Vec<TeamId> = Vec::new();
         for grant in board.map(|board| &board.teams).into_iter().flatten() {
             ids.push(grant.team_id);
         }
-        ids.extend(named.filter(|named| !ids.contains(named)));
+        ids.extend(others.iter().filter(|other| !ids.contains(other)).copied().collect::<Vec<_>>());
         let mut teams = Teams { fresh: true, ..Teams::default() };
         for id in ids {
             let loaded = self.teams.load(id.0, fresh).await?;
@@ -55,7 +55,7 @@ impl Engine {
     pub async fn role_in(&self, project: ProjectId, user: UserId) -> Result<Option<Role>, CommandError> {
         let project = self.load_project(project).await?;
         let Some(board) = project.board() else { return Ok(None) };
-        let teams = self.teams_of(Some(board), None, true).await?;
+        let teams = self.teams_of(Some(board), &[], true).await?;
         Ok(Access::new(board, &teams.all).role_of(user))
     }
 

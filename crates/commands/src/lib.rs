@@ -56,6 +56,7 @@ use aggregate_cache::AggregateCache;
 use aggregate_queues::AggregateQueues;
 pub use append::{Appender, QUEUE_LOCK, committer};
 pub use envelope::{CommandError, Done, Envelope, VersionConflict, fingerprint};
+pub use invitations::MadeInvitation;
 use jitter::Jitter;
 pub use repository::LogRepository;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use taskfold_domain::Event;
-use taskfold_domain::ids::ProjectId;
+use taskfold_domain::ids::{ProjectId, TeamId};
 use taskfold_domain::merge::Touches;
 use taskfold_domain::project::{Board, Context, decide};
 use taskfold_domain::task::Origin;
@@ -63,7 +63,12 @@ impl CommandHandler for ProjectHandler<'_> {
 
     async fn decide(&self, project: &Project, fresh: bool) -> (Result<Decision<ProjectEvent>, CommandError>, bool) {
         let named = self.command.required_facts().team;
-        let teams = match self.engine.teams_of(project.board(), named, fresh).await {
+        let withdrawn = match (self.envelope.invitation, project.board()) {
+            (Some(made), Some(board)) => board.teams_withdrawn_since(made.invitation.made_at).collect(),
+            (None, _) | (_, None) => Vec::new(),
+        };
+        let others: Vec<TeamId> = withdrawn.into_iter().chain(named).collect();
+        let teams = match self.engine.teams_of(project.board(), &others, fresh).await {
             Ok(teams) => teams,
             Err(error) => return (Err(error), true),
         };
@@ -76,6 +81,10 @@ impl ProjectHandler<'_> {
     async fn decide_on(&self, project: &Project, teams: Teams) -> Result<Decision<ProjectEvent>, CommandError> {
         let import = self.envelope.origin == Origin::Import;
         let guards = if import { Vec::new() } else { teams.guards() };
+        let teams_then = match self.envelope.invitation {
+            Some(made) => self.engine.teams_then(&teams.all, made.position).await?,
+            None => Vec::new(),
+        };
         let context = Context {
             actor: self.envelope.actor,
             at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(|| self.engine.clock.now()),
@@ -85,7 +94,8 @@ impl ProjectHandler<'_> {
             origin: self.envelope.origin,
             teams: teams.all,
             template: self.template().await?,
-            invitation: self.envelope.invitation,
+            invitation: self.envelope.invitation.map(|made| made.invitation),
+            teams_then,
         };
         let events = decide(project, self.command, &context)?;
         for event in &events {
@@ -113,7 +123,7 @@ impl ProjectHandler<'_> {
     async fn template(&self) -> Result<Option<Arc<Board>>, CommandError> {
         let Some(id) = self.command.required_facts().template else { return Ok(None) };
         let template = self.engine.projects.load(id.0, true).await?.state;
-        let teams = self.engine.teams_of(template.board(), None, true).await?;
+        let teams = self.engine.teams_of(template.board(), &[], true).await?;
         let may_see = |board: &&Board| Access::new(board, &teams.all).role_of(self.envelope.actor).is_some();
         match template.board().filter(may_see) {
             Some(board) => Ok(Some(Arc::new(board.clone()))),

@@ -108,7 +108,7 @@ struct TaskContext {
 impl TaskHandler<'_> {
     async fn context_of(&self, project: ProjectId, fresh: bool) -> Result<TaskContext, CommandError> {
         let project = self.engine.projects.load(project.0, fresh).await?;
-        let teams = self.engine.teams_of(project.state.board(), None, fresh).await?;
+        let teams = self.engine.teams_of(project.state.board(), &[], fresh).await?;
         let other = self.command.required_facts().other;
         let other = match other.filter(|other| *other != self.id) {
             Some(id) => Some(self.engine.tasks.load(id.0, fresh).await?),

@@ -22,7 +22,7 @@ pub(crate) mod values;
 mod withdrawal;
 
 pub use commands::ProjectCommand;
-pub use decide::{Context, Invitation, decide, may_invite};
+pub use decide::{Context, Invitation, decide, may_invite, needed_for};
 pub use events::ProjectEvent;
 pub use fields::Fields;
 pub use state::{Board, Project};

@@ -20,6 +20,7 @@ impl Board {
             + size_of_val(self.members.as_slice())
             + size_of_val(self.teams.as_slice())
             + size_of_val(self.withdrawals.as_slice())
+            + size_of_val(self.team_withdrawals.as_slice())
     }
 }
 

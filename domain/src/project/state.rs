@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::events::ProjectEvent;
 use super::fields::Fields;
 use super::values::{Member, TeamGrant};
-use super::withdrawal::{Withdrawal, WithdrawalKind};
-use crate::ids::{ProjectId, UserId};
+use super::withdrawal::{TeamWithdrawal, Withdrawal, Withdrawals};
+use crate::ids::{ProjectId, TeamId, UserId};
 use crate::merge::Touches;
 use crate::role::{Holder, Role, RoleChange, set};
 
@@ -27,8 +27,10 @@ pub struct Board {
     pub fields: Fields,
     pub members: Vec<Member>,
     pub teams: Vec<TeamGrant>,
-    /// The last one of each person who has ever lost authority.
-    pub(super) withdrawals: Vec<Withdrawal>,
+    /// Of each person who has ever lost authority.
+    pub(super) withdrawals: Vec<Withdrawals>,
+    /// Of each team that has ever lost its role, or a part of it.
+    pub(super) team_withdrawals: Vec<TeamWithdrawal>,
 }
 
 impl Project {
@@ -43,14 +45,20 @@ impl Project {
         }
         if let ProjectEvent::Created(created) = event {
             let (id, fields) = (created.id.to, Fields::new(created));
-            let (members, teams, withdrawals) = (Vec::new(), Vec::new(), Vec::new());
-            self.board = Some(Box::new(Board { id, fields, members, teams, withdrawals }));
+            self.board = Some(Box::new(Board {
+                id,
+                fields,
+                members: Vec::new(),
+                teams: Vec::new(),
+                withdrawals: Vec::new(),
+                team_withdrawals: Vec::new(),
+            }));
         }
         if let Some(board) = &mut self.board {
             board.fields.apply(event);
             event.role_changes().into_iter().for_each(|change| board.apply_role(change));
-            if let Some(withdrawal) = Withdrawal::of(event, self.version) {
-                set(&mut board.withdrawals, |last| last.user_id == withdrawal.user_id, Some(withdrawal));
+            if let Some(withdrawal) = Withdrawal::of(event) {
+                board.withdraw(withdrawal, self.version);
             }
         }
     }
@@ -70,27 +78,48 @@ impl Board {
         }
     }
 
-    /// Returns whether the person lost authority after this version of the project.
+    fn withdraw(&mut self, withdrawal: Withdrawal, version: u64) {
+        let (user_id, left) = match withdrawal {
+            Withdrawal::Taken(user_id) => (user_id, false),
+            Withdrawal::Left(user_id) => (user_id, true),
+            Withdrawal::OfTeam(team_id) => {
+                let of_team = TeamWithdrawal { team_id, version };
+                return set(&mut self.team_withdrawals, |last| last.team_id == team_id, Some(of_team));
+            }
+        };
+        let taken_before = self.withdrawals_of(user_id).and_then(|before| before.last_taken);
+        let last_taken = if left { taken_before } else { Some(version) };
+        let of_user = Withdrawals { user_id, last: version, last_taken, left };
+        set(&mut self.withdrawals, |before| before.user_id == user_id, Some(of_user));
+    }
+
+    /// Returns whether the person lost authority of their own after this version of the project.
     pub(super) fn has_lost_authority_since(&self, version: u64, user: UserId) -> bool {
-        self.withdrawal_of(user).is_some_and(|last| last.version > version)
+        self.withdrawals_of(user).is_some_and(|of_user| of_user.last > version)
     }
 
     /// Returns whether somebody else removed or demoted the person after this version of the project.
     pub(super) fn was_removed_or_demoted_since(&self, version: u64, user: UserId) -> bool {
-        self.withdrawal_of(user).is_some_and(|last| match last.kind {
-            WithdrawalKind::Removed | WithdrawalKind::Demoted => last.version > version,
-            WithdrawalKind::Left => false,
-        })
+        self.withdrawals_of(user).and_then(|of_user| of_user.last_taken).is_some_and(|taken| taken > version)
     }
 
     /// Returns whether the person is no member because they left on their own.
     pub(super) fn has_left(&self, user: UserId) -> bool {
-        let left = self.withdrawal_of(user).is_some_and(|last| last.kind == WithdrawalKind::Left);
-        left && self.role_of(user).is_none()
+        self.withdrawals_of(user).is_some_and(|of_user| of_user.left) && self.role_of(user).is_none()
     }
 
-    fn withdrawal_of(&self, user: UserId) -> Option<&Withdrawal> {
-        self.withdrawals.iter().find(|last| last.user_id == user)
+    fn withdrawals_of(&self, user: UserId) -> Option<&Withdrawals> {
+        self.withdrawals.iter().find(|of_user| of_user.user_id == user)
+    }
+
+    /// Returns whether the team lost its role, or a part of it, after this version of the project.
+    pub(crate) fn has_withdrawn_team_since(&self, version: u64, team: TeamId) -> bool {
+        self.team_withdrawals.iter().any(|last| last.team_id == team && last.version > version)
+    }
+
+    /// Teams that had another role at this version of the project, or may have had one.
+    pub fn teams_withdrawn_since(&self, version: u64) -> impl Iterator<Item = TeamId> {
+        self.team_withdrawals.iter().filter(move |last| last.version > version).map(|last| last.team_id)
     }
 
     pub fn role_of(&self, user: UserId) -> Option<Role> {

@@ -4,6 +4,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::Uri;
 use serde::Serialize;
+use taskfold_domain::ids::UserId;
 use taskfold_web::Caller;
 use taskfold_web::page::Page;
 use taskfold_web::problem::TokenProblems;
@@ -11,6 +12,7 @@ use taskfold_web::read::Query;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::offers_in_force;
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -28,7 +30,7 @@ pub struct Claim {
     offered_at: DateTime<Utc>,
 }
 
-/// List the placeholders that are offered to the caller, by id. One that several projects offer is listed once.
+/// List the placeholders that are offered to the caller, by id, with the newest offer in force of each.
 #[utoipa::path(
     get, path = "/v1/me/claims", operation_id = "listClaims", tag = "invitations",
     params(Params),
@@ -46,14 +48,11 @@ pub async fn handler(
 ) -> Result<ListResponse<Claim>, ApiError> {
     caller.must_be_person()?;
     let page = params.page_of("claims", caller.user_id.0)?;
-    let claims = sqlx::query_as!(
-        Claim,
+    let placeholders = sqlx::query!(
         r#"
-        SELECT DISTINCT ON (o.placeholder_id)
-               o.placeholder_id, a.display_name, o.project_id, o.offered_by, o.offered_at
-        FROM placeholder_offers o JOIN accounts a ON a.user_id = o.placeholder_id
-        WHERE o.user_id = $1 AND o.placeholder_id > $2
-        ORDER BY o.placeholder_id, o.offered_at DESC
+        SELECT a.user_id, a.display_name FROM accounts a
+        WHERE a.user_id > $2 AND a.user_id IN (SELECT o.placeholder_id FROM placeholder_offers o WHERE o.user_id = $1)
+        ORDER BY a.user_id
         LIMIT $3
         "#,
         caller.user_id.0,
@@ -63,5 +62,18 @@ pub async fn handler(
     .fetch_all(&app.pool)
     .await
     .map_err(unavailable)?;
-    Ok(page.response(&uri, claims, |claim| claim.placeholder_id))
+    let rows = page.response(&uri, placeholders, |placeholder| placeholder.user_id);
+    let mut claims = Vec::with_capacity(rows.items().len());
+    for placeholder in rows.items() {
+        let mut offers = offers_in_force(&app, &caller, UserId(placeholder.user_id)).await?;
+        offers.truncate(1);
+        claims.extend(offers.into_iter().map(|offer| Claim {
+            placeholder_id: placeholder.user_id,
+            display_name: placeholder.display_name.clone(),
+            project_id: offer.project_id,
+            offered_by: offer.offered_by,
+            offered_at: offer.offered_at,
+        }));
+    }
+    Ok(rows.with_items(claims))
 }

@@ -23,8 +23,8 @@ pub struct OfferClaim {
 }
 
 /// Offer a placeholder, an imported person without an account, to the person for whom it stands. For members who may
-/// invite. When the person accepts, the placeholder is shown under their name, in this project and in all others. Another
-/// offer in the same project replaces this one.
+/// invite. When the person accepts, the placeholder is shown under their name, in this project; others have
+/// offers of their own. Another offer in the same project replaces this one.
 #[utoipa::path(
     put, path = "/v1/projects/{project_id}/members/{user_id}/claim", operation_id = "offerClaim", tag = "invitations",
     params(
@@ -42,7 +42,7 @@ pub async fn handler(
     Body(body): Body<OfferClaim>,
 ) -> Result<StatusCode, ApiError> {
     caller.must_reach(project_id)?;
-    let version = app.engine.must_let_invite(project_id, caller.user_id, Role::Viewer).await?;
+    let made = app.engine.must_let_invite(project_id, caller.user_id, Role::Viewer).await?;
     if app.engine.role_in(project_id, placeholder).await?.is_none() {
         return Err(Problem::not_found().into());
     }
@@ -50,21 +50,26 @@ pub async fn handler(
     let offered = sqlx::query!(
         r#"
         INSERT INTO placeholder_offers
-            (project_id, placeholder_id, user_id, offered_by, project_version, offered_at, api_token_id)
-        SELECT $1, p.user_id, u.user_id, $4, $5, now(), $6
+            (project_id, placeholder_id, user_id, offered_by, project_version, offered_at, api_token_id, made_position,
+             through_team)
+        SELECT $1, p.user_id, u.user_id, $4, $5, now(), $6, $7, $8
         FROM accounts p, accounts u
-        WHERE p.user_id = $2 AND p.username LIKE '~%' AND p.claimed_by IS NULL
+        WHERE p.user_id = $2 AND p.username LIKE '~%'
+          AND NOT EXISTS (SELECT FROM placeholder_claims c WHERE c.project_id = $1 AND c.placeholder_id = $2)
           AND u.user_id = $3 AND u.username NOT LIKE '~%' AND u.disabled_at IS NULL
         ON CONFLICT (project_id, placeholder_id) DO UPDATE
         SET user_id = excluded.user_id, offered_by = excluded.offered_by, project_version = excluded.project_version,
-            offered_at = excluded.offered_at, api_token_id = excluded.api_token_id
+            offered_at = excluded.offered_at, api_token_id = excluded.api_token_id,
+            made_position = excluded.made_position, through_team = excluded.through_team
         "#,
         project_id.0,
         placeholder.0,
         body.user_id.0,
         caller.user_id.0,
-        i64::try_from(version).unwrap_or(i64::MAX),
+        i64::try_from(made.invitation.made_at).unwrap_or(i64::MAX),
         caller.authority().api_token,
+        made.position,
+        made.invitation.through_team,
     )
     .execute(&mut *tx)
     .await

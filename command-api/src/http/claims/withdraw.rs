@@ -1,4 +1,4 @@
-//! `DELETE /v1/projects/{project_id}/members/{user_id}/claim`: withdraw the offer of a placeholder.
+//! `DELETE /v1/projects/{project_id}/members/{user_id}/claim`: withdraw the offer of a placeholder, or undo its claim.
 
 use axum::extract::State;
 use http::StatusCode;
@@ -11,7 +11,8 @@ use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// Withdraw the offer of a placeholder. For members who may invite.
+/// Withdraw the offer of a placeholder, or undo that it was accepted: it is shown under its imported name again. For
+/// members who may invite.
 #[utoipa::path(
     delete, path = "/v1/projects/{project_id}/members/{user_id}/claim", operation_id = "withdrawClaim",
     tag = "invitations",
@@ -29,13 +30,19 @@ pub async fn handler(
 ) -> Result<StatusCode, ApiError> {
     caller.must_reach(project_id)?;
     app.engine.must_let_see_invitations(project_id, caller.user_id).await?;
-    let withdrawn = sqlx::query!(
-        "DELETE FROM placeholder_offers WHERE project_id = $1 AND placeholder_id = $2",
+    let was_there = sqlx::query_scalar!(
+        r#"
+        WITH offer AS (
+            DELETE FROM placeholder_offers WHERE project_id = $1 AND placeholder_id = $2 RETURNING placeholder_id),
+        claim AS (
+            DELETE FROM placeholder_claims WHERE project_id = $1 AND placeholder_id = $2 RETURNING placeholder_id)
+        SELECT EXISTS (SELECT FROM offer UNION ALL SELECT FROM claim) AS "was_there!"
+        "#,
         project_id.0,
         placeholder.0,
     )
-    .execute(&app.pool)
+    .fetch_one(&app.pool)
     .await
     .map_err(unavailable)?;
-    if withdrawn.rows_affected() == 0 { Err(Problem::not_found().into()) } else { Ok(StatusCode::NO_CONTENT) }
+    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found().into()) }
 }

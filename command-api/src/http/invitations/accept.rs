@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use taskfold_commands::{CommandError, Done, Envelope};
+use taskfold_commands::{CommandError, Done, Envelope, MadeInvitation};
 use taskfold_domain::Precondition;
 use taskfold_domain::empty::Empty;
-use taskfold_domain::{ProjectCommand, Role, project};
+use taskfold_domain::{ProjectCommand, Role};
 use taskfold_web::Problem;
 use taskfold_web::audit::{self, Action};
 use taskfold_web::client::Client;
@@ -61,7 +61,7 @@ async fn accept(app: App, request: CommandRequest, invitation: Invitation) -> Re
     let envelope = request.envelope();
     let this = InvitationUse { invitation: invitation.id, user: envelope.actor, command_id: envelope.command_id };
     for _ in 0..MAX_ATTEMPTS {
-        match reserve(&app, &invitation, facts.role, this).await? {
+        match reserve(&app, &invitation, facts.invitation.role, this).await? {
             // In a task of its own, so that it is settled even if the client disconnects. Otherwise the use would stay
             // reserved until the reservation expires.
             JoinSlot::Reserved => return detached(join_reserved(app, envelope, facts, invitation, this)).await,
@@ -127,7 +127,7 @@ async fn version_with_role(
 async fn join_reserved(
     app: App,
     envelope: Envelope,
-    facts: project::Invitation,
+    facts: MadeInvitation,
     invitation: Invitation,
     this: InvitationUse,
 ) -> Result<Reply, ApiError> {

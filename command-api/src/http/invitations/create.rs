@@ -76,7 +76,7 @@ pub async fn handler(
     Body(body): Body<Invite>,
 ) -> Result<CreatedInvitation, ApiError> {
     caller.must_reach(project_id)?;
-    let project_version = app.engine.must_let_invite(project_id, caller.user_id, body.role).await?;
+    let made = app.engine.must_let_invite(project_id, caller.user_id, body.role).await?;
     let created_at = app.clock.now().utc();
     let expires_at = body.expires_at.map_or(created_at + DEFAULT_LIFETIME, |time| Timestamp::from(time).utc());
     if expires_at <= created_at || expires_at > created_at + MAX_LIFETIME {
@@ -98,7 +98,7 @@ pub async fn handler(
         project: project_id,
         role: body.role,
         created_by: caller.user_id,
-        project_version,
+        made,
         api_token: caller.authority().api_token,
         created_at,
         expires_at,

@@ -72,7 +72,7 @@ pub async fn handler(
     Ok(Json(InvitationView {
         project_id,
         project_name: board.fields.name.clone(),
-        role: facts.role,
+        role: facts.invitation.role,
         invited_by: InvitationCreator { user_id: invitation.created_by, username, display_name },
         expires_at: invitation.expires_at,
     }))

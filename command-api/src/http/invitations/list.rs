@@ -5,8 +5,9 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::Uri;
 use serde::Serialize;
-use taskfold_domain::ids::{ProjectId, UserId};
-use taskfold_domain::{Role, project};
+use taskfold_commands::MadeInvitation;
+use taskfold_domain::Role;
+use taskfold_domain::ids::ProjectId;
 use taskfold_web::Caller;
 use taskfold_web::page::Page;
 use taskfold_web::problem::TokenProblems;
@@ -14,7 +15,7 @@ use taskfold_web::read::{Path, Query};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::store::role_of;
+use super::store::{made, role_of};
 use crate::http::accounts::tokens::unavailable;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -38,12 +39,16 @@ pub struct Invitation {
     in_force: bool,
     #[serde(skip)]
     project_version: i64,
+    #[serde(skip)]
+    made_position: i64,
+    #[serde(skip)]
+    through_team: bool,
 }
 
 impl Invitation {
-    fn facts(&self) -> Result<project::Invitation, ApiError> {
-        let made_at = self.project_version.unsigned_abs();
-        Ok(project::Invitation { role: role_of(self.id, &self.role)?, made_by: UserId(self.created_by), made_at })
+    fn facts(&self) -> Result<MadeInvitation, ApiError> {
+        let circumstances = (self.project_version, self.made_position, self.through_team);
+        Ok(made(role_of(self.id, &self.role)?, self.created_by, circumstances))
     }
 }
 
@@ -76,7 +81,8 @@ pub async fn handler(
                (revoked_at IS NULL AND expires_at > now() AND taskfold_account_lives(created_by)
                 AND taskfold_token_lives(api_token_id)
                 AND coalesce(taskfold_invitation_uses(invitation_id) < max_uses, true)) AS "in_force!",
-               coalesce(project_version, 0) AS "project_version!"
+               coalesce(project_version, 0) AS "project_version!", coalesce(made_position, 0) AS "made_position!",
+               through_team
         FROM invitations
         WHERE project_id = $1 AND invitation_id > $2
         ORDER BY invitation_id
@@ -89,7 +95,7 @@ pub async fn handler(
     .fetch_all(&app.pool)
     .await
     .map_err(unavailable)?;
-    let made: Vec<project::Invitation> = invitations.iter().map(Invitation::facts).collect::<Result<_, _>>()?;
+    let made: Vec<MadeInvitation> = invitations.iter().map(Invitation::facts).collect::<Result<_, _>>()?;
     let project = app.engine.load_project(project_id).await?;
     let carry = app.engine.carry_authority(&project, &made).await?;
     for (invitation, carries) in invitations.iter_mut().zip(carry) {

@@ -13,6 +13,8 @@ pub mod revoke;
 /// Invitations and their uses in the database.
 mod store;
 
+pub use store::made;
+
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
+use taskfold_commands::MadeInvitation;
 use taskfold_domain::ids::{ProjectId, UserId};
 use taskfold_domain::{Role, project};
 use taskfold_web::Problem;
@@ -20,8 +21,8 @@ pub struct NewInvitation<'a> {
     pub project: ProjectId,
     pub role: Role,
     pub created_by: UserId,
-    /// Version of the project on which it is made.
-    pub project_version: u64,
+    /// The project and the log on which it is made.
+    pub made: MadeInvitation,
     /// The API token with which it is made.
     pub api_token: Option<Uuid>,
     pub created_at: DateTime<Utc>,
@@ -34,8 +35,8 @@ pub async fn insert(db: &mut PgConnection, new: NewInvitation<'_>) -> sqlx::Resu
         r#"
         INSERT INTO invitations
             (invitation_id, project_id, secret_hash, role, created_by, created_at, expires_at, max_uses,
-             project_version, api_token_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint::integer, $9, $10)
+             project_version, api_token_id, made_position, through_team)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint::integer, $9, $10, $11, $12)
         "#,
         new.id,
         new.project.0,
@@ -45,8 +46,10 @@ pub async fn insert(db: &mut PgConnection, new: NewInvitation<'_>) -> sqlx::Resu
         new.created_at,
         new.expires_at,
         new.max_uses,
-        i64::try_from(new.project_version).unwrap_or(i64::MAX),
+        i64::try_from(new.made.invitation.made_at).unwrap_or(i64::MAX),
         new.api_token,
+        new.made.position,
+        new.made.invitation.through_team,
     )
     .execute(db)
     .await?;
@@ -77,6 +80,8 @@ pub struct Invitation {
     pub expires_at: DateTime<Utc>,
     /// Version of the project on which it was made.
     project_version: i64,
+    made_position: i64,
+    through_team: bool,
     /// Neither expired nor revoked, and the account and the API token with which it was made are in force.
     pub in_force: bool,
     pub used_up: bool,
@@ -88,10 +93,18 @@ impl Invitation {
     }
 
     /// The facts that a decision depends on.
-    pub fn facts(&self) -> Result<project::Invitation, ApiError> {
-        let role = role_of(self.id, &self.role)?;
-        Ok(project::Invitation { role, made_by: UserId(self.created_by), made_at: self.project_version.unsigned_abs() })
+    pub fn facts(&self) -> Result<MadeInvitation, ApiError> {
+        let circumstances = (self.project_version, self.made_position, self.through_team);
+        Ok(made(role_of(self.id, &self.role)?, self.created_by, circumstances))
     }
+}
+
+/// An invitation of this role and maker, with the circumstances that its row has: the version of the project, the
+/// position of the log, and whether the maker had their authority through a team.
+pub fn made(role: Role, made_by: Uuid, (version, position, through_team): (i64, i64, bool)) -> MadeInvitation {
+    let made_by = UserId(made_by);
+    let invitation = project::Invitation { role, made_by, made_at: version.unsigned_abs(), through_team };
+    MadeInvitation { invitation, position }
 }
 
 /// The role of the invitation with this id, as it is stored.
@@ -106,7 +119,8 @@ pub async fn find(pool: &PgPool, token: &str) -> sqlx::Result<Option<Invitation>
         Invitation,
         r#"
         SELECT invitation_id AS id, project_id, role, created_by, expires_at,
-               coalesce(project_version, 0) AS "project_version!",
+               coalesce(project_version, 0) AS "project_version!", coalesce(made_position, 0) AS "made_position!",
+               through_team,
                (revoked_at IS NULL AND expires_at > now() AND taskfold_account_lives(created_by)
                 AND taskfold_token_lives(api_token_id)) AS "in_force!",
                coalesce(taskfold_invitation_uses(invitation_id) >= max_uses, false) AS "used_up!"

@@ -49,6 +49,7 @@ pub async fn handler(
     let (pool, user) = (&app.uploads.pool, command_request.caller.user_id);
     let get = || rows::get(pool, upload_id, task_id, user);
     let envelope = command_request.envelope();
+    app.engine.must_reach_task(task_id, &envelope).await?;
     let upload = get().await.map_err(UploadError::from)?.ok_or_else(Problem::not_found)?;
     let headers = request.headers();
     tus::check_version(headers)?;

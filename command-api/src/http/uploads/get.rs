@@ -45,13 +45,14 @@ pub async fn handler(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let user = request.caller.user_id;
+    let envelope = request.envelope();
+    app.engine.must_reach_task(task_id, &envelope).await?;
     let upload = rows::get(&app.uploads.pool, upload_id, task_id, user).await.map_err(UploadError::from)?;
     let upload = upload.ok_or_else(Problem::not_found)?;
     tus::check_version(&headers)?;
     // Complete and not attached: the last request failed before the append. Clients do not repeat it, because the
     // upload is complete.
     let attached = if upload.is_complete() && !upload.is_attached() {
-        let envelope = request.envelope();
         let done = finish(&app.engine, &app.uploads, task_id, &upload, envelope).await?;
         done.created_id.map(|id| (id, done.position))
     } else {

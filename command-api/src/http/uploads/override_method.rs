@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use taskfold_domain::ids::{AttachmentId, TaskId};
 use taskfold_web::headers::one;
 use taskfold_web::read::{Path, Query};
-use taskfold_web::{Caller, Code, Problem};
+use taskfold_web::{Code, Problem};
 
 use super::get::NoParams;
 use super::{append, get, remove};
@@ -23,19 +23,12 @@ pub async fn handler(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
-    let caller = Caller::from_request_parts(&mut parts, &app).await?;
-    caller.must_write()?;
+    let sent = CommandRequest::from_request_parts(&mut parts, &app).await?;
     let (app, ids, headers) = (State(app), Path(ids), parts.headers.clone());
     match one(&headers, OVERRIDE)? {
-        Some("PATCH") => {
-            let sent = CommandRequest::from_request_parts(&mut parts, &app.0).await?;
-            append::handler(app, sent, ids, Request::from_parts(parts, body)).await
-        }
-        Some("DELETE") => remove::handler(app, caller, ids, headers).await.map(|status| status.into_response()),
-        Some("HEAD") => {
-            let sent = CommandRequest::from_request_parts(&mut parts, &app.0).await?;
-            get::handler(app, sent, ids, Query(NoParams {}), headers).await
-        }
+        Some("PATCH") => append::handler(app, sent, ids, Request::from_parts(parts, body)).await,
+        Some("DELETE") => remove::handler(app, sent, ids, headers).await.map(|status| status.into_response()),
+        Some("HEAD") => get::handler(app, sent, ids, Query(NoParams {}), headers).await,
         Some(_) | None => {
             Err(Problem::new(Code::MethodNotAllowed, "Send X-HTTP-Method-Override: PATCH, DELETE or HEAD").into())
         }

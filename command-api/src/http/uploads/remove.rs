@@ -5,12 +5,13 @@ use http::{HeaderMap, StatusCode};
 use taskfold_attachments::uploads::single::discard;
 use taskfold_attachments::uploads::{UploadError, rows};
 use taskfold_domain::ids::{AttachmentId, TaskId};
+use taskfold_web::Problem;
 use taskfold_web::problem::UploadProblems;
 use taskfold_web::read::Path;
-use taskfold_web::{Caller, Problem};
 
 use super::tus;
 use crate::http::app::App;
+use crate::http::command_request::CommandRequest;
 use crate::http::error::ApiError;
 
 /// Cancel an incomplete upload of the caller, and remove its bytes.
@@ -26,13 +27,14 @@ use crate::http::error::ApiError;
 )]
 pub async fn handler(
     State(app): State<App>,
-    caller: Caller,
+    request: CommandRequest,
     Path((task_id, upload_id)): Path<(TaskId, AttachmentId)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    caller.must_write()?;
+    let user = request.caller.user_id;
+    app.engine.must_reach_task(task_id, &request.envelope()).await?;
     let pool = &app.uploads.pool;
-    let upload = rows::get(pool, upload_id, task_id, caller.user_id).await.map_err(UploadError::from)?;
+    let upload = rows::get(pool, upload_id, task_id, user).await.map_err(UploadError::from)?;
     let upload = upload.ok_or_else(Problem::not_found)?;
     tus::check_version(&headers)?;
     if !rows::abandon(pool, upload.id()).await.map_err(UploadError::from)? {

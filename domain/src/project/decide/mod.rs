@@ -18,7 +18,7 @@ use super::events::{Archived, Created, Described, ProjectEvent, Renamed};
 use super::state::{Board, Project};
 use super::values::{Category, Column, Label, Member, TeamGrant, WipPolicy};
 use crate::Timestamp;
-use crate::access::Access;
+use crate::access::{Access, TeamThen};
 use crate::delta::Delta;
 use crate::ids::{ColumnId, LabelId, ProjectId, UserId};
 use crate::limits::COLUMNS_PER_PROJECT;
@@ -28,7 +28,7 @@ use crate::role::Role;
 use crate::task::Origin;
 use crate::team::Team;
 
-pub use self::people::may_invite;
+pub use self::people::{may_invite, needed_for};
 
 /// Facts that a decision depends on besides the project and the command.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Context {
     pub template: Option<Arc<Board>>,
     /// Invitation by which the actor joins.
     pub invitation: Option<Invitation>,
+    /// For the invitation: each team that has a role in the project, or has lost one since.
+    pub teams_then: Vec<TeamThen>,
 }
 
 /// An invitation that is in force: neither expired, revoked nor used up, by somebody whose account may be used.
@@ -59,6 +61,8 @@ pub struct Invitation {
     pub made_by: UserId,
     /// Version of the project that it was made on.
     pub made_at: u64,
+    /// Its maker was allowed to make it by the role of a team, and not by a role of their own.
+    pub through_team: bool,
 }
 
 impl Context {

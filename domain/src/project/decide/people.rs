@@ -1,7 +1,7 @@
 //! Members, teams and watchers.
 
 use super::{Context, Invitation};
-use crate::access::Access;
+use crate::access::{Access, TeamThen};
 use crate::delta::Delta;
 use crate::ids::{TeamId, UserId};
 use crate::limits::TEAMS_PER_PROJECT;
@@ -20,13 +20,15 @@ const INVITING: Role = Role::Admin;
 /// Joins by invitation, which only ever raises a role, and gives no more than its maker may give now.
 pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let invitation = context.invitation.ok_or(Refusal::NotFound)?;
-    let Invitation { role, made_by, made_at } = invitation;
-    let access = context.access(board);
+    let Invitation { role, made_by, made_at, through_team: _ } = invitation;
+    let (access, teams_then) = (context.access(board), context.teams_then.as_slice());
     if access.role_of(context.actor).is_some_and(|has| has >= role) {
         return Ok(vec![]);
     }
     let is_own = made_by == context.actor;
-    if is_own || !may_invite(board, access, invitation) || board.was_removed_or_demoted_since(made_at, context.actor) {
+    let was_removed = board.was_removed_or_demoted_since(made_at, context.actor)
+        || access.has_lost_team_since(made_at, teams_then, context.actor);
+    if is_own || was_removed || !may_invite(board, access, invitation, teams_then) {
         return Err(Refusal::NotFound);
     }
     if board.fields.archived {
@@ -36,10 +38,17 @@ pub fn join(board: &Board, context: &Context) -> Result<Vec<ProjectEvent>, Refus
 }
 
 /// Returns whether the maker of an invitation may give its role now, and has been allowed to ever since.
-pub fn may_invite(board: &Board, access: Access<'_>, invitation: Invitation) -> bool {
-    let Invitation { role, made_by, made_at } = invitation;
-    let needs = if role == Role::Owner { Role::Owner } else { INVITING };
-    access.role_of(made_by).is_some_and(|has| has >= needs) && !board.has_lost_authority_since(made_at, made_by)
+pub fn may_invite(board: &Board, access: Access<'_>, invitation: Invitation, teams_then: &[TeamThen]) -> bool {
+    let Invitation { role, made_by, made_at, through_team } = invitation;
+    let lost_team = || through_team && access.has_lost_team_since(made_at, teams_then, made_by);
+    access.role_of(made_by).is_some_and(|has| has >= needed_for(role))
+        && !board.has_lost_authority_since(made_at, made_by)
+        && !lost_team()
+}
+
+/// Least role that may give this role to a new member.
+pub fn needed_for(role: Role) -> Role {
+    if role == Role::Owner { Role::Owner } else { INVITING }
 }
 
 pub fn set_member(board: &Board, member: Member, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {

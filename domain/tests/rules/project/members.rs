@@ -225,6 +225,21 @@ fn an_invitation_does_not_give_back_what_was_taken_after_it_was_made() {
 }
 
 #[test]
+fn leaving_does_not_undo_a_demotion_or_a_removal() {
+    let demoted = a_project_with([role_changed(MEMBER, Role::Member, Role::Viewer), left(MEMBER, Role::Viewer)]);
+    let removed = a_project_with([
+        member_removed(MEMBER, Role::Member),
+        member_added(MEMBER, Role::Viewer),
+        left(MEMBER, Role::Viewer),
+    ]);
+    for project in [demoted, removed] {
+        let later = Some(Invitation { made_at: project.len() as u64 - 1, ..invitation(Role::Member) });
+        given(project.clone()).when(joins(MEMBER, Some(Role::Member))).then_expect_error(Refusal::NotFound);
+        given(project).when(invited_by(MEMBER, later)).then_expect_events(vec![member_added(MEMBER, Role::Member)]);
+    }
+}
+
+#[test]
 fn somebody_who_left_comes_back_only_by_an_invitation() {
     let project = || a_project_with([left(MEMBER, Role::Member)]);
     for actor in [OWNER, ADMIN] {

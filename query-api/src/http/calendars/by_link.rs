@@ -64,7 +64,6 @@ pub async fn handler(
         audit::refused(Action::CalendarLinkUse, &client, "no such link in force");
         return Err(Problem::not_found().into());
     };
-    audit::done(Action::CalendarLinkUse, &client, link.user_id, link.link_id);
     let project = ProjectId(link.project_id);
     // The link acts as a token of its creator that may only read this project.
     let caller = Caller {
@@ -75,7 +74,10 @@ pub async fn handler(
         authenticated_at: None,
     };
     let request = ReadRequest::by(caller, &parts)?;
-    let opened = request.project(&app, None, project).await?;
+    let opened = request.project(&app, None, project).await.inspect_err(|_| {
+        audit::refused(Action::CalendarLinkUse, &client, "the project cannot be read");
+    })?;
+    audit::done(Action::CalendarLinkUse, &client, link.user_id, link.link_id);
     let shown_as = query.shown_as.unwrap_or(link.shown_as.0);
     tasks::respond(&request, opened, project, shown_as, app.clock.now()).await
 }

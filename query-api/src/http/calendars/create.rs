@@ -84,8 +84,9 @@ pub async fn handler(
     let id = app.clock.new_id();
     let created_at = sqlx::query_scalar!(
         r#"
-        INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at, api_token_id)
-        VALUES ($1, taskfold_user(), $2, $3, $4, now(), $5) RETURNING created_at
+        INSERT INTO calendar_links (link_id, user_id, project_id, secret_hash, shown_as, created_at, api_token_id, made_position)
+        SELECT $1, taskfold_user(), $2, $3, $4, now(), $5, c.position FROM projection_checkpoint c
+        RETURNING created_at
         "#,
         id,
         project_id.0,
