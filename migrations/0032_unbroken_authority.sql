@@ -6,7 +6,9 @@ SET LOCAL lock_timeout = '5s';
 ALTER TABLE invitations
     ADD COLUMN made_position bigint,
     -- The maker was allowed to make it by the role of a team, and not by a role of their own.
-    ADD COLUMN through_team  boolean NOT NULL DEFAULT false;
+    ADD COLUMN through_team  boolean NOT NULL DEFAULT false,
+    -- Accounts that were created with it, where accounts need an invitation.
+    ADD COLUMN sign_ups      integer NOT NULL DEFAULT 0;
 ALTER TABLE placeholder_offers
     ADD COLUMN made_position bigint,
     ADD COLUMN through_team  boolean NOT NULL DEFAULT false;

@@ -100,7 +100,7 @@ pub async fn skip_stream(system: &System, head: i64) -> anyhow::Result<()> {
     let log = taskfold_event_log::identity(&pool).await?;
     pool.close().await;
     let jetstream = async_nats::jetstream::new(system.nats().await?);
-    let mut config = taskfold_projector::stream::config("TASKFOLD", &log, 1);
+    let mut config = taskfold_projector::stream::config("TASKFOLD", &log, None, 1);
     config.first_sequence = Some(u64::try_from(head)? + 1);
     jetstream.create_stream(config).await?;
     Ok(())

@@ -10,9 +10,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use futures::FutureExt;
 use sqlx::PgPool;
 use taskfold_attachments::Store;
+use taskfold_attachments::slots::Slots;
 use taskfold_attachments::uploads::{Uploads, janitor};
 use taskfold_commands::{Engine, reminders};
-use taskfold_domain::limits::Configured;
+use taskfold_domain::limits::{Configured, IMPORT_FILES, IMPORT_FILES_PER_USER};
 use taskfold_event_log::{Clock, LogIdentity, Writes};
 use taskfold_imports::worker;
 use taskfold_web::auth::{Signer, Verifier};
@@ -60,6 +61,7 @@ pub fn service(deps: Deps) -> Service {
         sign_in_attempts: SignInAttempts::default(),
         sign_up: deps.sign_up,
         imports: Arc::default(),
+        import_files: Slots::new(IMPORT_FILES, IMPORT_FILES_PER_USER),
         uploads,
         limits: deps.limits,
         clock: deps.clock,

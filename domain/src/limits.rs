@@ -103,7 +103,7 @@ impl Configured {
                 "COMMANDS_PER_MINUTE",
                 self.commands_per_minute.into(),
                 Unit::Count,
-                "Commands of a person in a minute on one instance; an API token has half; 0: any number",
+                "Requests of a person with commands in a minute on one instance; an API token has half; 0: any number",
             ),
             limit(
                 "READS_PER_MINUTE",
@@ -266,6 +266,10 @@ limits! {
     SIGN_IN_FAILURES_PER_ACCOUNT: u32 = 10, Count;
     /// Sign-ins from one address that may fail in a row; after them, one a second
     SIGN_IN_FAILURES_PER_ADDRESS: u32 = 100, Count;
+    /// Accounts that may be created from one address in a row; after them, one a second
+    SIGN_UPS_PER_ADDRESS: u32 = 1000, Count;
+    /// Accounts that are being created from one address at one time
+    SIGN_UPS_AT_ONCE: u32 = 64, Count;
     /// Passwords that wait to be verified on one command-api
     PASSWORD_QUEUE: usize = 128, Count;
     /// Lifetime of an invitation where `expires_at` is absent
@@ -293,6 +297,10 @@ limits! {
     FORM_BYTES: u64 = 64 * 1024, Bytes;
     /// Time in which the file of an import arrives
     IMPORT_UPLOAD_SECONDS: u64 = 300, Seconds;
+    /// Files of imports that are received and read at one time on one command-api
+    IMPORT_FILES: u32 = 4, Count;
+    /// Of them, those of one person
+    IMPORT_FILES_PER_USER: u32 = 2, Count;
     /// Imports of a person that wait or run
     IMPORTS_PER_USER: i64 = 20, Count;
 

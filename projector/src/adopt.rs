@@ -55,7 +55,8 @@ pub async fn adopt(owner: &PgPool, deps: &Deps) -> Result<Adopted, ProjectorErro
     if old.is_some() {
         context.delete_stream(&deps.stream).await.map_err(|e| ProjectorError::Stream(e.to_string()))?;
     }
-    let made = stream::ensure(&context, &deps.stream, &now, replicas).await?;
+    let key = taskfold_event_log::publication_key(owner).await?;
+    let made = stream::ensure(&context, &deps.stream, &now, &key, replicas).await?;
     tokio::time::sleep(UNTIL_KNOWN).await;
     sqlx::query!("UPDATE log_head SET suspended = NULL").execute(owner).await?;
     republish(deps, &made).await?;

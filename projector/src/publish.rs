@@ -141,12 +141,12 @@ impl Publisher {
     async fn start(deps: &Deps) -> Result<Self, ProjectorError> {
         let log = within(REQUEST, taskfold_event_log::identity(&deps.pool)).await?;
         let context = stream::context(&deps.nats);
-        let found = stream::ensure(&context, &deps.stream, &log, deps.stream_replicas).await?;
+        let key = within(REQUEST, taskfold_event_log::publication_key(&deps.pool)).await?;
+        let found = stream::ensure(&context, &deps.stream, &log, &key, deps.stream_replicas).await?;
         let label = stream::label(&found, &log);
         if label == Label::Another {
             return Err(ProjectorError::OtherStream(deps.stream.clone()));
         }
-        let key = within(REQUEST, taskfold_event_log::publication_key(&deps.pool)).await?;
         let publication = Publication { log, key, prefix: stream::prefix(&deps.stream) };
         let last = stream::last_sequence(&found).await?;
         if last > 0 {
@@ -190,9 +190,9 @@ impl Publisher {
 /// Compares the stream's last message with the log's event at that position.
 ///
 /// A message that was published by this log, and that the log lacks, proves that it lost its last events: nothing may be
-/// appended then, or positions would mean two things. Messages without a valid signature prove that only if the stream
-/// has no signed ones, which the previous release wrote: otherwise whoever wrote them was no projector, and only
-/// publication stops.
+/// appended then, or positions would mean two things. Messages without a valid signature prove that only in a
+/// stream without signed ones, as the previous release wrote it: otherwise whoever wrote them was no projector, and
+/// only publication stops.
 async fn must_be_of_the_log(
     deps: &Deps,
     publication: &Publication,
@@ -202,11 +202,15 @@ async fn must_be_of_the_log(
     if is_of_the_log(&deps.pool, publication, stream, last).await? {
         return Ok(());
     }
-    if let Some(signed) = last_signed(publication, stream, last).await?
-        && signed < last
-        && is_of_the_log(&deps.pool, publication, stream, signed).await?
-    {
-        return Err(ProjectorError::ForeignMessage { stream: deps.stream.clone(), position: signed + 1 });
+    let foreign = match last_signed(publication, stream, last).await? {
+        None => stream::is_signed_throughout(stream, &publication.key).then_some(last),
+        Some(signed) if signed < last && is_of_the_log(&deps.pool, publication, stream, signed).await? => {
+            Some(signed + 1)
+        }
+        Some(_) => None,
+    };
+    if let Some(position) = foreign {
+        return Err(ProjectorError::ForeignMessage { stream: deps.stream.clone(), position });
     }
     let reason =
         format!("the stream has an event at {last} that the log lacks: the log was restored to an earlier state");

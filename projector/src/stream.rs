@@ -1,6 +1,5 @@
 //! The JetStream stream, which has every Change at the sequence that is its position.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
@@ -8,12 +7,14 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config, DirectGetErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream};
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{LogIdentity, PublicationKey};
 
 use crate::ProjectorError;
 
 /// Key of the stream's metadata for the id of its log.
 pub const LOG: &str = "taskfold-log";
+/// Key of the stream's metadata for the fingerprint of the key that signs its messages.
+const KEY: &str = "taskfold-key";
 /// Deadline of a call to JetStream, an acknowledgement included. A stream whose leader is lost has another one within
 /// some seconds; whoever waits for the old one is not notified.
 const CALL: Duration = Duration::from_secs(2);
@@ -25,7 +26,12 @@ pub fn prefix(stream: &str) -> String {
 
 /// Configuration of the stream. Everything is kept, so that sequence = position for good. The stream does not deny
 /// deletion, because that could never be changed again: account permissions prevent it.
-pub fn config(name: &str, log: &LogIdentity, replicas: usize) -> Config {
+///
+/// With a key, every message of the stream is signed with it from the first one.
+pub fn config(name: &str, log: &LogIdentity, key: Option<&PublicationKey>, replicas: usize) -> Config {
+    let log = (LOG.to_owned(), log.id.to_string());
+    let key = key.map(|key| (KEY.to_owned(), key.fingerprint()));
+
     Config {
         name: name.to_owned(),
         subjects: vec![format!("{}.events.>", prefix(name))],
@@ -35,7 +41,7 @@ pub fn config(name: &str, log: &LogIdentity, replicas: usize) -> Config {
         allow_direct: true,
         num_replicas: replicas,
         description: Some("Taskfold: every Change, at the sequence that is its position".to_owned()),
-        metadata: HashMap::from([(LOG.to_owned(), log.id.to_string())]),
+        metadata: std::iter::once(log).chain(key).collect(),
         ..Config::default()
     }
 }
@@ -70,18 +76,26 @@ pub async fn find(context: &Context, name: &str) -> Result<Option<Stream>, Proje
     }
 }
 
+/// Returns whether every message of the stream is signed with this key, if it is the projector's: the previous release
+/// made streams without signatures.
+pub fn is_signed_throughout(stream: &Stream, key: &PublicationKey) -> bool {
+    stream.cached_info().config.metadata.get(KEY).is_some_and(|of_stream| *of_stream == key.fingerprint())
+}
+
 /// Finds the stream, or creates it.
 pub async fn ensure(
     context: &Context,
     name: &str,
     log: &LogIdentity,
+    key: &PublicationKey,
     replicas: usize,
 ) -> Result<Stream, ProjectorError> {
     match find(context, name).await? {
         Some(stream) => Ok(stream),
-        None => {
-            context.create_stream(config(name, log, replicas)).await.map_err(|e| ProjectorError::Stream(e.to_string()))
-        }
+        None => context
+            .create_stream(config(name, log, Some(key), replicas))
+            .await
+            .map_err(|e| ProjectorError::Stream(e.to_string())),
     }
 }
 

@@ -64,7 +64,8 @@ pub(super) struct LimitFlags {
     /// Maximum number of uploads of one person at one time on one command-api [default: a quarter of all]
     #[arg(long, env = "TASKFOLD_CONCURRENT_UPLOADS_PER_USER", global = true)]
     concurrent_uploads_per_user: Option<String>,
-    /// Maximum number of commands of one person in a minute on one instance; 0 for any number [default: 60000]
+    /// Maximum number of requests of one person with commands in a minute on one instance; 0 for any number [default:
+    /// 60000]
     #[arg(long, env = "TASKFOLD_COMMANDS_PER_MINUTE", global = true)]
     commands_per_minute: Option<String>,
     /// Maximum number of reads of one person in a minute on one instance; 0 for any number [default: 120000]

@@ -1,8 +1,10 @@
-//! Limit of the connections from each address.
+//! Limit of the connections from each address; of IPv6, from each network of 64 bits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use taskfold_web::client::client_network;
 
 /// Connections by address.
 #[derive(Clone)]
@@ -18,8 +20,7 @@ impl Addresses {
 
     /// Counts a connection until the slot is dropped. `None` if the address has too many.
     pub(super) fn acquire(&self, address: IpAddr) -> Option<AddressSlot> {
-        // An IPv4 address on an IPv6 socket is the same address.
-        let address = address.to_canonical();
+        let address = client_network(address);
         let mut connections = self.lock();
         let count = connections.entry(address).or_default();
         if *count >= self.max {

@@ -124,13 +124,23 @@ async fn a_calendar_link_works_while_its_creator_has_access() {
     }
     program.get(&format!("{path}?as=pdf")).await.problem(422, "validation-failed");
 
+    for role in ["member", "viewer"] {
+        ada.put(&member, json!({"role": role})).await.expect(200);
+    }
+    app.settle().await;
+    program.get(&path).await.expect(200);
     ada.delete(&member).await.expect(200);
     app.settle().await;
     program.get(&path).await.problem(404, "not-found");
+    // Access that comes back does not bring the link back.
     ada.put(&member, json!({"role": "viewer"})).await.expect(201);
     app.settle().await;
-    program.get(&path).await.expect(200);
-    bea.delete(&one).await.expect(204);
     program.get(&path).await.problem(404, "not-found");
+    bea.delete(&one).await.expect(204);
+    let another = bea.post(&links, json!({})).await.expect(201);
+    let path = another["url_path"].as_str().unwrap();
+    program.get(path).await.expect(200);
+    bea.delete(&format!("{links}/{}", another["id"].as_str().unwrap())).await.expect(204);
+    program.get(path).await.problem(404, "not-found");
     app.finish().await;
 }

@@ -178,6 +178,7 @@ async fn the_event_store_of_cqrs_es_commits_through_the_append() {
         teams: Vec::new(),
         template: None,
         invitation: None,
+        teams_then: Vec::new(),
     };
     let events = project::decide(&Project::default(), &command, &context).unwrap();
     let metadata = || {

@@ -18,7 +18,7 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(2);
 /// The users of docs/operating.md, as they stand there.
 fn documented_users() -> String {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md")).unwrap();
-    let block = page.lines().skip_while(|line| *line != "    authorization {");
+    let block = page.lines().skip_while(|line| *line != "    accounts {");
     let block: Vec<&str> = block.take_while(|line| line.is_empty() || line.starts_with("    ")).collect();
     assert!(block.len() > 10, "the manual has the users");
     block.join("\n")
@@ -156,6 +156,10 @@ async fn the_documented_permissions_suffice_for_each_role_and_allow_nothing_else
     }
     for subject in [">", "_INBOX.>", "taskfold.streams.>"] {
         drop(follower.subscribe(subject).await.unwrap());
+    }
+    // The answers would be written to the stream, if it were in the follower's account.
+    for request in ["$JS.API.STREAM.INFO.TASKFOLD", "$JS.API.DIRECT.GET.TASKFOLD"] {
+        follower.publish_with_reply(request, "taskfold.events._.x", "{\"seq\":1}".into()).await.unwrap();
     }
     follower.flush().await.unwrap();
     for user in ["projector", "query-api"] {

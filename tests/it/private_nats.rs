@@ -153,6 +153,9 @@ async fn only_the_program_and_followers_may_sign_in_and_followers_only_read_even
     for subject in ["taskfold.events._.x", "taskfold.streams.x", "taskfold.log.adopted", "$KV.TASKFOLD_PRESENCE.x"] {
         client.publish(subject, "forged".into()).await.unwrap();
     }
+    for request in ["$JS.API.STREAM.INFO.TASKFOLD", "$JS.API.DIRECT.GET.TASKFOLD"] {
+        client.publish_with_reply(request, "taskfold.events._.x", "{\"seq\":1}".into()).await.unwrap();
+    }
     let mut others = Vec::new();
     for subject in [">", "_INBOX.>", "taskfold.streams.>", "$KV.>", "$JS.>"] {
         others.push(client.subscribe(subject).await.unwrap());
@@ -213,6 +216,9 @@ async fn an_existing_data_directory_keeps_its_stream_and_new_passwords_are_kept(
     program.end().await;
 
     std::fs::remove_file(dir.join("passwords.json")).unwrap();
+    // Its streams were in the account that a server has by itself.
+    let streams = dir.join("store/jetstream");
+    std::fs::rename(streams.join("TASKFOLD"), streams.join("$G")).unwrap();
     if nix::unistd::geteuid().is_root() {
         give_to_root(&dir);
     }

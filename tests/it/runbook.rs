@@ -5,7 +5,7 @@ use std::path::Path;
 use async_nats::jetstream::Context;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
-use taskfold_event_log::LogIdentity;
+use taskfold_event_log::{LogIdentity, PublicationKey};
 use taskfold_projector::stream;
 use tokio::process::Command;
 
@@ -53,14 +53,14 @@ enum Stream {
 }
 
 /// Keeps only the first messages.
-async fn shorten(context: &Context, name: &str, log: &LogIdentity, keep: u64) {
+async fn shorten(context: &Context, name: &str, log: &LogIdentity, key: &PublicationKey, keep: u64) {
     let old = stream::find(context, name).await.unwrap().unwrap();
     let mut kept = Vec::new();
     for sequence in 1..=keep {
         kept.push(old.direct_get(sequence).await.unwrap());
     }
     context.delete_stream(name).await.unwrap();
-    stream::ensure(context, name, log, 1).await.unwrap();
+    stream::ensure(context, name, log, key, 1).await.unwrap();
     for message in kept {
         let sent = context.publish_with_headers(message.subject, message.headers, message.payload).await.unwrap();
         sent.await.unwrap();
@@ -79,6 +79,7 @@ async fn a_restore_works_as_documented(running: bool, left: Stream) {
     }
     app.settle().await;
     let log = taskfold_event_log::identity(&app.owner).await.unwrap();
+    let key = taskfold_event_log::publication_key(&app.owner).await.unwrap();
     let (url, mut app) = (app.url.clone(), Some(app));
     if !running {
         app.take().unwrap().stop().await;
@@ -86,7 +87,7 @@ async fn a_restore_works_as_documented(running: bool, left: Stream) {
         match left {
             Stream::Longer => {}
             Stream::Gone => context.delete_stream(&environment.stream).await.map(drop).unwrap(),
-            Stream::Shorter => shorten(&context, &environment.stream, &log, fork as u64 - 1).await,
+            Stream::Shorter => shorten(&context, &environment.stream, &log, &key, fork as u64 - 1).await,
         }
     }
 

@@ -132,7 +132,8 @@ async fn a_stream_that_differs_from_the_log_is_reported() {
     context.delete_stream(&app.stream).await.unwrap();
     // A stream of the same name and length with other contents.
     let log = taskfold_event_log::identity(&app.owner).await.unwrap();
-    let foreign = stream::ensure(&context, &app.stream, &log, 1).await.unwrap();
+    let key = taskfold_event_log::publication_key(&app.owner).await.unwrap();
+    let foreign = stream::ensure(&context, &app.stream, &log, &key, 1).await.unwrap();
     let prefix = stream::prefix(&app.stream);
     let project = uuid::Uuid::nil();
     for _ in 0..app.head().await {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sqlx::PgPool;
+use taskfold_attachments::slots::Slots;
 use taskfold_attachments::uploads::Uploads;
 use taskfold_commands::Engine;
 use taskfold_domain::limits::Configured;
@@ -25,6 +26,8 @@ pub struct AppState {
     pub sign_up: SignUp,
     /// Wakes the worker that runs imports.
     pub imports: Arc<Notify>,
+    /// Files of imports that are being received.
+    pub import_files: Arc<Slots>,
     pub uploads: Uploads,
     pub limits: Configured,
     pub clock: Clock,

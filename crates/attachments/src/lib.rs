@@ -7,6 +7,8 @@
 
 /// Reads of a file, or of a range of it.
 mod read;
+/// Slots of files that are being received.
+pub mod slots;
 /// The objects of a file, and their removal.
 mod store;
 /// Uploads in progress.

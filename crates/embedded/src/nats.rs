@@ -23,6 +23,9 @@ use super::supervisor::Recipe;
 const PROGRAM: &str = "taskfold";
 const FOLLOWER: &str = "follower";
 const PASSWORD_CHARS: usize = 43;
+/// Folder of the streams, by accounts: those of the account that earlier versions had, and those of the program's.
+const STREAMS_BEFORE: &str = "store/jetstream/$G";
+const STREAMS: &str = "store/jetstream/TASKFOLD";
 
 pub(super) struct Nats {
     binary: PathBuf,
@@ -57,6 +60,9 @@ impl Nats {
         let dir = server_dir(data_dir, &run_as, "nats")?.join("nats");
         run_as.private_dir(&dir)?;
         end_orphan(&dir);
+        if dir.join(STREAMS_BEFORE).exists() && !dir.join(STREAMS).exists() {
+            std::fs::rename(dir.join(STREAMS_BEFORE), dir.join(STREAMS)).context("moving the streams")?;
+        }
         run_as.own_all_in(&dir)?;
         let port = port(&dir.join("port"))?;
         let passwords = Passwords::of(&dir.join("passwords.json"))?;
@@ -77,8 +83,10 @@ impl Nats {
 
     /// Content of the configuration file. With flags instead, nats-server would append to the folder of JetStream.
     ///
-    /// Followers read the stream by its sequences (`DIRECT.GET`), and not with consumers: whoever may create a consumer
-    /// may have it send messages to any subject. Their inboxes are apart from those of the program.
+    /// Followers have an account of their own, into which the events are exported: within the account of the program, a
+    /// request with a subject of the stream as its reply subject would have the server write to the stream. They read
+    /// the stream by its sequences (`DIRECT.GET`), and not with consumers: whoever may create a consumer may have it
+    /// send messages to any subject.
     fn settings_text(&self) -> String {
         // The format accepts JSON strings.
         let quoted = |path: PathBuf| serde_json::Value::String(path.display().to_string()).to_string();
@@ -92,14 +100,29 @@ listen: "127.0.0.1:{port}"
 pid_file: {pid}
 max_payload: 8MB
 jetstream {{ store_dir: {store} }}
-authorization {{
-  users: [
-    {{ user: "{PROGRAM}", password: "{program}" }}
-    {{ user: "{FOLLOWER}", password: "{follower}", permissions: {{
+accounts {{
+  TASKFOLD {{
+    jetstream: enabled
+    users: [ {{ user: "{PROGRAM}", password: "{program}" }} ]
+    exports: [
+      {{ stream: "{prefix}.events.>", accounts: [FOLLOWERS] }}
+      {{ stream: "{prefix}.log.adopted", accounts: [FOLLOWERS] }}
+      {{ service: "$JS.API.STREAM.INFO.{stream}", accounts: [FOLLOWERS] }}
+      {{ service: "$JS.API.DIRECT.GET.{stream}", accounts: [FOLLOWERS] }}
+    ]
+  }}
+  FOLLOWERS {{
+    users: [ {{ user: "{FOLLOWER}", password: "{follower}", permissions: {{
       publish: ["$JS.API.STREAM.INFO.{stream}", "$JS.API.DIRECT.GET.{stream}"]
       subscribe: ["{prefix}.events.>", "{prefix}.log.adopted", "_INBOX_{FOLLOWER}.>"]
-    }} }}
-  ]
+    }} }} ]
+    imports: [
+      {{ stream: {{ account: TASKFOLD, subject: "{prefix}.events.>" }} }}
+      {{ stream: {{ account: TASKFOLD, subject: "{prefix}.log.adopted" }} }}
+      {{ service: {{ account: TASKFOLD, subject: "$JS.API.STREAM.INFO.{stream}" }} }}
+      {{ service: {{ account: TASKFOLD, subject: "$JS.API.DIRECT.GET.{stream}" }} }}
+    ]
+  }}
 }}
 "#
         )
@@ -109,9 +132,13 @@ authorization {{
 impl Passwords {
     /// Reads the passwords of the last run, or makes new ones.
     fn of(file: &Path) -> anyhow::Result<Self> {
-        let kept = std::fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(kept) = kept {
-            return Ok(kept);
+        match std::fs::read(file) {
+            Ok(kept) => {
+                return serde_json::from_slice(&kept)
+                    .with_context(|| format!("{} has no passwords: delete it to get new ones", file.display()));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).context("reading the passwords of NATS"),
         }
         let [program, follower] = std::array::from_fn(|_| {
             rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect()
@@ -179,7 +206,7 @@ fn port(file: &Path) -> anyhow::Result<u16> {
         return Ok(port);
     }
     let port = is_free(0).context("finding a free port for nats-server")?.port();
-    std::fs::write(file, port.to_string()).context("saving the port of nats-server")?;
+    RunAs::Ourselves.private_file(file, &port.to_string()).context("saving the port of nats-server")?;
     Ok(port)
 }
 

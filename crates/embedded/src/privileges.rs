@@ -1,13 +1,19 @@
 //! Privileges of the servers. Root starts them as an unprivileged user: PostgreSQL refuses to run as root, and
 //! nats-server has no use for its privileges.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown};
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt, fchown, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
+use nix::fcntl::OFlag;
 use nix::unistd::{User, geteuid};
+
+/// Flag with which a path that ends in a link is not opened.
+const NO_LINK: i32 = OFlag::O_NOFOLLOW.bits();
 
 /// The user that the servers are started as.
 #[derive(Debug, Clone)]
@@ -43,15 +49,21 @@ impl RunAs {
         }
     }
 
-    /// Creates `dir` if it is missing, owned by that user and private.
+    /// Creates `dir` if it is missing, owned by that user and private. A link in its place is refused: the user may have
+    /// put it there, to be given what it points to.
     pub(super) fn private_dir(&self, dir: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        let opened = std::fs::OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECTORY.bits() | NO_LINK).open(dir);
+        let opened = opened.with_context(|| format!("opening {}", dir.display()))?;
+        self.close_to_others(&opened, 0o700).with_context(|| format!("closing {} to others", dir.display()))
+    }
+
+    /// Gives an open file to that user, and to nobody else.
+    fn close_to_others(&self, file: &File, mode: u32) -> anyhow::Result<()> {
         if let Self::Dropped { uid, gid, .. } = self {
-            chown(dir, Some(*uid), Some(*gid))
-                .with_context(|| format!("giving {} to the server's user", dir.display()))?;
+            fchown(file, Some(*uid), Some(*gid)).context("giving it to the server's user")?;
         }
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
-            .with_context(|| format!("closing {} to others", dir.display()))
+        Ok(file.set_permissions(std::fs::Permissions::from_mode(mode))?)
     }
 
     /// Gives everything in `dir` to that user, as after a run in which the server had another one.
@@ -69,15 +81,21 @@ impl RunAs {
         Ok(())
     }
 
-    /// Writes a private `file` of that user.
+    /// Writes a private `file` of that user: a new one, which then replaces the old one. The user may have put a link in
+    /// its place, and a process that is killed leaves no half of it.
     pub(super) fn private_file(&self, file: &Path, text: &str) -> anyhow::Result<()> {
-        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
-        if let Self::Dropped { uid, gid, .. } = self {
-            chown(file, Some(*uid), Some(*gid))
-                .with_context(|| format!("giving {} to the server's user", file.display()))?;
-        }
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
-            .with_context(|| format!("closing {} to others", file.display()))
+        let unfinished = file.with_extension("unfinished");
+        let writing = || {
+            match std::fs::remove_file(&unfinished) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                Ok(()) | Err(_) => {}
+            }
+            let mut new = File::create_new(&unfinished)?;
+            new.write_all(text.as_bytes())?;
+            self.close_to_others(&new, 0o600)?;
+            anyhow::Ok(std::fs::rename(&unfinished, file)?)
+        };
+        writing().with_context(|| format!("writing {}", file.display()))
     }
 
     /// Tells whether that user can traverse every existing folder of `path`, by the mode bits only: where an access

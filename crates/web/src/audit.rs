@@ -59,13 +59,13 @@ pub fn done(action: Action, client: &Client, user: Uuid, subject: Uuid) {
     );
 }
 
-/// Records that an action was refused.
-pub fn refused(action: Action, client: &Client, reason: &str) {
+/// Records that an action was refused. `user`: the person who tried it, or whose account it was tried on.
+pub fn refused(action: Action, client: &Client, user: Option<Uuid>, reason: &str) {
     metrics::authority_actions(action.name(), "refused").increment(1);
     let Client { address, user_agent } = client;
     tracing::info!(
         target: "taskfold::audit",
-        action = action.name(), outcome = "refused", reason, %address,
+        action = action.name(), outcome = "refused", reason, user_id = user.map(tracing::field::display), %address,
         user_agent = user_agent.as_deref().unwrap_or_default(),
         "authority was refused"
     );

@@ -2,7 +2,7 @@
 //! itself.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -49,6 +49,14 @@ fn address(extensions: &Extensions, headers: &HeaderMap, TrustedProxies(proxies)
     let parsed = hop.and_then(|hop| std::str::from_utf8(hop).ok()?.trim().parse().ok());
     let address: IpAddr = parsed.unwrap_or(peer);
     address.to_canonical()
+}
+
+/// The part of an address that one client has: an IPv6 client chooses the last 64 bits itself (RFC 4291, 2.5.1).
+pub fn client_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
 }
 
 impl Client {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use taskfold_domain::limits::{ANONYMOUS_BODY_BYTES, BODY_BYTES, BODY_SECONDS};
 
@@ -67,15 +67,23 @@ pub async fn body_bytes(request: Request, limit: usize, time: Duration) -> Resul
         return Err(too_large());
     }
     deadline::allow(time);
-    let collecting = Limited::new(request.into_body(), limit).collect();
-    match tokio::time::timeout(time, collecting).await {
-        Err(_) => {
-            Err(Problem::new(Code::RequestTimeout, format!("The body did not arrive within {} s", time.as_secs())))
+    let mut body = request.into_body();
+    // Copied: each chunk, however small, would keep the buffer that it was read into.
+    let collecting = async {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Problem::new(Code::Malformed, "The body broke off"))?;
+            let chunk = frame.data_ref().map_or(&[][..], |chunk| chunk.as_ref());
+            if bytes.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(chunk);
         }
-        Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Code::Malformed, "The body broke off")),
-    }
+        Ok(bytes)
+    };
+    tokio::time::timeout(time, collecting).await.unwrap_or_else(|_| {
+        Err(Problem::new(Code::RequestTimeout, format!("The body did not arrive within {} s", time.as_secs())))
+    })
 }
 
 /// Parses JSON: malformed if it is not JSON, invalid at a pointer if it does not have the expected form.

@@ -42,13 +42,28 @@ fn has_ink(c: char) -> bool {
         | GeneralCategoryGroup::Number
         | GeneralCategoryGroup::Punctuation
         | GeneralCategoryGroup::Symbol => {
-            // Fillers of Hangul and the empty pattern of Braille, which are letters and a symbol by their category.
-            !matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
+            // Fillers of Hangul, blank hieroglyphs, the empty pattern of Braille and the null notehead, which are letters
+            // and symbols by their category.
+            !matches!(
+                c,
+                '\u{115f}'
+                    | '\u{1160}'
+                    | '\u{3164}'
+                    | '\u{ffa0}'
+                    | '\u{2800}'
+                    | '\u{13441}'
+                    | '\u{13442}'
+                    | '\u{1d159}'
+            )
         }
-        // An icon of a font, or a character newer than this program.
-        GeneralCategoryGroup::Other => {
-            matches!(c.general_category(), GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
-        }
+        // An icon of a font, or a character newer than this program, unless it is reserved for invisible ones
+        // (Default_Ignorable_Code_Point).
+        GeneralCategoryGroup::Other => match c.general_category() {
+            GeneralCategory::Unassigned => {
+                !matches!(c, '\u{2065}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}')
+            }
+            category => category == GeneralCategory::PrivateUse,
+        },
         // A mark alone belongs to no letter.
         GeneralCategoryGroup::Mark | GeneralCategoryGroup::Separator => false,
     }

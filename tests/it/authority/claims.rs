@@ -49,8 +49,10 @@ async fn a_placeholder_is_shown_as_the_person_who_accepts_it() {
     ada.put(&claim, json!({"user_id": placeholder})).await.problem(422, "validation-failed");
     // An offer ends with the authority of its maker, and when it is withdrawn.
     assert_eq!(eve.put(&claim, offers(&bo)).await.status, 204);
+    assert_eq!(bo.get("/v1/me/claims").await.expect(200)["items"][0]["offered_by"], json!(eve.user_id));
     ada.put(&format!("/v1/projects/{project}/members/{}", eve.user_id), json!({"role": "member"})).await.expect(200);
     bo.post(&accept, json!({})).await.problem(404, "not-found");
+    assert_eq!(bo.get("/v1/me/claims").await.expect(200)["items"], json!([]));
     eve.put(&claim, offers(&eve)).await.problem(403, "forbidden");
     assert_eq!(ada.put(&claim, offers(&bo)).await.status, 204);
     assert_eq!(ada.delete(&claim).await.status, 204);
@@ -68,6 +70,25 @@ async fn a_placeholder_is_shown_as_the_person_who_accepts_it() {
     bo.post(&accept, json!({})).await.problem(404, "not-found");
     ada.put(&claim, offers(&eve)).await.problem(422, "validation-failed");
     assert_eq!(shown(&ada, &project, &placeholder).await, (json!("bo"), json!("BO")));
+    // In another project with the same placeholder, nothing has changed.
+    let (second, _) = ada.project("Q").await;
+    sqlx::query("UPDATE accounts SET username = 'b' WHERE username = '~b'").execute(&app.owner).await.unwrap();
+    let member_there = format!("/v1/projects/{second}/members/{placeholder}");
+    ada.put(&member_there, json!({"role": "member"})).await.expect(201);
+    sqlx::query("UPDATE accounts SET username = '~b' WHERE username = 'b'").execute(&app.owner).await.unwrap();
+    app.settle().await;
+    assert_eq!(shown(&ada, &second, &placeholder).await, (json!("~b"), json!("Bob")));
+    // A claim can be undone and made again.
+    assert_eq!(ada.delete(&claim).await.status, 204);
+    ada.delete(&claim).await.problem(404, "not-found");
+    assert_eq!(shown(&ada, &project, &placeholder).await, (json!("~b"), json!("Bob")));
+    for claim in [&claim, &format!("{member_there}/claim")] {
+        assert_eq!(ada.put(claim, offers(&bo)).await.status, 204);
+    }
+    let listed = bo.get("/v1/me/claims").await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    assert_eq!(bo.post(&accept, json!({})).await.status, 204);
+    assert_eq!(shown(&ada, &second, &placeholder).await, (json!("bo"), json!("BO")));
     bo.patch("/v1/me", json!({"display_name": "Bo B."})).await.expect(200);
     assert_eq!(shown(&ada, &project, &placeholder).await, (json!("bo"), json!("Bo B.")));
     app.finish().await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Answer, App};
+use crate::harness::{Actor, Answer, App, TestEnvironment};
 
 struct Scene {
     app: App,
@@ -122,5 +122,104 @@ async fn the_links_of_an_api_token_end_with_it() {
     accept(&guest, &link).await.problem(404, "not-found");
     assert_eq!(app.anonymous().get(&calendar).await.status, 404);
     assert_eq!(listed(&admin, &project).await, [json!(false)]);
+    app.finish().await;
+}
+
+/// Creates a team of the owner with this member, and gives it a role in the project.
+async fn through_team(owner: &Actor, member: &Actor, project: &str, role: &str) -> String {
+    let team = owner.post("/v1/teams", json!({"name": "T"})).await.expect(201)["id"].as_str().unwrap().to_owned();
+    add_to_team(owner, member, &team).await;
+    owner.put(&format!("/v1/projects/{project}/teams/{team}"), json!({"role": role})).await.expect(201);
+    team
+}
+
+async fn add_to_team(owner: &Actor, member: &Actor, team: &str) {
+    owner.put(&format!("/v1/teams/{team}/members/{}", member.user_id), json!({"role": "member"})).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_links_of_somebody_who_lost_the_role_of_a_team_admit_nobody() {
+    let Scene { app, owner, guest, project, .. } = scene().await;
+    let maker = app.person("mia").await;
+    let team = through_team(&owner, &maker, &project, "admin").await;
+    let member = format!("/v1/teams/{team}/members/{}", maker.user_id);
+    let link = invite(&maker, &project, "member").await;
+    guest.get(&format!("/v1/invitations/{link}")).await.expect(200);
+    owner.delete(&member).await.expect(200);
+    accept(&guest, &link).await.problem(404, "not-found");
+    // Also when the role comes back; a new link works until the team loses its role.
+    add_to_team(&owner, &maker, &team).await;
+    accept(&guest, &link).await.problem(404, "not-found");
+    let link = invite(&maker, &project, "member").await;
+    assert_eq!(listed(&owner, &project).await, [json!(false), json!(true)]);
+    let grant = format!("/v1/projects/{project}/teams/{team}");
+    owner.put(&grant, json!({"role": "member"})).await.expect(200);
+    owner.put(&grant, json!({"role": "admin"})).await.expect(200);
+    assert_eq!(listed(&owner, &project).await, [json!(false), json!(false)]);
+    accept(&guest, &link).await.problem(404, "not-found");
+    let link = invite(&maker, &project, "member").await;
+    accept(&guest, &link).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_link_does_not_readmit_somebody_who_was_removed_from_a_team() {
+    let Scene { app, owner, guest, project, .. } = scene().await;
+    for removal in ["of the member", "of the team", "deletion"] {
+        let team = through_team(&owner, &guest, &project, "viewer").await;
+        let link = invite(&owner, &project, "member").await;
+        match removal {
+            "of the member" => owner.delete(&format!("/v1/teams/{team}/members/{}", guest.user_id)).await.expect(200),
+            "of the team" => owner.delete(&format!("/v1/projects/{project}/teams/{team}")).await.expect(200),
+            _ => owner.delete(&format!("/v1/teams/{team}")).await.expect(200),
+        };
+        accept(&guest, &link).await.problem(404, "not-found");
+        let another = app.person(&format!("another-{}", removal.replace(' ', "-"))).await;
+        accept(&another, &link).await.expect(200);
+    }
+    let link = invite(&owner, &project, "member").await;
+    accept(&guest, &link).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn leaving_does_not_give_back_what_was_taken() {
+    let Scene { app, owner, admin, project, .. } = scene().await;
+    let link = invite(&owner, &project, "admin").await;
+    set(&owner, &project, &admin, "viewer").await.expect(200);
+    accept(&admin, &link).await.problem(404, "not-found");
+    remove(&admin, &project, &admin).await.expect(200);
+    accept(&admin, &link).await.problem(404, "not-found");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_invitation_creates_as_many_accounts_as_it_has_uses() {
+    let environment = TestEnvironment::new().await;
+    let app = App::start_at(environment.clone()).await;
+    let ada = app.person("ada").await;
+    let (project, _) = ada.project("P").await;
+    let link = |uses: Value| json!({"role": "member", "max_uses": uses});
+    let mut tokens = Vec::new();
+    for uses in [json!(2), json!(null)] {
+        let made = ada.post(&format!("/v1/projects/{project}/invitations"), link(uses)).await.expect(201);
+        tokens.push(made["token"].as_str().unwrap().to_owned());
+    }
+    app.stop().await;
+    let flags = vec!["--sign-up".to_owned(), "invited".to_owned()];
+    let app = App::start_at(TestEnvironment { flags, ..environment }).await;
+    let account = async |name: &str, token: &str| {
+        let body = json!({"username": name, "display_name": name, "password": "correct horse battery",
+            "invitation": token});
+        app.anonymous().post("/v1/accounts", body).await
+    };
+    account("bo", &tokens[0]).await.expect(201);
+    // One that fails does not count.
+    account("bo", &tokens[0]).await.problem(409, "already-exists");
+    account("cy", &tokens[0]).await.expect(201);
+    account("di", &tokens[0]).await.problem(403, "forbidden");
+    for name in ["di", "ed", "flo"] {
+        account(name, &tokens[1]).await.expect(201);
+    }
     app.finish().await;
 }

@@ -118,3 +118,29 @@ async fn a_stream_is_changed_only_by_the_token_that_opened_it() {
     opener.patch(&format!("/v1/streams/{id}"), json!({"add": [other]})).await.problem(404, "not-found");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_token_of_another_project_does_not_reach_an_upload() {
+    let app = App::start().await;
+    let (ada, _, task) = app.with_a_task().await;
+    let (other, _) = ada.project("Other").await;
+    let token = ada.api_token(json!({"name": "t", "access": "write", "project_id": other})).await;
+    let uploads = format!("/v1/tasks/{task}/uploads");
+    let created = ada.send(ada.request(Method::POST, &uploads).header("upload-length", 5)).await;
+    let upload = created.header("location").to_owned();
+    created.expect(201);
+    let reached = async |actor: &crate::harness::Actor, method: Method| {
+        let request = actor.request(method, &upload).header("content-type", "application/offset+octet-stream");
+        actor.send(request.header("upload-offset", 0).body("12345")).await.status
+    };
+    for method in [Method::GET, Method::HEAD, Method::PATCH, Method::DELETE] {
+        assert_eq!(reached(&token, method.clone()).await, 404, "{method}");
+        let by_override = token.request(Method::POST, &upload).header("x-http-method-override", method.as_str());
+        assert!(token.send(by_override).await.status.is_client_error(), "{method}");
+    }
+    assert_eq!(reached(&ada, Method::PATCH).await, 204);
+    for method in [Method::GET, Method::HEAD, Method::PATCH, Method::DELETE] {
+        assert_eq!(reached(&token, method.clone()).await, 404, "{method}");
+    }
+    app.finish().await;
+}

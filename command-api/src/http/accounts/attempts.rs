@@ -1,8 +1,8 @@
-//! Limits of failed sign-ins, per account and per address. Only failures count. Whoever has signed in from an address
+//! Limits of failed sign-ins, per account and per address, and of sign-ups per address. Of sign-ins, only failures count. Whoever has signed in from an address
 //! before has a limit of their own there, so that nobody who guesses holds them up, elsewhere or at that address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,10 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
-use taskfold_domain::limits::{SIGN_IN_FAILURES_PER_ACCOUNT, SIGN_IN_FAILURES_PER_ADDRESS};
+use taskfold_domain::limits::{
+    SIGN_IN_FAILURES_PER_ACCOUNT, SIGN_IN_FAILURES_PER_ADDRESS, SIGN_UPS_AT_ONCE, SIGN_UPS_PER_ADDRESS,
+};
+use taskfold_web::client::client_network;
 use taskfold_web::{Code, Problem};
 use tokio::time::Instant;
 
@@ -31,20 +34,15 @@ enum Key {
     Address(IpAddr),
     /// An account at an address from which it has signed in.
     Known(String, IpAddr),
-}
-
-/// The part of an address that one client has: an IPv6 client chooses the last 64 bits itself (RFC 4291, 2.5.1).
-fn client_network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
+    /// Sign-ups from an address.
+    SignUp(IpAddr),
 }
 
 /// Failed sign-ins on this instance.
 pub struct SignInAttempts {
     accounts: DefaultKeyedRateLimiter<Key>,
     addresses: DefaultKeyedRateLimiter<Key>,
+    sign_ups: DefaultKeyedRateLimiter<Key>,
     clock: DefaultClock,
     blocked_until: Cache<Key, Instant>,
     /// Accounts and addresses from which they have signed in.
@@ -59,6 +57,7 @@ impl Key {
         match self {
             Self::Account(_) | Self::Known(..) => SIGN_IN_FAILURES_PER_ACCOUNT,
             Self::Address(_) => SIGN_IN_FAILURES_PER_ADDRESS,
+            Self::SignUp(_) => SIGN_UPS_AT_ONCE,
         }
     }
 }
@@ -100,6 +99,7 @@ impl Default for SignInAttempts {
         Self {
             accounts: limiter(ACCOUNT_INTERVAL, SIGN_IN_FAILURES_PER_ACCOUNT),
             addresses: limiter(ADDRESS_INTERVAL, SIGN_IN_FAILURES_PER_ADDRESS),
+            sign_ups: limiter(ADDRESS_INTERVAL, SIGN_UPS_PER_ADDRESS),
             clock,
             blocked_until: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(ACCOUNT_INTERVAL * 2).build(),
             known: Cache::builder().max_capacity(MAX_ENTRIES).time_to_idle(KNOWN_FOR).build(),
@@ -112,7 +112,19 @@ impl SignInAttempts {
     /// Begins an attempt, unless too many have failed or are being verified: all at once would pass before one has
     /// failed.
     pub fn begin(&self, username: &str, address: IpAddr) -> Result<Attempt, Problem> {
-        let keys = self.keys(username, address);
+        self.begin_all(self.keys(username, address))
+    }
+
+    /// Begins a sign-up, unless too many have begun at this address. Each counts, because each hashes a password and may
+    /// insert a row.
+    pub fn begin_sign_up(&self, address: IpAddr) -> Result<Attempt, Problem> {
+        let key = Key::SignUp(client_network(address));
+        let attempt = self.begin_all(vec![key.clone()])?;
+        self.count(key);
+        Ok(attempt)
+    }
+
+    fn begin_all(&self, keys: Vec<Key>) -> Result<Attempt, Problem> {
         self.must_be_allowed(&keys)?;
         let mut running = lock(&self.running);
         if keys.iter().any(|key| running.get(key).is_some_and(|count| *count >= key.limit())) {
@@ -144,18 +156,21 @@ impl SignInAttempts {
     }
 
     pub fn failed(&self, username: &str, address: IpAddr) {
-        for key in self.keys(username, address) {
-            let limiter = match &key {
-                Key::Account(_) | Key::Known(..) => &self.accounts,
-                Key::Address(_) => &self.addresses,
-            };
-            if let Err(early) = limiter.check_key(&key) {
-                let wait = early.wait_time_from(self.clock.now());
-                self.blocked_until.insert(key, Instant::now() + wait);
-            }
-            if limiter.len() % CLEAN_EVERY == CLEAN_EVERY - 1 {
-                limiter.retain_recent();
-            }
+        self.keys(username, address).into_iter().for_each(|key| self.count(key));
+    }
+
+    fn count(&self, key: Key) {
+        let limiter = match &key {
+            Key::Account(_) | Key::Known(..) => &self.accounts,
+            Key::Address(_) => &self.addresses,
+            Key::SignUp(_) => &self.sign_ups,
+        };
+        if let Err(early) = limiter.check_key(&key) {
+            let wait = early.wait_time_from(self.clock.now());
+            self.blocked_until.insert(key, Instant::now() + wait);
+        }
+        if limiter.len() % CLEAN_EVERY == CLEAN_EVERY - 1 {
+            limiter.retain_recent();
         }
     }
 
@@ -165,7 +180,8 @@ impl SignInAttempts {
 }
 
 fn too_many(wait_seconds: u32) -> Problem {
-    let detail = "Too many sign-ins have failed for this account or from this address: wait and try again";
+    let detail = "Too many sign-ins have failed, or too many accounts were created, for this account or from this \
+        address: wait and try again";
     Problem::new(Code::RateLimited, detail).retry_after(wait_seconds)
 }
 
@@ -239,5 +255,18 @@ mod tests {
         }
         assert!(!attempts.is_allowed("ada", address(9999)));
         assert!(attempts.is_allowed("ada", IpAddr::from([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1])));
+    }
+
+    #[test]
+    fn sign_ups_are_limited_by_address() {
+        let attempts = SignInAttempts::default();
+        for _ in 0..=SIGN_UPS_PER_ADDRESS {
+            assert!(attempts.begin_sign_up(HOME).is_ok());
+        }
+        assert!(attempts.begin_sign_up(HOME).is_err() && attempts.begin_sign_up(ELSEWHERE).is_ok());
+        let running: Vec<Attempt> =
+            (0..SIGN_UPS_AT_ONCE).map_while(|_| attempts.begin_sign_up(ELSEWHERE).ok()).collect();
+        assert_eq!(running.len(), SIGN_UPS_AT_ONCE as usize);
+        assert!(attempts.begin_sign_up(ELSEWHERE).is_err() && attempts.begin("ada", ELSEWHERE).is_ok());
     }
 }

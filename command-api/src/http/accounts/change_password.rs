@@ -50,10 +50,13 @@ pub async fn handler(
         return Err(Problem::new(Code::Forbidden, "The account belongs to the external issuer: change it there").into());
     };
     let (username, name) = (account.username.unwrap_or_default(), account.display_name.unwrap_or_default());
-    let _attempt = app.sign_in_attempts.begin(&username, client.address)?;
-    if !password::verify(&app, body.current_password, Some(stored.clone())).await? {
+    let refused = |reason| audit::refused(Action::PasswordChange, &client, Some(caller.user_id.0), reason);
+    let attempt = app.sign_in_attempts.begin(&username, client.address);
+    let _attempt = attempt.inspect_err(|_| refused("too many failures"))?;
+    let verified = password::verify(&app, body.current_password, Some(stored.clone())).await;
+    if !verified.inspect_err(|_| refused("too many passwords are being verified"))? {
         app.sign_in_attempts.failed(&username, client.address);
-        audit::refused(Action::PasswordChange, &client, "wrong current password");
+        refused("wrong current password");
         return Err(Problem::new(Code::Forbidden, "The current password is wrong").into());
     }
     let hash = password::hash(&app, body.new_password, [username, name], "/new_password").await?;

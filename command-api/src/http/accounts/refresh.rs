@@ -43,7 +43,7 @@ pub async fn handler(State(app): State<App>, client: Client, Body(body): Body<Re
     let refreshed = refresh(&app, &mut tx, &body.refresh_token).await.map_err(unavailable)?;
     tx.commit().await.map_err(unavailable)?;
     let Some(Refreshed { user, session, successor }) = refreshed else {
-        audit::refused(Action::Refresh, &client, "unknown, expired or replaced refresh token");
+        audit::refused(Action::Refresh, &client, None, "unknown, expired or replaced refresh token");
         return Err(Problem::new(Code::Unauthenticated, "The refresh token is not valid: sign in again").into());
     };
     audit::done(Action::Refresh, &client, user, session);
@@ -93,8 +93,8 @@ async fn refresh(app: &App, db: &mut PgConnection, token: &str) -> sqlx::Result<
     // Without one, the release before replaced the token: the client signs in again, and nothing was copied.
     let Some(successor) = successor else { return Ok(None) };
     let refreshed = Refreshed { user: session.user_id, session: session.session_id, successor };
-    if is_current {
-        replace(app, db, &spent, &refreshed, &key).await?;
+    if is_current && !replace(app, db, &spent, &refreshed, &key).await? {
+        return Ok(None);
     }
     Ok(Some(refreshed))
 }
@@ -105,14 +105,15 @@ fn current_successor(key: &[u8], token: &str, in_force: &[u8]) -> Option<String>
     successors.take(MAX_SUCCESSORS).find(|candidate| digest(candidate) == in_force)
 }
 
+/// Replaces the token of the session. False: the session has ended meanwhile.
 async fn replace(
     app: &App,
     db: &mut PgConnection,
     spent: &[u8],
     refreshed: &Refreshed,
     key: &[u8],
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<bool> {
+    let replaced = sqlx::query!(
         r#"
         UPDATE sessions
         SET refresh_hash = $2, successor_key = $3, refreshed_at = now(),
@@ -127,6 +128,9 @@ async fn replace(
     )
     .execute(&mut *db)
     .await?;
+    if replaced.rows_affected() == 0 {
+        return Ok(false);
+    }
     sqlx::query!(
         "INSERT INTO spent_refresh_tokens (refresh_hash, session_id, spent_at) VALUES ($1, $2, now())",
         spent,
@@ -134,7 +138,7 @@ async fn replace(
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Ends the session of a refresh token that was replaced.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use taskfold_domain::ids::UserId;
 use taskfold_domain::limits::{SESSION_MAX_DAYS, USERNAME_MAX_CHARS};
 use taskfold_web::audit::{self, Action};
-use taskfold_web::client::Client;
+use taskfold_web::client::{Client, client_network};
 use taskfold_web::problem::AccountProblems;
 use taskfold_web::read::Body;
 use taskfold_web::{Code, Problem};
@@ -44,12 +44,17 @@ pub async fn handler(
     let wrong = || Problem::new(Code::Unauthenticated, "The username or the password is wrong");
     // No account has such a name, and none needs to be remembered.
     if body.username.contains('\0') || body.username.len() > USERNAME_MAX_CHARS {
-        audit::refused(Action::SignIn, &client, "impossible username");
+        audit::refused(Action::SignIn, &client, None, "impossible username");
         return Err(wrong().into());
     }
-    let _attempt = app.sign_in_attempts.begin(&body.username, client.address).inspect_err(|_| {
-        audit::refused(Action::SignIn, &client, "too many failures");
-    })?;
+    let attempt = match app.sign_in_attempts.begin(&body.username, client.address) {
+        Err(_) if has_signed_in_from(&app, &body.username, &client).await.map_err(unavailable)? => {
+            app.sign_in_attempts.succeeded(&body.username, client.address);
+            app.sign_in_attempts.begin(&body.username, client.address)
+        }
+        attempt => attempt,
+    };
+    let _attempt = attempt.inspect_err(|_| audit::refused(Action::SignIn, &client, None, "too many failures"))?;
     let account = sqlx::query!(
         r#"SELECT user_id, password_hash, disabled_at IS NOT NULL AS "disabled!" FROM accounts WHERE username = $1"#,
         body.username,
@@ -58,14 +63,17 @@ pub async fn handler(
     .await
     .map_err(unavailable)?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let is_right = password::verify(&app, body.password, stored.clone()).await?;
+    let tried = account.as_ref().map(|account| account.user_id);
+    let is_right = password::verify(&app, body.password, stored.clone()).await.inspect_err(|_| {
+        audit::refused(Action::SignIn, &client, tried, "too many passwords are being verified");
+    })?;
     let Some((account, stored)) = account.filter(|_| is_right).zip(stored) else {
         app.sign_in_attempts.failed(&body.username, client.address);
-        audit::refused(Action::SignIn, &client, "wrong username or password");
+        audit::refused(Action::SignIn, &client, tried, "wrong username or password");
         return Err(wrong().into());
     };
     if account.disabled {
-        audit::refused(Action::SignIn, &client, "disabled account");
+        audit::refused(Action::SignIn, &client, Some(account.user_id), "disabled account");
         return Err(Problem::new(Code::Unauthenticated, "The account is disabled").into());
     }
     app.sign_in_attempts.succeeded(&body.username, client.address);
@@ -73,11 +81,27 @@ pub async fn handler(
     let (user, session, refresh_token) = (account.user_id, app.clock.new_id(), new_secret(&app.clock));
     let opening = open_session(&app, (user, &stored), session, &refresh_token, &client);
     if !opening.await.map_err(unavailable)? {
-        audit::refused(Action::SignIn, &client, "changed meanwhile");
+        audit::refused(Action::SignIn, &client, Some(user), "changed meanwhile");
         return Err(wrong().into());
     }
     audit::done(Action::SignIn, &client, user, session);
     Tokens::new(&app, UserId(user), session, refresh_token)
+}
+
+/// Returns whether a session of the account was opened in the network of this client, also before a restart, or on
+/// another instance.
+async fn has_signed_in_from(app: &App, username: &str, client: &Client) -> sqlx::Result<bool> {
+    let sessions = sqlx::query_scalar!(
+        r#"
+        SELECT DISTINCT s.address AS "address!" FROM sessions s JOIN accounts a USING (user_id)
+        WHERE a.username = $1 AND s.address IS NOT NULL
+        LIMIT 1000
+        "#,
+        username,
+    );
+    let here = client_network(client.address);
+    let networks = sessions.fetch_all(&app.pool).await?.into_iter().filter_map(|address| address.parse().ok());
+    Ok(networks.map(client_network).any(|network| network == here))
 }
 
 /// Inserts the session, and removes those of the user that ended long ago. `false` if the account was disabled, or got

@@ -56,7 +56,7 @@ pub async fn handler(
         claimed += claim.execute(&mut *tx).await.map_err(unavailable)?.rows_affected();
     }
     if claimed == 0 {
-        audit::refused(Action::PlaceholderClaim, &client, "no offer in force");
+        audit::refused(Action::PlaceholderClaim, &client, Some(caller.user_id.0), "no offer in force");
         return Err(Problem::not_found().into());
     }
     tx.commit().await.map_err(unavailable)?;

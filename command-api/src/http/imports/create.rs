@@ -59,6 +59,11 @@ pub async fn handler(
     }
     must_be_json(request.headers().get(CONTENT_TYPE))?;
     let max = usize::try_from(app.limits.import_bytes).unwrap_or(usize::MAX);
+    // Held until it is stored: each file is in memory, and so is what it is parsed into.
+    let _slot = app.import_files.take(user).map_err(|_| {
+        let detail = "Too many imports are being received, or too many of yours: try again when one is accepted";
+        Problem::new(Code::RateLimited, detail).retry_after(1)
+    })?;
     let document = body_bytes(request, max, MAX_UPLOAD_TIME).await?;
     let (document, checked) = check(format, document).await?;
     let (source_id, digest) = checked.map_err(|invalid| match invalid {

@@ -44,14 +44,14 @@ pub async fn handler(
 ) -> Result<Reply, ApiError> {
     let user = request.caller.user_id.0;
     let Some(invitation) = store::find(&app.pool, &token).await.map_err(unavailable)? else {
-        audit::refused(Action::InvitationAccept, &client, "unknown token");
+        audit::refused(Action::InvitationAccept, &client, Some(user), "unknown token");
         return Err(Problem::not_found().into());
     };
     let id = invitation.id;
     let accepted = accept(app, request, invitation).await;
     match &accepted {
         Ok(_) => audit::done(Action::InvitationAccept, &client, user, id),
-        Err(_) => audit::refused(Action::InvitationAccept, &client, "the invitation cannot be used"),
+        Err(_) => audit::refused(Action::InvitationAccept, &client, Some(user), "the invitation cannot be used"),
     }
     accepted
 }

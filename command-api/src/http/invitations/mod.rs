@@ -13,14 +13,15 @@ pub mod revoke;
 /// Invitations and their uses in the database.
 mod store;
 
-pub use store::made;
-
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use super::accounts::tokens::unavailable;
 use super::app::App;
 use super::error::ApiError;
+
+pub use store::{count_sign_up, made};
 
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -31,12 +32,13 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(accept::handler))
 }
 
-/// Returns whether somebody could join a project by the invitation with this token.
-pub async fn is_in_force(app: &App, token: &str) -> Result<bool, ApiError> {
-    let Some(invitation) = store::find(&app.pool, token).await.map_err(unavailable)? else { return Ok(false) };
+/// The invitation with this token, if somebody could join a project by it.
+pub async fn in_force(app: &App, token: &str) -> Result<Option<Uuid>, ApiError> {
+    let Some(invitation) = store::find(&app.pool, token).await.map_err(unavailable)? else { return Ok(None) };
     if !invitation.in_force || invitation.used_up {
-        return Ok(false);
+        return Ok(None);
     }
     let project = app.engine.load_project(invitation.project()).await?;
-    Ok(app.engine.carry_authority(&project, &[invitation.facts()?]).await? == [true])
+    let carries = app.engine.carry_authority(&project, &[invitation.facts()?]).await? == [true];
+    Ok(carries.then_some(invitation.id))
 }

@@ -56,6 +56,17 @@ pub async fn insert(db: &mut PgConnection, new: NewInvitation<'_>) -> sqlx::Resu
     Ok(())
 }
 
+/// Counts an account that is created with an invitation. False: it has created as many as it has uses.
+pub async fn count_sign_up(db: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
+    let counted = sqlx::query!(
+        "UPDATE invitations SET sign_ups = sign_ups + 1 WHERE invitation_id = $1 AND (max_uses IS NULL OR sign_ups < max_uses)",
+        id,
+    )
+    .execute(db)
+    .await?;
+    Ok(counted.rows_affected() == 1)
+}
+
 /// Revokes an invitation, unless it is revoked already. False: it does not exist.
 pub async fn revoke(pool: &PgPool, project: ProjectId, id: Uuid) -> sqlx::Result<bool> {
     let revoked = sqlx::query!(

@@ -12,8 +12,6 @@ pub mod resumable;
 pub mod rows;
 /// An upload in a single request, which leaves nothing behind if it breaks off.
 pub mod single;
-/// Slots of uploads in progress.
-mod slots;
 
 use std::sync::Arc;
 
@@ -25,9 +23,8 @@ use taskfold_event_log::Clock;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::slots::{NoSlot, Slot, Slots};
 use crate::{Store, StoreError};
-use slots::Slots;
-pub use slots::UploadSlot;
 
 /// State that uploads share. Cheap to clone.
 #[derive(Clone)]
@@ -105,7 +102,7 @@ pub enum UploadError {
 impl Uploads {
     /// Each upload in progress holds at most two parts in memory.
     pub fn new(pool: PgPool, store: Store, limits: &Configured, clock: Clock) -> Self {
-        let slots = Slots::new(limits.concurrent_uploads, limits.concurrent_uploads_per_user);
+        let slots = Slots::new(limits.concurrent_uploads.get(), limits.concurrent_uploads_per_user.get());
         Self {
             pool,
             store,
@@ -118,7 +115,10 @@ impl Uploads {
     }
 
     /// A slot for one upload of the user, held while it is received.
-    pub fn slot(&self, user: UserId) -> Result<UploadSlot, UploadError> {
-        self.slots.take(user)
+    pub fn slot(&self, user: UserId) -> Result<Slot, UploadError> {
+        self.slots.take(user).map_err(|none| match none {
+            NoSlot::OfAll => UploadError::TooManyAtOnce,
+            NoSlot::OfUser { max } => UploadError::TooManyOfUser { max },
+        })
     }
 }

@@ -5,7 +5,8 @@ use taskfold_domain::ids::AttachmentId;
 use taskfold_event_log::deadline::{REQUEST, within};
 use tokio::time::{Duration, Instant};
 
-use super::{AttachRequest, Target, UploadError, UploadSlot, Uploads, rows};
+use super::{AttachRequest, Target, UploadError, Uploads, rows};
+use crate::slots::Slot;
 use crate::{StoredFile, Writer};
 
 /// Interval at which a long upload renews its row. The janitor removes uploads whose row was not renewed for a day.
@@ -19,7 +20,7 @@ pub struct SingleUpload {
     target: Target,
     writer: Option<Writer>,
     renewed: Instant,
-    _slot: UploadSlot,
+    _slot: Slot,
 }
 
 impl SingleUpload {

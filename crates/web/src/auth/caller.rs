@@ -121,7 +121,7 @@ where
             .ok_or_else(|| Problem::new(Code::Unauthenticated, "Send `Authorization: Bearer <access token>`"))?;
         let verified = Verifier::from_ref(state).verify(token).await;
         if let Err(rejected @ (Rejected::Invalid | Rejected::Ended)) = &verified {
-            audit::refused(Action::Authenticate, &Client::of(parts), rejected.as_str());
+            audit::refused(Action::Authenticate, &Client::of(parts), None, rejected.as_str());
         }
         let caller = verified?;
         trace::record_caller(&caller);

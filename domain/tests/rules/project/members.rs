@@ -25,7 +25,7 @@ fn role_changed(user_id: UserId, from: Role, to: Role) -> ProjectEvent {
     ProjectEvent::MemberRoleChanged(MemberRoleChanged { member: Delta::new(member(from), member(to)) })
 }
 
-fn member_removed(user_id: UserId, role: Role) -> ProjectEvent {
+pub(super) fn member_removed(user_id: UserId, role: Role) -> ProjectEvent {
     ProjectEvent::MemberRemoved(MemberRemoved { member: removed(Member { user_id, role }), left: None })
 }
 

@@ -61,7 +61,7 @@ pub async fn handler(
     .await?;
     let client = Client::of(&parts);
     let Some(link) = link else {
-        audit::refused(Action::CalendarLinkUse, &client, "no such link in force");
+        audit::refused(Action::CalendarLinkUse, &client, None, "no such link in force");
         return Err(Problem::not_found().into());
     };
     let project = ProjectId(link.project_id);
@@ -75,7 +75,7 @@ pub async fn handler(
     };
     let request = ReadRequest::by(caller, &parts)?;
     let opened = request.project(&app, None, project).await.inspect_err(|_| {
-        audit::refused(Action::CalendarLinkUse, &client, "the project cannot be read");
+        audit::refused(Action::CalendarLinkUse, &client, Some(link.user_id), "the project cannot be read");
     })?;
     audit::done(Action::CalendarLinkUse, &client, link.user_id, link.link_id);
     let shown_as = query.shown_as.unwrap_or(link.shown_as.0);

@@ -123,7 +123,7 @@ impl StreamRequest {
             }
             Err(refusal) => {
                 if let Some(reason) = refusal.of_token() {
-                    audit::refused(Action::Authenticate, &client, reason);
+                    audit::refused(Action::Authenticate, &client, None, reason);
                 }
                 refusal.record(user, start);
                 refusal.into_response(app, start)

@@ -95,6 +95,7 @@ impl Simulation {
                     teams: Vec::new(),
                     template: None,
                     invitation: None,
+                    teams_then: Vec::new(),
                 };
                 match project::decide(&self.project, command, &context) {
                     Ok(events) => {

@@ -1,15 +1,12 @@
-//! Slots of uploads in progress: for all, and for each user, so that nobody takes all of them.
+//! Slots of files that are being received: for all, and for each user, so that nobody takes all of them.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use taskfold_domain::ids::UserId;
 
-use super::UploadError;
-
-/// Uploads in progress.
-pub(super) struct Slots {
+/// Slots, some of which are taken.
+pub struct Slots {
     taken: Mutex<Taken>,
     max: u32,
     max_per_user: u32,
@@ -22,25 +19,33 @@ struct Taken {
     by_user: HashMap<UserId, u32>,
 }
 
+/// Reason for which no slot is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSlot {
+    OfAll,
+    OfUser { max: u32 },
+}
+
 impl Slots {
-    pub(super) fn new(max: NonZeroU32, max_per_user: NonZeroU32) -> Arc<Self> {
-        Arc::new(Self { taken: Mutex::default(), max: max.get(), max_per_user: max_per_user.get() })
+    pub fn new(max: u32, max_per_user: u32) -> Arc<Self> {
+        Arc::new(Self { taken: Mutex::default(), max, max_per_user })
     }
 
-    pub(super) fn take(self: &Arc<Self>, user: UserId) -> Result<UploadSlot, UploadError> {
+    /// Takes a slot, until it is dropped.
+    pub fn take(self: &Arc<Self>, user: UserId) -> Result<Slot, NoSlot> {
         let mut taken = self.lock();
         let of_user = taken.by_user.get(&user).copied().unwrap_or_default();
         // The user can do something about this one.
         if of_user >= self.max_per_user {
-            return Err(UploadError::TooManyOfUser { max: self.max_per_user });
+            return Err(NoSlot::OfUser { max: self.max_per_user });
         }
         if taken.total >= self.max {
-            return Err(UploadError::TooManyAtOnce);
+            return Err(NoSlot::OfAll);
         }
         taken.total += 1;
         taken.by_user.insert(user, of_user + 1);
         drop(taken);
-        Ok(UploadSlot { slots: Arc::clone(self), user })
+        Ok(Slot { slots: Arc::clone(self), user })
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -48,13 +53,13 @@ impl Slots {
     }
 }
 
-/// Slot of one upload, until it is dropped.
-pub struct UploadSlot {
+/// A taken slot.
+pub struct Slot {
     slots: Arc<Slots>,
     user: UserId,
 }
 
-impl Drop for UploadSlot {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.lock();
         taken.total -= 1;
@@ -75,13 +80,12 @@ mod tests {
 
     #[test]
     fn nobody_takes_all_slots() {
-        let number = |n| NonZeroU32::new(n).expect("not zero");
-        let slots = Slots::new(number(3), number(2));
+        let slots = Slots::new(3, 2);
         let [ada, bea] = [1, 2].map(|n| UserId(Uuid::from_u128(n)));
         let (first, _second) = (slots.take(ada).expect("free"), slots.take(ada).expect("free"));
-        assert!(matches!(slots.take(ada), Err(UploadError::TooManyOfUser { max: 2 })));
+        assert!(matches!(slots.take(ada), Err(NoSlot::OfUser { max: 2 })));
         let _third = slots.take(bea).expect("free");
-        assert!(matches!(slots.take(bea), Err(UploadError::TooManyAtOnce)));
+        assert!(matches!(slots.take(bea), Err(NoSlot::OfAll)));
         drop(first);
         drop(slots.take(bea).expect("free again"));
         assert_eq!(slots.lock().by_user.get(&bea), Some(&1));
