@@ -51,7 +51,8 @@ WHERE CASE
     WHEN l.attachment_id IS NULL OR l.added_at IS NULL OR l.removed_at <= j.counted THEN
         NOT EXISTS (SELECT FROM attachment_uploads u WHERE u.attachment_id = f.attachment_id)
     WHEN l.removed_at IS NULL THEN
-        (f.task_id, f.project_id, f.size) IS DISTINCT FROM (l.task_id::uuid, l.project_id::uuid, l.size)
+        f.task_id IS DISTINCT FROM l.task_id::uuid OR f.project_id IS DISTINCT FROM l.project_id::uuid
+        OR f.size IS DISTINCT FROM l.size
     ELSE false
 END;
 

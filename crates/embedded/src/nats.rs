@@ -84,7 +84,8 @@ impl Nats {
     /// Content of the configuration file. With flags instead, nats-server would append to the folder of JetStream.
     ///
     /// Followers have an account of their own, into which the events are exported: within the account of the program, a
-    /// request with a subject of the stream as its reply subject would have the server write to the stream. They read
+    /// request with a subject of the stream as its reply subject would have the server write to the stream. (They may not
+    /// request `$JS.API.INFO`, but importing it keeps the server from answering for their account too.) They read
     /// the stream by its sequences (`DIRECT.GET`), and not with consumers: whoever may create a consumer may have it
     /// send messages to any subject.
     fn settings_text(&self) -> String {
@@ -107,6 +108,7 @@ accounts {{
     exports: [
       {{ stream: "{prefix}.events.>", accounts: [FOLLOWERS] }}
       {{ stream: "{prefix}.log.adopted", accounts: [FOLLOWERS] }}
+      {{ service: "$JS.API.INFO", accounts: [FOLLOWERS] }}
       {{ service: "$JS.API.STREAM.INFO.{stream}", accounts: [FOLLOWERS] }}
       {{ service: "$JS.API.DIRECT.GET.{stream}", accounts: [FOLLOWERS] }}
     ]
@@ -119,6 +121,7 @@ accounts {{
     imports: [
       {{ stream: {{ account: TASKFOLD, subject: "{prefix}.events.>" }} }}
       {{ stream: {{ account: TASKFOLD, subject: "{prefix}.log.adopted" }} }}
+      {{ service: {{ account: TASKFOLD, subject: "$JS.API.INFO" }} }}
       {{ service: {{ account: TASKFOLD, subject: "$JS.API.STREAM.INFO.{stream}" }} }}
       {{ service: {{ account: TASKFOLD, subject: "$JS.API.DIRECT.GET.{stream}" }} }}
     ]

@@ -2,8 +2,9 @@
 
 /// Codes and classes of a transient failure of the server, not of the statement: no connection (08), transaction
 /// conflicts (40), lack of resources, such as a full disk (53), operator intervention, timeouts included (57), system
-/// errors (58), a lock timeout (55P03), a read-only server (25006), a session that was idle for too long (25P03).
-const TRANSIENT: [&str; 8] = ["08", "40", "53", "57", "58", "55P03", "25006", "25P03"];
+/// errors (58), a database that accepts no connections now (55000), a lock timeout (55P03), a read-only server (25006),
+/// a session that was idle for too long (25P03).
+const TRANSIENT: [&str; 9] = ["08", "40", "53", "57", "58", "55000", "55P03", "25006", "25P03"];
 
 /// Codes and classes that concern the connection, the schema or the grants, and not the values in a statement: a plan
 /// that a schema change invalidated (0A), an invalid transaction state (25), an unknown prepared statement (26), the
