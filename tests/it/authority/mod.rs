@@ -6,6 +6,8 @@ mod accounts;
 mod claims;
 /// Invitations, against the authority of who made them.
 mod invitations;
+/// Roles and means of authentication, on all that grants or listens.
+mod means;
 /// Operations of the API, by the scope of a token.
 mod scopes;
 /// Sessions, and all that is made with them.

@@ -1,5 +1,6 @@
-//! Limits of failed sign-ins, per account and per address, and of sign-ups per address. Of sign-ins, only failures count. Whoever has signed in from an address
-//! before has a limit of their own there, so that nobody who guesses holds them up, elsewhere or at that address.
+//! Limits of failed sign-ins, per account and per address, and of sign-ups per address. Of sign-ins, only failures
+//! count. Whoever has signed in from an address before has a limit of their own there, so that nobody who guesses
+//! elsewhere holds them up.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
