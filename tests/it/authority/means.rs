@@ -4,7 +4,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, App};
+use crate::harness::{Actor, App, eventually};
 
 /// Means of authentication of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +122,10 @@ async fn nobody_gets_in_or_listens_with_other_means_than_their_role_permits() {
     let app = App::start().await;
     let owner = app.person("owner").await;
     let (project, _) = owner.project("P").await;
+    eventually("presence is accepted", || async {
+        (Attempt::BePresent.status(&owner, &project).await == 200).then_some(())
+    })
+    .await;
     for role in ["viewer", "member", "admin", "owner", "removed", "stranger"] {
         let person = if role == "owner" { owner.clone() } else { app.person(&format!("the-{role}")).await };
         let (other, _) = person.project("Other").await;
