@@ -71,8 +71,7 @@ pub fn service(deps: Deps) -> Service {
     let (router, document) = http::router().split_for_parts();
     Service {
         router: router
-            .layer(from_fn(layers::vary_by_caller))
-            .layer(from_fn_with_state(rates, rate_limit::limit))
+            .layer((from_fn_with_state(rates, rate_limit::limit), from_fn(layers::vary_by_caller)))
             .with_state(app),
         document,
         background: vec![

@@ -82,8 +82,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
     let (router, document) = http::router().split_for_parts();
     Ok(Service {
         router: router
-            .layer(from_fn(layers::vary_by_caller))
-            .layer(from_fn_with_state(rates, rate_limit::limit))
+            .layer((from_fn_with_state(rates, rate_limit::limit), from_fn(layers::vary_by_caller)))
             .with_state(app),
         document,
         background: vec![

@@ -23,36 +23,39 @@ use crate::{headers, rate_limit};
 /// Adds the layers of every role to a router: problems for unknown paths and methods, for panics and for large headers,
 /// security headers, and tracing. `api` may be used from other origins, `internal` may not. With a log, every response
 /// names it.
+///
+/// Layers are added in groups, the outermost first: each `Router::layer` boxes what is behind it, which each layer in
+/// front of it clones for each request.
 pub fn around(api: Router, internal: Router, log: Option<watch::Receiver<LogIdentity>>, clock: Clock) -> Router {
     let api = api.fallback(|| async { Problem::new(Code::NotFound, "The path does not exist") });
-    let api = guarded(api, log.clone())
-        .layer(from_fn(restore_options))
-        .layer(cross_origin())
-        .layer(from_fn(mark_plain_options));
-    api.merge(guarded(internal, log))
-        .layer(from_fn_with_state(clock, crate::trace::trace))
-        .layer(from_fn(crate::drain::read_rest))
-        .layer(from_fn(crate::security_headers::add))
+    let cross_origin = (from_fn(mark_plain_options), cross_origin(), from_fn(restore_options));
+    let api = guarded(api, log.clone()).layer(cross_origin);
+    api.merge(guarded(internal, log)).layer((
+        from_fn(crate::security_headers::add),
+        from_fn(crate::drain::read_rest),
+        from_fn_with_state(clock, crate::trace::trace),
+    ))
 }
 
 /// Adds the layers closest to the handlers.
 fn guarded(router: Router, log: Option<watch::Receiver<LogIdentity>>) -> Router {
-    let router = router
-        .method_not_allowed_fallback(async |method: Method| {
-            if method == Method::OPTIONS {
-                return StatusCode::NO_CONTENT.into_response();
-            }
-            Problem::new(Code::MethodNotAllowed, "The path does not support this method: see the header Allow")
-                .into_response()
-        })
-        .layer(from_fn(limit_headers));
-    let router = match log {
-        Some(log) => router.layer(from_fn_with_state(log, crate::log::identify)),
-        None => router,
-    };
-    router.layer(from_fn(crate::deadline::limit)).layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+    let router = router.method_not_allowed_fallback(async |method: Method| {
+        if method == Method::OPTIONS {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        Problem::new(Code::MethodNotAllowed, "The path does not support this method: see the header Allow")
+            .into_response()
+    });
+    let catch_panics = CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
         Problem::internal(&"a handler panicked").into_response()
-    }))
+    });
+    let (deadline, limit_headers) = (from_fn(crate::deadline::limit), from_fn(limit_headers));
+    match log {
+        Some(log) => {
+            router.layer((catch_panics, deadline, from_fn_with_state(log, crate::log::identify), limit_headers))
+        }
+        None => router.layer((catch_panics, deadline, limit_headers)),
+    }
 }
 
 /// Allows all origins: requests have a bearer token and never a cookie, so another site cannot misuse a session.
