@@ -171,7 +171,7 @@ impl NewKey {
         let key = SigningKey::from_bytes(&secret);
         let id: [u8; 8] = rand::random();
         Ok(Self {
-            kid: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            kid: hex::encode(id),
             private_pem: key.to_pkcs8_pem(LineEnding::LF)?.to_string(),
             public_pem: key.verifying_key().to_public_key_pem(LineEnding::LF)?,
         })

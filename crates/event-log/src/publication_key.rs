@@ -10,20 +10,20 @@ use uuid::Uuid;
 pub const SIGNATURE_HEADER: &str = "Taskfold-Signature";
 /// Characters of a signature that are left out of a fingerprint.
 const FINGERPRINT_CHARS: usize = 48;
-/// Key of the messages of a log.
+/// Key of the messages of a log, of which the first block is hashed already.
 #[derive(Clone)]
-pub struct PublicationKey(Vec<u8>);
+pub struct PublicationKey(Hmac<Sha256>);
 
 /// Reads the key. The projector and the live feed may.
 pub async fn publication_key(db: impl PgExecutor<'_>) -> sqlx::Result<PublicationKey> {
-    sqlx::query_scalar!("SELECT key FROM publication_key").fetch_one(db).await.map(PublicationKey)
+    let key = sqlx::query_scalar!("SELECT key FROM publication_key").fetch_one(db).await?;
+    Ok(PublicationKey::new(&key))
 }
 
 impl PublicationKey {
     /// Signs the message at a position of the log, in hexadecimal.
     pub fn sign(&self, log: Uuid, position: i64, payload: &[u8]) -> String {
-        let code = self.code(log, position, payload).finalize().into_bytes();
-        code.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(self.code(log, position, payload).finalize().into_bytes())
     }
 
     /// Tells keys apart without revealing them.
@@ -33,14 +33,18 @@ impl PublicationKey {
 
     /// Tells whether the signature is that of the message, in the same time however much of it is right.
     pub fn has_signed(&self, log: Uuid, position: i64, payload: &[u8], signature: &str) -> bool {
-        let digit = |at: usize| signature.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let bytes: Option<Vec<u8>> = (0..signature.len()).step_by(2).map(digit).collect();
-        bytes.is_some_and(|bytes| self.code(log, position, payload).verify_slice(&bytes).is_ok())
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(signature, &mut bytes).is_ok()
+            && self.code(log, position, payload).verify_slice(&bytes).is_ok()
     }
 
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("a key"))
+    }
+
     fn code(&self, log: Uuid, position: i64, payload: &[u8]) -> Hmac<Sha256> {
-        let mut code = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key");
+        let mut code = self.0.clone();
         code.update(log.as_bytes());
         code.update(&position.to_be_bytes());
         code.update(payload);
@@ -54,13 +58,13 @@ mod tests {
 
     #[test]
     fn a_signature_is_of_one_message_in_one_log() {
-        let (key, log) = (PublicationKey(vec![7; 32]), Uuid::from_u128(1));
+        let (key, log) = (PublicationKey::new(&[7; 32]), Uuid::from_u128(1));
         let signature = key.sign(log, 3, b"{}");
         assert!(key.has_signed(log, 3, b"{}", &signature));
         assert!(!key.has_signed(Uuid::from_u128(2), 3, b"{}", &signature), "of another log");
         assert!(!key.has_signed(log, 4, b"{}", &signature), "at another position");
         assert!(!key.has_signed(log, 3, b"{ }", &signature), "of another payload");
-        assert!(!PublicationKey(vec![8; 32]).has_signed(log, 3, b"{}", &signature), "with another key");
+        assert!(!PublicationKey::new(&[8; 32]).has_signed(log, 3, b"{}", &signature), "with another key");
         for other in ["", "0", &signature[1..]] {
             assert!(!key.has_signed(log, 3, b"{}", other), "{other:?}");
         }

@@ -80,12 +80,12 @@ impl StreamRegistry {
 
     /// Name by which other instances address this one.
     pub fn instance(&self) -> String {
-        hex(&self.instance)
+        hex::encode(self.instance)
     }
 
     /// Name of the instance that has the stream.
     pub fn instance_of(stream: Uuid) -> String {
-        hex(&stream.as_bytes()[..INSTANCE_BYTES])
+        hex::encode(&stream.as_bytes()[..INSTANCE_BYTES])
     }
 
     /// Registers a new stream, until the returned value is dropped.
@@ -131,10 +131,6 @@ impl Drop for OpenStream {
     fn drop(&mut self) {
         lock(&self.open).remove(&self.id);
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -116,13 +116,12 @@ pub fn digests(headers: Option<&HeaderMap>, query: Option<&Sha256Hex>) -> Result
 }
 
 fn from_hex(text: &str) -> Option<Sha256Bytes> {
-    let bytes: Option<Vec<u8>> =
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
-    bytes?.try_into().ok()
+    let mut bytes = Sha256Bytes::default();
+    hex::decode_to_slice(text, &mut bytes).is_ok().then_some(bytes)
 }
 
 pub fn to_hex(bytes: &Sha256Bytes) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }
 
 #[cfg(test)]

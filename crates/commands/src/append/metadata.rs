@@ -10,7 +10,7 @@ pub fn metadata(append: &Append, is_first: bool) -> String {
     let mut entries = BTreeMap::new();
     if is_first {
         let effects = &append.effects;
-        entries.insert("fingerprint", append.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect());
+        entries.insert("fingerprint", hex::encode(&append.fingerprint));
         entries.extend(effects.created_id.map(|id| ("created_id", id.to_string())));
         entries.extend(effects.created.then(|| ("created", "true".to_owned())));
         // Microseconds since 1970.
