@@ -28,7 +28,7 @@ const SPARE: usize = 2;
 pub struct Rank(String);
 
 impl Rank {
-    /// Number of consecutive values of jitter that make different ranks.
+    /// Number of consecutive values of jitter that make different ranks, of which 0 is the lowest.
     pub const JITTERS: u32 = (BASE * (BASE - 1)) as u32;
 
     pub fn as_str(&self) -> &str {
@@ -103,11 +103,11 @@ fn push_number(text: &mut String, mut number: u64, width: usize) {
     text.extend(digits);
 }
 
-/// Two digits, the last never `0`.
+/// Two digits in the order of the numbers, the last never `0`.
 fn push_jitter(text: &mut String, jitter: u32) {
     let jitter = u64::from(jitter);
-    text.push(digit(jitter));
-    text.push(digit((jitter / BASE) % (BASE - 1) + 1));
+    text.push(digit(jitter / (BASE - 1)));
+    text.push(digit(jitter % (BASE - 1) + 1));
 }
 
 fn value(byte: u8) -> u64 {

@@ -37,6 +37,11 @@ impl Timestamp {
         Self(DateTime::from_timestamp_micros(micros.clamp(FIRST, LAST)).unwrap_or_default())
     }
 
+    /// From milliseconds since 1970; beyond the bounds, the bound.
+    pub fn from_millis(millis: i64) -> Self {
+        Self::from_micros(millis.saturating_mul(1_000))
+    }
+
     /// Checks the bounds. `None` also for a time that exceeds them once its leap second is counted.
     pub fn within_bounds(time: DateTime<Utc>) -> Option<Self> {
         let micros = time.timestamp_micros();

@@ -247,6 +247,60 @@ async fn a_repeated_bulk_command_has_the_same_tasks_and_the_same_reply() {
     app.finish().await;
 }
 
+/// Cards that are selected and dragged together stand in the order in which they were selected.
+#[tokio::test]
+async fn a_bulk_command_that_places_tasks_keeps_their_order() {
+    let app = App::start().await;
+    let ada = app.person("ada").await;
+    let (project, columns) = ada.project("P").await;
+    let mut tasks = Vec::new();
+    for n in 0..30 {
+        tasks.push(ada.task(&project, &format!("{n}")).await);
+    }
+    let (first, last) = (tasks.remove(0), tasks.pop().unwrap());
+    let bulk = format!("/v1/projects/{project}/tasks/bulk");
+    let on_board = async |column: usize| -> Vec<String> {
+        let board = ada.get_at(&format!("/v1/projects/{project}/board"), app.head().await).await.expect(200);
+        let cards = board["columns"][column]["tasks"].as_array().unwrap();
+        cards.iter().map(|card| card["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let send = async |command: Value, tasks: &[String]| {
+        let answer = ada.post(&bulk, json!({"command": command, "task_ids": tasks})).await;
+        let position = answer.position();
+        let reply = answer.expect(200);
+        assert!(reply["results"].as_array().unwrap().iter().all(|result| result["outcome"] == "applied"), "{reply}");
+        assert_eq!(position, app.head().await, "the position of the last change");
+    };
+    let mut selected: Vec<String> = tasks.iter().rev().cloned().collect();
+    selected.rotate_left(7);
+    let moves = |data: Value| json!({"type": "task.move", "data": data});
+    // Each place with the number of the other two cards that stand before the selected ones.
+    for (neighbour, before) in [
+        (json!({"after": first}), 1),
+        (json!({"before": first}), 0),
+        (json!({"before": null}), 2),
+        (json!({"after": null}), 0),
+    ] {
+        let mut place = json!({"column_id": columns[0]});
+        place.as_object_mut().unwrap().extend(neighbour.as_object().unwrap().clone());
+        send(moves(place.clone()), &selected).await;
+        let others = [first.clone(), last.clone()];
+        let expected = [&others[..before], &selected, &others[before..]].concat();
+        assert_eq!(on_board(0).await, expected, "{place}");
+        selected.rotate_left(3);
+    }
+    send(moves(json!({"column_id": columns[1]})), &selected).await;
+    assert_eq!(on_board(1).await, selected);
+    selected.reverse();
+    send(json!({"type": "task.complete", "data": {}}), &selected).await;
+    assert_eq!(on_board(2).await, selected);
+    // For a filter, the order of the board.
+    let body = json!({"command": {"type": "task.reopen", "data": {}}, "filter": {"status": "completed"}});
+    ada.post(&bulk, body).await.expect(200);
+    assert_eq!(on_board(0).await, [vec![first, last], selected].concat());
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_key_cannot_be_shared_by_a_bulk_command_and_a_single_one() {
     let app = App::start().await;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use taskfold_domain::ids::{ProjectId, UserId};
+use taskfold_domain::ids::{ProjectId, TaskId, UserId};
 use taskfold_domain::task::Origin;
 use taskfold_domain::{Precondition, Rank, Refusal, Timestamp};
 use uuid::Uuid;
@@ -26,6 +26,8 @@ pub struct Envelope {
     pub project_id: Option<ProjectId>,
     /// Rank that an import gives to a created or moved task.
     pub rank: Option<Rank>,
+    /// Task behind which a move goes, whatever neighbours the command names: a bulk command keeps the order of its tasks.
+    pub behind: Option<TaskId>,
     pub traceparent: Option<String>,
     /// Conversation that the command belongs to.
     pub correlation_id: Option<Uuid>,
@@ -49,6 +51,7 @@ impl Envelope {
             precondition: Precondition::None,
             project_id: None,
             rank: None,
+            behind: None,
             traceparent: None,
             correlation_id: None,
             causation_id: None,

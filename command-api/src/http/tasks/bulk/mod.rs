@@ -17,7 +17,7 @@ use taskfold_domain::ids::{ProjectId, TaskId};
 use taskfold_domain::limits::{BULK_SECONDS, BULK_TASKS, REQUEST_SECONDS};
 use taskfold_domain::task::Filter;
 use taskfold_domain::{Refusal, TaskCommand};
-use taskfold_web::headers::IDEMPOTENCY_REPLAYED;
+use taskfold_web::headers::{IDEMPOTENCY_REPLAYED, POSITION};
 use taskfold_web::problem::CommandProblems;
 use taskfold_web::read::{Body, Path};
 use taskfold_web::{Problem, deadline};
@@ -83,7 +83,8 @@ pub enum Outcome {
 }
 
 /// Send one command to many tasks. Each is decided on its own: a refusal does not affect the others. With `preview`,
-/// only the matching tasks are counted. The same `Idempotency-Key` again is for the tasks that matched the first time,
+/// only the matching tasks are counted. Commands that put tasks into another place are applied in the order of `task_ids`,
+/// or in the order of the board for a filter, so that the tasks stand in that order. The same `Idempotency-Key` again is for the tasks that matched the first time,
 /// repeats nothing, and has the first response, with `Idempotency-Replayed: true`.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/tasks/bulk", operation_id = "bulkTasks", tag = "tasks",
@@ -91,7 +92,8 @@ pub enum Outcome {
     request_body = Bulk,
     responses(
         (status = 200, description = "The result for each task", body = BulkReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` for the response to an earlier request"))),
+         headers(("Taskfold-Position" = u64, description = "position of the last change; none if there is none"),
+                 ("Idempotency-Replayed" = String, description = "`true` for the response to an earlier request"))),
         CommandProblems
     ),
     security(("bearer" = []))
@@ -110,7 +112,7 @@ pub async fn handler(
     let keyed = KeyedRequest { pool: &app.pool, envelope: &envelope, fingerprint: fingerprint(project_id.0, &body) };
     let can_be_replayed = envelope.may_be_replayed && !body.preview;
     let tasks = match if can_be_replayed { keyed.find_earlier().await? } else { None } {
-        Some(EarlierRequest { response: Some(response), .. }) => return Ok(replayed(response)),
+        Some(EarlierRequest { response: Some(response), .. }) => return replayed(response),
         Some(EarlierRequest { tasks, .. }) => tasks,
         None => {
             let tasks = selected_tasks(&app, project_id, &body).await?;
@@ -128,23 +130,42 @@ pub async fn handler(
     };
     let matched = tasks.len();
     deadline::allow(TIME_LIMIT);
-    let (app, command, envelope) = (&app, &body.command, &envelope);
-    let results: Vec<BulkResult> = futures::stream::iter(tasks)
-        .map(|task| async move { send(app, task, command.clone(), envelope.clone()).await })
-        .buffered(CONCURRENT_COMMANDS)
-        .collect()
-        .await;
+    let results = if body.command.places() {
+        send_in_order(&app, tasks, &body.command, &envelope).await
+    } else {
+        let (app, command, envelope) = (&app, &body.command, &envelope);
+        futures::stream::iter(tasks)
+            .map(|task| async move { send(app, task, command.clone(), envelope.clone()).await })
+            .buffered(CONCURRENT_COMMANDS)
+            .collect()
+            .await
+    };
     let incomplete = results.iter().any(BulkResult::is_temporary);
     let reply = BulkReply { matched, results };
-    if !can_be_replayed || incomplete {
-        // Not stored, so that a repeated request sends the commands without a result again.
-        return Ok(Json(reply).into_response());
-    }
     let response = serde_json::value::to_raw_value(&reply).map_err(|error| Problem::internal(&error))?;
-    match keyed.store_response(&response).await? {
-        Some(first) => Ok(replayed(first)),
-        None => Ok(Json(response).into_response()),
+    // A response with temporary failures is not stored, so that a repeated request sends those commands again.
+    if can_be_replayed
+        && !incomplete
+        && let Some(first) = keyed.store_response(&response).await?
+    {
+        return replayed(first);
     }
+    Ok((position_of(&response)?, Json(response)).into_response())
+}
+
+/// Sends a command that places tasks to one after the other, so that they stand in the order of the request. Moves
+/// beside another task go behind the task before.
+async fn send_in_order(app: &App, tasks: Vec<TaskId>, command: &TaskCommand, envelope: &Envelope) -> Vec<BulkResult> {
+    let beside_another = matches!(command, TaskCommand::Move(to) if to.names_neighbour());
+    let (mut results, mut behind) = (Vec::with_capacity(tasks.len()), None);
+    for task in tasks {
+        let result = send(app, task, command.clone(), Envelope { behind, ..envelope.clone() }).await;
+        if beside_another && matches!(result.outcome, Outcome::Applied) {
+            behind = Some(task);
+        }
+        results.push(result);
+    }
+    results
 }
 
 /// The tasks that the command is for.
@@ -168,9 +189,24 @@ async fn selected_tasks(app: &App, project: ProjectId, body: &Bulk) -> Result<Ve
     Ok(tasks)
 }
 
-fn replayed(response: Box<RawValue>) -> Response {
+fn replayed(response: Box<RawValue>) -> Result<Response, ApiError> {
     let header = (HeaderName::from_static(IDEMPOTENCY_REPLAYED), HeaderValue::from_static("true"));
-    ([header], Json(response)).into_response()
+    Ok(([header], position_of(&response)?, Json(response)).into_response())
+}
+
+/// The highest position in a reply, as a header.
+fn position_of(reply: &RawValue) -> Result<Option<[(HeaderName, HeaderValue); 1]>, ApiError> {
+    #[derive(Deserialize)]
+    struct Reply {
+        results: Vec<Applied>,
+    }
+    #[derive(Deserialize)]
+    struct Applied {
+        position: Option<i64>,
+    }
+    let reply: Reply = serde_json::from_str(reply.get()).map_err(|error| Problem::internal(&error))?;
+    let position = reply.results.iter().filter_map(|result| result.position).max();
+    Ok(position.map(|position| [(HeaderName::from_static(POSITION), HeaderValue::from(position))]))
 }
 
 /// Checks the role once for all tasks, so that others do not learn how many tasks there are.
