@@ -53,7 +53,7 @@ AS $$
     ('taskfold_query', 'taskfold_projects taskfold_role taskfold_teams taskfold_people taskfold_team_people taskfold_my_tasks '
         'taskfold_membership taskfold_search taskfold_cancel taskfold_cancel_own taskfold_calendar_link taskfold_open_account '
         'taskfold_use_api_token taskfold_use_api_token_v2 taskfold_open_account_v2 taskfold_hold_authority '
-        'taskfold_ended_authority')
+        'taskfold_ended_authority taskfold_former taskfold_membership_v2')
 $$;
 
 -- Policies, with their expressions as PostgreSQL prints them.

@@ -3,6 +3,7 @@
 /// HTTP routes.
 mod http;
 
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -69,6 +70,7 @@ pub fn service(deps: Deps) -> std::io::Result<Service> {
         pool: deps.pool,
         verifier: deps.verifier,
         projected,
+        stalled_at: AtomicI64::new(-1),
         hub,
         presence,
         peers,

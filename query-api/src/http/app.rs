@@ -1,6 +1,7 @@
 //! State that the handlers share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use sqlx::PgPool;
 use taskfold_attachments::Store;
@@ -21,6 +22,8 @@ pub struct AppState {
     pub verifier: Verifier,
     /// Position that the read tables were last reported to have reached.
     pub projected: watch::Receiver<i64>,
+    /// Position at which the projection was last found to make no progress.
+    pub stalled_at: AtomicI64,
     pub hub: Arc<Hub>,
     pub presence: Arc<Presence>,
     /// `None` without NATS: this is then the only instance.

@@ -17,6 +17,8 @@ pub struct Membership {
     label_ids: Vec<Uuid>,
     /// Position of the project's last projected event.
     changed: i64,
+    /// Position of the last event in the log that the read depends on, projected or not.
+    logged: i64,
 }
 
 impl Snapshot {
@@ -31,8 +33,9 @@ impl Snapshot {
         let member = sqlx::query_as!(
             Membership,
             r#"
-            SELECT role AS "role!: _", archived AS "archived!", label_ids AS "label_ids!", changed AS "changed!"
-            FROM taskfold_membership($1, $2, $3)
+            SELECT role AS "role!: _", archived AS "archived!", label_ids AS "label_ids!", changed AS "changed!",
+                   logged AS "logged!"
+            FROM taskfold_membership_v2($1, $2, $3)
             "#,
             project.map(|project| project.0),
             task.map(|task| task.0),
@@ -52,6 +55,11 @@ impl Membership {
     /// Labels of the project. Tasks keep removed labels in the log, and they are not shown.
     pub fn labels(&self) -> HashSet<Uuid> {
         self.label_ids.iter().copied().collect()
+    }
+
+    /// Position that the read tables must have reached to show everything of the target that the log had.
+    pub fn logged(&self) -> i64 {
+        self.logged
     }
 
     /// Position of the project's last projected event.

@@ -18,7 +18,7 @@ use super::error::ReadError;
 use super::etag::digest;
 use super::membership::Membership;
 use super::pending::{self, Target};
-use super::projection::wait_until_projected;
+use super::projection::{refreshed, wait_until_projected};
 use super::snapshot::Snapshot;
 use super::values::Position;
 
@@ -87,10 +87,13 @@ impl ReadRequest {
         })
     }
 
-    /// Opens a snapshot at the position in the header or in `min_position`, or later. It also has everything that this
-    /// instance has published, unless the read tables lost rows with PostgreSQL and are not restored in time.
+    /// Opens a snapshot at the position in the header or in `min_position`, or later, that has everything that the log
+    /// has now, if the projection gets there in time: for reads of no single project or task.
     pub async fn snapshot(&self, app: &App, min_position: Option<Position>) -> Result<Snapshot, ReadError> {
-        self.snapshot_from(app, self.minimum(min_position)).await
+        let deadline = self.deadline();
+        let snapshot = self.snapshot_by(app, self.minimum(min_position), deadline).await?;
+        let head = snapshot.head;
+        refreshed(app, &self.caller, snapshot, head, deadline).await
     }
 
     pub async fn snapshot_from(&self, app: &App, min: i64) -> Result<Snapshot, ReadError> {
@@ -110,6 +113,8 @@ impl ReadRequest {
         Instant::now() + self.wait.unwrap_or(DEFAULT_WAIT)
     }
 
+    /// Opens a snapshot at this position or later. It also has everything that this instance has published, unless the
+    /// read tables lost rows with PostgreSQL and are not restored in time.
     async fn snapshot_by(&self, app: &App, requested: i64, deadline: Instant) -> Result<Snapshot, ReadError> {
         let mut min = requested.max(app.hub.position());
         loop {
@@ -161,8 +166,11 @@ impl ReadRequest {
     /// Opens a snapshot in which the caller may see the team.
     pub async fn team(&self, app: &App, min_position: Option<Position>, team: TeamId) -> Result<Snapshot, ReadError> {
         let mut lookup = self.lookup(app, min_position);
+        let mut logged = None;
         loop {
             let mut snapshot = lookup.snapshot().await?;
+            let head = *logged.get_or_insert(snapshot.head);
+            snapshot = refreshed(app, &self.caller, snapshot, head, lookup.deadline).await?;
             let is_visible =
                 sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM teams WHERE team_id = $1) AS "exists!""#, team.0)
                     .fetch_one(&mut *snapshot.db)
@@ -215,11 +223,21 @@ impl Lookup<'_> {
         self.request.snapshot_by(self.app, self.min, self.deadline).await
     }
 
-    /// Opens a snapshot in which the caller is a member of the target's project.
+    /// Opens a snapshot in which the caller is a member of the target's project, and which has everything of the target
+    /// that the log had when it was looked for first, if the projection gets there in time.
     pub async fn member(&mut self, target: Target) -> Result<(Snapshot, Membership), ReadError> {
+        let mut logged = None;
         loop {
             let mut snapshot = self.snapshot().await?;
-            match snapshot.membership(target).await? {
+            let mut member = snapshot.membership(target).await?;
+            if let Some(known) = &member {
+                let logged = *logged.get_or_insert(known.logged());
+                if snapshot.position < logged {
+                    snapshot = refreshed(self.app, &self.request.caller, snapshot, logged, self.deadline).await?;
+                    member = snapshot.membership(target).await?;
+                }
+            }
+            match member {
                 Some(member) => return Ok((snapshot, member)),
                 None => self.retry(snapshot, target).await?,
             }

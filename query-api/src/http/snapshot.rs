@@ -11,6 +11,8 @@ pub struct Snapshot {
     pub db: Transaction<'static, Postgres>,
     /// Position of the read tables.
     pub position: i64,
+    /// Last position of the log.
+    pub head: i64,
     /// Number of times that rows were rewritten without a new position.
     pub generation: i64,
 }
@@ -18,8 +20,8 @@ pub struct Snapshot {
 impl Snapshot {
     pub async fn open(app: &App, caller: &Caller) -> Result<Self, ReadError> {
         let mut db = app.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let (position, generation) = set_caller(&mut db, caller).await?;
-        Ok(Self { db, position, generation })
+        let at = set_caller(&mut db, caller).await?;
+        Ok(Self { db, position: at.position, head: at.head, generation: at.generation })
     }
 
     /// Returns the connection to the pool at once, and not when the snapshot is dropped. There is nothing to commit.
@@ -47,18 +49,25 @@ pub async fn serialize_own(db: &mut PgConnection, table: &str) -> sqlx::Result<(
     Ok(())
 }
 
-/// Sets the caller for row-level security. Returns the position and the generation of the read tables.
-async fn set_caller(db: &mut Transaction<'static, Postgres>, caller: &Caller) -> sqlx::Result<(i64, i64)> {
-    sqlx::query!(
+/// Positions of the read tables and of the log, and the generation of the read tables.
+struct At {
+    position: i64,
+    head: i64,
+    generation: i64,
+}
+
+/// Sets the caller for row-level security.
+async fn set_caller(db: &mut Transaction<'static, Postgres>, caller: &Caller) -> sqlx::Result<At> {
+    sqlx::query_as!(
+        At,
         r#"
-        SELECT position, generation
-        FROM projection_checkpoint, set_config('taskfold.user_id', $1, true) AS u,
+        SELECT c.position, h.position AS head, c.generation
+        FROM projection_checkpoint AS c, log_head AS h, set_config('taskfold.user_id', $1, true) AS u,
              set_config('taskfold.project_id', $2, true) AS p
         "#,
         caller.user_id.to_string(),
         caller.scope.project.map(|project| project.to_string()).unwrap_or_default(),
     )
-    .map(|checkpoint| (checkpoint.position, checkpoint.generation))
     .fetch_one(&mut **db)
     .await
 }

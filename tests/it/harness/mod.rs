@@ -197,6 +197,13 @@ impl App {
         plant::plant(&self.owner, aggregate, event_type, payload).await
     }
 
+    /// Blocks the projector until the transaction ends.
+    pub async fn block_projector(&self) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        let mut held = self.owner.begin().await.unwrap();
+        sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
+        held
+    }
+
     /// Waits until everything that was appended is projected and published.
     pub async fn settle(&self) {
         let nats = self.nats().await;

@@ -1,24 +1,16 @@
 //! Memberships while the read tables are behind the log.
 
 use serde_json::json;
-use sqlx::{Postgres, Transaction};
 
 use super::{in_project, next_delivered, position_of, reconnected};
 use crate::harness::App;
-
-/// Blocks the projector until the transaction ends.
-async fn block_projector(app: &App) -> Transaction<'static, Postgres> {
-    let mut held = app.owner.begin().await.unwrap();
-    sqlx::query("LOCK TABLE projection_checkpoint IN EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
-    held
-}
 
 #[tokio::test]
 async fn a_stream_waits_for_a_project_that_is_not_projected_yet() {
     let app = App::start().await;
     let ada = app.person("ada").await;
     app.settle().await;
-    let held = block_projector(&app).await;
+    let held = app.block_projector().await;
     let (project, _) = ada.project("P").await;
     let path = format!("/v1/projects/{project}/events/stream");
     // The wait ends with its own error, and not with a revocation.
@@ -40,7 +32,7 @@ async fn a_removal_before_a_cursor_ahead_of_the_read_tables_ends_the_stream() {
     let (project, _) = ada.project("P").await;
     ada.put(&in_project(&project, &bo), json!({"role": "viewer"})).await.expect(201);
     app.settle().await;
-    let held = block_projector(&app).await;
+    let held = app.block_projector().await;
     let removed = position_of(&ada.delete(&in_project(&project, &bo)).await.expect(200));
     let path = format!("/v1/projects/{project}/events/stream?since={removed}");
     let mut stream = bo.stream(&path).await;

@@ -1,15 +1,6 @@
 //! Reads and streams of tasks and projects that are in the log and not yet projected.
 
-use sqlx::{Postgres, Transaction};
-
 use super::*;
-
-/// Blocks the projector until it is dropped.
-async fn block_projector(app: &App) -> Transaction<'static, Postgres> {
-    let mut held = app.owner.begin().await.unwrap();
-    sqlx::query("LOCK TABLE set_aside_events").execute(&mut *held).await.unwrap();
-    held
-}
 
 fn at_once(actor: &Actor, path: &str) -> reqwest::RequestBuilder {
     actor.request(Method::GET, path).header("prefer", "wait=0")
@@ -21,7 +12,7 @@ async fn reads_wait_for_what_is_in_the_log_instead_of_not_found() {
     let (ada, bea, eve) = (app.person("ada").await, app.person("bea").await, app.person("eve").await);
     let (old, _) = ada.project("Old").await;
     app.settle().await;
-    let held = block_projector(&app).await;
+    let held = app.block_projector().await;
     let (project, _) = ada.project("P").await;
     let path = format!("/v1/projects/{project}");
     ada.put(&format!("{path}/members/{}", bea.user_id), json!({"role": "member"})).await.expect(201);
