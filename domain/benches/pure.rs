@@ -69,6 +69,7 @@ fn decide(task: &Task, command: &TaskCommand, project: &Arc<Project>) -> Vec<Tas
         teams: Vec::new(),
         other: None,
         comment: None,
+        deleted_dependencies: 0,
     };
     task::decide(task, command, &context).expect("a decision")
 }

@@ -36,6 +36,8 @@ pub mod precondition;
 pub mod project;
 /// Positions in ordered lists, as text.
 pub mod rank;
+/// References to what is gone.
+pub mod reference;
 /// Reasons for which a command is refused.
 pub mod refusal;
 /// Roles of members in a project.

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::Timestamp;
 use crate::ids::UserId;
+use crate::reference::{GoneReference, ReferenceKind, Removal};
 use crate::role::Role;
 use crate::task::{Action, Status};
 
@@ -49,8 +51,12 @@ pub enum Refusal {
     TaskDeleted { by: UserId, at: Timestamp },
     #[error("the column holds as many tasks as it may")]
     WipLimitReached,
-    #[error("the column still holds tasks")]
-    ColumnNotEmpty,
+    /// Archived tasks are in it, too. Deleted ones do not count: they are restored to another column.
+    #[error("the column still holds {on_board} tasks on the board and {archived} archived ones")]
+    ColumnNotEmpty { on_board: u64, archived: u64 },
+    /// It was there before: the command has lost a race.
+    #[error("the {} that it names is gone", .0.kind.as_str())]
+    ReferenceGone(Box<GoneReference>),
     #[error("somebody must stay its owner")]
     LastOwner,
     #[error("the tasks would wait for one another, or contain one another")]
@@ -60,6 +66,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub fn reference_gone(pointer: impl Into<String>, kind: ReferenceKind, id: Uuid, removal: Removal) -> Self {
+        Self::ReferenceGone(Box::new(GoneReference { pointer: pointer.into(), kind, id, removal }))
+    }
+
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(pointer, detail)])
     }

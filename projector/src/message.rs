@@ -110,26 +110,27 @@ fn headers(event: &LoggedEvent, log: &LogIdentity) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("ce-specversion", "1.0");
     headers.insert("ce-id", event.position.to_string());
-    headers.insert("ce-type", on_one_line(&format!("taskfold.{}.v{}", event.event_type, event.event_version)));
+    headers.insert("ce-type", on_one_line(format!("taskfold.{}.v{}", event.event_type, event.event_version)));
     let source = match event.project_id {
         Some(project) => format!("/v1/projects/{project}"),
         None => format!("/v1/{}s/{}", event.aggregate_type, event.aggregate_id),
     };
-    headers.insert("ce-source", on_one_line(&source));
-    headers.insert("ce-subject", on_one_line(&format!("{}/{}", event.aggregate_type, event.aggregate_id)));
+    headers.insert("ce-source", on_one_line(source));
+    headers.insert("ce-subject", on_one_line(format!("{}/{}", event.aggregate_type, event.aggregate_id)));
     headers.insert("ce-time", event.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true));
     headers.insert("ce-sequence", event.position.to_string());
     headers.insert(LOG_HEADER, log.id.to_string());
     headers.insert("content-type", "application/json");
     if let Some(traceparent) = &event.traceparent {
-        headers.insert("traceparent", on_one_line(traceparent));
+        headers.insert("traceparent", on_one_line(traceparent.clone()));
     }
     headers
 }
 
 /// Removes line breaks, which would end a header.
-fn on_one_line(text: &str) -> String {
-    text.replace(['\r', '\n'], " ")
+fn on_one_line(text: String) -> String {
+    // Nearly all texts are on one line, and are not copied.
+    if text.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) { text.replace(['\r', '\n'], " ") } else { text }
 }
 
 /// Compares command and position, which no two events share, to tell whether a published Change is that of this event.

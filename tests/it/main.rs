@@ -35,6 +35,8 @@ mod fair_shares;
 mod faults;
 /// Messages of others on the stream.
 mod forged_messages;
+/// Reads right after writes.
+mod fresh_reads;
 /// The frozen JSON of events.
 mod frozen;
 /// Restarts of instances under load.
@@ -87,6 +89,8 @@ mod projector;
 mod reads;
 /// Rebuild of the read tables from the log under load.
 mod rebuild;
+/// References to what goes away.
+mod references;
 /// Bodies that are refused.
 mod request_bodies;
 /// Headers that restrict what a browser does with a response.

@@ -52,6 +52,7 @@ impl PostgresEs {
             teams: Vec::new(),
             other: None,
             comment: None,
+            deleted_dependencies: 0,
         };
         Ok(self.framework.execute(&task.0.to_string(), CommandWithContext { command, context }).await?)
     }

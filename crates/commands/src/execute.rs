@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::aggregate_cache::{AggregateCache, Versioned};
-use super::append::{Append, Effects, ExpectedVersion, NewEvent, Outcome, Recorded};
+use super::append::{Append, Check, Effects, ExpectedVersion, NewEvent, Outcome, Recorded};
 use super::envelope::{CommandError, Done, Envelope, fingerprint};
 use super::{Engine, MAX_ATTEMPTS, OPTIMISTIC_ATTEMPTS, replay};
 
@@ -202,7 +202,7 @@ async fn decide_and_append<D: CommandHandler>(
             Outcome::Taken => return Err(Refusal::AlreadyExists.into()),
             Outcome::Cycle => return Err(Refusal::Cycle.into()),
             Outcome::Wip => return Err(Refusal::WipLimitReached.into()),
-            Outcome::NotEmpty => return Err(Refusal::ColumnNotEmpty.into()),
+            Outcome::NotEmpty => return Err(column_not_empty(engine, &decision.effects.checks).await?.into()),
             // Decided again with another jitter.
             Outcome::Rank => "rank",
             Outcome::Conflict => {
@@ -218,6 +218,25 @@ async fn decide_and_append<D: CommandHandler>(
         tracing::debug!(conflict, attempt, "deciding again");
     }
     Err(CommandError::Contended)
+}
+
+/// The refusal of removing a column that holds tasks, with their numbers.
+async fn column_not_empty(engine: &Engine, checks: &[Check]) -> sqlx::Result<Refusal> {
+    let columns = checks.iter().filter_map(|check| match check {
+        Check::NoTasks { column } => Some(column.0),
+        Check::WipLimit { .. } | Check::Acyclic { .. } => None,
+    });
+    let columns: Vec<Uuid> = columns.collect();
+    let tasks = sqlx::query!(
+        r#"
+        SELECT count(*) FILTER (WHERE state = 0) AS "on_board!", count(*) FILTER (WHERE state = 1) AS "archived!"
+        FROM task_places WHERE column_id = ANY ($1)
+        "#,
+        &columns,
+    )
+    .fetch_one(&engine.pool)
+    .await?;
+    Ok(Refusal::ColumnNotEmpty { on_board: tasks.on_board.unsigned_abs(), archived: tasks.archived.unsigned_abs() })
 }
 
 fn done<D: CommandHandler>(

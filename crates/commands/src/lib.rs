@@ -8,6 +8,8 @@ mod aggregate_queues;
 mod append;
 /// Command ids of requests that consist of many commands.
 mod bulk_key;
+/// People and times of removals, for refused commands.
+mod departures;
 /// Circumstances of a command, its result and its errors.
 mod envelope;
 /// The loop around a decision: load, decide, append, and again after a conflict.
@@ -16,7 +18,7 @@ mod execute;
 mod granted_teams;
 /// Permission to invite.
 mod invitations;
-/// Jitter that keeps ranks of one millisecond distinct.
+/// Times and jitter that keep ranks distinct and in order.
 mod jitter;
 /// Members named in a comment.
 mod mentions;

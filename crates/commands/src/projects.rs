@@ -88,7 +88,7 @@ impl ProjectHandler<'_> {
         let context = Context {
             actor: self.envelope.actor,
             at: self.envelope.occurred_at.filter(|_| import).unwrap_or_else(|| self.engine.clock.now()),
-            jitter: self.engine.jitter.next(),
+            jitter: self.engine.jitter.behind_all(self.engine.clock.now()).1,
             id: self.id,
             fresh_id: self.fresh_id,
             origin: self.envelope.origin,

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use taskfold_domain::TaskCommand;
-use taskfold_domain::ids::{TaskId, UserId};
+use taskfold_domain::ids::{ColumnId, ProjectId, TaskId, UserId};
 use taskfold_domain::task::DueStage;
 use taskfold_domain::task::commands::Remind;
+use taskfold_domain::task::side_tables::suspended_reminder;
 use taskfold_domain::task::{Origin, Situation};
 use taskfold_event_log::Worker;
 use taskfold_event_log::deadline::{REQUEST, within};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,11 +23,24 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Entries of the schedule per page.
 const BATCH: i64 = 500;
 const AT_ONCE: usize = 32;
+/// Interval between two looks for suspended reminders of what was restored.
+const RESUME_EVERY: Duration = Duration::from_secs(5);
 
 /// Sends reminders as they come due, until `shutdown`.
 pub async fn work(engine: Engine, shutdown: CancellationToken) {
+    let mut resumed = Instant::now();
     while !shutdown.is_cancelled() {
-        let sent = match step(&engine).await {
+        let resumes = resumed.elapsed() >= RESUME_EVERY;
+        let sent = async {
+            if resumes {
+                resume(&engine).await?;
+            }
+            step(&engine).await
+        };
+        if resumes {
+            resumed = Instant::now();
+        }
+        let sent = match sent.await {
             Ok(sent) => {
                 Worker::Reminders.succeeded();
                 sent
@@ -63,21 +78,54 @@ pub async fn step(engine: &Engine) -> Result<usize, CommandError> {
         let due = within(REQUEST, look.fetch_all(&engine.pool)).await?;
         let Some(last) = due.last() else { return Ok(settled) };
         after = (last.at.clone(), last.task_id);
-        settled += futures::stream::iter(due)
-            .map(|due| async move {
-                let task = due.task_id;
-                match within(REQUEST, remind(engine, TaskId(task))).await {
-                    Ok(settled) => usize::from(settled),
-                    Err(error) => {
-                        tracing::warn!(%error, task_id = %task, "a reminder could not be sent, trying again");
-                        0
-                    }
-                }
-            })
-            .buffer_unordered(AT_ONCE)
-            .fold(0, |sum, sent| async move { sum + sent })
-            .await;
+        settled += remind_each(engine, due.into_iter().map(|due| due.task_id).collect()).await;
     }
+}
+
+/// Resumes the suspended reminders of projects and columns that were restored.
+pub async fn resume(engine: &Engine) -> Result<(), CommandError> {
+    let look = sqlx::query!(
+        r#"
+        SELECT DISTINCT p.project_id, p.column_id FROM due_schedule s JOIN task_places p ON p.task_id = s.task_id
+        WHERE s.at = $1
+        "#,
+        suspended_reminder().utc(),
+    );
+    for column in within(REQUEST, look.fetch_all(&engine.pool)).await? {
+        let project = engine.load_project(ProjectId(column.project_id)).await?;
+        if project.board().is_none_or(|board| board.fields.hides(ColumnId(column.column_id))) {
+            continue;
+        }
+        let look = sqlx::query_scalar!(
+            r#"
+            SELECT s.task_id FROM due_schedule s JOIN task_places p ON p.task_id = s.task_id
+            WHERE s.at = $1 AND p.project_id = $2 AND p.column_id = $3
+            "#,
+            suspended_reminder().utc(),
+            column.project_id,
+            column.column_id,
+        );
+        let tasks = within(REQUEST, look.fetch_all(&engine.pool)).await?;
+        remind_each(engine, tasks).await;
+    }
+    Ok(())
+}
+
+/// Sends the next reminders of the tasks. Returns the number of entries that it settled.
+async fn remind_each(engine: &Engine, tasks: Vec<Uuid>) -> usize {
+    futures::stream::iter(tasks)
+        .map(|task| async move {
+            match within(REQUEST, remind(engine, TaskId(task))).await {
+                Ok(settled) => usize::from(settled),
+                Err(error) => {
+                    tracing::warn!(%error, task_id = %task, "a reminder could not be sent, trying again");
+                    0
+                }
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .fold(0, |sum, sent| async move { sum + sent })
+        .await
 }
 
 /// Returns `true` if the entry is settled.

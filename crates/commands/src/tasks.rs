@@ -1,5 +1,6 @@
 //! Task commands.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -7,11 +8,12 @@ use cqrs_es::Aggregate as _;
 use serde::Serialize;
 use taskfold_domain::Event;
 use taskfold_domain::ids::{CommentId, ProjectId, TaskId};
+use taskfold_domain::limits::DEPENDENCIES_PER_TASK;
 use taskfold_domain::merge::Touches;
-use taskfold_domain::project::WipPolicy;
-use taskfold_domain::task::side_tables::{Link, LinkKind, Placement, PlacementState};
+use taskfold_domain::project::{Board, WipPolicy};
+use taskfold_domain::task::side_tables::{Link, LinkKind, Placement, PlacementState, suspended_reminder};
 use taskfold_domain::task::{Comment, Context, Origin, decide};
-use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent, Timestamp};
+use taskfold_domain::{Access, Project, Rank, Refusal, SubjectKind, Task, TaskCommand, TaskEvent};
 use uuid::Uuid;
 
 use super::append::{Check, Effects, ExpectedVersion, Guard};
@@ -19,7 +21,7 @@ use super::envelope::{CommandError, Done, Envelope, data_of};
 use super::execute::{CommandHandler, Decision, created, run};
 use super::granted_teams::Teams;
 use super::precondition::BaseVersion;
-use super::{Engine, mentions, rank_search};
+use super::{Engine, departures, mentions, rank_search};
 
 impl Engine {
     /// Executes a task command. Creating one needs the envelope's project.
@@ -129,7 +131,8 @@ impl TaskHandler<'_> {
         let project = &*around.project;
         let board = project.board().ok_or(Refusal::NotFound)?;
         let at = self.envelope.occurred_at.filter(|_| self.is_import()).unwrap_or_else(|| self.engine.clock.now());
-        let jitter = self.engine.jitter.next();
+        let (behind_all, jitter) = self.engine.jitter.behind_all(self.engine.clock.now());
+        let ranked_at = if self.is_import() { at } else { behind_all };
         let pool = &self.engine.pool;
         let access = Access::new(board, &around.teams.all);
         // Strangers learn nothing from lookups: the decision refuses them, whatever was found.
@@ -140,7 +143,8 @@ impl TaskHandler<'_> {
         } else if let (TaskCommand::Move(to), Some(fields)) = (self.command, task.fields())
             && member
         {
-            rank_search::find(pool, self.id, fields, to, at, jitter).await?
+            let to = self.envelope.behind.map_or(Cow::Borrowed(to), |task| Cow::Owned(to.behind(task)));
+            rank_search::find(pool, self.id, fields, &to, ranked_at, jitter).await?
         } else {
             None
         };
@@ -157,15 +161,19 @@ impl TaskHandler<'_> {
             at,
             project: Arc::clone(&around.project),
             rank,
-            end: Rank::at_end(at, jitter),
+            end: Rank::at_end(ranked_at, jitter),
             mentions,
             fresh_id: if self.makes() { self.id.0 } else { self.fresh_id },
             origin: self.envelope.origin,
             teams: around.teams.all.clone(),
             other: around.other.clone(),
+            deleted_dependencies: self.deleted_dependencies(task).await?,
             comment,
         };
-        let events = decide(task, self.command, &context)?;
+        let events = match decide(task, self.command, &context) {
+            Ok(events) => events,
+            Err(refusal) => return Err(departures::complete(pool, board.id, refusal).await),
+        };
         let mine: Vec<_> = events.iter().flat_map(Touches::touches).collect();
         let based = BaseVersion {
             pool,
@@ -195,11 +203,28 @@ impl TaskHandler<'_> {
             checks: wip_limit.flatten().into_iter().chain(link.and_then(acyclic)).collect(),
             placement,
             link,
-            reminder: self.due(task, &after),
+            reminder: self.due(task, &after, board),
             created_id,
             created,
         };
         Ok(Decision { project: Some(board.id), events, effects })
+    }
+
+    /// For a new dependency of a task that has as many as it may: the number of those that are deleted.
+    async fn deleted_dependencies(&self, task: &Task) -> sqlx::Result<usize> {
+        let dependencies = task.fields().map(|fields| fields.dependency_ids.as_slice()).unwrap_or_default();
+        if !matches!(self.command, TaskCommand::AddDependency(_)) || dependencies.len() < DEPENDENCIES_PER_TASK {
+            return Ok(0);
+        }
+        let dependencies: Vec<Uuid> = dependencies.iter().map(|task| task.0).collect();
+        let deleted = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM task_places WHERE task_id = ANY ($1) AND state = $2"#,
+            &dependencies,
+            PlacementState::Deleted as i16,
+        )
+        .fetch_one(&self.engine.pool)
+        .await?;
+        Ok(usize::try_from(deleted).unwrap_or_default())
     }
 
     /// Comment with its text, from the log. The append refuses a decision on a text that was edited meanwhile.
@@ -217,8 +242,12 @@ impl TaskHandler<'_> {
     }
 
     /// Time of the next reminder, if that changes.
-    fn due(&self, before: &Task, after: &Task) -> Option<Option<DateTime<Utc>>> {
-        let next = |task: &Task| task.reminder_at().map(Timestamp::utc);
+    fn due(&self, before: &Task, after: &Task, board: &Board) -> Option<Option<DateTime<Utc>>> {
+        let next = |task: &Task| {
+            let hidden = task.fields().is_some_and(|fields| board.fields.hides(fields.column_id));
+            let at = task.reminder_at()?;
+            Some(if hidden { suspended_reminder() } else { at }.utc())
+        };
         let now = self.engine.clock.now().utc();
         // Nobody wants to be told of the due times of an old board.
         let wanted = next(after).filter(|at| !self.is_import() || *at > now);

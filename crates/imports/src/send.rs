@@ -124,6 +124,7 @@ impl CommandSender<'_> {
             Refusal::AlreadyExists => return true,
             Refusal::NotFound => "its subject does not exist, or no longer exists".to_owned(),
             Refusal::TaskDeleted { .. } => "its task is deleted in the project".to_owned(),
+            Refusal::ReferenceGone(_) => "what it refers to was removed from the project".to_owned(),
             Refusal::Invalid(errors) => errors.first().map_or_else(String::new, |e| e.detail.clone()),
             Refusal::Forbidden { .. }
             | Refusal::TeamOwnersOnly
@@ -133,7 +134,7 @@ impl CommandSender<'_> {
             | Refusal::ProjectArchived
             | Refusal::IllegalTransition { .. }
             | Refusal::WipLimitReached
-            | Refusal::ColumnNotEmpty
+            | Refusal::ColumnNotEmpty { .. }
             | Refusal::LastOwner
             | Refusal::Cycle => refusal.to_string(),
         };

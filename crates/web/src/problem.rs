@@ -5,6 +5,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use taskfold_domain::reference::Removal;
 use taskfold_domain::{FieldError, Refusal};
 use taskfold_event_log::LapsedAuthority;
 use utoipa::ToSchema;
@@ -63,6 +64,7 @@ codes! {
     AlreadyExists = CONFLICT, "already-exists", "It already exists";
     WipLimitReached = CONFLICT, "wip-limit-reached", "The column is full";
     ColumnNotEmpty = CONFLICT, "column-not-empty", "The column contains tasks";
+    ReferenceGone = CONFLICT, "reference-gone", "What the request refers to is gone";
     LastOwner = CONFLICT, "last-owner", "There must be an owner";
     DependencyCycle = CONFLICT, "dependency-cycle", "The dependency would create a cycle";
     UploadOffset = CONFLICT, "upload-offset", "The upload is at another offset";
@@ -223,7 +225,21 @@ impl From<Refusal> for Problem {
                 .with("deleted_by", by.to_string())
                 .with("deleted_at", serde_json::json!(at)),
             Refusal::WipLimitReached => Self::new(Code::WipLimitReached, detail),
-            Refusal::ColumnNotEmpty => Self::new(Code::ColumnNotEmpty, detail),
+            Refusal::ColumnNotEmpty { on_board, archived } => {
+                Self::new(Code::ColumnNotEmpty, detail).with("tasks", on_board).with("archived_tasks", archived)
+            }
+            Refusal::ReferenceGone(gone) => {
+                let problem = Self::new(Code::ReferenceGone, detail)
+                    .with("pointer", gone.pointer)
+                    .with("kind", gone.kind.as_str())
+                    .with("id", gone.id.to_string());
+                match gone.removal {
+                    Removal::AtVersion(_) => problem,
+                    Removal::By(user, at) => {
+                        problem.with("removed_by", user.to_string()).with("removed_at", serde_json::json!(at))
+                    }
+                }
+            }
             Refusal::LastOwner => Self::new(Code::LastOwner, detail),
             Refusal::Cycle => Self::new(Code::DependencyCycle, detail),
             Refusal::Invalid(errors) => Self::invalid(errors),
@@ -349,8 +365,8 @@ problem_sets! {
     /// Problems of commands.
     CommandProblems: [
         Malformed, Unauthenticated, Forbidden, NotFound, IllegalTransition, TaskDeleted, AlreadyExists, WipLimitReached,
-        ColumnNotEmpty, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, IdempotencyKeyReused, RateLimited, Internal, Unavailable
+        ColumnNotEmpty, ReferenceGone, LastOwner, DependencyCycle, VersionConflict, PayloadTooLarge,
+        UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RateLimited, Internal, Unavailable
     ];
     /// Problems of uploads.
     UploadProblems: [

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::values::{Column, Label, Member, SavedFilter, TeamGrant, WipPolicy};
 use crate::creation::Creation;
@@ -273,6 +274,38 @@ impl ProjectEvent {
     /// Returns whether somebody loses a role by the event, and may lose access to a project with it.
     pub fn ends_access(&self) -> bool {
         self.role_changes().iter().any(RoleChange::is_removal)
+    }
+
+    /// Column or label that the event removes.
+    pub(super) fn removes(&self) -> Option<Uuid> {
+        match self {
+            Self::ColumnRemoved(e) => Some(e.column.from.id.0),
+            Self::LabelRemoved(e) => Some(e.label.from.id.0),
+            Self::Created(_)
+            | Self::Renamed(_)
+            | Self::Described(_)
+            | Self::ColumnAdded(_)
+            | Self::ColumnRenamed(_)
+            | Self::ColumnMoved(_)
+            | Self::ColumnArchived(_)
+            | Self::ColumnRestored(_)
+            | Self::WipLimitSet(_)
+            | Self::LabelAdded(_)
+            | Self::LabelChanged(_)
+            | Self::MemberAdded(_)
+            | Self::MemberRoleChanged(_)
+            | Self::MemberRemoved(_)
+            | Self::Archived(_)
+            | Self::Restored(_)
+            | Self::TeamAdded(_)
+            | Self::TeamRoleChanged(_)
+            | Self::TeamRemoved(_)
+            | Self::Watched(_)
+            | Self::Unwatched(_)
+            | Self::FilterAdded(_)
+            | Self::FilterChanged(_)
+            | Self::FilterRemoved(_) => None,
+        }
     }
 
     pub fn creates(&self) -> Creation {

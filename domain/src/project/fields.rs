@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events::{ColumnDiff, Created, ProjectEvent};
 use super::values::{Category, Column, Label, SavedFilter};
-use crate::ids::{ColumnId, UserId};
+use crate::ids::{ColumnId, LabelId, UserId};
 
 /// Fields of a project, but for who has a role in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,16 @@ impl Fields {
     /// Columns on the board, in order.
     pub fn open_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|column| !column.archived)
+    }
+
+    pub fn has_label(&self, id: LabelId) -> bool {
+        self.labels.iter().any(|label| label.id == id)
+    }
+
+    /// Returns whether the tasks of the column are off the board, because it or the whole project is archived: nobody is
+    /// reminded of them.
+    pub fn hides(&self, column: ColumnId) -> bool {
+        self.archived || self.column(column).is_some_and(|column| column.archived)
     }
 
     pub fn first_column(&self, category: Category) -> Option<&Column> {

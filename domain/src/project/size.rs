@@ -19,6 +19,7 @@ impl Board {
             + self.fields.heap_bytes()
             + size_of_val(self.members.as_slice())
             + size_of_val(self.teams.as_slice())
+            + size_of_val(self.removed.as_slice())
             + size_of_val(self.withdrawals.as_slice())
             + size_of_val(self.team_withdrawals.as_slice())
     }

@@ -1,6 +1,7 @@
 //! State of a project, folded from its events.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::events::ProjectEvent;
 use super::fields::Fields;
@@ -27,6 +28,9 @@ pub struct Board {
     pub fields: Fields,
     pub members: Vec<Member>,
     pub teams: Vec<TeamGrant>,
+    /// Columns and labels that were removed, with the version that removed them. Their ids are not given out again: tasks
+    /// may still have them.
+    pub(super) removed: Vec<(Uuid, u64)>,
     /// Of each person who has ever lost authority.
     pub(super) withdrawals: Vec<Withdrawals>,
     /// Of each team that has ever lost its role, or a part of it.
@@ -50,6 +54,7 @@ impl Project {
                 fields,
                 members: Vec::new(),
                 teams: Vec::new(),
+                removed: Vec::new(),
                 withdrawals: Vec::new(),
                 team_withdrawals: Vec::new(),
             }));
@@ -57,6 +62,7 @@ impl Project {
         if let Some(board) = &mut self.board {
             board.fields.apply(event);
             event.role_changes().into_iter().for_each(|change| board.apply_role(change));
+            board.removed.extend(event.removes().map(|id| (id, self.version)));
             if let Some(withdrawal) = Withdrawal::of(event) {
                 board.withdraw(withdrawal, self.version);
             }
@@ -106,6 +112,17 @@ impl Board {
     /// Returns whether the person is no member because they left on their own.
     pub(super) fn has_left(&self, user: UserId) -> bool {
         self.withdrawals_of(user).is_some_and(|of_user| of_user.left) && self.role_of(user).is_none()
+    }
+
+    /// Version of the project that removed the column or label.
+    pub fn removed_at(&self, id: Uuid) -> Option<u64> {
+        self.removed.iter().find(|(removed, _)| *removed == id).map(|(_, version)| *version)
+    }
+
+    /// Version of the project at which the person lost the role of their own that they had; none if they have one, or
+    /// never had one.
+    pub fn left_at(&self, user: UserId) -> Option<u64> {
+        self.withdrawals_of(user).filter(|_| self.role_of(user).is_none()).map(|of_user| of_user.last)
     }
 
     fn withdrawals_of(&self, user: UserId) -> Option<&Withdrawals> {

@@ -156,6 +156,26 @@ pub struct MoveTask {
     pub before: Option<Option<TaskId>>,
 }
 
+impl MoveTask {
+    /// The move to the same column, behind this task.
+    pub fn behind(&self, task: TaskId) -> Self {
+        Self { column_id: self.column_id, after: Some(Some(task)), before: None }
+    }
+
+    /// Returns whether the move is to a place beside another task, and not to the end of the column.
+    pub fn names_neighbour(&self) -> bool {
+        self.after.is_some() || self.before.is_some()
+    }
+}
+
+impl TaskCommand {
+    /// Returns whether the command may put a task into another place, so that the order matters in which several tasks
+    /// get it.
+    pub fn places(&self) -> bool {
+        matches!(self, Self::Move(_) | Self::Start(_) | Self::Complete(_) | Self::Reopen(_) | Self::Restore(_))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assignee {

@@ -38,6 +38,8 @@ pub struct Fields {
     pub checklists: Vec<Checklist>,
     pub dependency_ids: Vec<TaskId>,
     pub watcher_ids: Watchers,
+    /// Watchers for no other reason than that they are assigned.
+    pub assigned_watcher_ids: Vec<UserId>,
     /// Last reminder that was given of this due time.
     pub due_stage: Option<DueStage>,
 }
@@ -45,7 +47,7 @@ pub struct Fields {
 impl Fields {
     /// Fields of a new task. `creator` is known to those who fold the log with its actors.
     pub fn new(created: &Created, creator: Option<UserId>) -> Self {
-        Self {
+        let mut fields = Self {
             project_id: created.project_id.to,
             title: created.title.to.clone(),
             description: created.description.to.clone(),
@@ -66,14 +68,17 @@ impl Fields {
             archived: false,
             checklists: Vec::new(),
             dependency_ids: Vec::new(),
-            watcher_ids: Watchers::of_new(creator, &created.assignee_ids.to),
+            watcher_ids: Watchers::default(),
+            assigned_watcher_ids: Vec::new(),
             due_stage: None,
-        }
+        };
+        fields.watch_new(creator);
+        fields
     }
 
     /// Applies an event. One that does not fit (an item of a checklist that is not there) changes nothing.
     pub fn apply(&mut self, event: &TaskEvent) {
-        self.watcher_ids.apply(event);
+        self.apply_to_watchers(event);
         match event {
             TaskEvent::Renamed(e) => self.title.clone_from(&e.title.to),
             TaskEvent::Described(e) => self.description.clone_from(&e.description.to),

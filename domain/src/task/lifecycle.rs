@@ -46,6 +46,15 @@ impl Status {
         }
     }
 
+    /// Category of the columns where a task of this status belongs.
+    pub fn category(self) -> Category {
+        match self {
+            Self::Todo => Category::Todo,
+            Self::Running | Self::Paused => Category::InProgress,
+            Self::Completed | Self::Cancelled | Self::Failed => Category::Done,
+        }
+    }
+
     pub fn is_over(self) -> bool {
         matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
     }

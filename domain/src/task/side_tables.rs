@@ -90,3 +90,10 @@ impl Task {
         }
     }
 }
+
+/// Time in the schedule of a reminder that came due while its project or column was archived: a microsecond before the
+/// last one, which no reminder has.
+pub fn suspended_reminder() -> Timestamp {
+    let last = Timestamp::from_micros(i64::MAX).utc().timestamp_micros();
+    Timestamp::from_micros(last - 1)
+}

@@ -35,7 +35,8 @@ impl Fields {
         let ids = self.assignee_ids.len()
             + self.label_ids.len()
             + self.dependency_ids.len()
-            + self.watcher_ids.as_slice().len();
+            + self.watcher_ids.as_slice().len()
+            + self.assigned_watcher_ids.len();
         let texts = [self.title.len(), self.description.len(), self.rank.as_str().len()];
         texts.iter().sum::<usize>()
             + self.reason.as_ref().map_or(0, String::len)

@@ -1,12 +1,14 @@
 //! Watching a task: who is notified of it, and what is decided when somebody asks to be, or not to be.
 //!
 //! Its creator, its assignees and whoever comments on it watch it, as does whoever asks to. Whoever asks not to stops,
-//! until they are assigned again, comment again or ask again.
+//! until they are assigned again, comment again or ask again. Whoever watches only because they are assigned stops when
+//! they are unassigned.
 
 use serde::{Deserialize, Serialize};
 
 use super::aspect::{Aspect, CommentChange};
 use super::events::TaskEvent;
+use super::fields::Fields;
 use crate::ids::UserId;
 use crate::watching::{Unwatched, Watched, Watcher, WatcherChange};
 
@@ -16,22 +18,49 @@ use crate::watching::{Unwatched, Watched, Watcher, WatcherChange};
 pub struct Watchers(Vec<UserId>);
 
 impl Watchers {
-    /// Watchers of a new task.
-    pub fn of_new(creator: Option<UserId>, assignees: &[UserId]) -> Self {
-        let mut watchers = Self::default();
-        creator.iter().chain(assignees).for_each(|user| watchers.add(*user));
-        watchers
+    fn add(&mut self, user: UserId) {
+        if !self.contains(user) {
+            self.0.push(user);
+        }
     }
 
-    pub fn apply(&mut self, event: &TaskEvent) {
+    fn remove(&mut self, user: UserId) {
+        self.0.retain(|watcher| *watcher != user);
+    }
+
+    pub fn contains(&self, user: UserId) -> bool {
+        self.0.contains(&user)
+    }
+
+    pub fn as_slice(&self) -> &[UserId] {
+        &self.0
+    }
+}
+
+impl Fields {
+    /// Makes the creator and the assignees of a new task watch it.
+    pub(super) fn watch_new(&mut self, creator: Option<UserId>) {
+        creator.iter().for_each(|user| self.watcher_ids.add(*user));
+        let assignees = self.assignee_ids.clone();
+        assignees.iter().for_each(|user| self.watch_as_assignee(*user));
+    }
+
+    /// Applies an event to the watchers.
+    pub(super) fn apply_to_watchers(&mut self, event: &TaskEvent) {
         match event.aspect() {
             Aspect::Assignees(assignees) => {
                 let new = assignees.to.iter().filter(|user| !assignees.from.contains(user));
-                new.for_each(|user| self.add(*user));
+                new.for_each(|user| self.watch_as_assignee(*user));
+                let unassigned = assignees.from.iter().filter(|user| !assignees.to.contains(user));
+                for user in unassigned {
+                    if self.assigned_watcher_ids.contains(user) {
+                        self.unwatch(*user);
+                    }
+                }
             }
-            Aspect::Comment(CommentChange::Added(comment)) => self.add(comment.author_id),
-            Aspect::Watcher(WatcherChange::Added(user)) => self.add(user),
-            Aspect::Watcher(WatcherChange::Removed(user)) => self.0.retain(|watcher| *watcher != user),
+            Aspect::Comment(CommentChange::Added(comment)) => self.watch(comment.author_id),
+            Aspect::Watcher(WatcherChange::Added(user)) => self.watch(user),
+            Aspect::Watcher(WatcherChange::Removed(user)) => self.unwatch(user),
             Aspect::Created(_)
             | Aspect::Field
             | Aspect::Status(_)
@@ -49,18 +78,21 @@ impl Watchers {
         }
     }
 
-    fn add(&mut self, user: UserId) {
-        if !self.contains(user) {
-            self.0.push(user);
+    fn watch(&mut self, user: UserId) {
+        self.watcher_ids.add(user);
+        self.assigned_watcher_ids.retain(|assignee| *assignee != user);
+    }
+
+    fn watch_as_assignee(&mut self, user: UserId) {
+        if !self.watcher_ids.contains(user) {
+            self.watcher_ids.add(user);
+            self.assigned_watcher_ids.push(user);
         }
     }
 
-    pub fn contains(&self, user: UserId) -> bool {
-        self.0.contains(&user)
-    }
-
-    pub fn as_slice(&self) -> &[UserId] {
-        &self.0
+    fn unwatch(&mut self, user: UserId) {
+        self.watcher_ids.remove(user);
+        self.assigned_watcher_ids.retain(|assignee| *assignee != user);
     }
 }
 
@@ -84,11 +116,13 @@ impl OptOuts {
     }
 }
 
-/// Decides on a person's request to watch, or to watch no longer.
-pub(super) fn decide(watchers: &Watchers, opt_outs: &OptOuts, user: UserId, wanted: bool) -> Option<TaskEvent> {
+/// Decides on a person's request to watch, or to watch no longer. An assignee who asks to watch continues when they are
+/// unassigned.
+pub(super) fn decide(fields: &Fields, opt_outs: &OptOuts, user: UserId, wanted: bool) -> Option<TaskEvent> {
     let watcher = Watcher { user_id: user };
     if wanted {
-        (!watchers.contains(user)).then(|| TaskEvent::Watched(Watched { watcher: watcher.into() }))
+        let watches = fields.watcher_ids.contains(user) && !fields.assigned_watcher_ids.contains(&user);
+        (!watches).then(|| TaskEvent::Watched(Watched { watcher: watcher.into() }))
     } else {
         (!opt_outs.0.contains(&user)).then(|| TaskEvent::Unwatched(Unwatched { watcher: watcher.into() }))
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use sqlx::PgConnection;
 use taskfold_domain::ids::TaskId;
-use taskfold_domain::task::side_tables::LinkKind;
+use taskfold_domain::task::side_tables::{LinkKind, suspended_reminder};
 use taskfold_event_log::StoredTime;
 use uuid::Uuid;
 
@@ -99,6 +99,7 @@ pub async fn tasks(db: &mut PgConnection, folded: &[Folded]) -> Result<Vec<Diffe
         let wrong = match (folded.due, due.get(&task).map(StoredTime::time)) {
             (Due::Never, None) | (Due::Perhaps(_), None) => None,
             (Due::At(at) | Due::Perhaps(at), Some(stored)) if at == stored => None,
+            (Due::At(_) | Due::Perhaps(_), Some(stored)) if stored == suspended_reminder() => None,
             (Due::At(_), None) => Some(Wrong::Missing),
             (Due::Never, Some(_)) => Some(Wrong::Unexpected),
             (Due::At(_) | Due::Perhaps(_), Some(_)) => Some(Wrong::Different),

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::membership::Membership;
+use super::snapshot::Snapshot;
 use super::text_enum::TextEnum;
 
 // Names that are short enough for a column alias, which PostgreSQL truncates after 63 bytes.
@@ -211,17 +212,65 @@ macro_rules! select_cards {
 }
 pub(crate) use select_cards;
 
+/// Labels and people that tasks may refer to. What is gone stays in the log of a task, and is not shown.
+pub struct Present {
+    labels: HashSet<Uuid>,
+    /// Pairs of a project and a person who may not see it any more.
+    former: HashSet<(Uuid, Uuid)>,
+}
+
+impl Present {
+    /// Reads which people of the tasks may still see their projects.
+    pub async fn read<'a>(
+        snapshot: &mut Snapshot,
+        labels: HashSet<Uuid>,
+        people: impl Iterator<Item = (Uuid, &'a [Uuid])>,
+    ) -> sqlx::Result<Self> {
+        let pairs: HashSet<(Uuid, Uuid)> =
+            people.flat_map(|(project, people)| people.iter().map(move |user| (project, *user))).collect();
+        if pairs.is_empty() {
+            return Ok(Self { labels, former: HashSet::new() });
+        }
+        let (projects, people): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
+        let former = sqlx::query!(
+            r#"SELECT project_id AS "project_id!", user_id AS "user_id!" FROM taskfold_former($1, $2)"#,
+            &projects,
+            &people,
+        )
+        .map(|row| (row.project_id, row.user_id))
+        .fetch_all(&mut *snapshot.db)
+        .await?;
+        Ok(Self { labels, former: former.into_iter().collect() })
+    }
+
+    pub fn is_former(&self, project: Uuid, user: Uuid) -> bool {
+        self.former.contains(&(project, user))
+    }
+}
+
 impl TaskFields {
-    /// Removes labels that the project no longer has.
-    pub fn keep_labels(&mut self, labels: &HashSet<Uuid>) {
-        self.label_ids.retain(|label| labels.contains(label));
+    /// People whom a card shows.
+    pub fn people(&self) -> (Uuid, &[Uuid]) {
+        (self.project_id, &self.assignee_ids)
+    }
+
+    /// Removes references to what is gone.
+    pub fn keep(&mut self, present: &Present) {
+        self.label_ids.retain(|label| present.labels.contains(label));
+        self.assignee_ids.retain(|user| !present.is_former(self.project_id, *user));
     }
 }
 
 impl Task {
+    /// People whom the task shows.
+    pub fn people(&self) -> [(Uuid, &[Uuid]); 2] {
+        [self.fields.people(), (self.fields.project_id, &self.watcher_ids)]
+    }
+
     /// Completes the task for this member.
-    pub fn shown_to(mut self, member: &Membership, labels: &HashSet<Uuid>) -> Self {
-        self.fields.keep_labels(labels);
+    pub fn shown_to(mut self, member: &Membership, present: &Present) -> Self {
+        self.fields.keep(present);
+        self.watcher_ids.retain(|user| !present.is_former(self.fields.project_id, *user));
         let fields = &self.fields;
         let standing = Standing {
             status: fields.status.0,

@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 
 pub fn add(board: &Board, add: &AddColumn, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let id = add.id.unwrap_or(ColumnId(context.fresh_id));
-    if board.fields.column(id).is_some() {
+    if board.fields.column(id).is_some() || board.removed_at(id.0).is_some() {
         return Err(Refusal::AlreadyExists);
     }
     if board.fields.columns.len() >= COLUMNS_PER_PROJECT {

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 
 pub fn add(board: &Board, add: &AddLabel, context: &Context) -> Result<Vec<ProjectEvent>, Refusal> {
     let id = add.id.unwrap_or(LabelId(context.fresh_id));
-    if board.fields.labels.iter().any(|l| l.id == id) {
+    if board.fields.has_label(id) || board.removed_at(id.0).is_some() {
         return Err(Refusal::AlreadyExists);
     }
     if board.fields.labels.len() >= LABELS_PER_PROJECT {

@@ -5,8 +5,9 @@ use crate::Timestamp;
 use crate::delta::Delta;
 use crate::ids::ColumnId;
 use crate::input::Reason;
-use crate::project::{Board, Column};
+use crate::project::{Board, Category, Column};
 use crate::rank::Rank;
+use crate::reference::{ReferenceKind, Removal};
 use crate::refusal::Refusal;
 use crate::task::events::{Lifecycle, Moved, Progressed, TaskEvent};
 use crate::task::fields::Fields;
@@ -23,7 +24,7 @@ pub struct Clock {
 impl Clock {
     pub const NEW: Self = Self { status: Status::Todo, running_since: None, elapsed_ms: 0, has_reason: None };
 
-    fn of(fields: &Fields) -> Self {
+    pub fn of(fields: &Fields) -> Self {
         Self {
             status: fields.status,
             running_since: fields.running_since,
@@ -123,12 +124,22 @@ pub fn progress(fields: &Fields, percent: u32) -> Result<Vec<TaskEvent>, Refusal
         .collect())
 }
 
+/// Column for a task for which nobody chose one: the first of the category, or else the first of the board.
+pub fn default_column(board: &Board, wanted: Category) -> Option<&Column> {
+    board.fields.first_column(wanted).or_else(|| board.fields.open_columns().next())
+}
+
 /// Column that may take tasks. Imported history may have put some into one that is archived by now.
 pub fn usable_column(board: &Board, id: ColumnId, origin: Origin) -> Result<&Column, Refusal> {
-    let column =
-        board.fields.column(id).ok_or_else(|| Refusal::invalid("/column_id", "not a column of the project"))?;
+    const POINTER: &str = "/column_id";
+    let Some(column) = board.fields.column(id) else {
+        return Err(match board.removed_at(id.0) {
+            Some(at) => Refusal::reference_gone(POINTER, ReferenceKind::Column, id.0, Removal::AtVersion(at)),
+            None => Refusal::invalid(POINTER, "not a column of the project"),
+        });
+    };
     if column.archived && origin == Origin::Live {
-        return Err(Refusal::invalid("/column_id", "the column is archived"));
+        return Err(Refusal::invalid(POINTER, "the column is archived"));
     }
     Ok(column)
 }

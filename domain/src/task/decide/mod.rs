@@ -8,6 +8,8 @@ mod flow;
 mod links;
 /// Due times that come near or pass.
 mod reminders;
+/// Start and due times.
+mod schedule;
 /// Assignees and labels.
 mod sets;
 
@@ -51,6 +53,8 @@ pub struct Context {
     pub teams: Vec<Arc<Team>>,
     /// Another task that the command names as parent or dependency.
     pub other: Option<Arc<Task>>,
+    /// For `AddDependency`: the number of the task's dependencies that are deleted, which do not count.
+    pub deleted_dependencies: usize,
     /// For `EditComment` and `RemoveComment`: the comment in the log, if it is there.
     pub comment: Option<Comment>,
 }
@@ -116,13 +120,14 @@ fn on_card(card: &Card, command: &TaskCommand, board: &Board, context: &Context)
         TaskCommand::Create(_) => Err(Refusal::AlreadyExists),
         TaskCommand::Edit(edit) => {
             let mut events = fields.edited(edit);
+            schedule::must_be_in_order(fields, &events, context.origin)?;
             events.extend(links::reparent(fields, edit, context)?);
             Ok(events)
         }
         TaskCommand::Assign(a) => sets::assign(fields, a.user_id, board, context),
-        TaskCommand::Unassign(a) => Ok(sets::unassign(fields, a.user_id)),
+        TaskCommand::Unassign(a) => Ok(sets::unassign(fields, a.user_id, board, context)),
         TaskCommand::Label(l) => sets::label(fields, l.label_id, board),
-        TaskCommand::Unlabel(l) => Ok(sets::unlabel(fields, l.label_id)),
+        TaskCommand::Unlabel(l) => Ok(sets::unlabel(fields, l.label_id, board)),
         TaskCommand::Move(to) => flow::moved(fields, to.column_id, board, context),
         TaskCommand::Start(_) => flow::act(fields, Action::Start, None, board, context),
         TaskCommand::Pause(_) => flow::act(fields, Action::Pause, None, board, context),
@@ -134,7 +139,7 @@ fn on_card(card: &Card, command: &TaskCommand, board: &Board, context: &Context)
         TaskCommand::Progress(progress) => flow::progress(fields, progress.percent.get()),
         TaskCommand::Archive(_) => Ok(archived(fields, true)),
         TaskCommand::Unarchive(_) => Ok(archived(fields, false)),
-        TaskCommand::Delete(_) => Ok(vec![deleted(context)]),
+        TaskCommand::Delete(_) => Ok(deleted(fields, context)),
         TaskCommand::Restore(_) => Ok(vec![]),
         TaskCommand::Comment(add) => attached::comment(card, add, context),
         TaskCommand::EditComment(edit) => attached::edit_comment(card, edit, context),
@@ -155,7 +160,7 @@ fn on_card(card: &Card, command: &TaskCommand, board: &Board, context: &Context)
         TaskCommand::Unreact(react) => attached::unreact(card, react, context),
         TaskCommand::AddDependency(on) => links::add_dependency(fields, on.task_id, context),
         TaskCommand::RemoveDependency(on) => Ok(links::remove_dependency(fields, on.task_id)),
-        TaskCommand::Remind(remind) => Ok(reminders::remind(fields, *remind, context.at)),
+        TaskCommand::Remind(remind) => Ok(reminders::remind(fields, *remind, board, context.at)),
     }
 }
 
@@ -164,13 +169,13 @@ fn created(create: &CreateTask, board: &Board, context: &Context) -> Result<Vec<
         Some(id) => flow::usable_column(board, id, context.origin)?,
         None => {
             let wanted = if create.run { Category::InProgress } else { Category::Todo };
-            board
-                .fields
-                .first_column(wanted)
-                .or_else(|| board.fields.open_columns().next())
+            flow::default_column(board, wanted)
                 .ok_or_else(|| Refusal::invalid("/column_id", "the project has no column"))?
         }
     };
+    if create.run && create.column_id.is_some() && column.category == Category::Done {
+        return Err(Refusal::invalid("/run", "a task in a column of the category `done` does not run"));
+    }
     let assignee_ids = distinct(&create.assignee_ids);
     let label_ids = distinct(&create.label_ids);
     if assignee_ids.len() > ASSIGNEES_PER_TASK {
@@ -185,20 +190,24 @@ fn created(create: &CreateTask, board: &Board, context: &Context) -> Result<Vec<
     for (i, label) in create.label_ids.iter().enumerate() {
         sets::must_be_label(board, *label, || format!("/label_ids/{i}"))?;
     }
+    let (start_at, due_at) = (create.start_at.map(Timestamp::from), create.due_at.map(Timestamp::from));
+    schedule::must_begin_before_end(start_at, due_at, "/due_at", context.origin)?;
     let own_id = create.id.unwrap_or(TaskId(context.fresh_id));
     if create.parent_id == Some(own_id) {
         return Err(Refusal::invalid("/parent_id", "a task is not its own parent"));
     }
-    if create.parent_id.is_some() {
-        links::must_be_in_project(context, "/parent_id")?;
+    if let Some(parent) = create.parent_id {
+        links::must_be_in_project(context, parent, "/parent_id")?;
     }
     let placement = (column.id, context.rank.clone().unwrap_or_else(|| context.end.clone()));
     let created = Created::by(create, board.id, placement, assignee_ids, label_ids);
     let mut events = vec![TaskEvent::Created(Box::new(created))];
-    let steps = match Action::on_entering(column.category, Status::Todo) {
-        [] if create.run => &[Action::Start],
-        steps => steps,
+    // A column that nobody chose changes no status: there may be none of the wanted category.
+    let steps = match create.column_id {
+        Some(_) => Action::on_entering(column.category, Status::Todo),
+        None => &[],
     };
+    let steps = if create.run { &[Action::Start] } else { steps };
     events.extend(flow::steps(&flow::Clock::NEW, steps, None, context.at));
     Ok(events)
 }
@@ -214,7 +223,7 @@ fn distinct<T: PartialEq + Copy>(items: &[T]) -> Vec<T> {
 }
 
 fn watch(card: &Card, user: UserId, wanted: bool) -> Vec<TaskEvent> {
-    watching::decide(&card.fields.watcher_ids, &card.opt_outs, user, wanted).into_iter().collect()
+    watching::decide(&card.fields, &card.opt_outs, user, wanted).into_iter().collect()
 }
 
 fn archived(fields: &Fields, to: bool) -> Vec<TaskEvent> {
@@ -225,15 +234,19 @@ fn archived(fields: &Fields, to: bool) -> Vec<TaskEvent> {
         .collect()
 }
 
-fn deleted(context: &Context) -> TaskEvent {
-    TaskEvent::Deleted(Deletion {
+/// Deletes a task. One that runs is paused first: nobody works on it in the bin.
+fn deleted(fields: &Fields, context: &Context) -> Vec<TaskEvent> {
+    let pause = if fields.status == Status::Running { &[Action::Pause][..] } else { &[] };
+    let mut events = flow::steps(&flow::Clock::of(fields), pause, None, context.at);
+    events.push(TaskEvent::Deleted(Deletion {
         deleted: Delta::new(false, true),
         deleted_at: Delta::new(None, Some(context.at)),
         deleted_by: Delta::new(None, Some(context.actor)),
-    })
+    }));
+    events
 }
 
-/// Restores to the column it was in, or, when that was removed, to the first one.
+/// Restores to the column it was in, or, when that was removed, to the first one where a task of its status belongs.
 fn restored(fields: &Fields, (by, at): (UserId, Timestamp), board: &Board, context: &Context) -> Vec<TaskEvent> {
     let restored = TaskEvent::Restored(Deletion {
         deleted: Delta::new(true, false),
@@ -241,6 +254,6 @@ fn restored(fields: &Fields, (by, at): (UserId, Timestamp), board: &Board, conte
         deleted_by: Delta::new(Some(by), None),
     });
     let column_removed = board.fields.column(fields.column_id).is_none();
-    let home = column_removed.then(|| board.fields.open_columns().next()).flatten();
+    let home = column_removed.then(|| flow::default_column(board, fields.status.category())).flatten();
     [restored].into_iter().chain(home.map(|c| flow::move_event(fields, c.id, context.end.clone()))).collect()
 }

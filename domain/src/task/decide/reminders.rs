@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::delta::Delta;
+use crate::project::Board;
 use crate::task::commands::Remind;
 use crate::task::events::{DueReached, TaskEvent};
 use crate::task::fields::Fields;
@@ -28,10 +29,11 @@ impl Fields {
 }
 
 /// Decides a reminder, which is given once. One that comes late, of another due time or of a task that is over, is not
-/// given; one that a due time comes near is given as passed when the time has passed already.
-pub fn remind(fields: &Fields, remind: Remind, at: Timestamp) -> Vec<TaskEvent> {
+/// given, and none is given while the project or the column is archived; one that a due time comes near is given as
+/// passed when the time has passed already.
+pub fn remind(fields: &Fields, remind: Remind, board: &Board, at: Timestamp) -> Vec<TaskEvent> {
     let Some((when, next)) = fields.next_reminder() else { return vec![] };
-    if next != remind || when > at {
+    if next != remind || when > at || board.fields.hides(fields.column_id) {
         return vec![];
     }
     let stage = if remind.due_at <= at { DueStage::Overdue } else { remind.stage };

@@ -53,6 +53,18 @@ fn a_deleted_task_says_who_deleted_it_and_when() {
 }
 
 #[test]
+fn a_task_that_runs_is_paused_when_it_is_deleted() {
+    let deleted = TaskEvent::Deleted(Deletion {
+        deleted: Delta::new(false, true),
+        deleted_at: Delta::new(None, Some(at(NOW))),
+        deleted_by: Delta::new(None, Some(MEMBER)),
+    });
+    given(a_task_that_is(Status::Running))
+        .when(by(MEMBER, TaskCommand::Delete(Empty {})))
+        .then_expect_events(vec![TaskEvent::Paused(stops(Status::Paused, 10, NOW)), deleted]);
+}
+
+#[test]
 fn a_deleted_task_is_restored_by_anybody_who_may_work_on_tasks() {
     given(a_task_with([deleted()])).when(restore()).then_expect_events(vec![restored()]);
 }
@@ -70,7 +82,17 @@ fn a_task_that_is_not_deleted_is_restored_already() {
 }
 
 #[test]
-fn a_task_whose_column_is_gone_is_restored_to_the_end_of_the_first_one() {
+fn a_task_whose_column_is_gone_is_restored_to_the_first_one_of_its_status() {
+    let done_removed = || {
+        let more = project::column(id(77), "Released", project::Category::Done, 4);
+        let done = project::column(DONE, "Done", project::Category::Done, 3);
+        project_with([project::column_added(more), project::column_removed(done)])
+    };
+    let deleted_when = |status| [a_task_that_is(status), vec![deleted()]].concat();
+    given(deleted_when(Status::Completed))
+        .when(restore().with(|facts| facts.project = done_removed()))
+        .then_expect_events(vec![restored(), moved((DONE, 20), (id(77), NOW))]);
+    // There is no column of things to do: no status changes because of that.
     given(a_task_with([deleted()]))
         .when(restore().with(|facts| facts.project = project_with([todo_removed()])))
         .then_expect_events(vec![restored(), moved((TODO, 0), (DOING, NOW))]);

@@ -96,10 +96,29 @@ fn a_task_goes_to_the_first_open_column_when_there_is_none_of_its_category() {
     let without = |column| project_with([project::column_archived(column)]);
     given(vec![])
         .when(creates(create()).with(|facts| facts.project = without(TODO)))
-        .then_expect_events(created_in(DOING, Some(TaskEvent::Started(runs(Status::Todo, NOW)))));
+        .then_expect_events(created_in(DOING, None));
     given(vec![])
         .when(creates(CreateTask { run: true, ..create() }).with(|facts| facts.project = without(DOING)))
         .then_expect_events(created_in(TODO, Some(TaskEvent::Started(runs(Status::Todo, NOW)))));
+}
+
+#[test]
+fn a_task_does_not_run_in_a_column_of_things_done() {
+    given(vec![])
+        .when(creates(CreateTask { run: true, column_id: Some(DONE), ..create() }))
+        .then_expect_error(Refusal::invalid("/run", "a task in a column of the category `done` does not run"));
+}
+
+#[test]
+fn a_task_is_not_due_before_it_starts() {
+    let time = |second: i64| serde_json::from_value(serde_json::json!(at(second))).ok();
+    let from_to = |start, due| creates(CreateTask { start_at: time(start), due_at: time(due), ..create() });
+    given(vec![]).when(from_to(50, 50)).inspect_result().unwrap();
+    given(vec![]).when(from_to(51, 50)).then_expect_error(Refusal::invalid(
+        "/due_at",
+        "a task is not due before it starts: `start_at` must not be after `due_at`",
+    ));
+    given(vec![]).when(from_to(51, 50).with(|facts| facts.origin = Origin::Import)).inspect_result().unwrap();
 }
 
 #[test]
@@ -172,11 +191,15 @@ fn a_task_is_not_created_as_a_part_of_itself() {
 
 #[test]
 fn a_task_is_created_as_a_part_of_a_task_of_the_project_only() {
+    let part = || creates(CreateTask { parent_id: Some(OTHER_TASK), ..create() });
     for other in no_tasks_of_the_project() {
         given(vec![])
-            .when(creates(CreateTask { parent_id: Some(OTHER_TASK), ..create() }).with(|facts| facts.other = other))
+            .when(part().with(|facts| facts.other = other))
             .then_expect_error(Refusal::invalid("/parent_id", "not a task of the project"));
     }
+    given(vec![])
+        .when(part().with(|facts| facts.other = Some(task_with([deleted()]))))
+        .then_expect_error(deleted_other("/parent_id"));
 }
 
 #[test]

@@ -88,6 +88,9 @@ fn a_task_is_a_part_of_a_task_of_the_project_only() {
             .when(naming(reparent(Some(OTHER_TASK)), other))
             .then_expect_error(Refusal::invalid("/parent_id", "not a task of the project"));
     }
+    given(a_task())
+        .when(naming(reparent(Some(OTHER_TASK)), Some(task_with([deleted()]))))
+        .then_expect_error(deleted_other("/parent_id"));
 }
 
 #[test]
@@ -109,6 +112,7 @@ fn a_task_waits_for_tasks_of_the_project_only() {
             .when(naming(wait(), other))
             .then_expect_error(Refusal::invalid("/task_id", "not a task of the project"));
     }
+    given(a_task()).when(naming(wait(), Some(task_with([deleted()])))).then_expect_error(deleted_other("/task_id"));
 }
 
 #[test]
@@ -117,6 +121,8 @@ fn a_task_waits_for_a_maximum_of_others() {
     given(waiting_for(&many))
         .when(naming(wait(), Some(task_with([]))))
         .then_expect_error(Refusal::invalid("/task_id", "a task waits for at most 50 others"));
+    let with_a_deleted_one = naming(wait(), Some(task_with([]))).with(|facts| facts.deleted_dependencies = 1);
+    given(waiting_for(&many)).when(with_a_deleted_one).inspect_result().unwrap();
 }
 
 #[test]

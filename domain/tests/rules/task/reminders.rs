@@ -48,6 +48,14 @@ fn a_task_is_overdue_from_its_due_time() {
 }
 
 #[test]
+fn nobody_is_reminded_while_the_project_or_the_column_is_archived() {
+    for archived in [project::archived(), project::column_archived(TODO)] {
+        let request = reminds(DUE, DueStage::DueSoon).with(|facts| facts.project = project_with([archived]));
+        given(a_due_task()).when(request).then_expect_events(vec![]);
+    }
+}
+
+#[test]
 fn a_reminder_is_given_once() {
     given(a_due_task_with([due_soon()])).when(reminds(DUE - 5, DueStage::DueSoon)).then_expect_events(vec![]);
     let over = || a_due_task_with([due_soon(), overdue(Some(DueStage::DueSoon))]);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::row::rows;
 
 rows! {
-    pub struct NotificationRow in "notifications" version 1 digest "de546f6b-1e63-5cae-89fd-77e4609cc0a6"
+    pub struct NotificationRow in "notifications" version 2 digest "58fe3dad-7790-5ee4-8f67-16a466ecacdc"
         by (notification_id): Uuid {
         pub notification_id: Uuid,
         pub user_id: Uuid,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::row::rows;
 
 rows! {
-    pub struct TaskRow in "tasks" version 2 digest "bbba97d9-86de-571c-9209-77e1d92c69f2"
+    pub struct TaskRow in "tasks" version 3 digest "940e6b12-ddc9-5912-bf8e-537db696f2a5"
         by (task_id): Uuid {
         pub task_id: Uuid,
         pub deleted: bool,
@@ -44,6 +44,7 @@ rows! {
         checklists: Vec<Checklist>,
         dependency_ids: Vec<TaskId>,
         watcher_ids: Watchers,
+        assigned_watcher_ids: Vec<UserId>,
         due_stage: Option<DueStage>,
     }
 }

@@ -74,14 +74,14 @@ fn an_event_changes_the_fields_that_it_names() {
         ),
         (
             vec![event("task.assigned", json!({"assignee_ids": from_to(json!([]), json!([ANA]))}))],
-            json!({"assignee_ids": [ANA], "watcher_ids": [ACTOR, ANA]}),
+            json!({"assignee_ids": [ANA], "watcher_ids": [ACTOR, ANA], "assigned_watcher_ids": [ANA]}),
         ),
         (
             vec![
                 event("task.assigned", json!({"assignee_ids": from_to(json!([]), json!([ANA]))})),
                 event("task.unassigned", json!({"assignee_ids": from_to(json!([ANA]), json!([]))})),
             ],
-            json!({"assignee_ids": [], "watcher_ids": [ACTOR, ANA]}),
+            json!({"assignee_ids": [], "watcher_ids": [ACTOR], "assigned_watcher_ids": []}),
         ),
         (
             vec![

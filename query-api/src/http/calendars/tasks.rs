@@ -41,6 +41,7 @@ pub async fn respond(
                    AS "labels!: _"
         FROM tasks
         WHERE project_id = $1 AND NOT deleted AND NOT archived
+          AND column_id <> ALL ((SELECT taskfold_hidden_columns($1))::uuid[])
           AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $4::date::timestamp AT TIME ZONE 'UTC'
         ORDER BY CASE WHEN due_at IS NULL THEN start_at ELSE due_at END, task_id LIMIT $3
         "#,

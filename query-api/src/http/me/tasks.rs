@@ -15,7 +15,7 @@ use crate::http::page::{ListName, Page, limit};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::values::{Position, Time};
-use crate::http::view::{Card, select_cards};
+use crate::http::view::{Card, Present, select_cards};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +65,7 @@ impl View {
 }
 
 /// The tasks that are assigned to the caller, in all projects, by due time; tasks without one come last. Archived tasks
-/// are not included.
+/// are not included, nor are those of archived columns and projects.
 #[utoipa::path(
     get, path = "/v1/me/tasks", operation_id = "listMyTasks", tag = "me",
     params(Params, ReadHeaders),
@@ -112,8 +112,9 @@ pub async fn handler(
             .into_iter()
             .collect();
     let key = |(card, sort_key): &(Card, String)| (sort_key.clone(), card.fields.id);
+    let present = Present::read(&mut snapshot, labels, rows.iter().map(|(card, _)| card.fields.people())).await?;
     let page = list.page(rows, key, |(mut card, _)| {
-        card.fields.keep_labels(&labels);
+        card.fields.keep(&present);
         card
     });
     ReadResponse::page(&request, snapshot, &page).await

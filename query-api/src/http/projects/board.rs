@@ -22,7 +22,7 @@ use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::snapshot::Snapshot;
 use crate::http::values::Position;
-use crate::http::view::{Card, select_cards};
+use crate::http::view::{Card, Present, select_cards};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -94,7 +94,7 @@ pub async fn handler(
         return Err(Problem::invalid_field("/column_limit", "is required with a cursor").into());
     }
     let (snapshot, member) = request.project(&app, query.min_position, project_id).await?;
-    let (labels, etag) = (member.labels(), request.project_etag(&member, &snapshot, ""));
+    let etag = request.project_etag(&member, &snapshot, "");
     let mut snapshot = match ReadResponse::unchanged(&request, snapshot, &etag).await {
         Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
@@ -114,8 +114,11 @@ pub async fn handler(
             .into_iter()
             .collect();
     let mut by_column: HashMap<Uuid, Vec<Card>> = HashMap::new();
-    for mut card in cards(&mut snapshot, project_id, &columns, after.as_ref(), limit).await? {
-        card.fields.keep_labels(&labels);
+    let cards = cards(&mut snapshot, project_id, &columns, after.as_ref(), limit).await?;
+    let people = cards.iter().map(|card| card.fields.people());
+    let present = Present::read(&mut snapshot, member.labels(), people).await?;
+    for mut card in cards {
+        card.fields.keep(&present);
         by_column.entry(card.fields.column_id).or_default().push(card);
     }
     let columns: Vec<BoardColumn> = columns

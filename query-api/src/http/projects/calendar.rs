@@ -18,7 +18,7 @@ use crate::http::page::{ListName, Page, bounded};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::values::{Position, Time};
-use crate::http::view::{Card, select_cards};
+use crate::http::view::{Card, Present, select_cards};
 
 /// A leap year, and the hour that a change of clocks may add.
 const MAX_RANGE: TimeDelta = TimeDelta::hours(CALENDAR_DAYS * 24 + 1);
@@ -122,7 +122,8 @@ impl CalendarItem {
 }
 
 /// The tasks whose time, from `start_at` to `due_at` (or the one that they have), overlaps the days from `from` up to,
-/// and not including, `to`, ordered by the start of that time. Archived and deleted tasks are not included.
+/// and not including, `to`, ordered by the start of that time. Archived and deleted tasks are not included, nor are those of archived
+/// columns and projects.
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/calendar", operation_id = "getCalendar", tag = "projects",
     params(("project_id" = Uuid, Path, description = "the project"), Params, ReadHeaders),
@@ -143,7 +144,7 @@ pub async fn handler(
     }
     let list = ListName::new("calendar", project_id.0, &(from, to)).keyset(limit, query.cursor.as_deref())?;
     let (snapshot, member) = request.project(&app, query.min_position, project_id).await?;
-    let (labels, etag) = (member.labels(), request.project_etag(&member, &snapshot, ""));
+    let etag = request.project_etag(&member, &snapshot, "");
     let mut snapshot = match ReadResponse::unchanged(&request, snapshot, &etag).await {
         Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
@@ -153,6 +154,7 @@ pub async fn handler(
         "SELECT" CARD r#", coalesce(start_at, due_at)::text AS "sort_key!"
             FROM tasks
             WHERE project_id = $1 AND NOT deleted AND NOT archived
+              AND column_id <> ALL ((SELECT taskfold_hidden_columns($1))::uuid[])
               AND CASE WHEN due_at IS NULL THEN start_at ELSE due_at END >= $2 AND coalesce(start_at, due_at) < $3
               AND (coalesce(start_at, due_at), task_id) > ($4::text::timestamptz, $5)
             ORDER BY coalesce(start_at, due_at), task_id LIMIT $6
@@ -168,8 +170,10 @@ pub async fn handler(
     .await
     .map_err(bad_cursor_or)?;
     let key = |(card, sort_key): &(Card, String)| (sort_key.clone(), card.fields.id);
+    let people = rows.iter().map(|(card, _)| card.fields.people());
+    let present = Present::read(&mut snapshot, member.labels(), people).await?;
     let page = list.page(rows, key, |(mut card, _)| {
-        card.fields.keep_labels(&labels);
+        card.fields.keep(&present);
         CalendarItem::new(card, zone)
     });
     ReadResponse::tagged_page(&request, snapshot, etag, &page).await

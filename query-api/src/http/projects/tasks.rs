@@ -19,7 +19,7 @@ use crate::http::page::{ListName, Page, limit};
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
 use crate::http::values::{CommaSeparated, Position, Time};
-use crate::http::view::Task;
+use crate::http::view::{Present, Task};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -125,15 +125,19 @@ pub async fn handler(
         Ok(not_modified) => return Ok(not_modified),
         Err(snapshot) => snapshot,
     };
-    if query.label_id.is_some_and(|label| !labels.contains(&label)) {
-        // Tasks keep a removed label, which is not shown and matches nothing.
+    let assignee = query.assignee_id.as_slice();
+    let present = Present::read(&mut snapshot, labels.clone(), [(project_id.0, assignee)].into_iter()).await?;
+    let is_former = query.assignee_id.is_some_and(|user| present.is_former(project_id.0, user));
+    if is_former || query.label_id.is_some_and(|label| !labels.contains(&label)) {
+        // Tasks keep a removed label and a former member, which are not shown and match nothing.
         return ReadResponse::tagged_page(&request, snapshot, etag, &Page::<Task>::complete(Vec::new())).await;
     }
     let filters = Some(query.filters(pattern)).filter(|filters| *filters != Filters::default());
     let tasks = TaskList { project: project_id.0, deleted, archived, filters, keyset: &list };
     let rows = tasks.read(&mut snapshot.db, query.sort.unwrap_or_default()).await.map_err(bad_cursor_or)?;
     let key = |(task, sort_key): &(Task, String)| (sort_key.clone(), task.fields.id);
-    let page = list.page(rows, key, |(task, _)| task.shown_to(&member, &labels));
+    let present = Present::read(&mut snapshot, labels, rows.iter().flat_map(|(task, _)| task.people())).await?;
+    let page = list.page(rows, key, |(task, _)| task.shown_to(&member, &present));
     ReadResponse::tagged_page(&request, snapshot, etag, &page).await
 }
 

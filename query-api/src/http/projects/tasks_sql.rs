@@ -66,7 +66,8 @@ macro_rules! select {
                 project_id = $1 AND deleted = $2 AND ($3::boolean IS NULL OR archived = $3)
                 AND ($7::text[] IS NULL OR status = ANY ($7))
                 AND ($8::uuid IS NULL OR $8 = ANY (assignee_ids))
-                AND ($9::boolean IS NULL OR $9 = (assignee_ids = '{}'))
+                AND ($9::boolean IS NULL
+                    OR $9 <> (assignee_ids && ARRAY(SELECT user_id FROM taskfold_people($1))))
                 AND ($10::uuid IS NULL OR $10 = ANY (label_ids))
                 AND ($11::uuid IS NULL OR column_id = $11)
                 AND ($12::uuid IS NULL OR parent_id = $12)

@@ -10,7 +10,7 @@ use crate::http::error::ReadError;
 use crate::http::read_request::MinPosition;
 use crate::http::read_request::{ReadHeaders, ReadRequest};
 use crate::http::read_response::ReadResponse;
-use crate::http::view::{Task, select_tasks};
+use crate::http::view::{Present, Task, select_tasks};
 
 /// A task, also if it is deleted.
 #[utoipa::path(
@@ -33,6 +33,7 @@ pub async fn handler(
     )
     .fetch_one(&mut *snapshot.db)
     .await?;
-    let task = task.shown_to(&member, &member.labels());
+    let present = Present::read(&mut snapshot, member.labels(), task.people().into_iter()).await?;
+    let task = task.shown_to(&member, &present);
     ReadResponse::versioned(&request, snapshot, task.fields.version, &task).await
 }

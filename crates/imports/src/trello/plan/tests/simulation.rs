@@ -126,6 +126,7 @@ impl Simulation {
                     teams: vec![],
                     other: None,
                     comment,
+                    deleted_dependencies: 0,
                 };
                 match task::decide(task, command, &context) {
                     Ok(events) => {
