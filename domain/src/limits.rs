@@ -218,6 +218,8 @@ limits! {
     BODY_SECONDS: u64 = 20, Seconds;
     /// Headers of a request, beyond which it is answered with 431
     HEADER_BYTES: usize = 16 * 1024, Bytes;
+    /// Response of text up to which it is not compressed
+    UNCOMPRESSED_BYTES: u64 = 1_024, Bytes;
     /// Time in which the headers of the first request on a connection arrive
     FIRST_HEADERS_SECONDS: u64 = 10, Seconds;
     /// Time without a further request after which a connection of HTTP/1 is closed

@@ -23,6 +23,8 @@ mod calendar;
 mod commands;
 /// Comments, watchers, notifications.
 mod comments_and_notifications;
+/// Compressed responses.
+mod compression;
 /// The append from several processes.
 mod concurrent_appends;
 /// Rights of the database roles.

@@ -61,8 +61,10 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
         if text == "*" {
             return Ok(Self(Precondition::None));
         }
+        // The tag of a compressed response is weak.
+        let tag = text.strip_prefix("W/").unwrap_or(text);
         let version =
-            text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(version_of).ok_or_else(|| {
+            tag.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(version_of).ok_or_else(|| {
                 Problem::new(Code::Malformed, "The header If-Match must be a quoted version, such as \"7\"")
             })?;
         let lenient = Prefer::of(&parts.headers).lenient;

@@ -18,7 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::problem::{Code, Problem};
-use crate::{headers, rate_limit};
+use crate::{compression, headers, rate_limit};
 
 /// Adds the layers of every role to a router: problems for unknown paths and methods, for panics and for large headers,
 /// security headers, and tracing. `api` may be used from other origins, `internal` may not. With a log, every response
@@ -28,7 +28,8 @@ use crate::{headers, rate_limit};
 /// front of it clones for each request.
 pub fn around(api: Router, internal: Router, log: Option<watch::Receiver<LogIdentity>>, clock: Clock) -> Router {
     let api = api.fallback(|| async { Problem::new(Code::NotFound, "The path does not exist") });
-    let cross_origin = (from_fn(mark_plain_options), cross_origin(), from_fn(restore_options));
+    let compressed = (from_fn(compression::weaken_tags), compression::layer());
+    let cross_origin = (from_fn(mark_plain_options), cross_origin(), compressed, from_fn(restore_options));
     let api = guarded(api, log.clone()).layer(cross_origin);
     api.merge(guarded(internal, log)).layer((
         from_fn(crate::security_headers::add),

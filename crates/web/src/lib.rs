@@ -6,6 +6,8 @@ pub mod audit;
 pub mod auth;
 /// The client of a request.
 pub mod client;
+/// Compression of response bodies.
+mod compression;
 /// The deadline of a request.
 pub mod deadline;
 /// Reading of the rest of a request body after an early response.

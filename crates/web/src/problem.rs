@@ -229,16 +229,14 @@ impl From<Refusal> for Problem {
                 Self::new(Code::ColumnNotEmpty, detail).with("tasks", on_board).with("archived_tasks", archived)
             }
             Refusal::ReferenceGone(gone) => {
-                let problem = Self::new(Code::ReferenceGone, detail)
-                    .with("pointer", gone.pointer)
-                    .with("kind", gone.kind.as_str())
-                    .with("id", gone.id.to_string());
-                match gone.removal {
-                    Removal::AtVersion(_) => problem,
-                    Removal::By(user, at) => {
-                        problem.with("removed_by", user.to_string()).with("removed_at", serde_json::json!(at))
-                    }
-                }
+                let (by, at) = match gone.removal {
+                    Removal::AtVersion(_) => (None, None),
+                    Removal::By(user, at) => (Some(user), Some(at)),
+                };
+                let reference = serde_json::json!({
+                    "pointer": gone.pointer, "kind": gone.kind.as_str(), "id": gone.id, "removed_by": by, "removed_at": at,
+                });
+                Self::new(Code::ReferenceGone, detail).with("reference", reference)
             }
             Refusal::LastOwner => Self::new(Code::LastOwner, detail),
             Refusal::Cycle => Self::new(Code::DependencyCycle, detail),

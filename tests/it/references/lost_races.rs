@@ -41,10 +41,10 @@ async fn a_command_that_names_what_was_removed_says_what_is_gone() {
         ("/task_id", "task", &other, ada.put(&at(&format!("/dependencies/{other}")), Value::Null).await),
     ];
     for (pointer, kind, id, answer) in answers {
-        let problem = answer.problem(409, "reference-gone");
-        let named = [&problem["pointer"], &problem["kind"], &problem["id"], &problem["removed_by"]];
+        let gone = &answer.problem(409, "reference-gone")["reference"];
+        let named = [&gone["pointer"], &gone["kind"], &gone["id"], &gone["removed_by"]];
         assert_eq!(named, [&json!(pointer), &json!(kind), &json!(id), &json!(bo.user_id)]);
-        assert!(problem["removed_at"].is_string(), "{problem}");
+        assert!(gone["removed_at"].is_string(), "{gone}");
     }
     // What never was there is a mistake of the form.
     let unknown = json!("01900000-0000-7000-8000-00000000abcd");
